@@ -1,0 +1,1 @@
+"""The command: it alone wires agent and collector into one process."""

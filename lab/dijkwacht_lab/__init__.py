@@ -1,0 +1,1 @@
+"""The lab: scoreboard, recordings, ground truth."""

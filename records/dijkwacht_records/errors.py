@@ -1,0 +1,95 @@
+"""The error tree. Every branch answers one question: would the same data work later?
+
+DijkwachtError
+├─ SettingsError          at start only: which key, what it holds, what is allowed
+├─ UnreadableInput        a file or log that cannot be read: names file, place, what was expected
+├─ TransferError          a batch on its way from agent to collector
+│  ├─ RejectedBatch       the same bytes will never work  → 400, dropped and counted
+│  │  ├─ MalformedBatch   the bytes are not a batch
+│  │  └─ UnknownContract  a contract version this side does not speak
+│  ├─ NotAuthorised       the token is unknown or revoked → 401, kept, the agent says so
+│  └─ CollectorBusy       the same bytes may work later   → 503 + Retry-After, kept in the spool
+├─ CaptureError           the interface is gone or may not be opened: says what is missing
+├─ JournalError           the journal cannot be written or its bytes are not what was written
+└─ DetectorError          a detector failed: names detector, quarantines it, never the engine
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class DijkwachtError(Exception):
+    """Root of every error that the product raises on purpose."""
+
+
+class SettingsError(DijkwachtError):
+    """A setting is missing or wrong; raised at start, never later."""
+
+
+class UnreadableInput(DijkwachtError):
+    """An input file holds nothing that can be read as what it claims to be."""
+
+    def __init__(self, path: str, place: str, expected: str) -> None:
+        super().__init__(f"{path}: {place}: expected {expected}")
+        self.path, self.place, self.expected = path, place, expected
+
+
+class TransferError(DijkwachtError):
+    """A batch did not arrive. ``status`` is the HTTP status that carries this error."""
+
+    status: ClassVar[int] = 500
+    reason: ClassVar[str] = "transfer"
+
+
+class RejectedBatch(TransferError):
+    """The same bytes will never be accepted: drop them and count the loss."""
+
+    status = 400
+    reason = "rejected"
+
+
+class MalformedBatch(RejectedBatch):
+    """The bytes are not a well-formed batch of any contract version."""
+
+    reason = "malformed"
+
+
+class UnknownContract(RejectedBatch):
+    """The batch speaks a contract version that this side does not know."""
+
+    reason = "unknown_contract"
+
+
+class NotAuthorised(TransferError):
+    """The token is unknown, revoked, or belongs to another site."""
+
+    status = 401
+    reason = "not_authorised"
+
+
+class CollectorBusy(TransferError):
+    """The same bytes may be accepted after ``retry_after_s`` seconds: keep them."""
+
+    status = 503
+    reason = "busy"
+
+    def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class CaptureError(DijkwachtError):
+    """Frames cannot be captured; the message says which right or interface is missing."""
+
+
+class JournalError(DijkwachtError):
+    """The journal cannot be appended to, or holds bytes that nobody wrote."""
+
+
+class DetectorError(DijkwachtError):
+    """A detector broke its contract or raised; it is quarantined, the engine goes on."""
+
+    def __init__(self, detector: str, message: str) -> None:
+        super().__init__(f"{detector}: {message}")
+        self.detector = detector

@@ -1,0 +1,58 @@
+"""What the collector answers a batch with, and the closed set of orders it may add."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+OrderKind = Literal["evidence", "canary", "settings", "renew", "update"]
+"""Everything a collector may ever ask of an agent. The set is closed: there is no "run this"."""
+
+
+class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One thing the collector asks for; the agent checks signature, age and the site's consent.
+
+    ``issued`` and ``expires`` are µs UTC; ``arguments`` are texts whose names depend on the kind;
+    ``signature`` is Ed25519 over `signed_bytes`, made with the key the agent learned on joining.
+    """
+
+    id: str
+    kind: OrderKind
+    site: str
+    agent: str
+    issued: int
+    expires: int
+    arguments: dict[str, str] = {}
+    signature: bytes = b""
+
+    def signed_bytes(self) -> bytes:
+        """The canonical bytes that the signature covers: the order without its signature."""
+        bare = msgspec.structs.replace(self, signature=b"")
+        return b"dijkwacht order 1\n" + msgspec.json.encode(bare, order="deterministic")
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """The answer to an accepted batch: it is durable. ``clock`` is the collector's, µs UTC."""
+
+    seq: int
+    duplicate: bool
+    clock: int
+    orders: list[Order] = []
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """The answer to a batch that was not taken: ``reason`` from the error tree, a sentence."""
+
+    reason: str
+    message: str
+
+
+def encode_reply(reply: Reply | Refusal) -> bytes:
+    """JSON, for logs and curl; replies are small."""
+    return msgspec.json.encode(reply)
+
+
+def decode_reply(body: bytes) -> Reply:
+    """Raises ``msgspec.MsgspecError`` for anything that is no reply."""
+    return msgspec.json.decode(body, type=Reply)
