@@ -293,7 +293,11 @@ def _check_column(column: Column, packed: Packed, rows: int, addresses: int) -> 
     if column.kind == "float":
         if packed.width != 8 or packed.base:
             raise MalformedBatch("doubles have width 8 and base 0")
-        return
+    else:
+        _check_numbers(column, packed, rows, addresses)
+
+
+def _check_numbers(column: Column, packed: Packed, rows: int, addresses: int) -> None:
     if packed.width == 8 and max(packed.planes[7 * rows :]) >= 0x40:
         raise MalformedBatch("offset out of range")
     if column.kind == "addr":
