@@ -1,0 +1,149 @@
+"""What all tests share: where things are, which tests need more than Python, what a skip means.
+
+Markers (declared in pyproject.toml):
+
+* ``live("nmap", ...)``: needs root, network namespaces and the named commands;
+* ``tools("promtool", ...)``: needs the named commands, no special rights;
+* ``captures``: needs the labelled captures in ``../shared/captures``;
+* ``long``: takes minutes, runs under ``make long`` only.
+
+A test whose needs are not met is skipped with a reason that names the Debian package. Under
+``DIJKWACHT_NO_SKIPS=1``, as in CI, a skip is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CAPTURES = ROOT.parent / "shared" / "captures"
+
+hypothesis.settings.register_profile("dijkwacht", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("dijkwacht")
+
+PACKAGE_OF = {
+    "amtool": "prometheus-alertmanager",
+    "chromium": "chromium",
+    "dig": "bind9-dnsutils",
+    "dnsmasq": "dnsmasq-base",
+    "hping3": "hping3",
+    "hydra": "hydra",
+    "iodine": "iodine",
+    "ip": "iproute2",
+    "nmap": "nmap",
+    "nfdump": "nfdump",
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
+    "softflowd": "softflowd",
+    "sshd": "openssh-server",
+    "systemd-analyze": "systemd",
+    "tcpdump": "tcpdump",
+    "tcpreplay": "tcpreplay",
+    "tshark": "tshark",
+}
+"""Which Debian package brings a command. ``.ci/packages`` lists those that CI installs."""
+
+_SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"
+_PACKAGES_IN_REASON = re.compile(r"apt-get install ([a-z0-9.+ -]+)")
+
+
+def find_command(command: str) -> str | None:
+    """Full path of ``command``, also where only root's PATH would lead."""
+    path = f"{os.environ.get('PATH', os.defpath)}:{_SYSTEM_FOLDERS}"
+    return shutil.which(command, path=path)
+
+
+@cache
+def _can_make_namespaces() -> bool:
+    name = f"dw-probe-{os.getpid()}"
+    ip = find_command("ip")
+    if ip is None or os.geteuid() != 0:
+        return False
+    made = subprocess.run([ip, "netns", "add", name], capture_output=True, check=False)
+    subprocess.run([ip, "netns", "del", name], capture_output=True, check=False)
+    return made.returncode == 0
+
+
+def _missing(commands: tuple[str, ...]) -> str:
+    lacking = [command for command in commands if find_command(command) is None]
+    if not lacking:
+        return ""
+    packages = sorted({PACKAGE_OF.get(command, command) for command in lacking})
+    return f"needs {', '.join(lacking)}: apt-get install {' '.join(packages)}"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the tests that take minutes, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--long"):
+        long = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in set(long)]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what this machine cannot run, with a reason that says what would help."""
+    if item.get_closest_marker("captures") and not CAPTURES.is_dir():
+        pytest.skip("needs the labelled captures in ../shared/captures")
+    if (tools := item.get_closest_marker("tools")) and (reason := _missing(tools.args)):
+        pytest.skip(reason)
+    if live := item.get_closest_marker("live"):
+        if reason := _missing(("ip", *live.args)):
+            pytest.skip(reason)
+        if not _can_make_namespaces():
+            pytest.skip("needs root and the right to make network namespaces")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Turn skips into a failure where the environment is promised to be whole."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or not _no_skips():
+        return
+    if reporter.stats.get("skipped") and exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say the one line that would let the skipped tests run."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    packages: set[str] = set()
+    for report in skipped:
+        for match in _PACKAGES_IN_REASON.finditer(str(report.longrepr)):
+            packages.update(match[1].split())
+    if packages:
+        terminalreporter.write_line(
+            f"To run what was skipped: sudo apt-get install {' '.join(sorted(packages))}",
+        )
+    if skipped and _no_skips():
+        terminalreporter.write_line(
+            f"DIJKWACHT_NO_SKIPS is set: {len(skipped)} skipped tests count as failures", red=True
+        )
+
+
+def _no_skips() -> bool:
+    return os.environ.get("DIJKWACHT_NO_SKIPS", "") not in {"", "0"}
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def captures() -> Path:
+    """The folder of labelled captures; mark the test ``captures`` too, or ask for this alone."""
+    if not CAPTURES.is_dir():
+        pytest.skip("needs the labelled captures in ../shared/captures")
+    return CAPTURES
