@@ -20,7 +20,7 @@ import re
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 import zstandard
@@ -175,15 +175,15 @@ def unpack_rows(batch: Batch) -> Iterator[tuple[int, Row]]:
 
 
 def _pack(column: Column, values: Sequence[Value], places: dict[bytes, int]) -> Packed:
+    # The column's kind tells the type of its values, which the type checker cannot know.
     if column.kind == "int":
-        return _pack_integers(values)  # type: ignore[arg-type]  # the column's kind says so
+        return _pack_integers(cast("Sequence[int]", values))
     if column.kind == "addr":
-        return _pack_integers(
-            [places.setdefault(value, len(places)) for value in values]  # type: ignore[arg-type]
-        )
+        keys = cast("Sequence[bytes]", values)
+        return _pack_integers([places.setdefault(key, len(places)) for key in keys])
     if column.kind == "float":
-        return Packed(0, 8, _planes(array("d", values), 8))  # type: ignore[arg-type]
-    texts = [value.encode("utf-8", "replace") for value in values]  # type: ignore[union-attr]
+        return Packed(0, 8, _planes(array("d", cast("Sequence[float]", values)), 8))
+    texts = [text.encode("utf-8", "replace") for text in cast("Sequence[str]", values)]
     if max(map(len, texts)) > MAX_TEXT_BYTES:
         raise ValueError(f"{column.name}: a text longer than {MAX_TEXT_BYTES} bytes")
     lengths = _pack_integers([len(text) for text in texts])
@@ -323,6 +323,8 @@ def _check_texts(lengths: list[int], blob: bytes) -> None:
 
 
 def _check_order(batch: Batch) -> None:
+    if batch.rows > MAX_ROWS:
+        raise MalformedBatch(f"{batch.rows} rows, at most {MAX_ROWS}")
     if len(batch.tables) <= 1 and not batch.order:
         return
     if len(batch.order) != batch.rows:
