@@ -1,0 +1,7 @@
+"""The console: pages for whoever has no Grafana, drawn on the server, live by server-sent events."""
+
+from dijkwacht_collector.console.data import ConsoleData, SiteView
+from dijkwacht_collector.console.feed import Feed
+from dijkwacht_collector.console.pages import add_console
+
+__all__ = ["ConsoleData", "Feed", "SiteView", "add_console"]

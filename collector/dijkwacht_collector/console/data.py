@@ -1,0 +1,49 @@
+"""What the console needs to know, and from whom it does not care."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from dijkwacht_collector.incidents import Incident
+from dijkwacht_collector.telemetry import AgentHealth
+
+Verdict = Literal["normal", "attack"]
+
+
+@dataclass(frozen=True, slots=True)
+class SiteView:
+    """A site as the console lists it. ``rows`` made durable since start; ``joined`` is µs UTC."""
+
+    name: str
+    rows: int = 0
+    joined: int = 0
+
+
+class ConsoleData(Protocol):
+    """The facts behind the pages.
+
+    The four readers are called in a worker thread, so that a slow disk never stops the event
+    loop; ``answer`` is awaited on the loop and returns when the verdict is durable.
+    """
+
+    def open_incidents(self) -> Sequence[Incident]:
+        """Every incident whose status is ``new``, in any order."""
+        ...
+
+    def incident(self, uid: str) -> Incident | None:
+        """One incident, open or not; ``None`` if there never was one of that name."""
+        ...
+
+    def sites(self) -> Sequence[SiteView]:
+        """Every known site."""
+        ...
+
+    def agents(self) -> Sequence[AgentHealth]:
+        """Every agent heard of; ``Telemetry.agents`` will do."""
+        ...
+
+    async def answer(self, uid: str, verdict: Verdict) -> None:
+        """Journal what a person says of an incident. Raises ``KeyError`` for an unknown one."""
+        ...

@@ -1,0 +1,107 @@
+"""News for browsers: a short memory of events, and one bounded queue a reader."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from dijkwacht_collector.incidents import IncidentEvent
+
+MEMORY: Final = 256
+QUEUE: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One server-sent event. ``id`` is ``run-sequence``; data is JSON, so it holds no newline."""
+
+    id: str
+    name: str
+    data: bytes = b"{}"
+
+    def encode(self) -> bytes:
+        """The bytes on the wire."""
+        return f"id: {self.id}\nevent: {self.name}\ndata: ".encode() + self.data + b"\n\n"
+
+
+class Feed:
+    """Spreads news to all who listen. ``run`` names this life of the process.
+
+    A reader too slow for its queue, or who comes back with an id that is no longer remembered,
+    is told to ``reload`` and misses nothing, for a page holds the whole state.
+    Not thread-safe: call it on the event loop (``loop.call_soon_threadsafe(feed.publish, event)``).
+    """
+
+    def __init__(self, run: str) -> None:
+        self._run: Final = run
+        self._sequence = 0
+        self._memory: deque[News] = deque(maxlen=MEMORY)
+        self._readers: set[asyncio.Queue[News | None]] = set()
+
+    def publish(self, event: IncidentEvent) -> None:
+        """Tell every browser of one step in an incident's life."""
+        incident = event.incident
+        self._spread(
+            "incident",
+            {
+                "activity": event.activity,
+                "uid": incident.uid,
+                "site": incident.site,
+                "severity": incident.severity_id,
+                "title": {"en": incident.title_en, "nl": incident.title_nl},
+            },
+        )
+
+    def stir(self) -> None:
+        """Say that something else on the page changed: an agent, a site."""
+        self._spread("stir", {})
+
+    def close(self) -> None:
+        """End every reader's stream."""
+        for queue in self._readers:
+            while queue.full():
+                queue.get_nowait()
+            queue.put_nowait(None)
+
+    @contextmanager
+    def reader(self, last_id: str = "") -> Iterator[asyncio.Queue[News | None]]:
+        """A queue of the news after ``last_id``; ``None`` in it means the end."""
+        queue: asyncio.Queue[News | None] = asyncio.Queue(QUEUE)
+        for news in self._missed(last_id):
+            queue.put_nowait(news)
+        self._readers.add(queue)
+        try:
+            yield queue
+        finally:
+            self._readers.discard(queue)
+
+    def _missed(self, last_id: str) -> list[News]:
+        if not last_id:
+            return []
+        run, _, number = last_id.rpartition("-")
+        if run == self._run and number.isdecimal() and int(number) <= self._sequence:
+            behind = self._sequence - int(number)
+            if behind <= min(len(self._memory), QUEUE):
+                return list(self._memory)[len(self._memory) - behind :]
+        return [self._reload()]
+
+    def _reload(self) -> News:
+        return News(f"{self._run}-{self._sequence}", "reload")
+
+    def _spread(self, name: str, data: dict[str, object]) -> None:
+        self._sequence += 1
+        news = News(f"{self._run}-{self._sequence}", name, msgspec.json.encode(data))
+        self._memory.append(news)
+        for queue in self._readers:
+            if queue.full():
+                while not queue.empty():
+                    queue.get_nowait()
+                queue.put_nowait(self._reload())
+            else:
+                queue.put_nowait(news)
