@@ -1,0 +1,110 @@
+"""Tell what a file is by what is in it. Names and endings are not asked."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import zlib
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from dijkwacht_records.errors import UnreadableInput
+
+HEAD_BYTES: Final = 64 * 1024
+
+_PCAP = frozenset(
+    bytes.fromhex(magic)
+    for magic in ("a1b2c3d4", "d4c3b2a1", "a1b23c4d", "4d3cb2a1", "a1b2cd34", "34cdb2a1")
+)
+_PCAPNG = bytes.fromhex("0a0d0d0a")
+_GZIP = b"\x1f\x8b"
+
+
+class Format(Enum):
+    """What a file holds; the value is how it is named to people."""
+
+    PCAP = "packets (pcap)"
+    PCAPNG = "packets (pcapng)"
+    ZEEK_TSV = "a Zeek log"
+    ZEEK_JSON = "a Zeek log in JSON"
+    SURICATA_EVE = "Suricata EVE"
+    ARGUS = "Argus flows"
+    PARQUET = "Parquet"
+    ARROW = "Arrow"
+    CSV = "comma-separated values"
+    EMPTY = "nothing"
+    UNKNOWN = "an unknown format"
+
+
+PACKETS: Final = frozenset({Format.PCAP, Format.PCAPNG})
+ZEEK: Final = frozenset({Format.ZEEK_TSV, Format.ZEEK_JSON})
+READABLE: Final = PACKETS | ZEEK
+"""What this version reads; the others are recognised so that they can be named."""
+
+
+def tell(path: Path) -> Format:
+    """Look at the first bytes of ``path``, through gzip. Raises `UnreadableInput` if there are none to get."""
+    head = read_head(path)
+    if not head.strip():
+        return Format.EMPTY
+    if head[:4] in _PCAP:
+        return Format.PCAP
+    if head[:4] == _PCAPNG:
+        return Format.PCAPNG
+    if head[:4] == b"PAR1":
+        return Format.PARQUET
+    if head[:6] == b"ARROW1":
+        return Format.ARROW
+    return _tell_text(head)
+
+
+def read_head(path: Path) -> bytes:
+    """The first 64 KiB, unpacked if ``path`` is gzip; less if the gzip stream breaks off."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+            if head[:2] != _GZIP:
+                return head
+            file.seek(0)
+            parts: list[bytes] = []
+            with (
+                contextlib.suppress(EOFError, zlib.error, gzip.BadGzipFile),
+                gzip.open(file) as plain,
+            ):
+                while sum(map(len, parts)) < HEAD_BYTES and (part := plain.read1(HEAD_BYTES)):
+                    parts.append(part)
+            return b"".join(parts)[:HEAD_BYTES]
+    except OSError as error:
+        raise UnreadableInput(
+            str(path), "start", f"a file that can be opened ({error.strerror})"
+        ) from None
+
+
+def _tell_text(head: bytes) -> Format:
+    if b"\x00" in head[:4096]:
+        return Format.UNKNOWN
+    lines = head.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    first = next((line.strip() for line in lines if line.strip()), b"")
+    if first.startswith((b"#separator", b"#fields", b"#set_separator")):
+        return Format.ZEEK_TSV
+    if first.startswith(b"{"):
+        return _tell_json(first)
+    if first.startswith(b"StartTime,"):
+        return Format.ARGUS
+    if first.count(b",") >= 1:
+        return Format.CSV
+    return Format.UNKNOWN
+
+
+def _tell_json(first: bytes) -> Format:
+    try:
+        keys = msgspec.json.decode(first, type=dict[str, msgspec.Raw]).keys()
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        # A first line that is cut or damaged: the reader counts it and goes on with the next.
+        return Format.ZEEK_JSON if b'"ts"' in first else Format.UNKNOWN
+    if "event_type" in keys:
+        return Format.SURICATA_EVE
+    return Format.ZEEK_JSON if "ts" in keys else Format.UNKNOWN
