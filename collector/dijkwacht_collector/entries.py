@@ -1,0 +1,146 @@
+"""What a journal holds: entries, and how one lies on disk.
+
+A segment begins with 16 bytes: ``DWJ``, the format's version, a salt (u32), the position of its
+first entry (u64). Every entry follows as one frame, little-endian::
+
+    marker 4 │ length u32 │ crc32 u32 │ position u64 │ durable u64 │ arrival i64 │ kind u8
+    │ partition u8 │ site length u8 │ key length u8 │ site │ key │ payload
+
+``length`` counts what comes after the checksum, which covers the same bytes and starts from the
+segment's salt: bytes that a stranger sent inside a payload never look like a frame. ``durable`` is
+the last position that was on disk when the frame was written; it tells a torn tail (nothing behind
+it was ever acknowledged) from damage.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from typing import Final, Literal, NamedTuple
+
+PARTITIONS: Final = 128
+"""Fixed for life: a site's rows are one sequence, whoever reads them."""
+
+Kind = Literal["batch", "verdict", "exception", "budget", "model", "table"]
+KINDS: Final[tuple[Kind, ...]] = ("batch", "verdict", "exception", "budget", "model", "table")
+"""Everything that can change a verdict; a kind's place here is its number on disk."""
+
+FORMAT: Final = 1
+MAGIC: Final = b"DWJ" + bytes([FORMAT])
+MARKER: Final = b"\xd1DWE"
+MAX_PAYLOAD_BYTES: Final = 16 * 1024 * 1024
+
+SEGMENT_HEADER: Final = struct.Struct("<4sIQ")
+_FRAME: Final = struct.Struct("<4sII")
+_HEAD: Final = struct.Struct("<QQqBBBB")
+FRAME_BYTES: Final = _FRAME.size + _HEAD.size
+_MAX_LENGTH: Final = _HEAD.size + 510 + MAX_PAYLOAD_BYTES
+
+
+class Entry(NamedTuple):
+    """One thing that happened, in the order in which it counts.
+
+    ``position`` rises by one from 1; ``arrival`` is µs UTC by the collector's clock; ``payload`` is
+    wire bytes for a batch, JSON for the others; ``key`` names a batch as its agent counts it
+    (agent/boot/seq), so that sending it again is known for ever.
+    """
+
+    position: int
+    kind: Kind
+    partition: int
+    arrival: int
+    site: str
+    payload: bytes
+    key: str = ""
+
+
+class Draft(NamedTuple):
+    """An entry that has no position yet."""
+
+    kind: Kind
+    site: str
+    arrival: int
+    payload: bytes
+    key: str = ""
+
+
+class Frame(NamedTuple):
+    """A frame found in a segment: the entry, what was durable when it was written, its end."""
+
+    entry: Entry
+    durable: int
+    end: int
+
+
+class BadFrame(Exception):
+    """The bytes at this offset are not a whole frame; ``short``: there may be more to come."""
+
+    def __init__(self, message: str, *, short: bool = False) -> None:
+        super().__init__(message)
+        self.short = short
+
+
+def partition_of(site: str) -> int:
+    """The partition that holds ``site``, 0 to 127.
+
+    >>> partition_of("bakery")
+    95
+    """
+    digest = hashlib.blake2b(site.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % PARTITIONS
+
+
+def check_draft(draft: Draft) -> None:
+    """Raises ``ValueError`` for a site, key or payload that is too long for a frame."""
+    lengths = len(draft.site.encode()), len(draft.key.encode()), len(draft.payload)
+    if max(lengths[:2]) > 255 or lengths[2] > MAX_PAYLOAD_BYTES:
+        raise ValueError(f"{lengths}: site, key or payload too long for the journal")
+
+
+def write_frame(draft: Draft, partition: int, position: int, durable: int, salt: int) -> bytes:
+    """One frame of a draft that `check_draft` let pass."""
+    site, key = draft.site.encode(), draft.key.encode()
+    head = _HEAD.pack(
+        position,
+        durable,
+        draft.arrival,
+        KINDS.index(draft.kind),
+        partition,
+        len(site),
+        len(key),
+    )
+    front = head + site + key
+    crc = zlib.crc32(draft.payload, zlib.crc32(front, salt))
+    length = len(front) + len(draft.payload)
+    return b"".join((_FRAME.pack(MARKER, length, crc), front, draft.payload))
+
+
+def read_frame(data: bytes, at: int, salt: int) -> Frame:
+    """The frame at offset ``at`` of ``data``. Raises `BadFrame`."""
+    if len(data) - at < FRAME_BYTES:
+        raise BadFrame("the frame's head is cut short", short=True)
+    marker, length, crc = _FRAME.unpack_from(data, at)
+    if marker != MARKER or not _HEAD.size <= length <= _MAX_LENGTH:
+        raise BadFrame("no frame begins here")
+    body = at + _FRAME.size
+    end = body + length
+    if end > len(data):
+        raise BadFrame("the frame is cut short", short=True)
+    if zlib.crc32(memoryview(data)[body:end], salt) != crc:
+        raise BadFrame("checksum differs")
+    position, durable, arrival, kind, partition, sites, keys = _HEAD.unpack_from(data, body)
+    if kind >= len(KINDS):
+        raise BadFrame(f"unknown kind {kind}")
+    text = body + _HEAD.size
+    payload = text + sites + keys
+    entry = Entry(
+        position,
+        KINDS[kind],
+        partition,
+        arrival,
+        data[text : text + sites].decode(),
+        data[payload:end],
+        data[text + sites : payload].decode(),
+    )
+    return Frame(entry, durable, end)

@@ -1,0 +1,60 @@
+"""The contract of a sink, and the fan that hands every event to all of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Protocol
+
+from dijkwacht_collector.incidents import IncidentEvent
+
+
+class Sink(Protocol):
+    """Takes incident events. Constructors are inert; `open` touches the world.
+
+    After a restart the engine repeats what it said since its last checkpoint, so a sink knows an
+    event by (uid, revision) and takes it once. One thread calls at a time, never the event loop's.
+    """
+
+    def open(self) -> None:
+        """Get ready; learn from what was kept which events have been taken. Raises ``OSError``."""
+
+    def handle(self, events: Sequence[IncidentEvent]) -> None:
+        """Take ``events`` in their order; those taken before are skipped."""
+
+    def flush(self) -> None:
+        """Return when everything handled so far would survive a power cut."""
+
+    def close(self) -> None:
+        """Flush and let go."""
+
+
+class Fan:
+    """All sinks as one, for as many engine threads as there are."""
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        self._sinks = tuple(sinks)
+        self._turn = threading.Lock()
+
+    def open(self) -> None:
+        """Open every sink, in the order given."""
+        for sink in self._sinks:
+            sink.open()
+
+    def handle(self, events: Sequence[IncidentEvent]) -> None:
+        """Hand ``events`` to every sink; returns when all have taken them."""
+        with self._turn:
+            for sink in self._sinks:
+                sink.handle(events)
+
+    def flush(self) -> None:
+        """Flush every sink."""
+        with self._turn:
+            for sink in self._sinks:
+                sink.flush()
+
+    def close(self) -> None:
+        """Close every sink, in reverse order."""
+        with self._turn:
+            for sink in reversed(self._sinks):
+                sink.close()
