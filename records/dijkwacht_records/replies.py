@@ -48,7 +48,25 @@ class Refusal(msgspec.Struct, frozen=True):
     message: str
 
 
-def encode_reply(reply: Reply | Refusal) -> bytes:
+class JoinRequest(msgspec.Struct, frozen=True):
+    """What an agent sends to join: the code its owner typed, and the name it goes by."""
+
+    code: str
+    agent: str = ""
+
+
+class JoinReply(msgspec.Struct, frozen=True):
+    """What joining gives: the site, the token for every later request, the key that signs orders.
+
+    ``order_key`` is the collector's raw Ed25519 public key, 32 bytes.
+    """
+
+    site: str
+    token: str
+    order_key: bytes
+
+
+def encode_reply(reply: Reply | Refusal | JoinReply) -> bytes:
     """JSON, for logs and curl; replies are small."""
     return msgspec.json.encode(reply)
 
