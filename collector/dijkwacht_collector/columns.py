@@ -1,0 +1,206 @@
+"""HOT  Batches → columns: what many agents sent, as one set of numpy arrays a table.
+
+Rows stand in the order of the journal. Each gets its event time: the latest time its agent has
+named so far, in which a time more than five minutes ahead of the batch's arrival counts as the
+arrival. So event time never falls within an agent, whatever its clock did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from dijkwacht_detectors.api import Text
+from dijkwacht_records.tables import TABLES
+from dijkwacht_records.wire import Batch, Packed
+
+TICK_US = 10_000_000
+"""Windows begin and end, and quiet incidents close, at multiples of this much event time."""
+LATE_US = 900_000_000
+"""A row later than this is counted as late; a flow that ends by time-out is not."""
+FUTURE_US = 300_000_000
+"""A time further ahead of its arrival than this is not believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A decoded batch with the engine's small numbers for its site and agent."""
+
+    batch: Batch
+    site: int
+    agent: int
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class TableRows:
+    """The rows of one table: ``order`` is each row's place among all rows of the step."""
+
+    columns: dict[str, Any]
+    time: NDArray[np.int64]
+    site: NDArray[np.int32]
+    agent: NDArray[np.int32]
+    order: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Before row ``order``, ``agent``'s event time passed ``before`` ticks to reach ``after``."""
+
+    order: int
+    agent: int
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """All rows of some batches, by table number, with what happened to event time on the way.
+
+    ``late`` and ``future`` count, per agent, rows whose own time was not used.
+    """
+
+    tables: dict[int, TableRows]
+    ticks: list[Tick]
+    late: NDArray[np.int64]
+    future: NDArray[np.int64]
+    rows: int
+
+
+def join_columns(
+    arrivals: Sequence[Arrival], wanted: Mapping[int, frozenset[str]], clocks: NDArray[np.int64]
+) -> Step:
+    """Unpack the ``wanted`` columns of each table; ``clocks`` int64[agents] is read and moved on."""
+    tables = {}
+    counts = np.zeros(len(TABLES), np.int64)
+    for number in range(len(TABLES)):
+        parts = [(a, t) for a in arrivals for t in a.batch.tables if t.number == number]
+        if parts:
+            tables[number] = _join_table(number, parts, wanted.get(number, frozenset()))
+            counts[number] = len(tables[number].time)
+    starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
+    times = np.concatenate([t.time for t in tables.values()]) if tables else np.zeros(0, np.int64)
+    event, order = np.empty_like(times), np.empty_like(times)
+    late, future = np.zeros(len(clocks), np.int64), np.zeros(len(clocks), np.int64)
+    table_of, agent_of, arrival_of = _sequence(arrivals)
+    ticks = _walk(table_of, agent_of, arrival_of, times, starts, clocks, event, order, late, future)
+    for number, table in tables.items():
+        span = slice(starts[number], starts[number] + counts[number])
+        tables[number] = TableRows(table.columns, event[span], table.site, table.agent, order[span])
+    return Step(tables, [Tick(*(int(v) for v in row)) for row in ticks], late, future, len(times))
+
+
+def _sequence(
+    arrivals: Sequence[Arrival],
+) -> tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.int64]]:
+    orders, sizes = [], []
+    for arrival in arrivals:
+        batch = arrival.batch
+        sizes.append(batch.rows)
+        if batch.order:
+            orders.append(np.frombuffer(batch.order, np.uint8))
+        elif batch.tables:
+            orders.append(np.full(batch.rows, batch.tables[0].number, np.uint8))
+    table_of = np.concatenate(orders) if orders else np.zeros(0, np.uint8)
+    agents = np.array([a.agent for a in arrivals], np.int32)
+    times = np.array([a.time for a in arrivals], np.int64)
+    return table_of, np.repeat(agents, sizes), np.repeat(times, sizes)
+
+
+def _join_table(
+    number: int, parts: Sequence[tuple[Arrival, Any]], wanted: frozenset[str]
+) -> TableRows:
+    sizes = [table.rows for _, table in parts]
+    total = sum(sizes)
+    columns: dict[str, Any] = {}
+    for index, column in enumerate(TABLES[number].columns):
+        if column.name not in wanted and column.name != "time":
+            continue
+        packed = [table.columns[index] for _, table in parts]
+        if column.kind == "addr":
+            columns[column.name] = _addresses(parts, packed, sizes)
+        elif column.kind == "text":
+            columns[column.name] = _texts(packed, sizes)
+        else:
+            columns[column.name] = _numbers(packed, sizes, total, column.kind == "float")
+    time = columns["time"]
+    site = np.repeat(np.array([a.site for a, _ in parts], np.int32), sizes)
+    agent = np.repeat(np.array([a.agent for a, _ in parts], np.int32), sizes)
+    return TableRows(columns, time, site, agent, time)
+
+
+def _numbers(packed: Sequence[Packed], sizes: Sequence[int], total: int, is_float: bool) -> Any:
+    out = np.empty(total, np.int64)
+    at = 0
+    for column, size in zip(packed, sizes, strict=True):
+        _unpack(
+            np.frombuffer(column.planes, np.uint8), column.width, column.base, out[at : at + size]
+        )
+        at += size
+    return out.view(np.float64) if is_float else out
+
+
+def _addresses(
+    parts: Sequence[tuple[Arrival, Any]], packed: Sequence[Packed], sizes: Sequence[int]
+) -> NDArray[np.uint64]:
+    chunks = []
+    for (arrival, _), column, size in zip(parts, packed, sizes, strict=True):
+        places = np.frombuffer(arrival.batch.addresses, ">u8").reshape(-1, 2).astype(np.uint64)
+        indices = np.empty(size, np.int64)
+        _unpack(np.frombuffer(column.planes, np.uint8), column.width, column.base, indices)
+        chunks.append(places[indices])
+    return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
+
+
+def _texts(packed: Sequence[Packed], sizes: Sequence[int]) -> Text:
+    lengths = _numbers(packed, sizes, sum(sizes), is_float=False)
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return Text(offsets, np.frombuffer(b"".join(column.blob for column in packed), np.uint8))
+
+
+@njit(cache=True, nogil=True)
+def _unpack(planes, width, base, out):  # type: ignore[no-untyped-def]
+    n = len(out)
+    for i in range(n):
+        out[i] = base
+    for k in range(width):
+        shift = np.int64(8 * k)
+        plane = planes[k * n : (k + 1) * n]
+        for i in range(n):
+            out[i] += np.int64(plane[i]) << shift
+
+
+@njit(cache=True, nogil=True)
+def _walk(  # type: ignore[no-untyped-def]
+    table_of, agent_of, arrival_of, times, starts, clocks, event, order, late, future
+):
+    cursor = starts.copy()
+    ticks = []
+    for i in range(len(table_of)):
+        table, agent = table_of[i], agent_of[i]
+        at = cursor[table]
+        cursor[table] = at + 1
+        t = times[at]
+        if t > arrival_of[i] + FUTURE_US:
+            t = arrival_of[i]
+            future[agent] += 1
+        clock = clocks[agent]
+        if t < clock:
+            if clock - t > LATE_US:
+                late[agent] += 1
+            t = clock
+        elif t // TICK_US != clock // TICK_US:
+            ticks.append((np.int64(i), np.int64(agent), clock // TICK_US, t // TICK_US))
+        clocks[agent] = t
+        event[at] = t
+        order[at] = i
+    out = np.empty((len(ticks), 4), np.int64)
+    for j in range(len(ticks)):
+        out[j, 0], out[j, 1], out[j, 2], out[j, 3] = ticks[j]
+    return out

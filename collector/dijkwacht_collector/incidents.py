@@ -1,0 +1,72 @@
+"""What the site is told: incidents, and the events in their life."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+import msgspec
+
+Activity = Literal["create", "update", "close"]
+Status = Literal["new", "closed", "normal"]
+"""``new`` is open, ``closed`` fell quiet, ``normal`` was answered so by the owner or an operator."""
+
+
+class Evidence(msgspec.Struct, frozen=True, array_like=True):
+    """One observation that speaks for an incident: who, against whom, when, how strange.
+
+    Addresses are 16 bytes as on the wire; ``facts`` are the detector's named numbers.
+    """
+
+    time: int
+    score: float
+    src_h: bytes
+    src_mac: int
+    dst_h: bytes
+    dst_p: int
+    facts: dict[str, float] = {}
+    name: str = ""
+
+
+class Incident(msgspec.Struct, frozen=True):
+    """One incident as it stands; a later event carries the whole of it again.
+
+    ``kind`` is the class of design §3 (``finding_info.types[0]``). Times are µs UTC of events, never
+    of clocks. ``rarity`` is how often a site like this one would see the like by chance, in
+    incidents a week. ``evidences``: at most five, strongest first.
+    """
+
+    uid: str
+    site: str
+    kind: str
+    detector: str
+    technique: str
+    subject: str
+    ordinal: int
+    severity_id: int
+    confidence: int
+    rarity: float
+    start: int
+    end: int
+    count: int
+    title_en: str
+    title_nl: str
+    desc_en: str
+    desc_nl: str
+    evidences: tuple[Evidence, ...]
+    status: Status = "new"
+    revision: int = 0
+
+
+class IncidentEvent(msgspec.Struct, frozen=True):
+    """A step in an incident's life, at journal ``position``; (uid, revision) never repeats."""
+
+    activity: Activity
+    incident: Incident
+    position: int
+
+
+def incident_uid(site: str, kind: str, subject: str, first_event: int, ordinal: int) -> str:
+    """Name an incident by what it is, so that the same journal always gives the same names."""
+    text = f"{site}\n{kind}\n{subject}\n{first_event}\n{ordinal}"
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()

@@ -1,0 +1,182 @@
+"""Scores → candidates: how rare is this on this site, and may it be said?
+
+For each detector a shipped table tells in how many hours of a benign site-week a score is reached;
+the site's own hours outweigh it in time (the mean of a Gamma-Poisson posterior whose prior counts
+for `PRIOR_WEEKS`). A score becomes a candidate when that rate is within the detector's share of the
+site's alert budget. An hour whose strongest score is far rarer than the budget is taken for an
+attack and not learned as normal; the owner's "this is normal" learns it all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from dijkwacht_collector.calibration import Calibration
+from dijkwacht_detectors.api import Scores
+
+PRIOR_WEEKS: Final = 1.0
+"""How much history of its own a site needs to weigh as much as the shipped table."""
+DEFAULT_BUDGET: Final = 1.0
+"""Incidents a week that a site is willing to be interrupted by without cause."""
+ATTACK_FACTOR: Final = 100.0
+"""A score so many times rarer than the budget is not learned as normal."""
+HIGH_FACTOR: Final = 30.0
+"""A score so many times rarer than the budget is an incident of high severity."""
+REPEAT_US: Final = 60_000_000
+"""An entity that stays above the line is said again after this long, or when it gets stranger."""
+_HOUR_US: Final = 3_600_000_000
+
+
+class DetectorPolicy:
+    """What one detector's scores mean on each site. Arrays are indexed by site."""
+
+    def __init__(self, calibration: Calibration, share: float) -> None:
+        self.grid, self.rates = calibration.grid, calibration.rates
+        self.share = share
+        bins = len(self.grid)
+        self.budget = np.zeros(0)
+        self.threshold = np.zeros(0)
+        self.history = np.zeros((0, bins), np.int64)
+        self.hours = np.zeros(0, np.int64)
+        self.hour = np.zeros(0, np.int64)
+        self.peak = np.zeros(0)
+        self.said_bin = np.zeros(0, np.int16)  # by slot: how strange when last said
+        self.said_time = np.zeros(0, np.int64)
+
+    def make_room(self, sites: int, slots: int) -> None:
+        """Grow to ``sites`` sites and ``slots`` entities; new sites start from the shipped table."""
+        old = len(self.budget)
+        if sites > old:
+            more = max(sites, 2 * old) - old
+            self.budget = np.append(self.budget, np.full(more, DEFAULT_BUDGET * self.share))
+            self.threshold = np.append(self.threshold, np.zeros(more))
+            self.history = np.vstack((self.history, np.zeros((more, len(self.grid)), np.int64)))
+            self.hours = np.append(self.hours, np.zeros(more, np.int64))
+            self.hour = np.append(self.hour, np.full(more, -1, np.int64))
+            self.peak = np.append(self.peak, np.full(more, -np.inf))
+            for site in range(old, old + more):
+                self._settle(site)
+        if slots > len(self.said_bin):
+            more = slots - len(self.said_bin)
+            self.said_bin = np.append(self.said_bin, np.full(more, -1, np.int16))
+            self.said_time = np.append(self.said_time, np.zeros(more, np.int64))
+
+    def pick(
+        self,
+        time: NDArray[np.int64],
+        site: NDArray[np.int32],
+        slot: NDArray[np.int32],
+        fresh: NDArray[np.bool_],
+        scores: Scores,
+    ) -> NDArray[np.int64]:
+        """Learn the scores hour by hour and return the rows that are worth saying, in order."""
+        return _pick(
+            time, site, slot, fresh, scores, self.grid, self.rates, self.budget, self.threshold,
+            self.history, self.hours, self.hour, self.peak, self.said_bin, self.said_time,
+        )  # fmt: skip
+
+    def rarity(self, site: int, score: float) -> float:
+        """Hours a week in which this site would reach ``score`` by chance."""
+        at = int(np.searchsorted(self.grid, score, side="right")) - 1
+        if at < 0:
+            return float(self.rates[0])
+        rate = self._rate(site, at)
+        if at + 1 == len(self.grid):
+            return rate
+        beyond = self._rate(site, at + 1)
+        part = (score - self.grid[at]) / (self.grid[at + 1] - self.grid[at])
+        return float(rate * (beyond / rate) ** part) if beyond > 0 else rate
+
+    def set_budget(self, site: int, per_week: float) -> None:
+        """Take the site's choice of incidents a week, of which this detector has its share."""
+        self.budget[site] = per_week * self.share
+        self._settle(site)
+
+    def learn_normal(self, site: int, score: float) -> None:
+        """Count one hour that reached ``score`` as normal for this site."""
+        at = int(np.searchsorted(self.grid, score, side="right")) - 1
+        if at >= 0:
+            self.history[site, at] += 1
+            self._settle(site)
+
+    def _rate(self, site: int, at: int) -> float:
+        reached = self.history[site, at:].sum()
+        weeks = self.hours[site] / 168.0
+        return float((PRIOR_WEEKS * self.rates[at] + reached) / (PRIOR_WEEKS + weeks))
+
+    def _settle(self, site: int) -> None:
+        self.threshold[site] = _threshold(
+            self.grid, self.rates, self.history[site], self.hours[site], self.budget[site]
+        )
+
+
+class Policy:
+    """All detectors' policies, and the budget they share."""
+
+    def __init__(self, calibrations: Sequence[Calibration]) -> None:
+        share = 1.0 / max(1, len(calibrations))
+        self.detectors = [DetectorPolicy(c, share) for c in calibrations]
+
+    def severity(self, detector: int, site: int, rarity: float, spent: int) -> int:
+        """OCSF ``severity_id``: 2 context, 3 medium, 4 high.
+
+        Each incident of the same detector this week (``spent``) halves what may still be said.
+        """
+        left = self.detectors[detector].budget[site] * 0.5**spent
+        if rarity > left:
+            return 2
+        return 4 if rarity * HIGH_FACTOR <= left else 3
+
+
+@njit(cache=True, nogil=True)
+def _threshold(grid, rates, history, hours, budget):  # type: ignore[no-untyped-def]
+    weeks = hours / 168.0
+    reached = 0
+    line = np.inf
+    for at in range(len(grid) - 1, -1, -1):
+        reached += history[at]
+        if (PRIOR_WEEKS * rates[at] + reached) / (PRIOR_WEEKS + weeks) > budget:
+            break
+        line = grid[at]
+    return line
+
+
+@njit(cache=True, nogil=True)
+def _pick(  # type: ignore[no-untyped-def]
+    time, site, slot, fresh, scores, grid, rates, budget, threshold, history, hours, hour, peak,
+    said_bin, said_time,
+):  # fmt: skip
+    out = np.empty(len(time), np.int64)
+    n = 0
+    for i in range(len(time)):
+        s = site[i]
+        h = time[i] // _HOUR_US
+        if h != hour[s]:
+            if hour[s] >= 0:
+                hours[s] += 1
+                at = np.searchsorted(grid, peak[s], side="right") - 1
+                if at >= 0:
+                    history[s, at] += 1
+                threshold[s] = _threshold(grid, rates, history[s], hours[s], budget[s])
+            hour[s] = h
+            peak[s] = -np.inf
+        e = slot[i]
+        if fresh[i]:
+            said_bin[e] = -1
+        score = scores[i]
+        if not score > peak[s] and not score >= threshold[s]:
+            continue  # also where the score is NaN
+        at = np.searchsorted(grid, score, side="right") - 1
+        if score > peak[s] and (at < 0 or rates[at] * ATTACK_FACTOR > budget[s]):
+            peak[s] = score
+        if score >= threshold[s] and (at > said_bin[e] or time[i] - said_time[e] >= REPEAT_US):
+            said_bin[e] = at
+            said_time[e] = time[i]
+            out[n] = i
+            n += 1
+    return out[:n]

@@ -1,0 +1,215 @@
+"""The detector contract: all that whoever writes a detector must read.
+
+A detector says what it looks at and how strange that is; never whether that is an alert. The
+site's policy decides how rare a score must be before anyone is told.
+
+Three ways to write one, from simple to fast:
+
+- `SiteDetector`: plain numpy over the rows of one site's last minute; one object a site.
+- `WindowDetector`: the same windows, but with state in arrays, keyed by entity.
+- `RowDetector`: a compiled kernel that scores each row against all rows before it, then learns it.
+
+One class a file, the file named as the detector. Put the file in this package, or in a folder given
+by ``--detectors``; there is nothing to register.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Entity = Literal["orig", "resp", "pair", "site"]
+Scores = NDArray[np.float64]
+"""One number a row: higher is stranger, NaN is no opinion."""
+
+ENTITY_COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
+    "flows": {
+        "orig": ("orig_h",),
+        "resp": ("resp_h",),
+        "pair": ("orig_h", "resp_h", "resp_p", "proto"),
+    },
+    "dns": {"orig": ("orig_h",), "resp": ("resp_h",), "pair": ("orig_h", "resp_h")},
+    "tls": {"orig": ("orig_h",), "resp": ("resp_h",), "pair": ("orig_h", "resp_h", "resp_p")},
+    "dhcp": {"orig": ("client_mac",), "resp": ("server_h",), "pair": ("client_mac", "server_h")},
+    "arp": {"orig": ("sender_mac",), "resp": ("sender_h",), "pair": ("sender_mac", "sender_h")},
+    "system": {"orig": ("agent",), "resp": ("agent",), "pair": ("agent", "metric")},
+    "agent": {"orig": ("agent",), "resp": ("agent",), "pair": ("agent",)},
+}
+"""Which columns name an entity; ``site`` needs none. In ``arp``, ``resp`` is the address claimed."""
+
+
+class Text(NamedTuple):
+    """A column of texts: row i is ``blob[offsets[i]:offsets[i + 1]]``, UTF-8."""
+
+    offsets: NDArray[np.int64]
+    blob: NDArray[np.uint8]
+
+    def __getitem__(self, row: Any) -> str:  # type: ignore[override]  # rows, not tuple fields
+        return bytes(self.blob[self.offsets[row] : self.offsets[row + 1]]).decode(
+            "utf-8", "replace"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of one table, as read-only columns of equal length: only those a detector ``reads``.
+
+    ``columns``: ``int`` as int64[n], ``float`` as float64[n], ``addr`` as uint64[n, 2] (high and
+    low half), ``text`` as `Text`. ``time`` is event time, int64 µs UTC, never falling within an
+    agent. ``site`` is a small number a site, int32[n]. ``slot`` is the row's place in state arrays,
+    int32[n]; where ``fresh`` is true the entity is new there and what the slot holds is stale.
+    """
+
+    columns: Mapping[str, Any]
+    time: NDArray[np.int64]
+    site: NDArray[np.int32]
+    slot: NDArray[np.int32]
+    fresh: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def __getitem__(self, column: str) -> Any:
+        return self.columns[column]
+
+
+State = dict[str, NDArray[Any]]
+"""A detector's memory: arrays of its declared fields, indexed by slot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Which columns of a row name the attacker, the victim, and the service; empty where none.
+
+    ``src`` and ``dst`` are ``addr`` columns, ``mac`` and ``port`` ``int``, ``name`` ``text``.
+    """
+
+    src: str = "orig_h"
+    dst: str = "resp_h"
+    port: str = "resp_p"
+    mac: str = ""
+    name: str = ""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that are named."""
+        return tuple(c for c in (self.src, self.dst, self.port, self.mac, self.name) if c)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a person is told, in English and Dutch: one plain sentence, then what it means and
+    what to do now. ``{src}``, ``{dst}``, ``{port}`` and ``{name}`` stand for the evidence's."""
+
+    title_en: str
+    title_nl: str
+    desc_en: str
+    desc_nl: str
+
+
+class Detector(ABC):
+    """What every detector declares. Settings are class attributes beside their use."""
+
+    name: ClassVar[str]
+    """Metric label, calibration table, analytic of an incident; also the file's name."""
+    table: ClassVar[str]
+    reads: ClassVar[tuple[str, ...]]
+    """The only columns the detector is handed; ``time``, ``site``, ``slot``, ``fresh`` come free."""
+    entity: ClassVar[Entity]
+    kind: ClassVar[str]
+    """The incident class: scan, bruteforce, c2, dns, dos, exfil, iot, arp, dhcp, lateral, host, ..."""
+    technique: ClassVar[str]
+    """ATT&CK technique, such as ``T1046``."""
+    facts: ClassVar[tuple[str, ...]] = ()
+    """Names of the numbers that explain a score; a detector fills them beside each score."""
+    who: ClassVar[Who] = Who()
+    subject: ClassVar[Literal["src", "dst", "mac", "agent"]] = "src"
+    """Whose incident it is: one stays open per site, kind and subject."""
+    entities_per_site: ClassVar[int] = 4096
+    """Most entities remembered a site; beyond it one of the longest silent is forgotten."""
+    forget_after_s: ClassVar[int] = 24 * 3600
+    """An entity that was silent for so long is new when it comes back."""
+
+    @abstractmethod
+    def explain(self, facts: Mapping[str, float]) -> Explanation:
+        """Put one score into words."""
+
+    def train(self, samples: NDArray[np.float64]) -> bytes | None:  # noqa: ARG002
+        """Make a model bundle from rows that it will never score; runs in a process of its own.
+
+        ``samples`` is float64[n, k], as collected in the state field ``samples`` by the detector.
+        None: this detector has no model.
+        """
+        return None
+
+    def activate(self, bundle: bytes) -> None:  # noqa: B027
+        """Take a bundle that `train` made; called between two batches."""
+
+
+class RowDetector(Detector):
+    """Scores row i against the state left by all earlier rows, then learns it."""
+
+    grain: ClassVar[Literal["row", "window"]] = "row"
+    state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {}
+    """Field → (numpy type, shape of one entity's value): ``{"seen": ("u8", (4,))}``.
+
+    A field whose name begins with ``samples`` is one array of that shape for all sites together;
+    ``samples`` itself, float64[n, k], is what `train` is given."""
+
+    @abstractmethod
+    def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
+        """Score and learn ``rows`` in order.
+
+        ``scores`` is float64[n], NaN at first; ``facts`` float64[n, len(self.facts)], to be filled
+        where a score is. Rows of many sites are mixed; each belongs to its slot alone.
+        """
+
+
+class WindowDetector(Detector):
+    """Scores the rows of one agent's window, then learns them. Windows are cut by event time."""
+
+    grain: ClassVar[Literal["row", "window"]] = "window"
+    window_s: ClassVar[int] = 60
+    """Length of a window; a multiple of 10 s."""
+    state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {}
+
+    @abstractmethod
+    def score(self, window: Rows, state: State) -> tuple[Scores, Scores]:
+        """Return scores float64[n] and facts float64[n, k]; leaves no trace in ``state``."""
+
+    def learn(self, window: Rows, state: State) -> None:
+        """Take the window into ``state``, after it was scored."""
+
+
+class SiteDetector(Detector):
+    """The same contract seen from one site: an object a site, plain attributes as memory.
+
+    Whatever it remembers must survive ``pickle``; every window is scored before it is learned.
+    """
+
+    grain: ClassVar[Literal["row", "window"]] = "window"
+    window_s: ClassVar[int] = 60
+    entity: ClassVar[Entity] = "site"
+    kind: ClassVar[str] = "other"
+    technique: ClassVar[str] = ""
+
+    @abstractmethod
+    def score_many(self, window: Rows) -> Scores:
+        """Return one score a row."""
+
+    def learn_many(self, window: Rows) -> None:
+        """Remember the window, after it was scored."""
+
+    def explain(self, facts: Mapping[str, float]) -> Explanation:
+        """A sentence for whoever has not written one yet."""
+        text = f"{self.name} finds {{src}} strange (score {facts['score']:.3g})"
+        tekst = f"{self.name} vindt {{src}} vreemd (score {facts['score']:.3g})"
+        return Explanation(text, tekst, text, tekst)
+
+
+AnyDetector = RowDetector | WindowDetector | SiteDetector

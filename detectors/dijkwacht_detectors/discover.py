@@ -1,0 +1,52 @@
+"""Find detectors: every module of this package, and every file of a folder. No registration."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import cast
+
+from dijkwacht_detectors.api import AnyDetector, Detector
+from dijkwacht_records.errors import SettingsError
+
+_NOT_DETECTORS = {"api", "checks", "discover", "entities"}
+
+
+def shipped_detectors() -> list[AnyDetector]:
+    """One new instance of each detector of this package, ordered by name."""
+    package = importlib.import_module("dijkwacht_detectors")
+    modules = [
+        importlib.import_module(f"{package.__name__}.{found.name}")
+        for found in pkgutil.iter_modules(package.__path__)
+        if found.name not in _NOT_DETECTORS and not found.ispkg
+    ]
+    return sorted((d for m in modules for d in _in_module(m)), key=lambda d: d.name)
+
+
+def load_detectors(path: Path) -> list[AnyDetector]:
+    """New instances of the detectors in one file. Raises `SettingsError` if it holds none."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise SettingsError(f"{path}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # so that what it defines can be pickled
+    spec.loader.exec_module(module)
+    detectors = _in_module(module)
+    if not detectors:
+        raise SettingsError(f"{path}: holds no class that is a detector")
+    return detectors
+
+
+def _in_module(module: ModuleType) -> list[AnyDetector]:
+    return [
+        cast("AnyDetector", cls())
+        for _, cls in inspect.getmembers(module, inspect.isclass)
+        if issubclass(cls, Detector)
+        and cls.__module__ == module.__name__
+        and not inspect.isabstract(cls)
+    ]

@@ -1,0 +1,180 @@
+"""Which slot of the state arrays an entity has: one hash table, bounded and fair per site.
+
+A site never holds more than its share: past it, one of eight entities in turn, the one silent for
+longest, makes room. All that decides about a site's entities is in that site's own rows, so what
+other sites do, and how rows are cut into batches, changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+_SAMPLED = 8  # entities looked at to find one to forget, as Redis samples its keys
+
+
+class Entities:
+    """Maps (site, key) to slots; ``keys`` are 64-bit mixes made by `mix`."""
+
+    def __init__(self, per_site: int, forget_after_us: int) -> None:
+        self.per_site = per_site
+        self.forget_after_us = forget_after_us
+        self.used = 0
+        self._buckets = np.zeros(1024, np.int32)  # slot + 1, 0 is free
+        self._keys = np.zeros(256, np.uint64)
+        self._seen = np.zeros(256, np.int64)
+        self._next = np.zeros(256, np.int32)  # ring of a site's slots
+        self._counts = np.zeros(16, np.int32)
+        self._hands = np.full(16, -1, np.int32)
+
+    @property
+    def capacity(self) -> int:
+        """Slots that state arrays must hold."""
+        return len(self._keys)
+
+    def resolve(
+        self, site: NDArray[np.int32], key: NDArray[np.uint64], time: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+        """Return ``slot`` int32[n] and ``fresh`` bool[n] for rows in order, making room as needed."""
+        n = len(site)
+        slot, fresh = np.empty(n, np.int32), np.empty(n, np.bool_)
+        if n:
+            self._make_room(n, int(site.max()) + 1)
+            self.used = _resolve(
+                site, key, time, self.per_site, self.forget_after_us, self.used,
+                self._buckets, self._keys, self._seen, self._next, self._counts, self._hands,
+                slot, fresh,
+            )  # fmt: skip
+        return slot, fresh
+
+    def _make_room(self, rows: int, sites: int) -> None:
+        if sites > len(self._counts):
+            size = 2 * sites
+            self._counts = _grown(self._counts, size, 0)
+            self._hands = _grown(self._hands, size, -1)
+        wanted = self.used + rows
+        if wanted > len(self._keys):
+            size = max(2 * len(self._keys), wanted)
+            self._keys = _grown(self._keys, size, 0)
+            self._seen = _grown(self._seen, size, 0)
+            self._next = _grown(self._next, size, 0)
+        if wanted * 2 > len(self._buckets):
+            self._buckets = np.zeros(1 << int(wanted * 4 - 1).bit_length(), np.int32)
+            _rehash(self._buckets, self._keys, self.used)
+
+
+def _grown(values: NDArray[Any], size: int, fill: int) -> NDArray[Any]:
+    grown = np.full(size, fill, values.dtype)
+    grown[: len(values)] = values
+    return grown
+
+
+@njit(cache=True, nogil=True, inline="always")
+def mix(a, b):  # type: ignore[no-untyped-def]
+    """Mix two 64-bit numbers into one, each bit of which depends on all (MurmurHash3's finaliser)."""
+    h = np.uint64(a) ^ (np.uint64(b) * np.uint64(0x9E3779B97F4A7C15))
+    h ^= h >> np.uint64(33)
+    h *= np.uint64(0xFF51AFD7ED558CCD)
+    h ^= h >> np.uint64(33)
+    h *= np.uint64(0xC4CEB9FE1A85EC53)
+    return h ^ (h >> np.uint64(33))
+
+
+@njit(cache=True, nogil=True)
+def mix_column(key, column):  # type: ignore[no-untyped-def]
+    """Mix a uint64[n] column into the running ``key`` uint64[n], in place."""
+    for i in range(len(key)):
+        key[i] = mix(key[i], column[i])
+
+
+@njit(cache=True, nogil=True)
+def _rehash(buckets, keys, used):  # type: ignore[no-untyped-def]
+    mask = np.uint64(len(buckets) - 1)
+    for slot in range(used):
+        at = keys[slot] & mask
+        while buckets[at]:
+            at = (at + np.uint64(1)) & mask
+        buckets[at] = slot + 1
+
+
+@njit(cache=True, nogil=True)
+def _remove(buckets, keys, key):  # type: ignore[no-untyped-def]
+    mask = np.uint64(len(buckets) - 1)
+    one = np.uint64(1)
+    at = key & mask
+    while keys[buckets[at] - 1] != key:
+        at = (at + one) & mask
+    hole, probe = at, (at + one) & mask
+    while buckets[probe]:
+        home = keys[buckets[probe] - 1] & mask
+        if ((probe - home) & mask) >= ((probe - hole) & mask):
+            buckets[hole] = buckets[probe]
+            hole = probe
+        probe = (probe + one) & mask
+    buckets[hole] = 0
+
+
+@njit(cache=True, nogil=True)
+def _resolve(  # type: ignore[no-untyped-def]
+    site,
+    key,
+    time,
+    per_site,
+    forget_after,
+    used,
+    buckets,
+    keys,
+    seen,
+    ring,
+    counts,
+    hands,
+    slot,
+    fresh,
+):
+    mask = np.uint64(len(buckets) - 1)
+    one = np.uint64(1)
+    for i in range(len(site)):
+        k, t, s = key[i], time[i], site[i]
+        at = k & mask
+        found = -1
+        while buckets[at]:
+            if keys[buckets[at] - 1] == k:
+                found = buckets[at] - 1
+                break
+            at = (at + one) & mask
+        if found >= 0:
+            fresh[i] = t - seen[found] > forget_after
+        else:
+            fresh[i] = True
+            hand = hands[s]
+            if counts[s] < per_site:
+                found = used
+                used += 1
+                counts[s] += 1
+                if hand < 0:
+                    ring[found] = found
+                else:
+                    ring[found] = ring[hand]
+                    ring[hand] = found
+            else:
+                found = hand
+                look = hand
+                for _ in range(_SAMPLED):
+                    look = ring[look]
+                    if seen[look] < seen[found]:
+                        found = look
+                _remove(buckets, keys, keys[found])
+                at = k & mask
+                while buckets[at]:
+                    at = (at + one) & mask
+            hands[s] = ring[found]
+            keys[found] = k
+            buckets[at] = found + 1
+            seen[found] = t
+        if t > seen[found]:
+            seen[found] = t
+        slot[i] = found
+    return used
