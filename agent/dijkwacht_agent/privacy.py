@@ -1,0 +1,271 @@
+"""What leaves the site: pseudonyms instead of inside addresses, hardware addresses, device names.
+
+=====================================  ====================================================
+unspecified, loopback, 255.255.255.255 unchanged: they name nobody
+private, link-local, multicast         prefix kept, the other bits permuted (`KEPT`)
+inside with a public address           permuted into `RESERVED_V4` or `RESERVED_V6`
+any other address                      unchanged: detection needs it, and it is public
+hardware address                       maker kept, a keyed hash for the rest
+name with an inside address, LAN name  keyed hashes for its labels (`hidden_names.py`)
+=====================================  ====================================================
+
+The permutation is Crypto-PAn (Xu, Fan, Ammar, Moon 2002) with the site's key: two addresses that
+share n leading bits have pseudonyms that share n leading bits. A pseudonym is still personal data;
+`docs/privacy.md` says what that means and what to do when the key is lost or copied.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from dijkwacht_agent.hidden_names import HiddenNames
+from dijkwacht_records.addresses import HASHED_MAC, UNSPECIFIED, V4_PREFIX
+from dijkwacht_records.errors import SettingsError
+from dijkwacht_records.tables import DNS, TABLE, TABLES, Row
+
+KEY_BYTES: Final = 32
+
+KEPT: Final = (
+    *((f"{n}.0.0.0/8", 8) for n in (10, *range(224, 240))),  # multicast keeps its scope
+    ("172.16.0.0/12", 12),
+    ("192.168.0.0/16", 16),
+    ("169.254.0.0/16", 16),
+    ("100.64.0.0/10", 10),  # shared by providers, RFC 6598: no public address either
+    ("fc00::/8", 8),
+    ("fd00::/8", 8),
+    ("fe80::/10", 64),  # RFC 4291 leaves 54 zero bits before the interface id
+    ("fec0::/10", 10),
+    ("64:ff9b:1::/48", 48),
+    *((f"ff{n:02x}::/16", 16) for n in range(256)),  # flags and scope
+)
+"""Ranges whose pseudonyms stay inside them, and how many leading bits stay as they are."""
+
+RESERVED_V4: Final = bytes.fromhex("fd646a6a") + bytes(8)
+"""``fd64:6a6a::/96``: pseudonyms of public IPv4 addresses inside the site, 32 bits permuted."""
+RESERVED_V6: Final = bytes.fromhex("fd646a6b")
+"""``fd64:6a6b::/32``: pseudonyms of public IPv6 addresses inside the site.
+
+The 96 bits after the provider's /32 are permuted, so no two addresses of one provider collide.
+"""
+_RESERVED: Final = bytes.fromhex("fd646a")
+
+_UNCHANGED: Final = frozenset(
+    (UNSPECIFIED, bytes(15) + b"\x01", V4_PREFIX + bytes(4), V4_PREFIX + b"\xff" * 4)
+)
+_BROADCAST_MAC: Final = (1 << 48) - 1
+_MAX_CACHED: Final = 16_384
+
+
+class IsInside(Protocol):
+    """Is this 16-byte address inside the site?"""
+
+    def __call__(self, address: bytes, /) -> bool: ...  # noqa: D102  # the class says it
+
+
+class Privacy(Protocol):
+    """What stands between the rows as metered and the rows as sent."""
+
+    def hide(self, number: int, row: Row) -> Row:
+        """``row`` of table ``number`` as it may leave the site."""
+        ...
+
+
+class Clear:
+    """No privacy: for one's own recordings on one's own machine (`replay`), never for a site."""
+
+    def hide(self, number: int, row: Row) -> Row:  # noqa: ARG002  # as Privacy.hide
+        """``row`` itself."""
+        return row
+
+
+class CryptoPan:
+    """The prefix-preserving permutation of 32-bit and 128-bit addresses under a 32-byte key.
+
+    >>> pan = CryptoPan(bytes(range(21, 53)))
+    >>> pan.permute(bytes([192, 0, 2, 1])) == pan.permute(bytes([192, 0, 2, 1]))
+    True
+    """
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != KEY_BYTES:
+            raise ValueError(f"a key has {KEY_BYTES} bytes, not {len(key)}")
+        # ECB on purpose: the scheme uses AES as a pseudo-random function, a block a prefix.
+        cipher = Cipher(algorithms.AES(key[:16]), modes.ECB())  # noqa: S305
+        self._encrypt = cipher.encryptor().update
+        self._pad = int.from_bytes(self._encrypt(key[16:]), "big")
+
+    def permute(self, address: bytes, kept: int = 0) -> bytes:
+        """``address`` (4 or 16 bytes) with all bits after the first ``kept`` permuted."""
+        bits = 8 * len(address)
+        number = int.from_bytes(address, "big") << (128 - bits)
+        blocks = []
+        for length in range(kept, bits):  # the first `length` bits, then the pad's
+            tail = (1 << (128 - length)) - 1
+            blocks.append((number & ~tail | self._pad & tail).to_bytes(16, "big"))
+        mask = 0
+        for first in self._encrypt(b"".join(blocks))[::16]:
+            mask = mask << 1 | first >> 7
+        return (int.from_bytes(address, "big") ^ mask).to_bytes(len(address), "big")
+
+
+class Pseudonyms:
+    """Hides rows under the site's key (32 bytes); ``inside`` tells which addresses are the site's.
+
+    Answers are remembered for the last few thousand addresses and names, never more.
+    """
+
+    def __init__(self, key: bytes, inside: IsInside) -> None:
+        self._pan = CryptoPan(key)
+        self._key = key
+        self._inside = inside
+        self._addresses: dict[bytes, bytes] = {}
+        self._macs: dict[int, int] = {}
+        self._names = HiddenNames(key, self.address)
+        self._plans = tuple(map(self._plan, range(len(TABLES))))
+
+    def hide(self, number: int, row: Row) -> Row:
+        """``row`` of table ``number`` with addresses, hardware addresses and names replaced."""
+        values: list[Any] = list(row)
+        for place, replace in self._plans[number]:
+            values[place] = replace(values[place])
+        if number == _DNS:
+            values[_QUERY] = self._names.name(values[_QUERY], lan=values[_PORT] in _LAN_PORTS)
+        return tuple(values)
+
+    def address(self, address: bytes) -> bytes:
+        """The pseudonym of a 16-byte address; the address itself where it is not hidden."""
+        hidden = self._addresses.get(address)
+        if hidden is None:
+            if len(self._addresses) >= _MAX_CACHED:
+                self._addresses.clear()
+            hidden = self._addresses[address] = self._hide_address(address)
+        return hidden
+
+    def mac(self, mac: int) -> int:
+        """The keyed hash of a hardware address, behind its maker; 0 and broadcast stay."""
+        hidden = self._macs.get(mac)
+        if hidden is None:
+            if len(self._macs) >= _MAX_CACHED:
+                self._macs.clear()
+            hidden = self._macs[mac] = self._hide_mac(mac)
+        return hidden
+
+    def _plan(self, number: int) -> tuple[tuple[int, Callable[[Any], Any]], ...]:
+        plan: list[tuple[int, Callable[[Any], Any]]] = []
+        for place, column in enumerate(TABLES[number].columns):
+            if column.kind == "addr":
+                plan.append((place, self.address))
+            elif column.name in {"client_mac", "eth_src", "sender_mac", "target_mac"}:
+                plan.append((place, self.mac))
+            elif column.name == "server_name":
+                plan.append((place, self._names.name))
+            elif column.name == "host_name":
+                plan.append((place, self._names.device))
+        return tuple(plan)
+
+    def _hide_address(self, address: bytes) -> bytes:
+        if address in _UNCHANGED:
+            return address
+        v4 = address[:12] == V4_PREFIX
+        if v4 and address[12] == 127:
+            return address
+        kept = _kept_bits(address[12:] if v4 else address)
+        if kept is not None:
+            return (
+                V4_PREFIX + self._pan.permute(address[12:], kept)
+                if v4
+                else self._walk(address, kept)
+            )
+        if v4:
+            return (
+                RESERVED_V4 + self._pan.permute(address[12:]) if self._inside(address) else address
+            )
+        carried = _carried_v4(address)
+        if self._inside(address) or (carried is not None and self.address(carried) != carried):
+            return RESERVED_V6 + self._pan.permute(address)[4:]
+        return address
+
+    def _walk(self, address: bytes, kept: int) -> bytes:
+        # Once more whenever the pseudonym falls into the reserved range: still a permutation.
+        hidden = self._pan.permute(address, kept)
+        while hidden[:3] == _RESERVED != address[:3]:
+            hidden = self._pan.permute(hidden, kept)
+        return hidden
+
+    def _hide_mac(self, mac: int) -> int:
+        if mac in {0, _BROADCAST_MAC}:
+            return mac
+        digest = blake2b(
+            mac.to_bytes(8, "big"), digest_size=4, key=self._key, person=b"dijkwacht mac"
+        )
+        local_or_group = mac >> 40 & 0b11
+        maker = 0 if local_or_group else mac >> 24 & 0xFFFFFF
+        return HASHED_MAC | maker << 32 | int.from_bytes(digest.digest(), "big")
+
+
+def read_or_make_key(path: Path) -> bytes:
+    """The site's key from ``path``; drawn and written there (mode 0600) when there is none.
+
+    Raises `SettingsError` for a file of another size or one that others may read.
+    """
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        key = path.read_bytes()
+        if len(key) != KEY_BYTES:
+            raise SettingsError(
+                f"{path}: a key has {KEY_BYTES} bytes, this has {len(key)}"
+            ) from None
+        if path.stat().st_mode & 0o077:
+            raise SettingsError(f"{path}: other users may read the key; chmod 600 it") from None
+        return key
+    with os.fdopen(handle, "wb") as file:
+        key = secrets.token_bytes(KEY_BYTES)
+        file.write(key)
+        file.flush()
+        os.fsync(file.fileno())
+    return key
+
+
+def _kept_bits(address: bytes) -> int | None:
+    """How many leading bits of a 4- or 16-byte address stay, or ``None`` outside `KEPT`."""
+    for low, high, kept in _KEPT_RANGES.get((len(address), address[0]), ()):
+        if low <= address <= high:
+            return kept
+    return None
+
+
+def _carried_v4(address: bytes) -> bytes | None:
+    """The IPv4 address that an IPv6 address carries: 6to4, NAT64, Teredo or IPv4-compatible."""
+    if address[:2] == b"\x20\x02":
+        return V4_PREFIX + address[2:6]
+    if address[:12] in {b"\x00\x64\xff\x9b" + bytes(8), bytes(12)}:
+        return V4_PREFIX + address[12:]
+    if address[:4] == b"\x20\x01\x00\x00":
+        return V4_PREFIX + bytes(octet ^ 0xFF for octet in address[12:])
+    return None
+
+
+def _ranges() -> dict[tuple[int, int], list[tuple[bytes, bytes, int]]]:
+    ranges: dict[tuple[int, int], list[tuple[bytes, bytes, int]]] = {}
+    for text, kept in KEPT:
+        network = ipaddress.ip_network(text)
+        low, high = network.network_address.packed, network.broadcast_address.packed
+        for first in range(low[0], high[0] + 1):
+            ranges.setdefault((len(low), first), []).append((low, high, kept))
+    return ranges
+
+
+_KEPT_RANGES: Final = _ranges()
+_DNS: Final = TABLES.index(TABLE["dns"])
+_QUERY: Final = DNS.index("query")
+_PORT: Final = DNS.index("resp_p")
+_LAN_PORTS: Final = frozenset((5353, 5355))
