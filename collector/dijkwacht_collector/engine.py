@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from dijkwacht_collector.calibration import load_calibration
 from dijkwacht_collector.columns import TICK_US, Arrival, Step, TableRows, join_columns
+from dijkwacht_collector.entries import Entry
 from dijkwacht_collector.host import DetectorHost, Pick
 from dijkwacht_collector.incidents import Evidence, IncidentEvent
-from dijkwacht_collector.entries import Entry
 from dijkwacht_collector.ledger import Candidate, Ledger
 from dijkwacht_collector.policy import Policy
 from dijkwacht_detectors.api import AnyDetector
@@ -32,6 +32,7 @@ from dijkwacht_records.wire import decode
 STEP_ROWS: Final = 8192
 """Rows folded at once: enough to be cheap, few enough to stay in the cache."""
 CHECKPOINT_VERSION: Final = 1
+_DAY_US: Final = 86_400_000_000
 _AGENT_TABLE: Final = TABLES.index(AGENT)
 
 
@@ -107,14 +108,10 @@ class Engine:
 
     def finish(self) -> list[IncidentEvent]:
         """End every window, as at the end of a recording; incidents stay open."""
-        picks = []
-        ticks = [
-            (agent, int(self.clocks[agent]) // TICK_US * TICK_US + 86_400_000_000)
-            for agent in range(len(self.names.agents))
+        ends = [
+            (0, agent, int(self.clocks[agent]) + _DAY_US) for agent in range(len(self.names.agents))
         ]
-        for picked in self.host.end_windows([(0, agent, time) for agent, time in ticks]):
-            picks.append(picked)
-        return self._decide(picks, [], [self.position])
+        return self._decide(self.host.end_windows(ends), [], [self.position])
 
     def take_observed(self) -> Observed:
         """Hand over what telemetry has not been told yet."""
@@ -178,7 +175,9 @@ class Engine:
         if not picks and not self.ledger.open:
             return []
         events: list[IncidentEvent] = []
-        order = [(p.order, 1 + p.from_row, p.detector, p.at, p) for p in picks]
+        order: list[tuple[int, int, int, int, Pick | None]] = [
+            (p.order, 1 + p.from_row, p.detector, p.at, p) for p in picks
+        ]
         order += [(o, 0, agent, time, None) for o, agent, time in ticks]
         order.sort(key=lambda item: item[:4])
         for place, _, number, time, pick in order:

@@ -33,8 +33,11 @@ STRIKES: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """A score worth saying. ``order`` is the row's place in the step, or that of the row whose
-    time ended the window (``from_row`` false); ``row`` holds the columns that name who and whom."""
+    """A score worth saying.
+
+    ``order`` is the row's place in the step, or that of the row whose time ended the window
+    (``from_row`` false); ``row`` holds the columns that name who and whom.
+    """
 
     order: int
     from_row: bool
@@ -202,7 +205,7 @@ class DetectorHost:
         slot, fresh = self._resolve(number, columns, site, time, agents)
         rows = Rows(self._read(number, columns), time, site, slot, fresh)
         try:
-            scores, facts = self._score_window(number, rows, agents, sizes)
+            scores, facts = self._score_window(number, rows, sizes)
         except Exception:  # noqa: BLE001  # the fence, as above
             self.strikes[number] += 1
             return []
@@ -217,9 +220,7 @@ class DetectorHost:
             for i in chosen
         ]  # fmt: skip
 
-    def _score_window(
-        self, number: int, rows: Rows, agents: NDArray[np.int32], sizes: Sequence[int]
-    ) -> tuple[Scores, Scores]:
+    def _score_window(self, number: int, rows: Rows, sizes: Sequence[int]) -> tuple[Scores, Scores]:
         detector = self.detectors[number]
         if isinstance(detector, RowDetector):
             raise TypeError(f"{detector.name} has no windows")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -145,10 +145,9 @@ class Ledger:
     def _end(self, key: Key, status: Status, position: int) -> IncidentEvent:
         incident = msgspec.structs.replace(self.open.pop(key), status=status)
         del self.by_site[key[0]][key]
-        event = IncidentEvent(
+        return IncidentEvent(
             "close", msgspec.structs.replace(incident, revision=incident.revision + 1), position
         )
-        return event
 
     def _say(self, activity: Activity, incident: Incident, position: int) -> IncidentEvent:
         if activity == "update":
@@ -177,7 +176,7 @@ def _confidence(rarity: float) -> int:
     return int(min(score, 99))
 
 
-def _worded(candidate: Candidate) -> dict[str, str]:
+def _worded(candidate: Candidate) -> dict[str, Any]:
     evidence, told = candidate.evidence, candidate.explanation
     words = {
         "src": format_address(evidence.src_h) or format_mac(evidence.src_mac) or candidate.subject,

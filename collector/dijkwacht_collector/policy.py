@@ -75,10 +75,11 @@ class DetectorPolicy:
         scores: Scores,
     ) -> NDArray[np.int64]:
         """Learn the scores hour by hour and return the rows that are worth saying, in order."""
-        return _pick(
+        chosen: NDArray[np.int64] = _pick(
             time, site, slot, fresh, scores, self.grid, self.rates, self.budget, self.threshold,
             self.history, self.hours, self.hour, self.peak, self.said_bin, self.said_time,
         )  # fmt: skip
+        return chosen
 
     def rarity(self, site: int, score: float) -> float:
         """Hours a week in which this site would reach ``score`` by chance."""

@@ -45,7 +45,7 @@ class WindowPool:
         for name in reads:
             column = rows.columns[name]
             if isinstance(column, Text):
-                self._texts.setdefault(name, []).extend(column[i] for i in range(n))
+                self._texts.setdefault(name, []).extend(_list_texts(column, n))
             else:
                 self._put(name, column, first)
         if first + n > len(self._next):
@@ -67,7 +67,7 @@ class WindowPool:
 
     def pop(self, agent: int) -> NDArray[np.int64]:
         """Give up the places of ``agent``'s oldest window; read them before the next `append`."""
-        taken = _pop(
+        taken: NDArray[np.int64] = _pop(
             agent, self._columns["time"], self.window_us,
             self._next, self._heads, self._tails, self._window,
         )  # fmt: skip
@@ -102,6 +102,10 @@ class WindowPool:
         self._texts = {n: [texts[i] for i in keep] for n, texts in self._texts.items()}
         _renumber(keep, self._next, self._heads, self._tails)
         self._used = len(keep)
+
+
+def _list_texts(column: Text, rows: int) -> list[str]:
+    return [column[i] for i in range(rows)]
 
 
 def _text(texts: list[str]) -> Text:

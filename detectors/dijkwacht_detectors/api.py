@@ -18,7 +18,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,13 +43,14 @@ ENTITY_COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
 """Which columns name an entity; ``site`` needs none. In ``arp``, ``resp`` is the address claimed."""
 
 
-class Text(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Text:
     """A column of texts: row i is ``blob[offsets[i]:offsets[i + 1]]``, UTF-8."""
 
     offsets: NDArray[np.int64]
     blob: NDArray[np.uint8]
 
-    def __getitem__(self, row: Any) -> str:  # type: ignore[override]  # rows, not tuple fields
+    def __getitem__(self, row: Any) -> str:
         return bytes(self.blob[self.offsets[row] : self.offsets[row + 1]]).decode(
             "utf-8", "replace"
         )
@@ -103,8 +104,11 @@ class Who:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What a person is told, in English and Dutch: one plain sentence, then what it means and
-    what to do now. ``{src}``, ``{dst}``, ``{port}`` and ``{name}`` stand for the evidence's."""
+    """What a person is told, in English and Dutch.
+
+    The title is one plain sentence; the description says what it means and what to do now.
+    ``{src}``, ``{dst}``, ``{port}``, ``{mac}`` and ``{name}`` stand for the evidence's own.
+    """
 
     title_en: str
     title_nl: str

@@ -174,7 +174,6 @@ def _resolve(  # type: ignore[no-untyped-def]
             keys[found] = k
             buckets[at] = found + 1
             seen[found] = t
-        if t > seen[found]:
-            seen[found] = t
+        seen[found] = max(seen[found], t)
         slot[i] = found
     return used

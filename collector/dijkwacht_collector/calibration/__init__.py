@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 
 
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``per_week[i]``: in so many hours of a benign site-week does the strongest score reach
-    ``scores[i]``. Scores rise, rates fall. ``made`` says from what and when."""
+    """How many hours of a benign site-week reach a score.
+
+    ``per_week[i]`` hours have a strongest score of at least ``scores[i]``. Scores rise, rates fall.
+    ``made`` says from what and when.
+    """
 
     detector: str
     version: int
