@@ -44,6 +44,16 @@ class Feed:
         self._memory: deque[News] = deque(maxlen=MEMORY)
         self._readers: set[asyncio.Queue[News | None]] = set()
 
+    @property
+    def last_id(self) -> str:
+        """The id of the latest news; a page carries it, so that its stream begins there."""
+        return f"{self._run}-{self._sequence}"
+
+    @property
+    def readers(self) -> int:
+        """How many listen now."""
+        return len(self._readers)
+
     def publish(self, event: IncidentEvent) -> None:
         """Tell every browser of one step in an incident's life."""
         incident = event.incident
@@ -92,11 +102,11 @@ class Feed:
         return [self._reload()]
 
     def _reload(self) -> News:
-        return News(f"{self._run}-{self._sequence}", "reload")
+        return News(self.last_id, "reload")
 
     def _spread(self, name: str, data: dict[str, object]) -> None:
         self._sequence += 1
-        news = News(f"{self._run}-{self._sequence}", name, msgspec.json.encode(data))
+        news = News(self.last_id, name, msgspec.json.encode(data))
         self._memory.append(news)
         for queue in self._readers:
             if queue.full():

@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
+import ipaddress
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Final, cast
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from dijkwacht_collector.console.data import ConsoleData
+from dijkwacht_collector.console.data import ConsoleData, Verdict
 from dijkwacht_collector.console.feed import Feed
+from dijkwacht_collector.console.language import (
+    LANGUAGES,
+    Language,
+    choose_language,
+    environment,
+    translations,
+)
+from dijkwacht_collector.console.view import Reader
+
+HEARTBEAT_S: Final = 15.0
+RETRY_MS: Final = 3000
+MAX_READERS: Final = 256
+SECURITY: Final = {
+    "Content-Security-Policy": (
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_STATIC: Final = Path(__file__).parent / "static"
+_TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 def add_console(
@@ -16,8 +44,156 @@ def add_console(
     data: ConsoleData,
     feed: Feed,
     clock: Callable[[], float] = time.time,
+    names: frozenset[str] = frozenset({"localhost"}),
 ) -> None:
     """Add the console's routes to ``app``: ``/``, ``/incidents/{uid}``, ``/events``, ``/static/``.
 
-    ``clock`` gives seconds UTC. The feed is closed with the app.
+    ``clock`` gives seconds UTC. ``names`` are the host names the console answers to, besides any
+    bare address: a stranger's page that points its own name at this machine reads nothing.
+    The feed ends with the app.
     """
+    console = _Console(data, feed, clock, names)
+    app.router.add_get("/", console.board)
+    app.router.add_get("/parts/board", console.board_part)
+    app.router.add_get("/incidents/{uid}", console.incident)
+    app.router.add_post("/incidents/{uid}/verdict", console.verdict)
+    app.router.add_get("/events", console.events)
+    app.router.add_get("/static/{name}", console.static)
+
+    async def end_streams(_app: web.Application) -> None:
+        feed.close()
+
+    app.on_shutdown.append(end_streams)
+
+
+class _Console:
+    def __init__(
+        self, data: ConsoleData, feed: Feed, clock: Callable[[], float], names: frozenset[str]
+    ) -> None:
+        self._data: Final = data
+        self._feed: Final = feed
+        self._clock: Final = clock
+        self._names: Final = names
+        self._templates: Final = {language: environment(language) for language in LANGUAGES}
+        self._catalogues: Final = {language: translations(language) for language in LANGUAGES}
+        self._static: Final = {
+            path.name: (path.read_bytes(), _TYPES[path.suffix])
+            for path in _STATIC.iterdir()
+            if path.suffix in _TYPES
+        }
+
+    async def board(self, request: web.Request) -> web.Response:
+        """The first page."""
+        return await self._board(request, "index.html")
+
+    async def board_part(self, request: web.Request) -> web.Response:
+        """What changes on the first page, for the script that swaps it in."""
+        return await self._board(request, "board.html")
+
+    async def _board(self, request: web.Request, template: str) -> web.Response:
+        language = self._admit(request)
+        last_id = self._feed.last_id
+        board = await asyncio.to_thread(self._reader(language).board, self._data)
+        return self._page(request, language, template, board=board, last_id=last_id)
+
+    async def incident(self, request: web.Request) -> web.Response:
+        """One incident: what, who, why we think so, what to do, and the owner's answer."""
+        language = self._admit(request)
+        incident = await asyncio.to_thread(self._data.incident, request.match_info["uid"])
+        if incident is None:
+            page = self._page(request, language, "missing.html")
+            page.set_status(404)
+            return page
+        answered = request.query.get("answered", "")
+        return self._page(
+            request,
+            language,
+            "incident.html",
+            incident=self._reader(language).card(incident),
+            answered=answered if answered in {"normal", "attack"} else "",
+        )
+
+    async def verdict(self, request: web.Request) -> web.Response:
+        """The owner's answer, from our own page only; then back to the incident."""
+        language = self._admit(request)
+        if urlsplit(request.headers.get("Origin", "")).netloc != request.host:
+            raise web.HTTPForbidden(text="An answer must come from the console's own page.\n")
+        verdict = (await request.post()).get("verdict")
+        if verdict not in {"normal", "attack"}:
+            raise web.HTTPBadRequest(text="Expected verdict=normal or verdict=attack.\n")
+        uid = request.match_info["uid"]
+        try:
+            await self._data.answer(uid, cast("Verdict", verdict))
+        except KeyError:
+            raise web.HTTPNotFound(text="There is no such incident.\n") from None
+        raise web.HTTPSeeOther(f"/incidents/{uid}?lang={language}&answered={verdict}")
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """Server-sent events: news as it happens, a comment every `HEARTBEAT_S` without any."""
+        self._admit(request)
+        if self._feed.readers >= MAX_READERS:
+            raise web.HTTPServiceUnavailable(headers={"Retry-After": "10"})
+        after = request.headers.get("Last-Event-ID") or request.query.get("after", "")
+        response = web.StreamResponse(
+            headers={
+                **SECURITY,
+                "Content-Type": "text/event-stream",
+                "Cache-Control": "no-store",
+                "X-Accel-Buffering": "no",
+            }
+        )
+        await response.prepare(request)
+        with self._feed.reader(after) as queue:
+            await response.write(f"retry: {RETRY_MS}\n\n".encode())
+            while True:
+                try:
+                    news = await asyncio.wait_for(queue.get(), HEARTBEAT_S)
+                except TimeoutError:
+                    await response.write(b": still here\n\n")
+                    continue
+                if news is None:
+                    return response
+                await response.write(news.encode())
+
+    async def static(self, request: web.Request) -> web.Response:
+        """A style sheet, script or picture of ours; read once, at start."""
+        found = self._static.get(request.match_info["name"])
+        if found is None:
+            raise web.HTTPNotFound
+        body, content_type = found
+        headers = {**SECURITY, "Cache-Control": "no-cache"}
+        return web.Response(body=body, content_type=content_type, charset="utf-8", headers=headers)
+
+    def _admit(self, request: web.Request) -> Language:
+        name = urlsplit(f"//{request.host}").hostname or ""
+        if name not in self._names and not _is_address(name):
+            raise web.HTTPMisdirectedRequest(
+                text="The console does not answer to this name; use localhost or its address.\n"
+            )
+        asked = request.query.get("lang") or request.cookies.get("lang")
+        return choose_language(asked, request.headers.get("Accept-Language", ""))
+
+    def _reader(self, language: Language) -> Reader:
+        return Reader(language, self._catalogues[language], int(self._clock() * 1e6))
+
+    def _page(
+        self, request: web.Request, language: Language, template: str, **context: object
+    ) -> web.Response:
+        text = (
+            self._templates[language]
+            .get_template(template)
+            .render(language=language, languages=LANGUAGES, path=request.path, **context)
+        )
+        headers = {**SECURITY, "Cache-Control": "no-store", "Content-Language": language}
+        page = web.Response(text=text, content_type="text/html", headers=headers)
+        if request.query.get("lang") in LANGUAGES:
+            page.set_cookie("lang", language, max_age=31_536_000, httponly=True, samesite="Lax")
+        return page
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

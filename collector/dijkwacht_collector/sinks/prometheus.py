@@ -33,7 +33,6 @@ class PrometheusSink:
         for event in events:
             incident = event.incident
             if incident.revision > self._taken.get(incident.uid, -1):
-                self._taken[incident.uid] = incident.revision
                 self._telemetry.observe_incident(event)
 
     def flush(self) -> None:

@@ -1,0 +1,284 @@
+"""From facts to what a page shows: plain values, in one reader's language, nothing escaped yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from gettext import NullTranslations
+from typing import Final
+
+from dijkwacht_collector.console import words
+from dijkwacht_collector.console.data import ConsoleData, SiteView
+from dijkwacht_collector.console.language import Language
+from dijkwacht_collector.incidents import Evidence, Incident
+from dijkwacht_collector.telemetry import AgentHealth
+from dijkwacht_records.addresses import UNSPECIFIED, format_address, format_mac
+
+MAX_CARDS: Final = 100
+MAX_ROWS: Final = 50
+_STATE_ORDER: Final = ("silent", "late", "up")
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time to show: relative words, and the exact moment for machines and tooltips."""
+
+    words: str
+    iso: str
+    clock: str
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRow:
+    """One observation as text."""
+
+    when: Moment
+    who: str
+    who_mac: str
+    whom: str
+    port: int
+    name: str
+    facts: list[tuple[str, str]]
+    score: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One incident as text."""
+
+    uid: str
+    site: str
+    severity: str
+    style: str
+    kind: str
+    title: str
+    description: str
+    advice: str
+    who: str
+    whom: str
+    technique: str
+    detector: str
+    since: Moment
+    last: Moment
+    count: int
+    confidence: int
+    rarity: str
+    status: str
+    is_open: bool
+    evidences: list[EvidenceRow]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRow:
+    """One agent as text; ``style`` is its state's name."""
+
+    site: str
+    name: str
+    state: str
+    style: words.AgentState
+    seen: Moment
+    packets: str
+    dropped: str
+    losing: bool
+    spool: str
+    shed: int
+
+
+@dataclass(frozen=True, slots=True)
+class SiteRow:
+    """One site as text, with the worst that is open there."""
+
+    name: str
+    open: int
+    worst: str
+    style: str
+    agents: int
+    quiet_agents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The first page: what asks for a person, what is context, and how the watch itself does."""
+
+    calls: list[Card]
+    context: list[Card]
+    sites: list[SiteRow]
+    agents: list[AgentRow]
+    call_count: int
+    site_count: int
+    agent_count: int
+    quiet_agent_count: int
+
+
+class Reader:
+    """Puts things in the words of one language, at one moment (µs UTC)."""
+
+    def __init__(self, language: Language, catalogue: NullTranslations, now_us: int) -> None:
+        self._language: Final = language
+        self._catalogue: Final = catalogue
+        self._now: Final = now_us
+
+    def board(self, data: ConsoleData) -> Board:
+        """Everything the first page shows. Calls ``data``: not on the event loop."""
+        incidents = sorted(data.open_incidents(), key=lambda i: (-i.severity_id, -i.end, i.uid))
+        calls = [i for i in incidents if i.severity_id > 2]
+        agents = data.agents()
+        quiet = [agent for agent in agents if self._state(agent) != "up"]
+        sites = data.sites()
+        return Board(
+            calls=[self.card(i) for i in calls[:MAX_CARDS]],
+            context=[self.card(i) for i in incidents[len(calls) :][:MAX_CARDS]],
+            sites=self._sites(sites, incidents, agents),
+            agents=self._agents(agents),
+            call_count=len(calls),
+            site_count=len(sites),
+            agent_count=len(agents),
+            quiet_agent_count=len(quiet),
+        )
+
+    def card(self, incident: Incident) -> Card:
+        """One incident; its evidence rows too."""
+        dutch = self._language == "nl"
+        severity = min(max(incident.severity_id, 2), 5)
+        evidences = incident.evidences
+        return Card(
+            uid=incident.uid,
+            site=incident.site,
+            severity=self._say(words.SEVERITY[severity]),
+            style=words.SEVERITY_STYLE[severity],
+            kind=self._say(words.KIND.get(incident.kind, words.KIND["other"])),
+            title=incident.title_nl if dutch else incident.title_en,
+            description=incident.desc_nl if dutch else incident.desc_en,
+            advice=self._say(words.ADVICE.get(incident.kind, words.ADVICE["other"])),
+            who=self._parties([(e.src_h, e.src_mac) for e in evidences]),
+            whom=self._parties([(e.dst_h, 0) for e in evidences]),
+            technique=incident.technique,
+            detector=incident.detector,
+            since=self.moment(incident.start),
+            last=self.moment(incident.end),
+            count=incident.count,
+            confidence=incident.confidence,
+            rarity=f"{incident.rarity:.2g}",
+            status=self._say(words.STATUS[incident.status]),
+            is_open=incident.status == "new",
+            evidences=[self._evidence(e) for e in evidences],
+        )
+
+    def moment(self, time_us: int) -> Moment:
+        """A time in µs UTC, as "3 minutes ago" and exactly."""
+        seconds = max(self._now - time_us, 0) // 1_000_000
+        ngettext = self._catalogue.ngettext
+        if seconds < 60:
+            text = self._say(words.N_("just now"))
+        elif seconds < 3600:
+            text = ngettext("%(num)d minute ago", "%(num)d minutes ago", seconds // 60)
+            text %= {"num": seconds // 60}
+        elif seconds < 2 * 86400:
+            text = ngettext("%(num)d hour ago", "%(num)d hours ago", seconds // 3600)
+            text %= {"num": seconds // 3600}
+        else:
+            text = ngettext("%(num)d day ago", "%(num)d days ago", seconds // 86400)
+            text %= {"num": seconds // 86400}
+        try:
+            exact = datetime.fromtimestamp(time_us / 1e6, UTC)
+        except (OverflowError, ValueError, OSError):
+            return Moment("–", "", "–")
+        return Moment(text, f"{exact:%Y-%m-%dT%H:%M:%SZ}", f"{exact:%Y-%m-%d %H:%M:%S} UTC")
+
+    def _say(self, text: str) -> str:
+        return self._catalogue.gettext(text)
+
+    def _parties(self, parties: Sequence[tuple[bytes, int]]) -> str:
+        names = dict.fromkeys(_party(h, mac) for h, mac in parties if h != UNSPECIFIED or mac)
+        if len(names) <= 2:
+            return ", ".join(names)
+        more = self._catalogue.ngettext(
+            "%(first)s and %(num)d other", "%(first)s and %(num)d others", len(names) - 1
+        )
+        return more % {"first": next(iter(names)), "num": len(names) - 1}
+
+    def _evidence(self, evidence: Evidence) -> EvidenceRow:
+        return EvidenceRow(
+            when=self.moment(evidence.time),
+            who=format_address(evidence.src_h),
+            who_mac=format_mac(evidence.src_mac),
+            whom=format_address(evidence.dst_h),
+            port=evidence.dst_p,
+            name=evidence.name,
+            facts=[(name, f"{value:,.6g}") for name, value in evidence.facts.items()],
+            score=f"{evidence.score:.3g}",
+        )
+
+    def _state(self, agent: AgentHealth) -> words.AgentState:
+        age_s = (self._now - agent.last_seen) / 1e6
+        if age_s > words.SILENT_AFTER_S:
+            return "silent"
+        return "late" if age_s > words.LATE_AFTER_S else "up"
+
+    def _agents(self, agents: Sequence[AgentHealth]) -> list[AgentRow]:
+        rows = [self._agent(agent) for agent in agents]
+        rows.sort(key=lambda r: (_STATE_ORDER.index(r.style), not r.losing, r.site, r.name))
+        return rows[:MAX_ROWS]
+
+    def _agent(self, agent: AgentHealth) -> AgentRow:
+        state = self._state(agent)
+        lost = agent.dropped / agent.packets_seen if agent.packets_seen else 0.0
+        return AgentRow(
+            site=agent.site,
+            name=agent.agent,
+            state=self._say(words.AGENT_STATE[state]),
+            style=state,
+            seen=self.moment(agent.last_seen),
+            packets=_short(agent.packets_seen),
+            dropped=f"{_short(agent.dropped)} ({lost:.2%})" if agent.dropped else "0",
+            losing=lost > 0.001,
+            spool=f"{_short(agent.spool_bytes, 1024)}B",
+            shed=agent.rows_shed,
+        )
+
+    def _sites(
+        self,
+        sites: Sequence[SiteView],
+        incidents: Sequence[Incident],
+        agents: Sequence[AgentHealth],
+    ) -> list[SiteRow]:
+        severities: dict[str, list[int]] = {}
+        for incident in incidents:
+            severities.setdefault(incident.site, []).append(incident.severity_id)
+        states: dict[str, list[bool]] = {}
+        for agent in agents:
+            states.setdefault(agent.site, []).append(self._state(agent) != "up")
+        rows = []
+        for site in sites:
+            worst = min(max(severities.get(site.name, [0])), 5)
+            quiet = states.get(site.name, [])
+            row = SiteRow(
+                name=site.name,
+                open=len(severities.get(site.name, [])),
+                worst=self._say(words.SEVERITY[max(worst, 2)]) if worst else "",
+                style=words.SEVERITY_STYLE[max(worst, 2)] if worst else "quiet",
+                agents=len(quiet),
+                quiet_agents=sum(quiet),
+            )
+            rows.append((-worst, -sum(quiet), site.name, row))
+        return [row for *_, row in sorted(rows, key=lambda r: r[:3])[:MAX_ROWS]]
+
+
+def _party(address: bytes, mac: int) -> str:
+    return format_address(address) or format_mac(mac)
+
+
+def _short(number: float, base: int = 1000) -> str:
+    """``1234567`` → ``1.2 M``.
+
+    >>> _short(999), _short(1234567), _short(2048, 1024)
+    ('999 ', '1.2 M', '2.0 k')
+    """
+    if number < base:
+        return f"{number:g} "
+    for unit in "kMGT":
+        number /= base
+        if number < base:
+            return f"{number:.1f} {unit}"
+    return f"{number:.0f} P"

@@ -1,0 +1,114 @@
+"""A console over facts held in memory."""
+
+import dataclasses
+
+import pytest
+from aiohttp import web
+
+from dijkwacht_collector.console import Feed, SiteView, add_console
+from dijkwacht_collector.incidents import Evidence, Incident, IncidentEvent
+from dijkwacht_collector.telemetry import AgentHealth
+from dijkwacht_records.addresses import pack_address
+
+NOW_US = 1_790_000_000_000_000
+MINUTE = 60_000_000
+
+
+def an_incident(uid="a1", **changes):
+    fields = {
+        "uid": uid,
+        "site": "bakery",
+        "kind": "scan",
+        "detector": "scan",
+        "technique": "T1046",
+        "subject": "10.0.0.7",
+        "ordinal": 0,
+        "severity_id": 4,
+        "confidence": 92,
+        "rarity": 0.004,
+        "start": NOW_US - 9 * MINUTE,
+        "end": NOW_US - 2 * MINUTE,
+        "count": 3,
+        "title_en": "10.0.0.7 tries the doors of 10.0.0.2",
+        "title_nl": "10.0.0.7 voelt aan de deuren van 10.0.0.2",
+        "desc_en": "It knocked on 998 different ports in four seconds, and nearly all were closed.",
+        "desc_nl": "Het klopte in vier seconden op 998 poorten, en bijna alle waren dicht.",
+        "evidences": (
+            Evidence(
+                time=NOW_US - 3 * MINUTE,
+                score=7.25,
+                src_h=pack_address("10.0.0.7"),
+                src_mac=0x001B21000007,
+                dst_h=pack_address("10.0.0.2"),
+                dst_p=443,
+                facts={"ports": 998.0, "refused_ratio": 0.991},
+            ),
+        ),
+    }
+    return Incident(**(fields | changes))
+
+
+def an_event(incident=None, activity="create", position=1):
+    return IncidentEvent(activity, incident or an_incident(), position)
+
+
+class Facts:
+    """`ConsoleData` in memory."""
+
+    def __init__(self):
+        self.incidents = {}
+        self.known_sites = []
+        self.health = []
+        self.answers = []
+
+    def hold(self, *incidents):
+        self.incidents.update({incident.uid: incident for incident in incidents})
+
+    def open_incidents(self):
+        return [i for i in self.incidents.values() if i.status == "new"]
+
+    def incident(self, uid):
+        return self.incidents.get(uid)
+
+    def sites(self):
+        return self.known_sites
+
+    def agents(self):
+        return self.health
+
+    async def answer(self, uid, verdict):
+        if uid not in self.incidents:
+            raise KeyError(uid)
+        self.answers.append((uid, verdict))
+
+
+def an_agent(agent="till", **changes):
+    health = AgentHealth(
+        "bakery", agent, NOW_US - 5_000_000, packets_seen=48_211_904, spool_bytes=0
+    )
+    return dataclasses.replace(health, **changes)
+
+
+@pytest.fixture
+def facts():
+    facts = Facts()
+    facts.known_sites = [SiteView("bakery"), SiteView("clinic")]
+    facts.health = [an_agent()]
+    return facts
+
+
+@pytest.fixture
+def feed():
+    return Feed("run")
+
+
+@pytest.fixture
+def app(facts, feed):
+    app = web.Application()
+    add_console(app, facts, feed, clock=lambda: NOW_US / 1e6)
+    return app
+
+
+@pytest.fixture
+async def client(app, aiohttp_client):
+    return await aiohttp_client(app)
