@@ -69,7 +69,7 @@ $(BIN)/python:
 # pip tells what it fetches; only the names are shown. A pipe hides pip's own exit code, so each
 # stamp is made behind pip, and looked for afterwards. The whole of pip's words is in a log.
 fetch = { $(BIN)/python -m pip install --disable-pip-version-check --no-input $(1) 2>&1 && touch $@; } \
-    | tee $(VENV)/install.log | sed -n -e 's/^ *Downloading \([^ ]*\).*/  fetching \1/p' -e '/^ERROR/p'; \
+    | tee $(VENV)/install.log | sed -n -e 's/^ *Downloading \([^- ]*\).*/  fetching \1/p' -e 's/^ *Using cached \([^- ]*\).*/  \1/p'; \
     test -e $@ || { echo 'The installation failed; pip said:'; tail -n 20 $(VENV)/install.log; exit 1; } >&2
 
 $(VENV)/ready-to-run: pyproject.toml | $(BIN)/python

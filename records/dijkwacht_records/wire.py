@@ -195,6 +195,8 @@ def _pack_integers(values: Sequence[int]) -> Packed:
     if base <= -_LIMIT or top >= _LIMIT:
         raise ValueError(f"integer outside ±2^62: {base} … {top}")
     span = top - base
+    if span >= _LIMIT:
+        raise ValueError(f"integers further apart than 2^62: {base} … {top}")
     if span == 0:
         return Packed(base, 0, b"")
     width = 1 if span < 1 << 8 else 2 if span < 1 << 16 else 4 if span < 1 << 32 else 8
