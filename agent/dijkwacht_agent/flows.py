@@ -1,0 +1,317 @@
+"""The flow table: bounded, driven by event time alone, cut into parts.
+
+A flow gives one row within a second of its first packet (``open``), one each 15 s while it moves
+(``update``) and one when it is over (``end``); a flow that is over within its first second gives
+only the last. Every deadline is exact in event time, so that how often anybody looks changes
+nothing. When the table is full, the oldest unanswered single packet goes first: a flood of them
+pushes out itself and nobody else.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from heapq import heapify, heappop, heappush
+from operator import itemgetter
+from typing import Final
+
+from dijkwacht_agent.dissect import ICMP, ICMPV6, TCP, UDP, endpoints, reverse
+from dijkwacht_agent.inside import Inside
+from dijkwacht_records.tables import ConnState, FlowState, Row
+
+SECOND: Final = 1_000_000
+OPEN_AFTER: Final = 1 * SECOND
+UPDATE_EVERY: Final = 15 * SECOND
+LINGER: Final = 1 * SECOND
+"""How long a closed connection still collects its stragglers."""
+IDLE_TCP: Final = 300 * SECOND
+IDLE_ATTEMPT: Final = 10 * SECOND
+"""For a TCP connection that one side has not answered."""
+IDLE: Final = {UDP: 60 * SECOND, ICMP: 30 * SECOND, ICMPV6: 30 * SECOND}
+IDLE_OTHER: Final = 60 * SECOND
+MAX_FLOWS: Final = 65_536
+
+FIN: Final = 0x01
+SYN: Final = 0x02
+RST: Final = 0x04
+ACK: Final = 0x10
+_WELL_KNOWN: Final = 1024
+_TABLE: Final = 0  # flows
+_row_time = itemgetter(0)
+
+
+class Flow:
+    """One flow. Counters run from the last part; ``*_seen`` and ``*_any`` from the beginning."""
+
+    __slots__ = (
+        "aborter",
+        "closed",
+        "cut",
+        "flow_id",
+        "hello",
+        "key",
+        "last",
+        "orig_any",
+        "orig_bytes",
+        "orig_flags",
+        "orig_p",
+        "orig_pkts",
+        "orig_seen",
+        "part",
+        "proto",
+        "resp_any",
+        "resp_bytes",
+        "resp_flags",
+        "resp_p",
+        "resp_pkts",
+        "resp_seen",
+        "start",
+    )
+
+    def __init__(
+        self, flow_id: int, key: bytes, proto: int, orig_p: int, resp_p: int, start: int
+    ) -> None:
+        self.flow_id = flow_id
+        self.key: bytes = key  # as the originator sends; empty once the flow is over
+        self.proto = proto
+        self.orig_p = orig_p
+        self.resp_p = resp_p
+        self.start = start
+        self.last = start  # last packet
+        self.cut = start  # last part
+        self.part = 0
+        self.orig_pkts = self.orig_bytes = self.orig_flags = 0
+        self.resp_pkts = self.resp_bytes = self.resp_flags = 0
+        self.orig_seen = self.resp_seen = 0  # TCP flags in parts already cut
+        self.orig_any = self.resp_any = False  # packets in parts already cut
+        self.closed = 0  # when TCP closed it, 0 while it is open
+        self.aborter = 0  # whose RST came first: 1 originator, 2 responder
+        self.hello: bytes | None = b"" if proto == TCP else None  # a ClientHello, while it grows
+
+    @property
+    def answered(self) -> bool:
+        """Both sides have sent."""
+        return (self.orig_any or self.orig_pkts > 0) and (self.resp_any or self.resp_pkts > 0)
+
+    def idle_limit(self) -> int:
+        """After how many µs of silence this flow is over."""
+        if self.proto == TCP:
+            attempt = (self.orig_seen | self.orig_flags) & SYN and not self.answered
+            return IDLE_ATTEMPT if attempt else IDLE_TCP
+        return IDLE.get(self.proto, IDLE_OTHER)
+
+
+def conn_state(flow: Flow) -> ConnState:
+    """Zeek's summary of a connection, as far as it is known now."""
+    orig_any = flow.orig_any or flow.orig_pkts > 0
+    resp_any = flow.resp_any or flow.resp_pkts > 0
+    if flow.proto != TCP:
+        if not resp_any:
+            return ConnState.S0
+        return ConnState.SF if orig_any else ConnState.SHR
+    orig, resp = flow.orig_seen | flow.orig_flags, flow.resp_seen | flow.resp_flags
+    if not orig & SYN:
+        return _without_syn(flow.aborter, orig, resp)
+    # A handshake is over once the responder has sent anything that is no refusal.
+    established = bool(resp & SYN) or (resp_any and bool(resp & ~(RST | ACK)))
+    established = established or (resp_any and not resp & RST)
+    if flow.aborter:
+        if established:
+            return ConnState.RSTO if flow.aborter == 1 else ConnState.RSTR
+        return ConnState.RSTOS0 if flow.aborter == 1 else ConnState.REJ
+    if not established:
+        return ConnState.SH if orig & FIN else ConnState.S0
+    if orig & FIN:
+        return ConnState.SF if resp & FIN else ConnState.S2
+    return ConnState.S3 if resp & FIN else ConnState.S1
+
+
+def _without_syn(aborter: int, orig: int, resp: int) -> ConnState:
+    """The originator's SYN was never seen: midstream, or only the answers pass by here."""
+    if resp & SYN:
+        if aborter == 2:
+            return ConnState.RSTRH
+        if resp & FIN and not orig:
+            return ConnState.SHR
+    return ConnState.OTH
+
+
+def is_answer(proto: int, sport: int, dport: int, flags: int, key: bytes) -> bool:
+    """Whether the first packet seen of a flow comes from the side that was called.
+
+    A SYN-ACK does. Without a SYN, the sender was called if its port is below 1024 and the other's is
+    not, unless it speaks to a group.
+    """
+    if proto == TCP and flags & SYN:
+        return bool(flags & ACK)
+    if proto not in {TCP, UDP} or not sport < _WELL_KNOWN <= dport:
+        return False
+    return key[4] < 224 if len(key) == 15 else key[16] != 0xFF
+
+
+class FlowTable:
+    """At most ``max_flows`` flows; rows go to ``rows`` as (table number, row) pairs.
+
+    ``by_key`` holds each flow under the keys of both its directions; the meter counts packets into
+    flows it finds there and calls the table for everything rarer. ``due`` is the event time in µs
+    at which `run` must be called next.
+    """
+
+    def __init__(
+        self, inside: Inside, rows: list[tuple[int, Row]], max_flows: int = MAX_FLOWS
+    ) -> None:
+        self.by_key: dict[bytes, Flow] = {}
+        self.active = 0
+        self.evicted = 0
+        self.due = 1 << 62
+        self.rows = rows
+        self._inside = inside
+        self._max_flows = max_flows
+        self._slack = max_flows + max_flows // 4 + 64
+        self._last_id = 0
+        self._timers: list[tuple[int, int, Flow]] = []
+        self._unanswered: deque[Flow] = deque()
+        self._answered: deque[Flow] = deque()
+
+    def begin(self, key: bytes, proto: int, sport: int, dport: int, flags: int, time: int) -> Flow:
+        """Make room for and return the flow of a first packet; the caller counts the packet."""
+        if self.active >= self._max_flows:
+            self._evict()
+        other = reverse(key)
+        self._last_id += 1
+        if is_answer(proto, sport, dport, flags, key):
+            flow = Flow(self._last_id, other, proto, dport, sport, time)
+        else:
+            flow = Flow(self._last_id, key, proto, sport, dport, time)
+        self.by_key[key] = self.by_key[other] = flow
+        self.active += 1
+        if len(self._timers) > self._slack:
+            self._forget_the_dead()
+        self._wake(flow, time + OPEN_AFTER)
+        self._unanswered.append(flow)
+        return flow
+
+    def close(self, flow: Flow, time: int) -> None:
+        """TCP has ended ``flow``: it is over when its stragglers had a moment."""
+        flow.closed = time
+        self._wake(flow, time + LINGER)
+
+    def run(self, now: int) -> None:
+        """Do everything that is due up to ``now``; rows of one run are in order of row time."""
+        timers = self._timers
+        first = len(self.rows)
+        while timers and timers[0][0] <= now:
+            due, _, flow = heappop(timers)
+            if flow.key:
+                self._look_at(flow, due)
+        self.due = timers[0][0] if timers else 1 << 62
+        self._in_order(first)
+
+    def end(self, flow: Flow) -> None:
+        """Write the last part of ``flow`` and forget it."""
+        self._cut(flow, FlowState.END, flow.last)
+        key = flow.key
+        del self.by_key[key]
+        self.by_key.pop(reverse(key), None)
+        flow.key = b""
+        flow.hello = None
+        self.active -= 1
+
+    def end_all(self) -> None:
+        """Write the last part of every flow, in order of row time."""
+        first = len(self.rows)
+        for _, flow in sorted({flow.flow_id: flow for flow in self.by_key.values()}.items()):
+            self.end(flow)
+        self._timers.clear()
+        self._unanswered.clear()
+        self._answered.clear()
+        self.due = 1 << 62
+        self._in_order(first)
+
+    def _look_at(self, flow: Flow, now: int) -> None:
+        """A timer of ``flow`` rang: end it, cut a part, or look again later."""
+        if flow.closed:
+            over = flow.closed + LINGER
+        else:
+            over = flow.last + flow.idle_limit()
+        if now >= over:
+            self.end(flow)
+            return
+        if not flow.closed and (flow.part == 0 or now >= flow.cut + UPDATE_EVERY):
+            if flow.part == 0:
+                self._cut(flow, FlowState.OPEN, now)
+            elif flow.orig_pkts or flow.resp_pkts:
+                self._cut(flow, FlowState.UPDATE, now)
+            else:
+                flow.cut = now
+        self._wake(flow, over if flow.closed else min(over, flow.cut + UPDATE_EVERY))
+
+    def _wake(self, flow: Flow, due: int) -> None:
+        heappush(self._timers, (due, flow.flow_id, flow))
+        self.due = min(self.due, due)
+
+    def _cut(self, flow: Flow, state: FlowState, now: int) -> None:
+        """Write the part of ``flow`` that moved since the last one."""
+        orig_h, resp_h = endpoints(flow.key)
+        inside = self._inside
+        self.rows.append(
+            (
+                _TABLE,
+                (
+                    flow.last,
+                    flow.start,
+                    flow.flow_id,
+                    flow.part,
+                    int(state),
+                    orig_h,
+                    resp_h,
+                    flow.orig_p,
+                    flow.resp_p,
+                    flow.proto,
+                    flow.key[-2] << 8 | flow.key[-1],
+                    int(conn_state(flow)),
+                    flow.orig_flags,
+                    flow.resp_flags,
+                    flow.orig_pkts,
+                    flow.resp_pkts,
+                    flow.orig_bytes,
+                    flow.resp_bytes,
+                    int(orig_h in inside),
+                    int(resp_h in inside),
+                ),
+            )
+        )
+        flow.part += 1
+        flow.cut = now
+        flow.orig_seen |= flow.orig_flags
+        flow.resp_seen |= flow.resp_flags
+        flow.orig_any = flow.orig_any or flow.orig_pkts > 0
+        flow.resp_any = flow.resp_any or flow.resp_pkts > 0
+        flow.orig_pkts = flow.orig_bytes = flow.orig_flags = 0
+        flow.resp_pkts = flow.resp_bytes = flow.resp_flags = 0
+
+    def _evict(self) -> None:
+        """End the oldest unanswered flow early, or the oldest of all if every one was answered."""
+        while self._unanswered:
+            flow = self._unanswered.popleft()
+            if not flow.key:
+                continue
+            if not flow.answered:
+                break
+            self._answered.append(flow)
+        else:
+            while not (flow := self._answered.popleft()).key:
+                pass
+        self.evicted += 1
+        self.end(flow)
+
+    def _forget_the_dead(self) -> None:
+        """Drop timers and places in the queues that belong to flows already over."""
+        self._timers = [timer for timer in self._timers if timer[2].key]
+        heapify(self._timers)
+        self._unanswered = deque(flow for flow in self._unanswered if flow.key)
+        self._answered = deque(flow for flow in self._answered if flow.key)
+
+    def _in_order(self, first: int) -> None:
+        """Sort the rows made since ``first`` by row time."""
+        if len(self.rows) - first > 1:
+            self.rows[first:] = sorted(self.rows[first:], key=lambda pair: _row_time(pair[1]))

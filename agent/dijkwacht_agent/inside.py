@@ -1,0 +1,71 @@
+"""Which addresses are inside the site: what it declares, else what every site keeps private."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from typing import Final
+
+from dijkwacht_records.addresses import V4_PREFIX, Network
+
+PRIVATE: Final = (
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "169.254.0.0/16",
+    "127.0.0.0/8",
+    "fc00::/7",
+    "fe80::/10",
+    "::1/128",
+)
+_REMEMBERED: Final = 65_536
+
+
+class Inside:
+    """Answers for a 16-byte address: is it inside the site?
+
+    ``cidrs`` is what the site declared; ``None`` means the private ranges plus ``own_prefixes``, those
+    of the interface. Raises ``ValueError`` for text that is no prefix.
+
+    >>> from dijkwacht_records.addresses import pack_address
+    >>> inside = Inside(None)
+    >>> pack_address("192.168.1.7") in inside, pack_address("192.0.2.1") in inside
+    (True, False)
+    """
+
+    def __init__(
+        self, cidrs: Sequence[str] | None = None, own_prefixes: Sequence[str] = ()
+    ) -> None:
+        self.declared = cidrs is not None
+        self._own = () if cidrs is not None else tuple(own_prefixes)
+        texts = tuple(cidrs) if cidrs is not None else (*PRIVATE, *own_prefixes)
+        self.prefixes: tuple[Network, ...] = tuple(
+            ipaddress.ip_network(text.strip(), strict=False) for text in texts
+        )
+        self._masks = tuple(_mask(prefix) for prefix in self.prefixes)
+        self._known: dict[bytes, bool] = {}
+
+    def __contains__(self, address: bytes) -> bool:
+        known = self._known.get(address)
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()  # cheap to learn again, and a flood of sources cannot grow it
+            number = int.from_bytes(address, "big")
+            known = any(number & mask == prefix for mask, prefix in self._masks)
+            self._known[address] = known
+        return known
+
+    def describe(self) -> str:
+        """One sentence for people: what is taken to be inside."""
+        if self.declared:
+            return f"inside is what was declared: {', '.join(map(str, self.prefixes))}"
+        own = f" and {', '.join(self._own)}" if self._own else ""
+        return f"inside is assumed to be the private ranges (10/8, 172.16/12, 192.168/16, …){own}"
+
+
+def _mask(prefix: Network) -> tuple[int, int]:
+    """The prefix as (mask, value) over 128 bits."""
+    bits = prefix.prefixlen + (96 if prefix.version == 4 else 0)
+    packed = prefix.network_address.packed
+    value = int.from_bytes(V4_PREFIX + packed if prefix.version == 4 else packed, "big")
+    return ((1 << bits) - 1) << (128 - bits), value

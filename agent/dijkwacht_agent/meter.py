@@ -1,0 +1,194 @@
+"""The reference meter: frames in, rows out. Everything is decided by the time in the frames.
+
+Time comes from the frames and never runs back: a frame older than the one before it counts as equally
+old, and a clock that steps back by more than `STEP` ends every flow, because what was timed by it
+means nothing any more. So the rows are a function of the frames alone: neither the size of the
+blocks nor the speed of the reading changes them.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Final
+
+from dijkwacht_agent.dissect import (
+    TCP,
+    UDP,
+    Fragments,
+    dissect_arp,
+    dissect_ipv4,
+    dissect_ipv6,
+)
+from dijkwacht_agent.flows import FIN, MAX_FLOWS, RST, SYN, Flow, FlowTable
+from dijkwacht_agent.frames import Frame
+from dijkwacht_agent.inside import Inside
+from dijkwacht_agent.links import (
+    ARP,
+    ETHERNET,
+    IPV4,
+    IPV6,
+    LINKS,
+    Malformed,
+    Unsupported,
+    source_mac,
+)
+from dijkwacht_agent.names.reader import MAX_PER_SECOND, NAME_PORTS, Budget, NameReader
+from dijkwacht_records.tables import Row
+
+STEP: Final = 10_000_000
+"""µs by which time may run back before it counts as a clock that was set."""
+LATEST: Final = 1 << 61
+_ACK: Final = 0x10
+_EVENTS: Final = FIN | SYN | RST
+_ARP_TABLE: Final = 4
+_ether_type = struct.Struct(">H").unpack_from
+
+
+class Meter:
+    """Meters frames into rows of the tables ``flows``, ``dns``, ``tls``, ``dhcp``, ``arp``.
+
+    ``max_flows`` bounds the memory, ``names_per_second`` the work on names (and, apart from them, on
+    ARP). Set ``dropped_ring`` to what the source lost, so that `counters` add up:
+    ``packets_seen = packets_metered + dropped_ring + dropped_truncated + dropped_malformed +
+    dropped_unsupported``.
+    """
+
+    def __init__(
+        self,
+        inside: Inside,
+        *,
+        max_flows: int = MAX_FLOWS,
+        names_per_second: int = MAX_PER_SECOND,
+    ) -> None:
+        self.dropped_ring = 0
+        self._rows: list[tuple[int, Row]] = []
+        self._table = FlowTable(inside, self._rows, max_flows)
+        self._names = NameReader(self._rows, names_per_second)
+        self._arp_budget = Budget(names_per_second)
+        self._fragments = Fragments()
+        self._clock = 0
+        self._fed = self._metered = self._taken = 0
+        self._truncated = self._malformed = self._unsupported = 0
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Counts since the start, named as in the ``agent`` table."""
+        return {
+            "packets_seen": self._fed + self.dropped_ring,
+            "packets_metered": self._metered,
+            "dropped_ring": self.dropped_ring,
+            "dropped_truncated": self._truncated,
+            "dropped_malformed": self._malformed,
+            "dropped_unsupported": self._unsupported,
+            "flows_active": self._table.active,
+            "flows_evicted": self._table.evicted,
+            "names_shed": self._names.budget.shed + self._arp_budget.shed,
+            "rows_made": self._taken + len(self._rows),
+        }
+
+    def feed(self, frames: Sequence[Frame]) -> None:
+        """Count ``frames`` into flows and names, and cut every part that falls due among them."""
+        table, fragments = self._table, self._fragments
+        flows = table.by_key
+        clock = self._clock
+        metered = 0
+        for time, link_type, data, wire_len, vlan in frames:
+            if time > clock:
+                clock = time if time < LATEST else LATEST
+                if clock >= table.due:
+                    table.run(clock)
+            elif time < clock - STEP:
+                table.end_all()
+                clock = max(time, 0)
+            try:
+                if link_type == ETHERNET:
+                    (kind,) = _ether_type(data, 12)
+                    at = 14
+                    if kind not in {IPV4, IPV6}:
+                        kind, at, vlan = LINKS[ETHERNET](data, vlan)  # noqa: PLW2901 - its own tag
+                elif link_type in LINKS:
+                    kind, at, vlan = LINKS[link_type](data, vlan)  # noqa: PLW2901 - as above
+                else:
+                    raise Unsupported
+                if kind == IPV4:
+                    packet = dissect_ipv4(data, at, wire_len, vlan, fragments)
+                elif kind == IPV6:
+                    packet = dissect_ipv6(data, at, wire_len, vlan, fragments)
+                elif kind == ARP:
+                    self._arp(clock, link_type, data, at)
+                    metered += 1
+                    continue
+                else:
+                    raise Unsupported
+            except (struct.error, IndexError):
+                self._truncated += 1
+                continue
+            except Malformed:
+                self._malformed += 1
+                continue
+            except Unsupported:
+                self._unsupported += 1
+                continue
+            metered += 1
+            key, proto, sport, dport, flags, _, _, size = packet
+            flow = flows.get(key)
+            if flow is None or (flow.closed and flags & SYN and not flags & _ACK):
+                if flow is not None:
+                    table.end(flow)  # the same ports again: another connection
+                flow = table.begin(key, proto, sport, dport, flags, clock)
+            flow.last = clock
+            if key == flow.key:
+                flow.orig_pkts += 1
+                flow.orig_bytes += size
+                flow.orig_flags |= flags
+                if size and flow.hello is not None:
+                    self._names.read_opening(clock, data, packet, flow)
+            else:
+                flow.resp_pkts += 1
+                flow.resp_bytes += size
+                flow.resp_flags |= flags
+            if proto == TCP:
+                if flags & _EVENTS and not flow.closed:
+                    self._tcp_event(flow, flags, clock)
+                if size and (sport == 53 or dport == 53):
+                    self._names.read_segment(clock, data, packet)
+            elif proto == UDP and (sport in _NAMES or dport in _NAMES):
+                self._names.read_datagram(clock, data, packet)
+        self._clock = clock
+        self._fed += len(frames)
+        self._metered += metered
+
+    def advance(self, now: int) -> None:
+        """Cut every part that is due at ``now`` (µs), though no frame came."""
+        if now >= self._table.due:
+            self._table.run(now)
+
+    def finish(self) -> None:
+        """End every flow: no more frames will come."""
+        self._table.end_all()
+
+    def take(self) -> list[tuple[int, Row]]:
+        """Rows made since the last call, (table number, row), in the order they were made."""
+        rows = self._rows.copy()
+        self._rows.clear()
+        self._taken += len(rows)
+        return rows
+
+    def _tcp_event(self, flow: Flow, flags: int, time: int) -> None:
+        """A SYN, FIN or RST was counted into ``flow``: it may be over now."""
+        if flags & RST:
+            flow.aborter = 1 if flow.orig_flags & RST else 2
+            self._table.close(flow, time)
+        elif flags & FIN:
+            both = (flow.orig_seen | flow.orig_flags) & (flow.resp_seen | flow.resp_flags)
+            if both & FIN:
+                self._table.close(flow, time)
+
+    def _arp(self, time: int, link_type: int, data: bytes, at: int) -> None:
+        row = dissect_arp(data, at, source_mac(link_type, data), time)
+        if self._arp_budget.allows(time):
+            self._rows.append((_ARP_TABLE, row))
+
+
+_NAMES: Final = NAME_PORTS[UDP]

@@ -1,0 +1,70 @@
+"""DHCP messages: which device asks for, gets or gives up which address, and what it calls itself."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from dijkwacht_agent.names.printable import printable
+from dijkwacht_records.addresses import UNSPECIFIED, V4_PREFIX, pack_mac
+
+PORTS: Final = frozenset({67, 68})
+_COOKIE: Final = b"\x63\x82\x53\x63"
+_OPTIONS_AT: Final = 240
+_REPLY: Final = 2
+_PAD, _HOST_NAME, _REQUESTED, _TYPE, _SERVER, _END = 0, 12, 50, 53, 54, 255
+_NOWHERE: Final = b"\x00\x00\x00\x00"
+
+
+class Message(NamedTuple):
+    """What a DHCP message says; addresses are 16 bytes, unspecified where it says nothing."""
+
+    client_mac: int
+    msg_type: int
+    client_h: bytes
+    requested_h: bytes
+    server_h: bytes
+    host_name: str
+
+
+def read_message(data: bytes, sender: bytes) -> Message | None:
+    """Read a BOOTP or DHCP payload sent by ``sender`` (16 bytes); ``None`` for what is none."""
+    if len(data) < _OPTIONS_AT or data[_OPTIONS_AT - 4 : _OPTIONS_AT] != _COOKIE:
+        return None
+    if data[0] not in {1, _REPLY}:
+        return None
+    options = _read_options(data)
+    own, given = data[12:16], data[16:20]
+    server = _address(options.get(_SERVER, b""))
+    if server == UNSPECIFIED and data[0] == _REPLY:
+        server = sender
+    return Message(
+        client_mac=pack_mac(data[28:34]) if data[2] == 6 else 0,
+        msg_type=(options.get(_TYPE) or b"\x00")[0],
+        client_h=_address(given if given != _NOWHERE else own),
+        requested_h=_address(options.get(_REQUESTED, b"")),
+        server_h=server,
+        host_name=printable(options.get(_HOST_NAME, b"").rstrip(b"\x00")),
+    )
+
+
+def _read_options(data: bytes) -> dict[int, bytes]:
+    """Options by code; a repeated one keeps its first value, a cut one is left out."""
+    options: dict[int, bytes] = {}
+    at = _OPTIONS_AT
+    while at < len(data) and data[at] != _END:
+        if data[at] == _PAD:
+            at += 1
+            continue
+        if at + 1 >= len(data):
+            break
+        value = data[at + 2 : at + 2 + data[at + 1]]
+        if len(value) == data[at + 1]:
+            options.setdefault(data[at], value)
+        at += 2 + data[at + 1]
+    return options
+
+
+def _address(packed: bytes) -> bytes:
+    if len(packed) != 4 or packed == _NOWHERE:
+        return UNSPECIFIED
+    return V4_PREFIX + packed

@@ -1,0 +1,85 @@
+"""DNS messages: the question, and how it was answered."""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final, NamedTuple
+
+from dijkwacht_agent.names.printable import printable
+from dijkwacht_records.tables import MAX_TEXT_BYTES
+
+PORTS: Final = frozenset({53, 5353, 5355})
+_RESPONSE: Final = 0x8000
+_OPCODES: Final = frozenset({0, 4, 5})  # query, notify, update
+_MAX_NAME: Final = 255
+_MAX_JUMPS: Final = 16
+_MAX_SECTION: Final = 1024
+
+_header = Struct(">HHHHHH").unpack_from
+_type = Struct(">H").unpack_from
+
+
+class Message(NamedTuple):
+    """What a DNS message says. ``rcode`` and ``answers`` mean nothing in a question."""
+
+    response: bool
+    query: str
+    qtype: int
+    rcode: int
+    answers: int
+
+
+def read_message(data: bytes) -> Message | None:
+    """Read one DNS message; ``None`` for what is none. The end of ``data`` may be cut off.
+
+    >>> read_message(bytes.fromhex("000101000001000000000000" "0141026e6c00" "00010001"))
+    Message(response=False, query='a.nl', qtype=1, rcode=0, answers=0)
+    """
+    if len(data) < 12:
+        return None
+    _, flags, questions, answers, authorities, additional = _header(data)
+    if flags >> 11 & 15 not in _OPCODES or max(authorities, additional) > _MAX_SECTION:
+        return None
+    response = bool(flags & _RESPONSE)
+    if questions > 16 or answers > _MAX_SECTION or not (questions or response):
+        return None
+    query, qtype = "", 0
+    if questions or answers:  # multicast answers repeat no question: their first record names them
+        name = _read_name(data, 12)
+        if name is None:
+            return None
+        query, at = name
+        if at + 2 <= len(data):
+            (qtype,) = _type(data, at)
+    return Message(response, query, qtype, flags & 15, answers)
+
+
+def _read_name(data: bytes, at: int) -> tuple[str, int] | None:
+    """The name at ``at`` in lower case and the place after it; ``None`` if it is no name."""
+    labels: list[str] = []
+    total = jumps = 0
+    after = 0
+    while True:
+        if at >= len(data):
+            return None
+        length = data[at]
+        if length >= 0xC0:
+            if at + 1 >= len(data) or jumps >= _MAX_JUMPS:
+                return None
+            after = after or at + 2
+            at = (length & 0x3F) << 8 | data[at + 1]
+            jumps += 1
+            continue
+        if length >= 0x40:
+            return None
+        at += 1
+        if not length:
+            break
+        total += length + 1
+        label = data[at : at + length]
+        if total > _MAX_NAME or len(label) < length:
+            return None
+        # A dot inside a label is no separator, and must not look like one.
+        labels.append(printable(label.lower()).replace(".", "\\x2e"))
+        at += length
+    return ".".join(labels)[:MAX_TEXT_BYTES], after or at
