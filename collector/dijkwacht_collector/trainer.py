@@ -10,8 +10,10 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import dataclass
+from typing import IO, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +27,22 @@ FIRST_SAMPLES: Final = 2_000
 _LOWEST_PRIORITY: Final = 19
 
 
+@dataclass(frozen=True)
+class _Training:
+    """A training under way. Files, not pipes: neither side ever waits for the other."""
+
+    detector: str
+    process: subprocess.Popen[bytes]
+    bundle: IO[bytes]
+    complaint: IO[bytes]
+
+
 class Trainer:
     """Starts a training when a detector has kept enough rows; one at a time, never waited for."""
 
     def __init__(self) -> None:
         self._trained_on: dict[str, int] = {}
-        self._running: tuple[str, subprocess.Popen[bytes]] | None = None
+        self._running: _Training | None = None
 
     def offer(self, kept: Mapping[str, NDArray[np.float64]]) -> None:
         """Look at what detectors have kept and start at most one training."""
@@ -40,7 +52,7 @@ class Trainer:
             count = int(np.isfinite(samples).all(axis=1).sum())
             if count >= max(FIRST_SAMPLES, 2 * self._trained_on.get(detector, 0)):
                 self._trained_on[detector] = count
-                self._running = detector, _start(detector, samples)
+                self._running = _start(detector, samples)
                 return
 
     def collect(self) -> tuple[str, bytes] | None:
@@ -48,51 +60,54 @@ class Trainer:
 
         Raises `DetectorError` if it failed.
         """
-        if self._running is None or self._running[1].poll() is None:
+        if self._running is None or self._running.process.poll() is None:
             return None
-        detector, process = self._running
-        self._running = None
-        return _result(detector, process)
+        running, self._running = self._running, None
+        bundle = _result(running)
+        return None if bundle is None else (running.detector, bundle)
 
     def stop(self) -> None:
         """End a training that still runs."""
         if self._running is not None:
-            self._running[1].kill()
-            self._running[1].communicate()
+            self._running.process.kill()
+            self._running.process.wait()
             self._running = None
 
 
 def train(detector: str, samples: NDArray[np.float64]) -> bytes | None:
     """Train now and wait; for replays. Raises `DetectorError` if the training failed."""
-    found = _result(detector, _start(detector, samples))
-    return None if found is None else found[1]
+    return _result(_start(detector, samples))
 
 
-def _start(detector: str, samples: NDArray[np.float64]) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-        [sys.executable, "-m", "dijkwacht_collector.trainer", detector],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdin is not None
-    np.save(process.stdin, samples, allow_pickle=False)
-    process.stdin.close()
-    process.stdin = None
-    return process
+def _start(detector: str, samples: NDArray[np.float64]) -> _Training:
+    bundle = tempfile.TemporaryFile()  # noqa: SIM115  # _result closes both
+    complaint = tempfile.TemporaryFile()  # noqa: SIM115
+    with tempfile.TemporaryFile() as given:
+        np.save(given, samples, allow_pickle=False)
+        given.seek(0)
+        process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
+            [sys.executable, "-m", "dijkwacht_collector.trainer", detector],
+            stdin=given,
+            stdout=bundle,
+            stderr=complaint,
+        )
+    return _Training(detector, process, bundle, complaint)
 
 
-def _result(detector: str, process: subprocess.Popen[bytes]) -> tuple[str, bytes] | None:
+def _result(training: _Training) -> bytes | None:
     try:
-        bundle, complaint = process.communicate(timeout=TRAINING_LIMIT_S)
+        status = training.process.wait(TRAINING_LIMIT_S)
     except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        raise DetectorError(detector, f"training took over {TRAINING_LIMIT_S} s") from None
-    if process.returncode:
-        last = complaint.decode("utf-8", "replace").strip().splitlines()[-1:]
-        raise DetectorError(detector, "training failed: " + "".join(last))
-    return (detector, bundle) if bundle else None
+        training.process.kill()
+        training.process.wait()
+        raise DetectorError(training.detector, f"training took over {TRAINING_LIMIT_S} s") from None
+    with training.bundle as bundle, training.complaint as complaint:
+        bundle.seek(0)
+        complaint.seek(0)
+        if status:
+            last = complaint.read().decode("utf-8", "replace").strip().splitlines()[-1:]
+            raise DetectorError(training.detector, "training failed: " + "".join(last))
+        return bundle.read() or None
 
 
 def _main() -> None:
