@@ -1,0 +1,76 @@
+"""``dijkwacht``: one command, one module each, imported when it is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Final
+
+from dijkwacht_records.errors import DijkwachtError
+
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "demo": ("dijkwacht.demo", "collector, console and one agent on a shipped recording"),
+    "collect": ("dijkwacht.collect", "run the collector"),
+    "site": ("dijkwacht.site", "add a site and print its one-time join code"),
+    "replay": ("dijkwacht.replay", "find incidents in recordings: pcap, pcapng, Zeek logs"),
+    "flows": ("dijkwacht.flows", "meter a recording into JSON lines, Parquet or Arrow"),
+    "try": ("dijkwacht.try_", "the strangest rows of a recording under one detector"),
+    "evaluate": ("dijkwacht.evaluate", "the scoreboard over labelled captures"),
+    "bench": ("dijkwacht.bench", "measure the hot paths on generated input"),
+}
+"""Command → its module and one line of help. A module has ``add_arguments`` and ``run``."""
+
+UNREADABLE: Final = 2
+INTERRUPTED: Final = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code. Errors of the product are one line on stderr."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser(words)
+    args = parser.parse_args(words)
+    if args.command is None:
+        parser.print_help()
+        return UNREADABLE
+    try:
+        code: int = importlib.import_module(COMMANDS[args.command][0]).run(args)
+        sys.stdout.flush()
+    except DijkwachtError as error:
+        print(f"dijkwacht {args.command}: {error}", file=sys.stderr)
+        return UNREADABLE
+    except KeyboardInterrupt:
+        print(f"dijkwacht {args.command}: stopped", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read us has had enough (head): nothing is wrong, and nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """Every command by name and help; only the one that is asked for fills in its arguments."""
+    parser = argparse.ArgumentParser(
+        prog="dijkwacht",
+        description="A neighbourhood watch over the networks of small businesses.",
+        epilog="'dijkwacht COMMAND --help' tells more. The agent has a command of its own: dijkwacht-agent.",
+    )
+    parser.add_argument("--version", action="version", version=f"dijkwacht {version('dijkwacht')}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    asked = next((word for word in words if word in COMMANDS), None)
+    for name, (module, help_line) in COMMANDS.items():
+        described = importlib.import_module(module) if name == asked else None
+        command = commands.add_parser(
+            name, help=help_line, description=described.__doc__ if described else None
+        )
+        if described is not None:
+            described.add_arguments(command)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

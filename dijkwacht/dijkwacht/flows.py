@@ -1,0 +1,142 @@
+"""``dijkwacht flows``: meter a recording and write its rows, and nothing else."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, Final
+
+import msgspec
+
+from dijkwacht_records.addresses import format_address, format_mac
+from dijkwacht_records.errors import SettingsError
+from dijkwacht_records.tables import TABLE, TABLES, ConnState, FlowState, Row, Table, Value
+
+SUMMARY = "meter a recording into JSON lines, Parquet or Arrow"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_CHUNK: Final = 65_536
+_WORDS: Final[dict[str, type[FlowState | ConnState]]] = {
+    "state": FlowState,
+    "conn_state": ConnState,
+}
+_MACS: Final = frozenset({"client_mac", "eth_src", "sender_mac", "target_mac"})
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's own arguments."""
+    parser.add_argument(
+        "paths", nargs="+", type=Path, metavar="PATH", help="pcap, pcapng, Zeek logs, folders"
+    )
+    parser.add_argument(
+        "--to", type=Path, metavar="FILE", help="write here: .parquet, .arrow, else JSON lines"
+    )
+    parser.add_argument(
+        "--table", default="flows", choices=sorted(TABLE), help="which rows (default: flows)"
+    )
+    parser.add_argument(
+        "--local", action="append", default=[], metavar="CIDR", help="inside the site"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0 if anything was readable, 2 if nothing was."""
+    from dijkwacht.progress import say, say_problems  # noqa: PLC0415  # one command's needs at a time
+    from dijkwacht.recording import Recorded  # noqa: PLC0415
+
+    recorded = Recorded(args.paths, args.local)
+    say(recorded.inside.describe())
+    table: Table = TABLE[args.table]
+    number = TABLES.index(table)
+    rows = (row for kind, row in recorded.rows() if kind == number)
+    written = write(table, rows, args.to)
+    say_problems(recorded)
+    say(f"{written:,} rows of {table.name} from {recorded.packets:,} packets")
+    return 0 if recorded.readable else 2
+
+
+def write(table: Table, rows: Iterable[Row], to: Path | None) -> int:
+    """Write ``rows`` by the ending of ``to`` (standard output if None); how many there were."""
+    if to is None:
+        return _write_json(table, rows, sys.stdout.buffer)
+    if to.suffix in (".parquet", ".arrow", ".feather"):
+        return _write_arrow(table, rows, to)
+    with to.open("wb") as file:
+        return _write_json(table, rows, file)
+
+
+def readable(table: Table, row: Row) -> dict[str, Any]:
+    """A row for people: addresses and times as text, states as words."""
+    return {
+        c.name: _readable(c.name, c.unit, value)
+        for c, value in zip(table.columns, row, strict=True)
+    }
+
+
+def _readable(name: str, unit: str, value: Value) -> Any:
+    if isinstance(value, bytes):
+        return format_address(value)
+    if unit == "µs UTC" and isinstance(value, int):
+        return (_EPOCH + timedelta(microseconds=value)).isoformat(timespec="microseconds")
+    if name in _MACS and isinstance(value, int):
+        return format_mac(value)
+    if name in _WORDS and isinstance(value, int):
+        word = _WORDS[name](value).name
+        return word if name == "conn_state" else word.lower()
+    return value
+
+
+def _write_json(table: Table, rows: Iterable[Row], file: IO[bytes]) -> int:
+    encode, count = msgspec.json.Encoder().encode, 0
+    for row in rows:
+        file.write(encode(readable(table, row)) + b"\n")
+        count += 1
+    file.flush()
+    return count
+
+
+def _write_arrow(table: Table, rows: Iterable[Row], to: Path) -> int:
+    try:
+        import pyarrow as pa  # noqa: PLC0415  # optional: only these endings need it
+        import pyarrow.parquet as pq  # noqa: PLC0415
+    except ImportError:
+        raise SettingsError(
+            f"--to {to}: {to.suffix} needs pyarrow: pip install 'dijkwacht[lab]'"
+        ) from None
+    kinds = {"int": pa.int64(), "float": pa.float64(), "addr": pa.string(), "text": pa.string()}
+    schema = pa.schema(
+        [
+            pa.field(
+                c.name,
+                pa.timestamp("us", tz="UTC") if c.unit == "µs UTC"
+                else pa.string() if c.name in _WORDS or c.name in _MACS
+                else kinds[c.kind],
+                metadata={"unit": c.unit, "meaning": c.meaning},
+            )
+            for c in table.columns
+        ]
+    )  # fmt: skip
+    count = 0
+    parquet = to.suffix == ".parquet"
+    with pq.ParquetWriter(to, schema) if parquet else pa.ipc.new_file(to, schema) as writer:
+        for chunk in _chunks(rows):
+            columns = [
+                [
+                    value if c.unit == "µs UTC" else _readable(c.name, c.unit, value)
+                    for value in values
+                ]
+                for c, values in zip(table.columns, zip(*chunk, strict=True), strict=True)
+            ]
+            arrays = [pa.array(v, field.type) for v, field in zip(columns, schema, strict=True)]
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
+            count += len(chunk)
+    return count
+
+
+def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    iterator = iter(rows)
+    while chunk := list(islice(iterator, _CHUNK)):
+        yield chunk

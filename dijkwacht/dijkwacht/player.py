@@ -1,0 +1,216 @@
+"""Rows → journal → engine, as the collector does it, with a clock that the rows themselves move.
+
+The arrival of a batch is the latest row time its site has reached, so what comes out depends on the
+rows alone: not on the wall clock, the size of the batches, or a restart in between.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from dijkwacht_collector.engine import Engine
+from dijkwacht_collector.incidents import Incident, IncidentEvent
+from dijkwacht_collector.journal import Draft, Journal
+from dijkwacht_collector.readers.zeek import row_time
+from dijkwacht_detectors.api import AnyDetector
+from dijkwacht_detectors.discover import shipped_detectors
+from dijkwacht_records import wire
+from dijkwacht_records.tables import Row
+
+NumberedRow = tuple[int, Row]
+AGENT: Final = "recording"
+BATCH_ROWS: Final = 1000
+_BOOT: Final = bytes(16)
+_COMMIT_ROWS: Final = 8192
+_MEDIUM: Final = 3
+
+
+@dataclass
+class Told:
+    """What the engine said: incidents as they stand, and when each first asked for a person.
+
+    ``noticed``: uid → arrival at which it reached medium, µs UTC by the rows' clock.
+    """
+
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    noticed: dict[str, int] = field(default_factory=dict)
+
+    def final(self) -> list[Incident]:
+        """All incidents in their last state, by start and name."""
+        return sorted(self.incidents.values(), key=lambda i: (i.start, i.uid))
+
+
+class Player:
+    """A journal in a temporary folder and an engine that reads it. Use as a context manager.
+
+    ``detectors``: those shipped, if None. ``on_event`` sees every incident event as it happens.
+    """
+
+    def __init__(
+        self,
+        *,
+        detectors: Callable[[], Sequence[AnyDetector]] = shipped_detectors,
+        on_event: Callable[[IncidentEvent], None] = lambda _event: None,
+    ) -> None:
+        self.told = Told()
+        self.cpu_s = 0.0
+        self.rows = 0
+        self._detectors, self._on_event = detectors, on_event
+        self._folder = tempfile.TemporaryDirectory(prefix="dijkwacht-")
+        self._journal = Journal(Path(self._folder.name) / "journal")
+        self._engine = Engine(detectors())
+        self._clock: dict[str, int] = {}
+        self._seq: dict[str, int] = {}
+        self._arrivals: dict[int, int] = {}
+        self._waiting: list[Draft] = []
+        self._waiting_rows = 0
+        self._next = 1
+        self._silent = False
+
+    def __enter__(self) -> Self:
+        self._journal.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._journal.close()
+        self._folder.cleanup()
+
+    def play(self, site: str, rows: Sequence[NumberedRow]) -> None:
+        """Append ``rows`` as one batch of ``site`` (more, if they are too large for one)."""
+        if not rows:
+            return
+        arrival = max(self._clock.get(site, 0), *map(row_time, rows))
+        self._clock[site] = arrival
+        seq = self._seq.get(site, 0)
+        payload = wire.encode(site, AGENT, _BOOT, seq, arrival, rows)
+        if len(payload) > wire.MAX_WIRE_BYTES and len(rows) > 1:
+            half = len(rows) // 2
+            self.play(site, rows[:half])
+            self.play(site, rows[half:])
+            return
+        self._seq[site] = seq + 1
+        self._waiting.append(Draft("batch", site, arrival, payload, f"{AGENT}/{_BOOT.hex()}/{seq}"))
+        self._waiting_rows += len(rows)
+        self.rows += len(rows)
+        if self._waiting_rows >= _COMMIT_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Make what waits durable, then let the engine read it from the journal."""
+        if self._waiting:
+            self._journal.append_many(self._waiting)
+            self._waiting, self._waiting_rows = [], 0
+        before = time.process_time()
+        while entries := self._journal.read(self._next):
+            self._next = entries[-1].position + 1
+            self._arrivals = {entry.position: entry.arrival for entry in entries}
+            self._tell(self._engine.step(entries))
+        self.cpu_s += time.process_time() - before
+
+    def finish(self) -> None:
+        """The recording is over: end its windows."""
+        self.flush()
+        self._tell(self._engine.finish())
+
+    def restart(self) -> None:
+        """Stop here and go on with a new engine from a checkpoint, as after a restart."""
+        self.flush()
+        checkpoint = Path(self._folder.name) / "checkpoint"
+        self._engine.save(checkpoint)
+        self._engine = Engine(self._detectors())
+        self._engine.load(checkpoint)
+
+    def train(self) -> list[str]:
+        """Train the models on what was seen so far; the names of detectors that got one."""
+        self.flush()
+        trained = []
+        samples = self._engine.take_samples()
+        for detector in self._detectors():
+            found = samples.get(detector.name)
+            bundle = detector.train(found) if found is not None and len(found) else None
+            if bundle is not None:
+                trained.append(detector.name)
+                arrival = max(self._clock.values(), default=0)
+                self._waiting.append(
+                    Draft("model", "", arrival, detector.name.encode() + b"\n" + bundle)
+                )
+        self.flush()
+        return trained
+
+    def silence(self) -> None:
+        """From here on events are kept to itself, until `speak`."""
+        self.flush()
+        self._silent = True
+
+    def speak(self) -> None:
+        """Tell events again; incidents that only the silence knew stay untold."""
+        self.flush()
+        self._silent = False
+
+    def _tell(self, events: Iterable[IncidentEvent]) -> None:
+        for event in events:
+            incident = event.incident
+            if self._silent:
+                continue
+            if event.activity == "close" and incident.uid not in self.told.incidents:
+                continue
+            self.told.incidents[incident.uid] = incident
+            if incident.severity_id >= _MEDIUM:
+                arrival = self._arrivals.get(event.position, incident.end)
+                self.told.noticed.setdefault(incident.uid, arrival)
+            self._on_event(event)
+
+
+def replay_rows(
+    rows: Iterable[NumberedRow],
+    *,
+    site: str = "replay",
+    batch_rows: int = BATCH_ROWS,
+    restart_after: frozenset[int] = frozenset(),
+    detectors: Callable[[], Sequence[AnyDetector]] = shipped_detectors,
+) -> list[Incident]:
+    """Incidents that a cold start finds in the rows of one site, in their final state."""
+    return replay_batches(
+        ((site, batch) for batch in cut(rows, batch_rows)),
+        restart_after=restart_after,
+        detectors=detectors,
+    )
+
+
+def replay_batches(
+    batches: Iterable[tuple[str, Sequence[NumberedRow]]],
+    *,
+    restart_after: frozenset[int] = frozenset(),
+    detectors: Callable[[], Sequence[AnyDetector]] = shipped_detectors,
+) -> list[Incident]:
+    """The same for (site, rows) batches of any sites in any order.
+
+    ``restart_after``: numbers of the batches, from 0, after which the engine is stopped and a new one
+    goes on.
+    """
+    with Player(detectors=detectors) as player:
+        for number, (site, rows) in enumerate(batches):
+            player.play(site, rows)
+            if number in restart_after:
+                player.restart()
+        player.finish()
+        return player.told.final()
+
+
+def cut(rows: Iterable[NumberedRow], size: int) -> Iterator[list[NumberedRow]]:
+    """Lists of ``size`` rows, the last one shorter."""
+    iterator = iter(rows)
+    while batch := list(islice(iterator, size)):
+        yield batch

@@ -1,0 +1,64 @@
+"""What the commands say on stderr while they work. Results go to stdout and are nobody's business here."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, TypeVar
+
+if TYPE_CHECKING:
+    from dijkwacht.recording import Recorded
+
+_EVERY_S: Final = 0.2
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MOST_NAMED: Final = 20
+
+T = TypeVar("T")
+
+
+def say(sentence: str) -> None:
+    """One line on stderr."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+    sys.stderr.write(sentence + "\n")
+    sys.stderr.flush()
+
+
+def clock_text(time_us: int) -> str:
+    """µs UTC as people write it, to the second."""
+    return (_EPOCH + timedelta(microseconds=time_us)).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def say_problems(recorded: Recorded) -> None:
+    """Name what was skipped: files and lines, then packets by reason."""
+    problems = [str(problem) for problem in recorded.problems]
+    for named in (problems, recorded.damage):
+        for problem in named[:_MOST_NAMED]:
+            say(problem)
+    if (more := len(problems) - _MOST_NAMED) > 0:
+        say(f"… and {more:,} more files with problems")
+    if (more := recorded.damaged - _MOST_NAMED) > 0:
+        say(f"… and {more:,} more damaged places")
+    if recorded.dropped:
+        counts = ", ".join(f"{count:,} {reason}" for reason, count in recorded.dropped.items())
+        say(f"packets not metered: {counts}")
+
+
+def counted(items: Iterable[T], line: str, total: int = 0) -> Iterator[T]:
+    """Pass ``items`` on and, on a terminal, keep one line with their number up to date."""
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    said = 0.0
+    for number, item in enumerate(items, 1):
+        yield item
+        now = time.monotonic()
+        if now - said > _EVERY_S:
+            said = now
+            share = f" of {total:,}" if total else ""
+            sys.stderr.write(f"\r\x1b[K{line}: {number:,}{share}")
+            sys.stderr.flush()
+    sys.stderr.write("\r\x1b[K")
+    sys.stderr.flush()

@@ -1,0 +1,122 @@
+"""Recordings: any mix of packet captures and Zeek logs → rows in the order of time.
+
+Captures go through the same meter as live traffic, logs through the collector's reader. Several paths
+are one recording. What could not be read is counted and named, and the rest goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from dijkwacht_agent.inside import Inside
+from dijkwacht_agent.meter import Meter
+from dijkwacht_agent.sources.recording import Recording, is_recording
+from dijkwacht_collector.readers import Problems
+from dijkwacht_collector.readers.formats import PACKETS, ZEEK, Format, tell
+from dijkwacht_collector.readers.zeek import read_logs, row_time
+from dijkwacht_records.errors import SettingsError, UnreadableInput
+from dijkwacht_records.tables import Row
+
+NumberedRow = tuple[int, Row]
+"""(table number, row)"""
+
+_WANTED: Final = "packets (pcap, pcapng) or a Zeek log"
+
+
+class Recorded:
+    """What some paths hold together; iterate once over `rows`.
+
+    ``local``: prefixes that are inside the site, else the private ranges. Raises `SettingsError` for
+    text that is no prefix. ``problems`` and the counters fill while `rows` is read; ``readable`` is
+    how many files could be read, known when it ends; ``damage`` is what was wrong within captures,
+    the first of ``damaged`` places, and ``dropped`` counts packets that were not metered.
+    """
+
+    def __init__(self, paths: Sequence[Path], local: Sequence[str] = ()) -> None:
+        try:
+            self.inside = Inside(list(local) or None)
+        except ValueError as error:
+            raise SettingsError(f"--local: {error}") from None
+        self.problems = Problems()
+        self.readable = 0
+        self.packets = 0
+        self.dropped: Mapping[str, int] = {}
+        self.damage: Sequence[str] = ()
+        self.damaged = 0
+        self._captures: list[Path] = []
+        self._logs: list[Path] = []
+        for path in self._files(paths):
+            self._sort(path)
+
+    def rows(self) -> Iterator[NumberedRow]:
+        """Yield rows, captures and logs merged by time; the order within each source is kept."""
+        logs = read_logs(self._logs, self.inside.__contains__, self.problems)
+        self.readable += logs.readable
+        if not self._captures:
+            yield from logs.rows
+            return
+        at = 0
+        for row in self._metered():
+            while at < len(logs.rows) and row_time(logs.rows[at]) < row_time(row):
+                yield logs.rows[at]
+                at += 1
+            yield row
+        yield from logs.rows[at:]
+
+    def _metered(self) -> Iterator[NumberedRow]:
+        source = Recording(self._captures)
+        meter = Meter(self.inside)
+        try:
+            for frames in source.blocks():
+                self.packets += len(frames)
+                meter.feed(frames)
+                yield from meter.take()
+            meter.finish()
+            yield from meter.take()
+        finally:
+            source.close()
+            self.damage = source.problems
+            self.damaged = source.problem_count
+            self.dropped = {
+                name.removeprefix("dropped_"): count
+                for name, count in meter.counters.items()
+                if name.startswith("dropped_") and count
+            }
+
+    def _files(self, paths: Sequence[Path]) -> Iterator[Path]:
+        """Files as given, directories as the files in them, by name."""
+        for path in paths:
+            if path.is_dir():
+                within = (p for p in path.rglob("*") if p.is_file())
+                yield from sorted(p for p in within if not p.name.startswith("."))
+            else:
+                yield path
+
+    def _sort(self, path: Path) -> None:
+        try:
+            found = tell(path)
+        except UnreadableInput as error:
+            self.problems.add(error.path, error.place, error.expected)
+            return
+        if found in PACKETS:
+            self._capture(path)
+        elif found in ZEEK:
+            self._logs.append(path)
+        else:
+            what = "it holds nothing" if found is Format.EMPTY else f"this is {found.value}"
+            self.problems.add(str(path), "start", f"{_WANTED}; {what}")
+
+    def _capture(self, path: Path) -> None:
+        """Keep a capture that opens: one that does not must not close the others."""
+        if not is_recording(path):
+            self.problems.add(str(path), "start", "a capture that is not packed (gunzip it first)")
+            return
+        try:
+            Recording([path]).close()
+        except UnreadableInput as error:
+            self.problems.add(error.path, error.place, error.expected)
+            return
+        self._captures.append(path)
+        self.readable += 1

@@ -1,0 +1,232 @@
+"""Find incidents in recordings: the same meter, journal, engine and policy as live.
+
+Incidents come as JSON lines (OCSF) on standard output, one each, in their last state; what is assumed,
+skipped and found on the way is said on standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+from dijkwacht.player import BATCH_ROWS, NumberedRow, Player, cut
+from dijkwacht.progress import clock_text, counted, say, say_problems
+from dijkwacht.recording import Recorded
+from dijkwacht_agent.privacy import KEY_BYTES, Pseudonyms
+from dijkwacht_collector.incidents import Activity, Incident, IncidentEvent
+from dijkwacht_collector.ocsf import encode_finding
+from dijkwacht_records.errors import SettingsError
+from dijkwacht_records.tables import TABLES
+from dijkwacht_records.wire import NAME
+
+LONGEST_WAIT_S: Final = 2.0
+"""A pause in a recording is honoured up to here: some are stitched together over years."""
+_DAY_US: Final = 86_400_000_000
+_TIMES: Final = tuple(
+    tuple(i for i, c in enumerate(table.columns) if c.unit == "µs UTC") for table in TABLES
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's own arguments."""
+    add = parser.add_argument
+    add(
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="pcap, pcapng, Zeek logs, folders: one recording",
+    )
+    add(
+        "--baseline",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="PATH",
+        help="learn this first, in silence",
+    )
+    add("--site", default="replay", metavar="NAME", help="name of the site (default: replay)")
+    add(
+        "--speed",
+        default="max",
+        metavar="max|N",
+        help="N times as fast as it happened (default: max)",
+    )
+    add(
+        "--local",
+        action="append",
+        default=[],
+        metavar="CIDR",
+        help="inside the site; may be repeated",
+    )
+    add("--pseudonyms", action="store_true", help="hide inside addresses, as an agent does")
+    add(
+        "--batch-rows",
+        type=int,
+        default=BATCH_ROWS,
+        metavar="N",
+        help="rows of a batch; changes nothing",
+    )
+    add("--json", action="store_true", help="JSON lines only: nothing but errors on standard error")
+
+
+@dataclass(slots=True)
+class Pace:
+    """Waits until a row is due, ``speed`` times as fast as it happened; None never waits."""
+
+    speed: float | None
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    shortened: int = 0
+    _last: int | None = None
+    _due: float = 0.0
+
+    def wait_for(self, row_time: int, before: Callable[[], None]) -> None:
+        """Wait for ``row_time``, µs UTC; ``before`` is called first if there is anything to wait for."""
+        if self.speed is None:
+            return
+        if self._last is None:
+            self._last, self._due = row_time, self.clock()
+        gap = max(0, row_time - self._last) / 1e6 / self.speed
+        if gap > LONGEST_WAIT_S:
+            gap = LONGEST_WAIT_S
+            self.shortened += 1
+        self._last = max(self._last, row_time)
+        self._due += gap
+        late = self._due - self.clock()
+        if late > 0:
+            before()
+            self.sleep(late)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0 if anything was readable, 2 if nothing was."""
+    if not NAME.fullmatch(args.site):
+        raise SettingsError(
+            f"--site {args.site}: lower-case letters, digits and hyphens, at most 63"
+        )
+    if args.batch_rows < 1:
+        raise SettingsError(f"--batch-rows {args.batch_rows}: at least 1")
+    pace = Pace(_speed(args.speed))
+    tell = (lambda _: None) if args.json else say
+    recorded = Recorded(args.paths, args.local)
+    tell(recorded.inside.describe())
+    hide = _privacy(recorded, pseudonyms=args.pseudonyms)
+    with Player(on_event=lambda event: _announce(event, tell)) as player:
+        rows: Iterator[NumberedRow] = hide(recorded.rows())
+        if args.baseline:
+            rows = _learn_baseline(player, args, rows, hide, tell)
+        _play(player, args.site, counted(rows, "rows"), args.batch_rows, pace)
+        player.finish()
+        for incident in player.told.final():
+            sys.stdout.buffer.write(last_finding(incident) + b"\n")
+        sys.stdout.buffer.flush()
+        say_problems(recorded)
+        if pace.shortened:
+            tell(f"{pace.shortened} pauses of the recording were cut to {LONGEST_WAIT_S:.0f} s")
+        found = len(player.told.incidents)
+        tell(f"{found} incidents in {player.rows:,} rows from {recorded.packets:,} packets")
+    return 0 if recorded.readable else 2
+
+
+def last_finding(incident: Incident) -> bytes:
+    """One line of JSON for an incident as it stands at the end; the same rows give the same bytes."""
+    activity: Activity = "update" if incident.revision else "create"
+    if incident.status != "new":
+        activity = "close"
+    # The position in the journal depends on how rows were cut into batches: it is not told.
+    return encode_finding(IncidentEvent(activity, incident, 0))
+
+
+def _play(
+    player: Player, site: str, rows: Iterable[NumberedRow], batch_rows: int, pace: Pace
+) -> None:
+    if pace.speed is None:
+        for batch in cut(rows, batch_rows):
+            player.play(site, batch)
+        return
+    waiting: list[NumberedRow] = []
+
+    def send() -> None:
+        player.play(site, waiting)
+        player.flush()
+        waiting.clear()
+
+    for row in rows:
+        pace.wait_for(int(row[1][0]), send)
+        waiting.append(row)
+        if len(waiting) >= batch_rows:
+            send()
+    send()
+
+
+def _learn_baseline(
+    player: Player,
+    args: argparse.Namespace,
+    rows: Iterator[NumberedRow],
+    hide: Callable[[Iterable[NumberedRow]], Iterator[NumberedRow]],
+    tell: Callable[[str], None],
+) -> Iterator[NumberedRow]:
+    """Play the baseline, moved by whole days to end within a day before the recording begins."""
+    first = next(rows, None)
+    before = Recorded(args.baseline, args.local)
+    learned = list(hide(counted(before.rows(), "rows of the baseline")))
+    say_problems(before)
+    if first is None or not learned:
+        return iter(() if first is None else (first,))
+    end = max(int(row[0]) for _, row in learned)
+    days = (int(first[1][0]) - end) // _DAY_US
+    if days:
+        tell(f"the baseline is moved by {days} days, to end just before the recording")
+    player.silence()
+    for batch in cut((moved(row, days * _DAY_US) for row in learned), args.batch_rows):
+        player.play(args.site, batch)
+    for name in player.train():
+        tell(f"{name}: trained on the baseline")
+    player.speak()
+    tell(f"{len(learned):,} rows of baseline learned")
+    return chain((first,), rows)
+
+
+def moved(numbered: NumberedRow, by: int) -> NumberedRow:
+    """The row with all its times later by ``by`` µs."""
+    number, row = numbered
+    values = list(row)
+    for column in _TIMES[number]:
+        values[column] = int(values[column]) + by
+    return number, tuple(values)
+
+
+def _privacy(
+    recorded: Recorded, *, pseudonyms: bool
+) -> Callable[[Iterable[NumberedRow]], Iterator[NumberedRow]]:
+    if not pseudonyms:
+        return iter
+    # A key of the moment: nobody can undo these names, and the next run has others.
+    privacy = Pseudonyms(secrets.token_bytes(KEY_BYTES), recorded.inside)
+    return lambda rows: ((number, privacy.hide(number, row)) for number, row in rows)
+
+
+def _speed(text: str) -> float | None:
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < 1e9:
+        raise SettingsError(f"--speed {text}: max, or how many times as fast as it happened")
+    return speed
+
+
+def _announce(event: IncidentEvent, tell: Callable[[str], None]) -> None:
+    if event.activity == "create":
+        incident = event.incident
+        tell(f"{clock_text(incident.start)}  {incident.kind:<10}  {incident.title_en}")
