@@ -19,7 +19,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -62,12 +62,6 @@ _UNCHANGED: Final = frozenset(
 )
 _BROADCAST_MAC: Final = (1 << 48) - 1
 _MAX_CACHED: Final = 16_384
-
-
-class IsInside(Protocol):
-    """Is this 16-byte address inside the site?"""
-
-    def __call__(self, address: bytes, /) -> bool: ...  # noqa: D102  # the class says it
 
 
 class Privacy(Protocol):
@@ -117,12 +111,12 @@ class CryptoPan:
 
 
 class Pseudonyms:
-    """Hides rows under the site's key (32 bytes); ``inside`` tells which addresses are the site's.
+    """Hides rows under the site's key (32 bytes); ``inside`` holds the site's 16-byte addresses.
 
     Answers are remembered for the last few thousand addresses and names, never more.
     """
 
-    def __init__(self, key: bytes, inside: IsInside) -> None:
+    def __init__(self, key: bytes, inside: Container[bytes]) -> None:
         self._pan = CryptoPan(key)
         self._key = key
         self._inside = inside
@@ -186,10 +180,12 @@ class Pseudonyms:
             )
         if v4:
             return (
-                RESERVED_V4 + self._pan.permute(address[12:]) if self._inside(address) else address
+                RESERVED_V4 + self._pan.permute(address[12:])
+                if address in self._inside
+                else address
             )
         carried = _carried_v4(address)
-        if self._inside(address) or (carried is not None and self.address(carried) != carried):
+        if address in self._inside or (carried is not None and self.address(carried) != carried):
             return RESERVED_V6 + self._pan.permute(address)[4:]
         return address
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yacryptopan import CryptoPAn as Oracle
 
+from dijkwacht_agent.inside import Inside
 from dijkwacht_agent.privacy import (
     KEPT,
     RESERVED_V4,
@@ -22,19 +23,14 @@ from dijkwacht_records.tables import TABLE, TABLES
 
 KEY = bytes(range(1, 33))
 PAPER_KEY = bytes.fromhex("152217 8d33a4cf80130a5b1649907d10 d8988f8379796527 62574c2d2a842202")
-DECLARED = [ipaddress.ip_network(text) for text in ("198.51.100.0/24", "2001:db8:7::/48")]
+INSIDE = Inside(["198.51.100.0/24", "2001:db8:7::/48"])
 V4 = st.integers(0, 2**32 - 1).map(lambda n: n.to_bytes(4, "big"))
 V6 = st.integers(0, 2**128 - 1).map(lambda n: n.to_bytes(16, "big"))
 
 
-def inside(address):
-    at = ipaddress.ip_address(format_address(address) or "::")
-    return any(at in network for network in DECLARED)
-
-
 @pytest.fixture(name="privacy")
 def _privacy():
-    return Pseudonyms(KEY, inside)
+    return Pseudonyms(KEY, INSIDE)
 
 
 def hide(privacy, text):
@@ -115,7 +111,7 @@ def test_public_inside_addresses_move_into_the_reserved_range(privacy):
 
 @given(st.binary(min_size=13, max_size=13))
 def test_a_real_unique_local_address_never_lands_in_the_reserved_range(tail):
-    privacy = Pseudonyms(KEY, inside)
+    privacy = Pseudonyms(KEY, INSIDE)
     address = b"\xfd\x00" + tail + b"\x01"
     assert privacy.address(address)[:3] != b"\xfd\x64\x6a"
 
@@ -134,7 +130,7 @@ def test_ipv6_that_carries_an_inside_address_is_hidden(privacy, text):
 
 @given(st.one_of(V4.map(lambda b: bytes(10) + b"\xff\xff" + b), V6))
 def test_a_pseudonym_is_never_a_readable_outside_address(address):
-    privacy = Pseudonyms(KEY, inside)
+    privacy = Pseudonyms(KEY, INSIDE)
     hidden = privacy.address(address)
     if hidden != address:
         at = ipaddress.ip_address(format_address(hidden))
@@ -181,7 +177,7 @@ def test_the_same_device_has_one_name_in_dhcp_and_mdns(privacy):
 
 
 def test_another_key_gives_another_pseudonym(privacy):
-    other = Pseudonyms(bytes(32), inside)
+    other = Pseudonyms(bytes(32), INSIDE)
     assert hide(other, "192.168.1.5") != hide(privacy, "192.168.1.5")
     assert other.mac(1) != privacy.mac(1)
 

@@ -1,0 +1,208 @@
+"""The thread that brings what waits in the spool to the collector, oldest first.
+
+=============================  ==================================================================
+200 with a reply               settled; its clock is compared, its orders are handed on
+400 with a refusal             `RejectedBatch`: settled, its rows counted under the reason
+401, 403                       `NotAuthorised`: kept, said in ``trouble``, tried again each minute
+429, 5xx                       `CollectorBusy`: kept, tried again after Retry-After
+no answer, or another answer   kept, tried again after 0.5 s, 1 s, 2 s ... 60 s, give or take half
+=============================  ==================================================================
+
+An answer that no collector gives (a hotel's log-in page says 200, a proxy says 400) settles
+nothing. Sending a batch twice is harmless: the collector knows it by site, agent, boot and number.
+"""
+
+from __future__ import annotations
+
+import http.client
+import random
+import ssl
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from dijkwacht_agent.spool import Record, Spool
+from dijkwacht_records.errors import CollectorBusy, NotAuthorised, RejectedBatch, TransferError
+from dijkwacht_records.replies import Refusal, Reply, decode_reply
+
+TIMEOUT_S: Final = 15.0
+FIRST_PAUSE_S: Final = 0.5
+LONGEST_PAUSE_S: Final = 60.0
+UNAUTHORISED_PAUSE_S: Final = 60.0
+REASONS: Final = ("malformed", "unknown_contract", "rejected")
+_MAX_REPLY_BYTES: Final = 1 << 20
+_MAX_CLOCK_TRIP_US: Final = 5_000_000
+
+
+class Post:
+    """``POST /v1/batches`` over one connection that is kept open; one request at a time."""
+
+    def __init__(self, url: str, token: str, ca_file: Path | None = None) -> None:
+        self._parts = urlsplit(url)
+        self._token = token
+        self._ca_file = ca_file
+        self._connection: http.client.HTTPConnection | None = None
+
+    def __call__(self, wire: bytes) -> Reply:
+        """The reply to ``wire``. Raises a `TransferError`, ``OSError`` or ``HTTPException``."""
+        connection = self._connection or self._connect()
+        kept_open, self._connection = self._connection is not None, None
+        headers = {
+            "Authorization": f"Bearer {self._token}",
+            "Content-Type": "application/octet-stream",
+        }
+        path = self._parts.path.rstrip("/") + "/v1/batches"
+        try:
+            connection.request("POST", path, wire, headers)
+            response = connection.getresponse()
+            body = response.read(_MAX_REPLY_BYTES)
+        except (ConnectionError, http.client.BadStatusLine):
+            connection.close()
+            if kept_open:  # it was closed at the other end while it was idle: once more, at once
+                return self(wire)
+            raise
+        except BaseException:
+            connection.close()
+            raise
+        if response.will_close or not response.isclosed():
+            connection.close()
+        else:
+            self._connection = connection
+        return read_answer(response.status, body, response.getheader("Retry-After"))
+
+    def close(self) -> None:
+        """Close the connection, if one is open."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connect(self) -> http.client.HTTPConnection:
+        return connect(self._parts.geturl(), self._ca_file, TIMEOUT_S)
+
+
+def connect(url: str, ca_file: Path | None, timeout: float) -> http.client.HTTPConnection:
+    """A connection to the collector at ``url``, not yet open; TLS 1.2 or later for https."""
+    parts = urlsplit(url)
+    if parts.scheme == "https":
+        context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+        return http.client.HTTPSConnection(parts.netloc, timeout=timeout, context=context)
+    return http.client.HTTPConnection(parts.netloc, timeout=timeout)
+
+
+def read_answer(status: int, body: bytes, retry_after: str | None = None) -> Reply:
+    """The reply that an answer holds; raises the `TransferError` that it stands for."""
+    if status in {401, 403}:
+        raise NotAuthorised(_sentence(body) or f"status {status}")
+    if status == 429 or status >= 500:
+        pause = float(retry_after) if retry_after and retry_after.isdigit() else 1.0
+        message = _sentence(body) or f"status {status}"
+        raise CollectorBusy(message, min(max(pause, 0.1), LONGEST_PAUSE_S))
+    if status == 200:
+        try:
+            return decode_reply(body)
+        except msgspec.MsgspecError:
+            raise TransferError("the answer is not a collector's") from None
+    if status in {400, 413} and (refusal := _refusal(body)):
+        error = RejectedBatch(refusal.message)
+        error.reason = refusal.reason if refusal.reason in REASONS else "rejected"  # type: ignore[misc]  # of this one
+        raise error
+    raise TransferError(f"status {status}: not a collector's answer")
+
+
+class Uplink:
+    """Sends from ``spool`` by ``post`` in a thread of its own, from `start` to `stop`.
+
+    ``clock`` gives µs UTC. ``trouble`` is a sentence while something is wrong, else empty;
+    ``clock_offset`` is µs to add to ours to get the collector's.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        post: Callable[[bytes], Reply],
+        clock: Callable[[], int],
+        on_reply: Callable[[Reply], None] = lambda _: None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.clock_offset = 0
+        self.rows_sent = 0
+        self.rows_rejected = dict.fromkeys(REASONS, 0)
+        self.last_reply = 0
+        self.trouble = ""
+        self._spool, self._post, self._clock = spool, post, clock
+        self._on_reply, self._jitter = on_reply, jitter
+        self._pause_s = FIRST_PAUSE_S
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="uplink", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def stop(self, drain_s: float = 0.0) -> bool:
+        """Send for at most ``drain_s`` seconds more, then stop: is the spool empty?"""
+        drained = self._spool.wait_below(1, drain_s)
+        self._stopping.set()
+        self._thread.join(2.0)  # a hanging request dies with the process; its batch is on disk
+        return drained
+
+    @property
+    def alive(self) -> bool:
+        """The thread runs."""
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            record = self._spool.peek(timeout=0.25)
+            if record is not None and (pause := self.send(record)):
+                self._stopping.wait(pause)
+
+    def send(self, record: Record) -> float:
+        """Send one record and settle it if that is due: seconds to pause before the next."""
+        asked = self._clock()
+        try:
+            reply = self._post(record.wire)
+        except RejectedBatch as error:
+            # Only the rows of a record that was still there: shed ones are counted already.
+            if self._spool.settle(record):
+                self.rows_rejected[error.reason] += record.rows
+            self.trouble = f"the collector refused a batch: {error}"
+            return 0.0
+        except CollectorBusy as error:
+            self.trouble = f"the collector is busy: {error}"
+            return error.retry_after_s
+        except NotAuthorised as error:
+            self.trouble = f"the collector does not know our token: {error}"
+            return UNAUTHORISED_PAUSE_S
+        except (OSError, http.client.HTTPException, TransferError) as error:
+            self.trouble = f"the collector cannot be reached: {error or type(error).__name__}"
+            pause = self._pause_s * (0.5 + self._jitter())
+            self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+            return pause
+        self._settle(record, reply, asked)
+        return 0.0
+
+    def _settle(self, record: Record, reply: Reply, asked: int) -> None:
+        now = self._clock()
+        if now - asked < _MAX_CLOCK_TRIP_US:
+            self.clock_offset = reply.clock - (asked + now) // 2
+        self._pause_s, self.trouble, self.last_reply = FIRST_PAUSE_S, "", now
+        if self._spool.settle(record):
+            self.rows_sent += record.rows
+        self._on_reply(reply)
+
+
+def _refusal(body: bytes) -> Refusal | None:
+    try:
+        return msgspec.json.decode(body, type=Refusal)
+    except msgspec.MsgspecError:
+        return None
+
+
+def _sentence(body: bytes) -> str:
+    refusal = _refusal(body)
+    return refusal.message if refusal else ""

@@ -1,0 +1,228 @@
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dijkwacht_agent.spool import Spool
+
+OPENED = []
+
+
+def open_spool(folder, max_bytes=1 << 28):
+    OPENED.append(Spool(folder, max_bytes))
+    return OPENED[-1]
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    while OPENED:
+        OPENED.pop().close()
+
+
+def drain(spool):
+    out = []
+    while record := spool.peek():
+        out.append(record.wire)
+        assert spool.settle(record)
+    return out
+
+
+def body(n, size=1000):
+    return n.to_bytes(4, "big") + bytes(size)
+
+
+def test_first_in_first_out_and_nothing_left_on_disk(tmp_path):
+    spool = open_spool(tmp_path)
+    for n in range(100):
+        assert spool.append(body(n), rows=3)
+    assert spool.rows_waiting == 300
+    assert drain(spool) == [body(n) for n in range(100)]
+    assert spool.waiting_bytes == spool.rows_waiting == spool.rows_shed == 0
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) == 0
+
+
+def test_peek_leaves_in_place(tmp_path):
+    spool = open_spool(tmp_path)
+    spool.append(b"a", 1)
+    assert spool.peek() == spool.peek()
+
+
+def test_an_empty_spool_waits_no_longer_than_told(tmp_path):
+    assert open_spool(tmp_path).peek(timeout=0.01) is None
+
+
+def test_a_waiting_reader_is_woken(tmp_path):
+    spool, got = open_spool(tmp_path), []
+    reader = threading.Thread(target=lambda: got.append(spool.peek(timeout=30)))
+    reader.start()
+    spool.append(b"a", 1)
+    reader.join(30)
+    assert got[0].wire == b"a"
+
+
+def test_never_more_than_the_limit_and_the_oldest_goes_first(tmp_path):
+    spool = open_spool(tmp_path, max_bytes=40_000)
+    for n in range(200):
+        spool.append(body(n), rows=2)
+        assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 40_000
+    kept = drain(spool)
+    assert kept == [body(n) for n in range(200 - len(kept), 200)]
+    assert spool.rows_shed == 2 * (200 - len(kept))
+    assert len(kept) >= 20
+
+
+def test_what_was_shed_while_it_was_sent_is_not_settled_twice(tmp_path):
+    spool = open_spool(tmp_path, max_bytes=8_000)
+    spool.append(body(0), 1)
+    record = spool.peek()
+    for n in range(1, 30):
+        spool.append(body(n), 1)
+    assert not spool.settle(record)
+    kept = drain(spool)
+    assert spool.rows_shed + len(kept) == 30
+
+
+def test_a_record_settled_in_an_emptied_segment_is_not_the_next_one(tmp_path):
+    spool = open_spool(tmp_path)
+    spool.append(b"one", 1)
+    record = spool.peek()
+    assert spool.settle(record)
+    spool.append(b"two", 1)
+    assert not spool.settle(record)
+    assert drain(spool) == [b"two"]
+
+
+def test_what_waits_survives_a_restart_in_order(tmp_path):
+    spool = open_spool(tmp_path, max_bytes=100_000)
+    for n in range(50):
+        spool.append(body(n), 1)
+    spool.close()
+    again = open_spool(tmp_path, max_bytes=100_000)
+    for n in range(50, 60):
+        again.append(body(n), 1)
+    assert again.rows_waiting == 60
+    assert drain(again) == [body(n) for n in range(60)]
+
+
+def test_kill_9_loses_nothing_that_was_appended(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from dijkwacht_agent.spool import Spool\n"
+        "spool = Spool(Path(sys.argv[1])); n = 0\n"
+        "while True:\n"
+        "    spool.append(n.to_bytes(4, 'big') + bytes(1000), 1); n += 1\n"
+        "    print(n, flush=True)\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
+    with child:
+        said = 0
+        while said < 500:
+            said = int(child.stdout.readline())
+        os.kill(child.pid, signal.SIGKILL)
+        said = int(([b"%d" % said, *child.stdout.read().split()])[-1])
+    kept = drain(open_spool(tmp_path))
+    assert kept == [body(n) for n in range(len(kept))]
+    assert len(kept) >= said
+
+
+@given(cut=st.integers(0, 2999), flip=st.booleans())
+def test_a_torn_end_is_found_and_counted(tmp_path_factory, cut, flip):
+    folder = tmp_path_factory.mktemp("spool")
+    spool = open_spool(folder)
+    for n in range(3):
+        spool.append(body(n, 980), rows=1)
+    spool.close()
+    (path,) = folder.iterdir()
+    whole = path.read_bytes()
+    assert len(whole) == 3000
+    damaged = whole[:cut] if not flip else whole[:cut] + bytes([whole[cut] ^ 1]) + whole[cut + 1 :]
+    path.write_bytes(damaged)
+    again = open_spool(folder)
+    kept = drain(again)
+    assert kept == [body(n, 980) for n in range(cut // 1000)]
+    assert (again.rows_shed > 0) == (flip or cut % 1000 > 0)
+
+
+def test_damage_that_appears_later_is_counted_and_passed(tmp_path):
+    spool = open_spool(tmp_path, max_bytes=8_000)
+    for n in range(4):
+        spool.append(body(n), 1)
+    first = min(tmp_path.iterdir())
+    first.write_bytes(bytes(first.stat().st_size))
+    kept = drain(spool)
+    assert kept == [body(n) for n in range(4 - len(kept), 4)]
+    assert spool.rows_shed == 4 - len(kept) > 0
+
+
+class FullDisk:
+    def __init__(self, file, room):
+        self.file, self.room = file, room
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+
+    def write(self, data):
+        if self.room < len(data):
+            self.file.write(data[: self.room])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self.room -= len(data)
+        return self.file.write(data)
+
+
+def test_a_full_disk_costs_the_oldest_and_is_counted(tmp_path):
+    spool = open_spool(tmp_path, max_bytes=1_000_000)
+    spool.append(body(0), 5)
+    spool._tail = FullDisk(spool._tail, room=100)
+    assert spool.append(body(1), 7)
+    assert spool.rows_shed == 5
+    assert drain(spool) == [body(1)]
+
+
+def test_a_disk_without_any_room_sheds_what_is_new(tmp_path, monkeypatch):
+    spool = open_spool(tmp_path)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "open", full)
+    assert not spool.append(body(0), 7)
+    assert spool.rows_shed == 7
+    monkeypatch.undo()
+    assert spool.append(body(1), 1)
+    assert drain(spool) == [body(1)]
+
+
+def test_foreign_files_are_left_alone(tmp_path):
+    (tmp_path / "notes.spool").write_text("mine")
+    assert open_spool(tmp_path).peek() is None
+    assert (tmp_path / "notes.spool").read_text() == "mine"
+
+
+@pytest.mark.parametrize("size", [1, 5000])
+def test_two_threads(tmp_path, size):
+    spool, got = open_spool(tmp_path, max_bytes=50_000_000), []
+
+    def read():
+        while len(got) < 300:
+            record = spool.peek(timeout=10)
+            got.append(record.wire)
+            spool.settle(record)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for n in range(300):
+        spool.append(body(n, size), 1)
+    reader.join(60)
+    assert got == [body(n, size) for n in range(300)]
