@@ -1,0 +1,1 @@
+"""What is measured: one module a hot path, each with ``measure() -> dict``."""
