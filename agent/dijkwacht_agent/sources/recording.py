@@ -55,25 +55,40 @@ def is_recording(path: Path) -> bool:
 class Recording:
     """A `FrameSource` over one or more files, merged by time into one recording.
 
-    Raises `UnreadableInput` if a file is neither pcap nor pcapng, or cannot be opened. What is wrong
-    further on is counted in ``problem_count``; ``problems`` holds the first `MAX_PROBLEMS` of them as
-    ``file: place: what``.
+    What cannot be read is counted in ``problem_count``; ``problems`` holds the first `MAX_PROBLEMS` of
+    them as ``file: place: what``. Raises `UnreadableInput` where no file is pcap or pcapng, and at the
+    end of `blocks` where there were problems and not one frame.
     """
 
     def __init__(self, paths: Sequence[Path | str]) -> None:
         self.dropped = 0
         self.problems: list[str] = []
         self.problem_count = 0
+        self._first: UnreadableInput | None = None
         self._readers: list[_Reader] = []
-        try:
-            for path in paths:
+        for path in paths:
+            try:
                 self._readers.append(_Reader(Path(path), self._note))
-        except BaseException:
-            self.close()
-            raise
+            except UnreadableInput as error:
+                self._note(error)
+        if self._first is not None and not self._readers:
+            raise self._first
 
     def blocks(self) -> Iterator[list[Frame]]:
         """Yield every frame, oldest first as far as each file is in order."""
+        nothing = True
+        for block in self._merged():
+            nothing = False
+            yield block
+        if nothing and self._first is not None:
+            raise self._first
+
+    def close(self) -> None:
+        """Close the files."""
+        for reader in self._readers:
+            reader.close()
+
+    def _merged(self) -> Iterator[list[Frame]]:
         streams = [reader.blocks() for reader in self._readers]
         if len(streams) == 1:
             yield from streams[0]
@@ -88,15 +103,11 @@ class Recording:
         if block:
             yield block
 
-    def close(self) -> None:
-        """Close the files."""
-        for reader in self._readers:
-            reader.close()
-
-    def _note(self, problem: str) -> None:
+    def _note(self, problem: UnreadableInput) -> None:
+        self._first = self._first or problem
         self.problem_count += 1
         if len(self.problems) < MAX_PROBLEMS:
-            self.problems.append(problem)
+            self.problems.append(str(problem))
 
 
 def _each(blocks: Iterator[list[Frame]]) -> Iterator[Frame]:
@@ -107,7 +118,7 @@ def _each(blocks: Iterator[list[Frame]]) -> Iterator[Frame]:
 class _Reader:
     """One file. ``buffer`` is a window on it that moves forward only."""
 
-    def __init__(self, path: Path, note: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, note: Callable[[UnreadableInput], None]) -> None:
         self._path = path
         self._note = note
         self._buffer = b""
@@ -138,7 +149,7 @@ class _Reader:
                 else:
                     yield from self._pcap()
             except OSError as error:
-                self._problem(0, f"reading stopped: {error.strerror}")
+                self._problem(0, f"to read on ({error.strerror})")
 
     def _fill(self, at: int, need: int) -> bool:
         """Move the window to begin at ``at`` and hold ``need`` bytes, if the file has them."""
@@ -158,8 +169,8 @@ class _Reader:
         self._buffer = b"".join(parts)
         return have >= need
 
-    def _problem(self, at: int, what: str) -> None:
-        self._note(f"{self._path}: byte {self._start + at}: {what}")
+    def _problem(self, at: int, expected: str) -> None:
+        self._note(UnreadableInput(str(self._path), f"byte {self._start + at}", expected))
 
     def _pcap(self) -> Iterator[list[Frame]]:
         order, units, head = _PCAP[self._buffer[:4]]
@@ -187,7 +198,7 @@ class _Reader:
                 break
             buffer, at, size = self._buffer, 0, len(self._buffer)
         if self._buffer:
-            self._problem(0, f"the record needs {need} bytes, the file has {self._left()}")
+            self._problem(0, f"a record of {need} bytes, the file has {self._left()} more")
 
     def _left(self) -> int:
         return max(self._size - self._start, 0)
@@ -225,26 +236,26 @@ class _Reader:
             if self._buffer[at : at + 4] == _SECTION:
                 known = _BYTE_ORDER.get(self._buffer[at + 8 : at + 12])
                 if known is None:
-                    self._problem(at, "expected the byte-order mark of a section")
+                    self._problem(at, "the byte-order mark of a section")
                     return
                 order = known
             kind, length = header[order](self._buffer, at)
             if length < 12 or length % 4:
-                self._problem(at, f"no block is {length} bytes long")
+                self._problem(at, f"a block, not one of {length} bytes")
                 return
             if len(self._buffer) - at < length:
                 if not self._fill(at, length):
-                    self._problem(0, f"the block needs {length} bytes, the file has {self._left()}")
+                    self._problem(0, f"a block of {length} bytes, the file has {self._left()} more")
                     return
                 at = 0
             yield at, order, kind, self._buffer[at + 8 : at + length - 4]
             at += length
         if self._buffer:
-            self._problem(0, f"{len(self._buffer)} bytes that are no block")
+            self._problem(0, f"a block, not {len(self._buffer)} bytes")
 
     def _interface(self, at: int, order: str, body: bytes, interfaces: list[Interface]) -> None:
         if len(body) < 8 or len(interfaces) >= MAX_INTERFACES:
-            self._problem(at, "an interface too many, or without a link type")
+            self._problem(at, "an interface with a link type, and not so many of them")
             return
         link_type, snap = Struct(order + "HxxI").unpack_from(body)
         units, offset = 1_000_000, 0
@@ -268,7 +279,7 @@ class _Reader:
         """The frame in a packet block of any of the three kinds; ``None`` if it holds none."""
         fixed = 4 if kind == _SIMPLE_PACKET else 20
         if len(body) < fixed:
-            self._problem(at, "the packet block is too short")
+            self._problem(at, "a packet block with its header")
             return None
         if kind == _SIMPLE_PACKET:
             number, high, low, length = 0, 0, 0, 0
@@ -278,7 +289,7 @@ class _Reader:
         else:
             number, high, low, length, wire_len = Struct(order + "HxxIIII").unpack_from(body)
         if number >= len(interfaces):
-            self._problem(at, f"interface {number} is not described")
+            self._problem(at, f"a packet of a described interface, not of number {number}")
             return None
         link_type, snap, units, offset = interfaces[number]
         if kind == _SIMPLE_PACKET:
@@ -288,7 +299,7 @@ class _Reader:
             ticks = high << 32 | low
             time = (ticks if units == 1_000_000 else ticks * 1_000_000 // units) + offset
         if length > len(body) - fixed:
-            self._problem(at, f"{length} bytes of packet in {len(body)} bytes of block")
+            self._problem(at, f"a packet of at most {len(body) - fixed} bytes, not {length}")
             return None
         time = min(max(time, 0), LATEST)
         return time, link_type, body[fixed : fixed + length], max(wire_len, length), 0
