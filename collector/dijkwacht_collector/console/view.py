@@ -233,7 +233,7 @@ class Reader:
             packets=_short(agent.packets_seen),
             dropped=f"{_short(agent.dropped)} ({lost:.2%})" if agent.dropped else "0",
             losing=lost > 0.001,
-            spool=f"{_short(agent.spool_bytes, 1024)}B",
+            spool=_short(agent.spool_bytes, 1024, "B"),
             shed=agent.rows_shed,
         )
 
@@ -269,16 +269,16 @@ def _party(address: bytes, mac: int) -> str:
     return format_address(address) or format_mac(mac)
 
 
-def _short(number: float, base: int = 1000) -> str:
+def _short(number: float, base: int = 1000, unit: str = "") -> str:
     """``1234567`` → ``1.2 M``.
 
-    >>> _short(999), _short(1234567), _short(2048, 1024)
-    ('999 ', '1.2 M', '2.0 k')
+    >>> _short(999), _short(1234567), _short(2048, 1024, "B")
+    ('999', '1.2 M', '2.0 kB')
     """
     if number < base:
-        return f"{number:g} "
-    for unit in "kMGT":
+        return f"{number:g} {unit}".rstrip()
+    for prefix in "kMGT":
         number /= base
         if number < base:
-            return f"{number:.1f} {unit}"
-    return f"{number:.0f} P"
+            return f"{number:.1f} {prefix}{unit}"
+    return f"{number:.0f} P{unit}"

@@ -1,6 +1,7 @@
 """A console over facts held in memory."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
@@ -87,6 +88,14 @@ def an_agent(agent="till", **changes):
         "bakery", agent, NOW_US - 5_000_000, packets_seen=48_211_904, spool_bytes=0
     )
     return dataclasses.replace(health, **changes)
+
+
+@pytest.fixture
+def make():
+    """The makers of this file, for tests: importlib mode has no cross imports."""
+    return SimpleNamespace(
+        incident=an_incident, event=an_event, agent=an_agent, now_us=NOW_US, minute=MINUTE
+    )
 
 
 @pytest.fixture

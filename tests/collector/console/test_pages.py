@@ -1,0 +1,245 @@
+import dataclasses
+import re
+from html.parser import HTMLParser
+
+import msgspec
+import pytest
+from aiohttp import web
+
+from dijkwacht_collector.console import SiteView, add_console
+from dijkwacht_records.addresses import pack_address
+
+HOSTILE = "<script>alert(1)</script>\x1b[31m\u202eevil"
+
+
+class Outline(HTMLParser):
+    """Tags and attributes of a page, and the text of it."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.text = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def outline(page):
+    parser = Outline()
+    parser.feed(page)
+    return parser
+
+
+async def get(client, path, **headers):
+    answer = await client.get(path, headers=headers)
+    assert answer.status == 200
+    return await answer.text()
+
+
+async def test_an_open_incident_is_named_with_class_hosts_technique_and_site(client, facts, make):
+    facts.hold(make.incident())
+    page = await get(client, "/?lang=en")
+    for text in ("High", "Scan", "tries the doors", "10.0.0.2", "T1046", "bakery", "9 minutes ago"):
+        assert text in page
+
+
+async def test_each_reader_gets_their_language(client, facts, make):
+    facts.hold(make.incident())
+    dutch = await get(client, "/", **{"Accept-Language": "nl-NL,nl;q=0.9,en;q=0.5"})
+    assert '<html lang="nl">' in dutch
+    assert "voelt aan de deuren" in dutch
+    assert "9 minuten geleden" in dutch
+    english = await get(client, "/", **{"Accept-Language": "fr"})
+    assert '<html lang="en">' in english
+    asked = await get(client, "/?lang=en", **{"Accept-Language": "nl"})
+    assert '<html lang="en">' in asked
+
+
+async def test_the_language_asked_for_is_remembered(client):
+    await get(client, "/?lang=nl")
+    assert '<html lang="nl">' in await get(client, "/", **{"Accept-Language": "en"})
+
+
+async def test_names_from_the_network_are_only_text(client, facts, make):
+    evidence = make.incident().evidences[0]
+    hostile = (msgspec.structs.replace(evidence, name=HOSTILE, facts={HOSTILE: 1.0}),)
+    facts.hold(
+        make.incident(
+            "x1", site=HOSTILE, title_en=HOSTILE, desc_en=HOSTILE, technique=HOSTILE,
+            detector=HOSTILE, kind=HOSTILE, evidences=hostile,
+        )
+    )  # fmt: skip
+    facts.known_sites = [SiteView(HOSTILE)]
+    facts.health = [make.agent(HOSTILE, site=HOSTILE)]
+    for path in ("/?lang=en", "/incidents/x1?lang=en"):
+        page = await get(client, path)
+        assert "<script>alert" not in page
+        assert "&lt;script&gt;alert" in page
+        scripts = [attrs for tag, attrs in outline(page).tags if tag == "script"]
+        assert scripts == [{"src": "/static/console.js", "defer": None}]
+    # A right-to-left override in a title must not turn the page around it.
+    assert re.search(r"<h1><bdi>.*evil</bdi></h1>", await get(client, "/incidents/x1"), re.DOTALL)
+
+
+async def test_nothing_is_fetched_from_elsewhere_and_nothing_runs_inline(client, facts, make):
+    facts.hold(make.incident())
+    for path in ("/", "/incidents/a1"):
+        answer = await client.get(path)
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'self';")
+        for _tag, attrs in outline(await answer.text()).tags:
+            assert "style" not in attrs
+            assert not [name for name in attrs if name.startswith("on")]
+            for name in ("src", "href", "action"):
+                assert attrs.get(name, "/").startswith(("/", "#"))
+    for name in ("console.css", "console.js", "mark.svg"):
+        text = await get(client, f"/static/{name}")
+        assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)|@import|url\(", text)
+
+
+async def test_severity_and_state_are_words_beside_colours(client, facts, make):
+    facts.hold(*(make.incident(f"s{n}", severity_id=n) for n in (2, 3, 4, 5)))
+    facts.health = [
+        make.agent("a"),
+        make.agent("b", last_seen=make.now_us - 2 * make.minute),
+        make.agent("c", last_seen=make.now_us - 60 * make.minute),
+    ]
+    text = " ".join(outline(await get(client, "/?lang=en")).text)
+    for word in ("Low", "Medium", "High", "Critical", "Up", "Late", "Silent"):
+        assert re.search(rf"\b{word}\b", text)
+
+
+async def test_low_incidents_are_context_and_never_cards(client, facts, make):
+    facts.hold(make.incident(severity_id=2))
+    page = await get(client, "/?lang=en")
+    assert "All is quiet" in page
+    assert 'class="card ' not in page
+    assert "1 small thing noticed" in page
+
+
+async def test_the_headline_tells_a_silent_watch_from_a_quiet_night(client, facts, make):
+    assert "All is quiet" in await get(client, "/?lang=en")
+    facts.health = [make.agent(last_seen=0)]
+    assert "not everybody is watching" in await get(client, "/?lang=en")
+    facts.health = []
+    assert "Nobody is on the dike yet" in await get(client, "/?lang=en")
+
+
+async def test_lost_packets_and_a_full_spool_are_shown(client, facts, make):
+    facts.health = [make.agent(packets_seen=1000, dropped=20, spool_bytes=3 * 1024 * 1024)]
+    page = await get(client, "/?lang=en")
+    assert "20 (2.00%)" in page
+    assert "too many" in page
+    assert "3.0 MB" in page
+
+
+async def test_a_thousand_sites_still_make_a_short_page(client, facts, make):
+    facts.known_sites = [SiteView(f"site-{n}") for n in range(1000)]
+    facts.health = [make.agent(f"agent-{n}", site=f"site-{n}") for n in range(1000)]
+    facts.health[777] = dataclasses.replace(facts.health[777], last_seen=0)
+    facts.hold(*(make.incident(f"i{n}", site=f"site-{n}") for n in range(500)))
+    page = await get(client, "/?lang=en")
+    assert len(page) < 300_000
+    assert "agent-777" in page, "who is silent comes first"
+    assert "and 400 more" in page
+
+
+async def test_the_incident_page_explains_and_advises(client, facts, make):
+    facts.hold(make.incident())
+    page = await get(client, "/incidents/a1?lang=en")
+    for text in (
+        "998 different ports",
+        "What to do now",
+        "trying doors",
+        "00:1b:21:00:00:07",
+        "443",
+    ):
+        assert text in page
+    assert "refused ratio" in page
+
+
+@pytest.mark.parametrize("kind", ["dhcp", "a class of tomorrow"])
+async def test_every_class_has_a_page(client, facts, make, kind):
+    facts.hold(make.incident(kind=kind, severity_id=1, evidences=()))
+    assert "What to do now" in await get(client, "/incidents/a1?lang=en")
+
+
+async def test_an_unknown_incident_is_a_plain_page_and_404(client):
+    answer = await client.get("/incidents/nope?lang=en")
+    assert answer.status == 404
+    assert "There is no such incident" in await answer.text()
+
+
+async def test_times_that_no_clock_shows_do_not_break_a_page(client, facts, make):
+    facts.hold(make.incident(start=-(1 << 62), end=1 << 62))
+    await get(client, "/")
+    await get(client, "/incidents/a1")
+
+
+class TestAnswer:
+    async def post(self, client, verdict="normal", uid="a1", origin=None):
+        return await client.post(
+            f"/incidents/{uid}/verdict?lang=en",
+            data={"verdict": verdict},
+            headers={"Origin": origin or str(client.make_url("")).rstrip("/")},
+            allow_redirects=False,
+        )
+
+    async def test_it_is_handed_on_and_thanked_for(self, client, facts, make):
+        facts.hold(make.incident())
+        answer = await self.post(client)
+        assert answer.status == 303
+        assert facts.answers == [("a1", "normal")]
+        page = await get(client, answer.headers["Location"])
+        assert "We will remember that this is normal here" in page
+
+    @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])
+    async def test_from_another_page_it_is_refused(self, client, facts, make, origin):
+        facts.hold(make.incident())
+        assert (await self.post(client, origin=origin)).status == 403
+        assert facts.answers == []
+
+    async def test_only_the_two_answers_exist(self, client, facts, make):
+        facts.hold(make.incident())
+        assert (await self.post(client, verdict="maybe")).status == 400
+
+    async def test_an_unknown_incident_is_not_answered(self, client):
+        assert (await self.post(client, uid="nope")).status == 404
+
+    async def test_a_closed_incident_asks_no_more(self, client, facts, make):
+        facts.hold(make.incident(status="closed"))
+        assert "<form" not in await get(client, "/incidents/a1")
+
+
+async def test_a_name_pointed_at_this_machine_reads_nothing(client):
+    for path in ("/", "/incidents/a1", "/events", "/parts/board"):
+        answer = await client.get(path, headers={"Host": "evil.example:8470"})
+        assert answer.status == 421
+    for host in ("localhost:8470", "[::1]:8470", "192.0.2.4"):
+        assert (await client.get("/", headers={"Host": host})).status == 200
+
+
+async def test_the_part_holds_the_board_alone(client, facts, make):
+    facts.hold(make.incident())
+    part = await get(client, "/parts/board?lang=nl")
+    assert "<html" not in part
+    assert "voelt aan de deuren" in part
+
+
+async def test_many_hosts_are_counted_not_listed(client, facts, make):
+    evidence = make.incident().evidences[0]
+    evidences = tuple(
+        msgspec.structs.replace(evidence, dst_h=pack_address(f"10.0.0.{n}")) for n in range(1, 6)
+    )
+    facts.hold(make.incident(evidences=evidences))
+    assert "10.0.0.1 and 4 others" in await get(client, "/?lang=en")
+
+
+async def test_static_gives_only_what_is_ours(client):
+    assert (await client.get("/static/..%2fpages.py")).status == 404
+    assert (await client.get("/static/pages.py")).status == 404
+
+
+def test_the_console_is_added_without_a_running_loop(facts, feed):
+    add_console(web.Application(), facts, feed)
