@@ -15,10 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import numpy as np
+
 from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.incidents import Incident, IncidentEvent
 from dijkwacht_collector.journal import Draft, Journal
 from dijkwacht_collector.readers.zeek import row_time
+from dijkwacht_collector.trainer import FIRST_SAMPLES, train
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_records import wire
@@ -133,19 +136,20 @@ class Player:
         self._engine.load(checkpoint)
 
     def train(self) -> list[str]:
-        """Train the models on what was seen so far; the names of detectors that got one."""
+        """Train the models on what was seen so far; the names of detectors that got one.
+
+        Like live, a detector needs `FIRST_SAMPLES` rows for its first model.
+        """
         self.flush()
         trained = []
-        samples = self._engine.take_samples()
-        for detector in self._detectors():
-            found = samples.get(detector.name)
-            bundle = detector.train(found) if found is not None and len(found) else None
+        arrival = max(self._clock.values(), default=0)
+        for name, samples in sorted(self._engine.take_samples().items()):
+            if np.isfinite(samples).all(axis=1).sum() < FIRST_SAMPLES:
+                continue
+            bundle = train(name, samples)
             if bundle is not None:
-                trained.append(detector.name)
-                arrival = max(self._clock.values(), default=0)
-                self._waiting.append(
-                    Draft("model", "", arrival, detector.name.encode() + b"\n" + bundle)
-                )
+                trained.append(name)
+                self._waiting.append(Draft("model", "", arrival, name.encode() + b"\n" + bundle))
         self.flush()
         return trained
 

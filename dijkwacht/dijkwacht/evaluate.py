@@ -1,0 +1,132 @@
+"""The scoreboard: replay labelled captures, each from a cold start, and hold the result against the truth.
+
+LABELS.csv has the columns kind, file, label_rule and n; the files lie beside it. Labels are read by
+the scoreboard alone, never by what is scored.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from dijkwacht.player import NumberedRow, Player, cut
+from dijkwacht.progress import counted
+from dijkwacht.recording import Recorded
+from dijkwacht_lab.labels import Labelled, read_labels
+from dijkwacht_lab.scoreboard import Judged, Outcome, Watched, judge, summary, table
+from dijkwacht_records.errors import DijkwachtError, SettingsError
+from dijkwacht_records.tables import FLOWS
+
+BATCH_ROWS: Final = 100
+"""Small, so that the time to detect is told to a few rows."""
+_PART: Final = FLOWS.index("part")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's own arguments."""
+    add = parser.add_argument
+    add("labels", type=Path, metavar="LABELS.csv", help="the list of labelled files")
+    add(
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="CLASS",
+        help="these classes only: scan dns benign robust …",
+    )
+    add(
+        "--jobs",
+        type=int,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="files at a time (default: cores)",
+    )
+    add(
+        "--local",
+        action="append",
+        default=[],
+        metavar="CIDR",
+        help="inside the site; may be repeated",
+    )
+    add("--json", action="store_true", help="one JSON object instead of a table")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0 if anything was readable, 2 if nothing was."""
+    if args.jobs < 1:
+        raise SettingsError(f"--jobs {args.jobs}: at least 1")
+    listed = read_labels(args.labels)
+    known = {labelled.class_ for labelled in listed}
+    if unknown := set(args.only) - known:
+        raise SettingsError(f"--only {min(unknown)}: one of {' '.join(sorted(known))}")
+    chosen = [labelled for labelled in listed if not args.only or labelled.class_ in args.only]
+    judged = list(counted(evaluate(chosen, args.jobs, args.local), "files", len(chosen)))
+    judged.sort(key=lambda j: (j.labelled.kind, j.labelled.file))
+    result = summary(judged)
+    if args.json:
+        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
+    else:
+        sys.stdout.write(table(result) + "\n")
+    return 0 if any(not j.outcome.refused for j in judged) else 2
+
+
+def evaluate(
+    chosen: Sequence[Labelled], jobs: int = 1, local: Sequence[str] = ()
+) -> Iterator[Judged]:
+    """Replay and judge files, ``jobs`` at a time, in the order in which they are done."""
+    if jobs == 1:
+        for labelled in chosen:
+            yield judge(labelled, replay_file(labelled.path, local))
+        return
+    # Fresh processes: a fork would copy this one's threads in whatever state they are.
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        running = {pool.submit(replay_file, item.path, local): item for item in chosen}
+        for future in as_completed(running):
+            yield judge(running[future], future.result())
+
+
+def replay_file(path: Path, local: Sequence[str] = ()) -> Outcome:
+    """One file from a cold start. What should never happen is caught and told as a crash."""
+    began, cpu = time.monotonic(), time.process_time()
+    watched, counts = Watched(), [0, 0]
+    try:
+        recorded = Recorded([path], local)
+        with Player() as player:
+            for batch in cut(_watch(recorded.rows(), watched, counts), BATCH_ROWS):
+                player.play("lab", batch)
+            player.finish()
+            told = player.told
+    except DijkwachtError as error:
+        return Outcome(refused=str(error))
+    except Exception as error:  # noqa: BLE001  # the scoreboard is there to show what should not happen
+        return Outcome(crash=f"{type(error).__name__}: {error}", wall_s=time.monotonic() - began)
+    return Outcome(
+        incidents=told.final(),
+        noticed=told.noticed,
+        first=watched.first or 0,
+        watched_s=watched.seconds,
+        packets=recorded.packets,
+        rows=counts[0],
+        flows=counts[1],
+        cpu_s=time.process_time() - cpu,
+        wall_s=time.monotonic() - began,
+        refused="" if recorded.readable else "; ".join(map(str, recorded.problems)),
+    )
+
+
+def _watch(
+    rows: Iterator[NumberedRow], watched: Watched, counts: list[int]
+) -> Iterator[NumberedRow]:
+    for number, row in rows:
+        watched.see(int(row[0]))
+        counts[0] += 1
+        counts[1] += number == 0 and row[_PART] == 0
+        yield number, row
