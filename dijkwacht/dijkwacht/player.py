@@ -126,6 +126,10 @@ class Player:
         """The recording is over: end its windows."""
         self.flush()
         self._tell(self._engine.finish())
+        # Between two updates an open incident learns more than was told.
+        for incident in self._engine.ledger.open.values():
+            if incident.uid in self.told.incidents:
+                self.told.incidents[incident.uid] = incident
 
     def restart(self) -> None:
         """Stop here and go on with a new engine from a checkpoint, as after a restart."""

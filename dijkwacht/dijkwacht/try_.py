@@ -1,0 +1,79 @@
+"""The strangest rows of a recording under one detector. No collector, no policy: only scores.
+
+DETECTOR.py holds a subclass of SiteDetector, WindowDetector or RowDetector; the detector contract is
+in dijkwacht_detectors/api.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from dijkwacht.progress import clock_text, counted, say, say_problems
+from dijkwacht.recording import Recorded
+from dijkwacht.tryout import Strange, Tryout
+from dijkwacht_detectors.api import AnyDetector
+from dijkwacht_detectors.discover import load_detectors
+from dijkwacht_records.errors import SettingsError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's own arguments."""
+    add = parser.add_argument
+    add("detector", type=Path, metavar="DETECTOR.py", help="a file with a detector")
+    add("paths", nargs="+", type=Path, metavar="PATH", help="pcap, pcapng, Zeek logs, folders")
+    add("--top", type=int, default=20, metavar="N", help="how many rows (default: 20)")
+    add(
+        "--local",
+        action="append",
+        default=[],
+        metavar="CIDR",
+        help="inside the site; may be repeated",
+    )
+    add("--json", action="store_true", help="JSON lines instead of a table")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0 if anything was readable, 2 if nothing was."""
+    tryout = Tryout(_load(args.detector), max(1, args.top))
+    recorded = Recorded(args.paths, args.local)
+    say(recorded.inside.describe())
+    tryout.play(counted(recorded.rows(), "rows"))
+    say_problems(recorded)
+    found = tryout.strangest()
+    if args.json:
+        for row in found:
+            sys.stdout.buffer.write(msgspec.json.encode(row) + b"\n")
+    else:
+        sys.stdout.write(table(found))
+    say(f"{tryout.scored:,} scores on {tryout.rows:,} rows")
+    return 0 if recorded.readable else 2
+
+
+def table(found: Sequence[Strange]) -> str:
+    """Strange rows for people, strangest first."""
+    if not found:
+        return "no row got a score\n"
+    lines = [f"{'score':>10}  {'when':<19}  {'who':<22}  {'whom':<28}  why"]
+    for row in found:
+        whom = f"{row.dst}:{row.port}" if row.port else row.dst
+        lines.append(
+            f"{row.score:>10.4g}  {clock_text(row.time):<19}  {row.src:<22}  "
+            f"{whom or row.name:<28}  {row.sentence}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _load(path: Path) -> list[AnyDetector]:
+    try:
+        return load_detectors(path)
+    except SyntaxError as error:
+        raise SettingsError(f"{path}: line {error.lineno}: {error.msg}") from None
+    except SettingsError:
+        raise
+    except Exception as error:  # noqa: BLE001  # the file is a student's and may fail in any way while it loads
+        raise SettingsError(f"{path}: cannot be loaded: {type(error).__name__}: {error}") from None
