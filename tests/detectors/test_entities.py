@@ -1,0 +1,74 @@
+"""The entity table against a plain dictionary, and its fairness between sites."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dijkwacht_detectors.entities import Entities, mix, mix_column
+
+
+def resolve(table: Entities, sites: list[int], keys: list[int], times: list[int]):
+    key = np.zeros(len(keys), np.uint64)
+    mix_column(key, np.array(sites, np.int64))
+    mix_column(key, np.array(keys, np.int64))
+    return table.resolve(np.array(sites, np.int32), key, np.array(times, np.int64))
+
+
+rows = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(0, 60), st.integers(0, 40)), min_size=1, max_size=400
+)
+
+
+@settings(max_examples=150)
+@given(rows=rows, size=st.integers(1, 50))
+def test_an_unbounded_table_is_a_dictionary(rows, size):
+    table = Entities(per_site=10_000, forget_after_us=100)
+    model: dict[tuple[int, int], int] = {}
+    seen: dict[tuple[int, int], int] = {}
+    clock = 0
+    for at in range(0, len(rows), size):
+        part = rows[at : at + size]
+        times = []
+        for _, _, gap in part:
+            clock += gap
+            times.append(clock)
+        slots, fresh = resolve(table, [r[0] for r in part], [r[1] for r in part], times)
+        for (site, key, _), time, slot, new in zip(part, times, slots, fresh, strict=True):
+            entity = site, key
+            assert bool(new) == (entity not in model or time - seen[entity] > 100)
+            assert model.setdefault(entity, int(slot)) == slot
+            seen[entity] = time
+    assert len(set(model.values())) == len(model)
+
+
+@settings(max_examples=100)
+@given(rows=rows, cap=st.integers(1, 12))
+def test_what_other_sites_do_changes_nothing(rows, cap):
+    alone: list[bool] = []
+    table = Entities(per_site=cap, forget_after_us=10**9)
+    mine = [(key, at) for at, (site, key, _) in enumerate(rows) if site == 0]
+    for key, at in mine:
+        alone.append(bool(resolve(table, [0], [key], [at])[1][0]))
+    table = Entities(per_site=cap, forget_after_us=10**9)
+    _, fresh = resolve(table, [r[0] for r in rows], [r[1] for r in rows], list(range(len(rows))))
+    assert [bool(f) for f, r in zip(fresh, rows, strict=True) if r[0] == 0] == alone
+
+
+def test_a_flood_of_entities_keeps_to_its_bound_and_spares_the_busy():
+    table = Entities(per_site=64, forget_after_us=10**12)
+    resolve(table, [1], [7], [0])
+    spared = 0
+    for at in range(5_000):
+        _, fresh = resolve(table, [0, 0, 1], [-1, 1_000 + at, 7], [at, at, at])
+        spared += not fresh[0]
+        assert at == 0 or not fresh[2]
+    assert table.used <= 64 + 1
+    assert spared == 4_999
+
+
+def test_mix_spreads_and_is_stable():
+    values = {int(mix(a, b)) for a in range(200) for b in range(200)}
+    assert len(values) == 40_000
+    assert int(mix(1, 2)) == int(mix(1, 2))
