@@ -1,0 +1,76 @@
+"""What operators and their programs ask: incidents, a verdict, whether all is well."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from dijkwacht_collector.console.data import Verdict
+from dijkwacht_collector.intake import refuse
+from dijkwacht_collector.journal import Journal
+from dijkwacht_collector.ocsf import detection_finding
+from dijkwacht_collector.overview import Overview
+from dijkwacht_collector.sinks.store import IncidentStore
+from dijkwacht_collector.worker import Crew
+from dijkwacht_records.errors import CollectorBusy, JournalError
+
+_MOST: Final = 10_000
+
+
+class Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a verdict."""
+
+    verdict: Verdict
+    by: str = "operator"
+
+
+class Api:
+    """JSON for programs; the console's pages are drawn elsewhere."""
+
+    def __init__(
+        self, store: IncidentStore, overview: Overview, journal: Journal, crew: Crew
+    ) -> None:
+        self._store, self._overview = store, overview
+        self._journal, self._crew = journal, crew
+
+    async def incidents(self, request: web.Request) -> web.Response:
+        """``GET /v1/incidents``: OCSF findings, latest first; ``site=NAME``, ``open=1``."""
+        site = request.query.get("site")
+        only_open = request.query.get("open", "") not in {"", "0"}
+        body = await asyncio.to_thread(self._findings, site, only_open)
+        return web.Response(body=body, content_type="application/json")
+
+    async def verdict(self, request: web.Request) -> web.Response:
+        """``POST /v1/incidents/{uid}/verdict``: 200 when the answer is durable."""
+        if request.content_type != "application/json":
+            raise web.HTTPUnsupportedMediaType(text="send application/json\n")
+        try:
+            said = msgspec.json.decode(await request.read(), type=Said)
+            await self._overview.answer(request.match_info["uid"], said.verdict, said.by)
+        except msgspec.MsgspecError as error:
+            raise web.HTTPBadRequest(text=f"{error}\n") from None
+        except KeyError:
+            raise web.HTTPNotFound(text="there is no such incident\n") from None
+        except (CollectorBusy, JournalError) as error:
+            return refuse(CollectorBusy(str(error)))
+        return web.json_response({"durable": True})
+
+    async def health(self, _request: web.Request) -> web.Response:
+        """``GET /healthz``: 200, or 503 with what is wrong."""
+        troubles = self._crew.troubles
+        if self._journal.failure is not None:
+            troubles.append(f"journal: {self._journal.failure}")
+        state = {
+            "status": "failing" if troubles else "ok",
+            "troubles": troubles,
+            "journal_position": self._journal.last,
+            "engine_position": self._crew.position,
+        }
+        return web.json_response(state, status=503 if troubles else 200)
+
+    def _findings(self, site: str | None, only_open: bool) -> bytes:
+        events = self._store.events(site, only_open=only_open, limit=_MOST)
+        return msgspec.json.encode([detection_finding(event) for event in events])

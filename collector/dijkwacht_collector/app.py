@@ -1,0 +1,120 @@
+"""The collector: every wire in one function. Read this second, after the agent's ``run.py``.
+
+A batch walks: `Intake` → `Journal` (durable, then acknowledged) → an engine's thread → the sinks.
+Nothing else reaches an engine, so the journal alone decides what is found.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+
+from aiohttp import web
+
+from dijkwacht_collector.access import Operators, TokenAuthenticator
+from dijkwacht_collector.api import Api
+from dijkwacht_collector.attack import TECHNIQUES
+from dijkwacht_collector.console import Feed, add_console
+from dijkwacht_collector.engine import Engine
+from dijkwacht_collector.intake import Intake, Orders
+from dijkwacht_collector.journal import Journal
+from dijkwacht_collector.overview import Overview
+from dijkwacht_collector.settings import CollectorSettings
+from dijkwacht_collector.signing import OrderKey
+from dijkwacht_collector.sinks.base import Fan
+from dijkwacht_collector.sinks.jsonl import JsonLines
+from dijkwacht_collector.sinks.live import LiveSink
+from dijkwacht_collector.sinks.prometheus import PrometheusSink
+from dijkwacht_collector.sinks.store import IncidentStore
+from dijkwacht_collector.sites import Sites
+from dijkwacht_collector.telemetry import Telemetry
+from dijkwacht_collector.upkeep import Upkeep
+from dijkwacht_collector.worker import Crew
+from dijkwacht_detectors.discover import shipped_detectors
+
+
+def wall_clock() -> int:
+    """µs UTC."""
+    return time.time_ns() // 1000
+
+
+def build_app(
+    settings: CollectorSettings, clock: Callable[[], int] = wall_clock
+) -> web.Application:
+    """The whole collector; nothing is opened before the application starts."""
+    state = settings.state
+    detectors = {detector.name for detector in shipped_detectors()}
+    telemetry = Telemetry(detectors, TECHNIQUES)
+    sites = Sites(state / "sites.db")
+    store = IncidentStore(state / "incidents.db")
+    feed = Feed(secrets.token_hex(4))
+    live = LiveSink(feed.publish)
+    fan = Fan([
+        store,
+        JsonLines(state / "incidents.jsonl", clock),
+        PrometheusSink(telemetry, store.incidents),
+        live,
+    ])  # fmt: skip
+    journal = Journal(
+        state / "journal",
+        segment_bytes=settings.segment_bytes,
+        queue_bytes=settings.queue_bytes,
+        coalesce_s=settings.coalesce_s,
+        on_commit=telemetry.count_commit,
+    )
+    crew = Crew(
+        settings.workers,
+        journal,
+        lambda: Engine(shipped_detectors()),
+        fan,
+        telemetry,
+        state / "checkpoints",
+        checkpoint_interval_s=settings.checkpoint_interval_s,
+        training=settings.training,
+    )
+    authenticator = TokenAuthenticator(sites)
+    order_key = OrderKey(state / "order.key")
+    orders = Orders(sites, order_key, clock)
+    intake = Intake(
+        journal,
+        authenticator,
+        orders,
+        order_key,
+        telemetry,
+        clock,
+        max_body_bytes=settings.max_body_bytes,
+        joins_per_minute=settings.joins_per_minute,
+    )
+    overview = Overview(store, sites, telemetry, journal, clock)
+    api = Api(store, overview, journal, crew)
+    operators = Operators(settings.operator_token())
+
+    app = web.Application(client_max_size=settings.max_body_bytes, middlewares=[operators.guard])
+    app.router.add_post("/v1/batches", intake.batches)
+    app.router.add_post("/v1/join", intake.join)
+    app.router.add_get("/v1/incidents", api.incidents)
+    app.router.add_post("/v1/incidents/{uid}/verdict", api.verdict)
+    app.router.add_get("/healthz", api.health)
+    app.router.add_get("/metrics", telemetry.serve)
+    add_console(app, overview, feed, names=settings.names)
+
+    upkeep = Upkeep(settings, journal, intake, sites, authenticator, orders, crew, clock)
+
+    async def live_and_die(_app: web.Application) -> AsyncIterator[None]:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for part in (sites, order_key, journal, fan, upkeep):
+            await asyncio.to_thread(part.open)
+        for site in overview.sites():
+            telemetry.know_site(site.name)
+        live.attach(asyncio.get_running_loop())
+        crew.start()
+        rounds = asyncio.create_task(upkeep.go_round())
+        yield
+        rounds.cancel()
+        for stop in (crew.stop, upkeep.close, journal.close, fan.close, sites.close):
+            await asyncio.to_thread(stop)
+
+    app.cleanup_ctx.append(live_and_die)
+    return app

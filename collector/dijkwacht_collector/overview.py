@@ -1,0 +1,72 @@
+"""The facts behind the console's pages, and an operator's answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from dijkwacht_collector.console import SiteView
+from dijkwacht_collector.console.data import Verdict
+from dijkwacht_collector.entries import Draft
+from dijkwacht_collector.incidents import Incident
+from dijkwacht_collector.journal import Log
+from dijkwacht_collector.sinks.store import IncidentStore
+from dijkwacht_collector.sites import Sites
+from dijkwacht_collector.telemetry import AgentHealth, Telemetry
+
+_MOST_SHOWN: Final = 1000
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The payload of a ``verdict`` entry: what a person says of an incident."""
+
+    uid: str
+    site: str
+    verdict: Verdict
+    by: str
+
+
+class Overview:
+    """As `ConsoleData`. ``clock`` gives µs UTC."""
+
+    def __init__(
+        self,
+        store: IncidentStore,
+        sites: Sites,
+        telemetry: Telemetry,
+        log: Log,
+        clock: Callable[[], int],
+    ) -> None:
+        self._store, self._sites, self._telemetry = store, sites, telemetry
+        self._log, self._clock = log, clock
+
+    def open_incidents(self) -> Sequence[Incident]:
+        """As `ConsoleData.open_incidents`, the latest thousand."""
+        return self._store.incidents(only_open=True, limit=_MOST_SHOWN)
+
+    def incident(self, uid: str) -> Incident | None:
+        """As `ConsoleData.incident`."""
+        return self._store.incident(uid)
+
+    def sites(self) -> Sequence[SiteView]:
+        """As `ConsoleData.sites`."""
+        return [SiteView(site.name, joined=site.created) for site in self._sites.sites()]
+
+    def agents(self) -> Sequence[AgentHealth]:
+        """As `ConsoleData.agents`: those heard since start, and those known from before."""
+        heard = {(health.site, health.agent): health for health in self._telemetry.agents()}
+        for row in self._sites.agents():
+            known = AgentHealth(row.site, row.agent, row.last_seen)
+            heard.setdefault((row.site, row.agent), known)
+        return [heard[key] for key in sorted(heard)]
+
+    async def answer(self, uid: str, verdict: Verdict, by: str = "operator") -> None:
+        """As `ConsoleData.answer`: returns when the answer is durable. Raises ``KeyError``."""
+        incident = await asyncio.to_thread(self._store.incident, uid)
+        if incident is None:
+            raise KeyError(uid)
+        payload = msgspec.json.encode(Answer(uid, incident.site, verdict, by))
+        await self._log.append(Draft("verdict", incident.site, self._clock(), payload))

@@ -1,0 +1,121 @@
+"""What the collector can be told. Every default works on one machine without a server beside it."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+from dijkwacht_records.errors import SettingsError
+from dijkwacht_records.wire import MAX_WIRE_BYTES
+
+
+class CollectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Settings of one collector; a TOML file may hold any of them under the same names.
+
+    ``names`` are the host names under which browsers may ask for the console, besides addresses.
+    """
+
+    state: Path = Path("var/collector")
+    host: str = "127.0.0.1"
+    port: int = 8470
+    workers: int = 1
+    operator_token_file: Path | None = None
+    segment_bytes: int = 64 * 1024 * 1024
+    queue_bytes: int = 64 * 1024 * 1024
+    coalesce_s: float = 0.001
+    checkpoint_interval_s: float = 30.0
+    retention_days: float = 30.0
+    max_body_bytes: int = MAX_WIRE_BYTES
+    joins_per_minute: int = 20
+    training: bool = True
+    names: frozenset[str] = frozenset({"localhost"})
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the collector."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def operator_token(self) -> str | None:
+        """What the operators' token file holds; ``None`` without one. Raises `SettingsError`."""
+        if self.operator_token_file is None:
+            return None
+        try:
+            token = self.operator_token_file.read_text("utf-8").strip()
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"operator_token_file: {error}") from None
+        if len(token) < 16:
+            raise SettingsError("operator_token_file holds fewer than 16 characters")
+        return token
+
+
+_LOWEST = {
+    "port": 0,
+    "workers": 1,
+    "segment_bytes": 4096,
+    "queue_bytes": MAX_WIRE_BYTES,
+    "coalesce_s": 0,
+    "checkpoint_interval_s": 0,
+    "retention_days": 0,
+    "max_body_bytes": 1024,
+    "joins_per_minute": 1,
+}
+_HIGHEST = {"port": 65_535, "workers": 128, "coalesce_s": 1}
+
+
+def default_state() -> Path:
+    """Where state lies when nobody says: systemd's ``STATE_DIRECTORY``, else ``var/collector``."""
+    return Path(os.environ.get("STATE_DIRECTORY", "var/collector").partition(":")[0])
+
+
+def load_settings(file: Path | None = None, **given: object) -> CollectorSettings:
+    """Settings from a TOML file, overridden by ``given`` (``None`` means not given).
+
+    Raises `SettingsError` naming the key, what it holds and what is allowed.
+    """
+    values: dict[str, object] = {"state": str(default_state())}
+    if file is not None:
+        try:
+            values |= tomllib.loads(file.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"{file}: {error}") from None
+    values |= {key: value for key, value in given.items() if value is not None}
+    try:
+        settings = msgspec.convert(values, CollectorSettings, strict=False, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        raise SettingsError(str(error)) from None
+    for key, lowest in _LOWEST.items():
+        value = getattr(settings, key)
+        if value < lowest or value > _HIGHEST.get(key, value):
+            allowed = f"at least {lowest}" + (
+                f", at most {_HIGHEST[key]}" if key in _HIGHEST else ""
+            )
+            raise SettingsError(f"{key} is {value}; allowed: {allowed}")
+    if not settings.loopback and settings.operator_token_file is None:
+        raise SettingsError(
+            f"host is {settings.host!r}, which others can reach; then operator_token_file must name"
+            " a file that holds the operators' token"
+        )
+    return settings
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """``HOST:PORT`` → both. Raises `SettingsError`."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdecimal():
+        raise SettingsError(f"listen is {text!r}; allowed: HOST:PORT, such as 127.0.0.1:8470")
+    return host.strip("[]"), int(port)
+
+
+def _decode(kind: type, value: object) -> object:
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    return value

@@ -1,0 +1,40 @@
+"""The sink that tells browsers: from the engine's thread to the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from dijkwacht_collector.incidents import IncidentEvent
+
+
+class LiveSink:
+    """Calls ``publish`` on the loop that `attach` names; before that, and behind, nobody listens."""
+
+    def __init__(self, publish: Callable[[IncidentEvent], None]) -> None:
+        self._publish = publish
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Speak on ``loop`` from now on."""
+        self._loop = loop
+
+    def open(self) -> None:
+        """Nothing to open."""
+
+    def handle(self, events: Sequence[IncidentEvent]) -> None:
+        """Publish ``events``, without waiting for it."""
+        if self._loop is None:
+            return
+        for event in events:
+            try:
+                self._loop.call_soon_threadsafe(self._publish, event)
+            except RuntimeError:  # the loop has ended: so have the browsers' streams
+                return
+
+    def flush(self) -> None:
+        """News is not kept."""
+
+    def close(self) -> None:
+        """Fall silent."""
+        self._loop = None

@@ -1,0 +1,123 @@
+"""Incidents in SQLite, each as it stands now: what the console and the API read."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from dijkwacht_collector.database import connect
+from dijkwacht_collector.incidents import Activity, Incident, IncidentEvent
+
+_MIGRATIONS: Final = (
+    """
+    CREATE TABLE incidents (
+        uid TEXT PRIMARY KEY, revision INTEGER NOT NULL, site TEXT NOT NULL, kind TEXT NOT NULL,
+        status TEXT NOT NULL, severity INTEGER NOT NULL, start INTEGER NOT NULL,
+        finish INTEGER NOT NULL, position INTEGER NOT NULL, activity TEXT NOT NULL,
+        body BLOB NOT NULL) STRICT;
+    CREATE INDEX incidents_open ON incidents (finish) WHERE status = 'new';
+    CREATE INDEX incidents_of_site ON incidents (site, finish);
+    """,
+)
+_UPSERT: Final = """
+    INSERT INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (uid) DO UPDATE SET
+        revision = excluded.revision, site = excluded.site, kind = excluded.kind,
+        status = excluded.status, severity = excluded.severity, start = excluded.start,
+        finish = excluded.finish, position = excluded.position, activity = excluded.activity,
+        body = excluded.body
+    WHERE excluded.revision > incidents.revision
+"""
+
+
+class IncidentStore:
+    """The table of incidents in the file ``path``. The constructor is inert; any thread may read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._turn = threading.Lock()
+        self._database: sqlite3.Connection | None = None
+
+    def open(self) -> None:
+        """Open the file, making or upgrading it. Raises ``sqlite3.Error``, ``OSError``."""
+        self._database = connect(self._path, _MIGRATIONS)
+
+    def handle(self, events: Sequence[IncidentEvent]) -> None:
+        """Keep the latest revision of each incident."""
+        if not events:
+            return
+        with self._turn, self._opened() as database:
+            database.executemany(_UPSERT, [_row(event) for event in events])
+
+    def flush(self) -> None:
+        """Move the write-ahead log into the file and sync it."""
+        with self._turn:
+            self._opened().execute("PRAGMA wal_checkpoint(FULL)").fetchall()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._turn:
+            if self._database is not None:
+                self._database.close()
+                self._database = None
+
+    def events(
+        self, site: str | None = None, *, only_open: bool = False, limit: int = 1000
+    ) -> list[IncidentEvent]:
+        """The last step of each incident, latest first."""
+        where, values = ["1"], list[object]()
+        if site is not None:
+            where.append("site = ?")
+            values.append(site)
+        if only_open:
+            where.append("status = 'new'")
+        query = (
+            "SELECT activity, body, position FROM incidents WHERE "  # noqa: S608  fixed texts only
+            f"{' AND '.join(where)} ORDER BY finish DESC, uid LIMIT ?"
+        )
+        with self._turn:
+            rows = self._opened().execute(query, (*values, limit)).fetchall()
+        return [_event(*row) for row in rows]
+
+    def incidents(
+        self, site: str | None = None, *, only_open: bool = False, limit: int = 1000
+    ) -> list[Incident]:
+        """The incidents themselves, latest first."""
+        return [event.incident for event in self.events(site, only_open=only_open, limit=limit)]
+
+    def incident(self, uid: str) -> Incident | None:
+        """One incident, or ``None``."""
+        query = "SELECT activity, body, position FROM incidents WHERE uid = ?"
+        with self._turn:
+            row = self._opened().execute(query, (uid,)).fetchone()
+        return _event(*row).incident if row else None
+
+    def _opened(self) -> sqlite3.Connection:
+        assert self._database is not None, "not open"
+        return self._database
+
+
+def _row(event: IncidentEvent) -> tuple[object, ...]:
+    incident = event.incident
+    return (
+        incident.uid,
+        incident.revision,
+        incident.site,
+        incident.kind,
+        incident.status,
+        incident.severity_id,
+        incident.start,
+        incident.end,
+        event.position,
+        event.activity,
+        msgspec.msgpack.encode(incident),
+    )
+
+
+def _event(activity: Activity, body: bytes, position: int) -> IncidentEvent:
+    return IncidentEvent(activity, msgspec.msgpack.decode(body, type=Incident), position)

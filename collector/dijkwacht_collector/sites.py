@@ -1,0 +1,216 @@
+"""Who may send: sites, their agents, tokens and join codes, and the orders that wait for them.
+
+SQLite, one small file. Secrets lie in it as SHA-256 only: they are 128 random bits or more, so a
+slow hash would add nothing. Every method blocks; the event loop calls them in a thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from dijkwacht_collector.database import connect
+from dijkwacht_records.errors import NotAuthorised
+from dijkwacht_records.joincode import SECRET_BYTES, make_code, read_code
+from dijkwacht_records.replies import Order, OrderKind
+from dijkwacht_records.wire import NAME
+
+JOIN_CODE_LIFE_US: Final = 24 * 3600 * 1_000_000
+
+_MIGRATIONS: Final = (
+    """
+    CREATE TABLE sites (name TEXT PRIMARY KEY, created INTEGER NOT NULL) STRICT;
+    CREATE TABLE tokens (
+        hash BLOB PRIMARY KEY, site TEXT NOT NULL REFERENCES sites, agent TEXT NOT NULL,
+        created INTEGER NOT NULL, revoked INTEGER) STRICT;
+    CREATE TABLE join_codes (
+        hash BLOB PRIMARY KEY, site TEXT NOT NULL REFERENCES sites,
+        expires INTEGER NOT NULL, used INTEGER) STRICT;
+    CREATE TABLE agents (
+        site TEXT NOT NULL, agent TEXT NOT NULL, first_seen INTEGER NOT NULL,
+        last_seen INTEGER NOT NULL, PRIMARY KEY (site, agent)) STRICT, WITHOUT ROWID;
+    CREATE TABLE orders (
+        id TEXT PRIMARY KEY, site TEXT NOT NULL, agent TEXT NOT NULL, kind TEXT NOT NULL,
+        issued INTEGER NOT NULL, expires INTEGER NOT NULL, arguments TEXT NOT NULL,
+        delivered INTEGER) STRICT;
+    CREATE INDEX orders_waiting ON orders (site, agent) WHERE delivered IS NULL;
+    """,
+)
+
+
+class SiteRow(NamedTuple):
+    """A site; times are µs UTC by the collector's clock."""
+
+    name: str
+    created: int
+
+
+class AgentRow(NamedTuple):
+    """An agent that has sent something; times are µs UTC by the collector's clock."""
+
+    site: str
+    agent: str
+    first_seen: int
+    last_seen: int
+
+
+def digest(secret: str | bytes) -> bytes:
+    """How a secret lies on disk."""
+    return hashlib.sha256(secret.encode() if isinstance(secret, str) else secret).digest()
+
+
+class Sites:
+    """The table of sites in the file ``path``. The constructor is inert."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._turn = threading.Lock()
+        self._database: sqlite3.Connection | None = None
+
+    def open(self) -> None:
+        """Open the file, making or upgrading it. Raises ``sqlite3.Error``, ``OSError``."""
+        self._database = connect(self._path, _MIGRATIONS)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    def version(self) -> int:
+        """Changes when another process has written to the file."""
+        with self._use() as database:
+            return int(database.execute("PRAGMA data_version").fetchone()[0])
+
+    def add(self, name: str, now: int) -> None:
+        """A new site. Raises ``ValueError`` for a name that is none, or is taken."""
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{name!r}: a site is named by a-z, 0-9 and dashes, at most 63")
+        with self._use() as database:
+            try:
+                database.execute("INSERT INTO sites VALUES (?, ?)", (name, now))
+            except sqlite3.IntegrityError:
+                raise ValueError(f"{name!r}: there is a site of this name") from None
+
+    def sites(self) -> list[SiteRow]:
+        """All sites by name."""
+        with self._use() as database:
+            return [SiteRow(*row) for row in database.execute("SELECT * FROM sites ORDER BY name")]
+
+    def agents(self) -> list[AgentRow]:
+        """All agents that have sent something, by site and name."""
+        with self._use() as database:
+            rows = database.execute("SELECT * FROM agents ORDER BY site, agent")
+            return [AgentRow(*row) for row in rows]
+
+    def note_agents(self, seen: Mapping[tuple[str, str], int]) -> None:
+        """(site, agent) → when something last came from it."""
+        with self._use() as database:
+            database.executemany(
+                "INSERT INTO agents VALUES (?1, ?2, ?3, ?3) ON CONFLICT DO UPDATE"
+                " SET last_seen = max(last_seen, excluded.last_seen)",
+                [(site, agent, time) for (site, agent), time in seen.items()],
+            )
+
+    def make_join_code(self, site: str, url: str, now: int) -> str:
+        """A code for one agent of ``site``, good once within 24 h. Raises ``ValueError``."""
+        secret = secrets.token_bytes(SECRET_BYTES)
+        code = make_code(url, secret)
+        with self._use() as database:
+            if database.execute("SELECT 1 FROM sites WHERE name = ?", (site,)).fetchone() is None:
+                raise ValueError(f"{site!r}: there is no site of this name")
+            database.execute(
+                "INSERT INTO join_codes VALUES (?, ?, ?, NULL)",
+                (digest(secret), site, now + JOIN_CODE_LIFE_US),
+            )
+        return code
+
+    def join(self, code: str, agent: str, now: int) -> tuple[str, str]:
+        """Trade a join code for (site, token). Raises `NotAuthorised`."""
+        try:
+            _, secret = read_code(code)
+        except ValueError as error:
+            raise NotAuthorised(str(error)) from None
+        with self._use() as database:
+            rows = database.execute(
+                "UPDATE join_codes SET used = ?1 WHERE hash = ?2 AND used IS NULL AND expires > ?1"
+                " RETURNING site",
+                (now, digest(secret)),
+            ).fetchall()
+        if not rows:
+            raise NotAuthorised("this join code is unknown, used, or older than 24 hours")
+        site = str(rows[0][0])
+        return site, self.make_token(site, agent, now)
+
+    def make_token(self, site: str, agent: str, now: int) -> str:
+        """A new token for an agent of ``site``; only its hash is kept."""
+        token = "dw_" + secrets.token_urlsafe(32)
+        with self._use() as database:
+            database.execute(
+                "INSERT INTO tokens VALUES (?, ?, ?, ?, NULL)", (digest(token), site, agent, now)
+            )
+        return token
+
+    def revoke(self, site: str, agent: str, now: int) -> int:
+        """Revoke the tokens of an agent; how many there were."""
+        with self._use() as database:
+            return database.execute(
+                "UPDATE tokens SET revoked = ? WHERE site = ? AND agent = ? AND revoked IS NULL",
+                (now, site, agent),
+            ).rowcount
+
+    def tokens(self) -> dict[bytes, str]:
+        """Hash of every token that is good → its site."""
+        with self._use() as database:
+            rows = database.execute("SELECT hash, site FROM tokens WHERE revoked IS NULL")
+            return dict(rows.fetchall())
+
+    def add_order(
+        self, site: str, agent: str, kind: OrderKind, issued: int, expires: int, **arguments: str
+    ) -> str:
+        """Let an order wait for an agent; its id."""
+        name = secrets.token_hex(8)
+        text = msgspec.json.encode(arguments).decode()
+        with self._use() as database:
+            database.execute(
+                "INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
+                (name, site, agent, kind, issued, expires, text),
+            )
+        return name
+
+    def agents_with_orders(self, now: int) -> set[tuple[str, str]]:
+        """(site, agent) for whom an order waits that has not run out."""
+        with self._use() as database:
+            rows = database.execute(
+                "SELECT DISTINCT site, agent FROM orders WHERE delivered IS NULL AND expires > ?",
+                (now,),
+            )
+            return {(str(site), str(agent)) for site, agent in rows}
+
+    def take_orders(self, site: str, agent: str, now: int) -> list[Order]:
+        """The orders that wait for an agent, unsigned; they wait no more."""
+        with self._use() as database:
+            rows = database.execute(
+                "UPDATE orders SET delivered = ?1 WHERE site = ?2 AND agent = ?3"
+                " AND delivered IS NULL AND expires > ?1"
+                " RETURNING id, kind, site, agent, issued, expires, arguments",
+                (now, site, agent),
+            ).fetchall()
+        return [
+            Order(name, kind, site, agent, issued, expires, msgspec.json.decode(text))
+            for name, kind, site, agent, issued, expires, text in rows
+        ]
+
+    @contextmanager
+    def _use(self) -> Iterator[sqlite3.Connection]:
+        assert self._database is not None, "not open"
+        with self._turn, self._database:
+            yield self._database

@@ -1,0 +1,97 @@
+"""``dijkwacht collect``: runs the collector until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dijkwacht_records.errors import SettingsError
+
+if TYPE_CHECKING:
+    from dijkwacht_collector.settings import CollectorSettings
+
+SWITCH_INTERVAL_S = 0.0005
+"""How long an engine may keep the interpreter from the event loop: a tenth of Python's default."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command understands."""
+    parser.add_argument("--state", metavar="DIR", help="where state lies (var/collector)")
+    parser.add_argument("--listen", metavar="HOST:PORT", help="where to listen (127.0.0.1:8470)")
+    parser.add_argument("--workers", type=int, metavar="N", help="engine threads (1)")
+    parser.add_argument("--settings", type=Path, metavar="FILE", help="a TOML file of settings")
+    parser.add_argument(
+        "--no-training", action="store_true", help="keep the shipped models; train none"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT. Raises `DijkwachtError` if it cannot start."""
+    import uvloop  # noqa: PLC0415  only this command needs it
+
+    from dijkwacht_collector.logs import log_to_stderr  # noqa: PLC0415  the same
+    from dijkwacht_collector.settings import load_settings, parse_listen  # noqa: PLC0415  the same
+
+    log_to_stderr()
+    host, port = parse_listen(args.listen) if args.listen else (None, None)
+    settings = load_settings(
+        args.settings,
+        state=args.state,
+        host=host,
+        port=port,
+        workers=args.workers,
+        training=False if args.no_training else None,
+    )
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    try:
+        uvloop.run(serve(settings))
+    except OSError as error:
+        raise SettingsError(str(error)) from None
+    return 0
+
+
+async def serve(settings: CollectorSettings) -> None:
+    """Run the collector until a signal stops it; says on standard error where it listens."""
+    import asyncio  # noqa: PLC0415  heavy, as all below
+    import signal  # noqa: PLC0415
+
+    from aiohttp import web  # noqa: PLC0415
+
+    from dijkwacht_collector.app import build_app  # noqa: PLC0415
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    # No access log: it would hold addresses. Bodies stay packed: nobody may send us a gzip bomb.
+    runner = web.AppRunner(
+        build_app(settings), access_log=None, auto_decompress=False, shutdown_timeout=3
+    )
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, settings.host, settings.port, backlog=1024).start()
+        host, port = runner.addresses[0][:2]
+        sys.stderr.write(f"dijkwacht collect: listening on http://{_in_url(host)}:{port}\n")
+        notify_systemd("READY=1")
+        await stop.wait()
+        notify_systemd("STOPPING=1")
+    finally:
+        await runner.cleanup()
+
+
+def notify_systemd(state: str) -> None:
+    """Tell systemd, if it started us and wants to know."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+        sender.connect("\0" + address[1:] if address[0] == "@" else address)
+        sender.sendall(state.encode())
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,88 @@
+"""``dijkwacht site``: adds sites, makes join codes, lists and revokes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sqlite3
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dijkwacht_records.errors import SettingsError
+
+if TYPE_CHECKING:
+    from dijkwacht_collector.sites import Sites
+
+DEFAULT_URL = "http://127.0.0.1:8470"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command understands."""
+    parser.add_argument("--state", metavar="DIR", help="where the collector's state lies")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    add = actions.add_parser("add", help="a new site and a join code for its first agent")
+    add.add_argument("name")
+    code = actions.add_parser("code", help="a join code for one more agent of a site")
+    code.add_argument("name")
+    for parser_of_code in (add, code):
+        parser_of_code.add_argument(
+            "--url", default=DEFAULT_URL, help=f"where agents reach the collector ({DEFAULT_URL})"
+        )
+    listing = actions.add_parser("list", help="the sites and their agents")
+    listing.add_argument("--json", action="store_true")
+    revoke = actions.add_parser("revoke", help="refuse an agent from now on")
+    revoke.add_argument("name")
+    revoke.add_argument("agent")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what was asked. Raises `SettingsError` saying why not."""
+    from dijkwacht_collector.settings import default_state  # noqa: PLC0415  heavy
+    from dijkwacht_collector.sites import Sites  # noqa: PLC0415  heavy
+
+    state = Path(args.state) if args.state else default_state()
+    sites = Sites(state / "sites.db")
+    try:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        sites.open()
+        _act(args, sites)
+    except (ValueError, OSError, sqlite3.Error) as error:
+        raise SettingsError(str(error)) from None
+    finally:
+        sites.close()
+    return 0
+
+
+def _act(args: argparse.Namespace, sites: Sites) -> None:
+    now = time.time_ns() // 1000
+    say = sys.stdout.write
+    if args.action == "list":
+        _list(sites, as_json=args.json)
+    elif args.action == "revoke":
+        if not sites.revoke(args.name, args.agent, now):
+            raise ValueError(f"site {args.name!r} has no agent {args.agent!r} with a token")
+        say(f"Agent {args.agent} of {args.name} is refused from now on.\n")
+    else:
+        if args.action == "add":
+            sites.add(args.name, now)
+        code = sites.make_join_code(args.name, args.url, now)
+        say(f"Site {args.name}. Its owner types, on the machine that will watch:\n\n")
+        say(f"    dijkwacht-agent join {code}\n\n")
+        say("The code works once, within 24 hours.\n")
+
+
+def _list(sites: Sites, *, as_json: bool) -> None:
+    agents = sites.agents()
+    say = sys.stdout.write
+    for site in sites.sites():
+        own = {a.agent: a.last_seen for a in agents if a.site == site.name}
+        if as_json:
+            line = {"site": site.name, "created": site.created, "agents": own}
+            say(json.dumps(line) + "\n")
+            continue
+        say(f"{site.name}: {len(own)} agent(s)\n")
+        for agent, seen in own.items():
+            say(f"    {agent}, last heard {datetime.fromtimestamp(seen / 1e6, UTC):%F %T} UTC\n")
