@@ -14,25 +14,36 @@ from dijkwacht_records.wire import MAX_WIRE_BYTES
 
 
 class CollectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Settings of one collector; a TOML file may hold any of them under the same names.
-
-    ``names`` are the host names under which browsers may ask for the console, besides addresses.
-    """
+    """Settings of one collector; a TOML file may hold any of them under the same names."""
 
     state: Path = Path("var/collector")
+    """Where journal, sites, incidents and checkpoints lie."""
     host: str = "127.0.0.1"
+    """Address to listen on; beyond this machine it needs an operators' token."""
     port: int = 8470
+    """Port to listen on; 0 lets the system choose."""
     workers: int = 1
+    """Engine threads; each owns its share of the 128 partitions."""
     operator_token_file: Path | None = None
+    """File with the token that operators show; none: only this machine may ask."""
     segment_bytes: int = 64 * 1024 * 1024
+    """Size at which the journal begins a new file."""
     queue_bytes: int = 64 * 1024 * 1024
+    """Most bytes that may wait for the journal; past it agents are told to come back."""
     coalesce_s: float = 0.001
+    """How long a commit of the journal waits for company under load."""
     checkpoint_interval_s: float = 30.0
+    """Time between two checkpoints of an engine."""
     retention_days: float = 30.0
+    """Age at which files of the journal are deleted, once every engine is past them."""
     max_body_bytes: int = MAX_WIRE_BYTES
+    """Longest request that is read."""
     joins_per_minute: int = 20
+    """Join codes that one address may try."""
     training: bool = True
+    """Whether models are trained on what sites send, in a process of their own."""
     names: frozenset[str] = frozenset({"localhost"})
+    """Host names under which browsers may ask for the console, besides addresses."""
 
     @property
     def loopback(self) -> bool:
