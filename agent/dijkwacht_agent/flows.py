@@ -44,6 +44,7 @@ class Flow:
 
     __slots__ = (
         "aborter",
+        "back_key",
         "closed",
         "cut",
         "flow_id",
@@ -68,10 +69,18 @@ class Flow:
     )
 
     def __init__(
-        self, flow_id: int, key: bytes, proto: int, orig_p: int, resp_p: int, start: int
+        self,
+        flow_id: int,
+        key: bytes,
+        back_key: bytes,
+        proto: int,
+        orig_p: int,
+        resp_p: int,
+        start: int,
     ) -> None:
         self.flow_id = flow_id
-        self.key: bytes = key  # as the originator sends; empty once the flow is over
+        self.key = key  # as the originator sends; empty once the flow is over
+        self.back_key = back_key  # as the responder sends
         self.proto = proto
         self.orig_p = orig_p
         self.resp_p = resp_p
@@ -105,21 +114,23 @@ def conn_state(flow: Flow) -> ConnState:
     orig_any = flow.orig_any or flow.orig_pkts > 0
     resp_any = flow.resp_any or flow.resp_pkts > 0
     if flow.proto != TCP:
-        if not resp_any:
-            return ConnState.S0
-        return ConnState.SF if orig_any else ConnState.SHR
+        answered = ConnState.SF if orig_any else ConnState.SHR
+        return answered if resp_any else ConnState.S0
     orig, resp = flow.orig_seen | flow.orig_flags, flow.resp_seen | flow.resp_flags
     if not orig & SYN:
         return _without_syn(flow.aborter, orig, resp)
-    # A handshake is over once the responder has sent anything that is no refusal.
-    established = bool(resp & SYN) or (resp_any and bool(resp & ~(RST | ACK)))
-    established = established or (resp_any and not resp & RST)
+    # Whatever the responder sent, unless it was a refusal, it has accepted the connection.
+    if resp_any and (resp & SYN or not resp & RST):
+        return _established(flow.aborter, orig, resp)
     if flow.aborter:
-        if established:
-            return ConnState.RSTO if flow.aborter == 1 else ConnState.RSTR
         return ConnState.RSTOS0 if flow.aborter == 1 else ConnState.REJ
-    if not established:
-        return ConnState.SH if orig & FIN else ConnState.S0
+    return ConnState.SH if orig & FIN else ConnState.S0
+
+
+def _established(aborter: int, orig: int, resp: int) -> ConnState:
+    """Both sides agreed to talk; who stopped?"""
+    if aborter:
+        return ConnState.RSTO if aborter == 1 else ConnState.RSTR
     if orig & FIN:
         return ConnState.SF if resp & FIN else ConnState.S2
     return ConnState.S3 if resp & FIN else ConnState.S1
@@ -179,9 +190,9 @@ class FlowTable:
         other = reverse(key)
         self._last_id += 1
         if is_answer(proto, sport, dport, flags, key):
-            flow = Flow(self._last_id, other, proto, dport, sport, time)
+            flow = Flow(self._last_id, other, key, proto, dport, sport, time)
         else:
-            flow = Flow(self._last_id, key, proto, sport, dport, time)
+            flow = Flow(self._last_id, key, other, proto, sport, dport, time)
         self.by_key[key] = self.by_key[other] = flow
         self.active += 1
         if len(self._timers) > self._slack:
@@ -209,10 +220,9 @@ class FlowTable:
     def end(self, flow: Flow) -> None:
         """Write the last part of ``flow`` and forget it."""
         self._cut(flow, FlowState.END, flow.last)
-        key = flow.key
-        del self.by_key[key]
-        self.by_key.pop(reverse(key), None)
-        flow.key = b""
+        del self.by_key[flow.key]
+        self.by_key.pop(flow.back_key, None)  # the same key, if a host talks to itself
+        flow.key = flow.back_key = b""
         flow.hello = None
         self.active -= 1
 
@@ -229,10 +239,7 @@ class FlowTable:
 
     def _look_at(self, flow: Flow, now: int) -> None:
         """A timer of ``flow`` rang: end it, cut a part, or look again later."""
-        if flow.closed:
-            over = flow.closed + LINGER
-        else:
-            over = flow.last + flow.idle_limit()
+        over = flow.closed + LINGER if flow.closed else flow.last + flow.idle_limit()
         if now >= over:
             self.end(flow)
             return

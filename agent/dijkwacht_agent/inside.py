@@ -42,7 +42,7 @@ class Inside:
         self.prefixes: tuple[Network, ...] = tuple(
             ipaddress.ip_network(text.strip(), strict=False) for text in texts
         )
-        self._masks = tuple(_mask(prefix) for prefix in self.prefixes)
+        self._by_shift = _by_shift(self.prefixes)
         self._known: dict[bytes, bool] = {}
 
     def __contains__(self, address: bytes) -> bool:
@@ -51,7 +51,11 @@ class Inside:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()  # cheap to learn again, and a flood of sources cannot grow it
             number = int.from_bytes(address, "big")
-            known = any(number & mask == prefix for mask, prefix in self._masks)
+            known = False
+            for shift, values in self._by_shift:
+                if number >> shift in values:
+                    known = True
+                    break
             self._known[address] = known
         return known
 
@@ -63,9 +67,12 @@ class Inside:
         return f"inside is assumed to be the private ranges (10/8, 172.16/12, 192.168/16, …){own}"
 
 
-def _mask(prefix: Network) -> tuple[int, int]:
-    """The prefix as (mask, value) over 128 bits."""
-    bits = prefix.prefixlen + (96 if prefix.version == 4 else 0)
-    packed = prefix.network_address.packed
-    value = int.from_bytes(V4_PREFIX + packed if prefix.version == 4 else packed, "big")
-    return ((1 << bits) - 1) << (128 - bits), value
+def _by_shift(prefixes: Sequence[Network]) -> list[tuple[int, set[int]]]:
+    """The prefixes as numbers of 128 bits, gathered by the bits that do not count."""
+    values: dict[int, set[int]] = {}
+    for prefix in prefixes:
+        packed = prefix.network_address.packed
+        shift = prefix.max_prefixlen - prefix.prefixlen
+        whole = V4_PREFIX + packed if prefix.version == 4 else packed
+        values.setdefault(shift, set()).add(int.from_bytes(whole, "big") >> shift)
+    return list(values.items())

@@ -38,7 +38,6 @@ from dijkwacht_records.tables import Row
 
 STEP: Final = 10_000_000
 """µs by which time may run back before it counts as a clock that was set."""
-LATEST: Final = 1 << 61
 _ACK: Final = 0x10
 _EVENTS: Final = FIN | SYN | RST
 _ARP_TABLE: Final = 4
@@ -93,10 +92,10 @@ class Meter:
         table, fragments = self._table, self._fragments
         flows = table.by_key
         clock = self._clock
-        metered = 0
+        metered = unsupported = 0
         for time, link_type, data, wire_len, vlan in frames:
             if time > clock:
-                clock = time if time < LATEST else LATEST
+                clock = time
                 if clock >= table.due:
                     table.run(clock)
             elif time < clock - STEP:
@@ -111,7 +110,8 @@ class Meter:
                 elif link_type in LINKS:
                     kind, at, vlan = LINKS[link_type](data, vlan)  # noqa: PLW2901 - as above
                 else:
-                    raise Unsupported
+                    unsupported += 1
+                    continue
                 if kind == IPV4:
                     packet = dissect_ipv4(data, at, wire_len, vlan, fragments)
                 elif kind == IPV6:
@@ -121,7 +121,8 @@ class Meter:
                     metered += 1
                     continue
                 else:
-                    raise Unsupported
+                    unsupported += 1
+                    continue
             except (struct.error, IndexError):
                 self._truncated += 1
                 continue
@@ -129,7 +130,7 @@ class Meter:
                 self._malformed += 1
                 continue
             except Unsupported:
-                self._unsupported += 1
+                unsupported += 1
                 continue
             metered += 1
             key, proto, sport, dport, flags, _, _, size = packet
@@ -159,6 +160,7 @@ class Meter:
         self._clock = clock
         self._fed += len(frames)
         self._metered += metered
+        self._unsupported += unsupported
 
     def advance(self, now: int) -> None:
         """Cut every part that is due at ``now`` (µs), though no frame came."""

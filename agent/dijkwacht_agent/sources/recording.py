@@ -62,17 +62,21 @@ class Recording:
 
     def __init__(self, paths: Sequence[Path | str]) -> None:
         self.dropped = 0
-        self.problems: list[str] = []
         self.problem_count = 0
-        self._first: UnreadableInput | None = None
+        self._problems: list[UnreadableInput] = []
         self._readers: list[_Reader] = []
         for path in paths:
             try:
                 self._readers.append(_Reader(Path(path), self._note))
             except UnreadableInput as error:
                 self._note(error)
-        if self._first is not None and not self._readers:
-            raise self._first
+        if self._problems and not self._readers:
+            raise self._problems[0]
+
+    @property
+    def problems(self) -> list[str]:
+        """What could not be read, so far."""
+        return [str(problem) for problem in self._problems]
 
     def blocks(self) -> Iterator[list[Frame]]:
         """Yield every frame, oldest first as far as each file is in order."""
@@ -80,8 +84,8 @@ class Recording:
         for block in self._merged():
             nothing = False
             yield block
-        if nothing and self._first is not None:
-            raise self._first
+        if nothing and self._problems:
+            raise self._problems[0]
 
     def close(self) -> None:
         """Close the files."""
@@ -104,10 +108,9 @@ class Recording:
             yield block
 
     def _note(self, problem: UnreadableInput) -> None:
-        self._first = self._first or problem
         self.problem_count += 1
-        if len(self.problems) < MAX_PROBLEMS:
-            self.problems.append(str(problem))
+        if len(self._problems) < MAX_PROBLEMS:
+            self._problems.append(problem)
 
 
 def _each(blocks: Iterator[list[Frame]]) -> Iterator[Frame]:
@@ -190,7 +193,15 @@ class _Reader:
                     need = head + length
                     break
                 time = seconds * 1_000_000 + (fraction if scale == 1 else fraction // scale)
-                append((time, link_type, buffer[body:end], max(wire_len, length), 0))
+                append(
+                    (
+                        time,
+                        link_type,
+                        buffer[body:end],
+                        max(wire_len, length),
+                        0,
+                    )
+                )
                 at = end
             if frames:
                 yield frames
