@@ -231,6 +231,9 @@ class Engine:
             for agent in np.flatnonzero(counts):
                 name = sites[self.names.agents[agent][0]]
                 kept[name] = kept.get(name, 0) + int(counts[agent])
+        for name, failures in self.host.failures.items():
+            seen.failures[name] = seen.failures.get(name, 0) + failures
+        self.host.failures.clear()
         health = step.tables.get(_AGENT_TABLE)
         if health is not None:
             for i in range(len(health.time)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from dijkwacht_detectors.api import (
 )
 from dijkwacht_detectors.entities import Entities, mix, mix_column
 from dijkwacht_records.tables import TABLE, TABLES
+
+log: Final = logging.getLogger(__name__)
 
 STRIKES: Final = 3
 """A detector that failed so often is left out until the collector starts again."""
@@ -58,6 +61,7 @@ class DetectorHost:
         self.detectors = list(detectors)
         self.policy = policy
         self.strikes = [0] * len(self.detectors)
+        self.failures: dict[str, int] = {}
         self._tables = [TABLES.index(TABLE[d.table]) for d in self.detectors]
         self._reads = [_columns_of(d) for d in self.detectors]
         self._shares = [self._entities_key(i) for i in range(len(self.detectors))]
@@ -177,8 +181,8 @@ class DetectorHost:
         facts = np.zeros((len(rows), len(detector.facts)))
         try:
             detector.fold(rows, state, scores, facts)
-        except Exception:  # noqa: BLE001  # the fence: a detector may fail in any way, the engine not
-            self.strikes[number] += 1
+        except Exception as error:  # noqa: BLE001  # the fence: a detector may fail in any way, the engine not
+            self._strike(number, error)
             return []
         policy = self.policy.detectors[number]
         policy.make_room(0, len(self._capacity(number)))
@@ -206,8 +210,8 @@ class DetectorHost:
         rows = Rows(self._read(number, columns), time, site, slot, fresh)
         try:
             scores, facts = self._score_window(number, rows, sizes)
-        except Exception:  # noqa: BLE001  # the fence, as above
-            self.strikes[number] += 1
+        except Exception as error:  # noqa: BLE001  # the fence, as above
+            self._strike(number, error)
             return []
         policy = self.policy.detectors[number]
         policy.make_room(0, len(self._capacity(number)))
@@ -238,6 +242,13 @@ class DetectorHost:
             own.learn_many(part)
             at += size
         return scores, np.zeros((len(rows), 0))
+
+    def _strike(self, number: int, error: Exception) -> None:
+        name = self.detectors[number].name
+        self.strikes[number] += 1
+        self.failures[name] = self.failures.get(name, 0) + 1
+        out = ", left out from now on" if self.strikes[number] >= STRIKES else ""
+        log.error("detector failed%s", out, exc_info=error, extra={"detector": name})
 
     def _state(self, number: int) -> State:
         """The detector's arrays, grown to all slots there are; what is new is zero."""
