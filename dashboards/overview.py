@@ -1,0 +1,398 @@
+"""The overview dashboard: what asks for a person, who watches, and how the collector does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from grafana_foundation_sdk.builders import (
+    bargauge,
+    common,
+    dashboard,
+    prometheus,
+    stat,
+    statetimeline,
+    table,
+    timeseries,
+)
+from grafana_foundation_sdk.models import common as common_models
+from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+SOURCE: Final = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
+SITE: Final = 'site=~"$site"'
+SEVERITY_COLOURS: Final = {
+    "low": "#8ab8ff",
+    "medium": "#f2cc0c",
+    "high": "#ff780a",
+    "critical": "#c4162a",
+}
+LATE_S: Final = 60
+SILENT_S: Final = 300
+
+
+Panel = stat.Panel | timeseries.Panel | statetimeline.Panel | table.Panel | bargauge.Panel
+
+
+def query(
+    expr: str, legend: str = "", ref: str = "A", *, instant: bool = False
+) -> prometheus.Dataquery:
+    """One target. The SDK sets no ``refId`` of its own: two targets would collide."""
+    made = prometheus.Dataquery().expr(expr).ref_id(ref).datasource(SOURCE)
+    if legend:
+        made = made.legend_format(legend)
+    return made.instant() if instant else made.range()
+
+
+def rows_query(expr: str) -> prometheus.Dataquery:
+    """A target for a table: the present, one row a series."""
+    return query(expr, instant=True).format(PromQueryFormat.TABLE)
+
+
+def threshold(*steps: tuple[float | None, str]) -> dashboard.ThresholdsConfig:
+    """``(from, colour)`` steps; the first begins at minus infinity."""
+    return (
+        dashboard.ThresholdsConfig()
+        .mode(models.ThresholdsMode.ABSOLUTE)
+        .steps([models.Threshold(value=value, color=colour) for value, colour in steps])
+    )
+
+
+def words(texts: dict[str, tuple[str, str]]) -> list[models.ValueMapping]:
+    """Values that are shown as ``(text, colour)``: never colour alone."""
+    options = {
+        value: models.ValueMappingResult(text=text, color=colour, index=index)
+        for index, (value, (text, colour)) in enumerate(texts.items())
+    }
+    return [models.ValueMap(options=options)]
+
+
+def number(
+    title: str, description: str, expr: str, unit: str = "none", legend: str = ""
+) -> stat.Panel:
+    """One big figure, or one a severity."""
+    return (
+        stat.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .unit(unit)
+        .with_target(query(expr, legend, instant=True))
+        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
+        .graph_mode(common_models.BigValueGraphMode.NONE)
+        .color_mode(common_models.BigValueColorMode.BACKGROUND)
+        .thresholds(threshold((None, "green")))
+    )
+
+
+def lines(
+    title: str, description: str, unit: str, targets: Sequence[tuple[str, str]]
+) -> timeseries.Panel:
+    """Lines over time; ``targets`` are ``(expr, legend)``."""
+    panel = (
+        timeseries.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .unit(unit)
+        .min(0)
+        .line_width(1)
+        .fill_opacity(8)
+        .show_points(common_models.VisibilityMode.NEVER)
+        .legend(
+            common.VizLegendOptions()
+            .display_mode(common_models.LegendDisplayMode.LIST)
+            .placement(common_models.LegendPlacement.BOTTOM)
+            .show_legend(True)
+        )
+    )
+    for ref, (expr, legend) in zip("ABCDEF", targets, strict=False):
+        panel = panel.with_target(query(expr, legend, ref))
+    return panel
+
+
+def by_severity(panel: timeseries.Panel) -> timeseries.Panel:
+    """Give each severity's series its own colour, beside its name."""
+    for severity, colour in SEVERITY_COLOURS.items():
+        fixed = models.FieldColor(mode=models.FieldColorModeId.FIXED, fixed_color=colour)
+        panel = panel.override_by_name(
+            severity, [models.DynamicConfigValue(id_val="color", value=fixed)]
+        )
+    return panel
+
+
+def open_incidents() -> stat.Panel:
+    """The first thing an operator looks at."""
+    return number(
+        "Open incidents",
+        "Incidents open now, by severity. Medium and above ask for a person.",
+        f"sum by (severity) (dijkwacht_incidents_open{{{SITE}}})",
+        legend="{{severity}}",
+    ).thresholds(threshold((None, "green"), (1, "orange")))
+
+
+def silent_agents() -> stat.Panel:
+    """A watch that nobody walks is no quiet night."""
+    return number(
+        "Silent agents",
+        f"Agents not heard from for {SILENT_S} seconds: nobody watches there.",
+        f"count(time() - dijkwacht_agent_last_seen_timestamp_seconds{{{SITE}}} > {SILENT_S})"
+        " or vector(0)",
+    ).thresholds(threshold((None, "green"), (1, "red")))
+
+
+def missed_packets() -> stat.Panel:
+    """Drops are blindness."""
+    dropped = f'sum(rate(dijkwacht_agent_packets_dropped_total{{{SITE}, reason!="unsupported"}}[$__rate_interval]))'
+    seen = f"sum(rate(dijkwacht_agent_packets_total{{{SITE}}}[$__rate_interval]))"
+    return (
+        number(
+            "Packets missed",
+            "Share of packets that were seen and not metered; other protocols are not counted.",
+            f"{dropped} / clamp_min({seen}, 0.001)",
+            "percentunit",
+        )
+        .decimals(3)
+        .thresholds(threshold((None, "green"), (0.001, "orange"), (0.01, "red")))
+    )
+
+
+def watched_sites() -> stat.Panel:
+    """How far the dike reaches."""
+    return number(
+        "Sites",
+        "Sites that have ever sent a batch or are known to the collector.",
+        f"count(dijkwacht_batches_total{{{SITE}}})",
+    ).thresholds(threshold((None, "blue")))
+
+
+def agent_states() -> statetimeline.Panel:
+    """Every agent's life as a ribbon, in words."""
+    silence = f"(time() - dijkwacht_agent_last_seen_timestamp_seconds{{{SITE}}}"
+    texts = {"0": ("up", "green"), "1": ("late", "yellow"), "2": ("silent", "red")}
+    return (
+        statetimeline.Panel()
+        .title("Agents")
+        .description(f"Late after {LATE_S} seconds without a heartbeat, silent after {SILENT_S}.")
+        .datasource(SOURCE)
+        .unit("none")
+        .with_target(
+            query(
+                f"{silence} > bool {LATE_S}) + {silence} > bool {SILENT_S})",
+                "{{site}} / {{agent}}",
+            )
+        )
+        .mappings(words(texts))
+        .merge_values(True)
+        .show_value(common_models.VisibilityMode.AUTO)
+    )
+
+
+def open_table() -> table.Panel:
+    """What is open, with a way to the page that explains it."""
+    link = (
+        dashboard.DashboardLink("Explain in the console")
+        .type(models.DashboardLinkType.LINK)
+        .url("${console}/")
+        .target_blank(True)
+    )
+    return (
+        table.Panel()
+        .title("Open, by site and detector")
+        .description("One row a site, detector and severity. The console explains each incident.")
+        .datasource(SOURCE)
+        .unit("none")
+        .with_target(rows_query(f"dijkwacht_incidents_open{{{SITE}}} > 0"))
+        .with_transformation(hide_columns("Time", "__name__", "instance", "job"))
+        .no_value("Nothing is open")
+        .data_links([link])
+    )
+
+
+def firing_alerts() -> table.Panel:
+    """What Prometheus itself says is wrong."""
+    return (
+        table.Panel()
+        .title("Firing rules")
+        .description(
+            "Rules of dashboards/rules that fire now, incidents and the watch's own state."
+        )
+        .datasource(SOURCE)
+        .unit("none")
+        .with_target(rows_query('ALERTS{alertname=~"Dijkwacht.+", alertstate="firing"}'))
+        .with_transformation(
+            hide_columns("Time", "Value", "__name__", "instance", "job", "alertstate")
+        )
+        .no_value("No rule fires")
+    )
+
+
+def hide_columns(*names: str) -> models.DataTransformerConfig:
+    """Leave out what says nothing to a reader."""
+    return models.DataTransformerConfig(
+        id_val="organize", options={"excludeByName": dict.fromkeys(names, True)}
+    )
+
+
+def techniques() -> bargauge.Panel:
+    """Which ATT&CK techniques were met."""
+    return (
+        bargauge.Panel()
+        .title("Techniques met")
+        .description("Incidents opened in the time shown, by ATT&CK technique, on all sites.")
+        .datasource(SOURCE)
+        .unit("none")
+        .decimals(0)
+        .min(0)
+        .with_target(
+            query(
+                "sort_desc(sum by (technique) (increase(dijkwacht_incidents_technique_total[$__range])))",
+                "{{technique}}",
+                instant=True,
+            )
+        )
+        .orientation(common_models.VizOrientation.HORIZONTAL)
+        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
+        .thresholds(threshold((None, "blue")))
+    )
+
+
+def quantile(name: str, share: float) -> str:
+    """A quantile of one of our histograms; ``le`` is kept, as `histogram_quantile` needs."""
+    return f"histogram_quantile({share}, sum by (le) (rate({name}_bucket[$__rate_interval])))"
+
+
+def rate(name: str, by: str, *, site: bool = True) -> str:
+    """Per second, summed ``by`` these labels."""
+    where = f"{{{SITE}}}" if site else ""
+    return f"sum by ({by}) (rate({name}{where}[$__rate_interval]))"
+
+
+def person_row() -> list[tuple[Panel, int, int]]:
+    """Panels with width and height: what asks for a person."""
+    return [
+        (open_incidents(), 10, 4),
+        (silent_agents(), 4, 4),
+        (missed_packets(), 5, 4),
+        (watched_sites(), 5, 4),
+        (open_table(), 12, 8),
+        (firing_alerts(), 12, 8),
+        (
+            by_severity(
+                lines(
+                    "Incidents opened",
+                    "New incidents, by the severity they opened with.",
+                    "none",
+                    [(f"sum by (severity) (increase(dijkwacht_incidents_total{{{SITE}}}[$__rate_interval]))", "{{severity}}")],
+                )
+            ),
+            14,
+            8,
+        ),
+        (techniques(), 10, 8),
+    ]  # fmt: skip
+
+
+def watch_row() -> list[tuple[Panel, int, int]]:
+    """Panels with width and height: the agents."""
+    return [
+        (agent_states(), 24, 7),
+        (lines("Rows received", "Rows made durable, the ten busiest sites.", "rowsps",
+               [(f"topk(10, {rate('dijkwacht_rows_total', 'site')})", "{{site}}")]), 12, 7),
+        (lines("Packets not metered", "By reason; unsupported are protocols nobody meters.", "pps",
+               [(rate("dijkwacht_agent_packets_dropped_total", "reason"), "{{reason}}")]), 12, 7),
+        (lines("Waiting on agents' disks", "Grows while an agent cannot reach the collector.", "bytes",
+               [(f"topk(10, dijkwacht_agent_spool_bytes{{{SITE}}})", "{{site}} / {{agent}}")]), 8, 7),
+        (lines("Rows and flows given up", "Rows shed when a spool was full; flows ended early.", "cps",
+               [(rate("dijkwacht_agent_rows_shed_total", "site"), "rows shed, {{site}}"),
+                (rate("dijkwacht_agent_flows_evicted_total", "site"), "flows evicted, {{site}}")]), 8, 7),
+        (lines("Flows in the agents' tables", "How busy the networks are.", "none",
+               [(f"sum by (site) (dijkwacht_agent_flows_active{{{SITE}}})", "{{site}}")]), 8, 7),
+    ]  # fmt: skip
+
+
+def collector_row() -> list[tuple[Panel, int, int]]:
+    """Panels with width and height: the collector itself."""
+    return [
+        (lines("Rows scored", "Every detector on every row.", "rowsps",
+               [(f"sum({rate('dijkwacht_engine_rows_total', 'site')})", "rows")]), 8, 7),
+        (lines("Entries behind", "Durable and not yet scored.", "none",
+               [("dijkwacht_engine_lag_entries", "entries")]), 8, 7),
+        (lines("Time of a step and of a commit", "Half and 99 of 100 are faster than this.", "s",
+               [(quantile("dijkwacht_engine_step_seconds", 0.5), "step, half"),
+                (quantile("dijkwacht_engine_step_seconds", 0.99), "step, 99 of 100"),
+                (quantile("dijkwacht_journal_commit_seconds", 0.99), "commit, 99 of 100")]), 8, 7),
+        (lines("Batches refused", "By reason; busy ones stay in the agent's spool.", "cps",
+               [(rate("dijkwacht_batches_rejected_total", "reason", site=False), "{{reason}}")]), 8, 7),
+        (lines("Rows out of time", "Late rows fold at their agent's watermark.", "rowsps",
+               [(f"sum({rate('dijkwacht_rows_late_total', 'site')})", "late"),
+                (f"sum({rate('dijkwacht_rows_future_total', 'site')})", "from the future")]), 8, 7),
+        (lines("Detectors that failed", "A failing detector is quarantined; the others go on.", "cps",
+               [(rate("dijkwacht_detector_failures_total", "detector", site=False), "{{detector}}")]), 8, 7),
+    ]  # fmt: skip
+
+
+def place(
+    made: dashboard.Dashboard,
+    title: str,
+    panels: list[tuple[Panel, int, int]],
+    top: int,
+    first_id: int,
+) -> tuple[int, int]:
+    """Add a row and its panels, left to right; gives the next free line and id."""
+    made.with_row(dashboard.Row(title).id(first_id).grid_pos(models.GridPos(h=1, w=24, x=0, y=top)))
+    left, line, tall = 0, top + 1, 0
+    for number_, (panel, wide, high) in enumerate(panels, first_id + 1):
+        if left + wide > 24:
+            left, line, tall = 0, line + tall, 0
+        panel.id(number_)
+        panel.grid_pos(models.GridPos(h=high, w=wide, x=left, y=line))
+        made.with_panel(panel)
+        left, tall = left + wide, max(tall, high)
+    return line + tall, first_id + len(panels) + 1
+
+
+def overview() -> models.Dashboard:
+    """The whole dashboard."""
+    made = (
+        dashboard.Dashboard("Dijkwacht: overview")
+        .uid("dijkwacht-overview")
+        .description("Incidents, agents and the collector of all sites. Generated: edit the generator.")
+        .tags(["dijkwacht"])
+        .editable()
+        .readonly()
+        .time("now-6h", "now")
+        .refresh("30s")
+        .timezone("browser")
+        .tooltip(models.DashboardCursorSync.CROSSHAIR)
+        .with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
+        .with_variable(
+            dashboard.QueryVariable("site")
+            .label("Site")
+            .datasource(SOURCE)
+            .query("label_values(dijkwacht_batches_total, site)")
+            .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+            .sort(models.VariableSort.ALPHABETICAL_ASC)
+            .multi(True)
+            .include_all(True)
+            .all_value(".+")
+            .current(models.VariableOption(selected=True, text="All", value="$__all"))
+        )
+        .with_variable(
+            dashboard.TextBoxVariable("console").label("Console").default_value("http://localhost:8470")
+        )
+        .annotation(
+            dashboard.AnnotationQuery()
+            .name("High incidents")
+            .datasource(SOURCE)
+            .enable(True)
+            .icon_color("red")
+            .expr('ALERTS{alertname="DijkwachtIncidentHigh", alertstate="firing"}')
+            .title_format("{{severity}} at {{site}}")
+            .text_format("{{detector}}")
+        )
+    )  # fmt: skip
+    top, next_id = place(made, "What asks for a person", person_row(), 0, 1)
+    top, next_id = place(made, "The watch", watch_row(), top, next_id)
+    place(made, "The collector", collector_row(), top, next_id)
+    return made.build()

@@ -1,0 +1,209 @@
+"""Prometheus' rules: what is recorded, and which states call a person.
+
+States and counts go by these rules alone. Severities are the product's own words: ``high`` and
+``critical`` wake somebody, ``medium`` can wait for the morning. No label changes while an alert
+lasts, for the labels are what an alert is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+LOST: Final = 'dijkwacht_agent_packets_dropped_total{reason!="unsupported"}'
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A recording rule, named level:metric:operation."""
+
+    record: str
+    expr: str
+
+
+@dataclass(frozen=True)
+class Alert:
+    """An alerting rule. ``wait`` is how long it must hold; ``runbook`` is made from its name."""
+
+    alert: str
+    expr: str
+    summary: str
+    description: str
+    wait: str = "0s"
+    severity: str = ""
+    keep: str = ""
+
+
+def recordings() -> list[Recording]:
+    """What rules and people ask for again and again."""
+    return [
+        Recording("site:dijkwacht_rows:rate5m", "sum by (site) (rate(dijkwacht_rows_total[5m]))"),
+        Recording(
+            "site_severity:dijkwacht_incidents_open:sum",
+            "sum by (site, severity) (dijkwacht_incidents_open)",
+        ),
+        Recording(
+            "site_agent:dijkwacht_agent_silence_seconds:now",
+            "time() - max by (site, agent) (dijkwacht_agent_last_seen_timestamp_seconds)",
+        ),
+        Recording(
+            "site_agent:dijkwacht_agent_packets_lost:ratio_rate5m",
+            f"sum by (site, agent) (rate({LOST}[5m]))"
+            " / sum by (site, agent) (rate(dijkwacht_agent_packets_total[5m]) > 0)",
+        ),
+        Recording(
+            "collector:dijkwacht_journal_commit_seconds:p99_5m",
+            "histogram_quantile(0.99, sum by (le) (rate(dijkwacht_journal_commit_seconds_bucket[5m])))",
+        ),
+        Recording(
+            "collector:dijkwacht_engine_step_seconds:p99_5m",
+            "histogram_quantile(0.99, sum by (le) (rate(dijkwacht_engine_step_seconds_bucket[5m])))",
+        ),
+    ]
+
+
+def alerts() -> list[Alert]:
+    """Incidents first, then the watch, then the collector."""
+    return [*_incidents(), *_agents(), *_collector()]
+
+
+def _incidents() -> list[Alert]:
+    # The incident's own severity label becomes the alert's.
+    explain = "The console explains it and says what to do."
+    return [
+        Alert(
+            "DijkwachtIncidentHigh",
+            'sum by (site, detector, severity) (dijkwacht_incidents_open{severity=~"high|critical"}) > 0',
+            "{{ $labels.severity }} incident at {{ $labels.site }} ({{ $labels.detector }})",
+            explain,
+        ),
+        Alert(
+            "DijkwachtIncidentMedium",
+            'sum by (site, detector, severity) (dijkwacht_incidents_open{severity="medium"}) > 0',
+            "Medium incident at {{ $labels.site }} ({{ $labels.detector }})",
+            explain,
+        ),
+    ]
+
+
+def _agents() -> list[Alert]:
+    where = "{{ $labels.agent }} at {{ $labels.site }}"
+    return [
+        Alert(
+            "DijkwachtAgentSilent",
+            "site_agent:dijkwacht_agent_silence_seconds:now > 120",
+            f"{where} has fallen silent",
+            "No heartbeat for five minutes: nobody watches there.",
+            wait="3m", severity="high",
+        ),
+        Alert(
+            "DijkwachtAgentBlind",
+            "sum by (site, agent) (increase(dijkwacht_agent_packets_total[10m])) == 0"
+            " and site_agent:dijkwacht_agent_silence_seconds:now < 120",
+            f"{where} is up and sees no packet",
+            "The mirror port, the bridge or the interface it listens on is likely gone.",
+            wait="5m", severity="high",
+        ),
+        Alert(
+            "DijkwachtAgentDropsPackets",
+            "site_agent:dijkwacht_agent_packets_lost:ratio_rate5m > 0.001",
+            f"{where} misses packets",
+            "It misses {{ $value | humanizePercentage }} of them: what it does not see, nobody does.",
+            wait="5m", severity="medium",
+        ),
+        Alert(
+            "DijkwachtAgentShedsRows",
+            "sum by (site, agent) (increase(dijkwacht_agent_rows_shed_total[10m])) > 0",
+            f"{where} has lost rows",
+            "Its spool was full, or the collector refused what it sent.",
+            severity="high", keep="10m",
+        ),
+        Alert(
+            "DijkwachtSpoolGrowing",
+            "deriv(dijkwacht_agent_spool_bytes[15m]) > 0 and dijkwacht_agent_spool_bytes > 1e6",
+            f"What {where} has to send piles up",
+            "The line is too slow, or the collector is too busy.",
+            wait="15m", severity="medium",
+        ),
+        Alert(
+            "DijkwachtAgentClockWrong",
+            "abs(dijkwacht_agent_clock_offset_seconds) > 300",
+            f"The clock of {where} is wrong",
+            "It is {{ $value | humanizeDuration }} off: its rows are folded at their arrival.",
+            wait="5m", severity="medium",
+        ),
+    ]  # fmt: skip
+
+
+def _collector() -> list[Alert]:
+    return [
+        Alert(
+            "DijkwachtCollectorDown",
+            'up{job="dijkwacht"} == 0 or absent(up{job="dijkwacht"})',
+            "The collector does not answer",
+            "Agents keep what they see on their disks; nothing is scored until it is back.",
+            wait="1m", severity="critical",
+        ),
+        Alert(
+            "DijkwachtEngineBehind",
+            "dijkwacht_engine_lag_entries > 1000",
+            "The engine is behind the journal",
+            "Incidents come late. A spool that drains is a good reason; otherwise look at its load.",
+            wait="5m", severity="medium",
+        ),
+        Alert(
+            "DijkwachtJournalSlow",
+            "collector:dijkwacht_journal_commit_seconds:p99_5m > 0.25",
+            "The journal's disk is slow",
+            "One commit in a hundred takes longer than {{ $value | humanizeDuration }}.",
+            wait="5m", severity="medium",
+        ),
+        Alert(
+            "DijkwachtBatchesRejected",
+            'sum by (reason) (increase(dijkwacht_batches_rejected_total{reason!="busy"}[10m])) > 0',
+            "Batches are refused: {{ $labels.reason }}",
+            "Somebody sends what is no batch, or with a token that is not theirs.",
+            severity="medium", keep="10m",
+        ),
+        Alert(
+            "DijkwachtDetectorFailed",
+            "sum by (detector) (increase(dijkwacht_detector_failures_total[10m])) > 0",
+            "The detector {{ $labels.detector }} failed",
+            "It is quarantined and says nothing until the collector starts again.",
+            severity="high", keep="1h",
+        ),
+    ]  # fmt: skip
+
+
+def write(group: str, rules: Sequence[Recording | Alert]) -> str:
+    """A rule file's text. A JSON string is a YAML string, which settles all quoting."""
+    lines = [
+        "# Generated by dashboards/generate.py: edit dashboards/rules.py.",
+        "groups:",
+        f"  - name: {group}",
+        "    rules:",
+    ]
+    for rule in rules:
+        if isinstance(rule, Recording):
+            lines += [f"      - record: {rule.record}", f"        expr: {json.dumps(rule.expr)}"]
+        else:
+            lines += _write_alert(rule)
+    return "\n".join(lines) + "\n"
+
+
+def _write_alert(rule: Alert) -> list[str]:
+    lines = [f"      - alert: {rule.alert}", f"        expr: {json.dumps(rule.expr)}"]
+    lines.append(f"        for: {rule.wait}")
+    if rule.keep:
+        lines.append(f"        keep_firing_for: {rule.keep}")
+    if rule.severity:
+        lines += ["        labels:", f"          severity: {rule.severity}"]
+    return [
+        *lines,
+        "        annotations:",
+        f"          summary: {json.dumps(rule.summary)}",
+        f"          description: {json.dumps(rule.description)}",
+        f"          runbook: docs/dashboards.md#{rule.alert.lower()}",
+    ]
