@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 WORKERS ?= 2
 PYTEST := $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
-.PHONY: help demo test long bench lint format types arrows clean
+.PHONY: help demo test long bench lint format types arrows docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo 'make long          the tests that take minutes'
 	@echo 'make bench         the hot paths, measured'
 	@echo 'make lint | format | types | arrows   one part of `make test`'
+	@echo 'make docs          write docs/reference/ from the code'
 	@echo 'make clean         remove what these made'
 
 demo: $(VENV)/ready-to-run
@@ -46,6 +47,9 @@ types: $(VENV)/ready-to-develop
 arrows: $(VENV)/ready-to-develop
 	@echo '== arrows between the packages'
 	@$(BIN)/lint-imports --no-logo
+
+docs: $(VENV)/ready-to-develop
+	@$(BIN)/python docs/generate.py
 
 clean:
 	rm -rf $(VENV) var build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -39,7 +39,7 @@ class CollectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     max_body_bytes: int = MAX_WIRE_BYTES
     """Longest request that is read."""
     joins_per_minute: int = 20
-    """Join codes that one address may try."""
+    """Join codes that may be tried in a minute, by everybody together."""
     training: bool = True
     """Whether models are trained on what sites send, in a process of their own."""
     names: frozenset[str] = frozenset({"localhost"})

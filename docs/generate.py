@@ -1,0 +1,163 @@
+"""Writes docs/reference/ from the code: what is a fact of the code is never typed twice.
+
+`make docs` runs it; tests/docs/test_reference.py fails when a page is not what this would write.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+
+from dijkwacht_agent.settings import VARIABLE, Settings
+from dijkwacht_collector.settings import CollectorSettings
+from dijkwacht_collector.telemetry import Telemetry
+from dijkwacht_detectors.discover import shipped_detectors
+from dijkwacht_records import errors
+from dijkwacht_records.tables import TABLES, ConnState, FlowState
+
+REFERENCE = Path(__file__).parent / "reference"
+_NOTE = "<!-- written by docs/generate.py from {source}; run `make docs` -->\n\n"
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    safe = ([cell.replace("|", "\\|") for cell in line] for line in lines)
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in safe)
+
+
+def records() -> str:
+    """Every table and column of the wire contract."""
+    page = _NOTE.format(source="records/dijkwacht_records/tables.py") + "# Records\n\n"
+    page += "What an agent may say about a network. There is nothing else, and no payload.\n"
+    for number, table in enumerate(TABLES):
+        page += f"\n## `{table.name}` (table {number})\n\n{table.meaning}\n\n"
+        page += _table(
+            ("column", "kind", "unit", "meaning"),
+            ((f"`{c.name}`", c.kind, c.unit, c.meaning) for c in table.columns),
+        )
+    for enum in (FlowState, ConnState):
+        page += f"\n## `{enum.__name__}`\n\n"
+        page += _table(("number", "name"), ((str(m.value), m.name) for m in enum))
+    return page
+
+
+def mistakes() -> str:
+    """The error tree, and what each error means."""
+    page = _NOTE.format(source="records/dijkwacht_records/errors.py") + "# Errors\n\n"
+    tree = (errors.__doc__ or "").partition("\n\n")[2].strip("\n")
+    page += "Every branch answers one question: would the same data work later?\n\n"
+    page += f"```text\n{tree}\n```\n\n"
+    return page + _table(
+        ("error", "means"),
+        (
+            (f"`{name}`", " ".join((error.__doc__ or "").split()))
+            for name, error in vars(errors).items()
+            if inspect.isclass(error) and issubclass(error, errors.DijkwachtError)
+        ),
+    )
+
+
+def metrics() -> str:
+    """Every metric of the collector."""
+    page = _NOTE.format(source="collector/dijkwacht_collector/telemetry.py") + "# Metrics\n\n"
+    page += "`GET /metrics` of the collector. Every series exists at 0 from the start; a site has at most 500.\n\n"
+    telemetry = Telemetry(["scan"], ["T1046"])
+    telemetry.know_agent("site", "agent")
+    text = telemetry.render().decode()
+    kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)", text, re.MULTILINE))
+    rows = []
+    for name, meaning in re.findall(r"^# HELP (\S+) (.+)", text, re.MULTILINE):
+        sample = re.search(rf"^{name}(?:_bucket)?\{{(.*?)\}}", text, re.MULTILINE)
+        labels = re.findall(r"(\w+)=", sample[1]) if sample else []
+        shown = ", ".join(f"`{label}`" for label in labels if label != "le")
+        rows.append((f"`{name}`", kinds[name], shown, meaning))
+    return page + _table(("metric", "kind", "labels", "meaning"), sorted(rows))
+
+
+def settings() -> str:
+    """Every setting of agent and collector, with its default."""
+    page = _NOTE.format(source="the settings of agent and collector") + "# Settings\n\n"
+    page += "An unknown name is refused at start, with the nearest one that exists.\n"
+    for title, kind, how in (
+        ("Agent", Settings, f"`agent.toml` in the state folder, or a variable `{VARIABLE}NAME`."),
+        ("Collector", CollectorSettings, "A TOML file given to `dijkwacht collect --settings`."),
+    ):
+        page += f"\n## {title}\n\n{how}\n\n"
+        sentences = _sentences(kind)
+        page += _table(
+            ("setting", "default", "meaning"),
+            (
+                (f"`{field.name}`", _shown(field), sentences.get(field.name, ""))
+                for field in msgspec.structs.fields(kind)
+            ),
+        )
+    return page
+
+
+def _shown(field: msgspec.structs.FieldInfo) -> str:
+    default = field.default
+    if field.default_factory is not msgspec.NODEFAULT:
+        default = field.default_factory()
+    if isinstance(default, list | frozenset):
+        default = ", ".join(sorted(default))
+    if default in {None, ""}:
+        return ""
+    return f"`{default}`"
+
+
+def _sentences(kind: type) -> dict[str, str]:
+    """The text under each field of a class, as editors show it."""
+    [tree] = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    assert isinstance(tree, ast.ClassDef)
+    found = {}
+    for field, text in zip(tree.body, tree.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            match text:
+                case ast.Expr(value=ast.Constant(value=str(sentence))):
+                    found[field.target.id] = " ".join(sentence.split())
+                case _:
+                    pass
+    return found
+
+
+def detectors() -> str:
+    """Every detector that is shipped."""
+    page = _NOTE.format(source="detectors/dijkwacht_detectors/") + "# Detectors\n\n"
+    page += "How well they detect stands in [detection.md](../detection.md).\n\n"
+    shipped = shipped_detectors()
+    page += _table(
+        ("detector", "incident class", "ATT&CK", "table", "entity", "grain", "facts"),
+        (
+            (f"`{d.name}`", d.kind, d.technique, d.table, d.entity, d.grain, ", ".join(d.facts))
+            for d in shipped
+        ),
+    )
+    for detector in shipped:
+        page += f"\n## `{detector.name}`\n\n{inspect.getdoc(type(detector))}\n"
+    return page
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "records": records,
+    "errors": mistakes,
+    "metrics": metrics,
+    "settings": settings,
+    "detectors": detectors,
+}
+
+
+def write() -> None:
+    """Write every page."""
+    REFERENCE.mkdir(exist_ok=True)
+    for name, page in PAGES.items():
+        (REFERENCE / f"{name}.md").write_text(page(), "utf-8")
+
+
+if __name__ == "__main__":
+    write()

@@ -1,0 +1,102 @@
+"""Pages are promises: commands exist, links lead somewhere, code runs and is what was run."""
+
+import doctest
+import re
+import shlex
+
+import pytest
+
+from dijkwacht.cli import main as dijkwacht
+from dijkwacht_agent.cli import main as dijkwacht_agent
+
+PROGRAMS = {"dijkwacht": dijkwacht, "dijkwacht-agent": dijkwacht_agent}
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+QUOTED = re.compile(r"<!-- quoted from (\S+) -->\n+```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+
+
+def _pages(root):
+    return [*root.glob("*.md"), *root.glob("docs/**/*.md"), *root.glob("tests/scenarios/**/*.md")]
+
+
+def _commands(text):
+    """The commands of a page's shell blocks, without comments and prompts."""
+    for language, block in FENCE.findall(text):
+        if language in {"sh", "bash", "console"}:
+            for line in block.replace("\\\n", " ").splitlines():
+                if words := shlex.split(line.removeprefix("$ "), comments=True):
+                    yield words
+
+
+def test_every_link_leads_somewhere(root):
+    for page in _pages(root):
+        for target in LINK.findall(page.read_text("utf-8")):
+            if not re.match(r"[a-z]+:", target):
+                assert (page.parent / target).exists(), f"{page.relative_to(root)}: {target}"
+
+
+def test_every_command_on_a_page_exists(root, capsys):
+    makefile = (root / "Makefile").read_text("utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    seen = set()
+    for page in _pages(root):
+        for words in _commands(page.read_text("utf-8")):
+            seen.add(words[0])
+            if words[0] == "make":
+                assert words[1] in targets, words
+            elif words[0] in PROGRAMS:
+                _check_command(words, capsys, page.relative_to(root))
+    assert {"make", "dijkwacht", "dijkwacht-agent"} <= seen
+
+
+def _check_command(words, capsys, page):
+    with pytest.raises(SystemExit) as stopped:
+        PROGRAMS[words[0]]([words[1], "--help"])
+    assert stopped.value.code == 0, f"{page}: {words}"
+    said = capsys.readouterr().out
+    for word in words[2:]:
+        if word.startswith("--"):
+            assert word.partition("=")[0] in said, f"{page}: {shlex.join(words)}"
+
+
+def test_quoted_code_is_what_its_file_holds(root):
+    for page in _pages(root):
+        for name, block in QUOTED.findall(page.read_text("utf-8")):
+            assert block.strip() in (root / name).read_text("utf-8"), f"{page.name}: {name}"
+
+
+def test_python_on_a_page_is_quoted_from_a_file_that_runs(root):
+    for page in _pages(root):
+        text = page.read_text("utf-8")
+        quoted = {block for _, block in QUOTED.findall(text)}
+        for language, block in FENCE.findall(text):
+            if language in {"python", "py"}:
+                assert ">>>" in block or block in quoted, f"{page.name}:\n{block}"
+
+
+def test_examples_on_pages_run(root):
+    for page in _pages(root):
+        if ">>>" in page.read_text("utf-8"):
+            failed, _ = doctest.testfile(str(page), module_relative=False)
+            assert failed == 0, page
+
+
+def test_the_readme_is_short_and_begins_with_what_it_does(root):
+    lines = (root / "README.md").read_text("utf-8").splitlines()
+    assert len(lines) < 120
+    commands = [words for words in _commands("\n".join(lines)) if words[0] == "make"]
+    assert commands == [["make", "demo"], ["make", "test"]]
+
+
+def test_files_named_in_the_contributing_page_exist(root):
+    text = (root / "CONTRIBUTING.md").read_text("utf-8")
+    for name in re.findall(r"`((?:[a-z_.]+/)+(?:[a-z_]+\.[a-z]+)?)`", text):
+        assert (root / name).exists(), name
+
+
+def test_every_page_of_the_docs_is_in_their_index(root):
+    index = (root / "docs/README.md").read_text("utf-8")
+    for page in root.glob("docs/*.md"):
+        assert page.name in index or page.name == "README.md", page.name
+    for page in root.glob("docs/decisions/0*.md"):
+        assert page.name in (root / "docs/decisions/README.md").read_text("utf-8")
