@@ -19,7 +19,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import secrets
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -27,6 +27,7 @@ from typing import Any, Final, Protocol
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from dijkwacht_agent.hidden_names import HiddenNames
+from dijkwacht_agent.inside import Inside
 from dijkwacht_records.addresses import HASHED_MAC, UNSPECIFIED, V4_PREFIX
 from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.tables import DNS, TABLE, TABLES, Row
@@ -111,12 +112,12 @@ class CryptoPan:
 
 
 class Pseudonyms:
-    """Hides rows under the site's key (32 bytes); ``inside`` holds the site's 16-byte addresses.
+    """Hides rows under the site's key (32 bytes); ``inside`` knows which addresses are the site's.
 
     Answers are remembered for the last few thousand addresses and names, never more.
     """
 
-    def __init__(self, key: bytes, inside: Container[bytes]) -> None:
+    def __init__(self, key: bytes, inside: Inside) -> None:
         self._pan = CryptoPan(key)
         self._key = key
         self._inside = inside

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import http.client
 import random
+import socket
 import ssl
 import threading
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from dijkwacht_agent.spool import Record, Spool
+from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.errors import CollectorBusy, NotAuthorised, RejectedBatch, TransferError
 from dijkwacht_records.replies import Refusal, Reply, decode_reply
 
@@ -33,7 +35,7 @@ TIMEOUT_S: Final = 15.0
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 60.0
 UNAUTHORISED_PAUSE_S: Final = 60.0
-REASONS: Final = ("malformed", "unknown_contract", "rejected")
+REASONS: Final = ("malformed", "unknown_contract", "too_large", "rejected")
 _MAX_REPLY_BYTES: Final = 1 << 20
 _MAX_CLOCK_TRIP_US: Final = 5_000_000
 
@@ -91,6 +93,17 @@ def connect(url: str, ca_file: Path | None, timeout: float) -> http.client.HTTPC
         context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
         return http.client.HTTPSConnection(parts.netloc, timeout=timeout, context=context)
     return http.client.HTTPConnection(parts.netloc, timeout=timeout)
+
+
+def endpoint(url: str) -> tuple[bytes, int] | None:
+    """Where `url` is: (16-byte address, port); ``None`` if its name cannot be looked up."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    except OSError:
+        return None
+    return pack_address(str(found[0][4][0])), port
 
 
 def read_answer(status: int, body: bytes, retry_after: str | None = None) -> Reply:

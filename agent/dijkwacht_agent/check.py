@@ -1,0 +1,221 @@
+"""What is wrong, in plain words: each probe looks at one thing and gives findings."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import secrets
+import shutil
+import struct
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+import psutil
+
+from dijkwacht_agent.frames import Frame
+from dijkwacht_agent.health import Status
+from dijkwacht_agent.inside import Inside
+from dijkwacht_agent.interfaces import default_interface
+from dijkwacht_agent.join import connection_path, read_token
+from dijkwacht_agent.meter import Meter
+from dijkwacht_agent.pace import wall_clock
+from dijkwacht_agent.sentences import say
+from dijkwacht_agent.settings import Settings
+from dijkwacht_agent.sources.capture import LiveCapture
+from dijkwacht_agent.uplink import Post, connect
+from dijkwacht_records.errors import (
+    CaptureError,
+    NotAuthorised,
+    RejectedBatch,
+    SettingsError,
+    TransferError,
+)
+from dijkwacht_records.wire import encode
+
+CLOCK_LIMIT_S: Final = 60.0
+LOSS_LIMIT: Final = 1e-3
+_STALE_S: Final = 60.0
+_ETHERNET: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: ``ok``, or else it needs a person."""
+
+    key: str
+    ok: bool
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def sentence(self, language: str) -> str:
+        """The finding in ``en`` or ``nl``."""
+        return say(self.key, language, **self.values)
+
+
+def check(settings: Settings, state: Path, seconds: float = 3.0) -> Iterator[Finding]:
+    """Look at everything, one finding after another; listens for ``seconds``."""
+    yield from check_interface(settings, seconds)
+    yield from check_collector(settings, state)
+    yield from check_running(state)
+    yield from check_disk(settings, state)
+    yield from check_meter()
+
+
+def check_interface(settings: Settings, seconds: float) -> Iterator[Finding]:
+    """Is there an interface, is it up, may we capture, and what does it show us?"""
+    try:
+        name = settings.interface or default_interface()
+    except CaptureError as error:
+        yield Finding("interface_none", False, {"why": error})
+        return
+    card = psutil.net_if_stats().get(name)
+    if card is None:
+        there = ", ".join(sorted(psutil.net_if_stats()))
+        yield Finding("interface_none", False, {"why": f"there is no {name}, there are {there}"})
+        return
+    yield Finding("interface_up" if card.isup else "interface_down", card.isup, {"name": name})
+    try:
+        capture = LiveCapture(name, ring_bytes=1 << 20, snap_bytes=64)
+    except CaptureError as error:
+        yield Finding("capture_fails", False, {"why": error})
+        return
+    yield Finding("capture_works", True, {"name": name})
+    own = {
+        bytes.fromhex(address.address.replace(":", ""))
+        for address in psutil.net_if_addrs().get(name, [])
+        if address.family == psutil.AF_LINK
+    }
+    with contextlib.closing(capture):
+        yield check_share(_listen(capture, seconds), own, seconds)
+
+
+def check_share(frames: list[Frame], own: set[bytes], seconds: float) -> Finding:
+    """Do the frames show other machines talking to each other, or only ourselves?"""
+    others: set[bytes] = set()
+    for _, link_type, data, _, _ in frames:
+        if link_type == _ETHERNET and len(data) >= 12:
+            ends = {bytes(data[:6]), bytes(data[6:12])}
+            if not data[0] & 1 and not ends & own:
+                others |= ends
+    if not frames:
+        return Finding("share_none", False, {"seconds": seconds})
+    key = "share_many" if others else "share_own"
+    return Finding(key, True, {"seconds": seconds, "others": len(others)})
+
+
+def check_collector(settings: Settings, state: Path) -> Iterator[Finding]:
+    """Is the agent joined, does the collector answer, does it know us, do the clocks agree?"""
+    token = ""
+    with contextlib.suppress(SettingsError):
+        token = read_token(state)
+    if not (token and settings.url and settings.site and settings.agent):
+        yield Finding("not_joined", False)
+        return
+    yield Finding("joined", True, {"agent": settings.agent, "site": settings.site})
+    url, ca_file = settings.url, Path(settings.ca_file) if settings.ca_file else None
+    parts = urlsplit(url)
+    if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+        yield Finding("plain_http", False, {"url": url})
+    try:
+        connection = connect(url, ca_file, 10.0)
+        with contextlib.closing(connection):
+            connection.request("GET", connection_path(url) + "/healthz")
+            connection.getresponse().read()
+    except (OSError, http.client.HTTPException) as error:
+        yield Finding("collector_silent", False, {"url": url, "why": error or type(error).__name__})
+        return
+    yield Finding("collector_answers", True, {"url": url})
+    yield from _greet(settings.site, settings.agent, Post(url, token, ca_file))
+
+
+def check_running(state: Path) -> Iterator[Finding]:
+    """Does the agent run, does it lose packets, is its uplink in trouble?"""
+    try:
+        status = msgspec.json.decode((state / "status.json").read_bytes(), type=Status)
+    except (OSError, msgspec.MsgspecError):
+        status = None
+    if status is None or abs(wall_clock() - status.time) > _STALE_S * 1e6:
+        yield Finding("not_running", True)
+        return
+    packets, lost = status.counters["packets_seen"], status.counters["dropped_ring"]
+    losing = lost > LOSS_LIMIT * packets
+    yield Finding("losing" if losing else "running", not losing, {"packets": packets, "lost": lost})
+    if status.trouble:
+        yield Finding("in_trouble", False, {"why": status.trouble})
+
+
+def check_disk(settings: Settings, state: Path) -> Iterator[Finding]:
+    """How much waits to be sent, and is there room for what may have to wait?"""
+    folder = next(path for path in (state, *state.absolute().parents) if path.exists())
+    waiting = sum(path.stat().st_size for path in (state / "spool").glob("*.spool"))
+    limit, free = settings.spool_max_bytes, shutil.disk_usage(folder).free
+    fine = waiting < limit // 2
+    sizes = {"waiting": _size(waiting), "limit": _size(limit)}
+    yield Finding("spool_fine" if fine else "spool_filling", fine, sizes)
+    room = free > limit - waiting
+    values = {"free": _size(free), "limit": _size(limit)}
+    yield Finding("disk_fine" if room else "disk_full", room, values)
+
+
+def check_meter(packets: int = 20_000) -> Iterator[Finding]:
+    """Which meter is in use, and how fast is it here? Measured on ``packets`` made-up packets."""
+    frames = _synthetic(packets)
+    meter = Meter(Inside())
+    begun = time.process_time()
+    meter.feed(frames)
+    rate = packets / max(time.process_time() - begun, 1e-6)
+    rounded = int(rate // 1000 * 1000)
+    # 600 bytes a packet is what lines carry on average.
+    yield Finding("meter_reference", True, {"rate": rounded, "megabits": int(rate * 600 * 8 / 1e6)})
+
+
+def _greet(site: str, agent: str, post: Post) -> Iterator[Finding]:
+    """Send a batch without rows: it asks nothing but whether we are known."""
+    asked = wall_clock()
+    try:
+        reply = post(encode(site, agent, secrets.token_bytes(16), 0, asked, []))
+    except NotAuthorised as error:
+        yield Finding("token_bad", False, {"why": error})
+        return
+    except RejectedBatch:
+        yield Finding("token_good", True)
+        return
+    except (OSError, http.client.HTTPException, TransferError) as error:
+        yield Finding("token_unsure", False, {"why": error})
+        return
+    finally:
+        post.close()
+    yield Finding("token_good", True)
+    offset = abs(reply.clock - (asked + wall_clock()) / 2) / 1e6
+    right = offset < CLOCK_LIMIT_S
+    yield Finding("clock_right" if right else "clock_wrong", right, {"offset": offset})
+
+
+def _listen(capture: LiveCapture, seconds: float) -> list[Frame]:
+    end, frames = time.monotonic() + seconds, []
+    for block in capture.blocks():
+        frames += block
+        if time.monotonic() > end or len(frames) > 100_000:
+            break
+    return frames
+
+
+def _synthetic(packets: int) -> list[Frame]:
+    """TCP packets of 200 flows, as a busy office line carries them."""
+    frames: list[Frame] = []
+    for n in range(packets):
+        flow = n % 200
+        ip = struct.pack(
+            ">BBHHHBBH4sI", 0x45, 0, 600, n & 0xFFFF, 0, 64, 6, 0, b"\xc0\xa8\x01\x05", flow
+        )
+        tcp = struct.pack(">HHIIBBHHH", 40_000 + flow, 443, n, n, 0x50, 0x10, 1024, 0, 0)
+        frames.append((1_000_000 + 10 * n, _ETHERNET, bytes(12) + b"\x08\x00" + ip + tcp, 614, 0))
+    return frames
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"

@@ -1,0 +1,190 @@
+"""``dijkwacht-agent run | join CODE | check | show``.
+
+Exit codes: 0 all is well; 1 something is wrong (one line on stderr says what); 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+
+from dijkwacht_agent.batches import Batcher, Parcel
+from dijkwacht_agent.check import Finding, check
+from dijkwacht_agent.inside import Inside
+from dijkwacht_agent.interfaces import default_interface
+from dijkwacht_agent.join import KEY_FILE, join
+from dijkwacht_agent.meter import Meter
+from dijkwacht_agent.pace import Live, Paced, wall_clock
+from dijkwacht_agent.privacy import KEY_BYTES, Pseudonyms, read_or_make_key
+from dijkwacht_agent.run import Agent
+from dijkwacht_agent.sentences import language, say
+from dijkwacht_agent.settings import Settings, read_settings, state_folder
+from dijkwacht_agent.show import show, show_json
+from dijkwacht_agent.sources.capture import LiveCapture, own_prefixes
+from dijkwacht_agent.sources.recording import Recording
+from dijkwacht_records.errors import DijkwachtError, SettingsError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    args = _parser().parse_args(arguments)
+    try:
+        code: int = args.command(args)
+    except (BrokenPipeError, KeyboardInterrupt):
+        return 1
+    except (DijkwachtError, OSError) as error:
+        print(f"dijkwacht-agent: {error}", file=sys.stderr)
+        return 1
+    return code
+
+
+def _run(args: argparse.Namespace) -> int:
+    stop = threading.Event()
+
+    def ask_to_stop(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ask_to_stop)
+    agent = Agent(_settings(args), args.state, args.recording or (), args.speed)
+    drained = agent.run(stop)
+    return 0 if drained or stop.is_set() else 1
+
+
+def _join(args: argparse.Namespace) -> int:
+    settings = join(args.code, args.state, args.name, again=args.again)
+    print(f"joined site {settings.site} as {settings.agent}; the collector is {settings.url}")
+    return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    spoken = language(args.lang)
+    wrong = 0
+    try:
+        findings = check(_settings(args), args.state, args.seconds)
+    except SettingsError as error:
+        findings = iter([Finding("settings_wrong", False, {"why": error})])
+    for finding in findings:
+        wrong += not finding.ok
+        if args.json:
+            found = {"check": finding.key, "ok": finding.ok, "message": finding.sentence(spoken)}
+            print(json.dumps(found, ensure_ascii=False), flush=True)
+        else:
+            print("  " if finding.ok else "! ", finding.sentence(spoken), sep="", flush=True)
+    if not args.json:
+        key = "not_fine_one" if wrong == 1 else "not_fine" if wrong else "all_fine"
+        print(say(key, spoken, count=wrong))
+    return 1 if wrong else 0
+
+
+def _show(args: argparse.Namespace) -> int:
+    parcels = _would_leave(args, _settings(args))
+    lines = show_json(parcels) if args.json else show(parcels, language(args.lang))
+    for line in lines:
+        print(line)
+    return 0
+
+
+def _would_leave(args: argparse.Namespace, settings: Settings) -> Iterator[Parcel]:
+    """The batches of a few seconds of an interface, or of recordings, made as `run` makes them."""
+    path = args.state / KEY_FILE
+    # Before joining there is no key: any will show the same fields.
+    key = read_or_make_key(path) if path.exists() else bytes(KEY_BYTES)
+    source: Live | Paced
+    if args.recording:
+        inside, source = Inside(settings.local), Paced(Recording(args.recording), None)
+    else:
+        interface = settings.interface or default_interface()
+        inside = Inside(settings.local, own_prefixes(interface))
+        source = Live(LiveCapture(interface))
+    meter = Meter(inside)
+    names = settings.site or "site", settings.agent or "agent"
+    batcher = Batcher(*names, Pseudonyms(key, inside), wall_clock)
+    end = time.monotonic() + args.seconds
+    for frames in source.blocks():
+        meter.feed(frames)
+        meter.advance(source.now())
+        batcher.add(meter.take())
+        yield from batcher.take()
+        if not args.recording and time.monotonic() > end:
+            break
+    source.source.close()
+    meter.finish()
+    batcher.add(meter.take())
+    yield from batcher.take(everything=True)
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    names = ("interface", "local", "url", "site", "agent")
+    return read_settings(args.state, flags={name: getattr(args, name, None) for name in names})
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="dijkwacht-agent", description=__doc__)
+    parser.add_argument(
+        "--state",
+        type=Path,
+        default=state_folder(),
+        metavar="FOLDER",
+        help="where key, token, settings and spool are (default: %(default)s)",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="meter and ship until stopped")
+    _listening(run)
+    run.add_argument(
+        "--speed",
+        type=_speed,
+        default=1.0,
+        help="how fast a recording is played: 1, 60, max (default: 1)",
+    )
+    run.set_defaults(command=_run)
+
+    enter = commands.add_parser("join", help="join a site with a code")
+    enter.add_argument("code", metavar="CODE")
+    enter.add_argument("--name", help="what the agent is called within the site")
+    enter.add_argument("--again", action="store_true", help="leave the site joined before")
+    enter.set_defaults(command=_join)
+
+    look = commands.add_parser("check", help="say in plain words what is wrong")
+    look.add_argument("--interface", metavar="NAME")
+    look.set_defaults(command=_check)
+
+    print_ = commands.add_parser("show", help="print exactly what leaves the network")
+    _listening(print_)
+    print_.set_defaults(command=_show)
+    for command in (look, print_):
+        command.add_argument("--seconds", type=float, default=3.0, help="how long to listen")
+        command.add_argument("--json", action="store_true", help="for programs")
+        command.add_argument("--lang", choices=("en", "nl"), help="the language to speak")
+    return parser
+
+
+def _listening(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--interface", metavar="NAME", help="what to listen on")
+    parser.add_argument(
+        "--local", metavar="CIDR", action="append", help="what is inside (may be repeated)"
+    )
+    parser.add_argument(
+        "--recording",
+        type=Path,
+        metavar="PATH",
+        action="append",
+        help="a pcap or pcapng file instead of an interface (may be repeated)",
+    )
+
+
+def _speed(text: str) -> float | None:
+    if text == "max":
+        return None
+    speed = float(text)
+    if not speed > 0:
+        raise argparse.ArgumentTypeError("a speed is above 0, or max")
+    return speed

@@ -1,0 +1,79 @@
+"""The agent's own health: a heartbeat row for the collector, a status file for ``check``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from dijkwacht_agent.batches import Batcher
+from dijkwacht_agent.meter import Meter
+from dijkwacht_agent.spool import Spool
+from dijkwacht_agent.uplink import Uplink
+from dijkwacht_records.tables import AGENT, TABLES, Row
+
+SAID_US: Final = 1_000_000
+"""A flow's first row leaves the meter within a second, so up to a second ago all has been said."""
+_AGENT: Final = TABLES.index(AGENT)
+_COLUMNS: Final = tuple(column.name for column in AGENT.columns[1:])
+
+
+class Status(msgspec.Struct, frozen=True):
+    """What a running agent last said of itself; times in µs UTC, 0 for never."""
+
+    time: int
+    started: int
+    interface: str
+    trouble: str
+    last_reply: int
+    counters: dict[str, int]
+
+
+class Health:
+    """Looks at the parts of a running agent. ``file`` is rewritten at every heartbeat."""
+
+    def __init__(
+        self,
+        meter: Meter,
+        batcher: Batcher,
+        spool: Spool,
+        uplink: Uplink,
+        file: Path,
+        interface: str,
+    ) -> None:
+        self._meter, self._batcher, self._spool, self._uplink = meter, batcher, spool, uplink
+        self._file, self._interface = file, interface
+        self._started = 0
+
+    def counters(self) -> dict[str, int]:
+        """The columns of the agent table, by name."""
+        batcher, spool, uplink = self._batcher, self._spool, self._uplink
+        lost = spool.rows_shed + batcher.rows_refused + sum(uplink.rows_rejected.values())
+        known = self._meter.counters | {
+            "rows_made": batcher.rows_made,
+            "rows_shed": lost,
+            "spool_bytes": spool.waiting_bytes,
+            "clock_offset": uplink.clock_offset,
+        }
+        return {name: known[name] for name in _COLUMNS}
+
+    def heartbeat(self, now: int, clock: int) -> tuple[int, Row]:
+        """The agent row at ``now`` (event time); the status file says ``clock`` (µs UTC)."""
+        counters = self.counters()
+        self._started = self._started or clock
+        status = Status(
+            clock,
+            self._started,
+            self._interface,
+            self._uplink.trouble,
+            self._uplink.last_reply,
+            counters,
+        )
+        fresh = self._file.with_suffix(".new")
+        try:
+            fresh.write_bytes(msgspec.json.encode(status) + b"\n")
+            fresh.replace(self._file)
+        except OSError:
+            pass  # a full disk: the heartbeat itself tells it
+        return _AGENT, (max(0, now - SAID_US), *counters.values())

@@ -1,0 +1,87 @@
+"""A source of frames with its own idea of now: the clock's for an interface, a recording's own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from dijkwacht_agent.frames import Frame, FrameSource
+
+LONGEST_GAP_US: Final = 60_000_000
+"""A recording may be stitched over months: a longer silence is passed over."""
+_NAP_S: Final = 0.1
+
+
+def wall_clock() -> int:
+    """µs UTC."""
+    return time.time_ns() // 1000
+
+
+class Live:
+    """What comes, as it comes; now is the clock's."""
+
+    patient = False
+    """Nobody waits for the spool: what cannot be kept is lost and counted."""
+
+    def __init__(self, source: FrameSource, clock: Callable[[], int] = wall_clock) -> None:
+        self.source = source
+        self.now = clock
+
+    def blocks(self) -> Iterator[list[Frame]]:
+        """The source's blocks."""
+        return self.source.blocks()
+
+
+class Paced:
+    """A recording played at ``speed`` times its own; ``None``: as fast as it can be read.
+
+    ``now`` is the time within the recording. ``clock`` and ``sleep`` are in seconds.
+    """
+
+    patient = True
+    """A recording can wait until the spool has room again."""
+
+    def __init__(
+        self,
+        source: FrameSource,
+        speed: float | None = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.source = source
+        self._speed, self._clock, self._sleep = speed, clock, sleep
+        self._now = 0
+        self._begun: float | None = None
+
+    def now(self) -> int:
+        """µs UTC within the recording: up to here, everything has been given out."""
+        return self._now
+
+    def blocks(self) -> Iterator[list[Frame]]:
+        """The recording's frames, none before its time; an empty list while it is waited for."""
+        for block in self.source.blocks():
+            at = 0
+            while at < len(block):
+                end = self._due(block, at)
+                yield block[at:end]
+                at = end
+
+    def _due(self, block: list[Frame], at: int) -> int:
+        """Where the frames of ``block`` end that are due by now; naps when none is."""
+        if self._speed is None:
+            self._now = max(self._now, *(frame[0] for frame in block[at:]))
+            return len(block)
+        real = self._clock()
+        if self._begun is not None:
+            self._now += round((real - self._begun) * self._speed * 1e6)
+        self._begun = real
+        due = block[at][0]
+        if due > self._now + LONGEST_GAP_US:
+            self._now = due
+        end = at
+        while end < len(block) and block[end][0] <= self._now:
+            end += 1
+        if end == at:
+            self._sleep(min(_NAP_S, (due - self._now) / 1e6 / self._speed))
+        return end

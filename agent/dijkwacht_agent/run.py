@@ -1,0 +1,140 @@
+"""The agent's life: frames → meter → privacy → batches → spool → uplink. Read this file first.
+
+One thread does everything up to the spool; the uplink has its own, so that a slow collector never
+makes us miss a packet. Every part is made here, is inert until it is used, and gets its clock.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from dijkwacht_agent.batches import Batcher
+from dijkwacht_agent.health import Health
+from dijkwacht_agent.inside import Inside
+from dijkwacht_agent.interfaces import default_interface
+from dijkwacht_agent.join import KEY_FILE, read_token
+from dijkwacht_agent.meter import Meter
+from dijkwacht_agent.orders import Orders
+from dijkwacht_agent.pace import Live, Paced, wall_clock
+from dijkwacht_agent.privacy import Pseudonyms, read_or_make_key
+from dijkwacht_agent.settings import Settings
+from dijkwacht_agent.sources.capture import LiveCapture, own_prefixes
+from dijkwacht_agent.sources.recording import Recording
+from dijkwacht_agent.spool import Spool
+from dijkwacht_agent.system import SystemSampler
+from dijkwacht_agent.systemd import Systemd
+from dijkwacht_agent.uplink import Post, Uplink, endpoint
+from dijkwacht_records.errors import SettingsError
+from dijkwacht_records.replies import Reply
+
+DRAIN_S: Final = 3.0
+QUIET_US: Final = 120_000_000
+"""After a recording the agent says how quiet it stayed, so that the last windows are judged too."""
+
+
+class Agent:
+    """A joined agent over ``interface``, or over recordings played at ``speed``.
+
+    Raises `SettingsError`, `CaptureError` or `UnreadableInput` at once when it cannot begin.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        state: Path,
+        recordings: Sequence[Path] = (),
+        speed: float | None = 1.0,
+    ) -> None:
+        if not (settings.site and settings.agent and settings.url):
+            raise SettingsError("this agent has not joined a site: dijkwacht-agent join CODE")
+        token, key = read_token(state), read_or_make_key(state / KEY_FILE)
+        self.source: Live | Paced
+        if recordings:
+            interface, self.system = "recording", None
+            inside = Inside(settings.local)
+            self.source = Paced(Recording(recordings), speed)
+        else:
+            interface, self.system = settings.interface or default_interface(), SystemSampler()
+            inside = Inside(settings.local, own_prefixes(interface))
+            self.source = Live(LiveCapture(interface, refuse=endpoint(settings.url)))
+        self.meter = Meter(inside)
+        self.batcher = Batcher(settings.site, settings.agent, Pseudonyms(key, inside), wall_clock)
+        self.spool = Spool(state / "spool", settings.spool_max_bytes)
+        order_key = bytes.fromhex(settings.orders_key) if settings.orders_key else None
+        self.orders = Orders(
+            settings.site,
+            settings.agent,
+            order_key,
+            settings.consents,
+            state / "orders.log",
+            wall_clock,
+        )
+        ca_file = Path(settings.ca_file) if settings.ca_file else None
+        post = Post(settings.url, token, ca_file)
+        self.uplink = Uplink(self.spool, post, wall_clock, self._obey)
+        self.health = Health(
+            self.meter, self.batcher, self.spool, self.uplink, state / "status.json", interface
+        )
+        self.systemd = Systemd()
+        self._every = {"beat": settings.heartbeat_s * 1e6, "system": settings.system_s * 1e6}
+        self._last = dict.fromkeys(self._every, 0)
+        self._room = settings.spool_max_bytes // 2
+
+    def run(self, stop: threading.Event) -> bool:
+        """Live until ``stop`` is set or the recording ends: is the spool empty?
+
+        Raises `CaptureError` when the interface goes away; what was metered is in the spool then.
+        """
+        self.uplink.start()
+        self.systemd.ready()
+        try:
+            for frames in self.source.blocks():
+                self.meter.dropped_ring = self.source.source.dropped
+                self.meter.feed(frames)
+                self._ship(self.source.now())
+                if self.source.patient:
+                    while not (self.spool.wait_below(self._room, 0.25) or stop.is_set()):
+                        self.systemd.moved()
+                if stop.is_set():
+                    break
+        finally:
+            drained = self._close(stop)
+        return drained
+
+    def _ship(self, now: int, *, everything: bool = False) -> None:
+        """Bring every row that is due by ``now`` into the spool."""
+        self.meter.advance(now)
+        self.batcher.add(self.meter.take())
+        if self.system is not None and self._due("system", now):
+            self.batcher.add(self.system.sample(now))
+        if self._due("beat", now) or everything:
+            self.batcher.add([self.health.heartbeat(now, wall_clock())])
+        for parcel in self.batcher.take(everything=everything):
+            self.spool.append(parcel.wire, parcel.rows)
+        if self.uplink.alive:
+            self.systemd.moved()
+
+    def _due(self, what: str, now: int) -> bool:
+        due = not 0 <= now - self._last[what] < self._every[what]  # also when time was set back
+        if due:
+            self._last[what] = now
+        return due
+
+    def _close(self, stop: threading.Event) -> bool:
+        self.systemd.stopping()
+        self.source.source.close()
+        self.meter.finish()
+        ended = self.source.patient and not stop.is_set()
+        self._ship(self.source.now() + QUIET_US * ended, everything=True)
+        while ended and self.spool.waiting_bytes and not stop.wait(0.05):
+            self.systemd.moved()  # nothing is in a hurry: the recording is over
+        drained = self.uplink.stop(DRAIN_S)
+        self.spool.close()
+        return drained
+
+    def _obey(self, reply: Reply) -> None:
+        for order in reply.orders:
+            self.orders.receive(order)

@@ -1,0 +1,131 @@
+"""What an agent can be told: defaults, then its file, then the environment, then flags.
+
+The file is ``agent.toml`` in the state folder, written by ``dijkwacht-agent join``; a variable is
+``DIJKWACHT_AGENT_`` and the setting's name in capitals. A name that no setting has is an error.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from dijkwacht_records.errors import SettingsError
+from dijkwacht_records.replies import OrderKind
+
+VARIABLE: Final = "DIJKWACHT_AGENT_"
+
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+Seconds = Annotated[float, Meta(gt=0, le=3600)]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every setting of the agent; sizes in bytes, durations in seconds."""
+
+    site: Name | None = None
+    """The site it belongs to; learnt on joining, as are the next three."""
+    agent: Name | None = None
+    """Its own name within the site."""
+    url: str | None = None
+    """Where its collector listens: http(s)://host:port."""
+    orders_key: str | None = None
+    """Ed25519 public key (hex) that signs the collector's orders."""
+    ca_file: str | None = None
+    """PEM file of the authority that signed the collector's certificate; none: the system's."""
+    interface: str | None = None
+    """What to listen on; none: the interface of the default route."""
+    local: list[str] | None = None
+    """What is inside, as CIDRs; none: private ranges and the interface's own prefix."""
+    consents: list[OrderKind] = []
+    """Orders of the collector that the owner allows."""
+    spool_max_bytes: Annotated[int, Meta(ge=1 << 20)] = 256 * 1024 * 1024
+    """Most bytes that wait on disk for the collector; past it the oldest rows are lost, and counted."""
+    heartbeat_s: Seconds = 10.0
+    """Time between two rows about the agent itself."""
+    system_s: Seconds = 5.0
+    """Time between two samples of the machine's metrics."""
+
+
+def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where the agent keeps key, token, settings and spool: systemd's choice, or ``var/agent``."""
+    given = environment.get("STATE_DIRECTORY", "").partition(":")[0]
+    return Path(given or "var/agent")
+
+
+def read_settings(
+    state: Path, environment: Mapping[str, str] = os.environ, flags: Mapping[str, Any] = {}
+) -> Settings:
+    """The settings that hold. ``flags`` that are ``None`` were not given.
+
+    Raises `SettingsError` with a sentence that names where, which setting, and what is allowed.
+    """
+    path = state / "agent.toml"
+    merged = _checked(str(path), _read_file(path))
+    for variable, text in environment.items():
+        if variable.startswith(VARIABLE):
+            name = variable.removeprefix(VARIABLE).lower()
+            merged |= _checked(f"the environment ({variable})", {name: _from_text(name, text)})
+    given = {name: value for name, value in flags.items() if value is not None}
+    merged |= _checked("the command line", given)
+    return _convert("settings", merged)
+
+
+def write_settings(state: Path, settings: Settings) -> None:
+    """Write what differs from the defaults to the state folder's file (mode 0600), at once whole."""
+    default = Settings()
+    lines = [
+        f"{name} = {msgspec.json.encode(value).decode()}\n"  # JSON's texts and lists are TOML's
+        for name in Settings.__struct_fields__
+        if (value := getattr(settings, name)) != getattr(default, name)
+    ]
+    write_private(state / "agent.toml", "".join(lines).encode())
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Replace ``path`` by ``content``, readable by the owner alone, never half."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read as TOML: {error}") from None
+
+
+def _from_text(name: str, text: str) -> Any:
+    if name in {"local", "consents"}:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    return text
+
+
+def _checked(where: str, values: dict[str, Any]) -> dict[str, Any]:
+    for name in values:
+        if name not in Settings.__struct_fields__:
+            near = difflib.get_close_matches(name, Settings.__struct_fields__, 1)
+            hint = f"did you mean {near[0]!r}?" if near else "see docs/agent.md for all of them"
+            raise SettingsError(f"{where}: {name!r} is no setting of the agent; {hint}")
+    _convert(where, values)
+    return values
+
+
+def _convert(where: str, values: dict[str, Any]) -> Settings:
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        message = str(error).replace(" - at `$.", " (setting `")
+        raise SettingsError(f"{where}: {message}{')' * ('(setting' in message)}") from None

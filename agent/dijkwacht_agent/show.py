@@ -1,0 +1,104 @@
+"""Print exactly what leaves the network: batches, read back from the bytes that would be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from dijkwacht_agent.batches import Parcel
+from dijkwacht_records.addresses import format_address, format_mac
+from dijkwacht_records.tables import TABLES, Column, ConnState, FlowState, Row, Value
+from dijkwacht_records.wire import Batch, decode, unpack_rows
+
+_MACS: Final = frozenset(("client_mac", "eth_src", "sender_mac", "target_mac"))
+_WORDS: Final = {"state": FlowState, "conn_state": ConnState}
+
+SENTENCES: Final = {
+    "en": {
+        "batch": "batch {seq} of {agent} at {site}: {size} bytes, {rows} rows",
+        "rest": "A field that is 0 or empty is not printed. Nothing else leaves: no payload, no key.",
+        "sum": "{batches} batches, {size} bytes on the wire, {rows} rows: {each:.1f} bytes a row",
+        "none": "nothing was seen, so nothing would leave",
+    },
+    "nl": {
+        "batch": "pakket {seq} van {agent} bij {site}: {size} bytes, {rows} regels",
+        "rest": "Een veld dat 0 of leeg is, staat er niet bij. Verder gaat niets weg: geen inhoud, geen sleutel.",
+        "sum": "{batches} pakketten, {size} bytes over de lijn, {rows} regels: {each:.1f} bytes per regel",
+        "none": "er is niets gezien, dus er zou niets weggaan",
+    },
+}
+
+
+def show(parcels: Iterable[Parcel], language: str = "en") -> Iterator[str]:
+    """Lines for people: a line a batch, a line a row, grouped by table, and the sum."""
+    say = SENTENCES[language]
+    batches = size = rows = 0
+    for parcel in parcels:
+        batch = decode(parcel.wire)
+        batches, size, rows = batches + 1, size + len(parcel.wire), rows + batch.rows
+        yield say["batch"].format(**_head(batch, parcel))
+        for number, table in enumerate(TABLES):
+            found = [row for which, row in unpack_rows(batch) if which == number]
+            if found:
+                yield f"  {table.name}: {table.meaning}"
+                yield from (f"    {_line(number, row)}" for row in found)
+    if batches:
+        yield say["rest"]
+        yield say["sum"].format(batches=batches, size=size, rows=rows, each=size / max(1, rows))
+    else:
+        yield say["none"]
+
+
+def show_json(parcels: Iterable[Parcel]) -> Iterator[str]:
+    """JSON lines for programs: a batch's head, then its rows with every field, in their order."""
+    for parcel in parcels:
+        batch = decode(parcel.wire)
+        yield _json({"batch": _head(batch, parcel)})
+        for number, row in unpack_rows(batch):
+            columns = TABLES[number].columns
+            fields = {c.name: _plain(c, v) for c, v in zip(columns, row, strict=True)}
+            yield _json({"table": TABLES[number].name, **fields})
+
+
+def _head(batch: Batch, parcel: Parcel) -> dict[str, Any]:
+    return {
+        "site": batch.site,
+        "agent": batch.agent,
+        "boot": batch.boot.hex(),
+        "seq": batch.seq,
+        "sent": batch.sent,
+        "size": len(parcel.wire),
+        "rows": batch.rows,
+    }
+
+
+def _line(number: int, row: Row) -> str:
+    columns = TABLES[number].columns
+    time = datetime.fromtimestamp(int(row[0]) / 1e6, UTC).isoformat(timespec="milliseconds")
+    fields = [
+        f"{column.name}={_word(column, value)}"
+        for column, value in zip(columns[1:], row[1:], strict=True)
+        if value not in {0, "", bytes(16)}
+    ]
+    return " ".join([time.replace("+00:00", "Z"), *fields])
+
+
+def _word(column: Column, value: Value) -> str:
+    if column.name in _WORDS:
+        return _WORDS[column.name](int(value)).name
+    text = str(_plain(column, value))
+    # Names come from the network: they must not steer the terminal.
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
+
+
+def _plain(column: Column, value: Value) -> Value:
+    if isinstance(value, bytes):
+        return format_address(value)
+    return format_mac(int(value)) if column.name in _MACS else value
+
+
+def _json(found: dict[str, Any]) -> str:
+    return msgspec.json.encode(found).decode()
