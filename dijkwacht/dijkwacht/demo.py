@@ -1,0 +1,219 @@
+"""A whole lab on this machine: collector, console and one agent on a recording of an attacked office.
+
+Everything is real but the time: the recording is played faster than it happened, and its own times are
+kept. Nothing leaves this machine, and nothing stays on it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.resources import files
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from dijkwacht.player import Player, cut
+from dijkwacht.progress import clock_text
+from dijkwacht.recording import Recorded
+from dijkwacht.stage import AgentOnStage, CollectorOnStage, free_port
+from dijkwacht_lab.labels import ACCEPTED
+from dijkwacht_lab.office.truth import Attacked, Truth, read
+from dijkwacht_records.addresses import format_address, pack_address
+from dijkwacht_records.errors import UnreadableInput
+
+RECORDING: Final = Path(str(files("dijkwacht_lab"))) / "recordings" / "office"
+PLAY_S: Final = 20.0
+"""How long the recording is stretched or pressed to, in seconds of ours."""
+SITE: Final = "bakery"
+_MEDIUM: Final = 3
+_SETTLE_S: Final = 60.0
+_LOOK_S: Final = 0.25
+_WARM_ROWS: Final = 3000
+_ADDRESS: Final = re.compile(r"[0-9a-fA-F.:]*[0-9a-fA-F]")
+
+Finding = Mapping[str, Any]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's own arguments."""
+    parser.add_argument(
+        "--once", action="store_true", help="end with a summary when the recording ends"
+    )
+    parser.add_argument(
+        "--port", type=int, default=8470, metavar="N", help="of the console (default: 8470)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0 if every attack of the recording was found (or somebody pressed Ctrl-C)."""
+    return perform(RECORDING, once=args.once, port=args.port)
+
+
+def perform(folder: Path, *, once: bool, port: int = 0) -> int:
+    """Play the recording in ``folder`` (``traffic.pcap`` and ``truth.json``); the exit code."""
+    truth = _truth(folder / "truth.json")
+    recording = folder / "traffic.pcap"
+    tell("Dijkwacht: one collector and one agent, on this machine only (127.0.0.1).")
+    tell(f"The recording: {truth.story} {truth.frames:,} packets, {len(truth.attacks)} attacks.")
+    _compile(recording)
+    with tempfile.TemporaryDirectory(prefix="dijkwacht-demo-") as state:
+        collector = CollectorOnStage(Path(state) / "collector", free_port(port))
+        agent: AgentOnStage | None = None
+        try:
+            collector.start()
+            tell(f"Collector runs. Console: {collector.url}/")
+            speed = max(1.0, (truth.stop - truth.start) / 1e6 / PLAY_S)
+            code = collector.join_code(SITE)
+            agent = AgentOnStage(Path(state) / "agent", code, "till", recording, speed)
+            tell(f"Site {SITE!r} added; its agent has joined with a one-time code.")
+            tell(
+                f"The recording plays {speed:.0f} times as fast as it happened, with its own times."
+            )
+            show = Show(truth, agent.disguise)
+            agent.start()
+            while agent.playing:
+                show.news(collector.get("/v1/incidents"))
+                time.sleep(_LOOK_S)
+            collector.settle(_SETTLE_S)
+            show.news(collector.get("/v1/incidents"))
+            all_found = show.summary(agent.packets)
+            if once:
+                return 0 if all_found else 1
+            tell(f"The recording is over; the console stays at {collector.url}/ until Ctrl-C.")
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            tell("Stopping.")
+        finally:
+            if agent is not None:
+                agent.stop()
+            collector.stop()
+    return 0
+
+
+def tell(sentence: str) -> None:
+    """One line to whoever watches."""
+    sys.stdout.write(sentence + "\n")
+    sys.stdout.flush()
+
+
+class Show:
+    """Prints incidents as they are found and holds them against the truth at the end.
+
+    The collector knows inside addresses by pseudonyms only; ``disguise`` is the site's own knowledge
+    of who is who, and never leaves this process.
+    """
+
+    def __init__(self, truth: Truth, disguise: Callable[[bytes], bytes]) -> None:
+        self.truth = truth
+        self._disguise = disguise
+        self._who = {self._called(address): name for name, address in truth.hosts.items()}
+        self._shown: set[str] = set()
+        self._findings: Sequence[Finding] = ()
+
+    def news(self, findings: Sequence[Finding]) -> None:
+        """Print what has become an incident since the last call."""
+        self._findings = findings
+        for finding in sorted(_loud(findings), key=lambda f: f["start_time"]):
+            uid = finding["finding_info"]["uid"]
+            if uid not in self._shown:
+                self._shown.add(uid)
+                tell(self._line(finding))
+
+    def summary(self, packets: int) -> bool:
+        """Print the table; whether every attack was found."""
+        loud = list(_loud(self._findings))
+        tell("")
+        tell(
+            f"{packets:,} packets, {len(loud)} incidents, {len(self._findings) - len(loud)} for context."
+        )
+        tell(f"{'attack':<12}{'with':<10}{'by':<28}{'found as':<14}technique")
+        found_all = True
+        for attack in self.truth.attacks:
+            by = next((f for f in loud if self._is(f, attack)), None)
+            found_all &= by is not None
+            who = self._name(self._called(attack.attacker))
+            found = by["finding_info"]["types"][0] if by else "not found"
+            tell(
+                f"{attack.kind:<12}{attack.tool:<10}{who:<28}{found:<14}{_technique(by) if by else ''}"
+            )
+        attacks = len(self.truth.attacks)
+        others = sum(not any(self._is(f, a) for a in self.truth.attacks) for f in loud)
+        tell(
+            f"{'All' if found_all else 'Not all'} of {attacks} attacks found; {others} incidents besides."
+        )
+        return found_all
+
+    def _is(self, finding: Finding, attack: Attacked) -> bool:
+        accepted = ACCEPTED.get(attack.kind, frozenset({attack.kind}))
+        if finding["finding_info"]["types"][0] not in accepted:
+            return False
+        attacker = self._called(attack.attacker)
+        sources = [e.get("src_endpoint", {}) for e in finding["evidences"]]
+        return any(s.get("ip") == attacker for s in sources)
+
+    def _line(self, finding: Finding) -> str:
+        info = finding["finding_info"]
+        sentence = _ADDRESS.sub(lambda m: self._name(m[0]), info["title"])
+        when = clock_text(finding["start_time"] * 1000)
+        severity = finding["severity"].lower()
+        return (
+            f"  {when}  {severity:<7} {info['types'][0]:<11} {_technique(finding):<44} {sentence}"
+        )
+
+    def _name(self, address: str) -> str:
+        return f"{address} ({self._who[address]})" if address in self._who else address
+
+    def _called(self, address: str) -> str:
+        return format_address(self._disguise(pack_address(address)))
+
+
+def _loud(findings: Iterable[Finding]) -> Iterable[Finding]:
+    return (f for f in findings if f["severity_id"] >= _MEDIUM)
+
+
+def _technique(finding: Finding) -> str:
+    for attack in finding["finding_info"]["attacks"]:
+        technique = attack.get("sub_technique", attack["technique"])
+        return f"{technique['uid']} {technique['name']}"
+    return ""
+
+
+def _truth(path: Path) -> Truth:
+    try:
+        return read(path)
+    except OSError as error:
+        raise UnreadableInput(
+            str(path), "start", f"the shipped recording ({error.strerror})"
+        ) from None
+    except msgspec.MsgspecError as error:
+        raise UnreadableInput(str(path), "start", f"the truth of a recording ({error})") from None
+
+
+def _compile(recording: Path) -> None:
+    """Run every kernel once, so that compiling is not taken for detecting."""
+    tell("Getting the detectors ready (compiled once on a machine, about half a minute) …")
+    began, done = time.monotonic(), threading.Event()
+
+    def count() -> None:
+        while not done.wait(5):
+            tell(f"  … {time.monotonic() - began:.0f} s")
+
+    counter = threading.Thread(target=count, daemon=True)
+    counter.start()
+    try:
+        with Player() as player:
+            for batch in cut(islice(Recorded([recording]).rows(), _WARM_ROWS), 500):
+                player.play("warm-up", batch)
+            player.finish()
+    finally:
+        done.set()
+        counter.join()
+    tell(f"Ready after {time.monotonic() - began:.0f} s.")
