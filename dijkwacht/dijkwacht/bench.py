@@ -1,0 +1,55 @@
+"""Measure the hot paths on generated input: one JSON object each, in base units.
+
+What is measured lives in dijkwacht_lab/bench, one module a path with a function ``measure``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import inspect
+import sys
+from typing import Any, Final
+
+import msgspec
+
+from dijkwacht.progress import say
+from dijkwacht_records.errors import SettingsError
+
+PATHS: Final = {
+    "engine": "rows a second through decode, state, every detector and policy",
+    "intake": "rows and posts a second from HTTP to durable to scored",
+    "capture": "packets a CPU second through the meter",
+    "latency": "seconds from arrival to incident",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's own arguments."""
+    parser.add_argument(
+        "path", choices=sorted(PATHS), help="; ".join(f"{k}: {v}" for k, v in PATHS.items())
+    )
+    parser.add_argument("--peers", action="store_true", help="also what is installed of others")
+    parser.add_argument("--json", action="store_true", help="one JSON object on one line")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print."""
+    name = f"dijkwacht_lab.bench.{args.path}"
+    try:
+        measure = importlib.import_module(name).measure
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise SettingsError(
+                f"bench {args.path} needs {error.name}: pip install 'dijkwacht[lab]'"
+            ) from None
+        raise SettingsError(f"bench {args.path}: not measured in this version") from None
+    options: dict[str, Any] = {}
+    if args.peers:
+        if "peers" not in inspect.signature(measure).parameters:
+            raise SettingsError(f"bench {args.path}: no peer of this path is measured")
+        options["peers"] = True
+    say(f"measuring {PATHS[args.path]} …")
+    result = msgspec.json.encode(measure(**options))
+    sys.stdout.write((result if args.json else msgspec.json.format(result)).decode() + "\n")
+    return 0
