@@ -8,10 +8,12 @@ import pytest
 
 from dijkwacht.cli import main as dijkwacht
 from dijkwacht_agent.cli import main as dijkwacht_agent
+from dijkwacht_detectors.checks import check_detector
+from dijkwacht_detectors.discover import load_detectors
 
 PROGRAMS = {"dijkwacht": dijkwacht, "dijkwacht-agent": dijkwacht_agent}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-QUOTED = re.compile(r"<!-- quoted from (\S+) -->\n+```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+QUOTED = re.compile(r"# from (\S+)\n")
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 
 
@@ -59,19 +61,21 @@ def _check_command(words, capsys, page):
             assert word.partition("=")[0] in said, f"{page}: {shlex.join(words)}"
 
 
-def test_quoted_code_is_what_its_file_holds(root):
+def test_python_on_a_page_is_quoted_from_a_file(root):
+    """A block begins ``# from FILE``, and FILE holds the rest of it, line by line."""
     for page in _pages(root):
-        for name, block in QUOTED.findall(page.read_text("utf-8")):
-            assert block.strip() in (root / name).read_text("utf-8"), f"{page.name}: {name}"
+        for language, block in FENCE.findall(page.read_text("utf-8")):
+            if language in {"python", "py"} and ">>>" not in block:
+                quoted = QUOTED.match(block)
+                assert quoted, f"{page.name}: says not where it is from:\n{block}"
+                text = (root / quoted[1]).read_text("utf-8")
+                assert block[quoted.end() :].strip("\n") in text, f"{page.name}: {quoted[1]}"
 
 
-def test_python_on_a_page_is_quoted_from_a_file_that_runs(root):
-    for page in _pages(root):
-        text = page.read_text("utf-8")
-        quoted = {block for _, block in QUOTED.findall(text)}
-        for language, block in FENCE.findall(text):
-            if language in {"python", "py"}:
-                assert ">>>" in block or block in quoted, f"{page.name}:\n{block}"
+def test_quoted_detectors_keep_the_contract(root):
+    for example in root.glob("docs/examples/*.py"):
+        for detector in load_detectors(example):
+            check_detector(detector)
 
 
 def test_examples_on_pages_run(root):
