@@ -1,0 +1,153 @@
+"""ARP spoofing: one machine claims the address of another, to stand in between.
+
+Looks at who claims which address on the local network, and whether anyone asked. An address that
+changes hands to and fro within seconds has two claimants; answers without a question, again and
+again, rewrite the memory of others; a machine that does so for several addresses wants to be
+several machines. The score is log₂ of that.
+
+Limits: failover clusters move an address once and announce it; a re-lease of an address comes
+hours later; probes from 0.0.0.0 claim nothing: all of these weigh little. Requests that the sensor
+cannot see, such as direct ones on a switch without a mirror port, make their answers look unasked.
+
+>>> from dijkwacht_detectors.checks import score_rows
+>>> claims = [{"time": i * 10**6, "op": 2, "sender_mac": 5 + i % 2, "sender_h": 1, "target_h": 9}
+...           for i in range(16)]
+>>> float(score_rows(ArpSpoof(), claims)[-1].round(1))
+6.2
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import numpy as np
+from numba import njit
+
+from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
+from dijkwacht_detectors.decay import left
+from dijkwacht_detectors.entities import mix
+
+_PLACES = 256  # addresses remembered a site: a whole /24
+_PROBES = 8
+
+
+class ArpSpoof(RowDetector):
+    """Addresses claimed by two machines, and answers that nobody asked for."""
+
+    name = "arp_spoof"
+    table = "arp"
+    reads = ("op", "sender_mac", "sender_h", "target_h")
+    entity: ClassVar[Entity] = "site"
+    kind = "arp"
+    technique = "T1557.002"
+    facts = ("changed_hands", "unasked", "addresses_claimed")
+    who = Who(src="sender_h", mac="sender_mac", dst="target_h", port="")
+    subject: ClassVar[Literal["src", "dst", "mac", "agent"]] = "mac"
+    entities_per_site = 1
+    state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
+        "address": ("u8", (_PLACES,)),
+        "mac": ("i8", (_PLACES,)),
+        "claimed": ("i8", (_PLACES,)),
+        "asked": ("i8", (_PLACES,)),
+        "flips": ("f4", (_PLACES,)),
+        "unasked": ("f4", (_PLACES,)),
+    }
+
+    half_life_s = 120.0
+    quick_s = 60.0
+    """A claimant who is replaced within this is still there."""
+    answer_s = 3.0
+    """An answer that comes later than this after the last question was not asked for."""
+
+    def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
+        """Score each claim."""
+        _fold(
+            rows.time, rows.slot, rows.fresh, rows["op"], rows["sender_mac"], rows["sender_h"],
+            rows["target_h"], state["address"], state["mac"], state["claimed"], state["asked"],
+            state["flips"], state["unasked"], self.half_life_s * 1e6, self.quick_s * 1e6,
+            self.answer_s * 1e6, scores, facts,
+        )  # fmt: skip
+
+    def explain(self, facts: Mapping[str, float]) -> Explanation:  # noqa: ARG002  # no number helps here
+        """Say whose place is being taken."""
+        return Explanation(
+            "A device on your network pretends to be {src}.",
+            "Een apparaat in uw netwerk doet zich voor als {src}.",
+            "It can read and change what others send by way of {src}. Do no banking and enter no "
+            "passwords on this network until the device is found; unplug visitors' devices first. "
+            "Was a router or server replaced just now, then this is normal.",
+            "Het kan meelezen met wat anderen via {src} versturen, en dat veranderen. Bankier niet en "
+            "typ geen wachtwoorden op dit netwerk tot het apparaat gevonden is; begin met apparaten "
+            "van bezoekers. Is er zojuist een router of server vervangen, dan is dit normaal.",
+        )
+
+
+@njit(cache=True, nogil=True)
+def _place(address, claimed, asked, key):  # type: ignore[no-untyped-def]
+    """The place of ``key``, or of the one silent for longest among those it may take."""
+    oldest = -1
+    for k in range(_PROBES):
+        at = np.int64((key + np.uint64(k)) % np.uint64(_PLACES))
+        if address[at] == key:
+            return at, True
+        if address[at] == 0:
+            return at, False
+        if oldest < 0 or max(claimed[at], asked[at]) < max(claimed[oldest], asked[oldest]):
+            oldest = at
+    return oldest, False
+
+
+@njit(cache=True, nogil=True)
+def _fold(  # type: ignore[no-untyped-def]
+    time, slot, fresh, op, sender_mac, sender_h, target_h, address, mac, claimed, asked, flips,
+    unasked, half_life, quick, answer, scores, facts,
+):  # fmt: skip
+    never = np.int64(-(1 << 62))
+    for i in range(len(time)):
+        e, t = slot[i], time[i]
+        if fresh[i]:
+            address[e] = 0
+        if op[i] == 1 and target_h[i, 1] != sender_h[i, 1]:
+            key = mix(target_h[i, 0], target_h[i, 1]) | np.uint64(1)
+            at, known = _place(address[e], claimed[e], asked[e], key)
+            if not known:
+                address[e, at] = key
+                mac[e, at] = 0
+                claimed[e, at] = never
+                flips[e, at] = unasked[e, at] = 0.0
+            asked[e, at] = t
+        if sender_mac[i] == 0 or (sender_h[i, 1] & np.uint64(0xFFFFFFFF)) == 0:
+            continue
+        key = mix(sender_h[i, 0], sender_h[i, 1]) | np.uint64(1)
+        at, known = _place(address[e], claimed[e], asked[e], key)
+        if not known:
+            address[e, at] = key
+            mac[e, at] = 0
+            claimed[e, at] = asked[e, at] = never
+            flips[e, at] = unasked[e, at] = 0.0
+        who = sender_mac[i]
+        if claimed[e, at] > never:
+            silent = t - claimed[e, at]
+            kept = left(silent, half_life)
+            flips[e, at] *= kept
+            unasked[e, at] *= kept
+            if mac[e, at] != who:
+                flips[e, at] += left(silent, quick)
+        if op[i] == 2 and (asked[e, at] == never or t - asked[e, at] > answer):
+            # to all, as after a change of cable, or to one machine whose memory it rewrites
+            unasked[e, at] += 0.3 if target_h[i, 1] == sender_h[i, 1] else 1.0
+        mac[e, at] = who
+        claimed[e, at] = t
+        others, strongest = 0, 0.0
+        for k in range(_PLACES):
+            if address[e, k] and mac[e, k] == who and claimed[e, k] > t - half_life * 5:
+                others += 1
+                if k != at:
+                    strongest = max(strongest, unasked[e, k] * left(t - claimed[e, k], half_life))
+        pushed = max(unasked[e, at], strongest) * (2.0 * min(others, 5) - 1.0)
+        weight = 4.0 * flips[e, at] + pushed
+        if weight > 0.05:
+            scores[i] = math.log2(1.0 + weight)
+            facts[i, 0], facts[i, 1], facts[i, 2] = flips[e, at], unasked[e, at], others

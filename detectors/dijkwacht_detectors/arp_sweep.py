@@ -1,0 +1,94 @@
+"""Sweeping: one machine asks the local network who is where, address after address.
+
+Looks at ARP requests: how many different addresses did one hardware address ask for in the last
+minutes? A machine asks for those it has business with; a sweep asks for all of them, most of which
+nobody has. The score is log₂ of the number of different addresses.
+
+Limits: a router or a monitoring server asks for every machine of its network, so a network of many
+machines has a higher floor; probes for an address of one's own do not count.
+
+>>> from dijkwacht_detectors.checks import score_rows
+>>> asks = [{"op": 1, "sender_mac": 7, "sender_h": 1, "target_h": n} for n in range(2, 130)]
+>>> float(score_rows(ArpSweep(), asks)[-1].round(1))
+7.0
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+from numba import njit
+
+from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
+from dijkwacht_detectors.decay import left
+from dijkwacht_detectors.entities import mix
+from dijkwacht_detectors.novelty import is_new
+
+
+class ArpSweep(RowDetector):
+    """Different addresses asked for by one hardware address."""
+
+    name = "arp_sweep"
+    table = "arp"
+    reads = ("op", "sender_h", "target_h")
+    entity: ClassVar[Entity] = "orig"
+    kind = "scan"
+    technique = "T1018"
+    facts = ("addresses",)
+    who = Who(src="sender_h", mac="sender_mac", dst="target_h", port="")
+    entities_per_site = 1024
+    state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
+        "last": ("i8", ()),
+        "asked": ("f4", ()),
+        "seen": ("u8", (2, 16)),
+        "held": ("i4", ()),
+    }
+
+    half_life_s = 600.0
+
+    def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
+        """Score each address that is asked for the first time."""
+        _fold(
+            rows.time, rows.slot, rows.fresh, rows["op"], rows["sender_h"], rows["target_h"],
+            state["last"], state["asked"], state["seen"], state["held"],
+            self.half_life_s * 1e6, scores, facts,
+        )  # fmt: skip
+
+    def explain(self, facts: Mapping[str, float]) -> Explanation:
+        """Say how many addresses were tried."""
+        many = round(facts["addresses"])
+        return Explanation(
+            f"{{src}} asked the network for about {many} addresses, one after the other.",
+            f"{{src}} vroeg het netwerk naar ongeveer {many} adressen, het ene na het andere.",
+            "It makes a map of which machines there are. Scanners of IT suppliers do so too, and some "
+            "printers and apps when they are installed. If nobody you know is doing this now, "
+            "disconnect {src} and have it looked at.",
+            "Het brengt in kaart welke apparaten er zijn. Scanners van IT-leveranciers doen dat ook, en "
+            "sommige printers en apps bij het installeren. Is niemand die u kent hier nu mee bezig, "
+            "koppel {src} dan los en laat er iemand naar kijken.",
+        )
+
+
+@njit(cache=True, nogil=True)
+def _fold(  # type: ignore[no-untyped-def]
+    time, slot, fresh, op, sender_h, target_h, last, asked, seen, held, half_life, scores, facts
+):
+    for i in range(len(time)):
+        e = slot[i]
+        if fresh[i]:
+            last[e] = time[i]
+            asked[e] = 0.0
+            seen[e] = 0
+            held[e] = 0
+        sender, target = sender_h[i, 1], target_h[i, 1]
+        if op[i] != 1 or sender == target or (sender & np.uint64(0xFFFFFFFF)) == 0:
+            continue
+        if not is_new(seen, held, e, mix(target_h[i, 0], target)):
+            continue
+        asked[e] = asked[e] * left(time[i] - last[e], half_life) + 1.0
+        last[e] = time[i]
+        scores[i] = math.log2(1.0 + asked[e])
+        facts[i, 0] = asked[e]

@@ -1,0 +1,344 @@
+"""Does a detector keep the contract? Run `check_detector` on your own; the tests run it on ours.
+
+Here too: a small stage to try detectors on, which hands rows over as the engine does.
+"""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import pickle
+import sys
+import time as clock
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+from unittest import mock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dijkwacht_detectors.api import (
+    ENTITY_COLUMNS,
+    AnyDetector,
+    RowDetector,
+    Rows,
+    Scores,
+    SiteDetector,
+    Text,
+    WindowDetector,
+)
+from dijkwacht_detectors.entities import Entities, mix, mix_column
+from dijkwacht_records.tables import TABLE
+
+_INSIDE = 0x0A000000  # addresses given as small numbers become 10.0.0.n
+_DEFAULTS: dict[str, Any] = {
+    "time": 0, "state": 2, "proto": 6, "orig_h": 1, "resp_h": 2, "orig_pkts": 1, "rcode": 255,
+    "local_orig": 1, "metric": "", "agent": "agent",
+}  # fmt: skip
+
+
+class Stage:
+    """One detector with its memory, fed in steps: an engine of one page.
+
+    Rows are mappings of column names to values; what is missing takes a plain default, and an
+    address may be given as a small number, for 10.0.0.n. ``site`` is a number a site.
+    """
+
+    def __init__(self, detector: AnyDetector) -> None:
+        self.detector = detector
+        self.entities = Entities(detector.entities_per_site, detector.forget_after_s * 1_000_000)
+        self.state: dict[str, NDArray[Any]] = {}
+        self.pending: dict[int, list[Mapping[str, Any]]] = {}
+        self.by_site: dict[int, SiteDetector] = {}
+
+    def feed(self, rows: Sequence[Mapping[str, Any]]) -> tuple[Scores, Scores]:
+        """Hand over rows in order; return a score and the facts for each.
+
+        A window's scores come out with the step that closes it, so they are NaN here.
+        """
+        detector = self.detector
+        scores, facts = _blank(len(rows), len(detector.facts))
+        if isinstance(detector, RowDetector):
+            columns = self._rows(rows)
+            detector.fold(columns, self.state, scores, facts)
+        return scores, facts
+
+    def windows(self, rows: Sequence[Mapping[str, Any]]) -> tuple[Scores, Scores]:
+        """Score rows window by window, as far as they go; one score a row."""
+        detector = self.detector
+        assert isinstance(detector, (WindowDetector, SiteDetector))
+        scores, facts = _blank(len(rows), len(detector.facts))
+        length = detector.window_s * 1_000_000
+        places: dict[tuple[int, int], list[int]] = {}
+        for place, row in enumerate(rows):
+            places.setdefault((row.get("time", 0) // length, row.get("site", 0)), []).append(place)
+        for (_, site), at in sorted(places.items()):
+            window = self._rows([rows[place] for place in at])
+            if isinstance(detector, WindowDetector):
+                scores[at], facts[at] = detector.score(window, self.state)
+                detector.learn(window, self.state)
+            else:
+                own = self.by_site.setdefault(site, pickle.loads(pickle.dumps(detector)))  # noqa: S301  # our own bytes
+                scores[at] = own.score_many(window)
+                own.learn_many(window)
+        return scores, facts
+
+    def _rows(self, rows: Sequence[Mapping[str, Any]]) -> Rows:
+        detector = self.detector
+        table = TABLE[detector.table]
+        columns = {
+            c.name: _column([row.get(c.name, _DEFAULTS.get(c.name, "" if c.kind == "text" else 0))
+                             for row in rows], c.kind)
+            for c in table.columns
+        }  # fmt: skip
+        columns["agent"] = _column([row.get("agent", "agent") for row in rows], "text")
+        site = np.array([row.get("site", 0) for row in rows], np.int32)
+        key = np.zeros(len(rows), np.uint64)
+        mix_column(key, site.astype(np.uint64))
+        names = () if detector.entity == "site" else ENTITY_COLUMNS[detector.table][detector.entity]
+        for name in names:
+            _mix_in(key, columns[name])
+        slot, fresh = self.entities.resolve(site, key, columns["time"])
+        if isinstance(detector, (RowDetector, WindowDetector)):
+            self._make_room(detector)
+        return Rows({c: columns[c] for c in detector.reads}, columns["time"], site, slot, fresh)
+
+    def _make_room(self, detector: RowDetector | WindowDetector) -> None:
+        size = self.entities.capacity
+        for field, (kind, shape) in detector.state.items():
+            old = self.state.get(field)
+            if old is None or len(old) < size:
+                grown = np.zeros((size, *shape), kind)
+                if old is not None:
+                    grown[: len(old)] = old
+                self.state[field] = grown
+
+
+def score_rows(detector: AnyDetector, rows: Sequence[Mapping[str, Any]]) -> Scores:
+    """Scores of ``rows``, float64[n], in a fresh memory."""
+    stage = Stage(detector)
+    if isinstance(detector, RowDetector):
+        return stage.feed(rows)[0]
+    return stage.windows(rows)[0]
+
+
+def check_detector(detector: AnyDetector) -> None:
+    """Raise ``AssertionError``, saying what is wrong, unless ``detector`` keeps the contract."""
+    _check_declaration(detector)
+    _check_docstring(detector)
+    rows = sample_rows(detector.table, 600, seed=1)
+    _check_empty(detector)
+    _check_scores(detector, rows)
+    _check_strange_rows(detector)
+    _check_explanation(detector, rows)
+    _check_pickling(detector, rows)
+    _check_clock(detector, rows)
+    _check_sites(detector, rows)
+    if isinstance(detector, RowDetector):
+        _check_cuts(detector, rows)
+    if isinstance(detector, WindowDetector):
+        _check_purity(detector, rows)
+
+
+def sample_rows(table: str, count: int, seed: int) -> list[dict[str, Any]]:
+    """Rows of two sites with all kinds of values; the same for the same seed."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    now = 1_700_000_000_000_000
+    for _ in range(count):
+        now += int(rng.exponential(300_000))
+        row: dict[str, Any] = {"time": now, "site": int(rng.integers(2))}
+        for column in TABLE[table].columns[1:]:
+            if column.kind == "addr":
+                row[column.name] = int(rng.integers(1, 9))
+            elif column.kind == "text":
+                row[column.name] = f"n{int(rng.integers(40))}x{int(rng.integers(4))}.example.org"
+            elif column.kind == "float":
+                row[column.name] = float(rng.exponential(5.0))
+            else:
+                row[column.name] = int(rng.integers(0, (2, 3, 7, 60, 2000)[int(rng.integers(5))]))
+        if table == "flows":
+            row.update(part=int(rng.random() < 0.2), proto=int(rng.choice([6, 6, 17, 1])),
+                       start=now - int(rng.integers(2_000_000)))  # fmt: skip
+        rows.append(row)
+    return rows
+
+
+def _blank(rows: int, facts: int) -> tuple[Scores, Scores]:
+    return np.full(rows, np.nan), np.full((rows, facts), np.nan)
+
+
+def _column(values: list[Any], kind: str) -> Any:
+    if kind == "text":
+        texts = [str(value).encode() for value in values]
+        offsets = np.zeros(len(texts) + 1, np.int64)
+        np.cumsum([len(text) for text in texts], out=offsets[1:])
+        return Text(offsets, np.frombuffer(b"".join(texts), np.uint8))
+    if kind == "float":
+        return np.array(values, np.float64)
+    if kind == "addr":
+        return np.array([_address(value) for value in values], np.uint64).reshape(-1, 2)
+    return np.array(values, np.int64)
+
+
+def _address(value: int | bytes) -> tuple[int, int]:
+    if isinstance(value, bytes):
+        return int.from_bytes(value[:8], "big"), int.from_bytes(value[8:], "big")
+    return 0, (0xFFFF << 32) | (value if value > 0xFFFFFF else _INSIDE + value)
+
+
+def _mix_in(key: NDArray[np.uint64], column: Any) -> None:
+    if isinstance(column, Text):
+        mix_column(key, np.array([hash_text(column[i]) for i in range(len(key))], np.uint64))
+    elif column.ndim == 2:
+        mix_column(key, column[:, 0].copy())
+        mix_column(key, column[:, 1].copy())
+    else:
+        mix_column(key, column.astype(np.uint64))
+
+
+def hash_text(text: str) -> int:
+    """The same number for the same text in every process."""
+    value = 0
+    for byte in text.encode():
+        value = int(mix(np.uint64(value), np.uint64(byte + 1)))
+    return value
+
+
+def _run(
+    detector: AnyDetector, steps: Iterable[Sequence[Mapping[str, Any]]]
+) -> tuple[Scores, Scores]:
+    stage = Stage(detector)
+    feed = stage.feed if isinstance(detector, RowDetector) else stage.windows
+    parts = [feed(step) for step in steps]
+    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+
+
+def _check_declaration(detector: AnyDetector) -> None:
+    table = TABLE[detector.table]
+    for column in detector.reads:
+        table.index(column)
+    known = {c.name: c.kind for c in table.columns}
+    who = detector.who
+    for named, kind in (
+        (who.src, "addr"), (who.dst, "addr"), (who.port, "int"), (who.mac, "int"), (who.name, "text"),
+    ):  # fmt: skip
+        assert not named or known.get(named) == kind, f"who names {named!r}, which is no {kind}"
+    assert detector.name == type(detector).__module__.rpartition(".")[2], "the file bears the name"
+
+
+def _check_docstring(detector: AnyDetector) -> None:
+    module = sys.modules[type(detector).__module__]
+    finder, runner = doctest.DocTestFinder(), doctest.DocTestRunner(verbose=False)
+    tests = [t for t in finder.find(module, detector.name) if t.examples]
+    assert tests, "the docstring has no example that runs"
+    for test in tests:
+        assert runner.run(test, out=lambda _: None).failed == 0, f"{test.name}: its example fails"
+    assert inspect.getdoc(type(detector)), "the class has no docstring"
+
+
+def _check_empty(detector: AnyDetector) -> None:
+    scores, facts = _run(detector, [[]])
+    assert scores.shape == (0,)
+    assert facts.shape == (0, len(detector.facts))
+
+
+def _check_scores(detector: AnyDetector, rows: list[dict[str, Any]]) -> None:
+    scores, facts = _run(detector, [rows])
+    assert scores.dtype == np.float64, "scores are float64"
+    assert scores.shape == (len(rows),), "one score a row"
+    assert not np.isinf(scores).any(), "scores are finite or NaN"
+    said = ~np.isnan(scores)
+    assert np.isfinite(np.nan_to_num(facts[said])).all(), "facts are finite"
+
+
+def _check_strange_rows(detector: AnyDetector) -> None:
+    extreme = [0, -1, 1, 2**62, -(2**62), 2**31, 255, 65535]
+    rows = []
+    for n, value in enumerate(extreme * 4):
+        row: dict[str, Any] = {"time": 1_000_000 * n}
+        for column in TABLE[detector.table].columns[1:]:
+            if column.kind == "addr":
+                row[column.name] = bytes([n] * 16)
+            elif column.kind == "text":
+                row[column.name] = ("", ".", "…\x00", "a." * 500)[n % 4]
+            elif column.kind == "float":
+                row[column.name] = (float("nan"), float("inf"), -1e308, 1e308)[n % 4]
+            else:
+                row[column.name] = value
+        rows.append(row)
+    scores, _ = _run(detector, [rows])
+    assert not np.isinf(scores).any(), "extreme values give infinite scores"
+
+
+def _check_explanation(detector: AnyDetector, rows: list[dict[str, Any]]) -> None:
+    scores, facts = _run(detector, [rows])
+    told = [dict(zip(detector.facts, row, strict=True)) for row in np.nan_to_num(facts)[:50]]
+    told += [dict.fromkeys(detector.facts, 0.0), dict.fromkeys(detector.facts, 1e12)]
+    for numbers in told:
+        numbers["score"] = float(np.nan_to_num(scores).max())
+        words = detector.explain(numbers)
+        for text in (words.title_en, words.title_nl, words.desc_en, words.desc_nl):
+            filled = text.format(src="A", dst="B", port="1", name="N")
+            assert filled.strip(), "an explanation is empty"
+
+
+def _check_pickling(detector: AnyDetector, rows: list[dict[str, Any]]) -> None:
+    length = 60_000_000
+    half = next(
+        n for n, row in enumerate(rows) if row["time"] // length != rows[0]["time"] // length
+    )
+    whole = _run(detector, [rows[:half], rows[half:]])
+    stage = Stage(detector)
+    feed = "feed" if isinstance(detector, RowDetector) else "windows"
+    first = getattr(stage, feed)(rows[:half])
+    stage = pickle.loads(pickle.dumps(stage))  # noqa: S301  # our own bytes
+    rest = getattr(stage, feed)(rows[half:])
+    assert _same(whole[0], np.concatenate((first[0], rest[0]))), "a restart changes scores"
+    assert _same(whole[1], np.concatenate((first[1], rest[1]))), "a restart changes facts"
+
+
+def _check_clock(detector: AnyDetector, rows: list[dict[str, Any]]) -> None:
+    def refuse(*_: object) -> float:
+        raise AssertionError("a detector reads the clock")
+
+    with (
+        mock.patch.object(clock, "time", refuse),
+        mock.patch.object(clock, "time_ns", refuse),
+        mock.patch.object(clock, "monotonic", refuse),
+    ):
+        _run(detector, [rows[:50]])
+
+
+def _check_sites(detector: AnyDetector, rows: list[dict[str, Any]]) -> None:
+    """Each site scored alone, and all sites in turn, give what they give together."""
+    together = _run(detector, [rows])[0]
+    for site in (0, 1):
+        own = [n for n, row in enumerate(rows) if row["site"] == site]
+        alone = _run(detector, [[rows[n] for n in own]])[0]
+        assert _same(together[own], alone), "another site's rows change a site's scores"
+
+
+def _check_cuts(detector: RowDetector, rows: list[dict[str, Any]]) -> None:
+    whole = _run(detector, [rows])
+    for size in (1, 7, 100):
+        edges = [*range(0, len(rows), size), len(rows)]
+        cut = _run(detector, [rows[a:b] for a, b in pairwise(edges)])
+        assert _same(whole[0], cut[0]), f"steps of {size} rows change scores"
+        assert _same(whole[1], cut[1]), f"steps of {size} rows change facts"
+
+
+def _check_purity(detector: WindowDetector, rows: list[dict[str, Any]]) -> None:
+    stage = Stage(detector)
+    stage.windows(rows[:300])
+    window = stage._rows(rows[300:])  # noqa: SLF001  # the suite and its stage are one
+    before = {field: values.copy() for field, values in stage.state.items()}
+    first = detector.score(window, stage.state)
+    for field, values in before.items():
+        assert _same(values, stage.state[field]), f"scoring changes the state field {field!r}"
+    assert _same(first[0], detector.score(window, stage.state)[0]), "scoring twice differs"
+
+
+def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    return a.tobytes() == b.tobytes()

@@ -1,0 +1,314 @@
+"""DNS tunnels and generated names: questions that carry data, or guess where the master lives.
+
+Looks at the questions of each machine, domain by domain. Data that leaves through DNS shows as one
+domain under which name after name is new, long and mixed; data that comes in, as record types that
+a workstation never asks for (NULL, CNAME, private ones), or rarely (TXT, MX), under names that are
+no mail domain. A name whose last label can be no top-level domain goes to a tunnel's own server.
+The score is log₂ of the odd names of the last minutes. Names that do not exist, each in another
+domain, count as well: so infected machines look for their master.
+
+Limits: security products and content networks put data into names too, always as A or AAAA, which
+therefore count for little; a slow tunnel that asks for addresses only stays among them. Reverse
+lookups, service discovery and block lists (digits only) do not count.
+
+>>> from dijkwacht_detectors.checks import score_rows
+>>> names = [f"{n * 0x9E3779B97F4A7C15 % 2**64:016x}{n:020x}.t.example.com" for n in range(64)]
+>>> asked = [{"query": name, "qtype": 16, "question": 1, "resp_p": 53} for name in names]
+>>> float(score_rows(DnsTunnel(), asked)[-1].round(1))
+7.2
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+from numba import njit
+
+from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
+from dijkwacht_detectors.decay import left
+from dijkwacht_detectors.entities import mix
+from dijkwacht_detectors.novelty import is_new
+
+_DOMAINS = 8  # domains remembered an originator
+_A, _NS, _CNAME, _SOA, _NULL, _PTR, _MX, _TXT, _AAAA, _SRV = 1, 2, 5, 6, 10, 12, 15, 16, 28, 33
+_NAPTR, _DS, _RRSIG, _DNSKEY, _TLSA, _SVCB, _HTTPS, _ANY = 35, 43, 46, 48, 52, 64, 65, 255
+_NX = 3
+
+
+class DnsTunnel(RowDetector):
+    """Domains under which a machine asks for many odd names."""
+
+    name = "dns_tunnel"
+    table = "dns"
+    reads = ("query", "qtype", "question", "rcode", "resp_p")
+    entity: ClassVar[Entity] = "orig"
+    kind = "dns"
+    technique = "T1071.004"
+    facts = ("odd_names", "names", "missing_domains", "length")
+    who = Who(name="query")
+    entities_per_site = 1024
+    state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
+        "domain": ("u8", (_DOMAINS,)),
+        "asked": ("i8", (_DOMAINS,)),
+        "odd": ("f4", (_DOMAINS,)),
+        "names": ("f4", (_DOMAINS,)),
+        "types": ("u1", (_DOMAINS,)),
+        "rare": ("f4", ()),
+        "rare_at": ("i8", ()),
+        "missing": ("f4", ()),
+        "missed": ("i8", ()),
+        "seen": ("u8", (2, 16)),
+        "held": ("i4", ()),
+    }
+
+    half_life_s = 600.0
+
+    def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
+        """Score each question, and each answer that says there is no such name."""
+        query = rows["query"]
+        _fold(
+            rows.time, rows.slot, rows.fresh, query.offsets, query.blob, rows["qtype"],
+            rows["question"], rows["rcode"], rows["resp_p"], state["domain"], state["asked"],
+            state["odd"], state["names"], state["types"], state["rare"], state["rare_at"],
+            state["missing"], state["missed"], state["seen"], state["held"],
+            self.half_life_s * 1e6, scores, facts,
+        )  # fmt: skip
+
+    def explain(self, facts: Mapping[str, float]) -> Explanation:
+        """Say whether names carry data or do not exist."""
+        if facts["missing_domains"] > facts["odd_names"]:
+            many = round(facts["missing_domains"])
+            return Explanation(
+                f"{{src}} asked for about {many} internet names that do not exist, such as {{name}}.",
+                f"{{src}} vroeg naar ongeveer {many} internetnamen die niet bestaan, zoals {{name}}.",
+                "Some malware guesses names until one belongs to its master. Run a virus scan on "
+                "{src}; if it finds nothing and this goes on, have it looked at.",
+                "Sommige kwaadaardige programma's raden namen tot er een van hun meester is. Doe een "
+                "virusscan op {src}; vindt die niets en houdt dit aan, laat er dan iemand naar kijken.",
+            )
+        return Explanation(
+            "{src} seems to move data hidden in internet names, such as {name}.",
+            "{src} lijkt gegevens te versturen, verstopt in internetnamen zoals {name}.",
+            "Looking up names always works, also where other traffic is blocked, so malware uses it "
+            "as a back door. Disconnect {src} from the network and have it looked at.",
+            "Namen opzoeken mag altijd, ook waar ander verkeer wordt tegengehouden; daarom gebruiken "
+            "kwaadaardige programma's het als achterdeur. Koppel {src} los van het netwerk en laat "
+            "er iemand naar kijken.",
+        )
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _oddity(qtype):  # type: ignore[no-untyped-def]
+    """How odd it is that an office machine asks for this record type below a domain."""
+    if qtype in (_A, _AAAA, _HTTPS, _SVCB, _SRV, _NS, _SOA, _PTR):
+        return 0.0
+    if qtype in (_TXT, _MX, _ANY, _DS, _RRSIG, _DNSKEY, _TLSA, _NAPTR):
+        return 0.5
+    if qtype == _CNAME:
+        return 1.0
+    return 2.0
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _type_bit(qtype):  # type: ignore[no-untyped-def]
+    if qtype == _TXT:
+        return 1
+    if qtype == _MX:
+        return 2
+    if qtype == _CNAME:
+        return 4
+    if qtype == _SRV:
+        return 8
+    if qtype == _SOA:
+        return 16
+    return 32 if _oddity(qtype) >= 2.0 else 0
+
+
+@njit(cache=True, nogil=True)
+def _dissect(blob, begin, end):  # type: ignore[no-untyped-def]
+    """Where a name's domain begins, and what its last label is: 0 plausible, 1 data, 2 no name."""
+    last, second, third, dots = begin, begin, begin, 0
+    for k in range(end - 1, begin - 1, -1):
+        if blob[k] == 46:
+            dots += 1
+            if dots == 1:
+                last = k + 1
+            elif dots == 2:
+                second = k + 1
+            elif dots == 3:
+                third = k + 1
+                break
+    if dots == 0:
+        return begin, 2
+    letters, digits, other = 0, 0, 0
+    for k in range(last, end):
+        c = blob[k]
+        if 97 <= c <= 122:
+            letters += 1
+        elif 48 <= c <= 57:
+            digits += 1
+        else:
+            other += 1
+    punycode = (
+        end - last > 4 and blob[last] == 120 and blob[last + 1] == 110 and blob[last + 2] == 45
+    )
+    if letters == 0 and other == 0:
+        return begin, 2  # digits: an address
+    if not punycode and (digits or other or letters > 24):
+        return begin, 1
+    if dots == 1:
+        return begin, 0
+    base = second
+    # co.uk and the like: a country's two letters under a short label
+    if end - last == 2 and last - 1 - second <= 3 and dots > 2:
+        base = third
+    elif end - last == 2 and last - 1 - second <= 3 and dots == 2:
+        base = begin
+    return base, 0
+
+
+@njit(cache=True, nogil=True)
+def _hash(blob, begin, end):  # type: ignore[no-untyped-def]
+    h = np.uint64(0xCBF29CE484222325)
+    for k in range(begin, end):
+        h = (h ^ np.uint64(blob[k])) * np.uint64(0x100000001B3)
+    return mix(h, np.uint64(end - begin))
+
+
+@njit(cache=True, nogil=True)
+def _payload(blob, begin, end):  # type: ignore[no-untyped-def]
+    """Characters below the domain, those that are no letters, changes between digit and letter."""
+    chars, strange, changes, digits = 0, 0, 0, 0
+    was = 0
+    for k in range(begin, end):
+        c = blob[k]
+        if c == 46 or c == 45:
+            continue
+        chars += 1
+        if 48 <= c <= 57:
+            kind = 1
+            digits += 1
+        elif 97 <= c <= 122 or c == 95:
+            kind = 2
+        else:
+            kind = 3
+            strange += 1
+        if was and kind != was:
+            changes += 1
+        was = kind
+    return chars, strange, changes, digits
+
+
+@njit(cache=True, nogil=True)
+def _place(domain, asked, key):  # type: ignore[no-untyped-def]
+    oldest = 0
+    for k in range(_DOMAINS):
+        if domain[k] == key:
+            return k, True
+        if asked[k] < asked[oldest]:
+            oldest = k
+    return oldest, False
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _local(blob, begin, end):  # type: ignore[no-untyped-def]
+    """Names of the own network, which fail outside it: local, lan, home, internal, corp ..."""
+    n = end - begin
+    if n >= 5 and blob[end - 5] == 108 and blob[end - 4] == 111 and blob[end - 3] == 99:
+        return True  # local
+    if n >= 3 and blob[end - 3] == 108 and blob[end - 2] == 97 and blob[end - 1] == 110:
+        return True  # lan
+    if n >= 4 and blob[end - 4] == 104 and blob[end - 3] == 111 and blob[end - 2] == 109:
+        return True  # home
+    if n >= 4 and blob[end - 4] == 99 and blob[end - 3] == 111 and blob[end - 2] == 114:
+        return True  # corp
+    if n >= 8 and blob[end - 8] == 105 and blob[end - 7] == 110 and blob[end - 6] == 116:
+        return True  # internal
+    return n >= 4 and blob[end - 4] == 97 and blob[end - 3] == 114 and blob[end - 2] == 112  # arpa
+
+
+@njit(cache=True, nogil=True)
+def _fold(  # type: ignore[no-untyped-def]
+    time, slot, fresh, offsets, blob, qtype, question, rcode, resp_p, domain, asked, odd, names,
+    types, rare, rare_at, missing, missed, seen, held, half_life, scores, facts,
+):  # fmt: skip
+    for i in range(len(time)):
+        e, t = slot[i], time[i]
+        if fresh[i]:
+            domain[e] = 0
+            asked[e] = 0
+            odd[e] = 0.0
+            names[e] = 0.0
+            types[e] = 0
+            rare[e] = missing[e] = 0.0
+            rare_at[e] = missed[e] = t
+            seen[e] = 0
+            held[e] = 0
+        begin, end = offsets[i], offsets[i + 1]
+        if resp_p[i] == 5353 or resp_p[i] == 5355 or resp_p[i] == 137 or end - begin < 2:
+            continue
+        base, kind = _dissect(blob, begin, end)
+        if kind == 2:
+            continue
+        score = np.nan
+        if rcode[i] == _NX and kind == 0 and not _local(blob, begin, end):
+            if is_new(seen, held, e, _hash(blob, base, end) ^ np.uint64(_NX)):
+                missing[e] = missing[e] * left(t - missed[e], half_life) + 1.0
+                missed[e] = t
+                score = math.log2(1.0 + missing[e])
+                facts[i, 2] = missing[e]
+        kindly = qtype[i] == _PTR or _local(blob, begin, end)
+        bare = base == begin and kind == 0
+        if question[i] == 0 or kindly or bare:
+            scores[i] = score
+            continue
+        chars, strange, changes, digits = _payload(blob, begin, base if kind == 0 else end)
+        if chars == digits or blob[begin] == 95:  # a block list's address; _service, _domainkey
+            scores[i] = score
+            continue
+        key = np.uint64(1) if kind == 1 else _hash(blob, base, end) | np.uint64(2)
+        at, known = _place(domain[e], asked[e], key)
+        if not known:
+            domain[e, at] = key
+            odd[e, at] = names[e, at] = 0.0
+            types[e, at] = 0
+        elif asked[e, at] < t:
+            kept = left(t - asked[e, at], half_life)
+            odd[e, at] *= kept
+            names[e, at] *= kept
+        asked[e, at] = t
+        whole = _hash(blob, begin, end)
+        new = is_new(seen, held, e, whole ^ (np.uint64(qtype[i]) << np.uint64(32)))
+        length = min(2.0, max(0.0, (chars - 12.0) / 24.0))
+        mixed = min(1.0, (3.0 * changes + 6.0 * strange) / chars)
+        type_odd = _oddity(qtype[i])
+        bit = _type_bit(qtype[i])
+        if bit and type_odd > 0.0:
+            types[e, at] |= bit
+        variety = 0
+        for k in range(6):
+            variety += (types[e, at] >> k) & 1
+        weight = type_odd * (1.0 + 0.5 * max(0, variety - 1))
+        if type_odd > 0.0:
+            weight += length + mixed
+        else:
+            weight += 0.25 * length * mixed
+        if kind == 1 or strange > 2:
+            weight += 2.0
+        if not new:
+            weight *= 0.25
+        odd[e, at] += weight
+        if new:
+            names[e, at] += 1.0
+        if type_odd >= 1.0 or bit == 2:
+            rare[e] = rare[e] * left(t - rare_at[e], half_life) + weight
+            rare_at[e] = t
+            total = max(odd[e, at], rare[e])
+        else:
+            total = odd[e, at]
+        found = math.log2(1.0 + total)
+        scores[i] = found if not score > found else score
+        facts[i, 0], facts[i, 1], facts[i, 3] = total, names[e, at], chars

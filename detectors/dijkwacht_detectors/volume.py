@@ -1,0 +1,181 @@
+"""Unusual volume: a machine sends out more than it ever did, in a way that stands out.
+
+Looks at each part of each flow: what moved, how fast, where to, and how that compares with what its
+originator sent in the last ten minutes and on an ordinary day. An isolation forest, trained by
+scikit-learn in a process of its own on rows it will not score, says how far such a row stands
+apart. The score is how rare that is (−log₁₀ of the share of held-out rows at least as strange), times
+how much has gone out lately compared with the machine's own habit.
+
+Limits: it has no opinion before a forest has been trained on the site's own rows. What leaves slowly,
+within the habit, or inside the site is not its business.
+
+>>> from dijkwacht_detectors.checks import score_rows
+>>> bool(np.isnan(score_rows(Volume(), [{"time": i, "orig_bytes": 10**9} for i in range(9)])).all())
+True
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
+from dijkwacht_detectors.decay import left
+from dijkwacht_detectors.entities import mix
+from dijkwacht_detectors.forest import Forest, flatten
+
+_FEATURES = 9
+_KEPT = 8  # rows kept an originator to train on
+_MIB = 1048576.0
+
+
+class Volume(RowDetector):
+    """Flows that stand apart, of a machine that sends out more than is its habit."""
+
+    name = "volume"
+    table = "flows"
+    reads = (
+        "part", "start", "resp_p", "proto", "orig_pkts", "resp_pkts", "orig_bytes", "resp_bytes",
+        "local_orig", "local_resp",
+    )  # fmt: skip
+    entity: ClassVar[Entity] = "orig"
+    kind = "exfil"
+    technique = "T1048"
+    facts = ("sent_mib", "habit_mib", "rarity")
+    state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
+        "last": ("i8", ()),
+        "short": ("f4", ()),
+        "long": ("f4", ()),
+        "begun": ("f4", ()),
+        "count": ("i8", ()),
+        "samples": ("f4", (_KEPT, _FEATURES)),
+    }
+
+    short_s = 600.0
+    long_s = 86400.0
+    trees = 64
+    rows_each = 256
+    fewest_rows = 512
+    seed = 20210418
+
+    def __init__(self) -> None:
+        self.forest: Forest | None = None
+
+    def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
+        """Score each part of a flow, once there is a forest."""
+        n = len(rows)
+        features = np.empty((n, _FEATURES), np.float32)
+        _features(
+            rows.time, rows.slot, rows.fresh, rows["part"], rows["start"], rows["resp_p"],
+            rows["proto"], rows["orig_pkts"], rows["resp_pkts"], rows["orig_bytes"],
+            rows["resp_bytes"], rows["local_orig"], rows["local_resp"], state["last"],
+            state["short"], state["long"], state["begun"], state["count"], state["samples"],
+            self.short_s * 1e6, self.long_s * 1e6, features, facts,
+        )  # fmt: skip
+        if self.forest is not None:
+            _rarity(self.forest.score(features), self.forest.tail, features, scores, facts)
+
+    def train(self, samples: NDArray[np.float64]) -> bytes | None:
+        """Fit a forest on three rows of four; the fourth tells how rare its scores are."""
+        from sklearn.ensemble import IsolationForest  # noqa: PLC0415  # heavy, and only needed here
+
+        flat = samples.reshape(-1, _FEATURES).astype(np.float32)
+        known = flat[np.isfinite(flat).all(axis=1) & flat.any(axis=1)]
+        if len(known) < self.fewest_rows:
+            return None
+        held = np.arange(len(known)) % 4 == 3
+        model = IsolationForest(
+            n_estimators=self.trees,
+            max_samples=min(self.rows_each, int((~held).sum())),
+            random_state=self.seed,
+        ).fit(known[~held])
+        tail = np.sort(-model.score_samples(known[held]))
+        return flatten(model, tail).encode()
+
+    def activate(self, bundle: bytes) -> None:
+        """Take a forest that `train` made."""
+        self.forest = Forest.decode(bundle)
+
+    def explain(self, facts: Mapping[str, float]) -> Explanation:
+        """Say how much went out, and what is usual."""
+        sent, habit = f"{facts['sent_mib']:.0f}", f"{facts['habit_mib']:.0f}"
+        return Explanation(
+            f"{{src}} sent {sent} MB out of your network in ten minutes; {habit} MB is usual.",
+            f"{{src}} stuurde in tien minuten {sent} MB naar buiten; gewoonlijk is dat {habit} MB.",
+            "A backup or sending large files does this. If nobody did so now, someone may be "
+            "copying your data: disconnect {src} and ask your IT supplier what went to {dst}.",
+            "Een back-up of het versturen van grote bestanden doet dit. Deed niemand dat nu, dan "
+            "kopieert mogelijk iemand uw gegevens: koppel {src} los en vraag uw IT-leverancier wat er "
+            "naar {dst} ging.",
+        )
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _log(value):  # type: ignore[no-untyped-def]
+    return math.log2(1.0 + max(0.0, float(value)))
+
+
+@njit(cache=True, nogil=True)
+def _features(  # type: ignore[no-untyped-def]
+    time, slot, fresh, part, start, resp_p, proto, orig_pkts, resp_pkts, orig_bytes, resp_bytes,
+    local_orig, local_resp, last, short, long, begun, count, samples, short_life, long_life, out,
+    facts,
+):  # fmt: skip
+    for i in range(len(time)):
+        e = slot[i]
+        if fresh[i]:
+            last[e] = time[i]
+            short[e] = long[e] = begun[e] = 0.0
+            count[e] = 0
+            samples[e] = 0.0
+        elapsed = time[i] - last[e]
+        if elapsed > 1_000_000:
+            quickly = left(elapsed, short_life)
+            short[e] *= quickly
+            begun[e] *= quickly
+            long[e] *= left(elapsed, long_life)
+            last[e] = time[i]
+        # a day's sum, as what ten minutes of it would hold
+        habit = long[e] * (short_life / long_life)
+        outward = local_orig[i] != 0 and local_resp[i] == 0
+        sent = min(max(float(orig_bytes[i]), 0.0), 1e15)
+        if outward:
+            short[e] += sent / _MIB
+            long[e] += sent / _MIB
+        if part[i] == 0:
+            begun[e] += 1.0
+        port = resp_p[i]
+        out[i, 0] = _log(orig_bytes[i])
+        out[i, 1] = _log(resp_bytes[i])
+        out[i, 2] = _log(orig_pkts[i])
+        out[i, 3] = _log(resp_pkts[i])
+        out[i, 4] = _log((float(time[i]) - float(start[i])) / 1e6)
+        out[i, 5] = _log(short[e])
+        out[i, 6] = _log(begun[e])
+        out[i, 7] = 0.0 if port in (53, 80, 123, 443) else (1.0 if port < 1024 else 2.0)
+        out[i, 8] = (2.0 if outward else 0.0) + (1.0 if proto[i] == 6 else 0.0)
+        excess = short[e] / (habit + 1.0) if outward else 0.0
+        facts[i, 0], facts[i, 1], facts[i, 2] = short[e], habit, excess
+        # every so many rows one is kept to train on: which, depends on the rows alone
+        n = count[e]
+        count[e] = n + 1
+        draw = mix(np.uint64(n), np.uint64(time[i]))
+        if n < _KEPT:
+            samples[e, n] = out[i]
+        elif draw % np.uint64(n + 1) < np.uint64(_KEPT):
+            samples[e, np.int64(draw % np.uint64(n + 1))] = out[i]
+
+
+@njit(cache=True, nogil=True)
+def _rarity(strange, tail, features, scores, facts):  # type: ignore[no-untyped-def]
+    m = len(tail)
+    for i in range(len(strange)):
+        above = m - np.searchsorted(tail, strange[i])
+        rare = -math.log10((above + 0.5) / (m + 0.5))
+        scores[i] = rare * math.log2(1.0 + facts[i, 2])
+        facts[i, 2] = rare
