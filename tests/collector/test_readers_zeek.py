@@ -3,7 +3,6 @@
 import gzip
 import json
 import random
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -17,7 +16,6 @@ from dijkwacht_records.tables import NO_ANSWER, TABLES, ConnState, FlowState
 
 FIELDS = ["ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "proto", "service", "duration", "orig_bytes", "resp_bytes", "conn_state", "local_orig", "local_resp", "history", "orig_pkts", "orig_ip_bytes", "resp_pkts", "resp_ip_bytes"]
 LINE = ["100.5", "C1", "10.0.0.1", "4000", "192.0.2.1", "443", "tcp", "ssl", "1.25", "10", "20", "SF", "T", "F", "ShADadFf", "5", "300", "4", "200"]
-CAPTURES = Path(__file__).parents[3] / "shared" / "captures"
 
 
 def header(fields, path="conn", separator="\t"):
@@ -332,10 +330,8 @@ def test_unspecified_address_is_an_address(log):
 
 
 @pytest.mark.captures
-def test_every_log_of_the_captures_is_read_whole():
-    if not CAPTURES.exists():
-        pytest.skip("the labelled captures are not beside the repository")
-    logs = sorted(p for p in CAPTURES.rglob("*") if p.name.endswith((".log", ".labeled")))
+def test_every_log_of_the_captures_is_read_whole(captures):
+    logs = sorted(p for p in captures.rglob("*") if p.name.endswith((".log", ".labeled")))
     assert logs
     for path in logs:
         rows, problems = read(path)
