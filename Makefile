@@ -72,16 +72,18 @@ $(BIN)/python:
 
 # pip tells what it fetches; only the names are shown. A pipe hides pip's own exit code, so each
 # stamp is made behind pip, and looked for afterwards. The whole of pip's words is in a log.
-fetch = { $(BIN)/python -m pip install --disable-pip-version-check --no-input $(1) 2>&1 && touch $@; } \
+fetch = { $(BIN)/python -m pip install --disable-pip-version-check --no-input $(wanted) 2>&1 && touch $@; } \
     | tee $(VENV)/install.log | sed -n -e 's/^ *Downloading \([^- ]*\).*/  fetching \1/p' -e 's/^ *Using cached \([^- ]*\).*/  \1/p'; \
     test -e $@ || { echo 'The installation failed; pip said:'; tail -n 20 $(VENV)/install.log; exit 1; } >&2
 
+$(VENV)/ready-to-run: wanted = --editable '.[collector]'
 $(VENV)/ready-to-run: pyproject.toml | $(BIN)/python
 	@rm -f $@; echo 'Installing what the demo needs (about 120 MB, once)'
-	@$(call fetch,--editable '.[collector]')
+	@$(fetch)
 
+$(VENV)/ready-to-develop: wanted = --editable '.[lab,scapy]' --group dev
 $(VENV)/ready-to-develop: pyproject.toml | $(BIN)/python
 	@rm -f $@; echo 'Installing what tests and tools need (about 300 MB, once)'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(call fetch,--editable '.[lab,scapy]' --group dev)
+	@$(fetch)
 	@touch $(VENV)/ready-to-run
