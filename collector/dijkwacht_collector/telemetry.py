@@ -183,9 +183,15 @@ class Telemetry:
         """Create every series of ``site`` at 0. Call it for each site at start and when added."""
         self._site(site)
 
-    def know_agent(self, site: str, agent: str) -> None:
-        """Create every series of an agent at 0, before its first heartbeat."""
-        self._agent(site, agent)
+    def know_agent(self, site: str, agent: str, last_seen: int = 0) -> None:
+        """Create every series of an agent at 0, before its first heartbeat since start.
+
+        ``last_seen``, µs UTC, is what was known of it: an agent that fell silent while the
+        collector was away must not be forgotten.
+        """
+        slots = self._agent(site, agent)
+        if slots is not None:
+            self._last_seen.put(slots.last_seen, last_seen / 1e6)
 
     def _site(self, site: str) -> _SiteSlots:
         slots = self._sites.get(site)

@@ -122,6 +122,12 @@ def test_an_agent_heartbeat_becomes_numbers(telemetry):
     assert (health.agent, health.packets_seen, health.dropped) == ("till", 100, 4)
 
 
+def test_an_agent_that_fell_silent_while_we_were_away_is_remembered(telemetry):
+    telemetry.know_agent("bakery", "till", 1_790_000_000_000_000)
+    found = value(telemetry, "agent_last_seen_timestamp_seconds", site="bakery", agent="till")
+    assert found == 1_790_000_000
+
+
 def test_an_incident_counts_once_and_is_open_once(telemetry):
     where = {"site": "bakery", "detector": "scan"}
     telemetry.observe_incident(an_event(severity=3))

@@ -44,7 +44,10 @@ def translations(language: Language) -> gettext.NullTranslations:
 def environment(language: Language) -> jinja2.Environment:
     """Templates of the console in ``language``: escaped, and strict about unknown names."""
     env = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE / "templates"),
+        # Read now: a first visit must not stop the event loop for a file.
+        loader=jinja2.DictLoader(
+            {path.name: path.read_text("utf-8") for path in (_HERE / "templates").iterdir()}
+        ),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
