@@ -16,6 +16,7 @@ from dijkwacht_agent.uplink import connect
 from dijkwacht_records.errors import NotAuthorised, SettingsError, TransferError
 from dijkwacht_records.joincode import read_code
 from dijkwacht_records.replies import JoinReply, JoinRequest, Refusal
+from dijkwacht_records.wire import NAME
 
 TIMEOUT_S: Final = 20.0
 TOKEN_FILE: Final = "token"  # noqa: S105  # the file's name
@@ -38,6 +39,8 @@ def join(code: str, state: Path, agent: str | None = None, *, again: bool = Fals
         raise SettingsError(f"this agent has joined {known.site!r} before; --again joins anew")
     # Not the machine's name: what a site calls its devices stays with the site.
     name = agent or known.agent or f"agent-{secrets.token_hex(2)}"
+    if not NAME.fullmatch(name):
+        raise SettingsError(f"{name!r}: a name has small letters, digits and dashes, 63 at most")
     request = JoinRequest(code, name)
     joined = _exchange(url, request, Path(known.ca_file) if known.ca_file else None)
     found = {
@@ -46,7 +49,10 @@ def join(code: str, state: Path, agent: str | None = None, *, again: bool = Fals
         "url": url,
         "orders_key": joined.order_key.hex() or None,
     }
-    settings = msgspec.convert(msgspec.structs.asdict(known) | found, Settings)
+    try:
+        settings = msgspec.convert(msgspec.structs.asdict(known) | found, Settings)
+    except msgspec.ValidationError as error:
+        raise TransferError(f"{url} gave what cannot be used: {error}") from None
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     read_or_make_key(state / KEY_FILE)
     write_private(state / TOKEN_FILE, joined.token.encode())

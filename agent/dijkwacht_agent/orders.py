@@ -7,7 +7,7 @@ for the first of these that fails. ``orders.log`` in the state folder holds a JS
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Literal
 
@@ -15,6 +15,7 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from dijkwacht_agent.settings import Settings
 from dijkwacht_records.replies import Order, OrderKind
 
 Reason = Literal[
@@ -48,24 +49,23 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Orders:
-    """Judges orders for ``agent`` at ``site``; ``key`` is the Ed25519 public key, 32 bytes.
+    """Judges orders under ``settings``, which hold site, agent, consents and the collector's key.
 
-    ``able`` maps the kinds that this agent can do to what does them.
+    ``log`` is where answers are written; ``clock`` gives µs UTC; ``able`` maps the kinds that this
+    agent can do to what does them.
     """
 
     def __init__(
         self,
-        site: str,
-        agent: str,
-        key: bytes | None,
-        consents: Collection[OrderKind],
+        settings: Settings,
         log: Path,
         clock: Callable[[], int],
         able: Mapping[OrderKind, Callable[[Order], None]] | None = None,
     ) -> None:
-        self._site, self._agent = site, agent
+        self._site, self._agent = settings.site, settings.agent
+        key = bytes.fromhex(settings.orders_key or "")
         self._key = Ed25519PublicKey.from_public_bytes(key) if key else None
-        self._consents, self._able = frozenset(consents), dict(able or {})
+        self._consents, self._able = frozenset(settings.consents), dict(able or {})
         self._log, self._clock = log, clock
         self._seen = {entry.id: entry.expires for entry in self._entries() if entry.binds}
 

@@ -63,15 +63,7 @@ class Agent:
         self.meter = Meter(inside)
         self.batcher = Batcher(settings.site, settings.agent, Pseudonyms(key, inside), wall_clock)
         self.spool = Spool(state / "spool", settings.spool_max_bytes)
-        order_key = bytes.fromhex(settings.orders_key) if settings.orders_key else None
-        self.orders = Orders(
-            settings.site,
-            settings.agent,
-            order_key,
-            settings.consents,
-            state / "orders.log",
-            wall_clock,
-        )
+        self.orders = Orders(settings, state / "orders.log", wall_clock)
         ca_file = Path(settings.ca_file) if settings.ca_file else None
         post = Post(settings.url, token, ca_file)
         self.uplink = Uplink(self.spool, post, wall_clock, self._obey)
@@ -133,6 +125,7 @@ class Agent:
             self.systemd.moved()  # nothing is in a hurry: the recording is over
         drained = self.uplink.stop(DRAIN_S)
         self.spool.close()
+        self.health.end()
         return drained
 
     def _obey(self, reply: Reply) -> None:

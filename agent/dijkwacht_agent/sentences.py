@@ -40,16 +40,16 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "De agent kan geen verkeer zien: {why}.",
     ),
     "share_many": (
-        "In {seconds:.0f} s it saw traffic between other machines ({others} of them): this place sees the network.",
-        "In {seconds:.0f} s zag hij verkeer tussen andere apparaten ({others} stuks): deze plek ziet het netwerk.",
+        "In {seconds:g} s it saw traffic between other machines ({others} of them): this place sees the network.",
+        "In {seconds:g} s zag hij verkeer tussen andere apparaten ({others} stuks): deze plek ziet het netwerk.",
     ),
     "share_own": (
-        "In {seconds:.0f} s it saw only traffic of this machine and what is sent to everybody. To see the other machines, use a mirror port of the switch, a bridge, or the router.",
-        "In {seconds:.0f} s zag hij alleen het verkeer van dit apparaat en wat aan iedereen wordt gestuurd. Om de andere apparaten te zien is een mirrorpoort van de switch, een brug of de router nodig.",
+        "In {seconds:g} s it saw only traffic of this machine and what is sent to everybody. To see the other machines, use a mirror port of the switch, a bridge, or the router.",
+        "In {seconds:g} s zag hij alleen het verkeer van dit apparaat en wat aan iedereen wordt gestuurd. Om de andere apparaten te zien is een mirrorpoort van de switch, een brug of de router nodig.",
     ),
     "share_none": (
-        "In {seconds:.0f} s no packet passed. Is this the right interface?",
-        "In {seconds:.0f} s kwam er geen enkel pakketje langs. Is dit de goede aansluiting?",
+        "In {seconds:g} s no packet passed. Is this the right interface?",
+        "In {seconds:g} s kwam er geen enkel pakketje langs. Is dit de goede aansluiting?",
     ),
     "collector_answers": (
         "The collector at {url} answers.",

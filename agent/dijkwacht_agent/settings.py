@@ -34,7 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Its own name within the site."""
     url: str | None = None
     """Where its collector listens: http(s)://host:port."""
-    orders_key: str | None = None
+    orders_key: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")] | None = None
     """Ed25519 public key (hex) that signs the collector's orders."""
     ca_file: str | None = None
     """PEM file of the authority that signed the collector's certificate; none: the system's."""

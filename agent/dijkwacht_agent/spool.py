@@ -139,6 +139,8 @@ class Spool:
         """Sync and close what is being written; what waits, waits for the next start."""
         with self._changed:
             self._end_segment()
+            while self._segments and not self._segments[0].end:
+                self._drop(self._segments[0])
 
     def _unsettled(self) -> int:
         return sum(segment.end - segment.start for segment in self._segments)

@@ -21,7 +21,7 @@ import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
@@ -38,6 +38,18 @@ UNAUTHORISED_PAUSE_S: Final = 60.0
 REASONS: Final = ("malformed", "unknown_contract", "too_large", "rejected")
 _MAX_REPLY_BYTES: Final = 1 << 20
 _MAX_CLOCK_TRIP_US: Final = 5_000_000
+
+
+class Sender(Protocol):
+    """Brings one batch to the collector, and says what became of it."""
+
+    def __call__(self, wire: bytes, /) -> Reply:
+        """As `Post.__call__`."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more will be sent."""
+        ...
 
 
 class Post:
@@ -136,7 +148,7 @@ class Uplink:
     def __init__(
         self,
         spool: Spool,
-        post: Callable[[bytes], Reply],
+        post: Sender,
         clock: Callable[[], int],
         on_reply: Callable[[Reply], None] = lambda _: None,
         jitter: Callable[[], float] = random.random,
@@ -173,6 +185,7 @@ class Uplink:
             record = self._spool.peek(timeout=0.25)
             if record is not None and (pause := self.send(record)):
                 self._stopping.wait(pause)
+        self._post.close()
 
     def send(self, record: Record) -> float:
         """Send one record and settle it if that is due: seconds to pause before the next."""

@@ -1,0 +1,91 @@
+import stat
+
+import pytest
+
+from dijkwacht_agent.join import connection_path, join, read_token
+from dijkwacht_agent.settings import read_settings
+from dijkwacht_records.errors import NotAuthorised, SettingsError, TransferError
+from dijkwacht_records.joincode import make_code
+
+
+@pytest.fixture(name="code")
+def _code(collector):
+    return make_code(collector.url, bytes(range(16)))
+
+
+def test_a_code_brings_token_and_settings(tmp_path, collector, code):
+    state = tmp_path / "state"
+    settings = join(code, state, "till")
+    assert collector.joins == [{"code": code, "agent": "till"}]
+    assert (settings.site, settings.agent, settings.url) == ("bakery", "till", collector.url)
+    assert read_settings(state, {}) == settings
+    assert read_token(state) == "dw_secret"
+    for path in state.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert len((state / "privacy.key").read_bytes()) == 32
+
+
+def test_the_agents_name_tells_nothing_of_the_machine(tmp_path, collector, code):
+    assert join(code, tmp_path).agent.startswith("agent-")
+
+
+def test_joining_again_keeps_name_key_and_choices(tmp_path, collector, code):
+    (tmp_path / "agent.toml").write_text('interface = "br0"\n')
+    first = join(code, tmp_path)
+    key = (tmp_path / "privacy.key").read_bytes()
+    with pytest.raises(SettingsError, match="--again"):
+        join(code, tmp_path)
+    again = join(code, tmp_path, again=True)
+    assert (again.agent, again.interface) == (first.agent, "br0")
+    assert (tmp_path / "privacy.key").read_bytes() == key
+
+
+def test_a_mistyped_code_asks_nobody(tmp_path, collector, code):
+    wrong = code[:-1] + ("0" if code[-1] != "0" else "1")
+    with pytest.raises(SettingsError, match="typing error"):
+        join(wrong, tmp_path)
+    assert collector.joins == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_is_none_asks_nobody(tmp_path, collector, code):
+    with pytest.raises(SettingsError, match="small letters"):
+        join(code, tmp_path, "Jan's till")
+    assert collector.joins == []
+
+
+def test_a_used_code_writes_nothing(tmp_path, collector, code):
+    collector.join_answer = (401, {"reason": "not_authorised", "message": "this code is used"})
+    with pytest.raises(NotAuthorised, match="used"):
+        join(code, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (200, {"hello": 1}),
+        (500, {}),
+        (302, {}),
+        (200, {"site": "a", "token": "a", "order_key": "AAAA"}),
+        (200, {"site": "A B", "token": "a", "order_key": ""}),
+        (200, {"site": "a", "token": "a\r\nb", "order_key": ""}),
+    ],
+)
+def test_what_is_no_collector_is_told(tmp_path, collector, code, answer):
+    collector.join_answer = answer
+    with pytest.raises(TransferError):
+        join(code, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_joining_there_is_no_token(tmp_path):
+    with pytest.raises(SettingsError, match="join CODE"):
+        read_token(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("url", "path"), [("http://a", ""), ("https://a:1/b/", "/b"), ("http://a/", "")]
+)
+def test_a_collector_may_live_under_a_path(url, path):
+    assert connection_path(url) == path

@@ -1,0 +1,69 @@
+import stat
+
+import pytest
+
+from dijkwacht_agent.settings import Settings, read_settings, state_folder, write_settings
+from dijkwacht_records.errors import SettingsError
+
+
+def test_defaults_hold_where_nothing_is_said(tmp_path):
+    assert read_settings(tmp_path, {}) == Settings()
+
+
+def test_flags_over_environment_over_file_over_defaults(tmp_path):
+    (tmp_path / "agent.toml").write_text('interface = "a"\nagent = "a"\nsite = "a"\n')
+    environment = {"DIJKWACHT_AGENT_INTERFACE": "b", "DIJKWACHT_AGENT_AGENT": "b", "HOME": "x"}
+    found = read_settings(tmp_path, environment, {"interface": "c", "local": None})
+    assert (found.interface, found.agent, found.site, found.heartbeat_s) == ("c", "b", "a", 10.0)
+
+
+def test_the_environment_gives_lists_and_numbers(tmp_path):
+    environment = {
+        "DIJKWACHT_AGENT_LOCAL": "10.0.0.0/8, 2001:db8::/32",
+        "DIJKWACHT_AGENT_HEARTBEAT_S": "2.5",
+        "DIJKWACHT_AGENT_CONSENTS": "",
+    }
+    found = read_settings(tmp_path, environment)
+    assert found.local == ["10.0.0.0/8", "2001:db8::/32"]
+    assert found.heartbeat_s == 2.5
+    assert found.consents == []
+
+
+def test_an_unknown_setting_names_itself_its_place_and_the_nearest(tmp_path):
+    (tmp_path / "agent.toml").write_text('intreface = "eth0"\n')
+    with pytest.raises(SettingsError, match=r"agent\.toml: 'intreface'.*'interface'"):
+        read_settings(tmp_path, {})
+    with pytest.raises(SettingsError, match="DIJKWACHT_AGENT_ZZZ"):
+        read_settings(tmp_path / "none", {"DIJKWACHT_AGENT_ZZZ": "1"})
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("heartbeat_s = 0", "heartbeat_s"),
+        ('heartbeat_s = "often"', "heartbeat_s"),
+        ('consents = ["everything"]', "consents"),
+        ('site = "Not A Name"', "site"),
+        ("spool_max_bytes = 1", "spool_max_bytes"),
+        ("interface = ", "TOML"),
+    ],
+)
+def test_a_wrong_value_names_its_setting_and_file(tmp_path, text, told):
+    (tmp_path / "agent.toml").write_text(text)
+    with pytest.raises(SettingsError, match=r"agent\.toml.*" + told):
+        read_settings(tmp_path, {})
+
+
+def test_what_is_written_is_read_and_private(tmp_path):
+    settings = Settings(
+        site="bakery", url="http://a", local=["10.0.0.0/8"], consents=["renew"], interface='a"\n\\'
+    )
+    write_settings(tmp_path, settings)
+    assert read_settings(tmp_path, {}) == settings
+    assert stat.S_IMODE((tmp_path / "agent.toml").stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["agent.toml"]
+
+
+def test_the_state_folder_is_systemds_or_here():
+    assert str(state_folder({"STATE_DIRECTORY": "/var/lib/a:/var/lib/b"})) == "/var/lib/a"
+    assert str(state_folder({})) == "var/agent"
