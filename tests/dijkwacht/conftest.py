@@ -1,0 +1,82 @@
+"""Small recordings made by hand, and a policy that speaks at once."""
+
+import struct
+
+import numpy as np
+import pytest
+
+from dijkwacht_collector.calibration import Calibration
+from dijkwacht_records.addresses import pack_address
+
+SECOND = 1_000_000
+BEGIN = 1_700_000_000 * SECOND
+MAC = bytes.fromhex("020000000001020000000002")
+
+
+def tcp(src, dst, sport, dport, flags):
+    """An Ethernet frame with a bare TCP segment."""
+    segment = struct.pack(">HHIIBBHHH", sport, dport, 0, 0, 0x50, flags, 1024, 0, 0)
+    head = struct.pack(">BBHHHBBH", 0x45, 0, 40, 0, 0, 64, 6, 0)
+    return MAC + b"\x08\x00" + head + pack_address(src)[12:] + pack_address(dst)[12:] + segment
+
+
+def write_pcap(path, frames):
+    """``frames``: (µs UTC, bytes)."""
+    parts = [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)]
+    for time, data in frames:
+        parts.append(
+            struct.pack("<IIII", time // SECOND, time % SECOND, len(data), len(data)) + data
+        )
+    path.write_bytes(b"".join(parts))
+    return path
+
+
+def knocks(count, begin=BEGIN, src="192.168.7.66", dst="192.168.7.2", step=20_000):
+    """A port scan: every door is shut."""
+    frames = []
+    for port in range(1, count + 1):
+        time = begin + port * step
+        frames.append((time, tcp(src, dst, 40_000, port, 0x02)))
+        frames.append((time + 300, tcp(dst, src, port, 40_000, 0x14)))
+    return frames
+
+
+@pytest.fixture
+def scan(tmp_path):
+    """A pcap of a port scan by 192.168.7.66."""
+    return write_pcap(tmp_path / "scan.pcap", knocks(300))
+
+
+@pytest.fixture
+def quiet(tmp_path):
+    """A pcap of one connection."""
+    ends = ("192.168.7.5", "192.0.2.1")
+    frames = [
+        (BEGIN, tcp(*ends, 50_000, 443, 0x02)),
+        (BEGIN + 9000, tcp(*ends[::-1], 443, 50_000, 0x12)),
+        (BEGIN + 9900, tcp(*ends, 50_000, 443, 0x11)),
+        (BEGIN + 19_900, tcp(*ends[::-1], 443, 50_000, 0x11)),
+    ]
+    return write_pcap(tmp_path / "quiet.pcap", frames)
+
+
+@pytest.fixture
+def loud(monkeypatch):
+    """A policy to which any positive score is rare, so that order and form can be tested."""
+
+    def calibration(detector):
+        scores = np.logspace(-1, 6, 60)
+        rates = np.logspace(-1, -6, 60)
+        return Calibration(detector, 1, "for a test", scores.tolist(), rates.tolist())
+
+    monkeypatch.setattr("dijkwacht_collector.engine.load_calibration", calibration)
+
+
+@pytest.fixture
+def make_scan(tmp_path):
+    """Write a port scan that begins at a time, µs UTC."""
+
+    def make(name, begin):
+        return write_pcap(tmp_path / name, knocks(300, begin))
+
+    return make

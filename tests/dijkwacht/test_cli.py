@@ -1,0 +1,71 @@
+"""The command itself: help, versions, errors in one line."""
+
+import subprocess
+import sys
+
+import pytest
+
+from dijkwacht import cli
+
+
+def test_help_names_every_command(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--help"])
+    assert ended.value.code == 0
+    out = capsys.readouterr().out
+    assert all(f"    {name}" in out for name in cli.COMMANDS)
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--version"])
+    assert capsys.readouterr().out.startswith("dijkwacht ")
+
+
+def test_without_a_command_help_is_shown(capsys):
+    assert cli.main([]) == 2
+    assert "COMMAND" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_has_help(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main([name, "--help"])
+    assert ended.value.code == 0
+    assert "usage: dijkwacht" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["replay", "x", "--site", "Bad Name"], "--site Bad Name: lower-case"),
+        (["replay", "x", "--speed", "fast"], "--speed fast: max, or"),
+        (["replay", "x", "--speed", "0"], "--speed 0: max, or"),
+        (["replay", "x", "--batch-rows", "0"], "--batch-rows 0: at least 1"),
+        (["replay", "x", "--local", "10/99"], "--local: "),
+        (["evaluate", "/none.csv"], "/none.csv: start: expected a file that can be opened"),
+        (["try", "/none.py", "x"], "/none.py: not a Python file"),
+    ],
+)
+def test_errors_are_one_line(words, said, capsys):
+    assert cli.main(words) == 2
+    err = capsys.readouterr().err.strip().splitlines()
+    assert len(err) == 1
+    assert err[0].startswith(f"dijkwacht {words[0]}: {said}")
+
+
+def test_help_needs_nothing_heavy():
+    code = (
+        "import sys; from dijkwacht import cli\n"
+        "try: cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "sys.exit(bool({'numpy', 'numba', 'aiohttp'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == 0
+
+
+def test_a_reader_that_leaves_is_no_error(scan):
+    command = f"{sys.executable} -m dijkwacht.cli flows {scan} | head -n 1"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, check=True, text=True)
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,158 @@
+"""`dijkwacht replay`: the same incidents whatever the batches, the speed or a restart."""
+
+import itertools
+import json
+import random
+
+import msgspec
+import pytest
+
+from dijkwacht import cli
+from dijkwacht.player import Player, cut, replay_batches, replay_rows
+from dijkwacht.recording import Recorded
+from dijkwacht.replay import LONGEST_WAIT_S, Pace, last_finding, moved
+from dijkwacht_records.tables import TABLE
+
+pytestmark = pytest.mark.usefixtures("loud")
+DAY = 86_400_000_000
+
+
+def replay(*words):
+    return cli.main(["replay", *map(str, words)])
+
+
+@pytest.fixture
+def rows(scan):
+    return list(Recorded([scan]).rows())
+
+
+def as_bytes(incidents):
+    return [msgspec.json.encode(incident) for incident in incidents]
+
+
+def test_incidents_are_ocsf_lines_and_the_rest_is_said_on_the_side(scan, capsysbinary):
+    assert replay(scan) == 0
+    out, err = capsysbinary.readouterr()
+    findings = [json.loads(line) for line in out.splitlines()]
+    assert findings
+    for finding in findings:
+        assert finding["class_uid"] == 2004
+        assert "logged_time" not in finding["metadata"]
+    scans = [f for f in findings if f["finding_info"]["types"] == ["scan"]]
+    assert scans[0]["evidences"][0]["src_endpoint"]["ip"] == "192.168.7.66"
+    assert b"inside is assumed" in err
+    assert scans[0]["finding_info"]["title"].encode() in err
+    assert b"incidents in 300 rows from 600 packets" in err
+
+
+def test_output_does_not_depend_on_batches_or_the_run(scan, capsysbinary):
+    outputs = set()
+    for size in (1, 100, 10_000, 100):
+        assert replay(scan, "--batch-rows", size) == 0
+        outputs.add(capsysbinary.readouterr().out)
+    assert len(outputs) == 1
+    assert outputs.pop()
+
+
+def test_a_restart_in_the_middle_changes_nothing(rows):
+    whole = as_bytes(replay_rows(rows, batch_rows=50))
+    assert whole
+    assert as_bytes(replay_rows(rows, batch_rows=50, restart_after=frozenset({0, 2, 3}))) == whole
+
+
+def test_sites_do_not_see_each_other(rows):
+    alone = {site: as_bytes(replay_rows(rows, site=site)) for site in ("bakery", "clinic")}
+    rng = random.Random(5)
+    queues = {site: list(cut(rows, 7)) for site in alone}
+    mixed = []
+    while any(queues.values()):
+        site = rng.choice([s for s, queue in queues.items() if queue])
+        mixed.append((site, queues[site].pop(0)))
+    found = replay_batches(mixed)
+    for site, expected in alone.items():
+        assert as_bytes(i for i in found if i.site == site) == expected
+
+
+def test_batches_too_large_for_the_wire_are_cut(rows, monkeypatch):
+    whole = as_bytes(replay_rows(rows))
+    monkeypatch.setattr("dijkwacht_records.wire.MAX_WIRE_BYTES", 4000)
+    assert as_bytes(replay_rows(rows)) == whole
+
+
+def test_pseudonyms_hide_inside_addresses(scan, capsysbinary):
+    assert replay(scan, "--pseudonyms", "--json") == 0
+    out, err = capsysbinary.readouterr()
+    assert out
+    assert b"192.168.7." not in out
+    assert err == b""
+
+
+def test_a_baseline_is_learned_in_silence(make_scan, scan, quiet, capsysbinary):
+    assert replay(quiet, "--baseline", scan) == 0
+    out, err = capsysbinary.readouterr()
+    assert b"192.168.7.66" not in out
+    assert b"300 rows of baseline learned" in err
+    later = make_scan("later.pcap", 1_700_000_000_000_000 + 90 * DAY)
+    assert replay(scan, "--baseline", later, "--json") == 0
+    assert b"192.168.7.66" in capsysbinary.readouterr().out
+
+
+def test_rows_are_moved_with_all_their_times(rows):
+    number, row = moved(rows[0], -DAY)
+    flows = TABLE["flows"]
+    changed = {
+        column.name
+        for column, old, new in zip(flows.columns, rows[0][1], row, strict=True)
+        if old != new
+    }
+    assert number == 0
+    assert changed == {"time", "start"}
+
+
+def test_nothing_readable_is_exit_code_2(tmp_path, capsysbinary):
+    (tmp_path / "x").write_text("hello")
+    assert replay(tmp_path / "x") == 2
+    out, err = capsysbinary.readouterr()
+    assert out == b""
+    assert b"x: start: expected packets" in err
+    assert b"Traceback" not in err
+
+
+def test_one_readable_file_is_enough(tmp_path, scan, capsys):
+    (tmp_path / "x").write_text("hello")
+    assert replay(tmp_path / "x", scan) == 0
+    assert "x: start: expected" in capsys.readouterr().err
+
+
+def test_speed_waits_as_long_as_it_took_and_not_for_years():
+    slept, now = [], itertools.count()
+    pace = Pace(2.0, sleep=slept.append, clock=lambda: 0.0)
+    before = []
+    for time in (0, 1_000_000, 3_000_000, 3_000_000, 400 * DAY):
+        pace.wait_for(time, lambda: before.append(next(now)))
+    assert slept == [0.5, 1.5, 1.5, 1.5 + LONGEST_WAIT_S]
+    assert pace.shortened == 1
+    assert len(before) == 4
+
+
+def test_speed_changes_no_incident(scan, capsysbinary):
+    assert replay(scan, "--json") == 0
+    fast = capsysbinary.readouterr().out
+    assert replay(scan, "--json", "--speed", 1e6) == 0
+    assert capsysbinary.readouterr().out == fast
+
+
+def test_the_last_state_is_told_without_the_journal(rows):
+    (first, *_) = replay_rows(rows, batch_rows=3)
+    assert json.loads(last_finding(first))["metadata"]["sequence"] == 0
+
+
+def test_notices_come_at_the_time_of_the_rows(rows):
+    with Player() as player:
+        for batch in cut(rows, 10):
+            player.play("s", batch)
+        player.finish()
+        told = player.told
+    first, last = rows[0][1][0], rows[-1][1][0]
+    assert told.noticed
+    assert all(first <= time <= last for time in told.noticed.values())
