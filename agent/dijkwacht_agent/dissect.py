@@ -41,7 +41,8 @@ _udp = Struct(">HH4x").unpack_from
 _ports = Struct(">HH").unpack_from
 _icmp = Struct(">BB2x").unpack_from
 _pack_ports = Struct(">HH").pack
-_arp = Struct(">HHBBH6s4s6s4s").unpack_from
+_arp = Struct(">HHBBH").unpack_from
+_arp_addresses = Struct(">6s4s6s4s").unpack_from
 _TAIL: Final = [bytes((proto, 0, 0)) for proto in range(256)]
 
 
@@ -187,10 +188,11 @@ def endpoints(key: bytes) -> tuple[bytes, bytes]:
 
 def dissect_arp(data: bytes, at: int, eth_src: int, time: int) -> Row:
     """Dissect Ethernet/IPv4 ARP at ``at`` into a row of the ``arp`` table."""
-    hardware, protocol, hlen, plen, op, sender_mac, sender_h, target_mac, target_h = _arp(data, at)
+    hardware, protocol, hlen, plen, op = _arp(data, at)
     # 6 is IEEE 802, which some bridges write for the same six octets.
     if hardware not in {1, 6} or protocol != 0x0800 or hlen != 6 or plen != 4:
         raise Unsupported
+    sender_mac, sender_h, target_mac, target_h = _arp_addresses(data, at + 8)
     sender = pack_mac(sender_mac)
     return (
         time,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final
 
 from dijkwacht_records.addresses import V4_PREFIX, Network
@@ -21,7 +21,7 @@ PRIVATE: Final = (
 _REMEMBERED: Final = 65_536
 
 
-class Inside:
+class Inside(Container[bytes]):
     """Answers for a 16-byte address: is it inside the site?
 
     ``cidrs`` is what the site declared; ``None`` means the private ranges plus ``own_prefixes``, those
@@ -37,17 +37,18 @@ class Inside:
         self, cidrs: Sequence[str] | None = None, own_prefixes: Sequence[str] = ()
     ) -> None:
         self.declared = cidrs is not None
-        self._own = () if cidrs is not None else tuple(own_prefixes)
         texts = tuple(cidrs) if cidrs is not None else (*PRIVATE, *own_prefixes)
         self.prefixes: tuple[Network, ...] = tuple(
             ipaddress.ip_network(text.strip(), strict=False) for text in texts
         )
         self._by_shift = _by_shift(self.prefixes)
-        self._known: dict[bytes, bool] = {}
+        self._known: dict[object, bool] = {}
 
-    def __contains__(self, address: bytes) -> bool:
+    def __contains__(self, address: object) -> bool:
         known = self._known.get(address)
         if known is None:
+            if not isinstance(address, bytes):
+                return False
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()  # cheap to learn again, and a flood of sources cannot grow it
             number = int.from_bytes(address, "big")
@@ -63,7 +64,7 @@ class Inside:
         """One sentence for people: what is taken to be inside."""
         if self.declared:
             return f"inside is what was declared: {', '.join(map(str, self.prefixes))}"
-        own = f" and {', '.join(self._own)}" if self._own else ""
+        own = "".join(f", {prefix}" for prefix in self.prefixes[len(PRIVATE) :])
         return f"inside is assumed to be the private ranges (10/8, 172.16/12, 192.168/16, …){own}"
 
 
