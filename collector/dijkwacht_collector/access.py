@@ -44,13 +44,14 @@ class TokenAuthenticator:
         self._version = -1
         self._turn = threading.Lock()
 
-    def refresh(self) -> None:
-        """Read the good tokens again if another process has changed them. Blocks."""
+    def refresh(self) -> bool:
+        """Read the good tokens again if another process changed the sites: did one? Blocks."""
         with self._turn:
             version = self._sites.version()
-            if version != self._version:
-                self._good = self._sites.tokens()
-                self._version = version
+            if version == self._version:
+                return False
+            self._good, self._version = self._sites.tokens(), version
+            return True
 
     def join(self, code: str, agent: str, now: int) -> tuple[str, str]:
         """As `Authenticator.join`; the token is good from now on."""

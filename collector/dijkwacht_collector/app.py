@@ -7,6 +7,7 @@ Nothing else reaches an engine, so the journal alone decides what is found.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
@@ -100,21 +101,18 @@ def build_app(
     app.router.add_get("/metrics", telemetry.serve)
     add_console(app, overview, feed, names=settings.names)
 
-    upkeep = Upkeep(settings, journal, intake, sites, authenticator, orders, crew, clock)
+    upkeep = Upkeep(settings, journal, intake, sites, authenticator, orders, crew, telemetry, clock)
 
     async def live_and_die(_app: web.Application) -> AsyncIterator[None]:
-        state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for part in (sites, order_key, journal, fan, upkeep):
-            await asyncio.to_thread(part.open)
-        for site in overview.sites():
-            telemetry.know_site(site.name)
-        live.attach(asyncio.get_running_loop())
-        crew.start()
-        rounds = asyncio.create_task(upkeep.go_round())
-        yield
-        rounds.cancel()
-        for stop in (crew.stop, upkeep.close, journal.close, fan.close, sites.close):
-            await asyncio.to_thread(stop)
+        await asyncio.to_thread(state.mkdir, 0o700, parents=True, exist_ok=True)
+        async with contextlib.AsyncExitStack() as opened:
+            for part in (sites, order_key, journal, fan, upkeep, crew):
+                opened.push_async_callback(asyncio.to_thread, part.close)
+                await asyncio.to_thread(part.open)
+            live.attach(asyncio.get_running_loop())
+            rounds = asyncio.create_task(upkeep.go_round())
+            yield
+            rounds.cancel()
 
     app.cleanup_ctx.append(live_and_die)
     return app

@@ -123,6 +123,7 @@ class Journal:
             fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(self._lock_fd)
+            self._lock_fd = -1
             raise JournalError(f"{self.folder}: another collector uses this journal") from None
         try:
             self._segments = [Segment.load(p) for p in sorted(self.folder.glob(f"*{SUFFIX}"))]
@@ -217,8 +218,8 @@ class Journal:
             self._writer.join()
         with self._synced:
             self._synced.notify_all()
-        for segment in self._segments:
-            segment.close()
+        while self._segments:
+            self._segments.pop().close()
         if self._lock_fd >= 0:
             os.close(self._lock_fd)
             self._lock_fd = -1

@@ -8,6 +8,7 @@ all, and is never ahead of them.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,8 @@ import msgspec
 
 from dijkwacht_collector.entries import Entry
 from dijkwacht_collector.journal import Journal, replace_file
+
+log: Final = logging.getLogger(__name__)
 
 WINDOW: Final = 256
 _FULL: Final = (1 << WINDOW) - 1
@@ -69,6 +72,7 @@ class Marks:
         """Read what the journal holds behind `position`."""
         if self.position > journal.last:
             # The journal lost its end, by other hands than ours: what it does not hold is unseen.
+            log.error("the journal ends before its marks", extra={"marks": self.position})
             self.position, self._streams = 0, {}
         while entries := journal.read(self.position + 1):
             for entry in entries:

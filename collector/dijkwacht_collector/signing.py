@@ -26,6 +26,10 @@ class OrderKey:
             self._key = Ed25519PrivateKey.generate()
             replace_file(self._path, self._key.private_bytes_raw())
 
+    def close(self) -> None:
+        """Forget the key."""
+        self._key = None
+
     @property
     def public(self) -> bytes:
         """The public half, 32 raw bytes."""

@@ -14,6 +14,7 @@ from dijkwacht_collector.journal import Journal
 from dijkwacht_collector.marks import Marks
 from dijkwacht_collector.settings import CollectorSettings
 from dijkwacht_collector.sites import Sites
+from dijkwacht_collector.telemetry import Telemetry
 from dijkwacht_collector.worker import Crew
 
 log: Final = logging.getLogger(__name__)
@@ -35,13 +36,14 @@ class Upkeep:
         authenticator: TokenAuthenticator,
         orders: Orders,
         crew: Crew,
+        telemetry: Telemetry,
         clock: Callable[[], int],
     ) -> None:
         self._path = settings.state / "journal" / "marks"
         self._retention_us = int(settings.retention_days * _DAY_US)
         self._journal, self._intake, self._sites = journal, intake, sites
         self._authenticator, self._orders = authenticator, orders
-        self._crew, self._clock = crew, clock
+        self._crew, self._telemetry, self._clock = crew, telemetry, clock
         self._marked = 0
 
     def open(self) -> None:
@@ -93,5 +95,7 @@ class Upkeep:
                 log.info("old segments deleted", extra={"segments": gone})
 
     def _refresh(self) -> None:
-        self._authenticator.refresh()
+        if self._authenticator.refresh():
+            for site in self._sites.sites():
+                self._telemetry.know_site(site.name)
         self._orders.refresh()

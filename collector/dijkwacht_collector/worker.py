@@ -208,13 +208,13 @@ class Crew:
         failed = [f"engine: {w.failure}" for w in self.workers if w.failure is not None]
         return failed + ["sinks wait" for w in self.workers if w.sinks_wait]
 
-    def start(self) -> None:
+    def open(self) -> None:
         """Own the partitions and start every thread."""
         for worker in self.workers:
             self._journal.own(worker.partitions)
             worker.start()
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Finish the steps in hand, save, end every thread."""
         for worker in self.workers:
             worker.stop()

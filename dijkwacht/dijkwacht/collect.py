@@ -68,9 +68,8 @@ async def serve(settings: CollectorSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     # No access log: it would hold addresses. Bodies stay packed: nobody may send us a gzip bomb.
-    runner = web.AppRunner(
-        build_app(settings), access_log=None, auto_decompress=False, shutdown_timeout=3
-    )
+    app = await asyncio.to_thread(build_app, settings)
+    runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=3)
     await runner.setup()
     try:
         await web.TCPSite(runner, settings.host, settings.port, backlog=1024).start()

@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+
+from dijkwacht_collector.settings import load_settings, parse_listen
+from dijkwacht_records.errors import SettingsError
+
+
+def test_defaults_need_nothing(monkeypatch):
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    settings = load_settings()
+    assert settings.state == Path("var/collector")
+    assert settings.loopback
+    assert settings.operator_token() is None
+
+
+def test_systemd_says_where_state_lies(monkeypatch):
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/dijkwacht-collector")
+    assert load_settings().state == Path("/var/lib/dijkwacht-collector")
+
+
+def test_what_is_given_wins_over_the_file(tmp_path):
+    file = tmp_path / "collector.toml"
+    file.write_text('state = "elsewhere"\nworkers = 3\nport = 9000\n')
+    settings = load_settings(file, port=9001, host=None)
+    assert (settings.state, settings.workers, settings.port) == (Path("elsewhere"), 3, 9001)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("workers = 0", "workers is 0; allowed: at least 1, at most 128"),
+        ("workers = 'two'", "workers"),
+        ("port = 70000", "port is 70000"),
+        ("color = 'red'", "color"),
+        ("port = ", "Invalid value"),
+        ("host = '0.0.0.0'", "operator_token_file must name"),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path, text, sentence):
+    file = tmp_path / "collector.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=sentence):
+        load_settings(file)
+
+
+def test_the_operators_token_comes_from_a_file(tmp_path):
+    file = tmp_path / "token"
+    file.write_text("correct-horse-battery\n")
+    settings = load_settings(host="0.0.0.0", operator_token_file=str(file))
+    assert settings.operator_token() == "correct-horse-battery"
+    file.write_text("short")
+    with pytest.raises(SettingsError, match="fewer than 16"):
+        settings.operator_token()
+    file.unlink()
+    with pytest.raises(SettingsError, match="operator_token_file"):
+        settings.operator_token()
+
+
+def test_listen_is_host_and_port():
+    assert parse_listen("127.0.0.1:0") == ("127.0.0.1", 0)
+    assert parse_listen("[::1]:8470") == ("::1", 8470)
+    for text in ("8470", "localhost:", ":8470", "a:b"):
+        with pytest.raises(SettingsError, match="HOST:PORT"):
+            parse_listen(text)
