@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 WORKERS ?= 2
 PYTEST := $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
-.PHONY: help demo test long bench lint format types arrows docs clean
+.PHONY: help demo test long bench lint format types arrows kernels docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,7 +22,7 @@ help:
 demo: $(VENV)/ready-to-run
 	@$(BIN)/dijkwacht demo $(if $(ONCE),--once)
 
-test: lint types arrows
+test: lint types arrows kernels
 	@echo '== tests'
 	@$(PYTEST)
 
@@ -47,6 +47,12 @@ types: $(VENV)/ready-to-develop
 arrows: $(VENV)/ready-to-develop
 	@echo '== arrows between the packages'
 	@$(BIN)/lint-imports --no-logo
+
+# Compiled once before the tests share the cores; numba keeps what it made beside the sources.
+kernels: $(VENV)/ready-to-develop
+	@echo '== compiling kernels'
+	@$(BIN)/python -c 'from dijkwacht_collector.warmup import warm_up; \
+	    from dijkwacht_detectors.discover import shipped_detectors; warm_up(shipped_detectors())'
 
 docs: $(VENV)/ready-to-develop
 	@$(BIN)/python docs/generate.py
