@@ -1,0 +1,192 @@
+"""The console in a real browser, spoken to by the DevTools protocol."""
+
+import asyncio
+import base64
+import contextlib
+import itertools
+import json
+import re
+
+import aiohttp
+import pytest
+
+pytestmark = pytest.mark.tools("chromium")
+
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--remote-debugging-port=0",
+)  # fmt: skip
+DEADLINE_S = 30
+
+
+class Page:
+    """One tab. ``said`` holds what it logged, threw, or was refused."""
+
+    def __init__(self, socket):
+        self._socket = socket
+        self._numbers = itertools.count(1)
+        self.said = []
+
+    async def call(self, method, **params):
+        number = next(self._numbers)
+        await self._socket.send_json({"id": number, "method": method, "params": params})
+        while True:
+            message = json.loads((await self._socket.receive(timeout=DEADLINE_S)).data)
+            if message.get("id") == number:
+                assert "error" not in message, message
+                return message["result"]
+            if message["method"] in {"Log.entryAdded", "Runtime.exceptionThrown"}:
+                self.said.append(message["params"])
+
+    async def ask(self, expression):
+        answer = await self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    async def wait_for(self, expression):
+        for _ in range(20 * DEADLINE_S):
+            if await self.ask(f"Boolean({expression})"):
+                return
+            await asyncio.sleep(0.05)
+        pytest.fail(f"never came true: {expression}")
+
+    async def open(self, url):
+        await self.call("Page.navigate", url=str(url))
+        await self.wait_for("document.readyState === 'complete' && location.href !== 'about:blank'")
+
+    async def picture(self):
+        shot = await self.call("Page.captureScreenshot", format="png")
+        return base64.b64decode(shot["data"])
+
+
+@pytest.fixture
+async def page(tmp_path):
+    browser = await asyncio.create_subprocess_exec(
+        "chromium", *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "about:blank",
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        port = await devtools_port(browser)
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"http://127.0.0.1:{port}/json/list") as answer:
+                tab = next(t for t in await answer.json() if t["type"] == "page")
+            async with session.ws_connect(tab["webSocketDebuggerUrl"], max_msg_size=0) as socket:
+                made = Page(socket)
+                for domain in ("Page", "Runtime", "Log"):
+                    await made.call(f"{domain}.enable")
+                yield made
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            browser.kill()
+        await browser.wait()
+
+
+async def devtools_port(browser):
+    async with asyncio.timeout(DEADLINE_S):
+        async for line in browser.stderr:
+            if found := re.search(rb"DevTools listening on ws://127\.0\.0\.1:(\d+)/", line):
+                return int(found[1])
+    return pytest.fail("chromium ended")
+
+
+async def test_news_appears_without_a_reload(page, client, facts, feed, make):
+    await page.open(client.make_url("/?lang=en"))
+    await page.wait_for("document.querySelector('#live:not([hidden]):not(.off)')")
+    assert await page.ask("document.querySelector('h1').innerText") == "All is quiet"
+    await page.ask("window.sameDocument = true")
+
+    facts.hold(make.incident())
+    feed.publish(make.event())
+    await page.wait_for("document.querySelector('.card.high')")
+    assert await page.ask("window.sameDocument") is True
+    assert "1 incident asks" in await page.ask("document.querySelector('h1').innerText")
+    assert "tries the doors" in await page.ask("document.querySelector('.card h3').innerText")
+    assert "tries the doors" in await page.ask("document.getElementById('news').textContent")
+    assert await page.ask("document.title") == "(1) Dijkwacht"
+    assert page.said == [], "nothing was thrown, logged or refused by the content policy"
+    assert (await page.picture()).startswith(b"\x89PNG")
+
+
+async def test_a_hostile_name_runs_nothing(page, client, facts, feed, make):
+    hostile = "<img src=x onerror='window.owned=1'><script>window.owned=2</script>"
+    await page.open(client.make_url("/?lang=nl"))
+    await page.wait_for("document.querySelector('#live:not([hidden]):not(.off)')")
+    incident = make.incident(title_nl=hostile, site=hostile)
+    facts.hold(incident)
+    feed.publish(make.event(incident))
+    await page.wait_for("document.querySelector('.card')")
+    assert await page.ask("document.querySelector('.card h3').textContent") == hostile
+    assert await page.ask("document.querySelectorAll('.card img, .card script').length") == 0
+    assert await page.ask("typeof window.owned") == "undefined"
+    assert page.said == []
+
+
+async def test_a_lost_stream_is_said_in_words_and_found_again(page, client, feed):
+    await page.open(client.make_url("/?lang=en"))
+    await page.wait_for("document.getElementById('live-word').textContent === 'Live'")
+    feed.close()
+    await page.wait_for("document.getElementById('live-word').textContent === 'Reconnecting…'")
+    await page.wait_for("document.getElementById('live-word').textContent === 'Live'")
+
+
+async def test_without_javascript_an_answer_is_given(page, client, facts, make):
+    facts.hold(make.incident())
+    await page.open(client.make_url("/?lang=en"))
+    link = await page.ask("document.querySelector('.card h3 a').href")
+    await page.call("Emulation.setScriptExecutionDisabled", value=True)
+    await page.call("Page.navigate", url=link)
+    await page.wait_for("document.querySelector('button[value=normal]')")
+    assert await page.ask("typeof showClocks") == "undefined", "the script did not run"
+    await page.ask("document.querySelector('button[value=normal]').click()")
+    await page.wait_for("document.querySelector('.thanks')")
+    assert facts.answers == [("a1", "normal")]
+
+
+async def test_it_fits_a_phone_and_can_be_read(page, client, facts, make):
+    facts.hold(make.incident(), make.incident("low", severity_id=2))
+    facts.health = [make.agent(), make.agent("b", last_seen=0), make.agent("c", dropped=9_000_000)]
+    await page.call(
+        "Emulation.setDeviceMetricsOverride",
+        width=360,
+        height=740,
+        deviceScaleFactor=1,
+        mobile=True,
+    )
+    for scheme, path in itertools.product(("light", "dark"), ("/", "/incidents/a1")):
+        colours = [{"name": "prefers-color-scheme", "value": scheme}]
+        await page.call("Emulation.setEmulatedMedia", features=colours)
+        await page.open(client.make_url(path).with_query(lang="nl"))
+        assert await page.ask("document.documentElement.scrollWidth") <= 360, path
+        assert await page.ask(CONTRAST) == [], (scheme, path)
+
+
+# The ratio of WCAG 2 for every element that holds text, against what is painted behind it.
+CONTRAST = """
+(() => {
+  const parse = (c) => c.match(/[\\d.]+/g).map(Number);
+  const light = (c) => {
+    const [r, g, b] = c.slice(0, 3).map((v) => {
+      v /= 255;
+      return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (e) => {
+    for (; e; e = e.parentElement) {
+      const c = parse(getComputedStyle(e).backgroundColor);
+      if (c.length < 4 || c[3] > 0) return c;
+    }
+    return [255, 255, 255];
+  };
+  const poor = [];
+  for (const e of document.querySelectorAll("body *")) {
+    const text = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!text || e.closest("script, .unseen, .skip")) continue;
+    const [a, b] = [light(parse(getComputedStyle(e).color)), light(behind(e))].sort();
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) poor.push(`${e.tagName}.${e.className} ${ratio.toFixed(2)}`);
+  }
+  return poor;
+})()
+"""
