@@ -59,11 +59,13 @@ def test_the_wheel_holds_the_packages_and_nothing_else(root, wheel):
 
 def test_the_wheel_holds_every_tracked_file_of_the_packages(root, wheel):
     listing = _run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=root)
+    sources = tuple(f"{name.partition('_')[2] or name}/{name}/" for name in PACKAGES)
     wanted = {
         name.partition("/")[2]
         for name in listing.splitlines()
-        if name.partition("/")[2].split("/")[0] in PACKAGES and (root / name).is_file()
+        if name.startswith(sources) and (root / name).is_file()
     }
+    assert len({name.split("/")[0] for name in wanted}) == len(PACKAGES)
     assert wanted <= set(zipfile.ZipFile(wheel).namelist())
 
 
