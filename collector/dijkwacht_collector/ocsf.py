@@ -141,14 +141,19 @@ def _evidence(evidence: Evidence) -> Json:
     if ip := format_address(evidence.src_h):
         source["ip"] = ip
     if mac := format_mac(evidence.src_mac):
-        # A keyed hash is no hardware address, and the schema knows: it stands as an identifier.
-        source["uid" if evidence.src_mac & HASHED_MAC else "mac"] = mac
+        hashed = bool(evidence.src_mac & HASHED_MAC)
+        if not hashed:
+            source["mac"] = mac
+        if hashed or not source.get("ip"):
+            # To the schema a keyed hash is no hardware address, and one alone no endpoint.
+            source["uid"] = mac
     target: Json = {}
     if ip := format_address(evidence.dst_h):
         target["ip"] = ip
-    if evidence.dst_p:
-        target["port"] = evidence.dst_p
     facts: Json = {"time": evidence.time // 1000, "score": evidence.score, "facts": evidence.facts}
+    if evidence.dst_p:
+        # A port alone is no endpoint to the schema: many addresses were asked for this one port.
+        (target or facts)["port"] = evidence.dst_p
     found: Json = {"data": facts}
     if source:
         found["src_endpoint"] = source

@@ -1,0 +1,161 @@
+import asyncio
+import os
+
+import msgspec
+import pytest
+
+from dijkwacht_collector.incidents import Incident, IncidentEvent
+from dijkwacht_collector.sinks.base import Fan
+from dijkwacht_collector.sinks.jsonl import JsonLines
+from dijkwacht_collector.sinks.live import LiveSink
+from dijkwacht_collector.sinks.store import IncidentStore
+
+
+def an_event(uid="a", revision=0, activity="create", **changes):
+    incident = Incident(
+        uid, "bakery", "scan", "scan", "T1046", "10.0.0.7", 0, 3, 90, 0.1, 1_000_000, 2_000_000,
+        1, "title", "titel", "desc", "besch", (), revision=revision,
+    )  # fmt: skip
+    return IncidentEvent(activity, msgspec.structs.replace(incident, **changes), revision + 1)
+
+
+LIFE = [
+    an_event(revision=0),
+    an_event("b", revision=0),
+    an_event(revision=1, activity="update"),
+    an_event(revision=2, activity="close", status="closed"),
+]
+
+
+@pytest.fixture
+def lines(tmp_path):
+    return tmp_path / "incidents.jsonl"
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = IncidentStore(tmp_path / "incidents.db")
+    store.open()
+    yield store
+    store.close()
+
+
+def written(path):
+    return [
+        (line["finding_info"]["uid"], line["unmapped"]["revision"])
+        for line in map(msgspec.json.decode, path.read_bytes().splitlines())
+    ]
+
+
+def run_through(path, events):
+    sink = JsonLines(path)
+    sink.open()
+    sink.handle(events)
+    sink.close()
+
+
+def test_a_line_a_step(lines):
+    run_through(lines, LIFE)
+    assert written(lines) == [("a", 0), ("b", 0), ("a", 1), ("a", 2)]
+
+
+@pytest.mark.parametrize("stop", range(5))
+@pytest.mark.parametrize("again", range(5))
+def test_what_is_repeated_after_a_restart_is_written_once(lines, stop, again):
+    run_through(lines, LIFE[:stop])
+    run_through(lines, LIFE[min(again, stop) :])
+    assert written(lines) == [("a", 0), ("b", 0), ("a", 1), ("a", 2)]
+
+
+def test_a_line_cut_anywhere_is_written_anew(lines):
+    run_through(lines, LIFE)
+    whole = lines.read_bytes()
+    for cut in range(0, len(whole), 37):
+        lines.write_bytes(whole[:cut])
+        run_through(lines, LIFE)
+        assert lines.read_bytes() == whole
+
+
+def test_a_repeat_within_one_step_is_written_once(lines):
+    run_through(lines, LIFE + LIFE)
+    assert len(written(lines)) == 4
+
+
+def test_the_clock_is_read_for_logged_time_only(lines):
+    sink = JsonLines(lines, clock=lambda: 5_000_000)
+    sink.open()
+    sink.handle(LIFE[:1])
+    sink.close()
+    assert msgspec.json.decode(lines.read_bytes())["metadata"]["logged_time"] == 5000
+
+
+def test_a_full_disk_leaves_no_half_line(lines, monkeypatch):
+    sink = JsonLines(lines)
+    sink.open()
+    sink.handle(LIFE[:1])
+
+    pwrite = os.pwrite
+
+    def full(fd, data, at):
+        pwrite(fd, data[:10], at)
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.pwrite", full)
+        with pytest.raises(OSError, match="No space"):
+            sink.handle(LIFE[1:])
+    assert len(written(lines)) == 1
+    sink.handle(LIFE[1:])
+    sink.close()
+    assert len(written(lines)) == 4
+
+
+def test_a_strangers_line_is_left_alone(lines):
+    lines.write_bytes(b"# a remark\n")
+    run_through(lines, LIFE)
+    assert lines.read_bytes().startswith(b"# a remark\n{")
+
+
+def test_the_store_holds_each_incident_as_it_stands(store):
+    store.handle(LIFE)
+    store.handle(LIFE[:3])
+    store.handle([])
+    assert [i.uid for i in store.incidents(only_open=True)] == ["b"]
+    assert store.incident("a") == LIFE[3].incident
+    assert store.incident("c") is None
+    assert {e.activity for e in store.events()} == {"create", "close"}
+    assert store.events(site="clinic") == []
+    assert len(store.events(site="bakery", limit=1)) == 1
+    store.flush()
+
+
+def test_the_store_is_there_after_a_restart(store, tmp_path):
+    store.handle(LIFE)
+    store.close()
+    again = IncidentStore(tmp_path / "incidents.db")
+    again.open()
+    assert again.incident("a") == LIFE[3].incident
+    again.close()
+
+
+def test_the_fan_hands_everything_to_everyone(lines, store):
+    heard = []
+    fan = Fan([store, JsonLines(lines), LiveSink(heard.append)])
+    fan.open()
+    fan.handle(LIFE)
+    fan.flush()
+    fan.close()
+    assert len(written(lines)) == 4
+    assert heard == []
+
+
+async def test_news_reaches_the_loop():
+    heard = asyncio.Queue()
+    sink = LiveSink(heard.put_nowait)
+    sink.open()
+    sink.attach(asyncio.get_running_loop())
+    await asyncio.to_thread(sink.handle, LIFE)
+    assert [await heard.get() for _ in LIFE] == LIFE
+    sink.close()
+    sink.handle(LIFE)
+    assert heard.empty()
