@@ -84,7 +84,7 @@ fetch = { $(BIN)/python -m pip install --disable-pip-version-check --no-input $(
 
 $(VENV)/ready-to-run: wanted = --editable '.[collector]'
 $(VENV)/ready-to-run: pyproject.toml | $(BIN)/python
-	@rm -f $@; echo 'Installing what the demo needs (about 120 MB, once)'
+	@rm -f $@; echo 'Installing what the demo needs (about 150 MB, once)'
 	@$(fetch)
 
 $(VENV)/ready-to-develop: wanted = --editable '.[lab,scapy]' --group dev

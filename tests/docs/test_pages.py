@@ -51,6 +51,17 @@ def test_every_command_on_a_page_exists(root, capsys):
     assert {"make", "dijkwacht", "dijkwacht-agent"} <= seen
 
 
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_command_is_on_a_page(root, capsys, program):
+    with pytest.raises(SystemExit):
+        PROGRAMS[program](["--help"])
+    listed = re.findall(r"^ {2,4}([a-z]+)  +\S", capsys.readouterr().out, re.MULTILINE)
+    text = "".join(page.read_text("utf-8") for page in _pages(root))
+    assert listed
+    for command in listed:
+        assert f"{program} {command}" in text, f"{program} {command}"
+
+
 def _check_command(words, capsys, page):
     with pytest.raises(SystemExit) as stopped:
         PROGRAMS[words[0]]([words[1], "--help"])
