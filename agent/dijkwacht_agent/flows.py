@@ -29,6 +29,7 @@ IDLE_ATTEMPT: Final = 10 * SECOND
 IDLE: Final = {UDP: 60 * SECOND, ICMP: 30 * SECOND, ICMPV6: 30 * SECOND}
 IDLE_OTHER: Final = 60 * SECOND
 MAX_FLOWS: Final = 65_536
+NEVER: Final = 1 << 62
 
 FIN: Final = 0x01
 SYN: Final = 0x02
@@ -48,9 +49,9 @@ class Flow:
         "closed",
         "cut",
         "flow_id",
-        "hello",
         "key",
         "last",
+        "opening",
         "orig_any",
         "orig_bytes",
         "orig_flags",
@@ -94,7 +95,7 @@ class Flow:
         self.orig_any = self.resp_any = False  # packets in parts already cut
         self.closed = 0  # when TCP closed it, 0 while it is open
         self.aborter = 0  # whose RST came first: 1 originator, 2 responder
-        self.hello: bytes | None = b"" if proto == TCP else None  # a ClientHello, while it grows
+        self.opening = proto == TCP  # the originator's first words are still to come
 
     @property
     def answered(self) -> bool:
@@ -173,13 +174,14 @@ class FlowTable:
         self.by_key: dict[bytes, Flow] = {}
         self.active = 0
         self.evicted = 0
-        self.due = 1 << 62
+        self.due = NEVER
         self.rows = rows
         self._inside = inside
         self._max_flows = max_flows
         self._slack = max_flows + max_flows // 4 + 64
         self._last_id = 0
-        self._timers: list[tuple[int, int, Flow]] = []
+        self._fresh: deque[Flow] = deque()  # in their first second, oldest first
+        self._timers: list[tuple[int, int, Flow]] = []  # a heap, of all that are older or closed
         self._unanswered: deque[Flow] = deque()
         self._answered: deque[Flow] = deque()
 
@@ -195,26 +197,34 @@ class FlowTable:
             flow = Flow(self._last_id, key, other, proto, sport, dport, time)
         self.by_key[key] = self.by_key[other] = flow
         self.active += 1
-        if len(self._timers) > self._slack:
+        if len(self._unanswered) > self._slack or len(self._fresh) > self._slack:
             self._forget_the_dead()
-        self._wake(flow, time + OPEN_AFTER)
+        if not self._fresh:
+            self.due = min(self.due, time + OPEN_AFTER)
+        self._fresh.append(flow)
         self._unanswered.append(flow)
         return flow
 
     def close(self, flow: Flow, time: int) -> None:
         """TCP has ended ``flow``: it is over when its stragglers had a moment."""
-        flow.closed = time
+        flow.closed = time or 1
         self._wake(flow, time + LINGER)
 
     def run(self, now: int) -> None:
         """Do everything that is due up to ``now``; rows of one run are in order of row time."""
-        timers = self._timers
+        fresh, timers = self._fresh, self._timers
         first = len(self.rows)
+        while fresh and fresh[0].start + OPEN_AFTER <= now:
+            flow = fresh.popleft()
+            if flow.key:
+                self._look_at(flow, flow.start + OPEN_AFTER)
         while timers and timers[0][0] <= now:
             due, _, flow = heappop(timers)
             if flow.key:
                 self._look_at(flow, due)
-        self.due = timers[0][0] if timers else 1 << 62
+        self.due = timers[0][0] if timers else NEVER
+        if fresh:
+            self.due = min(self.due, fresh[0].start + OPEN_AFTER)
         self._in_order(first)
 
     def end(self, flow: Flow) -> None:
@@ -223,7 +233,6 @@ class FlowTable:
         del self.by_key[flow.key]
         self.by_key.pop(flow.back_key, None)  # the same key, if a host talks to itself
         flow.key = flow.back_key = b""
-        flow.hello = None
         self.active -= 1
 
     def end_all(self) -> None:
@@ -231,10 +240,11 @@ class FlowTable:
         first = len(self.rows)
         for _, flow in sorted({flow.flow_id: flow for flow in self.by_key.values()}.items()):
             self.end(flow)
+        self._fresh.clear()
         self._timers.clear()
         self._unanswered.clear()
         self._answered.clear()
-        self.due = 1 << 62
+        self.due = NEVER
         self._in_order(first)
 
     def _look_at(self, flow: Flow, now: int) -> None:
@@ -253,6 +263,8 @@ class FlowTable:
         self._wake(flow, over if flow.closed else min(over, flow.cut + UPDATE_EVERY))
 
     def _wake(self, flow: Flow, due: int) -> None:
+        if len(self._timers) > self._slack:
+            self._forget_the_dead()
         heappush(self._timers, (due, flow.flow_id, flow))
         self.due = min(self.due, due)
 
@@ -313,10 +325,12 @@ class FlowTable:
 
     def _forget_the_dead(self) -> None:
         """Drop timers and places in the queues that belong to flows already over."""
-        self._timers = [timer for timer in self._timers if timer[2].key]
+        self._timers[:] = [timer for timer in self._timers if timer[2].key]
         heapify(self._timers)
-        self._unanswered = deque(flow for flow in self._unanswered if flow.key)
-        self._answered = deque(flow for flow in self._answered if flow.key)
+        for queue in (self._fresh, self._unanswered, self._answered):
+            alive = [flow for flow in queue if flow.key]
+            queue.clear()
+            queue.extend(alive)
 
     def _in_order(self, first: int) -> None:
         """Sort the rows made since ``first`` by row time."""

@@ -18,7 +18,7 @@ PRIVATE: Final = (
     "fe80::/10",
     "::1/128",
 )
-_REMEMBERED: Final = 65_536
+_REMEMBERED: Final = 16_384
 
 
 class Inside(Container[bytes]):

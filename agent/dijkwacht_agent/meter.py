@@ -144,7 +144,7 @@ class Meter:
                 flow.orig_pkts += 1
                 flow.orig_bytes += size
                 flow.orig_flags |= flags
-                if size and flow.hello is not None:
+                if size and flow.opening:
                     self._names.read_opening(clock, data, packet, flow)
             else:
                 flow.resp_pkts += 1

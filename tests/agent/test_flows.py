@@ -229,6 +229,7 @@ def test_a_flood_leaves_nothing_behind():
         table = meter._table
         assert len(table.by_key) <= 2 * 64
         assert len(table._timers) <= 64 * 2 + 200
+        assert len(table._fresh) <= 64 * 2 + 200
         assert len(table._unanswered) + len(table._answered) <= 64 * 2 + 200
 
 

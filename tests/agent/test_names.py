@@ -15,6 +15,7 @@ from dijkwacht_agent.inside import Inside
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.names import dhcp, dns, tls
 from dijkwacht_agent.names.printable import printable
+from dijkwacht_agent.names.reader import MAX_GROWING
 from dijkwacht_records.addresses import UNSPECIFIED, pack_address, pack_mac
 from dijkwacht_records.tables import MAX_TEXT_BYTES, NO_ANSWER
 
@@ -26,8 +27,8 @@ labels = st.lists(
 ).map(".".join)
 
 
-def rows_of(*packets: Packet) -> list:
-    meter = Meter(Inside())
+def rows_of(*packets: Packet, meter: Meter | None = None) -> list:
+    meter = meter or Meter(Inside())
     for place, packet in enumerate(packets):
         data = bytes(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / packet)
         meter.feed([(place, 1, data, len(data), 0)])
@@ -153,14 +154,19 @@ def test_a_connection_that_begins_otherwise_is_not_looked_at_again():
     )
 
 
-def test_hellos_that_never_end_are_not_kept_without_bound():
-    start = client_hello("x.nl")[:60]
-    packets = [
-        IP(src=A, dst=B) / TCP(sport=port, dport=443, flags="PA") / Raw(start)
-        for port in range(10_000, 10_300)
-    ]
-    rows = rows_of(*packets)
-    assert len(rows) == 300 - 256
+def test_of_hellos_that_never_end_the_oldest_is_given_up():
+    data = client_hello("x.nl")
+
+    def segments(part: bytes, seq: int) -> list:
+        return [
+            IP(src=A, dst=B) / TCP(sport=port, dport=443, flags="PA", seq=seq) / Raw(part)
+            for port in range(10_000, 10_000 + MAX_GROWING + 50)
+        ]
+
+    meter = Meter(Inside())
+    rows = rows_of(*segments(data[:60], 0), *segments(data[60:], 60), meter=meter)
+    assert len([row for number, row in rows if number == 2]) == MAX_GROWING
+    assert meter.counters["names_shed"] == 50
 
 
 def test_a_dhcp_exchange():

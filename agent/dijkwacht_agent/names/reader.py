@@ -18,7 +18,6 @@ _SECOND: Final = 1_000_000
 _DNS, _TLS, _DHCP = 1, 2, 3
 
 _u32 = Struct(">I").unpack_from
-_growing = Struct(">I").pack
 
 
 class Budget:
@@ -48,7 +47,8 @@ class NameReader:
     def __init__(self, rows: list[tuple[int, Row]], limit: int = MAX_PER_SECOND) -> None:
         self.budget = Budget(limit)
         self._rows = rows
-        self._hellos = 0  # that wait for their next segment
+        self._growing: dict[int, tuple[int, bytes]] = {}
+        """Flow → the sequence number that comes next, and the hello so far."""
 
     def read_datagram(self, time: int, data: bytes, packet: Packet) -> None:
         """Read DNS or DHCP over UDP, by port."""
@@ -69,36 +69,37 @@ class NameReader:
     def read_opening(self, time: int, data: bytes, packet: Packet, flow: Flow) -> None:
         """Read the originator's first payload: a ClientHello, perhaps over several segments.
 
-        ``flow.hello`` is empty before the first segment, then the sequence number that comes next
-        and what has come so far, and ``None`` once there is nothing to wait for.
+        Clears ``flow.opening`` once there is nothing more to wait for.
         """
         _, _, _, _, _, transport_at, at, size = packet
         (sequence,) = _u32(data, transport_at + 4)
         payload = data[at : at + size]
-        if flow.hello:
-            if sequence != _u32(flow.hello)[0]:
+        begun = self._growing.get(flow.flow_id)
+        if begun is not None:
+            if sequence != begun[0]:
                 return  # seen before, or out of order: the right one may still come
-            payload = flow.hello[4:] + payload
+            payload = begun[1] + payload
         elif not tls.begins_hello(payload):
-            flow.hello = None
+            flow.opening = False
             return
-        whole = tls.hello_size(payload)
         cut = len(data) < at + size  # by the capture: nothing can be joined to it
-        if len(payload) < whole and not cut and (flow.hello or self._hellos < MAX_GROWING):
-            self._hellos += not flow.hello
-            flow.hello = _growing((sequence + size) & 0xFFFFFFFF) + payload
+        if len(payload) < tls.hello_size(payload) and not cut:
+            self._grow(flow, (sequence + size) & 0xFFFFFFFF, payload)
             return
-        self.forget(flow)
+        flow.opening = False
+        self._growing.pop(flow.flow_id, None)
         hello = tls.read_hello(payload) if self.budget.allows(time) else None
         if hello is not None:
             orig_h, resp_h = endpoints(flow.key)
             row = (time, flow.flow_id, orig_h, resp_h, flow.resp_p, *hello)
             self._rows.append((_TLS, row))
 
-    def forget(self, flow: Flow) -> None:
-        """Stop waiting for the rest of a ClientHello."""
-        self._hellos -= bool(flow.hello)
-        flow.hello = None
+    def _grow(self, flow: Flow, expected: int, payload: bytes) -> None:
+        """Keep the beginning of a hello; the oldest makes room, and counts as shed."""
+        if flow.flow_id not in self._growing and len(self._growing) >= MAX_GROWING:
+            del self._growing[next(iter(self._growing))]
+            self.budget.shed += 1
+        self._growing[flow.flow_id] = expected, payload
 
     def _dns(self, time: int, data: bytes, size: int, key: bytes, sport: int, dport: int) -> None:
         message = dns.read_message(data)

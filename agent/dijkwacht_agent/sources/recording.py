@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from operator import itemgetter
 from pathlib import Path
+from stat import S_ISREG
 from struct import Struct
 from typing import Final
 
@@ -23,7 +24,10 @@ MAX_INTERFACES: Final = 65_536
 MAX_PROBLEMS: Final = 100
 LATEST: Final = 1 << 61
 _CHUNK: Final = 256 * 1024
-_BLOCK: Final = 1024
+_MIN_CHUNK: Final = 16 * 1024
+_ALL_CHUNKS: Final = 16 * 1024 * 1024
+_BLOCK_FRAMES: Final = 1024
+_BLOCK_BYTES: Final = 1024 * 1024
 _LINK_BITS: Final = 0x03FFFFFF  # the rest tells of checksums at the frame's end
 
 _PCAP: Final = {  # magic → (byte order, units of the fraction in a second, bytes of a record's header)
@@ -65,9 +69,10 @@ class Recording:
         self.problem_count = 0
         self._problems: list[UnreadableInput] = []
         self._readers: list[_Reader] = []
+        chunk = min(max(_ALL_CHUNKS // max(len(paths), 1), _MIN_CHUNK), _CHUNK)
         for path in paths:
             try:
-                self._readers.append(_Reader(Path(path), self._note))
+                self._readers.append(_Reader(Path(path), self._note, chunk))
             except UnreadableInput as error:
                 self._note(error)
         if self._problems and not self._readers:
@@ -97,15 +102,7 @@ class Recording:
         if len(streams) == 1:
             yield from streams[0]
             return
-        merged = heapq.merge(*(_each(stream) for stream in streams), key=itemgetter(0))
-        block: list[Frame] = []
-        for frame in merged:
-            block.append(frame)
-            if len(block) == _BLOCK:
-                yield block
-                block = []
-        if block:
-            yield block
+        yield from _in_blocks(heapq.merge(*map(_each, streams), key=itemgetter(0)))
 
     def _note(self, problem: UnreadableInput) -> None:
         self.problem_count += 1
@@ -118,17 +115,32 @@ def _each(blocks: Iterator[list[Frame]]) -> Iterator[Frame]:
         yield from block
 
 
+def _in_blocks(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
+    block: list[Frame] = []
+    held = 0
+    for frame in frames:
+        block.append(frame)
+        held += len(frame[2])
+        if len(block) == _BLOCK_FRAMES or held > _BLOCK_BYTES:
+            yield block
+            block, held = [], 0
+    if block:
+        yield block
+
+
 class _Reader:
     """One file. ``buffer`` is a window on it that moves forward only."""
 
-    def __init__(self, path: Path, note: Callable[[UnreadableInput], None]) -> None:
+    def __init__(self, path: Path, note: Callable[[UnreadableInput], None], chunk: int) -> None:
         self._path = path
         self._note = note
+        self._chunk = chunk
         self._buffer = b""
         self._start = 0  # place of the buffer in the file
         try:
             self._file = path.open("rb", buffering=0)
-            self._size = os.fstat(self._file.fileno()).st_size
+            status = os.fstat(self._file.fileno())
+            self._size = status.st_size if S_ISREG(status.st_mode) else 1 << 62  # a pipe: unknown
             self._fill(0, 24)
         except OSError as error:
             raise UnreadableInput(
@@ -148,7 +160,7 @@ class _Reader:
         with closing(self._file):
             try:
                 if self._buffer[:4] == _SECTION:
-                    yield from self._pcapng()
+                    yield from _in_blocks(self._pcapng())
                 else:
                     yield from self._pcap()
             except OSError as error:
@@ -164,7 +176,7 @@ class _Reader:
             return False
         parts, have = [rest], len(rest)
         while have < need:
-            part = self._file.read(max(_CHUNK, need - have))
+            part = self._file.read(max(self._chunk, need - have))
             if not part:
                 break
             parts.append(part)
@@ -214,25 +226,19 @@ class _Reader:
     def _left(self) -> int:
         return max(self._size - self._start, 0)
 
-    def _pcapng(self) -> Iterator[list[Frame]]:
+    def _pcapng(self) -> Iterator[Frame]:
         interfaces: list[Interface] = []
-        frames: list[Frame] = []
         last = 0  # for packets that say nothing of time
         for at, order, kind, body in self._sections():
             if kind in _PACKETS:
                 frame = self._packet(at, order, kind, body, interfaces, last)
                 if frame is not None:
                     last = frame[0]
-                    frames.append(frame)
-                    if len(frames) == _BLOCK:
-                        yield frames
-                        frames = []
+                    yield frame
             elif kind == _INTERFACE:
                 self._interface(at, order, body, interfaces)
             elif kind == _SECTION_NUMBER:
                 interfaces = []
-        if frames:
-            yield frames
 
     def _sections(self) -> Iterator[tuple[int, str, int, bytes]]:
         """Yield the blocks of all sections: (place in the buffer, byte order, type, body)."""
