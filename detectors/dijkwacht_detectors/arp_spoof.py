@@ -51,6 +51,7 @@ class ArpSpoof(RowDetector):
         "mac": ("i8", (_PLACES,)),
         "claimed": ("i8", (_PLACES,)),
         "asked": ("i8", (_PLACES,)),
+        "asker": ("i8", (_PLACES,)),
         "flips": ("f4", (_PLACES,)),
         "unasked": ("f4", (_PLACES,)),
     }
@@ -65,7 +66,7 @@ class ArpSpoof(RowDetector):
         """Score each claim."""
         _fold(
             rows.time, rows.slot, rows.fresh, rows["op"], rows["sender_mac"], rows["sender_h"],
-            rows["target_h"], state["address"], state["mac"], state["claimed"], state["asked"],
+            rows["target_h"], state["address"], state["mac"], state["claimed"], state["asked"], state["asker"],
             state["flips"], state["unasked"], self.half_life_s * 1e6, self.quick_s * 1e6,
             self.answer_s * 1e6, scores, facts,
         )  # fmt: skip
@@ -101,7 +102,7 @@ def _place(address, claimed, asked, key):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _fold(  # type: ignore[no-untyped-def]
-    time, slot, fresh, op, sender_mac, sender_h, target_h, address, mac, claimed, asked, flips,
+    time, slot, fresh, op, sender_mac, sender_h, target_h, address, mac, claimed, asked, asker, flips,
     unasked, half_life, quick, answer, scores, facts,
 ):  # fmt: skip
     never = np.int64(-(1 << 62))
@@ -114,17 +115,18 @@ def _fold(  # type: ignore[no-untyped-def]
             at, known = _place(address[e], claimed[e], asked[e], key)
             if not known:
                 address[e, at] = key
-                mac[e, at] = 0
+                mac[e, at] = asker[e, at] = 0
                 claimed[e, at] = never
                 flips[e, at] = unasked[e, at] = 0.0
             asked[e, at] = t
+            asker[e, at] = sender_mac[i]
         if sender_mac[i] == 0 or (sender_h[i, 1] & np.uint64(0xFFFFFFFF)) == 0:
             continue
         key = mix(sender_h[i, 0], sender_h[i, 1]) | np.uint64(1)
         at, known = _place(address[e], claimed[e], asked[e], key)
         if not known:
             address[e, at] = key
-            mac[e, at] = 0
+            mac[e, at] = asker[e, at] = 0
             claimed[e, at] = asked[e, at] = never
             flips[e, at] = unasked[e, at] = 0.0
         who = sender_mac[i]
@@ -136,8 +138,14 @@ def _fold(  # type: ignore[no-untyped-def]
             if mac[e, at] != who:
                 flips[e, at] += left(silent, quick)
         if op[i] == 2 and (asked[e, at] == never or t - asked[e, at] > answer):
-            # to all, as after a change of cable, or to one machine whose memory it rewrites
-            unasked[e, at] += 0.3 if target_h[i, 1] == sender_h[i, 1] else 1.0
+            if target_h[i, 1] == sender_h[i, 1]:
+                unasked[e, at] += 0.3  # to all, as after a change of cable
+            else:  # to one machine, whose memory it rewrites
+                unasked[e, at] += 1.0
+                other = mix(target_h[i, 0], target_h[i, 1]) | np.uint64(1)
+                to, met = _place(address[e], claimed[e], asked[e], other)
+                if met and asker[e, to] == who and t - asked[e, to] < quick:
+                    unasked[e, at] += 2.0  # it looked its victim up first
         mac[e, at] = who
         claimed[e, at] = t
         others, strongest = 0, 0.0

@@ -37,7 +37,7 @@ class Beacon(WindowDetector):
 
     name = "beacon"
     table = "flows"
-    reads = ("part", "state", "start", "resp_p", "orig_bytes", "resp_bytes", "local_resp")
+    reads = ("part", "state", "start", "resp_p", "proto", "orig_bytes", "resp_bytes", "local_resp")
     entity: ClassVar[Entity] = "pair"
     kind = "c2"
     technique = "T1071"
@@ -69,7 +69,7 @@ class Beacon(WindowDetector):
         facts = np.full((len(window), len(self.facts)), np.nan)
         _walk(
             slot, window.fresh, window["part"], window["state"], window["start"],
-            window["resp_p"], window["orig_bytes"], window["resp_bytes"], window["local_resp"],
+            window["resp_p"], window["proto"], window["orig_bytes"], window["resp_bytes"], window["local_resp"],
             state["last"], state["calls"], state["gaps"], state["sizes"],
             self.least_gap_s * 1e6, self.fewest, scores, facts,
         )  # fmt: skip
@@ -93,14 +93,16 @@ class Beacon(WindowDetector):
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _weight(port, inside):  # type: ignore[no-untyped-def]
+def _weight(port, proto, inside):  # type: ignore[no-untyped-def]
     """How odd a timer is at this port: programs poll these by design."""
     if inside:
         return 0.05
     if port in (53, 67, 68, 123, 137, 138, 1900, 5353, 5355, 853, 3478, 5349, 5350, 161):
         return 0.05
     if port in (25, 110, 143, 465, 587, 993, 995, 1883, 5222, 5223, 5228, 8883, 4500, 500):
-        return 0.2
+        return 0.1
+    if proto == 17:
+        return 0.2  # calls, games and tunnels keep their way through a router open
     if port in (80, 443):
         return 0.5
     return 1.0
@@ -108,7 +110,7 @@ def _weight(port, inside):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _walk(  # type: ignore[no-untyped-def]
-    slot, fresh, part, part_state, start, resp_p, orig_bytes, resp_bytes, local_resp, last, calls,
+    slot, fresh, part, part_state, start, resp_p, proto, orig_bytes, resp_bytes, local_resp, last, calls,
     gaps, sizes, least_gap, fewest, scores, facts,
 ):  # fmt: skip
     for i in range(len(slot)):
@@ -150,6 +152,6 @@ def _walk(  # type: ignore[no-untyped-def]
         regular = max(0.0, math.log(0.6 / max(jitter, 0.02)))
         alike = 1.0 / (1.0 + sizes[e, 1] / 0.25)
         series = min(calls[e] - 1, 500)
-        weight = series * regular * alike * _weight(resp_p[i], local_resp[i])
+        weight = series * regular * alike * _weight(resp_p[i], proto[i], local_resp[i])
         scores[i] = math.log2(1.0 + weight)
         facts[i, 0], facts[i, 1], facts[i, 2], facts[i, 3] = median, jitter, calls[e], alike

@@ -30,6 +30,7 @@ from dijkwacht_detectors.decay import left
 
 _TCP = 6
 _END = 2
+_SIZES = 6  # sizes of the last connections, to hold the next one against
 
 
 class Bruteforce(RowDetector):
@@ -51,9 +52,9 @@ class Bruteforce(RowDetector):
         "calls": ("f4", ()),
         "ended": ("f4", ()),
         "carried": ("f4", ()),
-        "level": ("f4", ()),
-        "spread": ("f4", ()),
-        "whole": ("f4", ()),
+        "sizes": ("f4", (_SIZES,)),
+        "ends": ("i4", ()),
+        "alike": ("f4", ()),
     }
 
     half_life_s = 300.0
@@ -68,7 +69,7 @@ class Bruteforce(RowDetector):
             rows.time, rows.slot, rows.fresh, rows["part"], rows["state"], rows["start"],
             rows["resp_p"], rows["proto"], rows["orig_pkts"], rows["resp_pkts"],
             rows["orig_bytes"], rows["resp_bytes"], state["last"], state["calls"], state["ended"],
-            state["carried"], state["level"], state["spread"], state["whole"],
+            state["carried"], state["sizes"], state["ends"], state["alike"],
             self.half_life_s * 1e6, self.small_bytes, self.brief_s * 1e6, scores, facts,
         )  # fmt: skip
 
@@ -100,14 +101,14 @@ def _login(port):  # type: ignore[no-untyped-def]
         53, 80, 88, 123, 443, 631, 853, 1080, 1883, 3128, 5222, 5228, 8000, 8008, 8009, 8080, 8081,
         8086, 8443, 8883, 8888, 9090, 9100, 10050, 10051,
     ):  # fmt: skip
-        return 0.06
+        return 0.03
     return 0.5
 
 
 @njit(cache=True, nogil=True)
 def _fold(  # type: ignore[no-untyped-def]
     time, slot, fresh, part, part_state, start, resp_p, proto, orig_pkts, resp_pkts, orig_bytes,
-    resp_bytes, last, calls, ended, carried, level, spread, whole, half_life, small, brief,
+    resp_bytes, last, calls, ended, carried, sizes, ends, alike, half_life, small, brief,
     scores, facts,
 ):  # fmt: skip
     for i in range(len(time)):
@@ -116,14 +117,16 @@ def _fold(  # type: ignore[no-untyped-def]
         e = slot[i]
         if fresh[i]:
             last[e] = time[i]
-            calls[e] = ended[e] = carried[e] = level[e] = spread[e] = whole[e] = 0.0
+            calls[e] = ended[e] = carried[e] = 0.0
+            sizes[e] = -1.0
+            ends[e] = 0
+            alike[e] = 0.5
         elapsed = time[i] - last[e]
         if elapsed > 100_000:
             kept = left(elapsed, half_life)
             calls[e] *= kept
             ended[e] *= kept
             carried[e] *= kept
-            whole[e] *= kept
             last[e] = time[i]
         moved = min(max(orig_bytes[i] + resp_bytes[i], 0), 1_000_000_000_000)
         carried[e] += moved
@@ -133,21 +136,22 @@ def _fold(  # type: ignore[no-untyped-def]
             continue
         if time[i] - start[i] < brief:
             ended[e] += 1.0
-        if part[i] == 0:  # the whole of it is known: is it as large as the others?
-            size = math.log(1.0 + moved)
-            whole[e] += 1.0
-            step = 1.0 / min(whole[e], 20.0)
-            off = size - level[e]
-            level[e] += step * off
-            spread[e] += step * (off * off * (1.0 - step) - spread[e])
+        # was one of the last as large? What is compared is the last part of each
+        size = math.log(16.0 + moved)
+        near = 0.0
+        for k in range(_SIZES):
+            if abs(sizes[e, k] - size) < 0.1:
+                near = 1.0
+        sizes[e, ends[e] % _SIZES] = size
+        ends[e] = min(ends[e] + 1, 1 << 30)
+        alike[e] += (near - alike[e]) / min(4.0 + ends[e], 16.0)
         if ended[e] <= 0.0:
             continue
         each = carried[e] / max(calls[e], ended[e])
         little = 1.0 / (1.0 + (each / small) ** 2)
-        alike = 1.0 / (1.0 + spread[e] / 0.04) if whole[e] > 2.0 else 0.7
-        guesses = ended[e] * little * alike * _login(resp_p[i])
+        guesses = ended[e] * little * alike[e] * _login(resp_p[i])
         scores[i] = math.log2(1.0 + guesses)
         facts[i, 0] = ended[e]
         facts[i, 1] = each
-        facts[i, 2] = alike
+        facts[i, 2] = alike[e]
         facts[i, 3] = ended[e] * 60e6 * 0.693 / half_life

@@ -108,7 +108,9 @@ class Stage:
         size = self.entities.capacity
         for field, (kind, shape) in detector.state.items():
             old = self.state.get(field)
-            if old is None or len(old) < size:
+            if field.startswith("samples"):
+                self.state.setdefault(field, np.zeros(shape, kind))
+            elif old is None or len(old) < size:
                 grown = np.zeros((size, *shape), kind)
                 if old is not None:
                     grown[: len(old)] = old

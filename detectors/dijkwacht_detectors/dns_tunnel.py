@@ -34,7 +34,17 @@ from dijkwacht_detectors.novelty import is_new
 
 _DOMAINS = 8  # domains remembered an originator
 _A, _NS, _CNAME, _SOA, _NULL, _PTR, _MX, _TXT, _AAAA, _SRV = 1, 2, 5, 6, 10, 12, 15, 16, 28, 33
-_NAPTR, _DS, _RRSIG, _DNSKEY, _TLSA, _SVCB, _HTTPS, _ANY = 35, 43, 46, 48, 52, 64, 65, 255
+_NAPTR, _DS, _RRSIG, _DNSKEY, _TLSA, _SVCB, _HTTPS, _ANY, _CAA = (
+    35,
+    43,
+    46,
+    48,
+    52,
+    64,
+    65,
+    255,
+    257,
+)
 _NX = 3
 
 
@@ -58,6 +68,7 @@ class DnsTunnel(RowDetector):
         "types": ("u1", (_DOMAINS,)),
         "rare": ("f4", ()),
         "rare_at": ("i8", ()),
+        "rare_types": ("u1", ()),
         "missing": ("f4", ()),
         "missed": ("i8", ()),
         "seen": ("u8", (2, 16)),
@@ -73,7 +84,7 @@ class DnsTunnel(RowDetector):
             rows.time, rows.slot, rows.fresh, query.offsets, query.blob, rows["qtype"],
             rows["question"], rows["rcode"], rows["resp_p"], state["domain"], state["asked"],
             state["odd"], state["names"], state["types"], state["rare"], state["rare_at"],
-            state["missing"], state["missed"], state["seen"], state["held"],
+            state["rare_types"], state["missing"], state["missed"], state["seen"], state["held"],
             self.half_life_s * 1e6, scores, facts,
         )  # fmt: skip
 
@@ -103,11 +114,13 @@ class DnsTunnel(RowDetector):
 @njit(cache=True, nogil=True, inline="always")
 def _oddity(qtype):  # type: ignore[no-untyped-def]
     """How odd it is that an office machine asks for this record type below a domain."""
-    if qtype in (_A, _AAAA, _HTTPS, _SVCB, _SRV, _NS, _SOA, _PTR):
-        return 0.0
-    if qtype in (_TXT, _MX, _ANY, _DS, _RRSIG, _DNSKEY, _TLSA, _NAPTR):
+    if qtype in (_A, _AAAA, _HTTPS, _SVCB, _NS, _PTR, _DS, _RRSIG, _DNSKEY, _TLSA, _NAPTR, _CAA):
+        return 0.0  # hosts, and what resolvers and mail servers need
+    if qtype == _SOA:
+        return 0.3  # a Windows machine that registers its name
+    if qtype in (_TXT, _MX, _ANY):
         return 0.5
-    if qtype == _CNAME:
+    if qtype in (_CNAME, _SRV):  # a service's name begins with an underscore, and was left out
         return 1.0
     return 2.0
 
@@ -125,6 +138,29 @@ def _type_bit(qtype):  # type: ignore[no-untyped-def]
     if qtype == _SOA:
         return 16
     return 32 if _oddity(qtype) >= 2.0 else 0
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _count_bits(bits):  # type: ignore[no-untyped-def]
+    count = 0
+    while bits:
+        bits &= bits - 1
+        count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _holds_address(blob, begin, end):  # type: ignore[no-untyped-def]
+    """Begins with four labels of digits, as a look-up of an address in a list does."""
+    labels = 0
+    for k in range(begin, end):
+        if blob[k] == 46:
+            labels += 1
+            if labels == 4:
+                return True
+        elif not 48 <= blob[k] <= 57:
+            return False
+    return labels == 3
 
 
 @njit(cache=True, nogil=True)
@@ -180,8 +216,8 @@ def _hash(blob, begin, end):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _payload(blob, begin, end):  # type: ignore[no-untyped-def]
-    """Characters below the domain, those that are no letters, changes between digit and letter."""
-    chars, strange, changes, digits = 0, 0, 0, 0
+    """Characters below the domain, those of no host name, changes between digit and letter."""
+    chars, strange, changes = 0, 0, 0
     was = 0
     for k in range(begin, end):
         c = blob[k]
@@ -190,7 +226,6 @@ def _payload(blob, begin, end):  # type: ignore[no-untyped-def]
         chars += 1
         if 48 <= c <= 57:
             kind = 1
-            digits += 1
         elif 97 <= c <= 122 or c == 95:
             kind = 2
         else:
@@ -199,7 +234,7 @@ def _payload(blob, begin, end):  # type: ignore[no-untyped-def]
         if was and kind != was:
             changes += 1
         was = kind
-    return chars, strange, changes, digits
+    return chars, strange, changes
 
 
 @njit(cache=True, nogil=True)
@@ -233,7 +268,7 @@ def _local(blob, begin, end):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _fold(  # type: ignore[no-untyped-def]
     time, slot, fresh, offsets, blob, qtype, question, rcode, resp_p, domain, asked, odd, names,
-    types, rare, rare_at, missing, missed, seen, held, half_life, scores, facts,
+    types, rare, rare_at, rare_types, missing, missed, seen, held, half_life, scores, facts,
 ):  # fmt: skip
     for i in range(len(time)):
         e, t = slot[i], time[i]
@@ -244,6 +279,7 @@ def _fold(  # type: ignore[no-untyped-def]
             names[e] = 0.0
             types[e] = 0
             rare[e] = missing[e] = 0.0
+            rare_types[e] = 0
             rare_at[e] = missed[e] = t
             seen[e] = 0
             held[e] = 0
@@ -265,8 +301,8 @@ def _fold(  # type: ignore[no-untyped-def]
         if question[i] == 0 or kindly or bare:
             scores[i] = score
             continue
-        chars, strange, changes, digits = _payload(blob, begin, base if kind == 0 else end)
-        if chars == digits or blob[begin] == 95:  # a block list's address; _service, _domainkey
+        chars, strange, changes = _payload(blob, begin, base if kind == 0 else end)
+        if chars == 0 or blob[begin] == 95 or _holds_address(blob, begin, base):  # _service, _dmarc
             scores[i] = score
             continue
         key = np.uint64(1) if kind == 1 else _hash(blob, base, end) | np.uint64(2)
@@ -285,17 +321,10 @@ def _fold(  # type: ignore[no-untyped-def]
         length = min(2.0, max(0.0, (chars - 12.0) / 24.0))
         mixed = min(1.0, (3.0 * changes + 6.0 * strange) / chars)
         type_odd = _oddity(qtype[i])
-        bit = _type_bit(qtype[i])
-        if bit and type_odd > 0.0:
-            types[e, at] |= bit
-        variety = 0
-        for k in range(6):
-            variety += (types[e, at] >> k) & 1
-        weight = type_odd * (1.0 + 0.5 * max(0, variety - 1))
-        if type_odd > 0.0:
-            weight += length + mixed
-        else:
-            weight += 0.25 * length * mixed
+        types[e, at] |= _type_bit(qtype[i])
+        # a tunnel that tries which types come through
+        weight = type_odd * (1.0 + 0.5 * max(0, _count_bits(types[e, at]) - 1))
+        weight += length + mixed if type_odd > 0.0 else 0.25 * length * mixed
         if kind == 1 or strange > 2:
             weight += 2.0
         if not new:
@@ -303,12 +332,15 @@ def _fold(  # type: ignore[no-untyped-def]
         odd[e, at] += weight
         if new:
             names[e, at] += 1.0
-        if type_odd >= 1.0 or bit == 2:
-            rare[e] = rare[e] * left(t - rare_at[e], half_life) + weight
+        total = odd[e, at]
+        if type_odd > 0.0:  # the same, spread over domains: a machine that asks for many types
+            rare[e] *= left(t - rare_at[e], half_life)
+            if rare[e] < 0.3:
+                rare_types[e] = 0
+            rare[e] += type_odd
             rare_at[e] = t
-            total = max(odd[e, at], rare[e])
-        else:
-            total = odd[e, at]
+            rare_types[e] |= _type_bit(qtype[i])
+            total = max(total, rare[e] * 0.5 * max(0, _count_bits(rare_types[e]) - 1))
         found = math.log2(1.0 + total)
         scores[i] = found if not score > found else score
         facts[i, 0], facts[i, 1], facts[i, 3] = total, names[e, at], chars

@@ -171,7 +171,7 @@ def _fold(  # type: ignore[no-untyped-def]
                 else:
                     source_votes[e] -= 1.0
         others = max(0.0, flows[e] - source_votes[e])
-        weight = max(max(port_votes[e], others), max(packets[e], amplified[e]))
+        weight = max(port_votes[e], others, packets[e], amplified[e])
         scores[i] = math.log2(1.0 + weight)
         facts[i, 0] = flows[e]
         facts[i, 1] = packets[e] * 200.0

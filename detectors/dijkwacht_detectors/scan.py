@@ -44,8 +44,8 @@ class Scan(RowDetector):
     name = "scan"
     table = "flows"
     reads = (
-        "part", "state", "resp_h", "orig_p", "resp_p", "proto", "conn_state", "orig_flags",
-        "resp_flags", "orig_bytes", "resp_pkts", "resp_bytes", "local_resp",
+        "part", "state", "resp_h", "orig_p", "resp_p", "proto", "conn_state", "resp_flags",
+        "orig_bytes", "resp_pkts", "resp_bytes", "local_resp",
     )  # fmt: skip
     entity: ClassVar[Entity] = "orig"
     kind = "scan"
@@ -68,7 +68,7 @@ class Scan(RowDetector):
         """Score each new target that failed."""
         _fold(
             rows.time, rows.slot, rows.fresh, rows["part"], rows["state"], rows["resp_h"],
-            rows["orig_p"], rows["resp_p"], rows["proto"], rows["conn_state"], rows["orig_flags"],
+            rows["orig_p"], rows["resp_p"], rows["proto"], rows["conn_state"],
             rows["resp_flags"], rows["orig_bytes"], rows["resp_pkts"], rows["resp_bytes"],
             rows["local_resp"], state["last"], state["failed"], state["answered"], state["hosts"],
             state["ports"], state["seen"], state["held"], self.half_life_s * 1e6, scores, facts,
@@ -103,8 +103,18 @@ class Scan(RowDetector):
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _knock(proto, part_state, conn, orig_p, resp_p, orig_flags, resp_flags, orig_bytes,
-           resp_pkts, resp_bytes):  # type: ignore[no-untyped-def]  # fmt: skip
+def _knock(  # type: ignore[no-untyped-def]  # noqa: PLR0911  # one line a rule
+    local_resp,
+    proto,
+    part_state,
+    conn,
+    orig_p,
+    resp_p,
+    resp_flags,
+    orig_bytes,
+    resp_pkts,
+    resp_bytes,
+):
     """How much a first contact failed: 1 fully, 0 not, below 0 it is no contact at all."""
     empty = orig_bytes == 0 and resp_bytes == 0
     if proto == _TCP:
@@ -122,15 +132,16 @@ def _knock(proto, part_state, conn, orig_p, resp_p, orig_flags, resp_flags, orig
             return 0.0
         if orig_p < 1024 <= resp_p:
             return -1.0  # an answer whose question was not seen
-        return 0.1 if 33434 <= resp_p <= 33600 else 1.0  # traceroute's ports
-    if proto == _ICMP:
-        if orig_p not in (8, 13, 17):
+        if 33434 <= resp_p <= 33600:
+            return 0.1  # traceroute's ports
+        # games, calls and peer-to-peer try servers outside that way and expect silence
+        return 1.0 if local_resp else 0.5
+    if proto in (_ICMP, _ICMP6):
+        if orig_p != 128 if proto == _ICMP6 else orig_p not in (8, 13, 17):
             return -1.0
-        return 0.5 if resp_pkts else 1.0
-    if proto == _ICMP6:
-        if orig_p != 128:
-            return -1.0
-        return 0.5 if resp_pkts else 1.0
+        # few programs ping, fewer ping their neighbours: an answer tells the pinger enough
+        weight = 2.0 if local_resp else 1.0
+        return 0.75 * weight if resp_pkts else weight
     return 0.0 if resp_pkts else 1.0  # protocol scans
 
 
@@ -145,7 +156,7 @@ def _is_group(high, low):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _fold(  # type: ignore[no-untyped-def]
-    time, slot, fresh, part, part_state, resp_h, orig_p, resp_p, proto, conn, orig_flags,
+    time, slot, fresh, part, part_state, resp_h, orig_p, resp_p, proto, conn,
     resp_flags, orig_bytes, resp_pkts, resp_bytes, local_resp, last, failed, answered, hosts,
     ports, seen, held, half_life, scores, facts,
 ):  # fmt: skip
@@ -170,7 +181,7 @@ def _fold(  # type: ignore[no-untyped-def]
         if _is_group(high, low):
             continue
         outcome = _knock(
-            proto[i], part_state[i], conn[i], orig_p[i], resp_p[i], orig_flags[i], resp_flags[i],
+            local_resp[i], proto[i], part_state[i], conn[i], orig_p[i], resp_p[i], resp_flags[i],
             orig_bytes[i], resp_pkts[i], resp_bytes[i],
         )  # fmt: skip
         if outcome < 0.0:

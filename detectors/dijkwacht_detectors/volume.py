@@ -30,7 +30,7 @@ from dijkwacht_detectors.entities import mix
 from dijkwacht_detectors.forest import Forest, flatten
 
 _FEATURES = 9
-_KEPT = 8  # rows kept an originator to train on
+_KEPT = 8192  # rows kept to train on
 _MIB = 1048576.0
 
 
@@ -52,8 +52,8 @@ class Volume(RowDetector):
         "short": ("f4", ()),
         "long": ("f4", ()),
         "begun": ("f4", ()),
-        "count": ("i8", ()),
-        "samples": ("f4", (_KEPT, _FEATURES)),
+        "samples": ("f8", (_KEPT, _FEATURES)),
+        "samples_seen": ("i8", (1,)),
     }
 
     short_s = 600.0
@@ -69,23 +69,25 @@ class Volume(RowDetector):
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each part of a flow, once there is a forest."""
         n = len(rows)
+        if state["samples_seen"][0] == 0:
+            state["samples"][:] = np.nan  # nothing kept yet
         features = np.empty((n, _FEATURES), np.float32)
         _features(
             rows.time, rows.slot, rows.fresh, rows["part"], rows["start"], rows["resp_p"],
             rows["proto"], rows["orig_pkts"], rows["resp_pkts"], rows["orig_bytes"],
             rows["resp_bytes"], rows["local_orig"], rows["local_resp"], state["last"],
-            state["short"], state["long"], state["begun"], state["count"], state["samples"],
+            state["short"], state["long"], state["begun"], state["samples"],
+            state["samples_seen"],
             self.short_s * 1e6, self.long_s * 1e6, features, facts,
         )  # fmt: skip
         if self.forest is not None:
-            _rarity(self.forest.score(features), self.forest.tail, features, scores, facts)
+            _rarity(self.forest.score(features), self.forest.tail, scores, facts)
 
     def train(self, samples: NDArray[np.float64]) -> bytes | None:
         """Fit a forest on three rows of four; the fourth tells how rare its scores are."""
         from sklearn.ensemble import IsolationForest  # noqa: PLC0415  # heavy, and only needed here
 
-        flat = samples.reshape(-1, _FEATURES).astype(np.float32)
-        known = flat[np.isfinite(flat).all(axis=1) & flat.any(axis=1)]
+        known = samples[np.isfinite(samples).all(axis=1)].astype(np.float32)
         if len(known) < self.fewest_rows:
             return None
         held = np.arange(len(known)) % 4 == 3
@@ -123,7 +125,7 @@ def _log(value):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _features(  # type: ignore[no-untyped-def]
     time, slot, fresh, part, start, resp_p, proto, orig_pkts, resp_pkts, orig_bytes, resp_bytes,
-    local_orig, local_resp, last, short, long, begun, count, samples, short_life, long_life, out,
+    local_orig, local_resp, last, short, long, begun, samples, samples_seen, short_life, long_life, out,
     facts,
 ):  # fmt: skip
     for i in range(len(time)):
@@ -131,8 +133,6 @@ def _features(  # type: ignore[no-untyped-def]
         if fresh[i]:
             last[e] = time[i]
             short[e] = long[e] = begun[e] = 0.0
-            count[e] = 0
-            samples[e] = 0.0
         elapsed = time[i] - last[e]
         if elapsed > 1_000_000:
             quickly = left(elapsed, short_life)
@@ -161,18 +161,16 @@ def _features(  # type: ignore[no-untyped-def]
         out[i, 8] = (2.0 if outward else 0.0) + (1.0 if proto[i] == 6 else 0.0)
         excess = short[e] / (habit + 1.0) if outward else 0.0
         facts[i, 0], facts[i, 1], facts[i, 2] = short[e], habit, excess
-        # every so many rows one is kept to train on: which, depends on the rows alone
-        n = count[e]
-        count[e] = n + 1
-        draw = mix(np.uint64(n), np.uint64(time[i]))
-        if n < _KEPT:
-            samples[e, n] = out[i]
-        elif draw % np.uint64(n + 1) < np.uint64(_KEPT):
-            samples[e, np.int64(draw % np.uint64(n + 1))] = out[i]
+        # a reservoir: each row so far is as likely to be kept, and which is decided by its number
+        n = samples_seen[0]
+        samples_seen[0] = n + 1
+        place = n if n < _KEPT else np.int64(mix(np.uint64(n), np.uint64(n)) % np.uint64(n + 1))
+        if place < _KEPT:
+            samples[place] = out[i]
 
 
 @njit(cache=True, nogil=True)
-def _rarity(strange, tail, features, scores, facts):  # type: ignore[no-untyped-def]
+def _rarity(strange, tail, scores, facts):  # type: ignore[no-untyped-def]
     m = len(tail)
     for i in range(len(strange)):
         above = m - np.searchsorted(tail, strange[i])

@@ -1,0 +1,113 @@
+"""Amplification: answers arrive that nobody asked for, from services that answer large.
+
+Whoever floods this way asks many open services (SNMP, NTP, DNS, memcached ...) under the name of
+the victim, and the answers go there. A meter that knows such a service by its port makes it the
+responder of a flow in which the originator never spoke. Looks at those flows of each originator,
+within seconds, from many responders. The score is log₂ of the answers.
+
+Limits: a sensor that sees one direction only takes every answer for unasked; those of ordinary use
+come a few in a second. Where the meter could not tell the service, `flood` sees the same.
+
+>>> from dijkwacht_detectors.checks import score_rows
+>>> answers = [{"time": n * 1000, "resp_h": n, "resp_p": 161, "proto": 17, "orig_pkts": 0,
+...             "resp_pkts": 1, "resp_bytes": 1300} for n in range(2, 514)]
+>>> float(score_rows(Amplification(), answers)[-1].round(1))
+8.9
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import numpy as np
+from numba import njit
+
+from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
+from dijkwacht_detectors.decay import left
+from dijkwacht_detectors.entities import mix
+
+_UDP = 17
+
+
+class Amplification(RowDetector):
+    """Answers over UDP to one machine, from many, without a question."""
+
+    name = "amplification"
+    table = "flows"
+    reads = (
+        "part", "resp_h", "resp_p", "proto", "orig_pkts", "resp_pkts", "orig_bytes", "resp_bytes",
+    )  # fmt: skip
+    entity: ClassVar[Entity] = "orig"
+    kind = "dos"
+    technique = "T1498.002"
+    who = Who(src="resp_h", dst="orig_h", port="resp_p")
+    subject: ClassVar[Literal["src", "dst", "mac", "agent"]] = "dst"
+    facts = ("answers", "bytes", "one_source")
+    state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
+        "last": ("i8", ()),
+        "answers": ("f4", ()),
+        "bytes": ("f4", ()),
+        "source": ("u8", ()),
+        "votes": ("f4", ()),
+    }
+
+    half_life_s = 5.0
+
+    def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
+        """Score each answer without a question."""
+        _fold(
+            rows.time, rows.slot, rows.fresh, rows["part"], rows["resp_h"], rows["resp_p"],
+            rows["proto"], rows["orig_pkts"], rows["resp_pkts"], rows["orig_bytes"],
+            rows["resp_bytes"], state["last"], state["answers"], state["bytes"], state["source"],
+            state["votes"], self.half_life_s * 1e6, scores, facts,
+        )  # fmt: skip
+
+    def explain(self, facts: Mapping[str, float]) -> Explanation:
+        """Say how many answers came."""
+        many = round(facts["answers"])
+        return Explanation(
+            f"{{dst}} is flooded with answers that it never asked for: {many} in seconds.",
+            f"{{dst}} wordt overspoeld met antwoorden waar het niet om vroeg: {many} in enkele seconden.",
+            "Someone uses other people's computers to fill your line. Ask your internet provider to "
+            "filter this traffic (they see where it comes from), and pay nobody who offers to make "
+            "it stop.",
+            "Iemand gebruikt computers van anderen om uw lijn te vullen. Vraag uw internetprovider dit "
+            "verkeer te filteren (die ziet waar het vandaan komt) en betaal niemand die aanbiedt het "
+            "te laten stoppen.",
+        )
+
+
+@njit(cache=True, nogil=True)
+def _fold(  # type: ignore[no-untyped-def]
+    time, slot, fresh, part, resp_h, resp_p, proto, orig_pkts, resp_pkts, orig_bytes, resp_bytes,
+    last, answers, size, source, votes, half_life, scores, facts,
+):  # fmt: skip
+    for i in range(len(time)):
+        e = slot[i]
+        if fresh[i]:
+            last[e] = time[i]
+            answers[e] = size[e] = votes[e] = 0.0
+            source[e] = 0
+        asked = orig_pkts[i] > 0 or orig_bytes[i] > 0
+        if proto[i] != _UDP or part[i] != 0 or asked or resp_pkts[i] <= 0 or resp_p[i] > 49151:
+            continue
+        kept = left(time[i] - last[e], half_life)
+        last[e] = time[i]
+        many = min(resp_pkts[i], 1_000_000)
+        answers[e] = answers[e] * kept + many
+        size[e] = size[e] * kept + min(max(resp_bytes[i], 0), 1_000_000_000)
+        votes[e] *= kept
+        who = mix(resp_h[i, 0], resp_h[i, 1])
+        if source[e] == who:
+            votes[e] += many
+        elif votes[e] < many:
+            source[e] = who
+            votes[e] = many
+        else:
+            votes[e] -= many
+        # one server that answers much is a capture that began too late
+        spread = max(0.0, answers[e] - votes[e])
+        scores[i] = math.log2(1.0 + spread + 0.1 * votes[e])
+        facts[i, 0], facts[i, 1], facts[i, 2] = answers[e], size[e], votes[e]

@@ -1,0 +1,92 @@
+"""DHCP flooding: so many machines ask for an address that the server has none left.
+
+Looks at requests from hardware addresses that were not seen before, a site at a time. Visitors come
+one by one; a starvation tool makes up a new machine with every packet. The score is log₂ of the new
+hardware addresses of the last minutes.
+
+Limits: after a power cut all devices ask at once, each known from before unless the site is new;
+phones that change their hardware address daily come back as strangers, but one by one.
+
+>>> from dijkwacht_detectors.checks import score_rows
+>>> asks = [{"time": n * 10_000, "client_mac": n, "msg_type": 1} for n in range(1, 201)]
+>>> float(score_rows(DhcpFlood(), asks)[-1].round(1))
+7.6
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import numpy as np
+from numba import njit
+
+from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
+from dijkwacht_detectors.decay import left
+from dijkwacht_detectors.entities import mix
+from dijkwacht_detectors.novelty import is_new
+
+
+class DhcpFlood(RowDetector):
+    """New hardware addresses that ask for an address, within minutes."""
+
+    name = "dhcp_flood"
+    table = "dhcp"
+    reads = ("client_mac", "msg_type")
+    entity: ClassVar[Entity] = "site"
+    kind = "dhcp"
+    technique = "T1499"
+    facts = ("new_clients",)
+    who = Who(src="client_h", mac="client_mac", dst="server_h", port="", name="host_name")
+    subject: ClassVar[Literal["src", "dst", "mac", "agent"]] = "agent"
+    entities_per_site = 1
+    state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
+        "last": ("i8", ()),
+        "clients": ("f4", ()),
+        "seen": ("u8", (2, 16)),
+        "held": ("i4", ()),
+    }
+
+    half_life_s = 120.0
+
+    def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
+        """Score each request of a stranger."""
+        _fold(
+            rows.time, rows.slot, rows.fresh, rows["client_mac"], rows["msg_type"], state["last"],
+            state["clients"], state["seen"], state["held"], self.half_life_s * 1e6, scores, facts,
+        )  # fmt: skip
+
+    def explain(self, facts: Mapping[str, float]) -> Explanation:
+        """Say how many asked."""
+        many = round(facts["new_clients"])
+        return Explanation(
+            f"About {many} unknown devices asked your network for an address within minutes.",
+            f"Ongeveer {many} onbekende apparaten vroegen binnen enkele minuten om een adres.",
+            "So many visitors are unlikely: one device may pretend to be all of them, so that nobody "
+            "else gets in. Was the power out just now, then this is normal. Otherwise disconnect "
+            "guests' devices until it stops.",
+            "Zoveel bezoekers is onwaarschijnlijk: mogelijk doet één apparaat zich voor als al deze, "
+            "zodat niemand anders er nog op kan. Was er zojuist een stroomstoring, dan is dit normaal. "
+            "Koppel anders apparaten van gasten los tot het stopt.",
+        )
+
+
+@njit(cache=True, nogil=True)
+def _fold(  # type: ignore[no-untyped-def]
+    time, slot, fresh, client_mac, msg_type, last, clients, seen, held, half_life, scores, facts
+):
+    for i in range(len(time)):
+        e = slot[i]
+        if fresh[i]:
+            last[e] = time[i]
+            clients[e] = 0.0
+            seen[e] = 0
+            held[e] = 0
+        if msg_type[i] not in (1, 3):
+            continue
+        if is_new(seen, held, e, mix(np.uint64(client_mac[i]), np.uint64(1))):
+            clients[e] = clients[e] * left(time[i] - last[e], half_life) + 1.0
+            last[e] = time[i]
+            scores[i] = math.log2(1.0 + clients[e])
+            facts[i, 0] = clients[e]
