@@ -118,7 +118,9 @@ def replay_file(path: Path, local: Sequence[str] = ()) -> Outcome:
         flows=counts[1],
         cpu_s=time.process_time() - cpu,
         wall_s=time.monotonic() - began,
-        refused="" if recorded.readable else "; ".join(map(str, recorded.problems)),
+        refused=""
+        if recorded.readable
+        else "; ".join(map(str, (*recorded.problems, *recorded.damage))),
     )
 
 

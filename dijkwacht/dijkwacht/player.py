@@ -76,6 +76,7 @@ class Player:
         self._waiting_rows = 0
         self._next = 1
         self._silent = False
+        self._silent_until = -1
 
     def __enter__(self) -> Self:
         self._journal.open()
@@ -128,7 +129,7 @@ class Player:
         self._tell(self._engine.finish())
         # Between two updates an open incident learns more than was told.
         for incident in self._engine.ledger.open.values():
-            if incident.uid in self.told.incidents:
+            if incident.uid in self.told.incidents or incident.end > self._silent_until:
                 self.told.incidents[incident.uid] = incident
 
     def restart(self) -> None:
@@ -163,9 +164,10 @@ class Player:
         self._silent = True
 
     def speak(self) -> None:
-        """Tell events again; incidents that only the silence knew stay untold."""
+        """Tell events again; incidents that stay as they were in the silence stay untold."""
         self.flush()
         self._silent = False
+        self._silent_until = max(self._clock.values(), default=-1)
 
     def _tell(self, events: Iterable[IncidentEvent]) -> None:
         for event in events:

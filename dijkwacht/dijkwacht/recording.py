@@ -75,6 +75,9 @@ class Recorded:
                 yield from meter.take()
             meter.finish()
             yield from meter.take()
+        except UnreadableInput:
+            # Damage and not one frame: what it was stands in the source's problems.
+            self.readable -= len(self._captures)
         finally:
             source.close()
             self.damage = source.problems

@@ -137,9 +137,10 @@ class AgentOnStage:
         """Start to play."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Stop, or wait for the end if the recording has run out."""
-        self._stop.set()
+    def stop(self, *, wait: bool = False) -> None:
+        """Stop now, or (``wait``) when the recording has been played and sent."""
+        if not wait:
+            self._stop.set()
         if self._thread.is_alive():
             self._thread.join(_STOPPING_S)
 

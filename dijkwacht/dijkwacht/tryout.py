@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import inspect
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -150,20 +151,22 @@ def _overhear(detector: AnyDetector, tell: Callable[[DetectorError], None]) -> N
     else:
         names = ("score", "learn")
     for name in names:
-        setattr(detector, name, _overheard(getattr(detector, name), detector.name, tell))
+        setattr(detector, name, _overheard(getattr(detector, name), detector, tell))
 
 
 def _overheard(
-    method: Callable[..., Any], detector: str, tell: Callable[[DetectorError], None]
+    method: Callable[..., Any], detector: AnyDetector, tell: Callable[[DetectorError], None]
 ) -> Callable[..., Any]:
     @wraps(method)
     def call(*args: Any) -> Any:
         try:
             return method(*args)
         except Exception as error:
-            last = traceback.extract_tb(error.__traceback__)[-1]
-            what = f"{type(error).__name__}: {error}"
-            tell(DetectorError(detector, f"{Path(last.filename).name} line {last.lineno}: {what}"))
+            frames = traceback.extract_tb(error.__traceback__)
+            own = inspect.getfile(type(detector))
+            last = next((f for f in reversed(frames) if f.filename == own), frames[-1])
+            what = f"{Path(last.filename).name} line {last.lineno}: {type(error).__name__}: {error}"
+            tell(DetectorError(detector.name, what))
             raise
 
     return call

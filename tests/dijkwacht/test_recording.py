@@ -84,3 +84,11 @@ def test_inside_is_declared_or_assumed(scan):
     assert "198.51.100.0/24" in declared.inside.describe()
     with pytest.raises(SettingsError, match="--local"):
         Recorded([scan], ["10.0.0.0/99"])
+
+
+def test_a_capture_without_one_whole_packet_is_not_readable(tmp_path, scan):
+    scan.write_bytes(scan.read_bytes()[:50])
+    recorded = Recorded([scan])
+    assert list(recorded.rows()) == []
+    assert (recorded.readable, recorded.damaged) == (0, 1)
+    assert "expected" in recorded.damage[0]

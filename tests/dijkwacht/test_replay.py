@@ -41,7 +41,7 @@ def test_incidents_are_ocsf_lines_and_the_rest_is_said_on_the_side(scan, capsysb
     scans = [f for f in findings if f["finding_info"]["types"] == ["scan"]]
     assert scans[0]["evidences"][0]["src_endpoint"]["ip"] == "192.168.7.66"
     assert b"inside is assumed" in err
-    assert scans[0]["finding_info"]["title"].encode() in err
+    assert b"192.168.7.66 tried about" in err
     assert b"incidents in 300 rows from 600 packets" in err
 
 

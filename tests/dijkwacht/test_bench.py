@@ -1,0 +1,40 @@
+"""`dijkwacht bench`: one command over the measuring modules."""
+
+import json
+import sys
+from types import ModuleType
+
+import pytest
+
+from dijkwacht import cli
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    def install(measure):
+        module = ModuleType("dijkwacht_lab.bench.engine")
+        module.measure = measure
+        monkeypatch.setitem(sys.modules, "dijkwacht_lab.bench.engine", module)
+
+    return install
+
+
+def test_a_measurement_is_one_line_of_json(measured, capsys):
+    measured(lambda: {"rows_per_second": 1.5})
+    assert cli.main(["bench", "engine", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"rows_per_second": 1.5}
+
+
+def test_peers_are_measured_where_there_are_any(measured, capsys):
+    measured(lambda peers=False: {"peers": peers})
+    assert cli.main(["bench", "engine", "--json", "--peers"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"peers": True}
+    measured(lambda: {"rows_per_second": 1})
+    assert cli.main(["bench", "engine", "--peers"]) == 2
+    assert "no peer of this path" in capsys.readouterr().err
+
+
+def test_what_is_not_measured_yet_is_said(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "dijkwacht_lab.bench.latency", None)
+    assert cli.main(["bench", "latency"]) == 2
+    assert "bench latency: not measured in this version" in capsys.readouterr().err

@@ -1,0 +1,73 @@
+"""`dijkwacht evaluate`: files on disk, labels beside them, a table."""
+
+import json
+
+import pytest
+
+from dijkwacht import cli
+from dijkwacht.evaluate import evaluate, replay_file
+from dijkwacht_lab.labels import read_labels
+
+pytestmark = pytest.mark.usefixtures("loud")
+
+
+@pytest.fixture
+def labels(tmp_path, scan, quiet):
+    (tmp_path / "domains.csv").write_text("dga,x\n")
+    (tmp_path / "odd").write_bytes(scan.read_bytes()[:100] + b"\xff" * 50)
+    (tmp_path / "LABELS.csv").write_text(
+        "kind,file,label_rule,n\n"
+        "scan.vertical,scan.pcap,all: src 192.168.7.66,600\n"
+        "scan.vertical,quiet.pcap,all: src 192.168.7.5,4\n"
+        "dns.dga-domains,domains.csv,column 0,900\n"
+        "benign.app,quiet.pcap,all benign,4\n"
+        "robust.odd,odd,no crash,2\n"
+    )
+    return tmp_path / "LABELS.csv"
+
+
+def test_the_scoreboard(labels, capsys):
+    assert cli.main(["evaluate", str(labels), "--jobs", "1", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    scan = result["classes"]["scan"]
+    assert (scan["files"], scan["caught"], scan["missed"]) == (1, 1, [])
+    assert scan["small"] == ["quiet.pcap"]
+    assert 0 <= scan["detect_seconds_median"] <= 6
+    assert result["not_readable"] == ["domains.csv"]
+    assert (result["benign"]["files"], result["robust"]["files"]) == (1, 1)
+    assert result["crashed"] == []
+    assert result["cpu_seconds_per_million_flows"] > 0
+
+
+def test_classes_can_be_chosen(labels, capsys):
+    assert cli.main(["evaluate", str(labels), "--jobs", "1", "--only", "robust"]) == 0
+    assert "robust       1 of 1 survived" in capsys.readouterr().out
+    assert cli.main(["evaluate", str(labels), "--only", "nonsense"]) == 2
+    assert "--only nonsense: one of benign dns robust scan" in capsys.readouterr().err
+
+
+def test_processes_judge_alike(labels):
+    # Other processes do not share this one's loud policy: only what does not hang on it is compared.
+    listed = [item for item in read_labels(labels) if item.class_ in {"dns", "robust"}]
+    alone = {j.labelled.file: (j.status, j.outcome.rows) for j in evaluate(listed, 1)}
+    assert {j.labelled.file: (j.status, j.outcome.rows) for j in evaluate(listed, 2)} == alone
+
+
+def test_what_should_never_happen_is_told_as_a_crash(scan, monkeypatch):
+    def burst(*_):
+        raise ZeroDivisionError("here")
+
+    monkeypatch.setattr("dijkwacht.evaluate.Player.play", burst)
+    assert replay_file(scan).crash == "ZeroDivisionError: here"
+
+
+@pytest.mark.captures
+def test_odd_captures_do_no_harm(captures):
+    listed = [i for i in read_labels(captures / "LABELS.csv") if i.class_ == "robust"]
+    judged = list(evaluate(listed))
+    assert len(judged) == 498
+    assert [j.labelled.file for j in judged if j.status != "survived"] == []
+    assert max(j.outcome.wall_s for j in judged) < 10
+    refused = [j.outcome.refused for j in judged if j.outcome.refused]
+    assert all(": expected " in reason for reason in refused)
+    assert len(refused) < 10
