@@ -74,9 +74,9 @@ def loud(monkeypatch):
 
 @pytest.fixture
 def make_scan(tmp_path):
-    """Write a port scan that begins at a time, µs UTC."""
+    """Write a port scan by ``src`` that begins at a time, µs UTC."""
 
-    def make(name, begin):
-        return write_pcap(tmp_path / name, knocks(300, begin))
+    def make(name, begin, src):
+        return write_pcap(tmp_path / name, knocks(300, begin, src))
 
     return make

@@ -92,9 +92,12 @@ def test_a_baseline_is_learned_in_silence(make_scan, scan, quiet, capsysbinary):
     out, err = capsysbinary.readouterr()
     assert b"192.168.7.66" not in out
     assert b"300 rows of baseline learned" in err
-    later = make_scan("later.pcap", 1_700_000_000_000_000 + 90 * DAY)
-    assert replay(scan, "--baseline", later, "--json") == 0
-    assert b"192.168.7.66" in capsysbinary.readouterr().out
+    later = make_scan("later.pcap", 1_700_000_000_000_000 + 90 * DAY, "192.168.7.77")
+    assert replay(scan, "--baseline", later) == 0
+    out, err = capsysbinary.readouterr()
+    assert b"192.168.7.66" in out
+    assert b"192.168.7.77" not in out + err
+    assert b"moved by -91 days" in err
 
 
 def test_rows_are_moved_with_all_their_times(rows):
