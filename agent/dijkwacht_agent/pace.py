@@ -73,11 +73,10 @@ class Paced:
             self._now = max(self._now, *(frame[0] for frame in block[at:]))
             return len(block)
         real = self._clock()
-        if self._begun is not None:
-            self._now += round((real - self._begun) * self._speed * 1e6)
-        self._begun = real
         due = block[at][0]
-        if due > self._now + LONGEST_GAP_US:
+        first, begun, self._begun = self._begun is None, self._begun or real, real
+        self._now += round((real - begun) * self._speed * 1e6)
+        if first or due > self._now + LONGEST_GAP_US:
             self._now = due
         end = at
         while end < len(block) and block[end][0] <= self._now:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -39,6 +40,10 @@ class Systemd:
 
     def _say(self, word: str) -> None:
         if self._address:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            with (
+                socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender,
+                contextlib.suppress(OSError),  # nobody listens: that must not stop the frames
+            ):
+                sender.setblocking(False)
                 sender.connect(self._address)
                 sender.send(word.encode())

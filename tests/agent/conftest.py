@@ -30,6 +30,7 @@ class CollectorDouble:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def do_GET(self):
                 self.answer(200, b"{}")

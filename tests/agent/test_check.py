@@ -1,0 +1,173 @@
+import re
+import string
+from types import SimpleNamespace
+
+import msgspec
+import psutil
+import pytest
+
+from dijkwacht_agent import check as checks
+from dijkwacht_agent.check import (
+    check_collector,
+    check_disk,
+    check_interface,
+    check_meter,
+    check_running,
+    check_share,
+)
+from dijkwacht_agent.health import Status
+from dijkwacht_agent.pace import wall_clock
+from dijkwacht_agent.sentences import SENTENCES, language, say
+from dijkwacht_agent.settings import Settings, read_settings, write_private
+from dijkwacht_records.errors import CaptureError
+
+OWN, OTHER, THIRD = b"\x02" * 6, b"\x04" * 6, b"\x06" * 6
+
+
+def frame(to, sender):
+    return 0, 1, to + sender + b"\x08\x00", 14, 0
+
+
+def keys(findings):
+    return [(finding.key, finding.ok) for finding in findings]
+
+
+@pytest.mark.parametrize(
+    ("frames", "key", "others"),
+    [
+        ([], "share_none", 0),
+        ([frame(OWN, OTHER), frame(OTHER, OWN), frame(b"\xff" * 6, OTHER)], "share_own", 0),
+        ([frame(OTHER, THIRD), frame(OWN, OTHER)], "share_many", 2),
+    ],
+)
+def test_what_share_of_the_network_is_seen(frames, key, others):
+    finding = check_share(frames, {OWN}, 3.0)
+    assert finding.key == key
+    assert finding.values.get("others", 0) == others
+
+
+def test_an_agent_that_has_not_joined(tmp_path):
+    assert keys(check_collector(Settings(), tmp_path)) == [("not_joined", False)]
+
+
+def test_a_collector_that_knows_us(joined, collector):
+    found = list(check_collector(read_settings(joined, {}), joined))
+    assert keys(found) == [
+        ("joined", True),
+        ("collector_answers", True),
+        ("token_good", True),
+        ("clock_right", True),
+    ]
+
+
+def test_a_clock_that_is_far_off(joined, collector):
+    collector.clock_ahead = 3_600_000_000
+    assert keys(check_collector(read_settings(joined, {}), joined))[-1] == ("clock_wrong", False)
+
+
+def test_a_token_that_is_revoked(joined, collector):
+    write_private(joined / "token", b"dw_old")
+    assert keys(check_collector(read_settings(joined, {}), joined))[-1] == ("token_bad", False)
+
+
+def test_a_collector_that_is_busy_leaves_it_open(joined, collector):
+    collector.script = [(503, b"")]
+    assert keys(check_collector(read_settings(joined, {}), joined))[-1] == ("token_unsure", False)
+
+
+def test_a_collector_that_refuses_empty_batches_knows_us(joined, collector):
+    collector.script = [(400, b'{"reason":"malformed","message":"no rows"}')]
+    assert keys(check_collector(read_settings(joined, {}), joined))[-1] == ("token_good", True)
+
+
+def test_a_collector_that_is_not_there(joined, collector):
+    flags = {"url": "http://127.0.0.1:1"}
+    found = list(check_collector(read_settings(joined, {}, flags), joined))
+    assert keys(found)[-1] == ("collector_silent", False)
+    assert "refused" in found[-1].sentence("en")
+
+
+def test_a_way_that_others_can_read(joined, collector):
+    flags = {"url": "http://nowhere.invalid"}
+    found = keys(check_collector(read_settings(joined, {}, flags), joined))
+    assert ("plain_http", False) in found
+
+
+@pytest.mark.parametrize(
+    ("age_s", "trouble", "lost", "expected"),
+    [
+        (1, "", 0, [("running", True)]),
+        (1, "", 50, [("losing", False)]),
+        (1, "the collector is busy", 0, [("running", True), ("in_trouble", False)]),
+        (3600, "", 0, [("not_running", True)]),
+    ],
+)
+def test_what_a_running_agent_last_said(tmp_path, age_s, trouble, lost, expected):
+    counters = {"packets_seen": 1000, "dropped_ring": lost}
+    status = Status(wall_clock() - age_s * 1_000_000, 0, "eth0", trouble, 0, counters)
+    (tmp_path / "status.json").write_bytes(msgspec.json.encode(status))
+    assert keys(check_running(tmp_path)) == expected
+
+
+def test_an_agent_that_never_ran(tmp_path):
+    assert keys(check_running(tmp_path)) == [("not_running", True)]
+
+
+def test_disk_and_spool(tmp_path, monkeypatch):
+    settings = Settings(spool_max_bytes=1 << 20)
+    fine = [("spool_fine", True), ("disk_fine", True)]
+    assert keys(check_disk(settings, tmp_path / "not" / "yet")) == fine
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / "0.spool").write_bytes(bytes(800_000))
+    monkeypatch.setattr(checks.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    full = [("spool_filling", False), ("disk_full", False)]
+    assert keys(check_disk(settings, tmp_path)) == full
+
+
+def test_which_meter_and_how_fast():
+    (finding,) = check_meter(packets=2000)
+    assert finding.key == "meter_reference"
+    assert finding.values["rate"] > 0
+
+
+def test_an_interface_that_is_not_there():
+    (finding,) = check_interface(Settings(interface="nowhere0"), 0)
+    assert finding.key == "interface_none"
+    assert "lo" in finding.sentence("en")
+
+
+def test_no_right_to_capture(monkeypatch):
+    def refuse(*_, **__):
+        raise CaptureError("lo: capturing needs the right CAP_NET_RAW")
+
+    monkeypatch.setattr(checks, "LiveCapture", refuse)
+    monkeypatch.setattr(psutil, "net_if_stats", lambda: {"lo": SimpleNamespace(isup=False)})
+    found = list(check_interface(Settings(interface="lo"), 0))
+    assert keys(found) == [("interface_down", False), ("capture_fails", False)]
+    assert "CAP_NET_RAW" in found[1].sentence("nl")
+
+
+def test_every_sentence_is_there_in_both_languages_with_the_same_values():
+    for key, (english, dutch) in SENTENCES.items():
+        fields = [{f for _, f, _, _ in string.Formatter().parse(t) if f} for t in (english, dutch)]
+        assert fields[0] == fields[1], key
+        assert english != dutch
+        assert re.search(r"[.?]$|CODE|--again$", english), key
+
+
+@pytest.mark.parametrize(
+    ("asked", "environment", "spoken"),
+    [
+        ("nl", {}, "nl"),
+        (None, {"LANG": "nl_NL.UTF-8"}, "nl"),
+        (None, {"LANG": "nl_NL.UTF-8", "LC_ALL": "C"}, "en"),
+        ("en", {"LANG": "nl_BE"}, "en"),
+        (None, {}, "en"),
+    ],
+)
+def test_the_language_is_what_is_asked_or_the_machines(asked, environment, spoken):
+    assert language(asked, environment) == spoken
+
+
+def test_say_fills_in():
+    assert say("interface_up", "nl", name="br0") == "Netwerkaansluiting br0 staat aan."

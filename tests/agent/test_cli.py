@@ -1,0 +1,85 @@
+import json
+
+import pytest
+
+from dijkwacht_agent import cli
+from dijkwacht_agent.check import Finding
+from dijkwacht_agent.cli import main
+from dijkwacht_records.joincode import make_code
+
+
+def test_join_says_where_it_joined(tmp_path, collector, capsys):
+    code = make_code(collector.url, bytes(16))
+    assert main(["--state", str(tmp_path), "join", code, "--name", "till"]) == 0
+    assert "joined site bakery as till" in capsys.readouterr().out
+
+
+def test_an_error_is_one_line(tmp_path, capsys):
+    assert main(["--state", str(tmp_path), "join", "nonsense"]) == 1
+    assert main(["--state", str(tmp_path), "run", "--recording", "nowhere.pcap"]) == 1
+    for line in capsys.readouterr().err.splitlines():
+        assert line.startswith("dijkwacht-agent: ")
+
+
+def test_run_plays_a_recording(joined, recording, collector, capsys):
+    words = ["--state", str(joined), "run", "--recording", str(recording), "--speed", "max"]
+    assert main(words) == 0
+    assert capsys.readouterr() == ("", "")
+    assert collector.received
+
+
+def test_a_recording_that_is_none_is_told(joined, tmp_path, capsys):
+    path = tmp_path / "notes.txt"
+    path.write_text("not a recording at all, but long enough to be one")
+    assert main(["--state", str(joined), "run", "--recording", str(path)]) == 1
+    assert "notes.txt" in capsys.readouterr().err
+
+
+def test_show_prints_what_run_would_send(joined, recording, capsys):
+    assert main(["--state", str(joined), "show", "--recording", str(recording)]) == 0
+    text = capsys.readouterr().out
+    assert "till at bakery" in text
+    assert "query=www.example.nl" in text
+    assert "192.168.1.5 " not in text
+    assert "bytes on the wire" in text
+
+
+def test_show_works_before_joining_and_for_programs(tmp_path, recording, capsys):
+    assert main(["--state", str(tmp_path), "show", "--json", "--recording", str(recording)]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert sum(line.get("table") == "dns" for line in lines) == 10
+    assert list(tmp_path.glob("*.key")) == []
+
+
+@pytest.mark.parametrize(("wrong", "code"), [(0, 0), (1, 1), (2, 1)])
+def test_check_ends_with_what_it_means(tmp_path, capsys, monkeypatch, wrong, code):
+    found = [Finding("meter_reference", True, {"rate": 1, "megabits": 1})]
+    found += [Finding("not_joined", False)] * wrong
+    monkeypatch.setattr(cli, "check", lambda *_: iter(found))
+    assert main(["--state", str(tmp_path), "check", "--lang", "nl"]) == code
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[0] for line in lines[:-1]] == [" ", *"!" * wrong]
+    assert (
+        lines[-1]
+        == [
+            "Alles is in orde.",
+            "Eén ding vraagt aandacht: zie de regel met een uitroepteken.",
+            "2 dingen vragen aandacht: zie de regels met een uitroepteken.",
+        ][wrong]
+    )
+
+
+def test_check_for_programs_names_a_wrong_setting(tmp_path, capsys):
+    (tmp_path / "agent.toml").write_text("intreface = 'eth0'")
+    assert main(["--state", str(tmp_path), "check", "--json"]) == 1
+    (found,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (found["check"], found["ok"]) == ("settings_wrong", False)
+    assert "'interface'" in found["message"]
+
+
+@pytest.mark.parametrize("speed", ["0", "-1", "fast"])
+def test_a_speed_is_above_zero(speed, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--speed", speed])
+    assert ended.value.code == 2
+    assert "speed" in capsys.readouterr().err

@@ -1,0 +1,172 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from dijkwacht_agent.health import SAID_US
+from dijkwacht_agent.privacy import Pseudonyms
+from dijkwacht_agent.run import QUIET_US, Agent
+from dijkwacht_agent.settings import Settings, read_settings
+from dijkwacht_records import wire
+from dijkwacht_records.addresses import pack_address
+from dijkwacht_records.errors import CaptureError, SettingsError
+from dijkwacht_records.replies import Order
+from dijkwacht_records.tables import AGENT, DNS, FLOWS
+
+START = 1_700_000_000_000_000
+HEAVY = ("numpy", "sklearn", "scapy", "pyarrow", "aiohttp", "numba", "pandas", "cryptography.x509")
+
+CHILD = f"""
+import re, sys
+from pathlib import Path
+from dijkwacht_agent.cli import main
+code = main(sys.argv[1:])
+heavy = [name for name in {HEAVY!r} if name in sys.modules]
+# Not ru_maxrss: a child begins with its parent's.
+peak = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]
+print(code, int(peak) // 1024, *heavy)
+"""
+
+
+def play(joined, recording, speed=None):
+    agent = Agent(read_settings(joined, {}), joined, [recording], speed)
+    assert agent.run(threading.Event())
+    return agent
+
+
+def of_table(collector, number):
+    return [row for which, row in collector.rows() if which == number]
+
+
+def test_a_recording_reaches_the_collector_whole_and_disguised(joined, recording, collector):
+    agent = play(joined, recording)
+    asked = of_table(collector, 1)
+    assert [row[0] for row in asked] == [START + n * 1_000_000 for n in range(10)]
+    assert {row[DNS.index("query")] for row in asked} == {"www.example.nl"}
+    hidden = agent.batcher._privacy.address(pack_address("192.168.1.5"))
+    assert {row[1] for row in asked} == {hidden}
+    assert sum(row[FLOWS.index("orig_pkts")] for row in of_table(collector, 0)) == 10
+    assert not any(bytes([192, 168, 1, 5]) in wire.decode(b).addresses for b in collector.received)
+
+
+def test_heartbeats_follow_the_recordings_clock_and_end_after_a_quiet_while(
+    joined, recording, collector
+):
+    play(joined, recording)
+    beats = of_table(collector, 6)
+    last = START + 9_000_000
+    assert [beats[0][0], beats[-1][0]] == [last - SAID_US, last + QUIET_US - SAID_US]
+    named = dict(zip([column.name for column in AGENT.columns], beats[-1], strict=True))
+    assert named["packets_seen"] == named["packets_metered"] == 10
+    assert named["rows_shed"] == 0
+
+
+def test_sent_is_received_and_numbers_have_no_gap(joined, recording, collector):
+    agent = play(joined, recording)
+    batches = [wire.decode(body) for body in collector.received]
+    assert [batch.seq for batch in batches] == list(range(len(batches)))
+    assert {(batch.site, batch.agent, batch.boot) for batch in batches} == {
+        ("bakery", "till", agent.batcher.boot)
+    }
+    assert sum(batch.rows for batch in batches) == agent.batcher.rows_made == agent.uplink.rows_sent
+    assert list((joined / "spool").iterdir()) == []
+
+
+def test_played_at_ten_times_its_speed_it_says_the_same(joined, recording, collector):
+    play(joined, recording)
+    fast = [row for row in collector.rows() if row[0] != 6]
+    collector.received.clear()
+    play(joined, recording, speed=50.0)
+    slow = [row for row in collector.rows() if row[0] != 6]
+    assert sorted(slow) == sorted(fast)
+
+
+def test_what_was_not_sent_goes_first_the_next_time(joined, recording, collector):
+    agent = Agent(read_settings(joined, {}), joined, [recording], None)
+    agent.spool.append(b"from before", 1)
+    assert agent.run(threading.Event())
+    assert collector.received[0] == b"from before"
+    del collector.received[0]
+    assert len(of_table(collector, 1)) == 10
+
+
+def test_it_is_as_light_as_promised(joined, recording, collector):
+    words = ["--state", str(joined), "run", "--recording", str(recording), "--speed", "max"]
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, *words], capture_output=True, text=True, check=True
+    )
+    code, mebibytes, *heavy = done.stdout.split()
+    assert (code, heavy, done.stderr) == ("0", [], "")
+    assert int(mebibytes) <= 40
+    assert len(of_table(collector, 1)) == 10
+
+
+def test_sigterm_flushes_and_ends_well(joined, recording, collector):
+    words = ["--state", str(joined), "run", "--recording", str(recording), "--speed", "0.01"]
+    with subprocess.Popen([sys.executable, "-m", "dijkwacht_agent", *words]) as child:
+        collector.wait_for(lambda: collector.received)
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(30) == 0
+    assert len(of_table(collector, 1)) >= 1
+    assert sum(row[FLOWS.index("orig_pkts")] for row in of_table(collector, 0)) >= 1
+    assert not (joined / "status.json").exists()
+
+
+def test_killed_and_started_again_nothing_acknowledged_is_lost(joined, recording, collector):
+    collector.script = [(503, b"", [("Retry-After", "60")])] * 100
+    words = ["--state", str(joined), "run", "--recording", str(recording), "--speed", "max"]
+    with subprocess.Popen([sys.executable, "-m", "dijkwacht_agent", *words]) as child:
+        collector.wait_for(lambda: collector.paths)
+        os.kill(child.pid, signal.SIGKILL)
+    collector.script = []
+    play(joined, recording)
+    boots = {wire.decode(body).boot for body in collector.received}
+    assert len(boots) == 2
+
+
+def test_a_status_is_left_for_check_while_it_runs(joined, recording, collector):
+    agent = Agent(read_settings(joined, {}), joined, [recording], 0.01)
+    stop = threading.Event()
+    thread = threading.Thread(target=agent.run, args=(stop,))
+    thread.start()
+    collector.wait_for((joined / "status.json").exists)
+    status = json.loads((joined / "status.json").read_bytes())
+    assert status["interface"] == "recording"
+    assert status["counters"].keys() == {column.name for column in AGENT.columns[1:]}
+    stop.set()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_orders_in_a_reply_are_judged_and_logged(joined, recording, collector):
+    collector.orders = [Order("o-1", "update", "bakery", "till", 0, 1)]
+    play(joined, recording)
+    (entry,) = [json.loads(line) for line in (joined / "orders.log").read_text().splitlines()]
+    assert (entry["id"], entry["reason"]) == ("o-1", "no_key")
+
+
+def test_an_agent_that_has_not_joined_does_not_begin(tmp_path, recording):
+    with pytest.raises(SettingsError, match="join CODE"):
+        Agent(Settings(), tmp_path, [recording])
+
+
+def test_an_interface_that_goes_away_costs_nothing_that_was_metered(joined, recording, collector):
+    agent = Agent(read_settings(joined, {}), joined, [recording], None)
+    blocks = agent.source.blocks
+
+    def broken():
+        yield from blocks()
+        raise CaptureError("eth0: the interface is down or gone")
+
+    agent.source.blocks = broken
+    with pytest.raises(CaptureError):
+        agent.run(threading.Event())
+    assert len(of_table(collector, 1)) == 10
+
+
+def test_privacy_is_not_optional(joined, recording, collector):
+    assert isinstance(play(joined, recording).batcher._privacy, Pseudonyms)
