@@ -13,7 +13,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -25,11 +24,11 @@ from dijkwacht.progress import clock_text
 from dijkwacht.recording import Recorded
 from dijkwacht.stage import AgentOnStage, CollectorOnStage, free_port
 from dijkwacht_lab.labels import ACCEPTED
-from dijkwacht_lab.office.truth import Attacked, Truth, read
-from dijkwacht_records.addresses import format_address, pack_address
+from dijkwacht_lab.office.truth import Attacked, Truth
+from dijkwacht_lab.recordings import recording
+from dijkwacht_records.addresses import format_address, format_mac, pack_address, pack_mac
 from dijkwacht_records.errors import UnreadableInput
 
-RECORDING: Final = Path(str(files("dijkwacht_lab"))) / "recordings" / "office"
 PLAY_S: Final = 20.0
 """How long the recording is stretched or pressed to, in seconds of ours."""
 SITE: Final = "bakery"
@@ -54,16 +53,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 if every attack of the recording was found (or somebody pressed Ctrl-C)."""
-    return perform(RECORDING, once=args.once, port=args.port)
+    return perform(recording("demo"), once=args.once, port=args.port)
 
 
 def perform(folder: Path, *, once: bool, port: int = 0) -> int:
     """Play the recording in ``folder`` (``traffic.pcap`` and ``truth.json``); the exit code."""
-    truth = _truth(folder / "truth.json")
-    recording = folder / "traffic.pcap"
+    truth = _truth(folder)
+    traffic = folder / "traffic.pcap"
     tell("Dijkwacht: one collector and one agent, on this machine only (127.0.0.1).")
     tell(f"The recording: {truth.story} {truth.frames:,} packets, {len(truth.attacks)} attacks.")
-    _compile(recording)
+    _compile(traffic)
     with tempfile.TemporaryDirectory(prefix="dijkwacht-demo-") as state:
         collector = CollectorOnStage(Path(state) / "collector", free_port(port))
         agent: AgentOnStage | None = None
@@ -72,12 +71,12 @@ def perform(folder: Path, *, once: bool, port: int = 0) -> int:
             tell(f"Collector runs. Console: {collector.url}/")
             speed = max(1.0, (truth.stop - truth.start) / 1e6 / PLAY_S)
             code = collector.join_code(SITE)
-            agent = AgentOnStage(Path(state) / "agent", code, "till", recording, speed)
+            agent = AgentOnStage(Path(state) / "agent", code, "till", traffic, speed)
             tell(f"Site {SITE!r} added; its agent has joined with a one-time code.")
             tell(
                 f"The recording plays {speed:.0f} times as fast as it happened, with its own times."
             )
-            show = Show(truth, agent.disguise)
+            show = Show(truth, agent.disguise, agent.disguise_mac)
             agent.start()
             while agent.playing:
                 show.news(collector.get("/v1/incidents"))
@@ -108,12 +107,14 @@ class Show:
     """Prints incidents as they are found and holds them against the truth at the end.
 
     The collector knows inside addresses by pseudonyms only; ``disguise`` is the site's own knowledge
-    of who is who, and never leaves this process.
+    of who is who (of hardware addresses, ``disguise_mac``), and never leaves this process.
     """
 
-    def __init__(self, truth: Truth, disguise: Callable[[bytes], bytes]) -> None:
+    def __init__(
+        self, truth: Truth, disguise: Callable[[bytes], bytes], disguise_mac: Callable[[int], int]
+    ) -> None:
         self.truth = truth
-        self._disguise = disguise
+        self._disguise, self._disguise_mac = disguise, disguise_mac
         self._who = {self._called(address): name for name, address in truth.hosts.items()}
         self._shown: set[str] = set()
         self._findings: Sequence[Finding] = ()
@@ -155,9 +156,10 @@ class Show:
         accepted = ACCEPTED.get(attack.kind, frozenset({attack.kind}))
         if finding["finding_info"]["types"][0] not in accepted:
             return False
-        attacker = self._called(attack.attacker)
+        octets = bytes.fromhex(attack.attacker_mac.replace(":", ""))
+        names = {self._called(attack.attacker), format_mac(self._disguise_mac(pack_mac(octets)))}
         sources = [e.get("src_endpoint", {}) for e in finding["evidences"]]
-        return any(s.get("ip") == attacker for s in sources)
+        return any(names & {s.get("ip"), s.get("mac")} for s in sources)
 
     def _line(self, finding: Finding) -> str:
         info = finding["finding_info"]
@@ -197,7 +199,7 @@ def _truth(path: Path) -> Truth:
         raise UnreadableInput(str(path), "start", f"the truth of a recording ({error})") from None
 
 
-def _compile(recording: Path) -> None:
+def _compile(traffic: Path) -> None:
     """Run every kernel once, so that compiling is not taken for detecting."""
     tell("Getting the detectors ready (compiled once on a machine, about half a minute) …")
     began, done = time.monotonic(), threading.Event()
@@ -210,7 +212,7 @@ def _compile(recording: Path) -> None:
     counter.start()
     try:
         with Player() as player:
-            for batch in cut(islice(Recorded([recording]).rows(), _WARM_ROWS), 500):
+            for batch in cut(islice(Recorded([traffic]).rows(), _WARM_ROWS), 500):
                 player.play("warm-up", batch)
             player.finish()
     finally:

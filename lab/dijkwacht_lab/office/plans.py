@@ -148,9 +148,9 @@ DEMO: Final = Plan(
                ("-sS", "-Pn", "-n", "-T4", "--max-retries", "1", "-p", "22,445")),
         Attack(82, 30, "hydra", "guest-laptop", "192.168.20.2", "bruteforce", "T1110.001",
                ("-t", "4", "-I", "ftp")),
-        Attack(112, 35, "iodine", "orders", "203.0.113.99", "dns", "T1071.004", ("-T", "TXT"), (60, 500)),
+        Attack(112, 35, "iodine", "orders", "203.0.113.99", "dns", "T1071.004", ("-T", "TXT"), (42, 500)),
         Attack(150, 10, "hping3", "guest-laptop", "192.168.20.2", "dos", "T1498.001",
-               ("-S", "-p", "80", "-i", "u2000", "-c", "1800")),
+               ("-S", "-p", "80", "-i", "u2000", "-c", "1500")),
         Attack(162, 14, "arpspoof", "guest-laptop", "192.168.20.12", "arp", "T1557.002"),
     ),
 )  # fmt: skip
