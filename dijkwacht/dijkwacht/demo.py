@@ -188,15 +188,11 @@ def _technique(finding: Finding) -> str:
     return ""
 
 
-def _truth(path: Path) -> Truth:
+def _truth(folder: Path) -> Truth:
     try:
-        return read(path)
-    except OSError as error:
-        raise UnreadableInput(
-            str(path), "start", f"the shipped recording ({error.strerror})"
-        ) from None
-    except msgspec.MsgspecError as error:
-        raise UnreadableInput(str(path), "start", f"the truth of a recording ({error})") from None
+        return read_truth(folder)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise UnreadableInput(str(folder), "truth.json", f"a recording's truth ({error})") from None
 
 
 def _compile(traffic: Path) -> None:

@@ -109,8 +109,9 @@ class AgentOnStage:
     def __init__(self, state: Path, code: str, name: str, recording: Path, speed: float) -> None:
         settings = join(code, state, name)
         privacy = Pseudonyms(read_or_make_key(state / KEY_FILE), Inside(settings.local))
+        # How addresses are called outside the site: only whoever has the site's key can tell.
         self.disguise: Callable[[bytes], bytes] = privacy.address
-        """How an address is called outside the site: only whoever has the site's key can tell."""
+        self.disguise_mac: Callable[[int], int] = privacy.mac
         self._agent = Agent(settings, state, [recording], speed)
         self._stop = threading.Event()
         self._failure: BaseException | None = None

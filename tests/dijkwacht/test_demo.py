@@ -7,7 +7,7 @@ import pytest
 from dijkwacht import demo
 from dijkwacht.demo import Show, perform
 from dijkwacht.stage import AgentOnStage, CollectorOnStage, free_port
-from dijkwacht_lab.office.truth import Attacked, Truth
+from dijkwacht_lab.office.truth import Attacked, Truth, read
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.errors import DijkwachtError, SettingsError, UnreadableInput
 
@@ -53,7 +53,7 @@ def test_the_demo_fails_when_an_attack_is_not_found(office, capsys, monkeypatch)
 
 
 def test_a_missing_recording_is_one_clear_error(tmp_path):
-    with pytest.raises(UnreadableInput, match="the shipped recording"):
+    with pytest.raises(UnreadableInput, match="a recording's truth"):
         perform(tmp_path, once=True)
 
 
@@ -94,7 +94,7 @@ def test_an_agent_plays_over_real_http(tmp_path, scan):
 
 
 def test_names_stand_beside_pseudonyms_only(office):
-    show = Show(demo.read(office / "truth.json"), lambda address: address)
+    show = Show(read(office / "truth.json"), lambda address: address, lambda mac: mac)
     finding = {
         "start_time": BEGIN // 1000, "severity": "High",
         "finding_info": {
