@@ -117,7 +117,11 @@ def _checked(where: str, values: dict[str, Any]) -> dict[str, Any]:
     for name in values:
         if name not in Settings.__struct_fields__:
             near = difflib.get_close_matches(name, Settings.__struct_fields__, 1)
-            hint = f"did you mean {near[0]!r}?" if near else "docs/reference/settings.md has all of them"
+            hint = (
+                f"did you mean {near[0]!r}?"
+                if near
+                else "docs/reference/settings.md has all of them"
+            )
             raise SettingsError(f"{where}: {name!r} is no setting of the agent; {hint}")
     _convert(where, values)
     return values
