@@ -26,6 +26,7 @@ from dijkwacht.stage import AgentOnStage, CollectorOnStage, free_port
 from dijkwacht_lab.labels import ACCEPTED
 from dijkwacht_lab.office.truth import Attacked, Truth
 from dijkwacht_lab.recordings import recording
+from dijkwacht_lab.recordings import truth as read_truth
 from dijkwacht_records.addresses import format_address, format_mac, pack_address, pack_mac
 from dijkwacht_records.errors import UnreadableInput
 
