@@ -200,6 +200,8 @@ class Intake:
             self._authenticator.join, asked.code, asked.agent, self._clock()
         )
         self._telemetry.know_site(site)
+        if asked.agent:
+            self._telemetry.know_agent(site, asked.agent)
         return JoinReply(site, token, self._order_key.public)
 
 

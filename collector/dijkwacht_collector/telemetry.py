@@ -100,6 +100,7 @@ class Telemetry:
         self.max_agents_per_site: Final = (MAX_SERIES_PER_SITE - self._site_series) // _AGENT_SERIES
         self._lock = threading.Lock()
         self._sites: dict[str, _SiteSlots] = {}
+        self._names: dict[str, set[str]] = {}
         self._agents: dict[tuple[str, str], _AgentSlots] = {}
         self._health: dict[tuple[str, str], AgentHealth] = {}
         self._open: dict[str, tuple[str, str, str]] = {}
@@ -184,14 +185,16 @@ class Telemetry:
         self._site(site)
 
     def know_agent(self, site: str, agent: str, last_seen: int = 0) -> None:
-        """Create every series of an agent at 0, before its first heartbeat since start.
+        """Create an agent's series at 0 when it joins.
 
-        ``last_seen``, µs UTC, is what was known of it: an agent that fell silent while the
-        collector was away must not be forgotten.
+        For an agent of before this start give ``last_seen``, µs UTC: one that fell silent while the
+        collector was away must not be forgotten. Its counters wait for its heartbeat: to begin at
+        0 again and jump would look like a burst.
         """
-        slots = self._agent(site, agent)
-        if slots is not None:
-            self._last_seen.put(slots.last_seen, last_seen / 1e6)
+        if last_seen == 0:
+            self._agent(site, agent)
+        elif self._has_room(site, agent):
+            self._last_seen.put(self._last_seen.born(site=site, agent=agent), last_seen / 1e6)
 
     def _site(self, site: str) -> _SiteSlots:
         slots = self._sites.get(site)
@@ -215,6 +218,7 @@ class Telemetry:
                     for d, s in pairs
                 },
             )
+            self._names.setdefault(site, set())
             self._sites[site] = slots
         return slots
 
@@ -223,10 +227,9 @@ class Telemetry:
         slots = self._agents.get(key)
         if slots is not None:
             return slots
-        self._site(site)
+        if not self._has_room(site, agent):
+            return None
         with self._lock:
-            if sum(known == site for known, _ in self._agents) >= self.max_agents_per_site:
-                return None
             slots = _AgentSlots(
                 last_seen=self._last_seen.born(site=site, agent=agent),
                 packets=self._packets.born(site=site, agent=agent),
@@ -242,6 +245,14 @@ class Telemetry:
             )
             self._agents[key] = slots
         return slots
+
+    def _has_room(self, site: str, agent: str) -> bool:
+        self._site(site)
+        with self._lock:
+            names = self._names[site]
+            if agent not in names and len(names) < self.max_agents_per_site:
+                names.add(agent)
+            return agent in names
 
     # Intake and journal.
 
@@ -369,11 +380,6 @@ class Telemetry:
         return incident.site, detector, severity
 
     # Out.
-
-    def series_of(self, site: str) -> int:
-        """How many series ``site`` has; never above `MAX_SERIES_PER_SITE`."""
-        agents = sum(known == site for known, _ in self._agents)
-        return agents * _AGENT_SERIES + (self._site_series if site in self._sites else 0)
 
     def render(self) -> bytes:
         """Everything in Prometheus' text format. Milliseconds of work: not on the event loop."""
