@@ -36,6 +36,7 @@ PACKAGE_OF = {
     "iodine": "iodine",
     "ip": "iproute2",
     "nmap": "nmap",
+    "ping": "iputils-ping",
     "prometheus": "prometheus",
     "promtool": "prometheus",
     "systemd-analyze": "systemd",

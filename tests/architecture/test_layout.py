@@ -81,7 +81,7 @@ def test_every_package_is_typed(root):
 
 def test_tests_mirror_the_packages(root, tracked):
     known = {*PACKAGES, "architecture", "contract", "docs", "scenarios", "dashboards", "deploy"}
-    known |= {"end_to_end", "benchmarks"}
+    known |= {"live", "benchmarks"}
     for name in tracked:
         parts = name.split("/")
         if parts[0] == "tests" and len(parts) > 2:
