@@ -136,7 +136,7 @@ class Show:
         tell(
             f"{packets:,} packets, {len(loud)} incidents, {len(self._findings) - len(loud)} for context."
         )
-        tell(f"{'attack':<12}{'with':<10}{'by':<28}{'found as':<14}technique")
+        tell(f"{'attack':<12}{'with':<10}{'by':<34}{'found as':<14}technique")
         found_all = True
         for attack in self.truth.attacks:
             by = next((f for f in loud if self._is(f, attack)), None)
@@ -144,7 +144,7 @@ class Show:
             who = self._name(self._called(attack.attacker))
             found = by["finding_info"]["types"][0] if by else "not found"
             tell(
-                f"{attack.kind:<12}{attack.tool:<10}{who:<28}{found:<14}{_technique(by) if by else ''}"
+                f"{attack.kind:<12}{attack.tool:<10}{who:<34}{found:<14}{_technique(by) if by else ''}"
             )
         attacks = len(self.truth.attacks)
         others = sum(not any(self._is(f, a) for a in self.truth.attacks) for f in loud)
