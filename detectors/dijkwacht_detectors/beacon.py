@@ -104,7 +104,7 @@ def _weight(port, proto, inside):  # type: ignore[no-untyped-def]
     if proto == 17:
         return 0.2  # calls, games and tunnels keep their way through a router open
     if port in (80, 443):
-        return 0.5
+        return 0.15  # where updaters, clouds and telemetry are as regular
     return 1.0
 
 
@@ -151,7 +151,7 @@ def _walk(  # type: ignore[no-untyped-def]
         # a constant interval with 50 % of jitter has 0.25 here, calls by chance about 0.9
         regular = max(0.0, math.log(0.6 / max(jitter, 0.02)))
         alike = 1.0 / (1.0 + sizes[e, 1] / 0.25)
-        series = min(calls[e] - 1, 500)
+        series = min(calls[e] - 1, 100)  # from then on, more of the same says no more
         weight = series * regular * alike * _weight(resp_p[i], proto[i], local_resp[i])
         scores[i] = math.log2(1.0 + weight)
         facts[i, 0], facts[i, 1], facts[i, 2], facts[i, 3] = median, jitter, calls[e], alike

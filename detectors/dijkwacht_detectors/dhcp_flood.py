@@ -1,8 +1,9 @@
-"""DHCP flooding: so many machines ask for an address that the server has none left.
+"""DHCP flooding and scanning: so many ask for an address that the server has none left.
 
-Looks at requests from hardware addresses that were not seen before, a site at a time. Visitors come
-one by one; a starvation tool makes up a new machine with every packet. The score is log₂ of the new
-hardware addresses of the last minutes.
+Looks at requests of clients that were not seen before, a site at a time: a hardware address with
+the address it has or wants. Visitors come one by one; a starvation tool makes up a new machine, or a
+new address of the same machine, with every packet. The score is log₂ of the new clients of the last
+minutes, or of all their messages over twenty if that is more.
 
 Limits: after a power cut all devices ask at once, each known from before unless the site is new;
 phones that change their hardware address daily come back as strangers, but one by one.
@@ -29,21 +30,22 @@ from dijkwacht_detectors.novelty import is_new
 
 
 class DhcpFlood(RowDetector):
-    """New hardware addresses that ask for an address, within minutes."""
+    """New clients that ask for an address, within minutes."""
 
     name = "dhcp_flood"
     table = "dhcp"
-    reads = ("client_mac", "msg_type")
+    reads = ("client_mac", "msg_type", "client_h", "requested_h")
     entity: ClassVar[Entity] = "site"
     kind = "dhcp"
     technique = "T1499"
-    facts = ("new_clients",)
+    facts = ("new_clients", "messages")
     who = Who(src="client_h", mac="client_mac", dst="server_h", port="", name="host_name")
     subject: ClassVar[Literal["src", "dst", "mac", "agent"]] = "agent"
     entities_per_site = 1
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
         "last": ("i8", ()),
         "clients": ("f4", ()),
+        "messages": ("f4", ()),
         "seen": ("u8", (2, 16)),
         "held": ("i4", ()),
     }
@@ -53,8 +55,9 @@ class DhcpFlood(RowDetector):
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each request of a stranger."""
         _fold(
-            rows.time, rows.slot, rows.fresh, rows["client_mac"], rows["msg_type"], state["last"],
-            state["clients"], state["seen"], state["held"], self.half_life_s * 1e6, scores, facts,
+            rows.time, rows.slot, rows.fresh, rows["client_mac"], rows["msg_type"],
+            rows["client_h"], rows["requested_h"], state["last"], state["clients"],
+            state["messages"], state["seen"], state["held"], self.half_life_s * 1e6, scores, facts,
         )  # fmt: skip
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
@@ -74,19 +77,24 @@ class DhcpFlood(RowDetector):
 
 @njit(cache=True, nogil=True)
 def _fold(  # type: ignore[no-untyped-def]
-    time, slot, fresh, client_mac, msg_type, last, clients, seen, held, half_life, scores, facts
-):
+    time, slot, fresh, client_mac, msg_type, client_h, requested_h, last, clients, messages, seen,
+    held, half_life, scores, facts,
+):  # fmt: skip
     for i in range(len(time)):
         e = slot[i]
         if fresh[i]:
             last[e] = time[i]
-            clients[e] = 0.0
+            clients[e] = messages[e] = 0.0
             seen[e] = 0
             held[e] = 0
-        if msg_type[i] not in (1, 3):
+        if msg_type[i] not in (1, 3, 8):  # discover, request, inform
             continue
-        if is_new(seen, held, e, mix(np.uint64(client_mac[i]), np.uint64(1))):
-            clients[e] = clients[e] * left(time[i] - last[e], half_life) + 1.0
-            last[e] = time[i]
-            scores[i] = math.log2(1.0 + clients[e])
-            facts[i, 0] = clients[e]
+        kept = left(time[i] - last[e], half_life)
+        last[e] = time[i]
+        messages[e] = messages[e] * kept + 1.0
+        clients[e] *= kept
+        key = mix(np.uint64(client_mac[i]), mix(client_h[i, 1], requested_h[i, 1]))
+        if is_new(seen, held, e, key):
+            clients[e] += 1.0
+        scores[i] = math.log2(1.0 + max(clients[e], messages[e] / 20.0))
+        facts[i, 0], facts[i, 1] = clients[e], messages[e]

@@ -3,8 +3,8 @@
 Looks at each part of each flow: what moved, how fast, where to, and how that compares with what its
 originator sent in the last ten minutes and on an ordinary day. An isolation forest, trained by
 scikit-learn in a process of its own on rows it will not score, says how far such a row stands
-apart. The score is how rare that is (−log₁₀ of the share of held-out rows at least as strange), times
-how much has gone out lately compared with the machine's own habit.
+apart. The score is log₂ of how rare that is (−log₁₀ of the share of held-out rows at least as strange)
+times how many doublings of the machine's habit have gone out lately.
 
 Limits: it has no opinion before a forest has been trained on the site's own rows. What leaves slowly,
 within the habit, or inside the site is not its business.
@@ -175,5 +175,5 @@ def _rarity(strange, tail, scores, facts):  # type: ignore[no-untyped-def]
     for i in range(len(strange)):
         above = m - np.searchsorted(tail, strange[i])
         rare = -math.log10((above + 0.5) / (m + 0.5))
-        scores[i] = rare * math.log2(1.0 + facts[i, 2])
+        scores[i] = math.log2(1.0 + rare * math.log2(1.0 + facts[i, 2]))
         facts[i, 2] = rare
