@@ -21,7 +21,7 @@ from dijkwacht_agent.frames import Frame
 from dijkwacht_agent.health import Status
 from dijkwacht_agent.inside import Inside
 from dijkwacht_agent.interfaces import default_interface
-from dijkwacht_agent.join import connection_path, read_token
+from dijkwacht_agent.join import SPOOL_FOLDER, connection_path, read_token
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.pace import wall_clock
 from dijkwacht_agent.sentences import say
@@ -151,7 +151,7 @@ def check_running(state: Path) -> Iterator[Finding]:
 def check_disk(settings: Settings, state: Path) -> Iterator[Finding]:
     """How much waits to be sent, and is there room for what may have to wait?"""
     folder = next(path for path in (state, *state.absolute().parents) if path.exists())
-    waiting = sum(path.stat().st_size for path in (state / "spool").glob("*.spool"))
+    waiting = sum(path.stat().st_size for path in (state / SPOOL_FOLDER).glob("*.spool"))
     limit, free = settings.spool_max_bytes, shutil.disk_usage(folder).free
     fine = waiting < limit // 2
     sizes = {"waiting": _size(waiting), "limit": _size(limit)}

@@ -60,7 +60,7 @@ def _run(args: argparse.Namespace) -> int:
 
 def _join(args: argparse.Namespace) -> int:
     settings = join(args.code, args.state, args.name, again=args.again)
-    print(f"joined site {settings.site} as {settings.agent}; the collector is {settings.url}")
+    print(say("joined_now", language(args.lang), site=settings.site, agent=settings.agent))
     return 0
 
 
@@ -163,7 +163,12 @@ def _parser() -> argparse.ArgumentParser:
     for command in (look, print_):
         command.add_argument("--seconds", type=float, default=3.0, help="how long to listen")
         command.add_argument("--json", action="store_true", help="for programs")
+    for command in (enter, look, print_):
         command.add_argument("--lang", choices=("en", "nl"), help="the language to speak")
+    for command in (run, enter, look, print_):  # may stand behind the command's name as well
+        command.add_argument(
+            "--state", type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
     return parser
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 import secrets
+import shutil
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ from dijkwacht_records.wire import NAME
 TIMEOUT_S: Final = 20.0
 TOKEN_FILE: Final = "token"  # noqa: S105  # the file's name
 KEY_FILE: Final = "privacy.key"
+SPOOL_FOLDER: Final = "spool"
 
 
 def join(code: str, state: Path, agent: str | None = None, *, again: bool = False) -> Settings:
@@ -54,6 +56,10 @@ def join(code: str, state: Path, agent: str | None = None, *, again: bool = Fals
     except msgspec.ValidationError as error:
         raise TransferError(f"{url} gave what cannot be used: {error}") from None
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if known.site not in {None, joined.site}:
+        # Another site must neither get what waits for this one nor share its pseudonyms.
+        shutil.rmtree(state / SPOOL_FOLDER, ignore_errors=True)
+        (state / KEY_FILE).unlink(missing_ok=True)
     read_or_make_key(state / KEY_FILE)
     write_private(state / TOKEN_FILE, joined.token.encode())
     write_settings(state, settings)

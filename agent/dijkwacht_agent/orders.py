@@ -27,6 +27,7 @@ Reason = Literal[
     "seen_before",
     "no_consent",
     "unsupported",
+    "not_logged",
 ]
 LONGEST_LIFE_US: Final = 7 * 24 * 3600 * 1_000_000
 CLOCK_SLACK_US: Final = 5 * 60 * 1_000_000
@@ -75,8 +76,11 @@ class Orders:
         reason = self._judge(order, now)
         entry = Entry(now, order.id[:64], order.kind, reason, order.expires)
         if entry.binds:
-            self._seen[order.id[:64]] = order.expires
-        self._write(entry, now)  # before it is done: what was done is always written
+            self._seen[entry.id] = order.expires
+        try:
+            self._write(entry, now)
+        except OSError:
+            return "not_logged"  # what cannot be written down is not done
         if reason == "carried_out":
             self._able[order.kind](order)
         return reason

@@ -4,6 +4,7 @@
 unspecified, loopback, 255.255.255.255 unchanged: they name nobody
 private, link-local, multicast         prefix kept, the other bits permuted (`KEPT`)
 inside with a public address           permuted into `RESERVED_V4` or `RESERVED_V6`
+IPv6 made from a hardware address      the same, inside or not
 any other address                      unchanged: detection needs it, and it is public
 hardware address                       maker kept, a keyed hash for the rest
 name with an inside address, LAN name  keyed hashes for its labels (`hidden_names.py`)
@@ -186,7 +187,8 @@ class Pseudonyms:
                 else address
             )
         carried = _carried_v4(address)
-        if address in self._inside or (carried is not None and self.address(carried) != carried):
+        hidden = carried is not None and self.address(carried) != carried
+        if hidden or address in self._inside or _holds_mac(address):
             return RESERVED_V6 + self._pan.permute(address)[4:]
         return address
 
@@ -249,6 +251,11 @@ def _carried_v4(address: bytes) -> bytes | None:
     if address[:4] == b"\x20\x01\x00\x00":
         return V4_PREFIX + bytes(octet ^ 0xFF for octet in address[12:])
     return None
+
+
+def _holds_mac(address: bytes) -> bool:
+    """A global IPv6 address made from a hardware address (EUI-64): it names a device anywhere."""
+    return address[11:13] == b"\xff\xfe" and address[0] >> 5 == 1 and bool(address[8] & 2)
 
 
 def _ranges() -> dict[tuple[int, int], list[tuple[bytes, bytes, int]]]:

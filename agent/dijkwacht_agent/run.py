@@ -15,7 +15,7 @@ from dijkwacht_agent.batches import Batcher
 from dijkwacht_agent.health import Health
 from dijkwacht_agent.inside import Inside
 from dijkwacht_agent.interfaces import default_interface
-from dijkwacht_agent.join import KEY_FILE, read_token
+from dijkwacht_agent.join import KEY_FILE, SPOOL_FOLDER, read_token
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.orders import Orders
 from dijkwacht_agent.pace import Live, Paced, wall_clock
@@ -62,7 +62,7 @@ class Agent:
             self.source = Live(LiveCapture(interface, refuse=endpoint(settings.url)))
         self.meter = Meter(inside)
         self.batcher = Batcher(settings.site, settings.agent, Pseudonyms(key, inside), wall_clock)
-        self.spool = Spool(state / "spool", settings.spool_max_bytes)
+        self.spool = Spool(state / SPOOL_FOLDER, settings.spool_max_bytes)
         self.orders = Orders(settings, state / "orders.log", wall_clock)
         ca_file = Path(settings.ca_file) if settings.ca_file else None
         post = Post(settings.url, token, ca_file)

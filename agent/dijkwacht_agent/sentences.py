@@ -11,6 +11,10 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "The settings cannot be used: {why}.",
         "De instellingen kloppen niet: {why}.",
     ),
+    "joined_now": (
+        "Joined {site} as {agent}. See whether all is well: dijkwacht-agent check. Start: dijkwacht-agent run",
+        "Aangemeld bij {site} als {agent}. Kijk of alles klopt: dijkwacht-agent check. Starten: dijkwacht-agent run",
+    ),
     "joined": (
         "This agent is {agent} of site {site}.",
         "Deze agent heet {agent} en hoort bij {site}.",

@@ -32,7 +32,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The site it belongs to; learnt on joining, as are the next three."""
     agent: Name | None = None
     """Its own name within the site."""
-    url: str | None = None
+    url: Annotated[str, Meta(pattern=r"^https?://[^/?#@\s]+(/[^?#\s]*)?$")] | None = None
     """Where its collector listens: http(s)://host:port."""
     orders_key: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")] | None = None
     """Ed25519 public key (hex) that signs the collector's orders."""

@@ -11,7 +11,14 @@ from dijkwacht_records.joincode import make_code
 def test_join_says_where_it_joined(tmp_path, collector, capsys):
     code = make_code(collector.url, bytes(16))
     assert main(["--state", str(tmp_path), "join", code, "--name", "till"]) == 0
-    assert "joined site bakery as till" in capsys.readouterr().out
+    assert "Joined bakery as till" in capsys.readouterr().out
+
+
+def test_the_state_folder_may_stand_behind_the_command(tmp_path, collector, capsys):
+    code = make_code(collector.url, bytes(16))
+    assert main(["join", code, "--state", str(tmp_path / "s"), "--lang", "nl"]) == 0
+    assert "Aangemeld bij bakery" in capsys.readouterr().out
+    assert (tmp_path / "s" / "token").exists()
 
 
 def test_an_error_is_one_line(tmp_path, capsys):

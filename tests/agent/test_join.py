@@ -40,6 +40,17 @@ def test_joining_again_keeps_name_key_and_choices(tmp_path, collector, code):
     assert (tmp_path / "privacy.key").read_bytes() == key
 
 
+def test_another_site_gets_neither_key_nor_what_waited(tmp_path, collector, code):
+    join(code, tmp_path)
+    key = (tmp_path / "privacy.key").read_bytes()
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / "0.spool").write_bytes(b"waiting")
+    collector.join_answer[1]["site"] = "butcher"
+    join(code, tmp_path, again=True)
+    assert (tmp_path / "privacy.key").read_bytes() != key
+    assert not (tmp_path / "spool").exists()
+
+
 def test_a_mistyped_code_asks_nobody(tmp_path, collector, code):
     wrong = code[:-1] + ("0" if code[-1] != "0" else "1")
     with pytest.raises(SettingsError, match="typing error"):

@@ -108,6 +108,13 @@ def test_a_full_log_makes_nobody_forget(bench):
     assert bench.orders.receive(signed()) == "seen_before"
 
 
+def test_what_cannot_be_written_down_is_not_done(bench):
+    bench.log.mkdir()
+    bench.orders._log = bench.log / "no" / "folder"
+    assert bench.orders.receive(signed()) == "not_logged"
+    assert bench.done == []
+
+
 def test_an_id_of_any_length_and_content_is_one_line(bench):
     bench.orders.receive(signed(id="a\nb" + "c" * 5000))
     assert len(bench.entries()) == 1

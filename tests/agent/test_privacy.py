@@ -100,6 +100,12 @@ def test_interface_ids_and_solicited_node_groups_do_not_show_the_hardware_addres
         assert privacy.address(pack_address(text))[-3:] != b"\xaa\xbb\xcc"
 
 
+def test_an_address_made_from_a_hardware_address_is_hidden_wherever_it_is(privacy):
+    hidden = privacy.address(pack_address("2a02:a440:1:2:21b:21ff:feaa:bbcc"))
+    assert hidden.startswith(RESERVED_V6)
+    assert hide(privacy, "2a02:a440:1:2::feaa:bbcc") == "2a02:a440:1:2::feaa:bbcc"
+
+
 def test_public_inside_addresses_move_into_the_reserved_range(privacy):
     hidden = [privacy.address(pack_address(f"198.51.100.{n}")) for n in range(256)]
     assert len(set(hidden)) == 256

@@ -44,6 +44,7 @@ def test_an_unknown_setting_names_itself_its_place_and_the_nearest(tmp_path):
         ('heartbeat_s = "often"', "heartbeat_s"),
         ('consents = ["everything"]', "consents"),
         ('site = "Not A Name"', "site"),
+        ('url = "ftp://a"', "url"),
         ("spool_max_bytes = 1", "spool_max_bytes"),
         ("interface = ", "TOML"),
     ],

@@ -2,6 +2,8 @@ import time
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dijkwacht_agent.spool import Spool
 from dijkwacht_agent.uplink import (
@@ -195,6 +197,38 @@ def test_a_collector_that_was_away_gets_everything(spool, collector):
     uplink.start()
     assert uplink.stop(drain_s=30)
     assert collector.received == [b"%d" % n for n in range(5)]
+
+
+@given(
+    script=st.lists(
+        st.sampled_from(["ok", "reject", "busy", "away", "unknown", "append"]), max_size=60
+    )
+)
+def test_every_row_is_sent_rejected_shed_or_waiting(tmp_path_factory, script):
+    spool = Spool(tmp_path_factory.mktemp("spool"), max_bytes=6_000)
+    answers = {
+        "ok": REPLY,
+        "append": REPLY,
+        "reject": RejectedBatch("no"),
+        "busy": CollectorBusy("full"),
+        "away": OSError("away"),
+        "unknown": NotAuthorised("who?"),
+    }
+    made = 0
+    for word in script:
+        spool.append(bytes(900), 3)
+        made += 3
+        record = spool.peek()
+        if word == "append":  # more comes while one is on its way, so that it may be shed
+            for _ in range(7):
+                spool.append(bytes(900), 3)
+                made += 3
+        uplink = uplink_over(spool, answers[word])
+        uplink.send(record)
+        told = uplink.rows_sent + sum(uplink.rows_rejected.values())
+        made -= told
+        assert made == spool.rows_waiting + spool.rows_shed
+    spool.close()
 
 
 def test_where_a_url_leads():
