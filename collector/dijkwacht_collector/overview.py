@@ -11,11 +11,12 @@ import msgspec
 from dijkwacht_collector.console import SiteView
 from dijkwacht_collector.console.data import Verdict
 from dijkwacht_collector.entries import Draft
+from dijkwacht_collector.heartbeats import AgentHealth
 from dijkwacht_collector.incidents import Incident
 from dijkwacht_collector.journal import Log
 from dijkwacht_collector.sinks.store import IncidentStore
 from dijkwacht_collector.sites import Sites
-from dijkwacht_collector.telemetry import AgentHealth, Telemetry
+from dijkwacht_collector.telemetry import Telemetry
 
 _MOST_SHOWN: Final = 1000
 

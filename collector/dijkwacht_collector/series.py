@@ -16,44 +16,48 @@ _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
 class Family:
-    """One metric name with its series. Any thread may write; rendering takes no lock."""
+    """One metric name with its series, each known by its labels' values in order.
 
-    def __init__(self, name: str, kind: FamilyType, help_text: str) -> None:
+    Any thread may write; rendering takes no lock.
+    """
+
+    def __init__(
+        self, name: str, kind: FamilyType, help_text: str, labels: tuple[str, ...] = ("site",)
+    ) -> None:
         self.name: Final = name
+        self._labels: Final = labels
         self._head: Final = f"# HELP {name} {help_text}\n# TYPE {name} {kind}\n"
-        self._slots: dict[tuple[tuple[str, str], ...], int] = {}
+        self._slots: dict[tuple[str, ...], int] = {}
         self._prefixes: list[str] = []
         self._values: list[float] = []
         self._lock = threading.Lock()
 
-    def __len__(self) -> int:
-        return len(self._prefixes)
-
-    def born(self, **labels: str) -> int:
-        """The slot of the series with these labels, made at 0 if it is new."""
-        key = tuple(labels.items())
+    def born(self, *values: str) -> int:
+        """Where the series with these label values is; it is made, at 0, if it is new."""
+        slot = self._slots.get(values)
+        if slot is not None:
+            return slot
         with self._lock:
-            slot = self._slots.get(key)
+            slot = self._slots.get(values)
             if slot is None:
-                slot = self._slots[key] = len(self._prefixes)
-                inside = ",".join(f'{name}="{value.translate(_ESCAPES)}"' for name, value in key)
-                # The value goes first: a reader that meets the prefix must find its number.
+                slot = len(self._prefixes)
+                pairs = zip(self._labels, values, strict=True)
+                inside = ",".join(f'{name}="{value.translate(_ESCAPES)}"' for name, value in pairs)
+                # In this order: whoever finds a prefix, or a slot, finds its number too.
                 self._values.append(0)
                 self._prefixes.append(f"{self.name}{{{inside}}} ")
-            return slot
+                self._slots[values] = slot
+        return slot
 
-    def add(self, slot: int, amount: float = 1) -> None:
+    def add(self, amount: float, *values: str) -> None:
         """Add to one series."""
+        slot = self.born(*values)
         with self._lock:
             self._values[slot] += amount
 
-    def put(self, slot: int, value: float) -> None:
+    def put(self, value: float, *values: str) -> None:
         """Set one series."""
-        self._values[slot] = value
-
-    def value(self, **labels: str) -> float:
-        """What one series holds now. Raises ``KeyError`` for a series never born."""
-        return self._values[self._slots[tuple(labels.items())]]
+        self._values[self.born(*values)] = value
 
     def render(self) -> str:
         """The family in Prometheus' text format, version 0.0.4."""

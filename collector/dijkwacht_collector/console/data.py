@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from dijkwacht_collector.heartbeats import AgentHealth
 from dijkwacht_collector.incidents import Incident
-from dijkwacht_collector.telemetry import AgentHealth
 
 Verdict = Literal["normal", "attack"]
 

@@ -11,8 +11,8 @@ from typing import Final
 from dijkwacht_collector.console import words
 from dijkwacht_collector.console.data import ConsoleData, SiteView
 from dijkwacht_collector.console.language import Language
+from dijkwacht_collector.heartbeats import AgentHealth
 from dijkwacht_collector.incidents import Evidence, Incident
-from dijkwacht_collector.telemetry import AgentHealth
 from dijkwacht_records.addresses import UNSPECIFIED, format_address, format_mac
 
 MAX_CARDS: Final = 100
