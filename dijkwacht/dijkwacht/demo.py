@@ -37,6 +37,8 @@ _MEDIUM: Final = 3
 _SETTLE_S: Final = 60.0
 _LOOK_S: Final = 0.25
 _WARM_ROWS: Final = 3000
+_LONG: Final = re.compile(r"\S{60,}")
+"""A name that a tunnel made; its beginning and its end say enough."""
 _ADDRESS: Final = re.compile(r"[0-9a-fA-F.:]*[0-9a-fA-F]")
 
 Finding = Mapping[str, Any]
@@ -160,11 +162,13 @@ class Show:
         octets = bytes.fromhex(attack.attacker_mac.replace(":", ""))
         names = {self._called(attack.attacker), format_mac(self._disguise_mac(pack_mac(octets)))}
         sources = [e.get("src_endpoint", {}) for e in finding["evidences"]]
-        return any(names & {s.get("ip"), s.get("mac")} for s in sources)
+        # A hashed hardware address is no MAC address to OCSF: it stands in ``uid``.
+        return any(names & {s.get("ip"), s.get("mac"), s.get("uid")} for s in sources)
 
     def _line(self, finding: Finding) -> str:
         info = finding["finding_info"]
         sentence = _ADDRESS.sub(lambda m: self._name(m[0]), info["title"])
+        sentence = _LONG.sub(lambda m: f"{m[0][:16]}…{m[0][-24:]}", sentence)
         when = clock_text(finding["start_time"] * 1000)
         severity = finding["severity"].lower()
         return (
