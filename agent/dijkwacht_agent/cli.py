@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BrokenPipeError, KeyboardInterrupt):
         return 1
     except (DijkwachtError, OSError) as error:
-        print(f"dijkwacht-agent: {error}", file=sys.stderr)
+        _tell(str(error))
         return 1
     return code
 
@@ -53,8 +53,9 @@ def _run(args: argparse.Namespace) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, ask_to_stop)
-    agent = Agent(_settings(args), args.state, args.recording or (), args.speed)
+    agent = Agent(_settings(args), args.state, args.recording or (), args.speed, _tell)
     drained = agent.run(stop)
+    _tell_problems(agent.source)
     return 0 if drained or stop.is_set() else 1
 
 
@@ -116,9 +117,21 @@ def _would_leave(args: argparse.Namespace, settings: Settings) -> Iterator[Parce
         if not args.recording and time.monotonic() > end:
             break
     source.source.close()
+    _tell_problems(source)
     meter.finish()
     batcher.add(meter.take())
     yield from batcher.take(everything=True)
+
+
+def _tell(sentence: str) -> None:
+    print(f"dijkwacht-agent: {sentence}", file=sys.stderr, flush=True)
+
+
+def _tell_problems(source: Live | Paced) -> None:
+    """What of a recording could not be read; an interface has nothing to tell."""
+    if isinstance(source.source, Recording):
+        for problem in source.source.problems:
+            _tell(problem)
 
 
 def _settings(args: argparse.Namespace) -> Settings:

@@ -7,7 +7,7 @@ makes us miss a packet. Every part is made here, is inert until it is used, and 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -36,8 +36,9 @@ QUIET_US: Final = 120_000_000
 
 
 class Agent:
-    """A joined agent over ``interface``, or over recordings played at ``speed``.
+    """A joined agent over its interface, or over ``recordings`` played at ``speed``.
 
+    ``tell`` gets a sentence when something begins, changes or ends that its owner should know.
     Raises `SettingsError`, `CaptureError` or `UnreadableInput` at once when it cannot begin.
     """
 
@@ -47,6 +48,7 @@ class Agent:
         state: Path,
         recordings: Sequence[Path] = (),
         speed: float | None = 1.0,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         if not (settings.site and settings.agent and settings.url):
             raise SettingsError("this agent has not joined a site: dijkwacht-agent join CODE")
@@ -71,6 +73,8 @@ class Agent:
             self.meter, self.batcher, self.spool, self.uplink, state / "status.json", interface
         )
         self.systemd = Systemd()
+        self.tell, self._told = tell, ""
+        tell(f"{settings.agent} of {settings.site} listens on {interface}; {inside.describe()}")
         self._every = {"beat": settings.heartbeat_s * 1e6, "system": settings.system_s * 1e6}
         self._last = dict.fromkeys(self._every, 0)
         self._room = settings.spool_max_bytes // 2
@@ -108,6 +112,9 @@ class Agent:
             self.spool.append(parcel.wire, parcel.rows)
         if self.uplink.alive:
             self.systemd.moved()
+        if self.uplink.trouble != self._told:
+            self._told = self.uplink.trouble
+            self.tell(self._told or "the collector answers again")
 
     def _due(self, what: str, now: int) -> bool:
         due = not 0 <= now - self._last[what] < self._every[what]  # also when time was set back

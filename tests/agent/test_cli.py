@@ -31,7 +31,9 @@ def test_an_error_is_one_line(tmp_path, capsys):
 def test_run_plays_a_recording(joined, recording, collector, capsys):
     words = ["--state", str(joined), "run", "--recording", str(recording), "--speed", "max"]
     assert main(words) == 0
-    assert capsys.readouterr() == ("", "")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [line for line in err.splitlines() if "listens on recording" in line]
     assert collector.received
 
 
@@ -40,6 +42,14 @@ def test_a_recording_that_is_none_is_told(joined, tmp_path, capsys):
     path.write_text("not a recording at all, but long enough to be one")
     assert main(["--state", str(joined), "run", "--recording", str(path)]) == 1
     assert "notes.txt" in capsys.readouterr().err
+
+
+def test_what_of_a_recording_cannot_be_read_is_told(joined, recording, collector, capsys):
+    recording.write_bytes(recording.read_bytes()[:-10])
+    words = ["--state", str(joined), "run", "--recording", str(recording), "--speed", "max"]
+    assert main(words) == 0
+    assert "questions.pcap: byte" in capsys.readouterr().err
+    assert sum(number == 1 for number, _ in collector.rows()) == 9
 
 
 def test_show_prints_what_run_would_send(joined, recording, capsys):
