@@ -141,10 +141,11 @@ class Show:
         tell(f"{'attack':<12}{'with':<10}{'by':<34}{'found as':<14}technique")
         found_all = True
         for attack in self.truth.attacks:
-            by = next((f for f in loud if self._is(f, attack)), None)
+            fitting = [f for f in loud if self._is(f, attack)]
+            by = min(fitting, key=lambda f: _kind(f) != attack.kind, default=None)
             found_all &= by is not None
             who = self._name(self._called(attack.attacker))
-            found = by["finding_info"]["types"][0] if by else "not found"
+            found = _kind(by) if by else "not found"
             tell(
                 f"{attack.kind:<12}{attack.tool:<10}{who:<34}{found:<14}{_technique(by) if by else ''}"
             )
@@ -157,7 +158,7 @@ class Show:
 
     def _is(self, finding: Finding, attack: Attacked) -> bool:
         accepted = ACCEPTED.get(attack.kind, frozenset({attack.kind}))
-        if finding["finding_info"]["types"][0] not in accepted:
+        if _kind(finding) not in accepted:
             return False
         octets = bytes.fromhex(attack.attacker_mac.replace(":", ""))
         names = {self._called(attack.attacker), format_mac(self._disguise_mac(pack_mac(octets)))}
@@ -171,9 +172,7 @@ class Show:
         sentence = _LONG.sub(lambda m: f"{m[0][:16]}…{m[0][-24:]}", sentence)
         when = clock_text(finding["start_time"] * 1000)
         severity = finding["severity"].lower()
-        return (
-            f"  {when}  {severity:<7} {info['types'][0]:<11} {_technique(finding):<44} {sentence}"
-        )
+        return f"  {when}  {severity:<7} {_kind(finding):<11} {_technique(finding):<44} {sentence}"
 
     def _name(self, address: str) -> str:
         return f"{address} ({self._who[address]})" if address in self._who else address
@@ -184,6 +183,11 @@ class Show:
 
 def _loud(findings: Iterable[Finding]) -> Iterable[Finding]:
     return (f for f in findings if f["severity_id"] >= _MEDIUM)
+
+
+def _kind(finding: Finding) -> str:
+    kind: str = finding["finding_info"]["types"][0]
+    return kind
 
 
 def _technique(finding: Finding) -> str:
