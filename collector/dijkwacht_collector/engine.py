@@ -194,14 +194,13 @@ class Engine:
         detector = self.host.detectors[pick.detector]
         site = self.names.sites[pick.site]
         subject, evidence = self._evidence(detector, pick)
-        rarity = self.policy.detectors[pick.detector].rarity(pick.site, pick.score)
         standing = self.ledger.standing(site, detector.kind, subject)
         spent = self.ledger.spent(site, detector.name, pick.time)
         if standing is not None and standing.severity_id >= 3:
             spent = max(0, spent - 1)  # it has been counted, and pays once
         return Candidate(
             site, detector.kind, detector.name, detector.technique, subject,
-            self.policy.severity(pick.detector, pick.site, rarity, spent), rarity, evidence,
+            self.policy.severity(pick.detector, pick.site, pick.rarity, spent), pick.rarity, evidence,
             detector.explain(evidence.facts),
         )  # fmt: skip
 

@@ -50,6 +50,7 @@ class Pick:
     agent: int
     time: int
     score: float
+    rarity: float
     facts: dict[str, float]
     row: Mapping[str, Any]
 
@@ -186,14 +187,14 @@ class DetectorHost:
             return []
         policy = self.policy.detectors[number]
         policy.make_room(0, len(self._capacity(number)))
-        chosen = policy.pick(rows.time, rows.site, rows.slot, rows.fresh, scores)
+        chosen, rarities = policy.pick(rows.time, rows.site, rows.slot, rows.fresh, scores)
         return [
             Pick(
                 int(table.order[i]), True, number, int(i), int(rows.site[i]), int(table.agent[i]),
-                int(rows.time[i]), float(scores[i]), _facts(detector, facts[i], scores[i]),
+                int(rows.time[i]), float(scores[i]), float(rarity), _facts(detector, facts[i], scores[i]),
                 _row(detector, table.columns, i),
             )
-            for i in chosen
+            for i, rarity in zip(chosen, rarities, strict=True)
         ]  # fmt: skip
 
     def _pick_windows(
@@ -215,13 +216,13 @@ class DetectorHost:
             return []
         policy = self.policy.detectors[number]
         policy.make_room(0, len(self._capacity(number)))
-        chosen = policy.pick(time, site, slot, fresh, scores)
+        chosen, rarities = policy.pick(time, site, slot, fresh, scores)
         return [
             Pick(
                 int(orders[i]), False, number, int(i), int(site[i]), int(agents[i]), int(time[i]),
-                float(scores[i]), _facts(detector, facts[i], scores[i]), _row(detector, columns, i),
+                float(scores[i]), float(rarity), _facts(detector, facts[i], scores[i]), _row(detector, columns, i),
             )
-            for i in chosen
+            for i, rarity in zip(chosen, rarities, strict=True)
         ]  # fmt: skip
 
     def _score_window(self, number: int, rows: Rows, sizes: Sequence[int]) -> tuple[Scores, Scores]:

@@ -83,15 +83,7 @@ class DetectorPolicy:
 
     def rarity(self, site: int, score: float) -> float:
         """Hours a week in which this site would reach ``score`` by chance."""
-        at = int(np.searchsorted(self.grid, score, side="right")) - 1
-        if at < 0:
-            return float(self.rates[0])
-        rate = self._rate(site, at)
-        if at + 1 == len(self.grid):
-            return rate
-        beyond = self._rate(site, at + 1)
-        part = (score - self.grid[at]) / (self.grid[at + 1] - self.grid[at])
-        return float(rate * (beyond / rate) ** part) if beyond > 0 else rate
+        return float(_rarity(self.grid, self.rates, self.history[site], self.hours[site], score))
 
     def set_budget(self, site: int, per_week: float) -> None:
         """Take the site's choice of incidents a week, of which this detector has its share."""
@@ -104,11 +96,6 @@ class DetectorPolicy:
         if at >= 0:
             self.history[site, at] += 1
             self._settle(site)
-
-    def _rate(self, site: int, at: int) -> float:
-        reached = self.history[site, at:].sum()
-        weeks = self.hours[site] / 168.0
-        return float((PRIOR_WEEKS * self.rates[at] + reached) / (PRIOR_WEEKS + weeks))
 
     def _settle(self, site: int) -> None:
         self.threshold[site] = _threshold(
@@ -148,11 +135,29 @@ def _threshold(grid, rates, history, hours, budget):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, nogil=True)
+def _rarity(grid, rates, history, hours, score):  # type: ignore[no-untyped-def]
+    at = np.searchsorted(grid, score, side="right") - 1
+    if at < 0:
+        return rates[0]
+    weeks = PRIOR_WEEKS + hours / 168.0
+    beyond = history[at + 1 :].sum()
+    rate = (PRIOR_WEEKS * rates[at] + history[at] + beyond) / weeks
+    if at + 1 == len(grid):
+        return rate
+    rarer = (PRIOR_WEEKS * rates[at + 1] + beyond) / weeks
+    if rarer <= 0.0:
+        return rate
+    part = (score - grid[at]) / (grid[at + 1] - grid[at])
+    return rate * (rarer / rate) ** part
+
+
+@njit(cache=True, nogil=True)
 def _pick(  # type: ignore[no-untyped-def]
     time, site, slot, fresh, scores, grid, rates, budget, threshold, history, hours, hour, peak,
     said_bin, said_time,
 ):  # fmt: skip
     out = np.empty(len(time), np.int64)
+    rare = np.empty(len(time))
     n = 0
     for i in range(len(time)):
         s = site[i]
@@ -179,5 +184,6 @@ def _pick(  # type: ignore[no-untyped-def]
             said_bin[e] = at
             said_time[e] = time[i]
             out[n] = i
+            rare[n] = _rarity(grid, rates, history[s], hours[s], score)
             n += 1
-    return out[:n]
+    return out[:n], rare[:n]

@@ -104,14 +104,14 @@ class Listener:
         _slot: NDArray[np.int32],
         _fresh: NDArray[np.bool_],
         scores: NDArray[np.float64],
-    ) -> NDArray[np.int64]:
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Look at the scores and let none pass."""
         for i in np.flatnonzero(~np.isnan(scores)):
             key = (int(site[i]), int(time[i]) // HOUR_US)
             score = float(scores[i])
             if score > self.peaks.get(key, -math.inf):
                 self.peaks[key] = score
-        return np.zeros(0, np.int64)
+        return np.zeros(0, np.int64), np.zeros(0)
 
 
 def listen(rows: Iterable[tuple[int, Row]], train_after: int = 0) -> Hours:

@@ -33,7 +33,7 @@ def pick(made: DetectorPolicy, rows: list[tuple[int, int, float]]) -> list[int]:
             np.array([r[1] for r in rows], np.int32),
             np.zeros(n, np.bool_),
             np.array([r[2] for r in rows], np.float64),
-        )
+        )[0]
     )
 
 
@@ -73,6 +73,23 @@ def test_an_extreme_score_is_not_learned_as_normal_unless_answered_so():
     rare = made.rarity(0, attack)
     made.learn_normal(0, attack)
     assert made.rarity(0, attack) > 1000 * rare
+
+
+def test_how_rare_a_score_was_does_not_depend_on_what_came_after_it():
+    scores = [(0, 0, 6.0), (HOUR, 1, 6.0), (2 * HOUR, 2, 6.0)]
+    at_once, one_by_one = policy(), policy()
+    columns = [np.array(c) for c in zip(*scores, strict=True)]
+    zeros, fresh = np.zeros(3, np.int32), np.zeros(3, np.bool_)
+    together = at_once.pick(columns[0], zeros, columns[1], fresh, columns[2].astype(float))
+    single = [
+        one_by_one.pick(
+            columns[0][i : i + 1], zeros[:1], columns[1][i : i + 1], fresh[:1],
+            columns[2][i : i + 1].astype(float),
+        )[1].tolist()
+        for i in range(3)
+    ]  # fmt: skip
+    assert together[1].tolist() == [rare for one in single for rare in one]
+    assert together[1][0] < 1.0
 
 
 def test_a_quiet_site_may_be_told_more():
