@@ -11,7 +11,7 @@ from pathlib import Path
 from dijkwacht_lab.office.plans import Attack, Plan
 
 TUNNEL_PASSWORD = "open-sesame"  # noqa: S105 - of a tunnel that leads nowhere
-_GUESSES = 60
+_GUESSES = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def order(plan: Plan, attack: Attack, folder: Path) -> Order:
         words = ["hping3", "-q", "-n", *attack.options, target]
     elif attack.tool == "arpspoof":
         words = ["arpspoof", "-i", "eth0", "-t", target, gateway]
-    elif attack.tool == "iodine":
+    else:
         far = tunnel_far_end(plan)
         width = plan.tunnel_network.partition("/")[2]
         words = [
@@ -63,12 +63,7 @@ def order(plan: Plan, attack: Attack, folder: Path) -> Order:
                   f"{far}/{width}", plan.tunnel_zone]  # fmt: skip
         carry = role_words(plan, folder, attack.lasts, "carry", attack.by, fence.target(far),
                            str(attack.load[0]), str(int(attack.load[1])))  # fmt: skip
-    else:
-        (site,) = attack.options
-        fence.target(plan.sites[site])
-        words = role_words(plan, folder, attack.lasts, "beacon", attack.by, site,
-                           *(str(number) for number in attack.load))  # fmt: skip
-    return Order(words, beyond, carry, attack.tool in ("arpspoof", "iodine", "beacon"))
+    return Order(words, beyond, carry, attack.tool in ("arpspoof", "iodine"))
 
 
 def role_words(plan: Plan, folder: Path, seconds: float, role: str, *words: str) -> list[str]:
@@ -92,5 +87,5 @@ def guesses(plan: Plan, folder: Path) -> Path:
 
 
 def victims(plan: Plan, attack: Attack) -> list[str]:
-    """Whom the attack harms: its target; for a tunnel or a beacon, the host it starts from."""
-    return [plan.host(attack.by).address] if attack.kind in ("dns", "c2") else [attack.target]
+    """Whom the attack harms: its target; for a tunnel, the host it starts from."""
+    return [plan.host(attack.by).address] if attack.kind == "dns" else [attack.target]

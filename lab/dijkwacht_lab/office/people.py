@@ -197,12 +197,6 @@ class Person:
             async with asyncio.timeout(2):
                 await asyncio.get_running_loop().sock_recv(handle, 64)
 
-    async def beacon(self, name: str, period: float, jitter: float) -> None:
-        """Not a person but what sits in their machine: call home, regularly, and wait for orders."""
-        await self._again(
-            lambda: self.fetch(name, 120, tls=True, post=180), period, jitter, first=0
-        )
-
     async def carry(self, address: str, kilobytes: float, piece: int) -> None:
         """Carry bytes to ``address`` a piece at a time; raises ``OSError`` when nobody takes them."""
         async with self.connected(address, CARRIED_PORT) as (reader, writer):

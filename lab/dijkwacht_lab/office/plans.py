@@ -26,14 +26,13 @@ class Attack:
     """One attack: ``begins`` and ``lasts`` at most, in seconds from the start; ``by`` a host.
 
     ``options`` are the tool's own words; ``target`` is an address or a network of the plan.
-    ``load`` is, for iodine, kilobytes to carry and bytes a message; for the beacon, its period in
-    seconds and its jitter as a share of that.
+    ``load`` is, for iodine, kilobytes to carry and bytes a message.
     ``kind`` is the incident class that would be right and ``technique`` its ATT&CK id.
     """
 
     begins: float
     lasts: float
-    tool: Literal["nmap", "hydra", "iodine", "hping3", "arpspoof", "beacon"]
+    tool: Literal["nmap", "hydra", "iodine", "hping3", "arpspoof"]
     by: str
     target: str
     kind: str
@@ -70,6 +69,8 @@ class Plan:
     tunnel_zone: str
     tunnel_server: str
     tunnel_network: str
+    strict_names: bool
+    """Does the gateway refuse names with other characters than ASCII's? Tunnels adapt to that."""
     guess: tuple[str, str]
     """User and password that open the server: the last of the attacker's list."""
     attacks: tuple[Attack, ...]
@@ -138,10 +139,9 @@ DEMO: Final = Plan(
     tunnel_zone="t.zandloper.example",
     tunnel_server="203.0.113.99",
     tunnel_network="172.30.99.0/24",
+    strict_names=True,
     guess=("bakker", "krentenbol"),
     attacks=(
-        Attack(8, 170, "beacon", "ledger", "198.51.100.77", "c2", "T1071.001",
-               ("status.rustpunt.example",), (5, 0.1)),
         Attack(40, 20, "nmap", "guest-laptop", "192.168.20.2", "scan", "T1046",
                ("-sS", "-Pn", "-n", "-T4", "-p", "1-1000")),
         Attack(58, 20, "nmap", "guest-laptop", "198.51.100.0/25", "scan", "T1595.001",
@@ -197,13 +197,12 @@ CLINIC: Final = Plan(
     tunnel_zone="dl.wachtkamer.example",
     tunnel_server="192.0.2.66",
     tunnel_network="172.27.5.0/24",
+    strict_names=False,
     guess=("assistent", "Spoelbak7"),
     attacks=(
-        Attack(6, 155, "beacon", "room-two", "192.0.2.200", "c2", "T1071.001",
-               ("cdn.telemetry-sync.example",), (6.5, 0.25)),
         Attack(28, 40, "iodine", "room-one", "192.0.2.66", "dns", "T1071.004",
                ("-T", "NULL", "-m", "180"), (40, 300)),
-        Attack(74, 25, "hydra", "hygienist", "10.44.7.10", "bruteforce", "T1110.001",
+        Attack(72, 28, "hydra", "hygienist", "10.44.7.10", "bruteforce", "T1110.001",
                ("-t", "2", "-I", "-s", "8110", "pop3")),
         Attack(102, 25, "nmap", "hygienist", "10.44.7.0/24", "scan", "T1018",
                ("-sn", "-n", "-PR", "-T4")),

@@ -1,7 +1,7 @@
 """One process of an office: ``python -m dijkwacht_lab.office.role PLAN FOLDER SECONDS ROLE [WORD…]``.
 
 A role is a service (``internet``, ``gateway``, ``server``, ``printer``), a host's name (its person
-arrives and works), ``beacon HOST SITE PERIOD JITTER`` or ``carry HOST ADDRESS KILOBYTES PIECE``.
+arrives and works), or ``carry HOST ADDRESS KILOBYTES PIECE``.
 It says ``ready`` on stdout when it serves or has arrived, and ends by itself after SECONDS.
 """
 
@@ -28,9 +28,6 @@ async def _live(plan: Plan, folder: Path, role: str, words: list[str]) -> None:
         await _SERVICES[role](plan, folder)
         _ready()
         await asyncio.Event().wait()
-    elif role == "beacon":
-        host, site, period, jitter = words
-        await Person(plan, plan.host(host)).beacon(site, float(period), float(jitter))
     elif role == "carry":
         host, address, kilobytes, piece = words
         await Person(plan, plan.host(host)).carry(address, float(kilobytes), int(piece))

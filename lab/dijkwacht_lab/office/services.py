@@ -205,6 +205,9 @@ class _Forwarder(_Datagrams):
             name, _, _ = asked(data)
         except ValueError:
             return
+        if self.plan.strict_names and not name.isascii():
+            self.transport.sendto(answer(data, None), sender)
+            return
         far = (
             self.plan.tunnel_server if name.endswith(self.plan.tunnel_zone) else self.plan.resolver
         )
