@@ -176,13 +176,22 @@ def _confidence(rarity: float) -> int:
     return int(min(score, 99))
 
 
+def _short_name(name: str) -> str:
+    """A name that fits in a sentence: its end, which says whose it is.
+
+    >>> _short_name("www.example.org"), _short_name("a" * 60 + ".t.example.org")
+    ('www.example.org', '…aaaaaaaaaaaaaaaaaaaaaaaaaa.t.example.org')
+    """
+    return name if len(name) <= 40 else f"…{name[-40:]}"
+
+
 def _worded(candidate: Candidate) -> dict[str, Any]:
     evidence, told = candidate.evidence, candidate.explanation
     words = {
         "src": format_address(evidence.src_h) or format_mac(evidence.src_mac) or candidate.subject,
         "dst": format_address(evidence.dst_h),
         "port": str(evidence.dst_p),
-        "name": evidence.name,
+        "name": _short_name(evidence.name),
         "mac": format_mac(evidence.src_mac),
     }
     return {

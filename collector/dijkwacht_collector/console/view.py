@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from gettext import NullTranslations
 from typing import Final
 
+from dijkwacht_collector.attack import TECHNIQUES
 from dijkwacht_collector.console import words
 from dijkwacht_collector.console.data import ConsoleData, SiteView
 from dijkwacht_collector.console.language import Language
@@ -54,10 +55,10 @@ class Card:
     kind: str
     title: str
     description: str
-    advice: str
     who: str
     whom: str
     technique: str
+    technique_name: str
     detector: str
     since: Moment
     last: Moment
@@ -142,6 +143,7 @@ class Reader:
         dutch = self._language == "nl"
         severity = min(max(incident.severity_id, 2), 5)
         evidences = incident.evidences
+        technique = TECHNIQUES.get(incident.technique)
         return Card(
             uid=incident.uid,
             site=incident.site,
@@ -150,10 +152,10 @@ class Reader:
             kind=self._say(words.KIND.get(incident.kind, words.KIND["other"])),
             title=incident.title_nl if dutch else incident.title_en,
             description=incident.desc_nl if dutch else incident.desc_en,
-            advice=self._say(words.ADVICE.get(incident.kind, words.ADVICE["other"])),
             who=self._parties([(e.src_h, e.src_mac) for e in evidences]),
             whom=self._parties([(e.dst_h, 0) for e in evidences]),
             technique=incident.technique,
+            technique_name=technique.name if technique else "",
             detector=incident.detector,
             since=self.moment(incident.start),
             last=self.moment(incident.end),
@@ -206,8 +208,8 @@ class Reader:
             whom=format_address(evidence.dst_h),
             port=evidence.dst_p,
             name=evidence.name,
-            facts=[(name, f"{value:,.6g}") for name, value in evidence.facts.items()],
-            score=f"{evidence.score:.3g}",
+            facts=[(n, _figures(v)) for n, v in evidence.facts.items() if n != "score"],
+            score=_figures(evidence.score),
         )
 
     def _state(self, agent: AgentHealth) -> words.AgentState:
@@ -267,6 +269,15 @@ class Reader:
 
 def _party(address: bytes, mac: int) -> str:
     return format_address(address) or format_mac(mac)
+
+
+def _figures(value: float) -> str:
+    """Three figures are enough to judge by.
+
+    >>> _figures(1204.0), _figures(0.98269), _figures(6.80791)
+    ('1,204', '0.983', '6.81')
+    """
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _short(number: float, base: int = 1000, unit: str = "") -> str:

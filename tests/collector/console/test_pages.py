@@ -150,8 +150,6 @@ async def test_the_incident_page_explains_and_advises(client, facts, make):
     page = await get(client, "/incidents/a1?lang=en")
     for text in (
         "998 different ports",
-        "What to do now",
-        "trying doors",
         "00:1b:21:00:00:07",
         "443",
     ):
@@ -162,7 +160,7 @@ async def test_the_incident_page_explains_and_advises(client, facts, make):
 @pytest.mark.parametrize("kind", ["dhcp", "a class of tomorrow"])
 async def test_every_class_has_a_page(client, facts, make, kind):
     facts.hold(make.incident(kind=kind, severity_id=1, evidences=()))
-    assert "What to do now" in await get(client, "/incidents/a1?lang=en")
+    assert "What it means, and what to do" in await get(client, "/incidents/a1?lang=en")
 
 
 async def test_an_unknown_incident_is_a_plain_page_and_404(client):
@@ -218,6 +216,12 @@ async def test_a_name_pointed_at_this_machine_reads_nothing(client):
         assert answer.status == 421
     for host in ("localhost:8470", "[::1]:8470", "192.0.2.4"):
         assert (await client.get("/", headers={"Host": host})).status == 200
+
+
+async def test_a_title_as_long_as_a_hostile_name_is_cut(client, facts, make):
+    facts.hold(make.incident(title_en="moves data in " + "x" * 1000))
+    for path in ("/?lang=en", "/incidents/a1?lang=en"):
+        assert "x" * 161 not in await get(client, path)
 
 
 async def test_the_part_holds_the_board_alone(client, facts, make):
