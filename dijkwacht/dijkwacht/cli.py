@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Final
 
+from dijkwacht.progress import log_for_people
 from dijkwacht_records.errors import DijkwachtError
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
@@ -36,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.command is None:
         parser.print_help()
         return UNREADABLE
+    if args.command != "collect":  # which logs for machines
+        log_for_people()
     try:
         code: int = importlib.import_module(COMMANDS[args.command][0]).run(args)
         sys.stdout.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -24,6 +25,24 @@ def say(sentence: str) -> None:
         sys.stderr.write("\r\x1b[K")
     sys.stderr.write(sentence + "\n")
     sys.stderr.flush()
+
+
+class _OneLine(logging.Handler):
+    """A log record for people: who, what, and the error in one line without its traceback."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        who = getattr(record, "detector", record.name.rpartition(".")[2])
+        error = record.exc_info[1] if record.exc_info else None
+        first = str(error).strip().partition("\n")[0]
+        say(
+            f"{who}: {record.getMessage()}"
+            + (f": {type(error).__name__}: {first}" if error else "")
+        )
+
+
+def log_for_people() -> None:
+    """Send warnings of all parts to stderr as plain lines."""
+    logging.basicConfig(level=logging.WARNING, handlers=[_OneLine()])
 
 
 def clock_text(time_us: int) -> str:

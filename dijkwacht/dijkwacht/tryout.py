@@ -39,9 +39,10 @@ class _Everything(DetectorPolicy):
         slot: NDArray[np.int32],
         fresh: NDArray[np.bool_],
         scores: Scores,
-    ) -> NDArray[np.int64]:
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         del time, site, slot, fresh
-        return np.flatnonzero(~np.isnan(scores))
+        chosen = np.flatnonzero(~np.isnan(scores))
+        return chosen, np.zeros(len(chosen))
 
 
 @dataclass(frozen=True, slots=True)
