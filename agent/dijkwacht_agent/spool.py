@@ -16,6 +16,7 @@ cut to nothing at once, so while the collector answers next to nothing reaches t
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import struct
 import threading
@@ -24,6 +25,7 @@ from collections import deque
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
+from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.wire import MAX_ROWS, MAX_WIRE_BYTES
 
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
@@ -60,7 +62,7 @@ class _Segment:
 class Spool:
     """The queue in ``folder``, never more than ``max_bytes``; safe to use from two threads.
 
-    ``waiting_bytes`` and ``rows_waiting`` tell what waits, ``rows_shed`` what was lost since it was opened.
+    One process at a time: `SettingsError` if another has it. ``waiting_bytes`` and ``rows_waiting`` tell what waits, ``rows_shed`` what was lost since it was opened.
     """
 
     def __init__(self, folder: Path, max_bytes: int = 256 * 1024 * 1024) -> None:
@@ -71,6 +73,12 @@ class Spool:
         self._changed = threading.Condition()
         self._tail: BinaryIO | None = None
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            raise SettingsError(f"{folder}: another agent is running here") from None
         self._segments: deque[_Segment] = deque()
         for path in sorted(folder.glob("*.spool")):
             self._recover(path)
@@ -138,6 +146,9 @@ class Spool:
     def close(self) -> None:
         """Sync and close what is being written; what waits, waits for the next start."""
         with self._changed:
+            if self._lock >= 0:
+                os.close(self._lock)
+                self._lock = -1
             self._end_segment()
             while self._segments and not self._segments[0].end:
                 self._drop(self._segments[0])

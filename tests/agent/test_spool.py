@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dijkwacht_agent.spool import Spool
+from dijkwacht_records.errors import SettingsError
 
 OPENED = []
 
@@ -45,7 +46,7 @@ def test_first_in_first_out_and_nothing_left_on_disk(tmp_path):
     assert spool.rows_waiting == 300
     assert drain(spool) == [body(n) for n in range(100)]
     assert spool.waiting_bytes == spool.rows_waiting == spool.rows_shed == 0
-    assert sum(path.stat().st_size for path in tmp_path.iterdir()) == 0
+    assert sum(path.stat().st_size for path in tmp_path.glob("*.spool")) == 0
 
 
 def test_peek_leaves_in_place(tmp_path):
@@ -71,7 +72,7 @@ def test_never_more_than_the_limit_and_the_oldest_goes_first(tmp_path):
     spool = open_spool(tmp_path, max_bytes=40_000)
     for n in range(200):
         spool.append(body(n), rows=2)
-        assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 40_000
+        assert sum(path.stat().st_size for path in tmp_path.glob("*.spool")) <= 40_000
     kept = drain(spool)
     assert kept == [body(n) for n in range(200 - len(kept), 200)]
     assert spool.rows_shed == 2 * (200 - len(kept))
@@ -138,7 +139,7 @@ def test_a_torn_end_is_found_and_counted(tmp_path_factory, cut, flip):
     for n in range(3):
         spool.append(body(n, 980), rows=1)
     spool.close()
-    (path,) = folder.iterdir()
+    (path,) = folder.glob("*.spool")
     whole = path.read_bytes()
     assert len(whole) == 3000
     damaged = whole[:cut] if not flip else whole[:cut] + bytes([whole[cut] ^ 1]) + whole[cut + 1 :]
@@ -153,7 +154,7 @@ def test_damage_that_appears_later_is_counted_and_passed(tmp_path):
     spool = open_spool(tmp_path, max_bytes=8_000)
     for n in range(4):
         spool.append(body(n), 1)
-    first = min(tmp_path.iterdir())
+    first = min(tmp_path.glob("*.spool"))
     first.write_bytes(bytes(first.stat().st_size))
     kept = drain(spool)
     assert kept == [body(n) for n in range(4 - len(kept), 4)]
@@ -202,6 +203,14 @@ def test_a_disk_without_any_room_sheds_what_is_new(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert spool.append(body(1), 1)
     assert drain(spool) == [body(1)]
+
+
+def test_two_agents_do_not_share_a_spool(tmp_path):
+    first = open_spool(tmp_path)
+    with pytest.raises(SettingsError, match="another agent"):
+        open_spool(tmp_path)
+    first.close()
+    open_spool(tmp_path)
 
 
 def test_foreign_files_are_left_alone(tmp_path):
