@@ -12,6 +12,7 @@ Nothing is copied but the key, and nothing is trusted: a frame that is too short
 from __future__ import annotations
 
 from struct import Struct
+from struct import error as struct_error
 from typing import Final
 
 from dijkwacht_agent.links import Malformed, Unsupported
@@ -160,9 +161,14 @@ def _dissect_fragment(
     """The first fragment has the transport header; the others are counted where it went."""
     name = (addresses, proto, ident, vlan)
     if not offset:
-        packet = _dissect_transport(data, at, addresses, proto, size, vlan)
-        fragments.remember(name, packet[2:4])
-        return packet
+        try:
+            packet = _dissect_transport(data, at, addresses, proto, size, vlan)
+        except (Malformed, struct_error):
+            # Too small for the whole header, which hides the flags but not who talks to whom.
+            fragments.remember(name, _ports(data, at))
+        else:
+            fragments.remember(name, packet[2:4])
+            return packet
     orig_p, resp_p = fragments.recall(name)
     second = resp_p
     if proto in {ICMP, ICMPV6}:

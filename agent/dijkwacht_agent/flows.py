@@ -3,8 +3,8 @@
 A flow gives one row within a second of its first packet (``open``), one each 15 s while it moves
 (``update``) and one when it is over (``end``); a flow that is over within its first second gives
 only the last. Every deadline is exact in event time, so that how often anybody looks changes
-nothing. When the table is full, the oldest unanswered single packet goes first: a flood of them
-pushes out itself and nobody else.
+nothing. When the table is full, the oldest unanswered flow goes first: a flood of attempts pushes
+out itself and nobody else.
 """
 
 from __future__ import annotations
@@ -177,8 +177,9 @@ class FlowTable:
         self.due = NEVER
         self.rows = rows
         self._inside = inside
-        self._max_flows = max_flows
-        self._slack = max_flows + max_flows // 4 + 64
+        self._max_flows = max(max_flows, 1)
+        # Queues may hold this many flows more than are alive before they are swept.
+        self._slack = max_flows // 4 + 64
         self._last_id = 0
         self._fresh: deque[Flow] = deque()  # in their first second, oldest first
         self._timers: list[tuple[int, int, Flow]] = []  # a heap, of all that are older or closed
@@ -197,7 +198,8 @@ class FlowTable:
             flow = Flow(self._last_id, key, other, proto, sport, dport, time)
         self.by_key[key] = self.by_key[other] = flow
         self.active += 1
-        if len(self._unanswered) > self._slack or len(self._fresh) > self._slack:
+        bound = self._max_flows + self._slack
+        if len(self._unanswered) + len(self._answered) > bound or len(self._fresh) > bound:
             self._forget_the_dead()
         if not self._fresh:
             self.due = min(self.due, time + OPEN_AFTER)
@@ -263,7 +265,8 @@ class FlowTable:
         self._wake(flow, over if flow.closed else min(over, flow.cut + UPDATE_EVERY))
 
     def _wake(self, flow: Flow, due: int) -> None:
-        if len(self._timers) > self._slack:
+        # A flow alive has at most two: one from its last part and one from its closing.
+        if len(self._timers) > 2 * self._max_flows + self._slack:
             self._forget_the_dead()
         heappush(self._timers, (due, flow.flow_id, flow))
         self.due = min(self.due, due)

@@ -26,7 +26,7 @@ IPV6: Final = 0x86DD
 _VLAN_TAGS: Final = frozenset({0x8100, 0x88A8, 0x9100, 0x9200})
 _MPLS: Final = frozenset({0x8847, 0x8848})
 _PPPOE: Final = 0x8864
-_PPP: Final = {0x0021: IPV4, 0x0057: IPV6}
+_PPP: Final = {0x0021: IPV4, 0x0057: IPV6, 0x0281: 0x8847}
 _MAX_TAGS: Final = 8
 
 _u16 = Struct(">H").unpack_from
@@ -55,8 +55,7 @@ def _ether_type(data: bytes, at: int, kind: int, vlan: int) -> Inner:
     if kind in _MPLS:
         return _mpls(data, at, vlan)
     if kind == _PPPOE:
-        (protocol,) = _u16(data, at + 6)
-        return _PPP.get(protocol, protocol | 1 << 16), at + 8, vlan
+        return _pppoe_session(data, at, vlan)
     return kind, at, vlan
 
 
@@ -107,14 +106,24 @@ def _cooked2(data: bytes, vlan: int) -> Inner:
 def _ppp(data: bytes, vlan: int) -> Inner:
     at = 2 if data[:2] in {b"\xff\x03", b"\x0f\x00", b"\x8f\x00"} else 0
     if data[at] & 1:  # the protocol field was compressed to one byte
-        return _PPP.get(data[at], 1 << 16), at + 1, vlan
+        return _point_to_point(data, at + 1, data[at], vlan)
     (protocol,) = _u16(data, at)
-    return _PPP.get(protocol, protocol | 1 << 16), at + 2, vlan
+    return _point_to_point(data, at + 2, protocol, vlan)
 
 
 def _pppoe(data: bytes, vlan: int) -> Inner:
-    (protocol,) = _u16(data, 6)
-    return _PPP.get(protocol, protocol | 1 << 16), 8, vlan
+    return _pppoe_session(data, 0, vlan)
+
+
+def _pppoe_session(data: bytes, at: int, vlan: int) -> Inner:
+    (protocol,) = _u16(data, at + 6)
+    return _point_to_point(data, at + 8, protocol, vlan)
+
+
+def _point_to_point(data: bytes, at: int, protocol: int, vlan: int) -> Inner:
+    if protocol not in _PPP:
+        raise Unsupported
+    return _ether_type(data, at, _PPP[protocol], vlan)
 
 
 def _cisco_hdlc(data: bytes, vlan: int) -> Inner:

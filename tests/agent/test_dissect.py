@@ -107,6 +107,8 @@ def test_udp_behind_extension_headers_reads_as_scapy_reads_it(
         (276, struct.pack(">HHIHBB8x", 0x0800, 0, 1, 1, 0, 6) + bytes(IP() / UDP())),
         (9, b"\xff\x03\x00\x21" + bytes(IP() / UDP())),
         (9, b"\x21" + bytes(IP() / UDP())),
+        (9, b"\xff\x03\x02\x81\x00\x02\x01\x40" + bytes(IP() / UDP())),
+        (51, b"\x11\x00\x00\x01\x00\x00\x00\x21" + bytes(IP() / UDP())),
         (104, b"\x0f\x00\x08\x00" + bytes(IP() / UDP())),
         (105, b"\x08\x00" + bytes(22) + bytes(LLC() / SNAP() / IP() / UDP())),
         (105, b"\x88\x00" + bytes(24) + bytes(LLC() / SNAP() / IP() / UDP())),
@@ -168,6 +170,23 @@ def test_a_later_fragment_alone_has_no_ports_and_no_payload_to_read():
     data, (_, proto, orig_p, resp_p, _, _, at, size) = dissected(part)
     assert (proto, orig_p, resp_p, size) == (17, 0, 0, 100)
     assert at == len(data)
+
+
+def test_a_first_fragment_too_small_for_its_header_still_names_the_flow():
+    segment = bytes(TCP(sport=4000, dport=80, flags="S")) + bytes(20)
+    head = IP(src="10.0.0.1", dst="10.0.0.2", id=7, proto=6)
+    parts = [
+        IP(bytes(head)) / Raw(segment[:8]),
+        IP(bytes(head)) / Raw(segment[8:]),
+    ]
+    parts[0].flags, parts[1].frag = "MF", 1
+    fragments = Fragments()
+    packets = []
+    for part in parts:
+        del part.len, part.chksum
+        packets.append(dissected(ether(part), fragments=fragments)[1])
+    assert {packet[2:5] for packet in packets} == {(4000, 80, 0)}
+    assert len({packet[0] for packet in packets}) == 1
 
 
 def test_the_memory_of_fragments_is_bounded_and_forgets_the_oldest():

@@ -1,7 +1,9 @@
 """Flow parts, states and time-outs, one conversation at a time."""
 
+from functools import cache
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
@@ -22,20 +24,26 @@ def row_of(values: tuple) -> dict:
     return dict(zip((column.name for column in FLOWS.columns), values, strict=True))
 
 
-def frame(seconds: float, packet: Packet) -> tuple:
-    data = bytes(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / packet)
+def crafted(packet: Packet) -> bytes:
+    return bytes(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / packet)
+
+
+def frame(seconds: float, packet: Packet | bytes) -> tuple:
+    data = packet if isinstance(packet, bytes) else crafted(packet)
     return START + round(seconds * SECOND), 1, data, len(data), 0
 
 
-def there(flags="", payload=b"", sport=40000, dport=80):
-    return IP(src=A, dst=B) / TCP(sport=sport, dport=dport, flags=flags) / Raw(payload)
+@cache
+def there(flags="", payload=b"", sport=40000, dport=80) -> bytes:
+    return crafted(IP(src=A, dst=B) / TCP(sport=sport, dport=dport, flags=flags) / Raw(payload))
 
 
-def back(flags="", payload=b"", sport=40000, dport=80):
-    return IP(src=B, dst=A) / TCP(sport=dport, dport=sport, flags=flags) / Raw(payload)
+@cache
+def back(flags="", payload=b"", sport=40000, dport=80) -> bytes:
+    return crafted(IP(src=B, dst=A) / TCP(sport=dport, dport=sport, flags=flags) / Raw(payload))
 
 
-def metered(*packets: tuple[float, Packet], meter: Meter | None = None) -> list[dict]:
+def metered(*packets: tuple[float, Packet | bytes], meter: Meter | None = None) -> list[dict]:
     meter = meter or Meter(Inside())
     meter.feed([frame(*packet) for packet in packets])
     meter.finish()
@@ -228,9 +236,30 @@ def test_a_flood_leaves_nothing_behind():
         meter.take()
         table = meter._table
         assert len(table.by_key) <= 2 * 64
-        assert len(table._timers) <= 64 * 2 + 200
-        assert len(table._fresh) <= 64 * 2 + 200
-        assert len(table._unanswered) + len(table._answered) <= 64 * 2 + 200
+        assert len(table._timers) <= 250
+        assert len(table._fresh) <= 250
+        assert len(table._unanswered) + len(table._answered) <= 250
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 500_000), st.booleans(), st.sampled_from(["S", "SA", "R", "A"]), st.integers(1, 9)),
+        min_size=100,
+        max_size=400,
+    )
+)  # fmt: skip
+@settings(max_examples=20)
+def test_whatever_comes_the_table_holds_no_more_than_it_may(steps):
+    meter = Meter(Inside(), max_flows=2)
+    time = 0
+    for gap, forth, flags, port in steps:
+        time += gap
+        meter.feed([frame(time / SECOND, (there if forth else back)(flags, sport=port))])
+        table = meter._table
+        assert meter.counters["flows_active"] <= 2
+        assert len(table.by_key) <= 4
+        assert max(len(table._timers), len(table._fresh)) <= 70
+        assert len(table._unanswered) + len(table._answered) <= 70
 
 
 conversation = st.lists(
@@ -272,4 +301,5 @@ def test_parts_add_up_to_what_was_sent_and_count_each_flow_once(steps, max_flows
         assert len({(part["orig_h"], part["orig_p"], part["start"]) for part in parts}) == 1
         times = [part["time"] for part in parts]
         assert times == sorted(times)
-        assert times[0] <= parts[0]["start"] + SECOND
+        # A part cut in the first second may still hold the stragglers of a connection that closed.
+        assert times[0] <= parts[0]["start"] + 2 * SECOND
