@@ -30,6 +30,7 @@ from dijkwacht_detectors.api import Entity, Explanation, Rows, Scores, State, Wi
 
 _KEPT = 24
 _END = 2
+_UDP = 17
 
 
 class Beacon(WindowDetector):
@@ -93,18 +94,19 @@ class Beacon(WindowDetector):
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _weight(port, proto, inside):  # type: ignore[no-untyped-def]
+def _weight(port, proto, inside, median):  # type: ignore[no-untyped-def]
     """How odd a timer is at this port: programs poll these by design."""
     if inside:
         return 0.05
-    if port in (53, 67, 68, 123, 137, 138, 1900, 5353, 5355, 853, 3478, 5349, 5350, 161):
-        return 0.05
-    if port in (25, 110, 143, 465, 587, 993, 995, 1883, 5222, 5223, 5228, 8883, 4500, 500):
-        return 0.1
-    if proto == 17:
-        return 0.2  # calls, games and tunnels keep their way through a router open
+    if port in (53, 67, 68, 123, 137, 138, 161, 853, 1900, 3478, 3702, 5349, 5350, 5353, 5355):
+        return 0.02
+    if port in (25, 110, 143, 465, 500, 587, 993, 995, 1883, 4500, 5222, 5223, 5228, 8883):
+        return 0.03
     if port in (80, 443):
-        return 0.15  # where updaters, clouds and telemetry are as regular
+        # updaters, clouds and telemetry are as regular, but call every few minutes and no oftener
+        return max(0.05, min(0.5, 2.5 / median))
+    if proto == _UDP:
+        return 0.1  # calls, games and tunnels keep their way through a router open
     return 1.0
 
 
@@ -151,7 +153,7 @@ def _walk(  # type: ignore[no-untyped-def]
         # a constant interval with 50 % of jitter has 0.25 here, calls by chance about 0.9
         regular = max(0.0, math.log(0.6 / max(jitter, 0.02)))
         alike = 1.0 / (1.0 + sizes[e, 1] / 0.25)
-        series = min(calls[e] - 1, 100)  # from then on, more of the same says no more
-        weight = series * regular * alike * _weight(resp_p[i], proto[i], local_resp[i])
+        series = min(calls[e] - 1, 300)  # from then on, more of the same says no more
+        weight = series * regular * alike * _weight(resp_p[i], proto[i], local_resp[i], median)
         scores[i] = math.log2(1.0 + weight)
         facts[i, 0], facts[i, 1], facts[i, 2], facts[i, 3] = median, jitter, calls[e], alike

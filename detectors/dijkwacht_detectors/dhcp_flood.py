@@ -3,7 +3,7 @@
 Looks at requests of clients that were not seen before, a site at a time: a hardware address with
 the address it has or wants. Visitors come one by one; a starvation tool makes up a new machine, or a
 new address of the same machine, with every packet. The score is log₂ of the new clients of the last
-minutes, or of all their messages over twenty if that is more.
+minutes, or of all their messages over four if that is more.
 
 Limits: after a power cut all devices ask at once, each known from before unless the site is new;
 phones that change their hardware address daily come back as strangers, but one by one.
@@ -96,5 +96,5 @@ def _fold(  # type: ignore[no-untyped-def]
         key = mix(np.uint64(client_mac[i]), mix(client_h[i, 1], requested_h[i, 1]))
         if is_new(seen, held, e, key):
             clients[e] += 1.0
-        scores[i] = math.log2(1.0 + max(clients[e], messages[e] / 20.0))
+        scores[i] = math.log2(1.0 + max(clients[e], messages[e] / 4.0))
         facts[i, 0], facts[i, 1] = clients[e], messages[e]

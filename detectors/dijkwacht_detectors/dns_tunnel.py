@@ -324,7 +324,7 @@ def _fold(  # type: ignore[no-untyped-def]
         types[e, at] |= _type_bit(qtype[i])
         # a tunnel that tries which types come through
         weight = type_odd * (1.0 + 0.5 * max(0, _count_bits(types[e, at]) - 1))
-        weight += length + mixed if type_odd > 0.0 else 0.25 * length * mixed
+        weight += length + mixed if type_odd > 0.0 else 0.15 * length * mixed
         if kind == 1 or strange > 2:
             weight += 2.0
         if not new:
