@@ -73,9 +73,9 @@ class DetectorPolicy:
         slot: NDArray[np.int32],
         fresh: NDArray[np.bool_],
         scores: Scores,
-    ) -> NDArray[np.int64]:
-        """Learn the scores hour by hour and return the rows that are worth saying, in order."""
-        chosen: NDArray[np.int64] = _pick(
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Learn the scores hour by hour; the rows that are worth saying, in order, and how rare."""
+        chosen: tuple[NDArray[np.int64], NDArray[np.float64]] = _pick(
             time, site, slot, fresh, scores, self.grid, self.rates, self.budget, self.threshold,
             self.history, self.hours, self.hour, self.peak, self.said_bin, self.said_time,
         )  # fmt: skip
