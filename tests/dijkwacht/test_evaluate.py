@@ -1,11 +1,14 @@
 """`dijkwacht evaluate`: files on disk, labels beside them, a table."""
 
+import gc
 import json
 
+import psutil
 import pytest
 
 from dijkwacht import cli
 from dijkwacht.evaluate import evaluate, replay_file
+from dijkwacht.recording import Recorded
 from dijkwacht_lab.labels import read_labels
 
 pytestmark = pytest.mark.usefixtures("loud")
@@ -71,3 +74,20 @@ def test_odd_captures_do_no_harm(captures):
     refused = [j.outcome.refused for j in judged if j.outcome.refused]
     assert all(": expected " in reason for reason in refused)
     assert len(refused) < 10
+
+
+@pytest.mark.captures
+def test_odd_captures_leave_nothing_behind(captures):
+    process = psutil.Process()
+
+    def meter_all():
+        for item in read_labels(captures / "LABELS.csv"):
+            if item.class_ == "robust":
+                for _ in Recorded([item.path]).rows():
+                    pass
+        gc.collect()
+        return process.memory_info().rss
+
+    meter_all()
+    first = meter_all()
+    assert meter_all() - first < 8 << 20
