@@ -1,6 +1,7 @@
 """DNS, TLS and DHCP as scapy or the standard library writes them, and as nobody should."""
 
 import ssl
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -35,9 +36,10 @@ def rows_of(*packets: Packet, meter: Meter | None = None) -> list:
     return meter.take()
 
 
+@cache
 def client_hello(name: str | None) -> bytes:
     """What OpenSSL sends first."""
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     outgoing = ssl.MemoryBIO()
     connection = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=name)
@@ -145,6 +147,12 @@ def test_a_hello_cut_by_the_capture_is_read_as_far_as_it_goes():
     meter.feed([(0, 1, packet[:place], len(packet), 0)])
     ((_, row),) = meter.take()
     assert row[-1] == "cut.example.org"
+
+
+def test_a_later_fragment_holds_no_opening():
+    first = IP(src=A, dst=B, flags="MF", id=1) / TCP(sport=40000, dport=443) / Raw(bytes(4))
+    later = IP(src=A, dst=B, frag=3, id=1, proto=6) / Raw(b"\x16\x03")
+    assert not rows_of(first, later)
 
 
 def test_a_connection_that_begins_otherwise_is_not_looked_at_again():

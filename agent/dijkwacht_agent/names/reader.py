@@ -53,7 +53,7 @@ class NameReader:
     def read_datagram(self, time: int, data: bytes, packet: Packet) -> None:
         """Read DNS or DHCP over UDP, by port."""
         key, _, sport, dport, _, _, at, size = packet
-        if not size or not self.budget.allows(time):
+        if at >= len(data) or not self.budget.allows(time):
             return
         if sport in dhcp.PORTS and dport in dhcp.PORTS:
             self._dhcp(time, data[at : at + size], key)
@@ -72,6 +72,8 @@ class NameReader:
         Clears ``flow.opening`` once there is nothing more to wait for.
         """
         _, _, _, _, _, transport_at, at, size = packet
+        if at >= len(data):
+            return  # cut off by the capture, or a later fragment
         (sequence,) = _u32(data, transport_at + 4)
         payload = data[at : at + size]
         begun = self._growing.get(flow.flow_id)
