@@ -55,7 +55,9 @@ def build_app(
     fan = Fan([
         store,
         JsonLines(state / "incidents.jsonl", clock),
-        PrometheusSink(telemetry, lambda: [*store.incidents(only_open=True, limit=10**6), *store.incidents()]),
+        PrometheusSink(
+            telemetry, lambda: [*store.incidents(only_open=True, limit=10**6), *store.incidents()]
+        ),
         live,
     ])  # fmt: skip
     journal = Journal(
