@@ -55,6 +55,8 @@ class Upkeep:
         self._intake.marks = Marks.load(self._path)
         self._intake.marks.catch_up(self._journal)
         self._refresh()
+        for agent in self._sites.agents():
+            self._telemetry.know_agent(agent.site, agent.agent, agent.last_seen)
 
     async def go_round(self) -> None:
         """Do everything again and again until cancelled."""

@@ -7,8 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from dijkwacht_collector.app import build_app
 from dijkwacht_collector.incidents import Incident, IncidentEvent
+from dijkwacht_collector.settings import CollectorSettings
 from dijkwacht_collector.sinks.prometheus import PrometheusSink
+from dijkwacht_collector.sites import Sites
 from dijkwacht_collector.telemetry import MAX_SERIES_PER_SITE, SEVERITIES, Telemetry
 
 DETECTORS = ("scan", "bruteforce", "beacon", "dns_tunnel", "flood", "arp_spoof", "volume", "system")
@@ -64,7 +67,7 @@ def test_labels_are_only_the_few_that_stay_few(telemetry):
     assert {name for _, labels in samples(telemetry) for name, _ in labels} <= LABELS
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.data())
 def test_series_of_a_site_are_bounded_whatever_comes(data):
     telemetry = Telemetry(DETECTORS, ["T1046"])
@@ -234,6 +237,24 @@ async def test_it_is_served_as_text(telemetry, aiohttp_client):
     answer = await client.get("/metrics")
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert "dijkwacht_engine_lag_entries 0.0" in await answer.text()
+
+
+@pytest.fixture
+def state(tmp_path):
+    """What a collector left behind that had heard one agent."""
+    sites = Sites(tmp_path / "sites.db")
+    sites.open()
+    sites.add("bakery", 1)
+    sites.note_agents({("bakery", "till"): 1_790_000_000_000_000})
+    sites.close()
+    return tmp_path
+
+
+async def test_a_collector_that_starts_again_remembers_whom_it_heard(state, aiohttp_client):
+    client = await aiohttp_client(build_app(CollectorSettings(state=state, training=False)))
+    text = await (await client.get("/metrics")).text()
+    assert 'last_seen_timestamp_seconds{site="bakery",agent="till"} 1790000000.0' in text
+    assert 'agent_packets_total{site="bakery"' not in text
 
 
 @pytest.mark.tools("promtool")
