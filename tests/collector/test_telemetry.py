@@ -1,3 +1,4 @@
+import asyncio
 import subprocess
 import threading
 
@@ -251,7 +252,8 @@ def state(tmp_path):
 
 
 async def test_a_collector_that_starts_again_remembers_whom_it_heard(state, aiohttp_client):
-    client = await aiohttp_client(build_app(CollectorSettings(state=state, training=False)))
+    app = await asyncio.to_thread(build_app, CollectorSettings(state=state, training=False))
+    client = await aiohttp_client(app)
     text = await (await client.get("/metrics")).text()
     assert 'last_seen_timestamp_seconds{site="bakery",agent="till"} 1790000000.0' in text
     assert 'agent_packets_total{site="bakery"' not in text
