@@ -1,0 +1,276 @@
+"""One pcap or pcapng file, streamed, and hostile.
+
+Every length is checked against what the file still holds, and nothing is held but a window on it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from stat import S_ISREG
+from struct import Struct
+from typing import Final
+
+from dijkwacht_agent.frames import Frame
+from dijkwacht_records.errors import UnreadableInput
+
+MAX_RECORD: Final = 16 * 1024 * 1024
+"""Bytes in one record or block; a longer one is taken for an error, and ends the reading."""
+MAX_INTERFACES: Final = 65_536
+LATEST: Final = 1 << 61
+_BLOCK_FRAMES: Final = 1024
+_BLOCK_BYTES: Final = 1024 * 1024
+_LINK_BITS: Final = 0x03FFFFFF  # the rest tells of checksums at the frame's end
+
+_PCAP: Final = {  # magic → (byte order, units of the fraction in a second, bytes of a record's header)
+    b"\xd4\xc3\xb2\xa1": ("<", 1_000_000, 16),
+    b"\xa1\xb2\xc3\xd4": (">", 1_000_000, 16),
+    b"\x4d\x3c\xb2\xa1": ("<", 1_000_000_000, 16),
+    b"\xa1\xb2\x3c\x4d": (">", 1_000_000_000, 16),
+    b"\x34\xcd\xb2\xa1": ("<", 1_000_000, 24),
+    b"\xa1\xb2\xcd\x34": (">", 1_000_000, 24),
+}
+_SECTION: Final = b"\x0a\x0d\x0d\x0a"
+_BYTE_ORDER: Final = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
+_INTERFACE, _OLD_PACKET, _SIMPLE_PACKET, _ENHANCED_PACKET = 1, 2, 3, 6
+_PACKETS: Final = frozenset({_OLD_PACKET, _SIMPLE_PACKET, _ENHANCED_PACKET})
+_SECTION_NUMBER: Final = 0x0A0D0D0A  # the same in both byte orders
+_TSRESOL, _TSOFFSET = 9, 14
+_UNKNOWN_LINK: Final = 1 << 16
+_UNKNOWN_SIZE: Final = 1 << 62  # of a pipe
+
+Interface = tuple[int, int, int, int]
+"""``(link_type, snap length, ticks in a second, offset in µs)``."""
+
+
+def is_recording(path: Path) -> bool:
+    """Whether ``path`` begins like a pcap or pcapng file. Raises ``OSError``."""
+    with path.open("rb") as file:
+        magic = file.read(4)
+    return magic in _PCAP or magic == _SECTION
+
+
+def in_blocks(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
+    """Gather frames into blocks, bounded in number and in bytes."""
+    block: list[Frame] = []
+    held = 0
+    for frame in frames:
+        block.append(frame)
+        held += len(frame[2])
+        if len(block) == _BLOCK_FRAMES or held > _BLOCK_BYTES:
+            yield block
+            block, held = [], 0
+    if block:
+        yield block
+
+
+class PacketFile:
+    """One file: ``path``, read ``chunk`` bytes at a time.
+
+    What is wrong with it is told to ``note``, and reading goes on where it can. Raises
+    `UnreadableInput` if it cannot be opened or is neither pcap nor pcapng.
+    """
+
+    def __init__(self, path: Path, note: Callable[[UnreadableInput], None], chunk: int) -> None:
+        self._path = path
+        self._note = note
+        self._chunk = chunk
+        self._buffer = b""  # a window on the file that moves forward only
+        self._start = 0  # place of the buffer in the file
+        try:
+            self._file = path.open("rb", buffering=0)
+            status = os.fstat(self._file.fileno())
+            self._size = status.st_size if S_ISREG(status.st_mode) else _UNKNOWN_SIZE
+            self._fill(0, 24)
+        except OSError as error:
+            raise UnreadableInput(
+                str(path), "open", f"a readable file ({error.strerror})"
+            ) from None
+        magic = self._buffer[:4]
+        whole = len(self._buffer) >= (24 if magic in _PCAP else 12)
+        if not whole or (magic not in _PCAP and magic != _SECTION):
+            self.close()
+            raise UnreadableInput(str(path), "byte 0", "a pcap or pcapng file")
+
+    def close(self) -> None:
+        """Close the file; `blocks` then ends early."""
+        self._file.close()
+
+    def blocks(self) -> Iterator[list[Frame]]:
+        """Yield the frames of the file; close it at the end."""
+        with closing(self._file):
+            try:
+                if self._buffer[:4] == _SECTION:
+                    yield from in_blocks(self._pcapng())
+                else:
+                    yield from self._pcap()
+            except OSError as error:
+                self._problem(0, f"to read on ({error.strerror})")
+
+    def _fill(self, at: int, need: int) -> bool:
+        """Move the window to begin at ``at`` and hold ``need`` bytes, if the file has them."""
+        left = self._size - self._start - at
+        rest = self._buffer[at:]
+        self._start += at
+        if need > left or need > MAX_RECORD or self._file.closed:
+            self._buffer = rest
+            return False
+        parts, have = [rest], len(rest)
+        while have < need:
+            part = self._file.read(max(self._chunk, need - have))
+            if not part:
+                break
+            parts.append(part)
+            have += len(part)
+        self._buffer = b"".join(parts)
+        return have >= need
+
+    def _problem(self, at: int, expected: str) -> None:
+        self._note(UnreadableInput(str(self._path), f"byte {self._start + at}", expected))
+
+    def _pcap(self) -> Iterator[list[Frame]]:
+        order, units, head = _PCAP[self._buffer[:4]]
+        link_type = Struct(order + "I").unpack_from(self._buffer, 20)[0] & _LINK_BITS
+        header = Struct(order + "IIII").unpack_from
+        scale = units // 1_000_000
+        buffer, at, size = self._buffer, 24, len(self._buffer)
+        while True:
+            frames: list[Frame] = []
+            append = frames.append
+            need = head
+            while at + head <= size:
+                seconds, fraction, length, wire_len = header(buffer, at)
+                body = at + head
+                end = body + length
+                if end > size:
+                    need = head + length
+                    break
+                time = seconds * 1_000_000 + (fraction if scale == 1 else fraction // scale)
+                append(
+                    (
+                        time,
+                        link_type,
+                        buffer[body:end],
+                        max(wire_len, length),
+                        0,
+                    )
+                )
+                at = end
+            if frames:
+                yield frames
+            if not self._fill(at, need):
+                break
+            buffer, at, size = self._buffer, 0, len(self._buffer)
+        if self._buffer:
+            self._short("record", need)
+
+    def _short(self, what: str, need: int) -> None:
+        """Tell that a record or block of ``need`` bytes is not there."""
+        if self._file.closed:
+            return
+        if need > MAX_RECORD:
+            self._problem(0, f"a {what} of at most {MAX_RECORD} bytes, not {need}")
+        else:
+            left = len(self._buffer) if self._size == _UNKNOWN_SIZE else self._size - self._start
+            self._problem(0, f"a {what} of {need} bytes, the file has {left} more")
+
+    def _pcapng(self) -> Iterator[Frame]:
+        interfaces: list[Interface] = []
+        last = 0  # for packets that say nothing of time
+        for at, order, kind, body in self._sections():
+            if kind in _PACKETS:
+                frame = self._packet(at, order, kind, body, interfaces, last)
+                if frame is not None:
+                    last = frame[0]
+                    yield frame
+            elif kind == _INTERFACE:
+                self._interface(at, order, body, interfaces)
+            elif kind == _SECTION_NUMBER:
+                interfaces = []
+
+    def _sections(self) -> Iterator[tuple[int, str, int, bytes]]:
+        """Yield the blocks of all sections: (place in the buffer, byte order, type, body)."""
+        header = {order: Struct(order + "II").unpack_from for order in "<>"}
+        order = "<"
+        at = 0
+        while True:
+            if len(self._buffer) - at < 12:
+                if not self._fill(at, 12):
+                    break
+                at = 0
+            if self._buffer[at : at + 4] == _SECTION:
+                known = _BYTE_ORDER.get(self._buffer[at + 8 : at + 12])
+                if known is None:
+                    self._problem(at, "the byte-order mark of a section")
+                    return
+                order = known
+            kind, length = header[order](self._buffer, at)
+            if length < 12 or length % 4:
+                self._problem(at, f"a block, not one of {length} bytes")
+                return
+            if len(self._buffer) - at < length:
+                if not self._fill(at, length):
+                    self._short("block", length)
+                    return
+                at = 0
+            yield at, order, kind, self._buffer[at + 8 : at + length - 4]
+            at += length
+        if self._buffer and not self._file.closed:
+            self._problem(0, f"a block, not {len(self._buffer)} bytes")
+
+    def _interface(self, at: int, order: str, body: bytes, interfaces: list[Interface]) -> None:
+        if len(interfaces) >= MAX_INTERFACES:
+            self._problem(at, f"at most {MAX_INTERFACES} interfaces")
+            return
+        if len(body) < 8:
+            self._problem(at, "an interface with a link type")
+            interfaces.append((_UNKNOWN_LINK, 0, 1_000_000, 0))  # the next keeps its number
+            return
+        link_type, snap = Struct(order + "HxxI").unpack_from(body)
+        units, offset = 1_000_000, 0
+        option = Struct(order + "HH").unpack_from
+        place = 8
+        while place + 4 <= len(body):
+            code, length = option(body, place)
+            value = body[place + 4 : place + 4 + length]
+            if not code or len(value) < length:
+                break
+            if code == _TSRESOL and length == 1:
+                units = 2 ** (value[0] & 127) if value[0] & 128 else 10 ** value[0]
+            elif code == _TSOFFSET and length == 8:
+                offset = Struct(order + "q").unpack(value)[0] * 1_000_000
+            place += 4 + length + (-length & 3)
+        interfaces.append((link_type, snap, units, offset))
+
+    def _packet(
+        self, at: int, order: str, kind: int, body: bytes, interfaces: list[Interface], last: int
+    ) -> Frame | None:
+        """The frame in a packet block of any of the three kinds; ``None`` if it holds none."""
+        fixed = 4 if kind == _SIMPLE_PACKET else 20
+        if len(body) < fixed:
+            self._problem(at, "a packet block with its header")
+            return None
+        if kind == _SIMPLE_PACKET:
+            number, high, low, length = 0, 0, 0, 0
+            (wire_len,) = Struct(order + "I").unpack_from(body)
+        elif kind == _ENHANCED_PACKET:
+            number, high, low, length, wire_len = Struct(order + "IIIII").unpack_from(body)
+        else:
+            number, high, low, length, wire_len = Struct(order + "HxxIIII").unpack_from(body)
+        if number >= len(interfaces):
+            self._problem(at, f"a packet of a described interface, not of number {number}")
+            return None
+        link_type, snap, units, offset = interfaces[number]
+        if kind == _SIMPLE_PACKET:
+            length = min(wire_len, snap or wire_len, len(body) - fixed)
+            time = last
+        else:
+            ticks = high << 32 | low
+            time = (ticks if units == 1_000_000 else ticks * 1_000_000 // units) + offset
+        if length > len(body) - fixed:
+            self._problem(at, f"a packet of at most {len(body) - fixed} bytes, not {length}")
+            return None
+        time = min(max(time, 0), LATEST)
+        return time, link_type, body[fixed : fixed + length], max(wire_len, length), 0
