@@ -13,15 +13,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from dijkwacht.player import Player, cut
+from dijkwacht.kernels import compile_kernels
 from dijkwacht.progress import clock_text
-from dijkwacht.recording import Recorded
 from dijkwacht.stage import AgentOnStage, CollectorOnStage, free_port
 from dijkwacht_lab.labels import ACCEPTED
 from dijkwacht_lab.office.truth import Attacked, Truth
@@ -36,7 +34,6 @@ SITE: Final = "bakery"
 _MEDIUM: Final = 3
 _SETTLE_S: Final = 60.0
 _LOOK_S: Final = 0.25
-_WARM_ROWS: Final = 3000
 _LONG: Final = re.compile(r"\S{60,}")
 """A name that a tunnel made; its beginning and its end say enough."""
 _ADDRESS: Final = re.compile(r"[0-9a-fA-F.:]*[0-9a-fA-F]")
@@ -65,7 +62,7 @@ def perform(folder: Path, *, once: bool, port: int = 0) -> int:
     traffic = folder / "traffic.pcap"
     tell("Dijkwacht: one collector and one agent, on this machine only (127.0.0.1).")
     tell(f"The recording: {truth.story} {truth.frames:,} packets, {len(truth.attacks)} attacks.")
-    _compile(traffic)
+    compile_kernels(tell)
     with tempfile.TemporaryDirectory(prefix="dijkwacht-demo-") as state:
         collector = CollectorOnStage(Path(state) / "collector", free_port(port))
         agent: AgentOnStage | None = None
@@ -202,25 +199,3 @@ def _truth(folder: Path) -> Truth:
         return read_truth(folder)
     except (OSError, msgspec.MsgspecError) as error:
         raise UnreadableInput(str(folder), "truth.json", f"a recording's truth ({error})") from None
-
-
-def _compile(traffic: Path) -> None:
-    """Run every kernel once, so that compiling is not taken for detecting."""
-    tell("Getting the detectors ready (compiled once on a machine, about half a minute) …")
-    began, done = time.monotonic(), threading.Event()
-
-    def count() -> None:
-        while not done.wait(5):
-            tell(f"  … {time.monotonic() - began:.0f} s")
-
-    counter = threading.Thread(target=count, daemon=True)
-    counter.start()
-    try:
-        with Player() as player:
-            for batch in cut(islice(Recorded([traffic]).rows(), _WARM_ROWS), 500):
-                player.play("warm-up", batch)
-            player.finish()
-    finally:
-        done.set()
-        counter.join()
-    tell(f"Ready after {time.monotonic() - began:.0f} s.")

@@ -18,8 +18,9 @@ from typing import Final
 
 import msgspec
 
+from dijkwacht.kernels import compile_kernels
 from dijkwacht.player import NumberedRow, Player, cut
-from dijkwacht.progress import counted
+from dijkwacht.progress import counted, log_for_people
 from dijkwacht.recording import Recorded
 from dijkwacht_lab.labels import Labelled, read_labels
 from dijkwacht_lab.scoreboard import Judged, Outcome, Watched, judge, summary, table
@@ -82,15 +83,22 @@ def evaluate(
     chosen: Sequence[Labelled], jobs: int = 1, local: Sequence[str] = ()
 ) -> Iterator[Judged]:
     """Replay and judge files, ``jobs`` at a time, in the order in which they are done."""
+    compile_kernels()  # nobody's time to detect, and nothing of the cost
     if jobs == 1:
         for labelled in chosen:
             yield judge(labelled, replay_file(labelled.path, local))
         return
     # Fresh processes: a fork would copy this one's threads in whatever state they are.
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=fresh, initializer=_begin) as pool:
         running = {pool.submit(replay_file, item.path, local): item for item in chosen}
         for future in as_completed(running):
             yield judge(running[future], future.result())
+
+
+def _begin() -> None:
+    log_for_people()
+    compile_kernels()
 
 
 def replay_file(path: Path, local: Sequence[str] = ()) -> Outcome:
