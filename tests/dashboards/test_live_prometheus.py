@@ -93,7 +93,7 @@ def watched(root, recording, tmp_path_factory):
             )  # fmt: skip
             with running(folder / "agent.log", *agent):
                 wait_for(lambda: rows(asked, "dijkwacht_incidents_open > 0"), "an incident")
-                yield SimpleNamespace(rows=lambda expr: rows(asked, expr), api=asked, folder=folder)
+                yield SimpleNamespace(rows=lambda expr: rows(asked, expr), api=asked, console=url)
 
 
 def prometheus(root, folder, url):
@@ -153,6 +153,23 @@ def test_the_rule_for_an_open_high_incident_fires(watched):
     assert alert["labels"]["site"] == "bakery"
     assert alert["labels"]["severity"] in {"high", "critical"}
     assert alert["annotations"]["summary"]
+
+
+def test_the_console_shows_what_prometheus_counts(watched):
+    def in_step():
+        """Both move while the recording plays: ask until they meet."""
+        page = get(f"{watched.console}/?lang=nl").decode()
+        counted = watched.rows('sum(dijkwacht_incidents_open{severity!="low"})')
+        shown = page.count('class="card ')
+        return page if shown and float(counted[0]["value"][1]) == shown else None
+
+    page = wait_for(in_step, "as many cards as open incidents")
+    assert "vragen uw aandacht" in page or "vraagt uw aandacht" in page
+    uid = re.search(r"/incidents/(\w+)", page)[1]
+    assert (
+        "What it means, and what to do"
+        in get(f"{watched.console}/incidents/{uid}?lang=en").decode()
+    )
 
 
 def test_an_incident_is_visible_to_increase(watched):

@@ -93,25 +93,31 @@ class _Console:
     async def _board(self, request: web.Request, template: str) -> web.Response:
         language = self._admit(request)
         last_id = self._feed.last_id
-        board = await asyncio.to_thread(self._reader(language).board, self._data)
-        return self._page(request, language, template, board=board, last_id=last_id)
+        reader = self._reader(language)
+
+        def draw() -> str:
+            board = reader.board(self._data)
+            return self._draw(request, language, template, board=board, last_id=last_id)
+
+        return self._page(request, language, await asyncio.to_thread(draw))
 
     async def incident(self, request: web.Request) -> web.Response:
         """One incident: what, who, why we think so, what to do, and the owner's answer."""
         language = self._admit(request)
         incident = await asyncio.to_thread(self._data.incident, request.match_info["uid"])
         if incident is None:
-            page = self._page(request, language, "missing.html")
+            page = self._page(request, language, self._draw(request, language, "missing.html"))
             page.set_status(404)
             return page
         answered = request.query.get("answered", "")
-        return self._page(
+        text = self._draw(
             request,
             language,
             "incident.html",
             incident=self._reader(language).card(incident),
             answered=answered if answered in {"normal", "attack"} else "",
         )
+        return self._page(request, language, text)
 
     async def verdict(self, request: web.Request) -> web.Response:
         """The owner's answer, from our own page only; then back to the incident."""
@@ -176,14 +182,13 @@ class _Console:
     def _reader(self, language: Language) -> Reader:
         return Reader(language, self._catalogues[language], int(self._clock() * 1e6))
 
-    def _page(
+    def _draw(
         self, request: web.Request, language: Language, template: str, **context: object
-    ) -> web.Response:
-        text = (
-            self._templates[language]
-            .get_template(template)
-            .render(language=language, languages=LANGUAGES, path=request.path, **context)
-        )
+    ) -> str:
+        drawn = self._templates[language].get_template(template)
+        return drawn.render(language=language, languages=LANGUAGES, path=request.path, **context)
+
+    def _page(self, request: web.Request, language: Language, text: str) -> web.Response:
         headers = {**SECURITY, "Cache-Control": "no-store", "Content-Language": language}
         page = web.Response(text=text, content_type="text/html", headers=headers)
         if request.query.get("lang") in LANGUAGES:

@@ -128,8 +128,8 @@ class Reader:
         quiet = [agent for agent in agents if self._state(agent) != "up"]
         sites = data.sites()
         return Board(
-            calls=[self.card(i) for i in calls[:MAX_CARDS]],
-            context=[self.card(i) for i in incidents[len(calls) :][:MAX_CARDS]],
+            calls=[self.card(i, detailed=False) for i in calls[:MAX_CARDS]],
+            context=[self.card(i, detailed=False) for i in incidents[len(calls) :][:MAX_CARDS]],
             sites=self._sites(sites, incidents, agents),
             agents=self._agents(agents),
             call_count=len(calls),
@@ -138,8 +138,8 @@ class Reader:
             quiet_agent_count=len(quiet),
         )
 
-    def card(self, incident: Incident) -> Card:
-        """One incident; its evidence rows too."""
+    def card(self, incident: Incident, *, detailed: bool = True) -> Card:
+        """One incident; with its evidence rows if ``detailed``."""
         dutch = self._language == "nl"
         severity = min(max(incident.severity_id, 2), 5)
         evidences = incident.evidences
@@ -164,7 +164,7 @@ class Reader:
             rarity=f"{incident.rarity:.2g}",
             status=self._say(words.STATUS[incident.status]),
             is_open=incident.status == "new",
-            evidences=[self._evidence(e) for e in evidences],
+            evidences=[self._evidence(e) for e in evidences] if detailed else [],
         )
 
     def moment(self, time_us: int) -> Moment:

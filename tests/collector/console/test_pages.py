@@ -191,6 +191,7 @@ class TestAnswer:
         assert facts.answers == [("a1", "normal")]
         page = await get(client, answer.headers["Location"])
         assert "We will remember that this is normal here" in page
+        assert "<form" not in page, "also while the engine has not read the answer yet"
 
     @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])
     async def test_from_another_page_it_is_refused(self, client, facts, make, origin):
