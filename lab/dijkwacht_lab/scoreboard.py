@@ -184,7 +184,7 @@ def summary(judged: Iterable[Judged]) -> dict[str, Any]:
         },
         "benign": _benign([j for j in lines if j.labelled.class_ == "benign" and j.counts]),
         "robust": _robust([j for j in lines if j.labelled.class_ == "robust"]),
-        "crashed": [j.labelled.file for j in lines if j.status == "crashed"],
+        "crashed": {j.labelled.file: j.outcome.crash for j in lines if j.status == "crashed"},
         "not_readable": [j.labelled.file for j in lines if j.status == "not readable"],
         "cpu_seconds_per_million_flows": cpu / flows * 1e6 if flows else None,
         "files": [_line(j) for j in lines if j.labelled.class_ != "robust"],
@@ -289,7 +289,7 @@ def _benign_lines(result: Mapping[str, Any]) -> list[str]:
 
 def _robust_lines(result: Mapping[str, Any]) -> list[str]:
     r = result["robust"]
-    lines = [f"crashed      {file}" for file in result["crashed"]]
+    lines = [f"crashed      {file}: {why}" for file, why in result["crashed"].items()]
     if r["files"]:
         lines.append(
             f"robust       {r['files'] - len(r['crashed'])} of {r['files']} survived, slowest "

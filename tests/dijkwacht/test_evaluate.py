@@ -38,7 +38,7 @@ def test_the_scoreboard(labels, capsys):
     assert 0 <= scan["detect_seconds_median"] <= 6
     assert result["not_readable"] == ["domains.csv"]
     assert (result["benign"]["files"], result["robust"]["files"]) == (1, 1)
-    assert result["crashed"] == []
+    assert result["crashed"] == {}
     assert result["cpu_seconds_per_million_flows"] > 0
 
 

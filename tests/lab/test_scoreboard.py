@@ -205,7 +205,7 @@ def test_the_table_tells_everything(tmp_path):
         "not readable in this version: d",
         "1 of 1 files with a false incident, 1 incidents in 0.50 site-weeks: 2.0 a site-week",
         "false        1 × dos: g",
-        "crashed      e",
+        "crashed      e: E",
         "1 of 2 survived, slowest 11.0 s, 1 over 10 s",
     ):
         assert line in text
