@@ -176,6 +176,8 @@ class Intake:
         if size is not None and size > self._max_body_bytes:
             raise TooLarge(f"{size} bytes, at most {self._max_body_bytes}")
         try:
+            if request.content.is_eof():  # it came with its head, as nearly all do
+                return await request.read()
             async with asyncio.timeout(_BODY_S):
                 return await request.read()
         except web.HTTPRequestEntityTooLarge:

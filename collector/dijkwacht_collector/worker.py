@@ -26,6 +26,8 @@ from dijkwacht_records.errors import CollectorBusy, DetectorError
 log: Final = logging.getLogger(__name__)
 
 _STEP_BYTES: Final = 128 * 1024
+_CROWD: Final = 64
+_LONGEST_REST_S: Final = 0.004
 _IDLE_S: Final = 0.1
 _RETRY_S: Final = 1.0
 _TRAINING_S: Final = 10.0
@@ -87,8 +89,13 @@ class EngineWorker:
         saved = trained = time.monotonic()
         while not self._stop.is_set():
             if entries := self._journal.read(self.position + 1, max_bytes=_STEP_BYTES):
+                began = time.perf_counter()
                 if not self._step(engine, entries):
                     return
+                if len(entries) < _CROWD:
+                    # A step costs nearly the same for one entry as for many. Under load, waiting as
+                    # long as it took lets company come; a lone entry has been folded already.
+                    self._stop.wait(min(time.perf_counter() - began, _LONGEST_REST_S))
             else:
                 self._journal.wait_beyond(self.position, _IDLE_S)
             now = time.monotonic()
