@@ -21,7 +21,6 @@ import math
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-import numpy as np
 from numba import njit
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who

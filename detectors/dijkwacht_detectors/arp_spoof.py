@@ -88,7 +88,7 @@ class ArpSpoof(RowDetector):
 @njit(cache=True, nogil=True)
 def _place(address, claimed, asked, key):  # type: ignore[no-untyped-def]
     """The place of ``key``, or of the one silent for longest among those it may take."""
-    oldest = -1
+    oldest = np.int64(-1)
     for k in range(_PROBES):
         at = np.int64((key + np.uint64(k)) % np.uint64(_PLACES))
         if address[at] == key:

@@ -25,6 +25,7 @@ from typing import ClassVar
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, Rows, Scores, State, WindowDetector
 
@@ -65,7 +66,7 @@ class Beacon(WindowDetector):
         """Remember when the calls came."""
         self._walk(window, window.slot, state)
 
-    def _walk(self, window: Rows, slot: Scores, state: State) -> tuple[Scores, Scores]:
+    def _walk(self, window: Rows, slot: NDArray[np.int32], state: State) -> tuple[Scores, Scores]:
         scores = np.full(len(window), np.nan)
         facts = np.full((len(window), len(self.facts)), np.nan)
         _walk(

@@ -22,7 +22,6 @@ import math
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
 from numba import njit
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
@@ -39,8 +38,7 @@ class Bruteforce(RowDetector):
     name = "bruteforce"
     table = "flows"
     reads = (
-        "part", "state", "start", "resp_p", "proto", "orig_pkts", "resp_pkts", "orig_bytes",
-        "resp_bytes",
+        "part", "state", "start", "resp_p", "proto", "orig_bytes", "resp_bytes",
     )  # fmt: skip
     entity: ClassVar[Entity] = "pair"
     kind = "bruteforce"
@@ -67,8 +65,7 @@ class Bruteforce(RowDetector):
         """Score each connection as it ends."""
         _fold(
             rows.time, rows.slot, rows.fresh, rows["part"], rows["state"], rows["start"],
-            rows["resp_p"], rows["proto"], rows["orig_pkts"], rows["resp_pkts"],
-            rows["orig_bytes"], rows["resp_bytes"], state["last"], state["calls"], state["ended"],
+            rows["resp_p"], rows["proto"], rows["orig_bytes"], rows["resp_bytes"], state["last"], state["calls"], state["ended"],
             state["carried"], state["sizes"], state["ends"], state["alike"],
             self.half_life_s * 1e6, self.small_bytes, self.brief_s * 1e6, scores, facts,
         )  # fmt: skip
@@ -107,8 +104,7 @@ def _login(port):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _fold(  # type: ignore[no-untyped-def]
-    time, slot, fresh, part, part_state, start, resp_p, proto, orig_pkts, resp_pkts, orig_bytes,
-    resp_bytes, last, calls, ended, carried, sizes, ends, alike, half_life, small, brief,
+    time, slot, fresh, part, part_state, start, resp_p, proto, orig_bytes, resp_bytes, last, calls, ended, carried, sizes, ends, alike, half_life, small, brief,
     scores, facts,
 ):  # fmt: skip
     for i in range(len(time)):

@@ -7,15 +7,15 @@ no mail domain. A name whose last label can be no top-level domain goes to a tun
 The score is log₂ of the odd names of the last minutes. Names that do not exist, each in another
 domain, count as well: so infected machines look for their master.
 
-Limits: security products and content networks put data into names too, always as A or AAAA, which
-therefore count for little; a slow tunnel that asks for addresses only stays among them. Reverse
-lookups, service discovery and block lists (digits only) do not count.
+Limits: security products and content networks put data into names too, mostly as A or AAAA, which
+therefore count for less, and least under domains known for it; a slow tunnel that asks for addresses
+only stays among them. Reverse look-ups, service discovery and block lists do not count.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> names = [f"{n * 0x9E3779B97F4A7C15 % 2**64:016x}{n:020x}.t.example.com" for n in range(64)]
 >>> asked = [{"query": name, "qtype": 16, "question": 1, "resp_p": 53} for name in names]
 >>> float(score_rows(DnsTunnel(), asked)[-1].round(1))
-7.2
+6.3
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ import numpy as np
 from numba import njit
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
+from dijkwacht_detectors.data_domains import hash_name, known_hashes
 from dijkwacht_detectors.decay import left
-from dijkwacht_detectors.entities import mix
 from dijkwacht_detectors.novelty import is_new
 
 _DOMAINS = 8  # domains remembered an originator
@@ -46,6 +46,8 @@ _NAPTR, _DS, _RRSIG, _DNSKEY, _TLSA, _SVCB, _HTTPS, _ANY, _CAA = (
     257,
 )
 _NX = 3
+
+_KNOWN = known_hashes()
 
 
 class DnsTunnel(RowDetector):
@@ -85,7 +87,7 @@ class DnsTunnel(RowDetector):
             rows["question"], rows["rcode"], rows["resp_p"], state["domain"], state["asked"],
             state["odd"], state["names"], state["types"], state["rare"], state["rare_at"],
             state["rare_types"], state["missing"], state["missed"], state["seen"], state["held"],
-            self.half_life_s * 1e6, scores, facts,
+            self.half_life_s * 1e6, _KNOWN, scores, facts,
         )  # fmt: skip
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
@@ -207,34 +209,40 @@ def _dissect(blob, begin, end):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _hash(blob, begin, end):  # type: ignore[no-untyped-def]
-    h = np.uint64(0xCBF29CE484222325)
-    for k in range(begin, end):
-        h = (h ^ np.uint64(blob[k])) * np.uint64(0x100000001B3)
-    return mix(h, np.uint64(end - begin))
-
-
-@njit(cache=True, nogil=True)
 def _payload(blob, begin, end):  # type: ignore[no-untyped-def]
-    """Characters below the domain, those of no host name, changes between digit and letter."""
-    chars, strange, changes = 0, 0, 0
-    was = 0
+    """Characters below the domain, those of no host name, and how mixed they are in 0–1."""
+    chars, strange, changes, jumbled = 0, 0, 0, 0
+    was, run = 0, 0
     for k in range(begin, end):
         c = blob[k]
-        if c == 46 or c == 45:
+        if c in (45, 46):  # hyphen, dot
+            run = 0
             continue
         chars += 1
         if 48 <= c <= 57:
             kind = 1
+            run = 0
         elif 97 <= c <= 122 or c == 95:
             kind = 2
+            run = 0 if c in (97, 101, 105, 111, 117, 121, 95) else run + 1
+            if run == 5:  # five consonants on end are in no word, and in most random letters
+                jumbled += 5
+            elif run > 5:
+                jumbled += 1
         else:
             kind = 3
             strange += 1
         if was and kind != was:
             changes += 1
         was = kind
-    return chars, strange, changes
+    mixed = (3.0 * changes + 6.0 * strange + 1.5 * jumbled) / max(chars, 1)
+    return chars, strange, min(1.0, mixed)
+
+
+@njit(cache=True, nogil=True)
+def _is_known(known, key):  # type: ignore[no-untyped-def]
+    at = np.searchsorted(known, key)
+    return at < len(known) and known[at] == key
 
 
 @njit(cache=True, nogil=True)
@@ -268,7 +276,7 @@ def _local(blob, begin, end):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _fold(  # type: ignore[no-untyped-def]
     time, slot, fresh, offsets, blob, qtype, question, rcode, resp_p, domain, asked, odd, names,
-    types, rare, rare_at, rare_types, missing, missed, seen, held, half_life, scores, facts,
+    types, rare, rare_at, rare_types, missing, missed, seen, held, half_life, data_domains, scores, facts,
 ):  # fmt: skip
     for i in range(len(time)):
         e, t = slot[i], time[i]
@@ -290,22 +298,22 @@ def _fold(  # type: ignore[no-untyped-def]
         if kind == 2:
             continue
         score = np.nan
-        if rcode[i] == _NX and kind == 0 and not _local(blob, begin, end):
-            if is_new(seen, held, e, _hash(blob, base, end) ^ np.uint64(_NX)):
-                missing[e] = missing[e] * left(t - missed[e], half_life) + 1.0
-                missed[e] = t
-                score = math.log2(1.0 + missing[e])
-                facts[i, 2] = missing[e]
+        missing_here = rcode[i] == _NX and kind == 0 and not _local(blob, begin, end)
+        if missing_here and is_new(seen, held, e, hash_name(blob, base, end) ^ np.uint64(_NX)):
+            missing[e] = missing[e] * left(t - missed[e], half_life) + 1.0
+            missed[e] = t
+            score = math.log2(1.0 + missing[e])
+            facts[i, 2] = missing[e]
         kindly = qtype[i] == _PTR or _local(blob, begin, end)
         bare = base == begin and kind == 0
         if question[i] == 0 or kindly or bare:
             scores[i] = score
             continue
-        chars, strange, changes = _payload(blob, begin, base if kind == 0 else end)
+        chars, strange, mixed = _payload(blob, begin, base if kind == 0 else end)
         if chars == 0 or blob[begin] == 95 or _holds_address(blob, begin, base):  # _service, _dmarc
             scores[i] = score
             continue
-        key = np.uint64(1) if kind == 1 else _hash(blob, base, end) | np.uint64(2)
+        key = np.uint64(1) if kind == 1 else hash_name(blob, base, end) | np.uint64(2)
         at, known = _place(domain[e], asked[e], key)
         if not known:
             domain[e, at] = key
@@ -316,18 +324,21 @@ def _fold(  # type: ignore[no-untyped-def]
             odd[e, at] *= kept
             names[e, at] *= kept
         asked[e, at] = t
-        whole = _hash(blob, begin, end)
+        whole = hash_name(blob, begin, end)
         new = is_new(seen, held, e, whole ^ (np.uint64(qtype[i]) << np.uint64(32)))
-        length = min(2.0, max(0.0, (chars - 12.0) / 24.0))
-        mixed = min(1.0, (3.0 * changes + 6.0 * strange) / chars)
+        length = min(2.0, max(0.0, (chars - 8.0) / 24.0))
         type_odd = _oddity(qtype[i])
         types[e, at] |= _type_bit(qtype[i])
-        # a tunnel that tries which types come through
-        weight = type_odd * (1.0 + 0.5 * max(0, _count_bits(types[e, at]) - 1))
-        weight += length + mixed if type_odd > 0.0 else 0.15 * length * mixed
+        if type_odd > 0.0:  # a tunnel tries which types come through; a product knows its one
+            tried = _count_bits(types[e, at])
+            weight = (type_odd + length + mixed) * min(2.0, 0.5 * tried)
+        else:
+            weight = 0.4 * length * mixed
         if kind == 1 or strange > 2:
             weight += 2.0
         if not new:
+            weight *= 0.25
+        if kind == 0 and _is_known(data_domains, hash_name(blob, base, end)):
             weight *= 0.25
         odd[e, at] += weight
         if new:

@@ -103,6 +103,15 @@ class Scan(RowDetector):
 
 
 @njit(cache=True, nogil=True, inline="always")
+def _is_peer(port):  # type: ignore[no-untyped-def]
+    """Usual ports of programs whose peers come and go: file sharing and crypto-coins."""
+    return port in (
+        411, 412, 1214, 2234, 4001, 4661, 4662, 4672, 6346, 6347, 6699, 6969, 8333, 9333, 9735,
+        16881, 18080, 30303, 51413,
+    ) or 6881 <= port <= 6999  # fmt: skip
+
+
+@njit(cache=True, nogil=True, inline="always")
 def _knock(  # type: ignore[no-untyped-def]  # noqa: PLR0911  # one line a rule
     local_resp,
     proto,
@@ -119,7 +128,7 @@ def _knock(  # type: ignore[no-untyped-def]  # noqa: PLR0911  # one line a rule
     empty = orig_bytes == 0 and resp_bytes == 0
     if proto == _TCP:
         if conn in (_S0, _REJ, _RSTOS0, _SH):
-            return 1.0
+            return 1.0 if local_resp or not _is_peer(resp_p) else 0.25
         if conn == 0:  # its beginning was not seen, or it never had one: FIN, NULL and ACK scans
             if not empty:
                 return -1.0
@@ -135,7 +144,7 @@ def _knock(  # type: ignore[no-untyped-def]  # noqa: PLR0911  # one line a rule
         if 33434 <= resp_p <= 33600:
             return 0.1  # traceroute's ports
         # games, calls and peer-to-peer try servers outside that way and expect silence
-        return 1.0 if local_resp else 0.5
+        return 1.0 if local_resp else 0.25
     if proto in (_ICMP, _ICMP6):
         if orig_p != 128 if proto == _ICMP6 else orig_p not in (8, 13, 17):
             return -1.0
