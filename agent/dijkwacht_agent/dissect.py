@@ -26,6 +26,7 @@ TCP: Final = 6
 UDP: Final = 17
 ICMPV6: Final = 58
 
+_PINGS: Final = frozenset({ICMP, ICMPV6})
 _WITH_PORTS: Final = frozenset({33, 132, 136})  # DCCP, SCTP, UDP-Lite
 _PORT_HEADER: Final = {33: 12, 132: 12, 136: 8}
 _EXTENSIONS: Final = frozenset({0, 43, 51, 60, 135, 139, 140})
@@ -129,7 +130,7 @@ def _dissect_transport(
         if size < 8:
             raise Malformed
         return addresses + data[at : at + 4] + tail, UDP, orig_p, resp_p, 0, at, at + 8, size - 8
-    if proto in {ICMP, ICMPV6}:
+    if proto in _PINGS:
         kind, code = _icmp(data, at)
         if size < 4:
             raise Malformed
@@ -171,7 +172,7 @@ def _dissect_fragment(
             return packet
     orig_p, resp_p = fragments.recall(name)
     second = resp_p
-    if proto in {ICMP, ICMPV6}:
+    if proto in _PINGS:
         second = (_ANSWER if proto == ICMP else _ANSWER_V6).get(orig_p, resp_p)
     key = addresses + _pack_ports(orig_p, second) + bytes((proto, vlan >> 8, vlan & 255))
     # No payload to read names from: it begins in the middle of something.

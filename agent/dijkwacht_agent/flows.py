@@ -37,6 +37,7 @@ RST: Final = 0x04
 ACK: Final = 0x10
 _WELL_KNOWN: Final = 1024
 _TABLE: Final = 0  # flows
+_CALLED_BY_PORT: Final = frozenset({TCP, UDP})
 _row_time = itemgetter(0)
 
 
@@ -155,7 +156,7 @@ def is_answer(proto: int, sport: int, dport: int, flags: int, key: bytes) -> boo
     """
     if proto == TCP and flags & SYN:
         return bool(flags & ACK)
-    if proto not in {TCP, UDP} or not sport < _WELL_KNOWN <= dport:
+    if proto not in _CALLED_BY_PORT or not sport < _WELL_KNOWN <= dport:
         return False
     return key[4] < 224 if len(key) == 15 else key[16] != 0xFF
 

@@ -41,6 +41,8 @@ STEP: Final = 10_000_000
 _ACK: Final = 0x10
 _EVENTS: Final = FIN | SYN | RST
 _ARP_TABLE: Final = 4
+_NAMES: Final = NAME_PORTS[UDP]
+_IP: Final = frozenset({IPV4, IPV6})
 _ether_type = struct.Struct(">H").unpack_from
 
 
@@ -105,7 +107,7 @@ class Meter:
                 if link_type == ETHERNET:
                     (kind,) = _ether_type(data, 12)
                     at = 14
-                    if kind not in {IPV4, IPV6}:
+                    if kind not in _IP:
                         kind, at, vlan = LINKS[ETHERNET](data, vlan)  # noqa: PLW2901 - its own tag
                 elif link_type in LINKS:
                     kind, at, vlan = LINKS[link_type](data, vlan)  # noqa: PLW2901 - as above
@@ -192,6 +194,3 @@ class Meter:
         row = dissect_arp(data, at, source_mac(link_type, data), time)
         if self._arp_budget.allows(time):
             self._rows.append((_ARP_TABLE, row))
-
-
-_NAMES: Final = NAME_PORTS[UDP]
