@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Text
 from dijkwacht_records.tables import TABLES
-from dijkwacht_records.wire import Batch, Packed
+from dijkwacht_records.wire import Batch, PackedTable
 
 TICK_US = 10_000_000
 """Windows begin and end, and quiet incidents close, at multiples of this much event time."""
@@ -78,20 +78,26 @@ def join_columns(
     """Unpack the ``wanted`` columns of each table; ``clocks`` int64[agents] is read and moved on."""
     tables = {}
     counts = np.zeros(len(TABLES), np.int64)
-    for number in range(len(TABLES)):
-        parts = [(a, t) for a in arrivals for t in a.batch.tables if t.number == number]
-        if parts:
-            tables[number] = _join_table(number, parts, wanted.get(number, frozenset()))
-            counts[number] = len(tables[number].time)
+    addresses = _Addresses(arrivals)
+    parts: dict[int, list[tuple[Arrival, PackedTable]]] = {}
+    for arrival in arrivals:
+        for table in arrival.batch.tables:
+            parts.setdefault(table.number, []).append((arrival, table))
+    for number in sorted(parts):
+        reads = wanted.get(number, frozenset())
+        tables[number] = _join_table(number, parts[number], reads, addresses)
+        counts[number] = len(tables[number].time)
     starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
     times = np.concatenate([t.time for t in tables.values()]) if tables else np.zeros(0, np.int64)
     event, order = np.empty_like(times), np.empty_like(times)
     late, future = np.zeros(len(clocks), np.int64), np.zeros(len(clocks), np.int64)
     table_of, agent_of, arrival_of = _sequence(arrivals)
     ticks = _walk(table_of, agent_of, arrival_of, times, starts, clocks, event, order, late, future)
-    for number, table in tables.items():
+    for number, joined in tables.items():
         span = slice(starts[number], starts[number] + counts[number])
-        tables[number] = TableRows(table.columns, event[span], table.site, table.agent, order[span])
+        tables[number] = TableRows(
+            joined.columns, event[span], joined.site, joined.agent, order[span]
+        )
     return Step(tables, [Tick(*(int(v) for v in row)) for row in ticks], late, future, len(times))
 
 
@@ -113,67 +119,80 @@ def _sequence(
 
 
 def _join_table(
-    number: int, parts: Sequence[tuple[Arrival, Any]], wanted: frozenset[str]
+    number: int,
+    parts: Sequence[tuple[Arrival, PackedTable]],
+    wanted: frozenset[str],
+    addresses: _Addresses,
 ) -> TableRows:
+    """Unpack a table's columns in one call: a kernel's call costs more than a small batch's rows."""
     sizes = [table.rows for _, table in parts]
-    total = sum(sizes)
+    chosen = [
+        (index, column)
+        for index, column in enumerate(TABLES[number].columns)
+        if column.name in wanted or column.name == "time"
+    ]
+    jobs: list[int] = []
+    planes: list[bytes] = []
+    byte = 0
+    for line, (index, column) in enumerate(chosen):
+        row = 0
+        for arrival, table in parts:
+            packed = table.columns[index]
+            base = packed.base
+            if column.kind == "addr":
+                base += addresses.first[id(arrival)]
+            jobs += (line, row, table.rows, byte, packed.width, base)
+            planes.append(packed.planes)
+            byte += len(packed.planes)
+            row += table.rows
+    out = np.empty((len(chosen), sum(sizes)), np.int64)
+    _unpack(np.frombuffer(b"".join(planes), np.uint8), np.array(jobs, np.int64).reshape(-1, 6), out)
     columns: dict[str, Any] = {}
-    for index, column in enumerate(TABLES[number].columns):
-        if column.name not in wanted and column.name != "time":
-            continue
-        packed = [table.columns[index] for _, table in parts]
+    for line, (index, column) in enumerate(chosen):
         if column.kind == "addr":
-            columns[column.name] = _addresses(parts, packed, sizes)
+            columns[column.name] = addresses.places[out[line]]
         elif column.kind == "text":
-            columns[column.name] = _texts(packed, sizes)
+            blob = b"".join(table.columns[index].blob for _, table in parts)
+            columns[column.name] = _text(out[line], blob)
         else:
-            columns[column.name] = _numbers(packed, sizes, total, column.kind == "float")
+            columns[column.name] = (
+                out[line].view(np.float64) if column.kind == "float" else out[line]
+            )
     time = columns["time"]
     site = np.repeat(np.array([a.site for a, _ in parts], np.int32), sizes)
     agent = np.repeat(np.array([a.agent for a, _ in parts], np.int32), sizes)
     return TableRows(columns, time, site, agent, time)
 
 
-def _numbers(packed: Sequence[Packed], sizes: Sequence[int], total: int, is_float: bool) -> Any:
-    out = np.empty(total, np.int64)
-    at = 0
-    for column, size in zip(packed, sizes, strict=True):
-        _unpack(
-            np.frombuffer(column.planes, np.uint8), column.width, column.base, out[at : at + size]
-        )
-        at += size
-    return out.view(np.float64) if is_float else out
+class _Addresses:
+    """The address tables of all batches end to end, uint64[n, 2], and where each begins."""
+
+    def __init__(self, arrivals: Sequence[Arrival]) -> None:
+        self.first: dict[int, int] = {}
+        at = 0
+        for arrival in arrivals:
+            self.first[id(arrival)] = at
+            at += len(arrival.batch.addresses) // 16
+        joined = b"".join(arrival.batch.addresses for arrival in arrivals)
+        self.places = np.frombuffer(joined, ">u8").reshape(-1, 2).astype(np.uint64)
 
 
-def _addresses(
-    parts: Sequence[tuple[Arrival, Any]], packed: Sequence[Packed], sizes: Sequence[int]
-) -> NDArray[np.uint64]:
-    chunks = []
-    for (arrival, _), column, size in zip(parts, packed, sizes, strict=True):
-        places = np.frombuffer(arrival.batch.addresses, ">u8").reshape(-1, 2).astype(np.uint64)
-        indices = np.empty(size, np.int64)
-        _unpack(np.frombuffer(column.planes, np.uint8), column.width, column.base, indices)
-        chunks.append(places[indices])
-    return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
-
-
-def _texts(packed: Sequence[Packed], sizes: Sequence[int]) -> Text:
-    lengths = _numbers(packed, sizes, sum(sizes), is_float=False)
+def _text(lengths: NDArray[np.int64], blob: bytes) -> Text:
     offsets = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
-    return Text(offsets, np.frombuffer(b"".join(column.blob for column in packed), np.uint8))
+    return Text(offsets, np.frombuffer(blob, np.uint8))
 
 
 @njit(cache=True, nogil=True)
-def _unpack(planes, width, base, out):  # type: ignore[no-untyped-def]
-    n = len(out)
-    for i in range(n):
-        out[i] = base
-    for k in range(width):
-        shift = np.int64(8 * k)
-        plane = planes[k * n : (k + 1) * n]
+def _unpack(planes, jobs, out):  # type: ignore[no-untyped-def]
+    for j in range(len(jobs)):
+        line, row, n, byte, width, base = jobs[j]
         for i in range(n):
-            out[i] += np.int64(plane[i]) << shift
+            out[line, row + i] = base
+        for k in range(width):
+            shift = np.int64(8 * k)
+            for i in range(n):
+                out[line, row + i] += np.int64(planes[byte + k * n + i]) << shift
 
 
 @njit(cache=True, nogil=True)
