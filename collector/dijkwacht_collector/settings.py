@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import os
 import tomllib
@@ -99,6 +100,10 @@ def load_settings(file: Path | None = None, **given: object) -> CollectorSetting
         except (OSError, ValueError) as error:
             raise SettingsError(f"{file}: {error}") from None
     values |= {key: value for key, value in given.items() if value is not None}
+    for key in values.keys() - set(CollectorSettings.__struct_fields__):
+        near = difflib.get_close_matches(key, CollectorSettings.__struct_fields__, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise SettingsError(f"{key!r} is no setting of the collector{hint}")
     try:
         settings = msgspec.convert(values, CollectorSettings, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:

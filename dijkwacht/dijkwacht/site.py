@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dijkwacht_records.errors import SettingsError
+from dijkwacht_records.joincode import SECRET_BYTES, make_code
 
 if TYPE_CHECKING:
     from dijkwacht_collector.sites import Sites
@@ -66,6 +67,7 @@ def _act(args: argparse.Namespace, sites: Sites) -> None:
             raise ValueError(f"site {args.name!r} has no agent {args.agent!r} with a token")
         say(f"Agent {args.agent} of {args.name} is refused from now on.\n")
     else:
+        make_code(args.url, bytes(SECRET_BYTES))  # before a site is there whose code cannot be made
         if args.action == "add":
             sites.add(args.name, now)
         code = sites.make_join_code(args.name, args.url, now)

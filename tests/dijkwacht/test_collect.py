@@ -1,0 +1,139 @@
+"""`dijkwacht collect` as a process, and `dijkwacht site` beside it."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from dijkwacht import cli
+from dijkwacht.collect import notify_systemd
+from dijkwacht_collector.sites import Sites
+from dijkwacht_records.joincode import read_code
+
+
+def collect(state, *more):
+    return subprocess.Popen(
+        [sys.executable, "-m", "dijkwacht.cli", "collect", "--state", state, *more],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def said_until(process, pattern):
+    said = ""
+    for line in process.stderr:
+        said += line
+        if found := re.search(pattern, line):
+            return found
+    pytest.fail(said)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_until_it_is_told_to_stop(tmp_path, number):
+    with collect(tmp_path, "--listen", "127.0.0.1:0") as process:
+        url = said_until(process, r"listening on (http://\S+)")[1]
+        with urllib.request.urlopen(f"{url}/healthz", timeout=10) as answer:
+            assert json.load(answer)["status"] == "ok"
+        process.send_signal(number)
+        log = [json.loads(line) for line in process.stderr if line.startswith("{")]
+        assert process.wait(30) == 0
+    assert "error" not in {line["level"] for line in log}
+
+
+def test_it_says_in_one_line_why_it_cannot_start(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with collect(tmp_path, "--listen", f"127.0.0.1:{port}") as process:
+            said = [line for line in process.stderr if not line.startswith("{")]
+            assert process.wait(30) == 2
+    assert len(said) == 1
+    assert str(port) in said[0]
+
+
+def test_two_collectors_do_not_share_their_state(tmp_path):
+    with collect(tmp_path, "--listen", "127.0.0.1:0") as first:
+        said_until(first, "listening on")
+        with collect(tmp_path, "--listen", "127.0.0.1:0") as second:
+            said = [line for line in second.stderr if not line.startswith("{")]
+            assert second.wait(30) == 2
+        assert "another collector uses this journal" in said[-1]
+        first.terminate()
+        first.stderr.read()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--listen", "8470"], "HOST:PORT"),
+        (["--workers", "0"], "workers is 0"),
+        (["--listen", "0.0.0.0:8470"], "operator_token_file"),
+        (["--settings", "nowhere.toml"], "nowhere.toml"),
+    ],
+)
+def test_a_wrong_setting_is_one_line(tmp_path, capsys, arguments, sentence):
+    assert cli.main(["collect", "--state", str(tmp_path), *arguments]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("abstract", [False, True])
+def test_systemd_is_told(tmp_path, monkeypatch, abstract):
+    name = "\0dijkwacht-test-notify" if abstract else str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(name)
+        monkeypatch.setenv("NOTIFY_SOCKET", name.replace("\0", "@"))
+        notify_systemd("READY=1")
+        assert systemd.recv(100) == b"READY=1"
+    monkeypatch.delenv("NOTIFY_SOCKET")
+    notify_systemd("READY=1")
+
+
+def site(tmp_path, *arguments):
+    return cli.main(["site", "--state", str(tmp_path), *arguments])
+
+
+def test_a_site_comes_with_the_line_its_owner_types(tmp_path, capsys):
+    assert site(tmp_path, "add", "bakery", "--url", "https://wacht.example") == 0
+    code = re.search(r"dijkwacht-agent join (\S+)", capsys.readouterr().out)[1]
+    assert read_code(code)[0] == "https://wacht.example"
+    assert site(tmp_path, "code", "bakery") == 0
+    assert "dijkwacht-agent join" in capsys.readouterr().out
+    assert site(tmp_path, "list", "--json") == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert (listed["site"], listed["agents"]) == ("bakery", {})
+
+
+def test_sites_are_listed_with_their_agents(tmp_path, capsys):
+    site(tmp_path, "add", "bakery")
+    sites = Sites(tmp_path / "sites.db")
+    sites.open()
+    sites.note_agents({("bakery", "desk"): 1_790_000_000_000_000})
+    sites.make_token("bakery", "desk", 1)
+    sites.close()
+    capsys.readouterr()
+    assert site(tmp_path, "list") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "bakery: 1 agent(s)",
+        "    desk, last heard 2026-09-21 14:13:20 UTC",
+    ]
+    assert site(tmp_path, "revoke", "bakery", "desk") == 0
+    assert site(tmp_path, "revoke", "bakery", "desk") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["add", "The Bakery"], "a site is named by"),
+        (["code", "clinic"], "no site of this name"),
+        (["add", "bakery", "--url", "wacht.example"], "not the address of a collector"),
+    ],
+)
+def test_what_cannot_be_is_said(tmp_path, capsys, arguments, sentence):
+    assert site(tmp_path, *arguments) == 2
+    assert sentence in capsys.readouterr().err
+    site(tmp_path, "list")
+    assert capsys.readouterr().out == ""
