@@ -15,47 +15,14 @@ from dijkwacht_records.addresses import UNSPECIFIED, format_address, pack_addres
 from dijkwacht_records.tables import NO_ANSWER, TABLES, ConnState, FlowState
 
 FIELDS = [
-    "ts",
-    "uid",
-    "id.orig_h",
-    "id.orig_p",
-    "id.resp_h",
-    "id.resp_p",
-    "proto",
-    "service",
-    "duration",
-    "orig_bytes",
-    "resp_bytes",
-    "conn_state",
-    "local_orig",
-    "local_resp",
-    "history",
-    "orig_pkts",
-    "orig_ip_bytes",
-    "resp_pkts",
-    "resp_ip_bytes",
-]
+    "ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "proto", "service",
+    "duration", "orig_bytes", "resp_bytes", "conn_state", "local_orig", "local_resp",
+    "history", "orig_pkts", "orig_ip_bytes", "resp_pkts", "resp_ip_bytes",
+]  # fmt: skip
 LINE = [
-    "100.5",
-    "C1",
-    "10.0.0.1",
-    "4000",
-    "192.0.2.1",
-    "443",
-    "tcp",
-    "ssl",
-    "1.25",
-    "10",
-    "20",
-    "SF",
-    "T",
-    "F",
-    "ShADadFf",
-    "5",
-    "300",
-    "4",
-    "200",
-]
+    "100.5", "C1", "10.0.0.1", "4000", "192.0.2.1", "443", "tcp", "ssl", "1.25", "10", "20",
+    "SF", "T", "F", "ShADadFf", "5", "300", "4", "200",
+]  # fmt: skip
 
 
 def header(fields, path="conn", separator="\t"):
@@ -147,31 +114,13 @@ def test_unset_inside_is_asked_of_the_site(log):
 
 def test_headers_may_come_again_with_other_columns(log):
     dns = [
-        "ts",
-        "uid",
-        "id.orig_h",
-        "id.orig_p",
-        "id.resp_h",
-        "id.resp_p",
-        "query",
-        "qtype",
-        "rcode",
-        "answers",
-        "rtt",
-    ]
+        "ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "query", "qtype",
+        "rcode", "answers", "rtt",
+    ]  # fmt: skip
     ask = [
-        "99.0",
-        "C2",
-        "10.0.0.1",
-        "5000",
-        "10.0.0.53",
-        "53",
-        "WWW.Example.ORG.",
-        "1",
-        "0",
-        "192.0.2.1,192.0.2.2",
-        "0.5",
-    ]
+        "99.0", "C2", "10.0.0.1", "5000", "10.0.0.53", "53", "WWW.Example.ORG.", "1", "0",
+        "192.0.2.1,192.0.2.2", "0.5",
+    ]  # fmt: skip
     text = conn(LINE) + "#close\t2026\n" + header(dns, "dns") + "\t".join(ask) + "\n"
     rows, problems = read(log(text))
     assert [named(row)[0] for row in rows] == ["dns", "flows"]
@@ -184,17 +133,9 @@ def test_headers_may_come_again_with_other_columns(log):
 
 def test_a_question_without_answer_says_so(log):
     fields = [
-        "ts",
-        "uid",
-        "id.orig_h",
-        "id.orig_p",
-        "id.resp_h",
-        "id.resp_p",
-        "query",
-        "qtype",
-        "rcode",
-        "answers",
-    ]
+        "ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "query", "qtype",
+        "rcode", "answers",
+    ]  # fmt: skip
     text = header(fields, "dns") + "9\tC\t10.0.0.1\t9\t10.0.0.2\t53\ta\\xc3\\xa9 b\t16\t-\t-\n"
     row = named(read(log(text))[0][0])[1]
     assert (row["rcode"], row["answers"], row["answer_bytes"]) == (NO_ANSWER, 0, 0)
@@ -213,16 +154,9 @@ def test_tabs_that_became_spaces_are_read(log):
 
 def test_tls_names_and_versions(log):
     fields = [
-        "ts",
-        "uid",
-        "id.orig_h",
-        "id.orig_p",
-        "id.resp_h",
-        "id.resp_p",
-        "version",
-        "cipher",
+        "ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "version", "cipher",
         "server_name",
-    ]
+    ]  # fmt: skip
     text = header(fields, "ssl") + "9\tC\t10.0.0.1\t9\t10.0.0.2\t443\tTLSv13\tx\tMail.Example\n"
     row = named(read(log(text))[0][0])[1]
     assert (row["version"], row["server_name"]) == (0x0304, "mail.example")
