@@ -312,10 +312,13 @@ def _state_fields(detector: AnyDetector) -> Mapping[str, tuple[str, tuple[int, .
 
 
 def _new_state(detector: AnyDetector) -> State:
-    return {
+    state = {
         name: np.zeros(shape if name.startswith("samples") else (0, *shape), dtype)
         for name, (dtype, shape) in _state_fields(detector).items()
     }
+    if "samples" in state:
+        state["samples"][:] = np.nan  # nothing kept yet, and nothing to train on
+    return state
 
 
 def _facts(detector: AnyDetector, values: NDArray[np.float64], score: float) -> dict[str, float]:

@@ -12,6 +12,7 @@ from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.entries import Entry
 from dijkwacht_collector.host import STRIKES
 from dijkwacht_detectors.api import Explanation, RowDetector, SiteDetector, Who
+from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_records.wire import encode
 
 MINUTE = 60_000_000
@@ -125,3 +126,8 @@ def test_a_site_chooses_its_budget_and_its_exceptions():
         e for m in range(10) for e in engine.step([samples("bakery", m, 9.0 if m == 8 else 0.5)])
     ]
     assert events == []
+
+
+def test_nothing_is_there_to_train_on_before_the_first_row():
+    for samples in Engine(shipped_detectors()).take_samples().values():
+        assert np.isnan(samples).all()
