@@ -28,7 +28,7 @@ IDLE_ATTEMPT: Final = 10 * SECOND
 """For a TCP connection that one side has not answered."""
 IDLE: Final = {UDP: 60 * SECOND, ICMP: 30 * SECOND, ICMPV6: 30 * SECOND}
 IDLE_OTHER: Final = 60 * SECOND
-MAX_FLOWS: Final = 65_536
+MAX_FLOWS: Final = 16_384
 NEVER: Final = 1 << 62
 
 FIN: Final = 0x01
