@@ -115,6 +115,7 @@ def build_app(
             rounds = asyncio.create_task(upkeep.go_round())
             yield
             rounds.cancel()
+            await asyncio.wait([rounds])
 
     app.cleanup_ctx.append(live_and_die)
     return app

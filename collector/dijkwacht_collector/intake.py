@@ -39,7 +39,8 @@ from dijkwacht_records.replies import (
 from dijkwacht_records.tables import AGENT, TABLES
 from dijkwacht_records.wire import NAME, Batch, decode, unpack_rows
 
-MAX_BATCHES_IN_HAND: Final = 2048
+MAX_BYTES_IN_HAND: Final = 128 * 1024 * 1024
+"""Bytes of requests that are being read or wait for the journal."""
 _BODY_S: Final = 30.0
 _LIGHT_BYTES: Final = 512 * 1024
 _AGENT_TABLE: Final = TABLES.index(AGENT)
@@ -100,13 +101,15 @@ class Intake:
     async def batches(self, request: web.Request) -> web.Response:
         """Take one batch: 200 when it is durable, else what the error tree says."""
         try:
-            if self._in_hand >= MAX_BATCHES_IN_HAND:
+            most = self._max_body_bytes
+            size = min(request.content_length or most, most)
+            if self._in_hand + size > MAX_BYTES_IN_HAND:
                 raise CollectorBusy("too many batches in hand")
-            self._in_hand += 1
+            self._in_hand += size
             try:
                 reply = await self._take(request)
             finally:
-                self._in_hand -= 1
+                self._in_hand -= size
         except TransferError as error:
             self._telemetry.count_rejected(error.reason)
             return refuse(error)

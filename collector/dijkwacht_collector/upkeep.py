@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import threading
 from collections.abc import Callable
 from typing import Final
 
@@ -45,6 +46,7 @@ class Upkeep:
         self._authenticator, self._orders = authenticator, orders
         self._crew, self._telemetry, self._clock = crew, telemetry, clock
         self._marked = 0
+        self._turn = threading.Lock()
 
     def open(self) -> None:
         """Learn the marks and the tokens, before the first request comes. Blocks."""
@@ -83,6 +85,12 @@ class Upkeep:
             log.warning("upkeep failed", extra={"why": str(error)})
 
     def _round(
+        self, heard: dict[tuple[str, str], int], position: int, snapshot: bytes | None
+    ) -> None:
+        with self._turn:
+            self._look_after(heard, position, snapshot)
+
+    def _look_after(
         self, heard: dict[tuple[str, str], int], position: int, snapshot: bytes | None
     ) -> None:
         self._refresh()

@@ -12,8 +12,9 @@ from dijkwacht_collector.app import build_app
 from dijkwacht_collector.journal import Journal
 from dijkwacht_collector.settings import CollectorSettings
 from dijkwacht_collector.sites import Sites
+from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.replies import JoinReply, Refusal, Reply
-from dijkwacht_records.tables import TABLES
+from dijkwacht_records.tables import TABLES, ConnState, FlowState
 from dijkwacht_records.wire import MAX_WIRE_BYTES, encode
 
 NOW = 1_790_000_000_000_000
@@ -261,3 +262,69 @@ async def test_operators_elsewhere_need_their_token(tmp_path, site_token):
         assert (await client.get("/v1/incidents", headers=wrong)).status == 401
         assert (await client.get("/healthz")).status == 200
         assert (await client.post("/v1/batches", data=wire(), headers=wrong)).status == 200
+
+
+def a_scan(agent, host=66):
+    """Two hundred shut doors in two seconds."""
+    rows = [
+        a_row(
+            time=NOW - 10_000_000 + port * 10_000,
+            start=NOW - 10_000_000 + port * 10_000 - 1000,
+            flow_id=port,
+            state=FlowState.END,
+            conn_state=ConnState.REJ,
+            orig_h=pack_address(f"192.168.77.{host}"),
+            resp_h=pack_address("192.168.77.2"),
+            orig_p=40_000 + port,
+            resp_p=port,
+            proto=6,
+            orig_flags=2,
+            resp_flags=20,
+            orig_pkts=1,
+            resp_pkts=1,
+            local_orig=1,
+            local_resp=1,
+        )
+        for port in range(1, 201)
+    ]
+    return wire(agent=agent, rows=rows)
+
+
+async def the_incident(client, query, true):
+    async with asyncio.timeout(100):
+        while True:
+            found = await (await client.get(f"/v1/incidents{query}")).json()
+            if found and true(found[0]):
+                return found[0]
+
+
+async def test_a_scan_becomes_an_incident_and_an_answer_closes_it(client):
+    await post(client, a_scan("desk"))
+    finding = await the_incident(client, "?open=1", lambda f: f["severity_id"] >= 3)
+    assert finding["finding_info"]["types"] == ["scan"]
+    assert finding["evidences"][0]["src_endpoint"]["ip"] == "192.168.77.66"
+    assert await (await client.get("/v1/incidents?site=clinic")).json() == []
+    assert "192.168.77.66" in await (await client.get("/")).text()
+
+    uid = finding["finding_info"]["uid"]
+    response = await client.post(f"/v1/incidents/{uid}/verdict", json={"verdict": "normal"})
+    assert (response.status, await response.json()) == (200, {"durable": True})
+    answered = await the_incident(client, "", lambda f: f["status"] != "New")
+    assert (answered["status"], answered["finding_info"]["uid"]) == ("Suppressed", uid)
+    assert await (await client.get("/v1/incidents?open=1")).json() == []
+
+
+async def test_browsers_hear_of_an_incident_as_it_happens(client):
+    async with client.get("/events") as events:
+        await post(client, a_scan("desk"))
+        async with asyncio.timeout(100):
+            async for line in events.content:
+                if line.startswith(b"data:") and b"bakery" in line:
+                    break
+    assert b"create" in line
+
+
+async def test_what_is_in_hand_is_bounded(client, monkeypatch):
+    monkeypatch.setattr("dijkwacht_collector.intake.MAX_BYTES_IN_HAND", 10)
+    status, refusal = await post(client, wire())
+    assert (status, refusal.reason) == (503, "busy")
