@@ -105,7 +105,7 @@ def _weight(port, proto, inside, median):  # type: ignore[no-untyped-def]
         return 0.03
     if port in (80, 443):
         # updaters, clouds and telemetry are as regular, but call every few minutes and no oftener
-        return max(0.05, min(0.5, 2.5 / median))
+        return max(0.05, min(0.5, 1.0 / median))
     if proto == _UDP:
         return 0.1  # calls, games and tunnels keep their way through a router open
     return 1.0

@@ -55,7 +55,7 @@ class Bruteforce(RowDetector):
         "alike": ("f4", ()),
     }
 
-    half_life_s = 300.0
+    half_life_s = 180.0
     """Guessing goes on for minutes; a page load is over in seconds."""
     small_bytes = 8000.0
     """A login takes a few kilobytes at most, keys and banners included."""
@@ -99,7 +99,7 @@ def _login(port):  # type: ignore[no-untyped-def]
         8086, 8443, 8883, 8888, 9090, 9100, 10050, 10051,
     ):  # fmt: skip
         return 0.01
-    return 0.5
+    return 0.35
 
 
 @njit(cache=True, nogil=True)

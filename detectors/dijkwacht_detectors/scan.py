@@ -144,7 +144,9 @@ def _knock(  # type: ignore[no-untyped-def]  # noqa: PLR0911  # one line a rule
         if 33434 <= resp_p <= 33600:
             return 0.1  # traceroute's ports
         # games, calls and peer-to-peer try servers outside that way and expect silence
-        return 1.0 if local_resp else 0.25
+        if local_resp:
+            return 1.0
+        return 0.05 if _is_peer(resp_p) else 0.25
     if proto in (_ICMP, _ICMP6):
         if orig_p != 128 if proto == _ICMP6 else orig_p not in (8, 13, 17):
             return -1.0
@@ -223,7 +225,7 @@ def _fold(  # type: ignore[no-untyped-def]
         host_share, port_share = min(1.0, hosts[e, h] / f), min(1.0, ports[e, p] / f)
         order = 1.0
         if not local_resp[i]:
-            order = min(1.0, max(0.1, 2.0 * max(host_share, port_share) - 0.4))
+            order = min(1.0, max(0.05, 2.0 * max(host_share, port_share) - 0.4))
         failed_share = f / (f + 0.5 * answered[e])
         scores[i] = math.log2(1.0 + f * failed_share * order)
         facts[i, 0], facts[i, 1], facts[i, 2], facts[i, 3] = f, failed_share, host_share, port_share

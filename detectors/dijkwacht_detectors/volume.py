@@ -3,8 +3,8 @@
 Looks at each part of each flow: what moved, how fast, where to, and how that compares with what its
 originator sent in the last ten minutes and on an ordinary day. An isolation forest, trained by
 scikit-learn in a process of its own on rows it will not score, says how far such a row stands
-apart. The score is log₂ of how rare that is (−log₁₀ of the share of held-out rows at least as strange)
-times how many doublings of the machine's habit have gone out lately.
+apart from others. The score is how many doublings of the machine's habit have gone out lately (log₂), in full
+where at most one row of a hundred stands apart as far, less where more do.
 
 Limits: it has no opinion before a forest has been trained on the site's own rows. What leaves slowly,
 within the habit, or inside the site is not its business.
@@ -58,6 +58,8 @@ class Volume(RowDetector):
 
     short_s = 600.0
     long_s = 86400.0
+    least_mib = 20.0
+    """Nobody minds twice as much of less than this in ten minutes."""
     trees = 64
     rows_each = 256
     fewest_rows = 512
@@ -78,7 +80,7 @@ class Volume(RowDetector):
             rows["resp_bytes"], rows["local_orig"], rows["local_resp"], state["last"],
             state["short"], state["long"], state["begun"], state["samples"],
             state["samples_seen"],
-            self.short_s * 1e6, self.long_s * 1e6, features, facts,
+            self.short_s * 1e6, self.long_s * 1e6, self.least_mib, features, facts,
         )  # fmt: skip
         if self.forest is not None:
             _rarity(self.forest.score(features), self.forest.tail, scores, facts)
@@ -125,7 +127,7 @@ def _log(value):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _features(  # type: ignore[no-untyped-def]
     time, slot, fresh, part, start, resp_p, proto, orig_pkts, resp_pkts, orig_bytes, resp_bytes,
-    local_orig, local_resp, last, short, long, begun, samples, samples_seen, short_life, long_life, out,
+    local_orig, local_resp, last, short, long, begun, samples, samples_seen, short_life, long_life, least, out,
     facts,
 ):  # fmt: skip
     for i in range(len(time)):
@@ -159,7 +161,7 @@ def _features(  # type: ignore[no-untyped-def]
         out[i, 6] = _log(begun[e])
         out[i, 7] = 0.0 if port in (53, 80, 123, 443) else (1.0 if port < 1024 else 2.0)
         out[i, 8] = (2.0 if outward else 0.0) + (1.0 if proto[i] == 6 else 0.0)
-        excess = short[e] / (habit + 1.0) if outward else 0.0
+        excess = short[e] / (habit + least) if outward else 0.0
         facts[i, 0], facts[i, 1], facts[i, 2] = short[e], habit, excess
         # a reservoir: each row so far is as likely to be kept, and which is decided by its number
         n = samples_seen[0]
@@ -175,5 +177,6 @@ def _rarity(strange, tail, scores, facts):  # type: ignore[no-untyped-def]
     for i in range(len(strange)):
         above = m - np.searchsorted(tail, strange[i])
         rare = -math.log10((above + 0.5) / (m + 0.5))
-        scores[i] = math.log2(1.0 + rare * math.log2(1.0 + facts[i, 2]))
+        # as many doublings above the habit, if the row itself stands apart from others
+        scores[i] = math.log2(1.0 + facts[i, 2]) * min(1.0, 0.5 * rare)
         facts[i, 2] = rare
