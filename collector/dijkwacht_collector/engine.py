@@ -31,7 +31,7 @@ from dijkwacht_records.wire import read_checked
 
 STEP_ROWS: Final = 8192
 """Rows folded at once: enough to be cheap, few enough to stay in the cache."""
-CHECKPOINT_VERSION: Final = 1
+CHECKPOINT_VERSION: Final = 2
 _DAY_US: Final = 86_400_000_000
 _AGENT_TABLE: Final = TABLES.index(AGENT)
 

@@ -2,7 +2,8 @@
 
 A site never holds more than its share: past it, one of eight entities in turn, the one silent for
 longest, makes room. All that decides about a site's entities is in that site's own rows, so what
-other sites do, and how rows are cut into batches, changes nothing.
+other sites do, and how rows are cut into batches, changes nothing. A site that makes up addresses
+whose mix equals another site's finds its own slot all the same.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class Entities:
         self._buckets = np.zeros(1024, np.int32)  # slot + 1, 0 is free
         self._keys = np.zeros(256, np.uint64)
         self._seen = np.zeros(256, np.int64)
+        self._owners = np.zeros(256, np.int32)  # each slot's site
         self._next = np.zeros(256, np.int32)  # ring of a site's slots
         self._counts = np.zeros(16, np.int32)
         self._hands = np.full(16, -1, np.int32)
@@ -41,28 +43,29 @@ class Entities:
         """Return ``slot`` int32[n] and ``fresh`` bool[n] for rows in order, making room as needed."""
         n = len(site)
         slot, fresh = np.empty(n, np.int32), np.empty(n, np.bool_)
-        if n:
-            self._make_room(n, int(site.max()) + 1)
-            self.used = _resolve(
-                site, key, time, self.per_site, self.forget_after_us, self.used,
-                self._buckets, self._keys, self._seen, self._next, self._counts, self._hands,
-                slot, fresh,
+        done = 0
+        while done < n:
+            self._make_room(int(site.max()) + 1)
+            self.used, done = _resolve(
+                site, key, time, done, self.per_site, self.forget_after_us, self.used,
+                self._buckets, self._keys, self._seen, self._owners, self._next, self._counts,
+                self._hands, slot, fresh,
             )  # fmt: skip
         return slot, fresh
 
-    def _make_room(self, rows: int, sites: int) -> None:
+    def _make_room(self, sites: int) -> None:
+        """Have a slot free at least. State arrays follow: so only what is used makes them grow."""
         if sites > len(self._counts):
             size = 2 * sites
             self._counts = _grown(self._counts, size, 0)
             self._hands = _grown(self._hands, size, -1)
-        wanted = self.used + rows
-        if wanted > len(self._keys):
-            size = max(2 * len(self._keys), wanted)
+        if self.used == len(self._keys):
+            size = 2 * self.used
             self._keys = _grown(self._keys, size, 0)
             self._seen = _grown(self._seen, size, 0)
+            self._owners = _grown(self._owners, size, 0)
             self._next = _grown(self._next, size, 0)
-        if wanted * 2 > len(self._buckets):
-            self._buckets = np.zeros(1 << int(wanted * 4 - 1).bit_length(), np.int32)
+            self._buckets = np.zeros(4 * size, np.int32)  # at least half of it stays free
             _rehash(self._buckets, self._keys, self.used)
 
 
@@ -101,11 +104,11 @@ def _rehash(buckets, keys, used):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _remove(buckets, keys, key):  # type: ignore[no-untyped-def]
+def _remove(buckets, keys, slot):  # type: ignore[no-untyped-def]
     mask = np.uint64(len(buckets) - 1)
     one = np.uint64(1)
-    at = key & mask
-    while keys[buckets[at] - 1] != key:
+    at = keys[slot] & mask
+    while buckets[at] != slot + 1:
         at = (at + one) & mask
     hole, probe = at, (at + one) & mask
     while buckets[probe]:
@@ -122,12 +125,14 @@ def _resolve(  # type: ignore[no-untyped-def]
     site,
     key,
     time,
+    done,
     per_site,
     forget_after,
     used,
     buckets,
     keys,
     seen,
+    owners,
     ring,
     counts,
     hands,
@@ -136,21 +141,23 @@ def _resolve(  # type: ignore[no-untyped-def]
 ):
     mask = np.uint64(len(buckets) - 1)
     one = np.uint64(1)
-    for i in range(len(site)):
+    for i in range(done, len(site)):
         k, t, s = key[i], time[i], site[i]
         at = k & mask
         found = -1
         while buckets[at]:
-            if keys[buckets[at] - 1] == k:
-                found = buckets[at] - 1
+            here = buckets[at] - 1
+            if keys[here] == k and owners[here] == s:
+                found = here
                 break
             at = (at + one) & mask
         if found >= 0:
             fresh[i] = t - seen[found] > forget_after
         else:
-            fresh[i] = True
             hand = hands[s]
             if counts[s] < per_site:
+                if used == len(keys):
+                    return used, i
                 found = used
                 used += 1
                 counts[s] += 1
@@ -166,14 +173,16 @@ def _resolve(  # type: ignore[no-untyped-def]
                     look = ring[look]
                     if seen[look] < seen[found]:
                         found = look
-                _remove(buckets, keys, keys[found])
+                _remove(buckets, keys, found)
                 at = k & mask
                 while buckets[at]:
                     at = (at + one) & mask
+            fresh[i] = True
             hands[s] = ring[found]
             keys[found] = k
+            owners[found] = s
             buckets[at] = found + 1
             seen[found] = t
         seen[found] = max(seen[found], t)
         slot[i] = found
-    return used
+    return used, len(site)

@@ -72,3 +72,23 @@ def test_mix_spreads_and_is_stable():
     values = {int(mix(a, b)) for a in range(200) for b in range(200)}
     assert len(values) == 40_000
     assert int(mix(1, 2)) == int(mix(1, 2))
+
+
+def test_equal_mixes_of_two_sites_are_two_entities():
+    """Whoever knows how keys are mixed can make up an address whose mix is another site's."""
+    table = Entities(per_site=4, forget_after_us=10**9)
+    sites = np.array([0, 1, 0, 1], np.int32)
+    slots, fresh = table.resolve(sites, np.full(4, 99, np.uint64), np.arange(4))
+    assert fresh.tolist() == [True, True, False, False]
+    assert slots[0] == slots[2] != slots[1] == slots[3]
+    for at in range(20):  # a site that makes room removes its own
+        table.resolve(np.array([1], np.int32), np.array([at], np.uint64), np.array([at + 9]))
+    assert not table.resolve(sites[:1], np.full(1, 99, np.uint64), np.array([40]))[1][0]
+
+
+def test_only_entities_take_room_not_rows():
+    table = Entities(per_site=1, forget_after_us=10**9)
+    resolve(table, [0] * 65_535, [5] * 65_535, [0] * 65_535)
+    assert table.capacity == 256
+    resolve(table, list(range(300)), [5] * 300, [0] * 300)
+    assert (table.used, table.capacity) == (300, 512)
