@@ -13,7 +13,7 @@ Slow guessing, less than one in a minute, stays below ordinary mail polling.
 >>> calls = [{"time": i * 500_000, "resp_p": 22, "conn_state": 3, "orig_pkts": 12, "resp_pkts": 13,
 ...           "orig_bytes": 1500, "resp_bytes": 1700} for i in range(64)]
 >>> float(score_rows(Bruteforce(), calls)[-1].round(1))
-5.7
+5.6
 """
 
 from __future__ import annotations

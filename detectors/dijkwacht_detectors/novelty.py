@@ -1,6 +1,7 @@
 """Was this seen before? Two small Bloom filters an entity, the older of which is dropped in time.
 
-Answers "new" for something that was seen long ago, and "seen" for one in thirty that was not.
+Answers "new" for something that was seen long ago, and "seen" for up to one in five that was not:
+what counts new things counts a little low, which a logarithm forgives.
 State fields: ``seen`` ``("u8", (2, 16))`` and ``held`` ``("i4", ())``; both 0 when an entity is fresh.
 """
 

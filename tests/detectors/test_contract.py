@@ -1,0 +1,85 @@
+"""Every shipped detector keeps the contract, and the suite notices one that does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dijkwacht_collector.calibration import load_calibration
+from dijkwacht_collector.policy import DetectorPolicy
+from dijkwacht_detectors.api import RowDetector
+from dijkwacht_detectors.checks import check_detector, sample_rows, score_rows
+from dijkwacht_detectors.discover import shipped_detectors
+from dijkwacht_detectors.scan import Scan
+
+DETECTORS = shipped_detectors()
+NAMES = [detector.name for detector in DETECTORS]
+
+
+@pytest.mark.parametrize("detector", DETECTORS, ids=NAMES)
+def test_it_keeps_the_contract(detector):
+    check_detector(type(detector)())
+
+
+@pytest.mark.parametrize("detector", DETECTORS, ids=NAMES)
+def test_it_is_handed_only_what_it_reads(detector):
+    rows = sample_rows(detector.table, 50, seed=3)
+    hidden = [
+        {k: v for k, v in row.items() if k in {*detector.reads, "time", "site"}} for row in rows
+    ]
+    assert len(score_rows(detector, hidden)) == len(rows)
+
+
+@pytest.mark.parametrize("detector", DETECTORS, ids=NAMES)
+def test_its_calibration_was_learned(detector):
+    table = load_calibration(detector.name)
+    assert table.detector == detector.name
+    assert table.version > 0
+    assert np.all(np.diff(table.grid) > 0)
+    assert np.all(np.diff(table.rates) <= 0)
+    assert len(table.scores) <= 64
+    assert table.per_week[-1] <= 1e-8
+    policy = DetectorPolicy(table, 1 / len(DETECTORS))
+    policy.make_room(1, 1)
+    assert np.isfinite(policy.threshold[0])
+
+
+class Broken(Scan):
+    """A scan detector that keeps something outside of its state.
+
+    >>> 1 + 1
+    2
+    """
+
+    def __init__(self):
+        self.calls = 0
+
+    def fold(self, rows, state, scores, facts):
+        super().fold(rows, state, scores, facts)
+        self.calls += 1
+        scores += self.calls
+
+
+def test_the_suite_notices_memory_outside_of_the_state():
+    Broken.name = Broken.__module__.rpartition(".")[2]
+    with pytest.raises(AssertionError, match=r"restart|site|step"):
+        check_detector(Broken())
+
+
+def test_the_suite_notices_a_missing_example():
+    class Silent(Scan):
+        """Without an example."""
+
+        __module__ = "dijkwacht_detectors.decay"
+        name = "decay"
+
+    with pytest.raises(AssertionError, match="example"):
+        check_detector(Silent())
+
+
+def test_row_detectors_score_a_row_before_they_learn_it():
+    for detector in DETECTORS:
+        if isinstance(detector, RowDetector):
+            rows = sample_rows(detector.table, 200, seed=5)
+            some = score_rows(detector, rows[:100])
+            assert some.tobytes() == score_rows(detector, rows)[:100].tobytes(), detector.name

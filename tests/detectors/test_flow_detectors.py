@@ -1,0 +1,180 @@
+"""What attacks score against what ordinary programs score, flow by flow."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dijkwacht_detectors.amplification import Amplification
+from dijkwacht_detectors.beacon import Beacon
+from dijkwacht_detectors.bruteforce import Bruteforce
+from dijkwacht_detectors.checks import Stage, score_rows
+from dijkwacht_detectors.flood import Flood
+from dijkwacht_detectors.forged_flood import ForgedFlood
+from dijkwacht_detectors.scan import Scan
+from dijkwacht_records.tables import ConnState, FlowState
+
+SECOND = 1_000_000
+REJ, S0, SF, RSTO = ConnState.REJ, ConnState.S0, ConnState.SF, ConnState.RSTO
+OPEN, END = FlowState.OPEN, FlowState.END
+
+
+def top(detector, rows):
+    scores = score_rows(detector, rows)
+    return float(np.nanmax(scores)) if not np.isnan(scores).all() else 0.0
+
+
+def knocks(count, **values):
+    row = {"conn_state": REJ, "resp_pkts": 1, "local_resp": 1} | values
+    return [row | {"time": n * 100_000, "resp_p": 1 + n} for n in range(count)]
+
+
+def test_scan_grows_with_the_doors_tried():
+    assert top(Scan(), knocks(200)) > top(Scan(), knocks(50)) > top(Scan(), knocks(5)) > 0
+
+
+def test_scan_counts_a_door_once():
+    same = [row | {"resp_p": 22} for row in knocks(200)]
+    assert top(Scan(), same) <= 1.0
+
+
+def test_scan_does_not_count_a_failure_twice_when_it_comes_in_parts():
+    opened = [row | {"state": OPEN, "conn_state": S0, "resp_pkts": 0} for row in knocks(40)]
+    ended = [
+        row | {"part": 1, "state": END, "time": row["time"] + 60 * SECOND, "orig_pkts": 0}
+        for row in opened
+    ]
+    assert np.nanmax(score_rows(Scan(), opened + ended)) == np.nanmax(score_rows(Scan(), opened))
+
+
+def test_scan_forgives_an_answer_that_came_late():
+    slow = []
+    for row in knocks(40):
+        slow.append(row | {"state": OPEN, "conn_state": S0, "resp_pkts": 0})
+        slow.append(row | {"part": 1, "state": END, "conn_state": SF, "resp_flags": 18})
+    assert top(Scan(), slow) < 2.0
+
+
+def test_scan_minds_browsing_little():
+    pages = [
+        {"time": n * SECOND, "resp_h": 1000 + n, "resp_p": 443, "conn_state": SF, "resp_pkts": 9,
+         "orig_bytes": 900, "resp_bytes": 20_000} for n in range(300)
+    ]  # fmt: skip
+    dead = [row | {"conn_state": S0, "resp_pkts": 0, "orig_bytes": 0, "resp_bytes": 0,
+                   "resp_h": 5000 + n} for n, row in enumerate(pages[::30])]  # fmt: skip
+    mixed = sorted(pages + dead, key=lambda row: row["time"])
+    assert top(Scan(), mixed) < 2.5
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"resp_h": 0xE00000FB, "proto": 17},  # multicast
+        {"proto": 1, "orig_p": 3},  # errors that say a door is shut
+        {"proto": 17, "orig_p": 53, "resp_pkts": 0},  # answers whose question was not seen
+    ],
+)
+def test_scan_takes_no_notice(values):
+    rows = [row | {"resp_p": 2000 + n} | values for n, row in enumerate(knocks(100))]
+    assert top(Scan(), rows) == 0.0
+
+
+def test_scan_remembers_for_hours():
+    slow = [row | {"time": n * 60 * SECOND, "conn_state": S0} for n, row in enumerate(knocks(120))]
+    assert top(Scan(), slow) > 5.5
+
+
+def logins(count, **values):
+    row = {"resp_p": 22, "conn_state": SF, "orig_pkts": 14, "resp_pkts": 15, "orig_bytes": 1700,
+           "resp_bytes": 2000} | values  # fmt: skip
+    return [row | {"time": n * SECOND, "start": n * SECOND - 500_000} for n in range(count)]
+
+
+def test_bruteforce_at_any_port_but_less_where_programs_poll():
+    ssh, other, web = (top(Bruteforce(), logins(100, resp_p=p)) for p in (22, 902, 443))
+    assert ssh > other > 3.5
+    assert web < 1.5
+
+
+def test_bruteforce_minds_large_or_differing_connections_little():
+    large = logins(100, resp_bytes=400_000)
+    differing = [row | {"resp_bytes": 100 * 2 ** (n % 11)} for n, row in enumerate(logins(100))]
+    assert top(Bruteforce(), large) < 1.0
+    assert top(Bruteforce(), differing) < top(Bruteforce(), logins(100)) - 0.5
+
+
+def test_bruteforce_sees_guesses_that_come_in_parts():
+    rows = []
+    for row in logins(60):
+        rows.append(row | {"state": OPEN, "conn_state": ConnState.S1})
+        rows.append(row | {"state": END, "part": 1, "orig_bytes": 0, "resp_bytes": 52})
+    assert top(Bruteforce(), rows) > 4.0
+
+
+def calls(gaps, **values):
+    row = {"resp_p": 4444, "orig_bytes": 300, "resp_bytes": 200} | values
+    starts = np.cumsum(np.array(gaps) * SECOND).astype(int).tolist()
+    return [row | {"time": at, "start": at} for at in starts]
+
+
+def test_beacon_prefers_the_regular():
+    draw = np.random.default_rng(1)
+    even = top(Beacon(), calls([60.0] * 100))
+    half = top(Beacon(), calls(60 * draw.uniform(0.5, 1.5, 100)))
+    chance = top(Beacon(), calls(draw.exponential(60, 100)))
+    assert even > half > chance + 2.0
+
+
+def test_beacon_minds_updaters_and_clocks_little():
+    even = [300.0] * 200
+    assert top(Beacon(), calls(even, resp_p=443)) < top(Beacon(), calls(even)) - 3.0
+    assert top(Beacon(), calls(even, resp_p=123, proto=17)) < 5.0
+    assert top(Beacon(), calls(even, local_resp=1)) < 6.0
+
+
+def syns(count, **values):
+    row = {"resp_p": 80, "conn_state": S0, "resp_h": 5} | values
+    return [row | {"time": n * 1000, "orig_h": 0x30000000 + n} for n in range(count)]
+
+
+def test_flood_tells_a_flood_from_a_scan():
+    scan = [row | {"orig_h": 9, "resp_p": n} for n, row in enumerate(syns(2000))]
+    assert top(Flood(), syns(2000)) > 10.0
+    assert top(Flood(), [row | {"orig_h": 9} for row in syns(2000)]) > 10.0
+    assert top(Flood(), scan) < 4.0
+
+
+def test_flood_does_not_mind_a_download_or_a_call():
+    download = [{"time": n * 15 * SECOND, "part": n, "state": 1, "conn_state": 2, "resp_p": 443,
+                 "orig_pkts": 9000, "resp_pkts": 30_000, "orig_bytes": 4_000_000, "resp_bytes": 40_000_000,
+                 } for n in range(40)]  # fmt: skip
+    assert top(Flood(), download) < 1.0
+
+
+def test_amplification_wants_many_sources():
+    row = {"resp_p": 123, "proto": 17, "orig_pkts": 0, "resp_pkts": 1, "resp_bytes": 480}
+    many = [row | {"time": n * 1000, "resp_h": 100 + n} for n in range(1000)]
+    one = [row | {"time": n * 1000, "resp_h": 100} for n in range(1000)]
+    asked = [row | {"orig_pkts": 1} for row in many]
+    assert top(Amplification(), many) > top(Amplification(), one) + 2.0
+    assert top(Amplification(), asked) == 0.0
+
+
+def test_forged_flood_is_between_strangers():
+    strangers = [
+        row | {"local_orig": 0, "resp_h": 0x50000000 + n} for n, row in enumerate(syns(500))
+    ]
+    ours = [row | {"local_resp": 1} for row in strangers]
+    assert top(ForgedFlood(), strangers) > 7.0
+    assert top(ForgedFlood(), ours) == 0.0
+
+
+def test_a_score_justifies_itself():
+    stage = Stage(Scan())
+    scores, facts = stage.feed(knocks(100))
+    told = dict(zip(Scan.facts, facts[-1], strict=True))
+    assert told["failed_targets"] == pytest.approx(100, rel=0.1)
+    assert told["host_share"] == pytest.approx(1.0)
+    words = Scan().explain(told | {"score": float(scores[-1])})
+    assert "{dst}" in words.title_en
+    assert "{dst}" in words.title_nl

@@ -1,0 +1,101 @@
+"""ARP, DHCP and machines' own metrics: attacks against what happens in any office."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dijkwacht_detectors.arp_spoof import ArpSpoof
+from dijkwacht_detectors.arp_sweep import ArpSweep
+from dijkwacht_detectors.checks import score_rows
+from dijkwacht_detectors.dhcp_flood import DhcpFlood
+from dijkwacht_detectors.system import System
+from dijkwacht_records.addresses import pack_address
+
+SECOND = 1_000_000
+GATEWAY, VICTIM = 1, 20
+NOBODY = pack_address("0.0.0.0")  # who has no address yet
+ROUTER, THIEF, DESK = 0x111111, 0x666666, 0x202020
+
+
+def top(detector, rows):
+    scores = score_rows(detector, sorted(rows, key=lambda row: row["time"]))
+    return float(np.nanmax(scores)) if not np.isnan(scores).all() else 0.0
+
+
+def arp(time, op, mac, sender, target, **values):
+    return {"time": int(time * SECOND), "op": op, "eth_src": mac, "sender_mac": mac,
+            "sender_h": sender, "target_h": target} | values  # fmt: skip
+
+
+def ordinary(count=40):
+    rows = []
+    for n in range(count):
+        rows.append(arp(30 * n, 1, DESK, VICTIM, GATEWAY))
+        rows.append(arp(30 * n + 0.001, 2, ROUTER, GATEWAY, VICTIM))
+    return rows
+
+
+def test_questions_and_their_answers_are_nothing():
+    assert top(ArpSpoof(), ordinary()) == 0.0
+
+
+def test_poisoning_in_both_directions():
+    poison = []
+    for n in range(30):
+        poison.append(arp(100 + 2 * n, 2, THIEF, GATEWAY, VICTIM))
+        poison.append(arp(100 + 2 * n, 2, THIEF, VICTIM, GATEWAY))
+    assert top(ArpSpoof(), ordinary() + poison) > 6.0
+
+
+def test_a_first_answer_to_a_machine_that_was_just_looked_up():
+    rows = [
+        arp(1, 1, THIEF, 66, VICTIM),
+        arp(1.1, 2, DESK, VICTIM, 66),
+        arp(1.2, 2, THIEF, GATEWAY, VICTIM),
+    ]
+    assert top(ArpSpoof(), rows) > 2.4
+
+
+def test_cables_leases_and_failovers():
+    cable = [arp(n, 2, DESK, VICTIM, VICTIM) for n in range(3)]
+    lease = [arp(0, 1, DESK, VICTIM, GATEWAY), arp(7200, 1, 0x303030, VICTIM, GATEWAY)]
+    probes = [arp(n, 1, DESK + n, NOBODY, VICTIM) for n in range(9)]
+    for rows in (cable, lease, probes):
+        assert top(ArpSpoof(), rows) < 1.5
+
+
+def test_a_sweep_against_a_machine_with_business():
+    sweep = [arp(0.1 * n, 1, THIEF, 66, n) for n in range(100, 250)]
+    business = [arp(10 * n, 1, DESK, VICTIM, 1 + n % 6) for n in range(500)]
+    assert top(ArpSweep(), sweep) > 6.5
+    assert top(ArpSweep(), business) < 3.0
+
+
+def test_dhcp_starvation_against_a_morning_at_the_office():
+    def ask(time, mac, kind):
+        return {"time": int(time * SECOND), "client_mac": mac, "msg_type": kind}
+
+    starving = [ask(0.1 * n, 0xAA0000 + 7 * n, 1) for n in range(300)]
+    morning = [ask(60 * n, 0xBB0000 + n, kind) for n in range(25) for kind in (1, 3)]
+    assert top(DhcpFlood(), starving) > 7.0
+    assert top(DhcpFlood(), morning) < 4.0
+
+
+def samples(values, metric="cpu_ratio"):
+    return [{"time": n * SECOND, "metric": metric, "value": v} for n, v in enumerate(values)]
+
+
+def test_one_peak_is_nothing_and_a_minute_of_them_is():
+    rest = [0.05, 0.08, 0.12, 0.07] * 30
+    assert top(System(), samples([*rest, 1.0, *rest])) < 3.5
+    assert top(System(), samples(rest + [1.0] * 60)) > 8.0
+
+
+def test_amounts_are_held_against_amounts():
+    rest = [1e5, 3e5, 2e5, 8e4] * 30
+    assert top(System(), samples([v * 3 for v in rest] + [9e5] * 20, "net_out_bytes")) < 3.0
+    assert top(System(), samples(rest + [5e8] * 60, "net_out_bytes")) > 6.0
+
+
+def test_a_sensor_that_says_nothing_sensible_is_passed_over():
+    assert top(System(), samples([float("nan"), float("inf"), -float("inf")] * 50)) == 0.0

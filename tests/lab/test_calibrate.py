@@ -1,0 +1,61 @@
+"""Calibration tables: what was counted is kept, what was not is a straight line, and it is careful."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dijkwacht_lab.calibrate import EXPECTED, LOWEST_RATE, STRONGEST, Hours, fit, listen
+from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
+
+WEEK = 168
+
+
+def rate(table, score):
+    return float(np.interp(score, table.grid, table.rates))
+
+
+def hours(peaks, weeks=4):
+    return Hours({"scan": list(peaks)}, weeks * WEEK)
+
+
+def test_scores_rise_and_rates_fall_to_the_end():
+    table = fit("scan", hours(np.random.default_rng(1).exponential(1.0, 300)), "a test")
+    assert np.all(np.diff(table.grid) > 0)
+    assert np.all(np.diff(table.rates) <= 0)
+    assert len(table.scores) == 64
+    assert table.rates[-1] <= LOWEST_RATE * 1.01
+    assert table.rates[0] <= WEEK
+
+
+def test_nothing_is_called_rarer_than_it_was_seen_to_be():
+    peaks = [*np.linspace(0.1, 2.0, 100), 9.0]
+    table = fit("scan", hours(peaks), "a test")
+    assert rate(table, 8.5) >= 0.25
+
+
+def test_a_detector_that_never_spoke_begins_with_what_is_imagined():
+    table = fit("scan", hours([]), "a test")
+    anchor, per_week = EXPECTED["scan"]
+    assert rate(table, anchor) >= per_week
+
+
+def test_busier_hours_move_the_line():
+    quiet = fit("scan", hours(np.linspace(0.1, 1.0, 2 * STRONGEST)), "")
+    busy = fit("scan", hours(np.linspace(0.1, 5.0, 2 * STRONGEST)), "")
+    assert rate(busy, 5.0) > 10 * rate(quiet, 5.0)
+
+
+def test_hours_are_listened_to_one_by_one():
+    rows = office_rows(5, 4, WORKING_MORNING, 3 * 3_600_000_000)
+    heard = listen(rows)
+    assert 3 <= heard.hours <= 4
+    assert set(heard.peaks) == set(EXPECTED), "every detector is there"
+    assert all(len(peaks) <= heard.hours for peaks in heard.peaks.values())
+    assert heard.peaks["scan"] != []
+
+
+def test_to_listen_changes_nothing_when_there_is_nothing():
+    heard = listen([])
+    assert heard.hours == 0
+    assert heard.peaks["scan"] == pytest.approx([])
