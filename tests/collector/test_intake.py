@@ -328,3 +328,18 @@ async def test_what_is_in_hand_is_bounded(client, monkeypatch):
     monkeypatch.setattr("dijkwacht_collector.intake.MAX_BYTES_IN_HAND", 10)
     status, refusal = await post(client, wire())
     assert (status, refusal.reason) == (503, "busy")
+
+
+async def test_ten_agents_send_a_thousand_batches_each(client, tmp_path):
+    async def send(agent):
+        for seq in range(1000):
+            answer = await client.post("/v1/batches", data=wire(seq=seq, agent=agent))
+            assert answer.status == 200
+            answer.release()
+
+    await asyncio.gather(*(send(f"agent-{number}") for number in range(10)))
+    health = await (await client.get("/healthz")).json()
+    assert health["journal_position"] == 10_000
+    metrics = await (await client.get("/metrics")).text()
+    assert 'dijkwacht_batches_total{site="bakery"} 10000' in metrics
+    assert 'dijkwacht_batches_duplicate_total{site="bakery"} 0' in metrics
