@@ -78,7 +78,7 @@ class ArpSpoof(RowDetector):
             "Een apparaat in uw netwerk doet zich voor als {src}.",
             "It can read and change what others send by way of {src}. Do no banking and enter no "
             "passwords on this network until the device is found; unplug visitors' devices first. "
-            "Was a router or server replaced just now, then this is normal.",
+            "If a router or server was replaced just now, this is normal.",
             "Het kan meelezen met wat anderen via {src} versturen, en dat veranderen. Bankier niet en "
             "typ geen wachtwoorden op dit netwerk tot het apparaat gevonden is; begin met apparaten "
             "van bezoekers. Is er zojuist een router of server vervangen, dan is dit normaal.",

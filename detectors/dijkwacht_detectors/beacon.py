@@ -82,6 +82,8 @@ class Beacon(WindowDetector):
         gap = facts["interval_s"]
         often = f"{gap:.0f} seconds" if gap < 120 else f"{gap / 60:.0f} minutes"
         vaak = f"{gap:.0f} seconden" if gap < 120 else f"{gap / 60:.0f} minuten"
+        if gap < 1.5:
+            often, vaak = "second", "seconde"
         return Explanation(
             f"{{src}} calls {{dst}} about every {often}, as regularly as a clock.",
             f"{{src}} belt ongeveer elke {vaak} met {{dst}}, zo regelmatig als een klok.",

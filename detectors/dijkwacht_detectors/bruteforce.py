@@ -77,8 +77,8 @@ class Bruteforce(RowDetector):
             f"{{src}} is guessing passwords of {{dst}} (port {{port}}): about {many} tries in a few minutes.",
             f"{{src}} raadt wachtwoorden van {{dst}} (poort {{port}}): ongeveer {many} pogingen in enkele minuten.",
             "A program tries one password after the other. Check that the login of {dst} cannot be "
-            "reached from the internet, and that its password is long and used nowhere else. Is {src} "
-            "your own device, then disconnect it: someone may be using it.",
+            "reached from the internet, and that its password is long and used nowhere else. If {src} "
+            "is your own device, disconnect it: someone may be using it.",
             "Een programma probeert het ene wachtwoord na het andere. Zorg dat het inlogscherm van "
             "{dst} niet vanaf internet bereikbaar is en dat het wachtwoord lang is en nergens anders "
             "voor dient. Is {src} uw eigen apparaat, koppel het dan los: mogelijk gebruikt iemand het.",

@@ -67,7 +67,7 @@ class DhcpFlood(RowDetector):
             f"About {many} unknown devices asked your network for an address within minutes.",
             f"Ongeveer {many} onbekende apparaten vroegen binnen enkele minuten om een adres.",
             "So many visitors are unlikely: one device may pretend to be all of them, so that nobody "
-            "else gets in. Was the power out just now, then this is normal. Otherwise disconnect "
+            "else gets in. If the power was out just now, this is normal. Otherwise disconnect "
             "guests' devices until it stops.",
             "Zoveel bezoekers is onwaarschijnlijk: mogelijk doet één apparaat zich voor als al deze, "
             "zodat niemand anders er nog op kan. Was er zojuist een stroomstoring, dan is dit normaal. "

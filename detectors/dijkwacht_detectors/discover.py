@@ -13,6 +13,7 @@ from typing import cast
 
 from dijkwacht_detectors.api import AnyDetector, Detector
 from dijkwacht_records.errors import SettingsError
+from dijkwacht_records.tables import TABLE
 
 _NOT_DETECTORS = {"api", "checks", "discover", "entities"}
 
@@ -29,7 +30,10 @@ def shipped_detectors() -> list[AnyDetector]:
 
 
 def load_detectors(path: Path) -> list[AnyDetector]:
-    """New instances of the detectors in one file. Raises `SettingsError` if it holds none."""
+    """New instances of the detectors in one file.
+
+    Raises `SettingsError` if it holds none, or one that reads what no table has.
+    """
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if not path.is_file() or spec is None or spec.loader is None:
         raise SettingsError(f"{path}: not a Python file")
@@ -39,7 +43,17 @@ def load_detectors(path: Path) -> list[AnyDetector]:
     detectors = _in_module(module)
     if not detectors:
         raise SettingsError(f"{path}: holds no class that is a detector")
+    for detector in detectors:
+        _check_reads(path, detector)
     return detectors
+
+
+def _check_reads(path: Path, detector: AnyDetector) -> None:
+    if detector.table not in TABLE:
+        raise SettingsError(f"{path}: table {detector.table!r}: expected one of {', '.join(TABLE)}")
+    known = {column.name for column in TABLE[detector.table].columns} | {"agent"}
+    if unknown := [name for name in detector.reads if name not in known]:
+        raise SettingsError(f"{path}: reads {unknown[0]!r}, no column of table {detector.table}")
 
 
 def _in_module(module: ModuleType) -> list[AnyDetector]:

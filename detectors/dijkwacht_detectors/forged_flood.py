@@ -69,7 +69,7 @@ class ForgedFlood(RowDetector):
         many = round(facts["senders"])
         return Explanation(
             f"Traffic with forged senders floods from your network: {many} false addresses in seconds.",
-            f"Er stroomt verkeer met vervalste afzenders door uw netwerk: {many} in enkele seconden.",
+            f"Uit uw netwerk stroomt verkeer met vervalste afzenders: {many} valse adressen in enkele seconden.",
             "A device of yours probably takes part in an attack on others. Unplug devices one by one, "
             "cameras and recorders first, until it stops, and have the culprit cleaned.",
             "Waarschijnlijk doet een van uw apparaten mee aan een aanval op anderen. Trek apparaten één "

@@ -75,7 +75,7 @@ class Scan(RowDetector):
         )  # fmt: skip
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
-        """Say whether doors of one machine were tried, or one door of many machines."""
+        """Say whether doors of one machine were tried, or doors of many machines."""
         many = round(facts["failed_targets"])
         meaning = (
             "Someone who knocks on every door wants to know which one opens. If you or your IT "
@@ -95,8 +95,8 @@ class Scan(RowDetector):
                 betekenis,
             )
         return Explanation(
-            f"{{src}} tried to reach about {many} addresses that did not let it in, {{dst}} among them.",
-            f"{{src}} probeerde ongeveer {many} adressen die niet opendeden, waaronder {{dst}}.",
+            f"{{src}} knocked on about {many} doors that stayed shut, of {{dst}} among others.",
+            f"{{src}} voelde aan ongeveer {many} deuren die dicht bleven, onder meer van {{dst}}.",
             meaning,
             betekenis,
         )

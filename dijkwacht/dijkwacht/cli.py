@@ -32,6 +32,29 @@ INTERRUPTED: Final = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code. Errors of the product are one line on stderr."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    name = " ".join(["dijkwacht", *(word for word in words[:1] if word in COMMANDS)])
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+    except DijkwachtError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return UNREADABLE
+    except KeyboardInterrupt:  # while a command is still being imported, too
+        print(f"{name}: stopped", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read us has had enough (head): nothing is wrong, and nothing more can be said.
+        _forget_output()
+        return 0
+    except OSError as error:  # of what a command was told to write to: no such folder, a full disk
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"{name}: {place}{error.strerror or error}", file=sys.stderr)
+        _forget_output()
+        return UNREADABLE
+    return code
+
+
+def _run(words: Sequence[str]) -> int:
     parser = _parser(words)
     args = parser.parse_args(words)
     if args.command is None:
@@ -39,20 +62,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return UNREADABLE
     if args.command != "collect":  # which logs for machines
         log_for_people()
-    try:
-        code: int = importlib.import_module(COMMANDS[args.command][0]).run(args)
-        sys.stdout.flush()
-    except DijkwachtError as error:
-        print(f"dijkwacht {args.command}: {error}", file=sys.stderr)
-        return UNREADABLE
-    except KeyboardInterrupt:
-        print(f"dijkwacht {args.command}: stopped", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read us has had enough (head): nothing is wrong, and nothing more can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    code: int = importlib.import_module(COMMANDS[args.command][0]).run(args)
     return code
+
+
+def _forget_output() -> None:
+    """What still waits for a closed or full output must not fail again when the interpreter ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:

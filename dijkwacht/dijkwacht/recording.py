@@ -93,7 +93,13 @@ class Recorded:
         for path in paths:
             if path.is_dir():
                 within = (p for p in path.rglob("*") if p.is_file())
-                yield from sorted(p for p in within if not p.name.startswith("."))
+                files = sorted(p for p in within if not p.name.startswith("."))
+                if not files:
+                    self.problems.add(str(path), "folder", f"{_WANTED}; it holds no file")
+                yield from files
+            elif path.is_fifo():
+                # Read once to tell what it is, a pipe is empty the second time.
+                self.problems.add(str(path), "start", "a file; this is a pipe (save it first)")
             else:
                 yield path
 

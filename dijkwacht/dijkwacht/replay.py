@@ -132,7 +132,8 @@ def run(args: argparse.Namespace) -> int:
         if pace.shortened:
             tell(f"{pace.shortened} pauses of the recording were cut to {LONGEST_WAIT_S:.0f} s")
         found = len(player.told.incidents)
-        tell(f"{found} incidents in {player.rows:,} rows from {recorded.packets:,} packets")
+        incidents = "1 incident" if found == 1 else f"{found} incidents"
+        tell(f"{incidents} in {player.rows:,} rows from {recorded.packets:,} packets")
     return 0 if recorded.readable else 2
 
 

@@ -20,7 +20,7 @@ from dijkwacht_collector.columns import TICK_US, Arrival, join_columns
 from dijkwacht_collector.host import DetectorHost, Pick
 from dijkwacht_collector.policy import DetectorPolicy, Policy
 from dijkwacht_collector.readers.zeek import row_time
-from dijkwacht_detectors.api import AnyDetector, RowDetector, Scores, SiteDetector, Who
+from dijkwacht_detectors.api import AnyDetector, RowDetector, Rows, Scores, SiteDetector, Who
 from dijkwacht_records import wire
 from dijkwacht_records.addresses import format_address, format_mac
 from dijkwacht_records.errors import DetectorError
@@ -152,7 +152,22 @@ def _overhear(detector: AnyDetector, tell: Callable[[DetectorError], None]) -> N
     else:
         names = ("score", "learn")
     for name in names:
-        setattr(detector, name, _overheard(getattr(detector, name), detector, tell))
+        method = getattr(detector, name)
+        if name == "score_many":
+            method = _one_a_row(method)
+        setattr(detector, name, _overheard(method, detector, tell))
+
+
+def _one_a_row(score_many: Callable[[Rows], Scores]) -> Callable[[Rows], Scores]:
+    @wraps(score_many)
+    def call(window: Rows) -> Scores:
+        scores = score_many(window)
+        if np.shape(scores) != (len(window),):
+            given = "a single value" if np.ndim(scores) == 0 else f"{len(scores)} scores"
+            raise ValueError(f"score_many returned {given} for {len(window)} rows")
+        return scores
+
+    return call
 
 
 def _overheard(

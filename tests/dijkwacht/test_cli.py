@@ -69,3 +69,27 @@ def test_a_reader_that_leaves_is_no_error(scan):
     command = f"{sys.executable} -m dijkwacht.cli flows {scan} | head -n 1"
     done = subprocess.run(["sh", "-c", command], capture_output=True, check=True, text=True)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("to", ["none/rows.jsonl", "none/rows.parquet"])
+def test_what_cannot_be_written_is_one_line(scan, tmp_path, to, capsys):
+    assert cli.main(["flows", str(scan), "--to", str(tmp_path / to)]) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("dijkwacht flows: ")
+    assert "No such file or directory" in last
+
+
+def test_a_full_disk_is_one_line(scan):
+    command = f"{sys.executable} -m dijkwacht.cli flows {scan} > /dev/full"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, check=False, text=True)
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines()[-1] == "dijkwacht flows: No space left on device"
+
+
+def test_ctrl_c_while_a_command_is_imported_is_one_line(monkeypatch, capsys):
+    def interrupted(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.importlib, "import_module", interrupted)
+    assert cli.main(["demo"]) == 130
+    assert capsys.readouterr().err == "dijkwacht demo: stopped\n"

@@ -1,6 +1,7 @@
 """Any mix of captures and logs is one recording."""
 
 import gzip
+import os
 
 import pytest
 
@@ -92,3 +93,16 @@ def test_a_capture_without_one_whole_packet_is_not_readable(tmp_path, scan):
     assert list(recorded.rows()) == []
     assert (recorded.readable, recorded.damaged) == (0, 1)
     assert "expected" in recorded.damage[0]
+
+
+def test_an_empty_folder_is_named(tmp_path):
+    (named,) = Recorded([tmp_path]).problems
+    assert str(named).endswith(
+        "folder: expected packets (pcap, pcapng) or a Zeek log; it holds no file"
+    )
+
+
+def test_a_pipe_is_named_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (named,) = Recorded([tmp_path / "pipe"]).problems
+    assert "this is a pipe" in str(named)

@@ -78,6 +78,12 @@ def test_shipped_detectors_can_be_tried(scan, root, capsys):
             HEAD + '    def score_many(self, window):\n        return window["orig_p"]\n',
             "line 9: KeyError: 'orig_p'",
         ),
+        (
+            HEAD + '    def score_many(self, window):\n        return window["resp_p"][:1]\n',
+            "score_many returned 1 scores for ",
+        ),
+        (GOOD.replace('"resp_p",', '"door",'), "reads 'door', no column of table flows"),
+        (GOOD.replace('"flows"', '"flow"'), "table 'flow': expected one of flows, dns"),
     ],
 )
 def test_mistakes_are_one_line_that_says_where(attempt, capsys, source, said):
