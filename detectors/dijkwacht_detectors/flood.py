@@ -1,13 +1,12 @@
 """Flooding: so much arrives at one machine that ordinary visitors no longer get through.
 
 Looks at what arrives unanswered at each responder, within seconds: new flows to one port, new flows
-from many sources at once (forged ones, or a botnet), packets without end, and answers to questions
-that nobody asked, from the services that amplify (DNS, NTP, SNMP, SSDP, memcached, IKE ...). The
-score is log₂ of that.
+from many sources at once (forged ones, or a botnet), and packets without end. The score is log₂ of
+that; fifty packets a second weigh as much as one new flow.
 
 Limits: one source trying many ports is scanning, and left to `scan`. Large downloads and calls are
-answered or small; a one-way video stream weighs as its packet rate over 200. Answered requests
-count for a tenth, so a flood of whole web requests must be ten times as fierce.
+answered; a camera that streams one way weighs as its packet rate, which is far below a flood's.
+Answered requests count for a tenth, so a flood of whole web requests must be ten times as fierce.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> syns = [{"time": i * 1000, "orig_h": i, "resp_p": 80, "conn_state": 1} for i in range(1, 2001)]
@@ -28,7 +27,8 @@ from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scor
 from dijkwacht_detectors.decay import left
 from dijkwacht_detectors.entities import mix
 
-_TCP, _UDP = 6, 17
+_ICMP, _TCP = 1, 6
+_PACKETS_A_FLOW = 50.0
 _S0, _REJ = 1, 4
 
 
@@ -38,19 +38,18 @@ class Flood(RowDetector):
     name = "flood"
     table = "flows"
     reads = (
-        "part", "orig_h", "resp_h", "orig_p", "resp_p", "proto", "conn_state", "orig_pkts",
-        "resp_pkts", "orig_bytes", "resp_bytes",
+        "part", "start", "orig_h", "resp_h", "resp_p", "proto", "conn_state", "orig_pkts",
+        "resp_pkts", "resp_bytes",
     )  # fmt: skip
     entity: ClassVar[Entity] = "resp"
     kind = "dos"
     technique = "T1498"
     subject: ClassVar[Literal["src", "dst", "mac", "agent"]] = "dst"
-    facts = ("unanswered_flows", "unanswered_packets", "other_sources", "amplified_packets")
+    facts = ("unanswered_flows", "packets_per_s", "other_sources")
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
         "last": ("i8", ()),
         "flows": ("f4", ()),
         "packets": ("f4", ()),
-        "amplified": ("f4", ()),
         "port": ("i4", ()),
         "port_votes": ("f4", ()),
         "source": ("u8", ()),
@@ -63,48 +62,26 @@ class Flood(RowDetector):
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each part that was not answered."""
         _fold(
-            rows.time, rows.slot, rows.fresh, rows["part"], rows["orig_h"], rows["resp_h"],
-            rows["orig_p"], rows["resp_p"], rows["proto"], rows["conn_state"], rows["orig_pkts"],
-            rows["resp_pkts"], rows["orig_bytes"], rows["resp_bytes"], state["last"],
-            state["flows"], state["packets"], state["amplified"], state["port"],
-            state["port_votes"], state["source"], state["source_votes"], self.half_life_s * 1e6,
-            scores, facts,
+            rows.time, rows.slot, rows.fresh, rows["part"], rows["start"], rows["orig_h"],
+            rows["resp_h"], rows["resp_p"], rows["proto"], rows["conn_state"], rows["orig_pkts"],
+            rows["resp_pkts"], rows["resp_bytes"], state["last"], state["flows"],
+            state["packets"], state["port"], state["port_votes"], state["source"],
+            state["source_votes"], self.half_life_s * 1e6, scores, facts,
         )  # fmt: skip
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
-        """Say whether answers nobody asked for arrive, or plain noise."""
-        meaning = (
+        """Say how many new connections came."""
+        many = round(max(facts["unanswered_flows"], facts["packets_per_s"]))
+        return Explanation(
+            f"{{dst}} is flooded with traffic, from {{src}} among others: {many} attempts in seconds.",
+            f"{{dst}} wordt overspoeld met verkeer, onder meer van {{src}}: {many} pogingen in enkele seconden.",
             "Your line or {dst} can become so busy that nothing else works. Ask your internet "
             "provider to filter this traffic: they see where it comes from. Do not pay whoever "
-            "offers to make it stop."
-        )
-        betekenis = (
+            "offers to make it stop.",
             "Uw lijn of {dst} kan zo druk worden dat niets anders meer werkt. Vraag uw "
             "internetprovider dit verkeer te filteren: die ziet waar het vandaan komt. Betaal "
-            "niemand die aanbiedt het te laten stoppen."
+            "niemand die aanbiedt het te laten stoppen.",
         )
-        if facts["amplified_packets"] > facts["unanswered_flows"]:
-            return Explanation(
-                "{dst} is flooded with answers that nobody asked for, from {src} and others.",
-                "{dst} wordt overspoeld met antwoorden waar niemand om vroeg, van {src} en andere.",
-                meaning,
-                betekenis,
-            )
-        return Explanation(
-            "{dst} is flooded with traffic, from {src} among others.",
-            "{dst} wordt overspoeld met verkeer, onder meer van {src}.",
-            meaning,
-            betekenis,
-        )
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _amplifies(port):  # type: ignore[no-untyped-def]
-    """Services over UDP that answer a small question from anyone with a large answer."""
-    return port in (
-        17, 19, 53, 69, 111, 123, 137, 161, 389, 427, 500, 520, 1434, 1900, 3283, 3478, 3702, 4500,
-        5060, 5093, 5683, 10001, 11211, 27960, 30120, 37810,
-    )  # fmt: skip
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -116,15 +93,15 @@ def _is_group(high, low):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _fold(  # type: ignore[no-untyped-def]
-    time, slot, fresh, part, orig_h, resp_h, orig_p, resp_p, proto, conn, orig_pkts, resp_pkts,
-    orig_bytes, resp_bytes, last, flows, packets, amplified, port, port_votes, source,
-    source_votes, half_life, scores, facts,
+    time, slot, fresh, part, start, orig_h, resp_h, resp_p, proto, conn, orig_pkts, resp_pkts,
+    resp_bytes, last, flows, packets, port, port_votes, source, source_votes, half_life, scores,
+    facts,
 ):  # fmt: skip
     for i in range(len(time)):
         e = slot[i]
         if fresh[i]:
             last[e] = time[i]
-            flows[e] = packets[e] = amplified[e] = port_votes[e] = source_votes[e] = 0.0
+            flows[e] = packets[e] = port_votes[e] = source_votes[e] = 0.0
             port[e] = -1
             source[e] = 0
         if _is_group(resp_h[i, 0], resp_h[i, 1]):
@@ -134,25 +111,21 @@ def _fold(  # type: ignore[no-untyped-def]
             kept = left(elapsed, half_life)
             flows[e] *= kept
             packets[e] *= kept
-            amplified[e] *= kept
             port_votes[e] *= kept
             source_votes[e] *= kept
             last[e] = time[i]
         silent = resp_pkts[i] == 0 and resp_bytes[i] == 0
         refused = proto[i] == _TCP and (conn[i] == _S0 or conn[i] == _REJ)
-        if not silent and not refused:
-            if part[i] == 0:
-                flows[e] += 0.1
-            bytes_back = resp_bytes[i]
-            if proto[i] == _UDP and _amplifies(resp_p[i]) and bytes_back > 10 * orig_bytes[i]:
-                amplified[e] += resp_pkts[i] / 20.0
-            elif part[i] > 0:
+        if not silent and not refused and proto[i] != _ICMP:
+            if part[i] > 0:
                 continue
+            flows[e] += 0.1
         else:
-            many = min(max(orig_pkts[i], 1), 1_000_000_000)
-            packets[e] += many / 200.0
-            if proto[i] == _UDP and _amplifies(orig_p[i]) and resp_p[i] >= 1024:
-                amplified[e] += many / 4.0
+            # later parts come every 15 s and hold as much
+            lasted = 15.0 if part[i] > 0 else max(1.0, (time[i] - start[i]) / 1e6)
+            # the first few packets of a flow are an attempt, which is counted below
+            beyond = min(max(orig_pkts[i] - 3, 0), 1_000_000_000)
+            packets[e] += beyond / lasted / _PACKETS_A_FLOW
             if part[i] == 0:
                 flows[e] += 1.0
                 if port[e] == resp_p[i]:
@@ -171,9 +144,5 @@ def _fold(  # type: ignore[no-untyped-def]
                 else:
                     source_votes[e] -= 1.0
         others = max(0.0, flows[e] - source_votes[e])
-        weight = max(port_votes[e], others, packets[e], amplified[e])
-        scores[i] = math.log2(1.0 + weight)
-        facts[i, 0] = flows[e]
-        facts[i, 1] = packets[e] * 200.0
-        facts[i, 2] = others
-        facts[i, 3] = amplified[e] * 4.0
+        scores[i] = math.log2(1.0 + max(port_votes[e], others, packets[e]))
+        facts[i, 0], facts[i, 1], facts[i, 2] = flows[e], packets[e] * _PACKETS_A_FLOW, others

@@ -151,6 +151,15 @@ def test_flood_does_not_mind_a_download_or_a_call():
     assert top(Flood(), download) < 1.0
 
 
+def test_flood_tells_packets_without_end_from_a_camera():
+    def stream(per_s):
+        row = {"proto": 17, "resp_p": 5004, "state": 1, "orig_pkts": 15 * per_s}
+        return [row | {"time": n * 15 * SECOND, "part": n} for n in range(1, 40)]
+
+    assert top(Flood(), stream(800)) < 5.0
+    assert top(Flood(), stream(20_000)) > 8.0
+
+
 def test_amplification_wants_many_sources():
     row = {"resp_p": 123, "proto": 17, "orig_pkts": 0, "resp_pkts": 1, "resp_bytes": 480}
     many = [row | {"time": n * 1000, "resp_h": 100 + n} for n in range(1000)]
