@@ -6,11 +6,12 @@ whatever the size of the steps, the speed, or a stop and start between two of th
 
 from __future__ import annotations
 
+import logging
 import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import numpy as np
@@ -29,9 +30,14 @@ from dijkwacht_records.errors import DijkwachtError
 from dijkwacht_records.tables import AGENT, TABLES
 from dijkwacht_records.wire import read_checked
 
+log: Final = logging.getLogger(__name__)
+
 STEP_ROWS: Final = 8192
 """Rows folded at once: enough to be cheap, few enough to stay in the cache."""
 CHECKPOINT_VERSION: Final = 2
+MOST_AGENTS: Final = 256
+"""Agents of one site that are told apart; those past it count as one, `OTHER_AGENTS`."""
+OTHER_AGENTS: Final = "others"
 _DAY_US: Final = 86_400_000_000
 _AGENT_TABLE: Final = TABLES.index(AGENT)
 
@@ -44,6 +50,7 @@ class Names:
     site_numbers: dict[str, int] = field(default_factory=dict)
     agents: list[tuple[int, str]] = field(default_factory=list)
     agent_numbers: dict[tuple[int, str], int] = field(default_factory=dict)
+    agents_of: dict[int, int] = field(default_factory=dict)
 
     def site(self, name: str) -> int:
         """The number of a site, a new one if it was never seen."""
@@ -54,9 +61,15 @@ class Names:
 
     def agent(self, site: int, name: str) -> int:
         """The number of a site's agent."""
-        if (site, name) not in self.agent_numbers:
-            self.agent_numbers[site, name] = len(self.agents)
-            self.agents.append((site, name))
+        known = self.agent_numbers.get((site, name))
+        if known is not None:
+            return known
+        count = self.agents_of.get(site, 0)
+        if count >= MOST_AGENTS and name != OTHER_AGENTS:
+            return self.agent(site, OTHER_AGENTS)
+        self.agents_of[site] = count + 1
+        self.agent_numbers[site, name] = len(self.agents)
+        self.agents.append((site, name))
         return self.agent_numbers[site, name]
 
 
@@ -69,6 +82,21 @@ class Observed:
     future: dict[str, int] = field(default_factory=dict)
     health: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
+
+
+class _Budget(msgspec.Struct):
+    per_week: Annotated[float, msgspec.Meta(ge=0)]
+
+
+class _Exception(msgspec.Struct):
+    kind: str
+    subject: str
+    until: int
+
+
+class _Verdict(msgspec.Struct):
+    uid: str
+    verdict: Literal["normal", "attack"]
 
 
 class Engine:
@@ -116,6 +144,7 @@ class Engine:
     def take_observed(self) -> Observed:
         """Hand over what telemetry has not been told yet."""
         observed, self.observed = self.observed, Observed()
+        observed.failures, self.host.failures = self.host.failures, {}
         return observed
 
     def take_samples(self) -> dict[str, NDArray[np.float64]]:
@@ -150,7 +179,7 @@ class Engine:
         site = self.names.site(entry.site)
         agent = self.names.agent(site, batch.agent)
         if agent >= len(self.clocks):
-            self.clocks = np.append(self.clocks, np.full(agent + 1, -(1 << 62), np.int64))
+            self.clocks = np.append(self.clocks, np.zeros(agent + 1, np.int64))
         return Arrival(batch, site, agent, entry.arrival)
 
     def _fold(self, waiting: Sequence[tuple[Arrival, int]]) -> list[IncidentEvent]:
@@ -187,7 +216,10 @@ class Engine:
                 if self.ledger.by_site.get(site):
                     events += self.ledger.close_quiet(site, time, position)
             else:
-                events += self.ledger.fold(self._candidate(pick), position)
+                try:
+                    events += self.ledger.fold(self._candidate(pick), position)
+                except Exception as error:  # noqa: BLE001  # the fence: words are the detector's own
+                    self.host.strike(pick.detector, error)
         return events
 
     def _candidate(self, pick: Pick) -> Candidate:
@@ -230,9 +262,6 @@ class Engine:
             for agent in np.flatnonzero(counts):
                 name = sites[self.names.agents[agent][0]]
                 kept[name] = kept.get(name, 0) + int(counts[agent])
-        for name, failures in self.host.failures.items():
-            seen.failures[name] = seen.failures.get(name, 0) + failures
-        self.host.failures.clear()
         health = step.tables.get(_AGENT_TABLE)
         if health is not None:
             for i in range(len(health.time)):
@@ -240,25 +269,33 @@ class Engine:
                 seen.health[sites[site], agent_name] = _health(health, i)
 
     def _control(self, entry: Entry) -> list[IncidentEvent]:
-        if entry.kind == "model":
-            name, _, bundle = entry.payload.partition(b"\n")
-            self.host.activate(name.decode(), bundle)
-            return []
-        said: dict[str, Any] = msgspec.json.decode(entry.payload)
-        site = self.names.site(entry.site)
-        self.host.make_room(len(self.names.sites), len(self.names.agents))
-        if entry.kind == "budget":
-            for policy in self.policy.detectors:
-                policy.set_budget(site, float(said["per_week"]))
-        elif entry.kind == "exception":
-            self.ledger.allow(entry.site, said["kind"], said["subject"], int(said["until"]))
-        elif entry.kind == "verdict":
-            return self._answer(said, site, entry.position)
+        """Obey an entry that is no batch; one that makes no sense is logged and changes nothing."""
+        try:
+            if entry.kind == "model":
+                name, _, bundle = entry.payload.partition(b"\n")
+                self.host.activate(name.decode(), bundle)
+            elif entry.kind in {"budget", "verdict"}:
+                site = self.names.site(entry.site)
+                self.host.make_room(len(self.names.sites), len(self.names.agents))
+                if entry.kind == "verdict":
+                    said = msgspec.json.decode(entry.payload, type=_Verdict)
+                    return self._answer(said, site, entry.position)
+                budget = msgspec.json.decode(entry.payload, type=_Budget)
+                for policy in self.policy.detectors:
+                    policy.set_budget(site, budget.per_week)
+            elif entry.kind == "exception":
+                allowed = msgspec.json.decode(entry.payload, type=_Exception)
+                self.ledger.allow(entry.site, allowed.kind, allowed.subject, allowed.until)
+        except ValueError as error:  # msgspec's errors and those of texts are values' errors, too
+            log.error(  # noqa: TRY400  # the words say enough
+                "journal entry ignored",
+                extra={"position": entry.position, "kind": entry.kind, "why": str(error)},
+            )
         return []
 
-    def _answer(self, said: Mapping[str, Any], site: int, position: int) -> list[IncidentEvent]:
-        normal = said["verdict"] == "normal"
-        answered = self.ledger.answer(said["uid"], normal, position)
+    def _answer(self, said: _Verdict, site: int, position: int) -> list[IncidentEvent]:
+        normal = said.verdict == "normal"
+        answered = self.ledger.answer(said.uid, normal, position)
         if answered is None:
             return []
         incident, events = answered

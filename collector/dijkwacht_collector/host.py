@@ -139,11 +139,18 @@ class DetectorHost:
         return picks
 
     def activate(self, name: str, bundle: bytes) -> None:
-        """Give a detector its new model; it holds from the next row on."""
-        self._bundles[name] = bundle
-        for detector in self.detectors:
+        """Give a detector its new model; it holds from the next row on.
+
+        A model that the detector refuses is counted, and the one before it stays.
+        """
+        for number, detector in enumerate(self.detectors):
             if detector.name == name:
-                detector.activate(bundle)
+                try:
+                    detector.activate(bundle)
+                except Exception as error:  # noqa: BLE001  # the fence, as below
+                    self._count_failure(number, error)
+                else:
+                    self._bundles[name] = bundle
 
     def samples(self) -> dict[str, NDArray[np.float64]]:
         """What detectors with a state field ``samples`` have kept, float64[n, k]."""
@@ -183,7 +190,7 @@ class DetectorHost:
         try:
             detector.fold(rows, state, scores, facts)
         except Exception as error:  # noqa: BLE001  # the fence: a detector may fail in any way, the engine not
-            self._strike(number, error)
+            self.strike(number, error)
             return []
         policy = self.policy.detectors[number]
         policy.make_room(0, len(self._capacity(number)))
@@ -212,7 +219,7 @@ class DetectorHost:
         try:
             scores, facts = self._score_window(number, rows, sizes)
         except Exception as error:  # noqa: BLE001  # the fence, as above
-            self._strike(number, error)
+            self.strike(number, error)
             return []
         policy = self.policy.detectors[number]
         policy.make_room(0, len(self._capacity(number)))
@@ -244,11 +251,15 @@ class DetectorHost:
             at += size
         return scores, np.zeros((len(rows), 0))
 
-    def _strike(self, number: int, error: Exception) -> None:
-        name = self.detectors[number].name
+    def strike(self, number: int, error: Exception) -> None:
+        """Count a failure of a detector; it is left out after `STRIKES`."""
         self.strikes[number] += 1
-        self.failures[name] = self.failures.get(name, 0) + 1
         out = ", left out from now on" if self.strikes[number] >= STRIKES else ""
+        self._count_failure(number, error, out)
+
+    def _count_failure(self, number: int, error: Exception, out: str = "") -> None:
+        name = self.detectors[number].name
+        self.failures[name] = self.failures.get(name, 0) + 1
         log.error("detector failed%s", out, exc_info=error, extra={"detector": name})
 
     def _state(self, number: int) -> State:

@@ -170,9 +170,9 @@ class Intake:
         beats = [table for table in batch.tables if table.number == _AGENT_TABLE]
         if beats:
             alone = msgspec.structs.replace(batch, tables=beats, order=b"")
-            for _, row in unpack_rows(alone):
-                named = dict(zip(_AGENT_COLUMNS, row, strict=True))
-                self._telemetry.observe_agent(batch.site, batch.agent, arrival, named)
+            last = deque(unpack_rows(alone), maxlen=1)  # counts since boot: it says what all did
+            named = dict(zip(_AGENT_COLUMNS, last[0][1], strict=True))
+            self._telemetry.observe_agent(batch.site, batch.agent, arrival, named)
 
     async def _body(self, request: web.Request) -> bytes:
         size = request.content_length

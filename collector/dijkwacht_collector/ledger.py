@@ -52,7 +52,8 @@ class Ledger:
 
     open: dict[Key, Incident] = field(default_factory=dict)
     by_site: dict[str, dict[Key, None]] = field(default_factory=dict)
-    ordinals: dict[Key, int] = field(default_factory=dict)
+    ordinals: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Incidents so far by site and kind: few numbers, whatever subjects are made up."""
     normal_until: dict[Key, int] = field(default_factory=dict)
     opened: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     shed: int = 0
@@ -125,8 +126,8 @@ class Ledger:
         self.normal_until[site, kind, subject] = until
 
     def _begin(self, key: Key, candidate: Candidate) -> Incident:
-        ordinal = self.ordinals.get(key, 0)
-        self.ordinals[key] = ordinal + 1
+        ordinal = self.ordinals.get(key[:2], 0)
+        self.ordinals[key[:2]] = ordinal + 1
         time = candidate.evidence.time
         if candidate.severity_id >= 3:
             self.opened.setdefault((key[0], candidate.detector), []).append(time)
@@ -177,12 +178,15 @@ def _confidence(rarity: float) -> int:
 
 
 def _short_name(name: str) -> str:
-    """A name that fits in a sentence: its end, which says whose it is.
+    r"""A name that fits in a sentence: its end, which says whose it is, and nothing but print.
 
     >>> _short_name("www.example.org"), _short_name("a" * 60 + ".t.example.org")
     ('www.example.org', '…aaaaaaaaaaaaaaaaaaaaaaaaaa.t.example.org')
+    >>> _short_name("\x1b[2J\r\nall is well\u202e")
+    '�[2J��all is well�'
     """
-    return name if len(name) <= 40 else f"…{name[-40:]}"
+    end = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name[-40:])
+    return end if len(name) <= 40 else f"…{end}"
 
 
 def _worded(candidate: Candidate) -> dict[str, Any]:

@@ -162,7 +162,7 @@ def _pick(  # type: ignore[no-untyped-def]
     for i in range(len(time)):
         s = site[i]
         h = time[i] // _HOUR_US
-        if h != hour[s]:
+        if h > hour[s]:  # an agent whose clock lags adds no hours to its site's
             if hour[s] >= 0:
                 hours[s] += 1
                 at = np.searchsorted(grid, peak[s], side="right") - 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numba import njit
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from dijkwacht_collector.columns import TICK_US, TableRows
 from dijkwacht_detectors.api import Text
+
+MOST_ROWS: Final = 32_768
+"""Rows of one agent's window that are kept: one whose clock stands still ends no window."""
 
 
 class WindowPool:
@@ -28,6 +31,7 @@ class WindowPool:
         self._heads = np.zeros(0, np.int64)
         self._tails = np.zeros(0, np.int64)
         self._window = np.zeros(0, np.int64)  # of the head row, by agent
+        self._filling = np.zeros((0, 2), np.int64)  # the tail row's window, and its rows so far
 
     def append(self, rows: TableRows, reads: tuple[str, ...], agents: int) -> None:
         """Take the rows of one step; ``agents`` is how many agents there are by now."""
@@ -36,6 +40,7 @@ class WindowPool:
             self._heads = np.append(self._heads, np.full(more, -1, np.int64))
             self._tails = np.append(self._tails, np.full(more, -1, np.int64))
             self._window = np.append(self._window, np.zeros(more, np.int64))
+            self._filling = np.vstack((self._filling, np.zeros((more, 2), np.int64)))
         n = len(rows.time)
         if self._used + n > len(self._next) and self._live * 2 < self._used:
             self._compact()
@@ -51,10 +56,9 @@ class WindowPool:
         if first + n > len(self._next):
             self._next = np.append(self._next, np.full(first + n, -1, np.int64))
         self._used += n
-        self._live += n
-        _chain(
+        self._live += _chain(
             rows.agent, rows.time, first, self.window_us,
-            self._next, self._heads, self._tails, self._window,
+            self._next, self._heads, self._tails, self._window, self._filling,
         )  # fmt: skip
 
     def ends(self, agent: int, event_time: int) -> bool:
@@ -116,17 +120,26 @@ def _text(texts: list[str]) -> Text:
 
 
 @njit(cache=True, nogil=True)
-def _chain(agent, time, first, window_us, following, heads, tails, window):  # type: ignore[no-untyped-def]
+def _chain(agent, time, first, window_us, following, heads, tails, window, filling):  # type: ignore[no-untyped-def]
+    kept = 0
     for i in range(len(agent)):
         a = agent[i]
         place = first + i
         following[place] = -1
+        if filling[a, 0] != time[i] // window_us:
+            filling[a, 0] = time[i] // window_us
+            filling[a, 1] = 0
+        if filling[a, 1] >= MOST_ROWS:
+            continue
+        filling[a, 1] += 1
+        kept += 1
         if heads[a] < 0:
             heads[a] = place
             window[a] = time[i] // window_us
         else:
             following[tails[a]] = place
         tails[a] = place
+    return kept
 
 
 @njit(cache=True, nogil=True)

@@ -115,6 +115,7 @@ class EngineWorker:
             entries = [e for e in entries if e.partition in self.partitions or e.kind == "model"]
         began = time.perf_counter()
         events = engine.step(entries)
+        engine.position = end  # what lies between is of other partitions, and done with
         self._tell(engine, time.perf_counter() - began)
         while events:
             try:

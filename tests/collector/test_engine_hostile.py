@@ -5,7 +5,7 @@ import random
 import msgspec
 import pytest
 
-from dijkwacht_collector.engine import Engine
+from dijkwacht_collector.engine import MOST_AGENTS, OTHER_AGENTS, Engine
 from dijkwacht_collector.entries import Entry
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_records import wire
@@ -62,3 +62,52 @@ def test_any_values_are_folded_and_explained(seed):
         assert incident.title_en
         assert incident.title_nl
         msgspec.json.encode(event)
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload"),
+    [
+        ("verdict", b'{"uid":"x","verdict":"maybe"}'),
+        ("verdict", b'{"uid":7}'),
+        ("verdict", b"\xff"),
+        ("verdict", b""),
+        ("budget", b'{"per_week":-1}'),
+        ("budget", b'{"per_week":"1"}'),
+        ("budget", b'{"per_week":1e999}'),
+        ("exception", b'{"kind":"scan"}'),
+        ("model", b"volume\nno forest"),
+        ("model", b"\xff\xfe"),
+        ("model", b"unknown\n"),
+        ("table", b"anything"),
+    ],
+)
+def test_an_entry_that_makes_no_sense_changes_nothing(kind, payload, caplog, tmp_path):
+    plain, odd = Engine(shipped_detectors()), Engine(shipped_detectors())
+    entries = list(_entries(5))
+    wanted = [event for entry in entries for event in plain.step([entry])]
+    with caplog.at_level("CRITICAL"):
+        odd.step([Entry(0, kind, 0, NOW, "bakery", payload)])
+    odd.save(tmp_path / "checkpoint")
+    odd = Engine(shipped_detectors())
+    odd.load(tmp_path / "checkpoint")
+    assert [event for entry in entries for event in odd.step([entry])] == wanted
+
+
+def test_names_of_agents_that_are_made_up_are_told_apart_up_to_a_bound():
+    engine = Engine(shipped_detectors())
+    beat = (5, (NOW, "cpu_ratio", 0.5))
+    for position in range(1, 600):
+        body = wire.encode("bakery", f"a{position}", bytes(16), 0, NOW, [beat])
+        engine.step([Entry(position, "batch", 0, NOW, "bakery", body)])
+    body = wire.encode("clinic", "desk", bytes(16), 0, NOW, [beat])
+    engine.step([Entry(600, "batch", 0, NOW, "clinic", body)])
+    assert len(engine.names.agents) == MOST_AGENTS + 2
+    assert engine.names.agents[-2:] == [(0, OTHER_AGENTS), (1, "desk")]
+
+
+def test_no_time_is_before_1970():
+    engine = Engine(shipped_detectors())
+    body = wire.encode("bakery", "desk", bytes(16), 0, NOW, [(5, (-(2**61), "cpu_ratio", 0.5))])
+    engine.step([Entry(1, "batch", 0, NOW, "bakery", body)])
+    assert engine.clocks[0] == 0
+    assert engine.take_observed().late == {"bakery": 1}

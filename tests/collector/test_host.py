@@ -131,3 +131,22 @@ def test_a_site_chooses_its_budget_and_its_exceptions():
 def test_nothing_is_there_to_train_on_before_the_first_row():
     for samples in Engine(shipped_detectors()).take_samples().values():
         assert np.isnan(samples).all()
+
+
+class Mute(Jump):
+    """Has words with a place that nobody fills."""
+
+    name = "mute"
+
+    def explain(self, facts):
+        return Explanation("{nobody}", "", "", "")
+
+
+def test_a_detector_whose_words_fail_is_counted_and_stops_nobody(caplog):
+    engine = engine_of(Mute(), Jump())
+    with caplog.at_level(logging.CRITICAL):
+        events = [
+            e for m in range(9) for e in engine.step([samples("bakery", m, 9.0 if m == 7 else 0.5)])
+        ]
+    assert engine.take_observed().failures["mute"] >= 1
+    assert [e.incident.detector for e in events] == ["jump"]

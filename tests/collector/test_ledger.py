@@ -71,3 +71,25 @@ def test_one_site_cannot_fill_the_ledger():
         ledger.fold(candidate(i, src=f"10.1.{i // 250}.{i % 250}"), i)
     assert len(ledger.open) == MOST_OPEN
     assert ledger.shed == 50
+
+
+def test_subjects_that_are_made_up_leave_nothing_behind():
+    ledger = Ledger()
+    uids = set()
+    for at in range(500):
+        (event,) = ledger.fold(candidate(0, src=f"10.0.{at // 250}.{at % 250}"), at)
+        uids.add(event.incident.uid)
+        ledger.close_quiet("bakery", QUIET_US, at)
+    assert len(uids) == 500
+    assert len(ledger.ordinals) == 1
+
+
+def test_a_name_is_only_text():
+    words = Explanation("asks for {name}", "vraagt {name}", "{name}", "{name}")
+    hostile = "{src} {0} %s \x1b[2J\r\n<script>"
+    evidence = Evidence(0, 1.0, bytes(16), 0, bytes(16), 0, {}, hostile)
+    told = Candidate("bakery", "dns", "dns", "T1071.004", "a", 3, 0.1, evidence, words)
+    (event,) = Ledger().fold(told, 1)
+    assert event.incident.title_en == "asks for {src} {0} %s \N{REPLACEMENT CHARACTER}[2J" + (
+        "\N{REPLACEMENT CHARACTER}" * 2 + "<script>"
+    )

@@ -132,3 +132,11 @@ def test_every_shipped_detector_has_a_table_that_rises_and_falls(name):
     assert np.all(np.diff(table.rates) <= 0)
     assert table.rates[0] <= 168.0
     assert len(table.scores) == len(table.per_week) >= 8
+
+
+def test_two_agents_an_hour_apart_are_one_site_with_one_history():
+    made = policy()
+    for hour in range(1, 40):
+        pick(made, [(hour * HOUR, 0, 1.0), ((hour - 1) * HOUR, 1, 2.0)] * 50)
+    assert made.hours[0] == 38
+    assert made.history[0].sum() == 38

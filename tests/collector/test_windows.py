@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dijkwacht_collector.columns import TableRows
-from dijkwacht_collector.windows import WindowPool
+from dijkwacht_collector.windows import MOST_ROWS, WindowPool
 from dijkwacht_detectors.api import Text
 
 SECOND = 1_000_000
@@ -80,3 +80,16 @@ def test_the_pool_does_not_grow_with_what_has_passed():
         while pool.ends(0, minute * 60 * SECOND):
             pool.pop(0)
     assert len(pool._next) < 500
+
+
+def test_an_agent_whose_clock_stands_still_fills_its_window_once():
+    pool = WindowPool(60)
+    rows = MOST_ROWS // 4
+    for step in range(20):
+        pool.append(table([0] * rows + [1], [0] * rows + [0], [step] * (rows + 1)), ("value",), 2)
+    assert len(pool._next) < 4 * MOST_ROWS
+    pool.append(table([0, 1], [60 * SECOND] * 2, [99, 99]), ("value",), 2)
+    first = pool.read(pool.pop(0))["value"]
+    assert list(first) == [0] * rows + [1] * rows + [2] * rows + [3] * rows
+    assert list(pool.read(pool.pop(1))["value"]) == list(range(20))
+    assert list(pool.read(pool.pop(0))["value"]) == [99]

@@ -214,3 +214,9 @@ def test_a_checkpoint_ahead_of_the_journal_is_not_used(tmp_path):
     checkpoints.save(saved_engine(9))
     assert checkpoints.restore(CountingEngine, 8).position == 7
     assert checkpoints.restore(CountingEngine, 5).position == -1
+
+
+def test_an_engine_with_nothing_to_do_holds_nobody_back(journal, start):
+    crew = start(Kept(), count=3, interval=0.0)
+    feed(journal, "bakery", "bakery", "bakery")
+    until(lambda: crew.saved == 3)
