@@ -138,7 +138,7 @@ def listen(rows: Iterable[tuple[int, Row]], train_after: int = 0) -> Hours:
     if position:
         engine.finish()
     peaks = {
-        detector.name: [score for score in listener.peaks.values()]
+        detector.name: list(listener.peaks.values())
         for detector, listener in zip(engine.host.detectors, listeners, strict=True)
     }
     return Hours(peaks, len(seen))
