@@ -55,8 +55,9 @@ def _expand(pattern: dict[str, Any]) -> Iterator[tuple[int, Row]]:
         values |= {"time": time, "start": time - lasts}
         if table.name == "flows":
             values.setdefault("flow_id", int(digits[:12], 16))
-        yield number, tuple(
-            _value(c.name, c.kind, values.get(c.name), n, digits) for c in table.columns
+        yield (
+            number,
+            tuple(_value(c.name, c.kind, values.get(c.name), n, digits) for c in table.columns),
         )
 
 
