@@ -23,6 +23,7 @@ from dijkwacht_agent.join import KEY_FILE, join
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.pace import Live, Paced, wall_clock
 from dijkwacht_agent.privacy import KEY_BYTES, Pseudonyms, read_or_make_key
+from dijkwacht_agent.reasons import reason
 from dijkwacht_agent.run import Agent
 from dijkwacht_agent.sentences import language, say
 from dijkwacht_agent.settings import Settings, read_settings, state_folder
@@ -30,6 +31,7 @@ from dijkwacht_agent.show import show, show_json
 from dijkwacht_agent.sources.capture import LiveCapture, own_prefixes
 from dijkwacht_agent.sources.recording import Recording
 from dijkwacht_records.errors import DijkwachtError, SettingsError
+from dijkwacht_records.joincode import read_code
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BrokenPipeError, KeyboardInterrupt):
         return 1
     except (DijkwachtError, OSError) as error:
-        _tell(str(error))
+        _tell(reason(error, language(getattr(args, "lang", None))))
         return 1
     return code
 
@@ -60,8 +62,16 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _join(args: argparse.Namespace) -> int:
-    settings = join(args.code, args.state, args.name, again=args.again)
-    print(say("joined_now", language(args.lang), site=settings.site, agent=settings.agent))
+    spoken = language(args.lang)
+    try:
+        settings = join(args.code, args.state, args.name, again=args.again)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        url, why = read_code(args.code)[0], reason(error, spoken)
+        _tell(say("collector_silent", spoken, url=url, why=why))
+        return 1
+    print(say("joined_now", spoken, site=settings.site, agent=settings.agent))
     return 0
 
 
@@ -140,7 +150,9 @@ def _settings(args: argparse.Namespace) -> Settings:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="dijkwacht-agent", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="dijkwacht-agent", description=(__doc__ or "").replace("``", "")
+    )
     parser.add_argument(
         "--state",
         type=Path,
@@ -161,13 +173,13 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
 
     enter = commands.add_parser("join", help="join a site with a code")
-    enter.add_argument("code", metavar="CODE")
+    enter.add_argument("code", metavar="CODE", help="what the operator of the collector gave you")
     enter.add_argument("--name", help="what the agent is called within the site")
     enter.add_argument("--again", action="store_true", help="leave the site joined before")
     enter.set_defaults(command=_join)
 
     look = commands.add_parser("check", help="say in plain words what is wrong")
-    look.add_argument("--interface", metavar="NAME")
+    look.add_argument("--interface", metavar="NAME", help="what to listen on")
     look.set_defaults(command=_check)
 
     print_ = commands.add_parser("show", help="print exactly what leaves the network")

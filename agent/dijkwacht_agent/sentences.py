@@ -1,4 +1,4 @@
-"""What ``check`` says, in English and in plain Dutch (B1). Keys are used in `check`."""
+"""What the agent says to an owner, in English and in plain Dutch (B1). Keys are those of `check`."""
 
 from __future__ import annotations
 
@@ -80,12 +80,16 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "Of de verzamelaar deze agent kent, was niet te zien: {why}.",
     ),
     "clock_right": (
-        "The clock is right (it differs {offset:.1f} s from the collector's).",
-        "De klok loopt goed (hij scheelt {offset:.1f} s met die van de verzamelaar).",
+        "The clock is right (it differs {offset:.0f} s from the collector's).",
+        "De klok loopt goed (hij scheelt {offset:.0f} s met die van de verzamelaar).",
     ),
     "clock_wrong": (
         "The clock differs {offset:.0f} s from the collector's. Turn on time synchronisation.",
         "De klok scheelt {offset:.0f} s met die van de verzamelaar. Zet het gelijkzetten van de tijd aan.",
+    ),
+    "key_wrong": (
+        "The key that hides your addresses cannot be used: {why}.",
+        "De sleutel die uw adressen verbergt is niet te gebruiken: {why}.",
     ),
     "running": (
         "The agent is running; it has seen {packets} packets and lost {lost}.",
@@ -100,8 +104,8 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "De agent draait, maar er is iets: {why}.",
     ),
     "not_running": (
-        "The agent is not running now.",
-        "De agent draait nu niet.",
+        "The agent is not running now: nobody watches. Start it: dijkwacht-agent run",
+        "De agent draait nu niet: er wordt niet gewaakt. Starten: dijkwacht-agent run",
     ),
     "spool_fine": (
         "{waiting} wait on disk to be sent, of {limit} at most.",
@@ -120,8 +124,8 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "De schijf is bijna vol ({free} vrij), te weinig voor wat moet kunnen wachten ({limit}).",
     ),
     "meter_reference": (
-        "Reference meter, no compiled kernel: about {rate} packets/s on this machine. Enough for a line of some {megabits} Mbit/s.",
-        "Meter in gewoon Python, zonder gecompileerde kern: ongeveer {rate} pakketjes/s op dit apparaat. Genoeg voor een lijn van zo'n {megabits} Mbit/s.",
+        "This machine can keep up with a busy line of about {megabits} Mbit/s.",
+        "Dit apparaat kan een drukke lijn van ongeveer {megabits} Mbit/s bijhouden.",
     ),
     "all_fine": (
         "All is well.",

@@ -20,16 +20,27 @@ SENTENCES: Final = {
     "en": {
         "batch": "batch {seq} of {agent} at {site}: {size} bytes, {rows} rows",
         "rest": "A field that is 0 or empty is not printed. Nothing else leaves: no payload, no key.",
-        "sum": "{batches} batches, {size} bytes on the wire, {rows} rows: {each:.1f} bytes a row",
+        "sum": "batches: {batches}, bytes on the wire: {size}, rows: {rows}, bytes a row: {each:.1f}",
         "none": "nothing was seen, so nothing would leave",
     },
     "nl": {
         "batch": "pakket {seq} van {agent} bij {site}: {size} bytes, {rows} regels",
         "rest": "Een veld dat 0 of leeg is, staat er niet bij. Verder gaat niets weg: geen inhoud, geen sleutel.",
-        "sum": "{batches} pakketten, {size} bytes over de lijn, {rows} regels: {each:.1f} bytes per regel",
+        "sum": "pakketten: {batches}, bytes over de lijn: {size}, regels: {rows}, bytes per regel: {each:.1f}",
         "none": "er is niets gezien, dus er zou niets weggaan",
     },
 }
+
+DUTCH: Final = {
+    "flows": "deel van een verbinding: wat er bewoog sinds het vorige deel",
+    "dns": "vraag naar een internetnaam, het antwoord, of beide",
+    "tls": "begin van een versleutelde verbinding",
+    "dhcp": "apparaat dat om een adres vraagt, of dat krijgt",
+    "arp": "apparaten die elkaar op het netwerk zoeken",
+    "system": "een meting aan dit apparaat, zoals hoe druk het is",
+    "agent": "hoe het met de agent zelf gaat",
+}
+"""What each table is, for owners; the English stands in the contract."""
 
 
 def show(parcels: Iterable[Parcel], language: str = "en") -> Iterator[str]:
@@ -43,7 +54,8 @@ def show(parcels: Iterable[Parcel], language: str = "en") -> Iterator[str]:
         for number, table in enumerate(TABLES):
             found = [row for which, row in unpack_rows(batch) if which == number]
             if found:
-                yield f"  {table.name}: {table.meaning}"
+                meaning = DUTCH[table.name] if language == "nl" else table.meaning
+                yield f"  {table.name}: {meaning}"
                 yield from (f"    {_line(number, row)}" for row in found)
     if batches:
         yield say["rest"]

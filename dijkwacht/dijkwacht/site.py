@@ -1,4 +1,4 @@
-"""``dijkwacht site``: adds sites, makes join codes, lists and revokes."""
+"""Sites and their agents: adds a site, makes join codes, lists and revokes."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     revoke = actions.add_parser("revoke", help="refuse an agent from now on")
     revoke.add_argument("name")
     revoke.add_argument("agent")
+    for action in (add, code, listing, revoke):  # may stand behind the action as well
+        action.add_argument("--state", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -73,7 +75,9 @@ def _act(args: argparse.Namespace, sites: Sites) -> None:
         code = sites.make_join_code(args.name, args.url, now)
         say(f"Site {args.name}. Its owner types, on the machine that will watch:\n\n")
         say(f"    dijkwacht-agent join {code}\n\n")
-        say("The code works once, within 24 hours.\n")
+        say(f"The code works once, within 24 hours. It leads to {args.url}")
+        elsewhere = "; --url names another address" if args.url == DEFAULT_URL else ""
+        say(f"{elsewhere}.\n")
 
 
 def _list(sites: Sites, *, as_json: bool) -> None:

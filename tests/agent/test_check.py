@@ -11,12 +11,15 @@ from dijkwacht_agent.check import (
     check_collector,
     check_disk,
     check_interface,
+    check_key,
     check_meter,
     check_running,
     check_share,
 )
 from dijkwacht_agent.health import Status
+from dijkwacht_agent.join import KEY_FILE
 from dijkwacht_agent.pace import wall_clock
+from dijkwacht_agent.privacy import read_or_make_key
 from dijkwacht_agent.sentences import SENTENCES, language, say
 from dijkwacht_agent.settings import Settings, read_settings, write_private
 from dijkwacht_records.errors import CaptureError
@@ -84,7 +87,8 @@ def test_a_collector_that_is_not_there(joined, collector):
     flags = {"url": "http://127.0.0.1:1"}
     found = list(check_collector(read_settings(joined, {}, flags), joined))
     assert keys(found)[-1] == ("collector_silent", False)
-    assert "refused" in found[-1].sentence("en")
+    assert "nothing listens at that address" in found[-1].sentence("en")
+    assert "op dat adres luistert niets" in found[-1].sentence("nl")
 
 
 def test_a_way_that_others_can_read(joined, collector):
@@ -171,3 +175,13 @@ def test_the_language_is_what_is_asked_or_the_machines(asked, environment, spoke
 
 def test_say_fills_in():
     assert say("interface_up", "nl", name="br0") == "Netwerkaansluiting br0 staat aan."
+
+
+def test_a_key_that_others_may_read_is_noticed(joined):
+    assert list(check_key(joined)) == []
+    read_or_make_key(joined / KEY_FILE)
+    assert list(check_key(joined)) == []
+    (joined / KEY_FILE).chmod(0o644)
+    (found,) = check_key(joined)
+    assert (found.key, found.ok) == ("key_wrong", False)
+    assert "chmod 600" in found.sentence("nl")

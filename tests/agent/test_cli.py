@@ -58,7 +58,7 @@ def test_show_prints_what_run_would_send(joined, recording, capsys):
     assert "till at bakery" in text
     assert "query=www.example.nl" in text
     assert "192.168.1.5 " not in text
-    assert "bytes on the wire" in text
+    assert "bytes on the wire: " in text
 
 
 def test_show_works_before_joining_and_for_programs(tmp_path, recording, capsys):

@@ -137,3 +137,11 @@ def test_what_cannot_be_is_said(tmp_path, capsys, arguments, sentence):
     assert sentence in capsys.readouterr().err
     site(tmp_path, "list")
     assert capsys.readouterr().out == ""
+
+
+def test_the_state_may_stand_behind_the_action(tmp_path, capsys):
+    assert cli.main(["site", "add", "bakery", "--state", str(tmp_path)]) == 0
+    assert cli.main(["site", "--state", str(tmp_path), "list"]) == 0
+    out = capsys.readouterr().out
+    assert "It leads to http://127.0.0.1:8470; --url names another address." in out
+    assert "bakery: 0 agent(s)" in out
