@@ -17,6 +17,7 @@ from types import FrameType
 
 from dijkwacht_agent.batches import Batcher, Parcel
 from dijkwacht_agent.check import Finding, check
+from dijkwacht_agent.health import agent_row
 from dijkwacht_agent.inside import Inside
 from dijkwacht_agent.interfaces import default_interface
 from dijkwacht_agent.join import KEY_FILE, join
@@ -30,6 +31,8 @@ from dijkwacht_agent.settings import Settings, read_settings, state_folder
 from dijkwacht_agent.show import show, show_json
 from dijkwacht_agent.sources.capture import LiveCapture, own_prefixes
 from dijkwacht_agent.sources.recording import Recording
+from dijkwacht_agent.system import SystemSampler
+from dijkwacht_agent.uplink import endpoint
 from dijkwacht_records.errors import DijkwachtError, SettingsError
 from dijkwacht_records.joincode import read_code
 
@@ -109,16 +112,20 @@ def _would_leave(args: argparse.Namespace, settings: Settings) -> Iterator[Parce
     # Before joining there is no key: any will show the same fields.
     key = read_or_make_key(path) if path.exists() else bytes(KEY_BYTES)
     source: Live | Paced
+    system = None if args.recording else SystemSampler()
     if args.recording:
         inside, source = Inside(settings.local), Paced(Recording(args.recording), None)
     else:
         interface = settings.interface or default_interface()
         inside = Inside(settings.local, own_prefixes(interface))
-        source = Live(LiveCapture(interface))
+        own = endpoint(settings.url) if settings.url else None
+        source = Live(LiveCapture(interface, refuse=own))
     meter = Meter(inside)
     names = settings.site or "site", settings.agent or "agent"
     batcher = Batcher(*names, Pseudonyms(key, inside), wall_clock)
     end = time.monotonic() + args.seconds
+    if system is not None:
+        batcher.add(system.sample(source.now()))
     for frames in source.blocks():
         meter.feed(frames)
         meter.advance(source.now())
@@ -130,6 +137,9 @@ def _would_leave(args: argparse.Namespace, settings: Settings) -> Iterator[Parce
     _tell_problems(source)
     meter.finish()
     batcher.add(meter.take())
+    if system is not None:
+        batcher.add(system.sample(source.now()))
+    batcher.add([agent_row(source.now(), meter.counters | {"rows_made": batcher.rows_made})])
     yield from batcher.take(everything=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,11 @@ class Status(msgspec.Struct, frozen=True):
     trouble: str
     last_reply: int
     counters: dict[str, int]
+
+
+def agent_row(now: int, counters: Mapping[str, int]) -> tuple[int, Row]:
+    """The heartbeat at ``now`` (event time, µs UTC); a counter that is not given is 0."""
+    return _AGENT, (max(0, now - SAID_US), *(counters.get(name, 0) for name in _COLUMNS))
 
 
 class Health:
@@ -76,7 +82,7 @@ class Health:
             fresh.replace(self._file)
         except OSError:
             pass  # a full disk: the heartbeat itself tells it
-        return _AGENT, (max(0, now - SAID_US), *counters.values())
+        return agent_row(now, counters)
 
     def end(self) -> None:
         """The agent ended as it should: it says nothing of itself any more."""

@@ -6,6 +6,7 @@ from dijkwacht_agent import cli
 from dijkwacht_agent.check import Finding
 from dijkwacht_agent.cli import main
 from dijkwacht_records.joincode import make_code
+from dijkwacht_records.tables import TABLES
 
 
 def test_join_says_where_it_joined(tmp_path, collector, capsys):
@@ -59,6 +60,16 @@ def test_show_prints_what_run_would_send(joined, recording, capsys):
     assert "query=www.example.nl" in text
     assert "192.168.1.5 " not in text
     assert "bytes on the wire: " in text
+
+
+def test_show_prints_every_table_that_run_sends(joined, recording, collector, capsys):
+    assert main(["--state", str(joined), "show", "--json", "--recording", str(recording)]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    words = ["--state", str(joined), "run", "--recording", str(recording), "--speed", "max"]
+    assert main(words) == 0
+    sent = {TABLES[number].name for number, _ in collector.rows()}
+    assert {line["table"] for line in lines if "table" in line} == sent
+    assert "agent" in sent
 
 
 def test_show_works_before_joining_and_for_programs(tmp_path, recording, capsys):
