@@ -16,7 +16,7 @@ from dijkwacht_agent.settings import Settings, read_settings, write_private, wri
 from dijkwacht_agent.uplink import connect
 from dijkwacht_records.errors import NotAuthorised, SettingsError, TransferError
 from dijkwacht_records.joincode import read_code
-from dijkwacht_records.replies import JoinReply, JoinRequest, Refusal
+from dijkwacht_records.replies import JoinReply, JoinRequest, Refusal, decode_json
 from dijkwacht_records.wire import NAME
 
 TIMEOUT_S: Final = 20.0
@@ -91,7 +91,7 @@ def _exchange(url: str, request: JoinRequest, ca_file: Path | None) -> JoinReply
     if response.status != 200:
         raise TransferError(f"{url} answered {response.status}: {_why(body) or 'not a collector'}")
     try:
-        joined = msgspec.json.decode(body, type=JoinReply)
+        joined = decode_json(body, JoinReply)
     except msgspec.MsgspecError:
         raise TransferError(f"{url} does not answer like a collector") from None
     if not re.fullmatch(r"[\x21-\x7e]{1,512}", joined.token):
@@ -106,6 +106,6 @@ def connection_path(url: str) -> str:
 
 def _why(body: bytes) -> str:
     try:
-        return msgspec.json.decode(body, type=Refusal).message
+        return decode_json(body, Refusal).message
     except msgspec.MsgspecError:
         return ""

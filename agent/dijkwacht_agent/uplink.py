@@ -29,7 +29,7 @@ import msgspec
 from dijkwacht_agent.spool import Record, Spool
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.errors import CollectorBusy, NotAuthorised, RejectedBatch, TransferError
-from dijkwacht_records.replies import Refusal, Reply, decode_reply
+from dijkwacht_records.replies import Refusal, Reply, decode_json, decode_reply
 
 TIMEOUT_S: Final = 15.0
 FIRST_PAUSE_S: Final = 0.5
@@ -123,7 +123,7 @@ def read_answer(status: int, body: bytes, retry_after: str | None = None) -> Rep
     if status in {401, 403}:
         raise NotAuthorised(_sentence(body) or f"status {status}")
     if status == 429 or status >= 500:
-        pause = float(retry_after) if retry_after and retry_after.isdigit() else 1.0
+        pause = float(retry_after) if retry_after and retry_after.isdecimal() else 1.0
         message = _sentence(body) or f"status {status}"
         raise CollectorBusy(message, min(max(pause, 0.1), LONGEST_PAUSE_S))
     if status == 200:
@@ -224,7 +224,7 @@ class Uplink:
 
 def _refusal(body: bytes) -> Refusal | None:
     try:
-        return msgspec.json.decode(body, type=Refusal)
+        return decode_json(body, Refusal)
     except msgspec.MsgspecError:
         return None
 

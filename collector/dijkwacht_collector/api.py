@@ -16,6 +16,7 @@ from dijkwacht_collector.overview import Overview
 from dijkwacht_collector.sinks.store import IncidentStore
 from dijkwacht_collector.worker import Crew
 from dijkwacht_records.errors import CollectorBusy, JournalError
+from dijkwacht_records.replies import decode_json
 
 _MOST: Final = 10_000
 
@@ -48,7 +49,7 @@ class Api:
         if request.content_type != "application/json":
             raise web.HTTPUnsupportedMediaType(text="send application/json\n")
         try:
-            said = msgspec.json.decode(await request.read(), type=Said)
+            said = decode_json(await request.read(), Said)
             await self._overview.answer(request.match_info["uid"], said.verdict, said.by)
         except msgspec.MsgspecError as error:
             raise web.HTTPBadRequest(text=f"{error}\n") from None

@@ -34,6 +34,7 @@ from dijkwacht_records.replies import (
     Order,
     Refusal,
     Reply,
+    decode_json,
     encode_reply,
 )
 from dijkwacht_records.tables import AGENT, TABLES
@@ -196,7 +197,7 @@ class Intake:
 
     async def _join(self, body: bytes) -> JoinReply:
         try:
-            asked = msgspec.json.decode(body, type=JoinRequest)
+            asked = decode_json(body, JoinRequest)
         except msgspec.MsgspecError as error:
             raise MalformedBatch(f"no request to join: {error}") from None
         if asked.agent and not NAME.fullmatch(asked.agent):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
+
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 OrderKind = Literal["evidence", "canary", "settings", "renew", "update"]
 """Everything a collector may ever ask of an agent. The set is closed: there is no "run this"."""
@@ -37,7 +39,7 @@ class Reply(msgspec.Struct, frozen=True):
 
     seq: int
     duplicate: bool
-    clock: int
+    clock: Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
     orders: list[Order] = []
 
 
@@ -73,4 +75,16 @@ def encode_reply(reply: Reply | Refusal | JoinReply) -> bytes:
 
 def decode_reply(body: bytes) -> Reply:
     """Raises ``msgspec.MsgspecError`` for anything that is no reply."""
-    return msgspec.json.decode(body, type=Reply)
+    return decode_json(body, Reply)
+
+
+def decode_json(body: bytes, kind: type[_Struct]) -> _Struct:
+    """Read JSON that anybody may have sent. Raises ``msgspec.MsgspecError`` and nothing else.
+
+    >>> decode_json(b'{"reason":"busy","message":"full"}', Refusal).reason
+    'busy'
+    """
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(f"not JSON: {type(error).__name__}") from None

@@ -164,6 +164,8 @@ def test_replies_are_handed_on(spool):
         (500, b"", CollectorBusy),
         (502, b"<html>", CollectorBusy),
         (503, encode_reply(Refusal("busy", "full")), CollectorBusy),
+        (400, b'{"reason":"malformed","message":"\xff"}', TransferError),
+        (400, b'{"reason":' + b"[" * 500_000, TransferError),
     ],
 )
 def test_only_a_collectors_refusal_costs_a_batch(status, body, error):
@@ -181,7 +183,14 @@ def test_the_error_tree_is_read_back(error):
 
 @pytest.mark.parametrize(
     ("text", "pause"),
-    [("7", 7.0), ("0", 0.1), ("99999", LONGEST_PAUSE_S), (None, 1.0), ("soon", 1.0)],
+    [
+        ("7", 7.0),
+        ("0", 0.1),
+        ("99999", LONGEST_PAUSE_S),
+        (None, 1.0),
+        ("soon", 1.0),
+        ("\u00b2", 1.0),
+    ],
 )
 def test_retry_after_is_read_within_reason(text, pause):
     with pytest.raises(CollectorBusy) as caught:
