@@ -20,6 +20,8 @@ from dijkwacht_collector.journal import Journal, replace_file
 log: Final = logging.getLogger(__name__)
 
 WINDOW: Final = 256
+MOST_STREAMS: Final = 4096
+"""Streams remembered of a site, the last to speak: years of restarts, or one agent gone mad."""
 _FULL: Final = (1 << WINDOW) - 1
 
 
@@ -47,25 +49,28 @@ class Marks:
 
     def __init__(self) -> None:
         self.position = 0
-        self._streams: dict[str, tuple[int, int]] = {}
+        self._streams: dict[str, dict[str, tuple[int, int]]] = {}
 
     def seen(self, site: str, key: str) -> bool:
         """Whether the batch ``key`` (see `batch_key`) of ``site`` is durable already."""
-        stream, seq = _split(site, key)
-        top, window = self._streams.get(stream, (-1, 0))
+        stream, seq = _split(key)
+        top, window = self._streams.get(site, {}).get(stream, (-1, 0))
         age = top - seq
         return age >= WINDOW or (age >= 0 and bool(window >> age & 1))
 
     def note(self, site: str, key: str, position: int) -> None:
         """The batch ``key`` became durable at ``position``."""
-        stream, seq = _split(site, key)
-        top, window = self._streams.get(stream, (-1, 0))
+        stream, seq = _split(key)
+        streams = self._streams.setdefault(site, {})
+        top, window = streams.pop(stream, (-1, 0))
+        if len(streams) >= MOST_STREAMS:
+            del streams[next(iter(streams))]
         if seq > top:
             shift = min(seq - top, WINDOW)
             top, window = seq, window << shift & _FULL | 1
         elif top - seq < WINDOW:
             window |= 1 << (top - seq)
-        self._streams[stream] = (top, window)
+        streams[stream] = (top, window)
         self.position = max(self.position, position)
 
     def catch_up(self, journal: Journal) -> None:
@@ -86,8 +91,9 @@ class Marks:
     def dump(self) -> bytes:
         """A snapshot, as bytes."""
         streams = {
-            stream: _Mark(top, window.to_bytes(WINDOW // 8, "little"))
-            for stream, (top, window) in self._streams.items()
+            f"{site}/{stream}": _Mark(top, window.to_bytes(WINDOW // 8, "little"))
+            for site, streams in self._streams.items()
+            for stream, (top, window) in streams.items()
         }
         return msgspec.msgpack.encode(_Snapshot(self.position, streams))
 
@@ -105,13 +111,13 @@ class Marks:
         except (FileNotFoundError, msgspec.MsgspecError):
             return marks
         marks.position = snapshot.position
-        marks._streams = {
-            stream: (mark.top, int.from_bytes(mark.window, "little"))
-            for stream, mark in snapshot.streams.items()
-        }
+        for name, mark in snapshot.streams.items():
+            site, _, stream = name.partition("/")
+            window = int.from_bytes(mark.window, "little")
+            marks._streams.setdefault(site, {})[stream] = mark.top, window
         return marks
 
 
-def _split(site: str, key: str) -> tuple[str, int]:
+def _split(key: str) -> tuple[str, int]:
     stream, _, seq = key.rpartition("/")
-    return f"{site}/{stream}", int(seq)
+    return stream, int(seq)

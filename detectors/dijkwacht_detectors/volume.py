@@ -103,7 +103,10 @@ class Volume(RowDetector):
 
     def activate(self, bundle: bytes) -> None:
         """Take a forest that `train` made."""
-        self.forest = Forest.decode(bundle)
+        forest = Forest.decode(bundle)
+        if forest.features != _FEATURES:
+            raise ValueError(f"a forest of {forest.features} features, not {_FEATURES}")
+        self.forest = forest
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say how much went out, and what is usual."""

@@ -8,6 +8,7 @@ import pytest
 from dijkwacht_collector.engine import MOST_AGENTS, OTHER_AGENTS, Engine
 from dijkwacht_collector.entries import Entry
 from dijkwacht_detectors.discover import shipped_detectors
+from dijkwacht_detectors.forest import Bundle
 from dijkwacht_records import wire
 from dijkwacht_records.tables import TABLES
 
@@ -16,6 +17,9 @@ SITES = ("bakery", "clinic", "school")
 INTEGERS = (0, 1, 2, 17, 53, 255, 65_535, -1, -(2**60), 2**60, 2**33, NOW)
 FLOATS = (0.0, float("nan"), float("inf"), float("-inf"), -1e308, 0.5)
 TEXTS = ("", "a", "é" * 500, "x." * 200, "\0", "a.b", "." * 100, "{src}", "%s", "cpu_ratio")
+
+
+STRANGE_FOREST = msgspec.msgpack.encode(Bundle(20, 1, 1, 1.0, bytes([19]), bytes(4), bytes(8), b""))
 
 
 def _value(draw: random.Random, kind: str):
@@ -78,6 +82,7 @@ def test_any_values_are_folded_and_explained(seed):
         ("model", b"volume\nno forest"),
         ("model", b"\xff\xfe"),
         ("model", b"unknown\n"),
+        ("model", b"volume\n" + STRANGE_FOREST),
         ("table", b"anything"),
     ],
 )
@@ -87,6 +92,7 @@ def test_an_entry_that_makes_no_sense_changes_nothing(kind, payload, caplog, tmp
     wanted = [event for entry in entries for event in plain.step([entry])]
     with caplog.at_level("CRITICAL"):
         odd.step([Entry(0, kind, 0, NOW, "bakery", payload)])
+    assert odd.take_observed().failures == ({"volume": 1} if payload[:6] == b"volume" else {})
     odd.save(tmp_path / "checkpoint")
     odd = Engine(shipped_detectors())
     odd.load(tmp_path / "checkpoint")

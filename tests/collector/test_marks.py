@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dijkwacht_collector.journal import Draft, Journal
-from dijkwacht_collector.marks import WINDOW, Marks, batch_key
+from dijkwacht_collector.marks import MOST_STREAMS, WINDOW, Marks, batch_key
 
 BOOT = bytes(range(16))
 
@@ -76,3 +76,18 @@ def test_marks_are_never_ahead_of_the_journal(tmp_path):
     marks.catch_up(journal)
     assert not marks.seen("bakery", key(7))
     journal.close()
+
+
+def test_an_agent_that_makes_up_boots_forgets_its_own_and_nobody_elses(tmp_path):
+    marks = Marks()
+    marks.note("clinic", key(0), 1)
+    for number in range(2 * MOST_STREAMS):
+        marks.note("bakery", key(0), 1)
+        marks.note("bakery", key(0, boot=number.to_bytes(16)), 1)
+    Marks.save(tmp_path / "marks", marks.dump())
+    again = Marks.load(tmp_path / "marks")
+    assert again.seen("clinic", key(0))
+    assert again.seen("bakery", key(0))
+    assert again.seen("bakery", key(0, boot=(2 * MOST_STREAMS - 1).to_bytes(16)))
+    assert not again.seen("bakery", key(0, boot=bytes(16)))
+    assert len(again.dump()) < MOST_STREAMS * 200
