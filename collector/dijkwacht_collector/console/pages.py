@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import time
 from collections.abc import Callable
@@ -149,7 +150,8 @@ class _Console:
             }
         )
         await response.prepare(request)
-        with self._feed.reader(after) as queue:
+        # A browser that goes away is no error.
+        with self._feed.reader(after) as queue, contextlib.suppress(ConnectionResetError):
             await response.write(f"retry: {RETRY_MS}\n\n".encode())
             while True:
                 try:
@@ -158,8 +160,9 @@ class _Console:
                     await response.write(b": still here\n\n")
                     continue
                 if news is None:
-                    return response
+                    break
                 await response.write(news.encode())
+        return response
 
     async def static(self, request: web.Request) -> web.Response:
         """A style sheet, script or picture of ours; read once, at start."""

@@ -64,7 +64,7 @@ class Card:
     last: Moment
     count: int
     confidence: int
-    rarity: str
+    chance: str
     status: str
     is_open: bool
     evidences: list[EvidenceRow]
@@ -152,7 +152,7 @@ class Reader:
             kind=self._say(words.KIND.get(incident.kind, words.KIND["other"])),
             title=incident.title_nl if dutch else incident.title_en,
             description=incident.desc_nl if dutch else incident.desc_en,
-            who=self._parties([(e.src_h, e.src_mac) for e in evidences]),
+            who=self._parties([_source(incident, e) for e in evidences]),
             whom=self._parties([(e.dst_h, 0) for e in evidences]),
             technique=incident.technique,
             technique_name=technique.name if technique else "",
@@ -161,7 +161,7 @@ class Reader:
             last=self.moment(incident.end),
             count=incident.count,
             confidence=incident.confidence,
-            rarity=f"{incident.rarity:.2g}",
+            chance=self._chance(incident.rarity),
             status=self._say(words.STATUS[incident.status]),
             is_open=incident.status == "new",
             evidences=[self._evidence(e) for e in evidences] if detailed else [],
@@ -187,6 +187,21 @@ class Reader:
         except (OverflowError, ValueError, OSError):
             return Moment("–", "", "–")
         return Moment(text, f"{exact:%Y-%m-%dT%H:%M:%SZ}", f"{exact:%Y-%m-%d %H:%M:%S} UTC")
+
+    def _chance(self, weekly: float) -> str:
+        """How often the like is met by chance, from times a week."""
+        weeks = 1 / max(weekly, 1e-9)
+        if weeks > 5200:
+            return self._say(words.N_("less than once in a century"))
+        if weeks > 78:
+            return self._say(words.N_("once in %(num)d years")) % {"num": round(weeks / 52)}
+        if weeks > 51:
+            return self._say(words.N_("once a year"))
+        if weeks > 1.5:
+            return self._say(words.N_("once in %(num)d weeks")) % {"num": round(weeks)}
+        if weeks > 0.7:
+            return self._say(words.N_("once a week"))
+        return self._say(words.N_("%(num)d times a week")) % {"num": round(weekly)}
 
     def _say(self, text: str) -> str:
         return self._catalogue.gettext(text)
@@ -265,6 +280,13 @@ class Reader:
             )
             rows.append((-worst, -sum(quiet), site.name, row))
         return [row for *_, row in sorted(rows, key=lambda r: r[:3])[:MAX_ROWS]]
+
+
+def _source(incident: Incident, evidence: Evidence) -> tuple[bytes, int]:
+    """Who did it: where the incident is about hardware, the address is only what it claims to be."""
+    if evidence.src_mac and incident.subject == format_mac(evidence.src_mac):
+        return UNSPECIFIED, evidence.src_mac
+    return evidence.src_h, evidence.src_mac
 
 
 def _party(address: bytes, mac: int) -> str:

@@ -1,3 +1,4 @@
+import asyncio
 import dataclasses
 import re
 from html.parser import HTMLParser
@@ -248,3 +249,40 @@ async def test_static_gives_only_what_is_ours(client):
 
 def test_the_console_is_added_without_a_running_loop(facts, feed):
     add_console(web.Application(), facts, feed)
+
+
+@pytest.mark.parametrize(
+    ("weekly", "english"),
+    [
+        (12.2, "12 times a week"),
+        (1.0, "once a week"),
+        (0.1, "once in 10 weeks"),
+        (0.019, "once a year"),
+        (0.002, "once in 10 years"),
+        (1e-6, "less than once in a century"),
+        (0.0, "less than once in a century"),
+    ],
+)
+async def test_chance_is_said_in_words(client, facts, make, weekly, english):
+    facts.hold(make.incident(rarity=weekly))
+    assert f"{english} on a site like this" in await get(client, "/incidents/a1?lang=en")
+
+
+async def test_who_pretends_is_the_hardware_not_the_name_it_takes(client, facts, make):
+    facts.hold(make.incident(kind="arp", subject="00:1b:21:00:00:07"))
+    page = await get(client, "/incidents/a1?lang=en")
+    who = page.partition("<dt>Who</dt>")[2].partition("</dd>")[0]
+    assert "00:1b:21:00:00:07" in who
+    assert "10.0.0.7" not in who
+
+
+async def test_a_browser_that_goes_away_is_no_error(client, feed, make, caplog):
+    answer = await client.get("/events")
+    await answer.content.readline()
+    answer.close()
+    for number in range(200):  # until the server has noticed
+        feed.publish(make.event(position=number))
+        await asyncio.sleep(0)
+        if not feed.readers:
+            break
+    assert "Error handling request" not in caplog.text
