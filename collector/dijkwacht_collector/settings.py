@@ -97,7 +97,9 @@ def load_settings(file: Path | None = None, **given: object) -> CollectorSetting
     if file is not None:
         try:
             values |= tomllib.loads(file.read_text("utf-8"))
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise SettingsError(f"{file}: {error.strerror}") from None
+        except ValueError as error:
             raise SettingsError(f"{file}: {error}") from None
     values |= {key: value for key, value in given.items() if value is not None}
     for key in values.keys() - set(CollectorSettings.__struct_fields__):

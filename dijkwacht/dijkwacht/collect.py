@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import gc
 import os
 import socket
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         uvloop.run(serve(settings))
     except OSError as error:
-        raise SettingsError(str(error)) from None
+        raise SettingsError(_why_not(error, settings)) from None
     return 0
 
 
@@ -94,6 +95,16 @@ def notify_systemd(state: str) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
         sender.connect("\0" + address[1:] if address[0] == "@" else address)
         sender.sendall(state.encode())
+
+
+def _why_not(error: OSError, settings: CollectorSettings) -> str:
+    if error.errno == errno.EADDRINUSE:
+        address = f"{_in_url(settings.host)}:{settings.port}"
+        return f"{address} is in use by another program; --listen names another port"
+    if error.filename is not None:
+        why = "is no folder" if isinstance(error, FileExistsError) else error.strerror
+        return f"{error.filename}: {why}"
+    return str(error)
 
 
 def _in_url(host: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import signal
 import sys
 import tempfile
 import threading
@@ -62,6 +63,7 @@ def perform(folder: Path, *, once: bool, port: int = 0) -> int:
     traffic = folder / "traffic.pcap"
     tell("Dijkwacht: one collector and one agent, on this machine only (127.0.0.1).")
     tell(f"The recording: {truth.story} {truth.frames:,} packets, {len(truth.attacks)} attacks.")
+    tell("Addresses are the pseudonyms that leave the site; only this screen adds whose they are.")
     compile_kernels(tell)
     with tempfile.TemporaryDirectory(prefix="dijkwacht-demo-") as state:
         collector = CollectorOnStage(Path(state) / "collector", free_port(port))
@@ -89,11 +91,15 @@ def perform(folder: Path, *, once: bool, port: int = 0) -> int:
             tell(f"The recording is over; the console stays at {collector.url}/ until Ctrl-C.")
             threading.Event().wait()
         except KeyboardInterrupt:
+            # A second Ctrl-C within the second that this takes would leave files behind.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
             tell("Stopping.")
         finally:
             if agent is not None:
                 agent.stop()
             collector.stop()
+            if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
     return 0
 
 

@@ -145,3 +145,9 @@ def test_the_state_may_stand_behind_the_action(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "It leads to http://127.0.0.1:8470; --url names another address." in out
     assert "bakery: 0 agent(s)" in out
+
+
+def test_a_state_that_is_no_folder_is_named(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert cli.main(["collect", "--state", str(tmp_path / "file")]) == 2
+    assert capsys.readouterr().err.endswith("file: is no folder\n")
