@@ -40,7 +40,8 @@ __all__ = ["PARTITIONS", "Draft", "Entry", "Journal", "Kind", "Log", "partition_
 
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _GROUP_BYTES: Final = 8 * 1024 * 1024
-_CURSORS: Final = 64
+_CURSORS: Final = 1024
+"""Places remembered where a reader stopped: many for each thread, as they step unevenly."""
 
 
 class Log(Protocol):
@@ -158,20 +159,20 @@ class Journal:
         """As `Log.read`. A position before `first` reads from `first`."""
         with self._synced:
             last, size, segments = self._last, self._segments[-1].size, self._segments[:]
-        position = max(from_position, segments[0].first)
+            position = max(from_position, segments[0].first)
+            cursor = self._cursors.get(position)
         if position > last:
             return []
-        cursor = self._cursors.pop(position) if position in self._cursors else None
         segment, at = cursor or self._find(segments, position)
         if at >= segment.size and segment is not segments[-1]:
             segment = next(s for s in segments if s.first == position)
             at = segment.start
         end = size if segment is segments[-1] else segment.size
         entries, at = segment.read(at, position, end, max_bytes, max_entries)
-        following = position + len(entries)
-        while len(self._cursors) >= _CURSORS:
-            self._cursors.pop(next(iter(self._cursors)))
-        self._cursors[following] = (segment, at)
+        with self._synced:
+            while len(self._cursors) >= _CURSORS:
+                del self._cursors[next(iter(self._cursors))]
+            self._cursors[position + len(entries)] = (segment, at)
         return entries
 
     def wait_beyond(self, position: int, timeout: float) -> bool:

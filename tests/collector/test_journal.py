@@ -283,3 +283,15 @@ def test_nothing_acknowledged_is_lost_to_kill_9(tmp_path):
         assert journal.last >= acknowledged
         assert [e.arrival for e in everything(journal)] == list(range(journal.last))
         journal.close()
+
+
+def test_readers_at_the_same_place_do_not_cost_each_other_theirs(tmp_path, monkeypatch):
+    journal = Journal(tmp_path / "journal", segment_bytes=5_000)
+    journal.open()
+    journal.append_many([Draft("batch", "bakery", 1, b"x" * 100) for _ in range(100)])
+    first = journal.read(1, max_entries=40)
+    monkeypatch.setattr(Journal, "_find", None)  # no reader looks for its place again
+    readers = [journal.read(41, max_entries=40) for _ in range(3)]
+    journal.close()
+    assert [entry.position for entry in first] == list(range(1, 41))
+    assert [[entry.position for entry in read] for read in readers] == [list(range(41, 81))] * 3
