@@ -4,7 +4,9 @@ For each detector a shipped table tells in how many hours of a benign site-week 
 the site's own hours outweigh it in time (the mean of a Gamma-Poisson posterior whose prior counts
 for `PRIOR_WEEKS`). A score becomes a candidate when that rate is within the detector's share of the
 site's alert budget. An hour whose strongest score is far rarer than the budget is taken for an
-attack and not learned as normal; the owner's "this is normal" learns it all the same.
+attack and not learned as normal; the owner's "this is normal" learns it all the same. Of the hours
+in which something was said, the first two are not learned either: one real attack must not make a
+site deaf to the next, but what comes a third time is a habit.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ DEFAULT_BUDGET: Final = 1.0
 """Incidents a week that a site is willing to be interrupted by without cause."""
 ATTACK_FACTOR: Final = 100.0
 """A score so many times rarer than the budget is not learned as normal."""
+HABIT: Final = 3
+"""From so many hours on in which a detector spoke, without being extreme, they are learned."""
 HIGH_FACTOR: Final = 30.0
 """A score so many times rarer than the budget is an incident of high severity."""
 REPEAT_US: Final = 60_000_000
@@ -45,6 +49,7 @@ class DetectorPolicy:
         self.hours = np.zeros(0, np.int64)
         self.hour = np.zeros(0, np.int64)
         self.peak = np.zeros(0)
+        self.spoke = np.zeros(0, np.int64)  # hours in which the line was reached
         self.said_bin = np.zeros(0, np.int16)  # by slot: how strange when last said
         self.said_time = np.zeros(0, np.int64)
 
@@ -59,6 +64,7 @@ class DetectorPolicy:
             self.hours = np.append(self.hours, np.zeros(more, np.int64))
             self.hour = np.append(self.hour, np.full(more, -1, np.int64))
             self.peak = np.append(self.peak, np.full(more, -np.inf))
+            self.spoke = np.append(self.spoke, np.zeros(more, np.int64))
             for site in range(old, old + more):
                 self._settle(site)
         if slots > len(self.said_bin):
@@ -77,7 +83,7 @@ class DetectorPolicy:
         """Learn the scores hour by hour; the rows that are worth saying, in order, and how rare."""
         chosen: tuple[NDArray[np.int64], NDArray[np.float64]] = _pick(
             time, site, slot, fresh, scores, self.grid, self.rates, self.budget, self.threshold,
-            self.history, self.hours, self.hour, self.peak, self.said_bin, self.said_time,
+            self.history, self.hours, self.hour, self.peak, self.spoke, self.said_bin, self.said_time,
         )  # fmt: skip
         return chosen
 
@@ -154,7 +160,7 @@ def _rarity(grid, rates, history, hours, score):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _pick(  # type: ignore[no-untyped-def]
     time, site, slot, fresh, scores, grid, rates, budget, threshold, history, hours, hour, peak,
-    said_bin, said_time,
+    spoke, said_bin, said_time,
 ):  # fmt: skip
     out = np.empty(len(time), np.int64)
     rare = np.empty(len(time))
@@ -166,7 +172,9 @@ def _pick(  # type: ignore[no-untyped-def]
             if hour[s] >= 0:
                 hours[s] += 1
                 at = np.searchsorted(grid, peak[s], side="right") - 1
-                if at >= 0:
+                if peak[s] >= threshold[s]:
+                    spoke[s] += 1
+                if at >= 0 and (peak[s] < threshold[s] or spoke[s] >= HABIT):
                     history[s, at] += 1
                 threshold[s] = _threshold(grid, rates, history[s], hours[s], budget[s])
             hour[s] = h

@@ -63,6 +63,17 @@ def test_a_noisy_site_outweighs_the_shipped_table():
     assert said < 10, "after the first days the site's habit is normal"
 
 
+def test_one_attack_does_not_make_a_site_deaf_to_the_next():
+    made = policy()
+    line = made.threshold[0]
+    attack = line + 1.0
+    assert made.rarity(0, attack) * 100 > 1.0, "not so extreme that it is never learned"
+    for day in range(2):
+        assert pick(made, [(day * 24 * HOUR, 0, attack)]) == [0]
+    pick(made, [(72 * HOUR, 0, 0.0)])
+    assert made.threshold[0] <= line
+
+
 def test_an_extreme_score_is_not_learned_as_normal_unless_answered_so():
     made = policy()
     attack = 19.0
