@@ -24,6 +24,8 @@ from dijkwacht_records.replies import Order, OrderKind
 from dijkwacht_records.wire import NAME
 
 JOIN_CODE_LIFE_US: Final = 24 * 3600 * 1_000_000
+MOST_AGENTS: Final = 256
+"""Agents of one site that are remembered."""
 
 _MIGRATIONS: Final = (
     """
@@ -112,12 +114,17 @@ class Sites:
             return [AgentRow(*row) for row in rows]
 
     def note_agents(self, seen: Mapping[tuple[str, str], int]) -> None:
-        """(site, agent) → when something last came from it."""
+        """(site, agent) → when something last came from it; of a site at most `MOST_AGENTS`."""
+        rows = [(site, agent, time) for (site, agent), time in seen.items()]
         with self._use() as database:
             database.executemany(
-                "INSERT INTO agents VALUES (?1, ?2, ?3, ?3) ON CONFLICT DO UPDATE"
-                " SET last_seen = max(last_seen, excluded.last_seen)",
-                [(site, agent, time) for (site, agent), time in seen.items()],
+                "UPDATE agents SET last_seen = max(last_seen, ?3) WHERE site = ?1 AND agent = ?2",
+                rows,
+            )
+            database.executemany(
+                "INSERT OR IGNORE INTO agents SELECT ?1, ?2, ?3, ?3"
+                " WHERE (SELECT count(*) FROM agents WHERE site = ?1) < ?4",
+                [(*row, MOST_AGENTS) for row in rows],
             )
 
     def make_join_code(self, site: str, url: str, now: int) -> str:

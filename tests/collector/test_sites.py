@@ -5,7 +5,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from dijkwacht_collector.database import connect
 from dijkwacht_collector.signing import OrderKey
-from dijkwacht_collector.sites import JOIN_CODE_LIFE_US, Sites, digest
+from dijkwacht_collector.sites import JOIN_CODE_LIFE_US, MOST_AGENTS, Sites, digest
 from dijkwacht_records.errors import NotAuthorised
 from dijkwacht_records.joincode import make_code, read_code
 
@@ -118,3 +118,12 @@ def test_a_database_of_a_later_release_is_left_alone(tmp_path):
     with pytest.raises(sqlite3.DatabaseError, match="later release"):
         connect(tmp_path / "x.db", ("CREATE TABLE a (b)",))
     connect(tmp_path / "x.db", ("CREATE TABLE a (b)", "CREATE TABLE c (d)")).close()
+
+
+def test_agents_that_are_made_up_are_remembered_up_to_a_bound(sites):
+    sites.note_agents({("bakery", f"a{n}"): NOW for n in range(1000)})
+    sites.note_agents({("bakery", "a0"): NOW + 7, ("bakery", "late"): NOW, ("clinic", "x"): NOW})
+    known = sites.agents()
+    assert len(known) == MOST_AGENTS + 1
+    assert known[0] == ("bakery", "a0", NOW, NOW + 7)
+    assert known[-1].site == "clinic"
