@@ -171,7 +171,7 @@ def _collector() -> list[Alert]:
             "DijkwachtDetectorFailed",
             "sum by (detector) (increase(dijkwacht_detector_failures_total[10m])) > 0",
             "The detector {{ $labels.detector }} failed",
-            "It is quarantined and says nothing until the collector starts again.",
+            "After three failures it says nothing until the collector starts again.",
             severity="high", keep="1h",
         ),
     ]  # fmt: skip
