@@ -25,6 +25,8 @@ NORMAL_US: Final = 30 * 24 * 3_600_000_000
 """How long "this is normal" keeps the same kind and subject from being said again."""
 MOST_OPEN: Final = 200
 """Incidents open at once on one site; past it nothing more is opened until some fall quiet."""
+MOST_SUBJECTS: Final = 4096
+"""Subjects of one site whose incidents are told apart even if they begin at the same moment."""
 _MOST_EVIDENCES: Final = 5
 
 
@@ -52,8 +54,8 @@ class Ledger:
 
     open: dict[Key, Incident] = field(default_factory=dict)
     by_site: dict[str, dict[Key, None]] = field(default_factory=dict)
-    ordinals: dict[tuple[str, str], int] = field(default_factory=dict)
-    """Incidents so far by site and kind: few numbers, whatever subjects are made up."""
+    ordinals: dict[str, dict[Key, int]] = field(default_factory=dict)
+    """By site, how many incidents each of the last `MOST_SUBJECTS` has had."""
     normal_until: dict[Key, int] = field(default_factory=dict)
     opened: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     shed: int = 0
@@ -126,8 +128,11 @@ class Ledger:
         self.normal_until[site, kind, subject] = until
 
     def _begin(self, key: Key, candidate: Candidate) -> Incident:
-        ordinal = self.ordinals.get(key[:2], 0)
-        self.ordinals[key[:2]] = ordinal + 1
+        known = self.ordinals.setdefault(key[0], {})
+        ordinal = known.pop(key, 0)
+        if len(known) >= MOST_SUBJECTS:
+            del known[next(iter(known))]
+        known[key] = ordinal + 1
         time = candidate.evidence.time
         if candidate.severity_id >= 3:
             self.opened.setdefault((key[0], candidate.detector), []).append(time)

@@ -73,15 +73,17 @@ def test_one_site_cannot_fill_the_ledger():
     assert ledger.shed == 50
 
 
-def test_subjects_that_are_made_up_leave_nothing_behind():
+def test_subjects_that_are_made_up_leave_little_behind(monkeypatch):
+    monkeypatch.setattr("dijkwacht_collector.ledger.MOST_SUBJECTS", 50)
     ledger = Ledger()
     uids = set()
     for at in range(500):
-        (event,) = ledger.fold(candidate(0, src=f"10.0.{at // 250}.{at % 250}"), at)
-        uids.add(event.incident.uid)
+        for src in ("192.168.0.1", f"10.0.{at // 250}.{at % 250}"):
+            (event,) = ledger.fold(candidate(0, src=src), at)
+            uids.add(event.incident.uid)
         ledger.close_quiet("bakery", QUIET_US, at)
-    assert len(uids) == 500
-    assert len(ledger.ordinals) == 1
+    assert len(uids) == 1000
+    assert len(ledger.ordinals["bakery"]) == 50
 
 
 def test_a_name_is_only_text():
