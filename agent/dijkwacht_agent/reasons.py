@@ -62,6 +62,13 @@ _DUTCH: Final = tuple(
             r"\1: een naam heeft kleine letters, cijfers en streepjes, hoogstens 63",
         ),
         (r"the token is unknown or revoked", "zijn toegang is onbekend of ingetrokken"),
+        (r"the collector cannot be reached: .*", "de verzamelaar is niet te bereiken"),
+        (r"the collector is busy: .*", "de verzamelaar heeft het te druk"),
+        (
+            r"the collector does not know our token: .*",
+            "de verzamelaar kent deze agent niet; vraag een nieuwe code",
+        ),
+        (r"the collector refused a batch: .*", "de verzamelaar weigerde een deel"),
         (r"(.+) does not answer like a collector.*", r"wat op \1 antwoordt is geen verzamelaar"),
         (
             r"(.+): capturing needs the right (\w+); .*",

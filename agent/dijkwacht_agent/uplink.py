@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from dijkwacht_agent.reasons import reason
 from dijkwacht_agent.spool import Record, Spool
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.errors import CollectorBusy, NotAuthorised, RejectedBatch, TransferError
@@ -205,7 +206,8 @@ class Uplink:
             self.trouble = f"the collector does not know our token: {error}"
             return UNAUTHORISED_PAUSE_S
         except (OSError, http.client.HTTPException, TransferError) as error:
-            self.trouble = f"the collector cannot be reached: {error or type(error).__name__}"
+            why = reason(error, "en") or type(error).__name__
+            self.trouble = f"the collector cannot be reached: {why}"
             pause = self._pause_s * (0.5 + self._jitter())
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
             return pause

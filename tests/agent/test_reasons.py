@@ -64,6 +64,19 @@ def test_what_the_system_says_is_put_in_plain_words(error):
     assert english != dutch
 
 
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        "the collector cannot be reached: timed out",
+        "the collector is busy: later",
+        "the collector does not know our token: the token is unknown or revoked",
+        "the collector refused a batch: bytes",
+    ],
+)
+def test_trouble_of_the_uplink_is_known_in_dutch(trouble):
+    assert "collector" not in reason(trouble, "nl")
+
+
 def test_what_is_not_known_stays_as_it_is():
     assert reason("the moon is out", "nl") == "the moon is out"
 
