@@ -19,6 +19,7 @@ from dijkwacht_collector import engine as engine_module
 from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.entries import Entry
 from dijkwacht_collector.trainer import train
+from dijkwacht_collector.worker import calm_garbage_collection
 from dijkwacht_detectors.api import RowDetector, SiteDetector
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
@@ -65,6 +66,7 @@ def _run(entries: list[Entry], warm: int) -> dict[str, Any]:
     before = sum(engine.take_observed().rows.values())
     spent = _stopwatches(engine)
     gc.collect()
+    calm_garbage_collection()  # as in the live process
     gc.freeze()  # the generated input is no part of the live process
     began = time.process_time()
     for at in range(warm, len(entries), _ENTRIES_A_STEP):
