@@ -20,7 +20,8 @@ _AGENT: Final = ("site", "agent")
 class AgentHealth:
     """An agent's last heartbeat. ``last_seen`` is the collector's clock, µs UTC; counts since boot.
 
-    ``clock_offset`` is µs, the collector's clock minus the agent's.
+    ``clock_offset`` is µs, the collector's clock minus the agent's. An agent that was not ``heard``
+    since the collector's start is known from before: its counts are not.
     """
 
     site: str
@@ -32,6 +33,7 @@ class AgentHealth:
     rows_shed: int = 0
     spool_bytes: int = 0
     clock_offset: int = 0
+    heard: bool = True
 
 
 class Heartbeats:

@@ -60,7 +60,7 @@ class Overview:
         """As `ConsoleData.agents`: those heard since start, and those known from before."""
         heard = {(health.site, health.agent): health for health in self._telemetry.agents()}
         for row in self._sites.agents():
-            known = AgentHealth(row.site, row.agent, row.last_seen)
+            known = AgentHealth(row.site, row.agent, row.last_seen, heard=False)
             heard.setdefault((row.site, row.agent), known)
         return [heard[key] for key in sorted(heard)]
 

@@ -18,6 +18,7 @@ from dijkwacht_records.addresses import UNSPECIFIED, format_address, format_mac
 
 MAX_CARDS: Final = 100
 MAX_ROWS: Final = 50
+_UNKNOWN = "–"
 _STATE_ORDER: Final = ("silent", "late", "up")
 
 
@@ -247,10 +248,10 @@ class Reader:
             state=self._say(words.AGENT_STATE[state]),
             style=state,
             seen=self.moment(agent.last_seen),
-            packets=_short(agent.packets_seen),
-            dropped=f"{_short(agent.dropped)} ({lost:.2%})" if agent.dropped else "0",
+            packets=_short(agent.packets_seen) if agent.heard else _UNKNOWN,
+            dropped=_lost(agent.dropped, lost) if agent.heard else _UNKNOWN,
             losing=lost > 0.001,
-            spool=_short(agent.spool_bytes, 1024, "B"),
+            spool=_short(agent.spool_bytes, 1024, "B") if agent.heard else _UNKNOWN,
             shed=agent.rows_shed,
         )
 
@@ -300,6 +301,10 @@ def _figures(value: float) -> str:
     ('1,204', '0.983', '6.81')
     """
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _lost(dropped: int, share: float) -> str:
+    return f"{_short(dropped)} ({share:.2%})" if dropped else "0"
 
 
 def _short(number: float, base: int = 1000, unit: str = "") -> str:

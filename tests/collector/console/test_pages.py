@@ -286,3 +286,9 @@ async def test_a_browser_that_goes_away_is_no_error(client, feed, make, caplog):
         if not feed.readers:
             break
     assert "Error handling request" not in caplog.text
+
+
+async def test_counts_of_an_agent_not_heard_since_the_start_are_not_made_up(client, facts, make):
+    facts.health = [make.agent(packets_seen=0, heard=False)]
+    page = await get(client, "/?lang=en")
+    assert page.count(">–</td>") == 3
