@@ -11,6 +11,7 @@ import io
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, Final
@@ -35,6 +36,8 @@ class _Training:
     process: subprocess.Popen[bytes]
     bundle: IO[bytes]
     complaint: IO[bytes]
+    until: float
+    """When its patience ends, by the monotonic clock."""
 
 
 class Trainer:
@@ -60,9 +63,12 @@ class Trainer:
 
         Raises `DetectorError` if it failed.
         """
-        if self._running is None or self._running.process.poll() is None:
+        running = self._running
+        if running is None:
             return None
-        running, self._running = self._running, None
+        if running.process.poll() is None and time.monotonic() < running.until:
+            return None
+        self._running = None
         bundle = _result(running)
         return None if bundle is None else (running.detector, bundle)
 
@@ -71,6 +77,8 @@ class Trainer:
         if self._running is not None:
             self._running.process.kill()
             self._running.process.wait()
+            self._running.bundle.close()
+            self._running.complaint.close()
             self._running = None
 
 
@@ -91,17 +99,18 @@ def _start(detector: str, samples: NDArray[np.float64]) -> _Training:
             stdout=bundle,
             stderr=complaint,
         )
-    return _Training(detector, process, bundle, complaint)
+    return _Training(detector, process, bundle, complaint, time.monotonic() + TRAINING_LIMIT_S)
 
 
 def _result(training: _Training) -> bytes | None:
-    try:
-        status = training.process.wait(TRAINING_LIMIT_S)
-    except subprocess.TimeoutExpired:
-        training.process.kill()
-        training.process.wait()
-        raise DetectorError(training.detector, f"training took over {TRAINING_LIMIT_S} s") from None
     with training.bundle as bundle, training.complaint as complaint:
+        try:
+            status = training.process.wait(max(0.0, training.until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            training.process.kill()
+            training.process.wait()
+            message = f"training took over {TRAINING_LIMIT_S} s"
+            raise DetectorError(training.detector, message) from None
         bundle.seek(0)
         complaint.seek(0)
         if status:

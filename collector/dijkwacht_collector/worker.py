@@ -22,7 +22,7 @@ from dijkwacht_collector.journal import Journal
 from dijkwacht_collector.sinks.base import Fan
 from dijkwacht_collector.telemetry import Telemetry
 from dijkwacht_collector.trainer import Trainer
-from dijkwacht_records.errors import CollectorBusy, DetectorError
+from dijkwacht_records.errors import CollectorBusy, DetectorError, JournalError
 
 log: Final = logging.getLogger(__name__)
 
@@ -175,7 +175,7 @@ class EngineWorker:
                 self._journal.append_many([Draft("model", "", arrival, payload)])
                 log.info("model activated", extra={"detector": detector, "bytes": len(bundle)})
             trainer.offer(engine.take_samples())
-        except (DetectorError, CollectorBusy) as error:
+        except (DetectorError, CollectorBusy, JournalError, OSError) as error:
             log.warning("training failed", extra={"why": str(error)})
 
 

@@ -82,10 +82,10 @@ def journal(tmp_path):
 def start(journal, tmp_path):
     crews = []
 
-    def start_crew(sink, count=1, make_engine=CountingEngine, interval=1000.0):
+    def start_crew(sink, count=1, make_engine=CountingEngine, interval=1000.0, *, training=False):
         crew = Crew(
             count, journal, make_engine, Fan([sink]), Telemetry(["scan"]), tmp_path / "checkpoints",
-            checkpoint_interval_s=interval, training=False,
+            checkpoint_interval_s=interval, training=training,
         )  # fmt: skip
         crews.append(crew)
         crew.open()
@@ -220,3 +220,31 @@ def test_an_engine_with_nothing_to_do_holds_nobody_back(journal, start):
     crew = start(Kept(), count=3, interval=0.0)
     feed(journal, "bakery", "bakery", "bakery")
     until(lambda: crew.saved == 3)
+
+
+class Troubled:
+    """A trainer on a full disk."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def collect(self):
+        return None
+
+    def offer(self, kept):
+        self.asked += 1
+        raise OSError(28, "No space left on device")
+
+    def stop(self):
+        pass
+
+
+def test_a_training_that_cannot_begin_stops_no_engine(journal, start, monkeypatch):
+    monkeypatch.setattr("dijkwacht_collector.worker._TRAINING_S", 0.0)
+    trainer = Troubled()
+    monkeypatch.setattr("dijkwacht_collector.worker.Trainer", lambda: trainer)
+    crew = start(Kept(), training=True)
+    until(lambda: trainer.asked > 2)
+    feed(journal, "bakery")
+    until(lambda: crew.position == 1)
+    assert crew.troubles == []
