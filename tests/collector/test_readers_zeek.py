@@ -357,3 +357,16 @@ def test_every_log_of_the_captures_is_read_whole(captures):
         lines = sum(not line.startswith(b"#") for line in path.read_bytes().splitlines())
         assert len(rows) >= lines
         assert problems == []
+
+
+def test_a_header_that_breaks_off_is_named(tmp_path):
+    path = tmp_path / "conn.log"
+    path.write_text("#separator \\x09\n#path\tconn\n")
+    rows, problems = read(path)
+    assert (rows, problems) == ([], [f"{path}: end: expected a #fields line"])
+
+
+def test_a_log_without_its_columns_is_named(tmp_path):
+    path = tmp_path / "conn.log"
+    path.write_text("#separator \\x09\n#path\tconn\n#fields\tts\tuid\n1\tC1\n")
+    assert read(path)[1] == [f"{path}: line 3: expected the columns of a conn log"]

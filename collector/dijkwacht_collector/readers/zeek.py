@@ -93,6 +93,8 @@ class ZeekLog:
                 continue
             if fields is not None:
                 yield place, fields
+        if isinstance(parse, _Header) and not parse.names:
+            self.problems.add(str(self.path), "end", "a #fields line")
 
     def _header(self, before: _Header | _Json | None, line: bytes, place: str) -> _Header:
         """A ``#`` line: what the lines below it look like."""
@@ -113,10 +115,12 @@ class ZeekLog:
             header.begin(line)
             if header.log is None:
                 name = header.path or "unnamed"
-                known = ", ".join(COLUMNS)
-                self.problems.add(
-                    str(self.path), place, f"one of the logs {known}; {name} is skipped"
+                wanted = (
+                    f"the columns of a {name} log"
+                    if name in COLUMNS
+                    else f"one of the logs {', '.join(COLUMNS)}; {name} is skipped"
                 )
+                self.problems.add(str(self.path), place, wanted)
         return header
 
     def _text(self) -> Iterator[bytes]:
