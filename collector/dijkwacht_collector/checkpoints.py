@@ -26,6 +26,7 @@ class Checkpoints:
         """Keep what ``engine`` knows at its position; a crash leaves the old or the new, whole."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = self._newest.with_suffix(".new")
+        draft.touch(mode=0o600)
         engine.save(draft)
         fd = os.open(draft, os.O_RDWR | os.O_CLOEXEC)
         try:
