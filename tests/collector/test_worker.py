@@ -200,6 +200,7 @@ def test_the_newest_whole_checkpoint_is_taken(tmp_path):
     checkpoints = Checkpoints(tmp_path, "engine")
     assert checkpoints.restore(CountingEngine, 100).position == -1
     checkpoints.save(saved_engine(7))
+    assert (tmp_path / "engine.checkpoint").stat().st_mode & 0o777 == 0o600
     checkpoints.save(saved_engine(9))
     assert checkpoints.restore(CountingEngine, 100).position == 9
     (tmp_path / "engine.checkpoint").write_bytes(b"torn")
