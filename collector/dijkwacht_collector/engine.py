@@ -250,7 +250,7 @@ class Engine:
         return subject, Evidence(
             time=pick.time, score=pick.score, src_h=src, src_mac=mac, dst_h=dst,
             dst_p=int(row[who.port]) if who.port else 0,
-            facts=pick.facts, name=row[who.name] if who.name else "",
+            facts=pick.facts, name=row[who.name] if who.name else "", detector=detector.name,
         )  # fmt: skip
 
     def _observe(self, step: Step, arrivals: Sequence[Arrival]) -> None:
@@ -299,10 +299,9 @@ class Engine:
         if answered is None:
             return []
         incident, events = answered
-        if normal:
-            number = self.host.number(incident.detector)
-            strongest = max(e.score for e in incident.evidences)
-            self.policy.detectors[number].learn_normal(site, strongest)
+        for name in {evidence.detector for evidence in incident.evidences} if normal else ():
+            strongest = max(e.score for e in incident.evidences if e.detector == name)
+            self.policy.detectors[self.host.number(name)].learn_normal(site, strongest)
         return events
 
 

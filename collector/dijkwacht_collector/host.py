@@ -123,6 +123,8 @@ class DetectorHost:
         """Score and learn the windows that (order, agent, event time) ``ticks`` have ended."""
         picks: list[Pick] = []
         for number, pool in self._pools.items():
+            if self.strikes[number] >= STRIKES:
+                continue
             rounds: list[list[tuple[int, int, NDArray[np.int64]]]] = []
             depth: dict[int, int] = {}
             for order, agent, time in ticks:
@@ -246,7 +248,10 @@ class DetectorHost:
         for size in sizes:
             part = _slice(rows, at, at + size)
             own = self._sites[number].setdefault(int(rows.site[at]), deepcopy(detector))
-            scores[at : at + size] = own.score_many(part)
+            given = np.asarray(own.score_many(part))
+            if given.shape != (size,):  # numpy would spread one number over all rows
+                raise ValueError(f"{given.shape} scores for {size} rows")
+            scores[at : at + size] = given
             own.learn_many(part)
             at += size
         return scores, np.zeros((len(rows), 0))

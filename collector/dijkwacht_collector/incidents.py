@@ -15,7 +15,8 @@ Status = Literal["new", "closed", "normal"]
 class Evidence(msgspec.Struct, frozen=True, array_like=True):
     """One observation that speaks for an incident: who, against whom, when, how strange.
 
-    Addresses are 16 bytes as on the wire; ``facts`` are the detector's named numbers.
+    Addresses are 16 bytes as on the wire; ``facts`` are the detector's named numbers, and
+    ``score`` is on that detector's own scale.
     """
 
     time: int
@@ -26,6 +27,7 @@ class Evidence(msgspec.Struct, frozen=True, array_like=True):
     dst_p: int
     facts: dict[str, float] = {}
     name: str = ""
+    detector: str = ""
 
 
 class Incident(msgspec.Struct, frozen=True):

@@ -163,9 +163,9 @@ class Ledger:
 
 
 def _strongest(known: tuple[Evidence, ...], new: Evidence) -> tuple[Evidence, ...]:
-    pair = (new.src_h, new.dst_h)
+    pair = (new.detector, new.src_h, new.dst_h)
     for at, old in enumerate(known):
-        if (old.src_h, old.dst_h) == pair:
+        if (old.detector, old.src_h, old.dst_h) == pair:
             if new.score <= old.score:
                 return known
             known = known[:at] + known[at + 1 :]

@@ -103,7 +103,7 @@ def _fold(  # type: ignore[no-untyped-def]
             continue
         ratio = _is_ratio(offsets, blob, i)
         # amounts spread by factors, ratios by differences
-        x = v if ratio else math.log1p(max(v, 0.0))
+        x = min(max(v, 0.0), 64.0) if ratio else math.log1p(max(v, 0.0))
         least = 0.02 if ratio else 0.3
         if count[e] == 0:
             level[e] = x

@@ -98,6 +98,43 @@ def test_a_site_detector_is_an_object_a_site_and_told_in_words():
     assert "jump" in event.incident.title_nl
 
 
+class Short(Jump):
+    name = "short"
+
+    def score_many(self, window):
+        return np.array([9.0])
+
+
+def test_a_score_too_few_is_a_failure_not_a_score_for_all():
+    engine = engine_of(Short())
+    for minute in range(STRIKES + 3):
+        assert engine.step([samples("bakery", minute, 9.0)]) == []
+    assert engine.take_observed().failures == {"short": STRIKES}
+
+
+class Fall(Jump):
+    """The same, on another scale, for the same kind and subject."""
+
+    name = "fall"
+
+    def score_many(self, window):
+        return super().score_many(window) / 2 + 1.0
+
+
+def test_normal_is_learned_by_each_detector_on_its_own_scale():
+    engine = engine_of(Jump(), Fall())
+    events = []
+    for minute in range(10):
+        events += engine.step([samples("bakery", minute, 11.0 if minute == 8 else 0.5)])
+    (uid,) = {event.incident.uid for event in events}
+    said = b'{"uid":"%s","site":"bakery","verdict":"normal"}' % uid.encode()
+    engine.step([Entry(99, "verdict", 0, 0, "bakery", said)])
+    for policy in engine.policy.detectors:
+        assert policy.history[0].tolist() == [0, 1]
+    standing = events[-1].incident.evidences
+    assert {evidence.detector for evidence in standing} <= {"jump", "fall"}
+
+
 @pytest.mark.parametrize("verdict", ["normal", "attack"])
 def test_a_verdict_closes_and_normal_is_learned(verdict):
     engine = engine_of(Jump())
