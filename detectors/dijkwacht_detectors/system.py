@@ -19,12 +19,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 from numba import njit
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
+
+_DUTCH: Final = str.maketrans(",.", ".,")
 
 
 class System(RowDetector):
@@ -64,10 +66,11 @@ class System(RowDetector):
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Name the metric, its value and its habit."""
-        now, usual = f"{facts['value']:.3g}", f"{facts['usual']:.3g}"
+        now, usual = _amount(facts["value"]), _amount(facts["usual"])
+        nu, anders = now.translate(_DUTCH), usual.translate(_DUTCH)
         return Explanation(
             f"A machine works much harder than usual: {{name}} stays at {now}, usually {usual}.",
-            f"Een computer werkt veel harder dan anders: {{name}} blijft op {now}, gewoonlijk {usual}.",
+            f"Een computer werkt veel harder dan anders: {{name}} blijft op {nu}, gewoonlijk {anders}.",
             "An update, a backup or a new program can do this; so can a hidden program that mines "
             "money or locks your files. If nobody started something heavy, look which program is "
             "busy, and disconnect the machine if you do not know it.",
@@ -75,6 +78,10 @@ class System(RowDetector):
             "geld delft of uw bestanden vergrendelt ook. Heeft niemand iets zwaars gestart, kijk dan "
             "welk programma bezig is, en koppel de computer los als u het niet kent.",
         )
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -99,3 +99,9 @@ def test_amounts_are_held_against_amounts():
 
 def test_a_sensor_that_says_nothing_sensible_is_passed_over():
     assert top(System(), samples([float("nan"), float("inf"), -float("inf")] * 50)) == 0.0
+
+
+def test_a_title_writes_numbers_as_its_readers_do():
+    told = System().explain({"value": 12_345_678.0, "usual": 0.125, "times_spread": 9.0})
+    assert "stays at 12,345,678, usually 0.125." in told.title_en
+    assert "blijft op 12.345.678, gewoonlijk 0,125." in told.title_nl

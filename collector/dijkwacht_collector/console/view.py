@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import Final
 from dijkwacht_collector.attack import TECHNIQUES
 from dijkwacht_collector.console import words
 from dijkwacht_collector.console.data import ConsoleData, SiteView
+from dijkwacht_collector.console.figures import Figures
 from dijkwacht_collector.console.language import Language
 from dijkwacht_collector.heartbeats import AgentHealth
 from dijkwacht_collector.incidents import Evidence, Incident
@@ -20,6 +22,7 @@ MAX_CARDS: Final = 100
 MAX_ROWS: Final = 50
 _UNKNOWN = "–"
 _STATE_ORDER: Final = ("silent", "late", "up")
+_METRICS: Final = re.compile(rf"\b({'|'.join(words.METRIC)})\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Card:
     detector: str
     since: Moment
     last: Moment
-    count: int
+    count: str
     confidence: int
     chance: str
     status: str
@@ -119,6 +122,7 @@ class Reader:
     def __init__(self, language: Language, catalogue: NullTranslations, now_us: int) -> None:
         self._language: Final = language
         self._catalogue: Final = catalogue
+        self._figures: Final = Figures(language)
         self._now: Final = now_us
 
     def board(self, data: ConsoleData) -> Board:
@@ -151,7 +155,7 @@ class Reader:
             severity=self._say(words.SEVERITY[severity]),
             style=words.SEVERITY_STYLE[severity],
             kind=self._say(words.KIND.get(incident.kind, words.KIND["other"])),
-            title=incident.title_nl if dutch else incident.title_en,
+            title=self._title(incident),
             description=incident.desc_nl if dutch else incident.desc_en,
             who=self._parties([_source(incident, e) for e in evidences]),
             whom=self._parties([(e.dst_h, 0) for e in evidences]),
@@ -160,12 +164,12 @@ class Reader:
             detector=incident.detector,
             since=self.moment(incident.start),
             last=self.moment(incident.end),
-            count=incident.count,
+            count=self._figures.few(incident.count),
             confidence=incident.confidence,
             chance=self._chance(incident.rarity),
             status=self._say(words.STATUS[incident.status]),
             is_open=incident.status == "new",
-            evidences=[self._evidence(e) for e in evidences] if detailed else [],
+            evidences=[self._evidence(incident, e) for e in evidences] if detailed else [],
         )
 
     def moment(self, time_us: int) -> Moment:
@@ -207,6 +211,12 @@ class Reader:
     def _say(self, text: str) -> str:
         return self._catalogue.gettext(text)
 
+    def _title(self, incident: Incident) -> str:
+        title = incident.title_nl if self._language == "nl" else incident.title_en
+        if incident.kind != "host":
+            return title  # a name from the network that only looks like a metric
+        return _METRICS.sub(lambda found: self._say(words.METRIC[found[0]]).lower(), title)
+
     def _parties(self, parties: Sequence[tuple[bytes, int]]) -> str:
         names = dict.fromkeys(_party(h, mac) for h, mac in parties if h != UNSPECIFIED or mac)
         if len(names) <= 2:
@@ -216,17 +226,26 @@ class Reader:
         )
         return more % {"first": next(iter(names)), "num": len(names) - 1}
 
-    def _evidence(self, evidence: Evidence) -> EvidenceRow:
+    def _evidence(self, incident: Incident, evidence: Evidence) -> EvidenceRow:
+        metric = words.METRIC.get(evidence.name) if incident.kind == "host" else None
         return EvidenceRow(
             when=self.moment(evidence.time),
             who=format_address(evidence.src_h),
             who_mac=format_mac(evidence.src_mac),
             whom=format_address(evidence.dst_h),
             port=evidence.dst_p,
-            name=evidence.name,
-            facts=[(n, _figures(v)) for n, v in evidence.facts.items() if n != "score"],
-            score=_figures(evidence.score),
+            name=self._say(metric) if metric else evidence.name,
+            facts=[
+                (self._fact(name), self._figures.few(value))
+                for name, value in evidence.facts.items()
+                if name != "score"
+            ],
+            score=self._figures.few(evidence.score),
         )
+
+    def _fact(self, name: str) -> str:
+        known = words.FACT.get(name)
+        return self._say(known) if known else name.replace("_", " ")
 
     def _state(self, agent: AgentHealth) -> words.AgentState:
         age_s = (self._now - agent.last_seen) / 1e6
@@ -248,10 +267,10 @@ class Reader:
             state=self._say(words.AGENT_STATE[state]),
             style=state,
             seen=self.moment(agent.last_seen),
-            packets=_short(agent.packets_seen) if agent.heard else _UNKNOWN,
-            dropped=_lost(agent.dropped, lost) if agent.heard else _UNKNOWN,
+            packets=self._figures.short(agent.packets_seen) if agent.heard else _UNKNOWN,
+            dropped=self._figures.lost(agent.dropped, lost) if agent.heard else _UNKNOWN,
             losing=lost > 0.001,
-            spool=_short(agent.spool_bytes, 1024, "B") if agent.heard else _UNKNOWN,
+            spool=self._figures.short(agent.spool_bytes, 1024, "B") if agent.heard else _UNKNOWN,
             shed=agent.rows_shed,
         )
 
@@ -292,31 +311,3 @@ def _source(incident: Incident, evidence: Evidence) -> tuple[bytes, int]:
 
 def _party(address: bytes, mac: int) -> str:
     return format_address(address) or format_mac(mac)
-
-
-def _figures(value: float) -> str:
-    """Three figures are enough to judge by.
-
-    >>> _figures(1204.0), _figures(0.98269), _figures(6.80791)
-    ('1,204', '0.983', '6.81')
-    """
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def _lost(dropped: int, share: float) -> str:
-    return f"{_short(dropped)} ({share:.2%})" if dropped else "0"
-
-
-def _short(number: float, base: int = 1000, unit: str = "") -> str:
-    """``1234567`` → ``1.2 M``.
-
-    >>> _short(999), _short(1234567), _short(2048, 1024, "B")
-    ('999', '1.2 M', '2.0 kB')
-    """
-    if number < base:
-        return f"{number:g} {unit}".rstrip()
-    for prefix in "kMGT":
-        number /= base
-        if number < base:
-            return f"{number:.1f} {prefix}{unit}"
-    return f"{number:.0f} P{unit}"

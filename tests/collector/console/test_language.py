@@ -1,6 +1,8 @@
 """The catalogues are complete, fresh, and say what the source says."""
 
+import importlib.util
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from dijkwacht_collector import console
 from dijkwacht_collector.console import words
 from dijkwacht_collector.console.language import LANGUAGES, choose_language, translations
+from dijkwacht_detectors.discover import shipped_detectors
 
 HERE = Path(console.__file__).parent
 PO = (HERE / "locale/nl/LC_MESSAGES/console.po").read_bytes()
@@ -64,8 +67,23 @@ def test_the_compiled_catalogue_is_made_from_the_readable_one():
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_closed_set_has_words(language):
     say = translations(language).gettext
-    for texts in (words.SEVERITY, words.KIND, words.AGENT_STATE, words.STATUS):
+    for texts in (words.SEVERITY, words.KIND, words.AGENT_STATE, words.STATUS, words.METRIC):
         assert all(say(text) for text in texts.values())
+
+
+def test_every_fact_of_every_shipped_detector_has_a_dutch_word():
+    facts = {fact for detector in shipped_detectors() for fact in detector.facts}
+    assert set(words.FACT) == facts
+    dutch = {m.id: m.string for m in read_po(io.BytesIO(PO), locale="nl")}
+    assert all(dutch[text] for text in words.FACT.values())
+
+
+def test_every_metric_of_the_agent_has_a_word():
+    # The collector may not import the agent, and a machine without disks has fewer metrics.
+    source = Path(importlib.util.find_spec("dijkwacht_agent.system").origin).read_text("utf-8")
+    named = set(re.findall(r'"([a-z_]+_(?:ratio|bytes|total))"', source))
+    assert len(named) > 5
+    assert set(words.METRIC) == named
 
 
 @given(st.one_of(st.none(), st.text()), st.text())

@@ -158,6 +158,58 @@ async def test_the_incident_page_explains_and_advises(client, facts, make):
     assert "refused ratio" in page
 
 
+async def test_facts_and_numbers_are_in_the_readers_language(client, facts, make):
+    evidence = msgspec.structs.replace(
+        make.incident().evidences[0], facts={"failed_targets": 1204.0, "failed_share": 0.991}
+    )
+    facts.hold(make.incident(evidences=(evidence,), count=12_345))
+    facts.health = [make.agent(packets_seen=1000, dropped=20, spool_bytes=3 * 1024 * 1024)]
+    dutch = await get(client, "/incidents/a1?lang=nl")
+    assert '<span class="muted">deuren die dicht bleven</span> 1.204<' in dutch
+    assert '<span class="muted">deel dat mislukte</span> 0,991<' in dutch
+    for number in (">7,25<", ">12.345<"):
+        assert number in dutch
+    english = await get(client, "/incidents/a1?lang=en")
+    for text in ("doors that stayed shut</span> 1,204<", " 0.991<", ">12,345<"):
+        assert text in english
+    board = await get(client, "/?lang=nl")
+    assert "20 (2,00%)" in board
+    assert "3,0 MB" in board
+
+
+async def test_a_metric_of_a_machine_is_called_by_a_plain_word(client, facts, make):
+    evidence = msgspec.structs.replace(make.incident().evidences[0], name="cpu_ratio")
+    told = {
+        "title_en": "A machine works hard: cpu_ratio stays at 0.98.",
+        "title_nl": "Een computer werkt hard: memory_used_ratio blijft op 0,98.",
+        "evidences": (evidence,),
+    }
+    facts.hold(make.incident(kind="host", **told))
+    page = await get(client, "/incidents/a1?lang=en")
+    assert "A machine works hard: processor stays at 0.98." in page
+    assert ">Processor</bdi>" in page
+    assert "cpu_ratio" not in page
+    assert "geheugen blijft op 0,98" in await get(client, "/?lang=nl")
+    # A name that somebody looked up is no metric, whatever it looks like.
+    facts.hold(make.incident(kind="dns", **told))
+    page = await get(client, "/incidents/a1?lang=en")
+    assert "cpu_ratio stays" in page
+    assert ">cpu_ratio</bdi>" in page
+
+
+@pytest.mark.parametrize(
+    ("language", "begin"),
+    [("en", "dijkwacht site add NAME"), ("nl", "dijkwacht site add NAAM")],
+)
+async def test_an_empty_console_says_how_to_begin(client, facts, language, begin):
+    assert "site add" not in await get(client, f"/?lang={language}")
+    facts.known_sites, facts.health = [], []
+    page = await get(client, f"/?lang={language}")
+    assert f"<code>{begin}</code>" in page
+    assert "all of them heard from" not in page
+    assert "allemaal gehoord" not in page
+
+
 @pytest.mark.parametrize("kind", ["dhcp", "a class of tomorrow"])
 async def test_every_class_has_a_page(client, facts, make, kind):
     facts.hold(make.incident(kind=kind, severity_id=1, evidences=()))
