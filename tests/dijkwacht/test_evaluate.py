@@ -91,18 +91,3 @@ def test_odd_captures_leave_nothing_behind(captures):
     meter_all()
     first = meter_all()
     assert meter_all() - first < 8 << 20
-
-
-@pytest.mark.captures
-def test_most_attacks_are_caught_and_applications_left_alone(captures):
-    five = {"scan", "bruteforce", "dns", "dos", "arp"}
-    listed = read_labels(captures / "LABELS.csv")
-    judged = list(evaluate([i for i in listed if i.class_ in {*five, "benign"}]))
-    attacks = [
-        j for j in judged if j.status in {"caught", "missed"}
-    ]  # small ones count for nothing
-    assert {j.labelled.class_ for j in attacks} == five
-    caught = [j for j in attacks if j.status == "caught"]
-    assert len(caught) >= 0.9 * len(attacks)
-    disturbed = [j.labelled.file for j in judged if j.labelled.class_ == "benign" and j.false]
-    assert len(disturbed) <= 2, disturbed
