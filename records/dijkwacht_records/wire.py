@@ -311,18 +311,29 @@ def _check_numbers(column: Column, packed: Packed, rows: int, addresses: int) ->
     if packed.width == 8 and max(packed.planes[7 * rows :]) >= 0x40:
         raise MalformedBatch("offset out of range")
     if column.kind == "addr":
-        numbers = _unpack_integers(packed, rows)
-        if min(numbers) < 0 or max(numbers) >= addresses:
+        least, most, _ = _measure(packed, rows)
+        if least < 0 or most >= addresses:
             raise MalformedBatch("address index out of range")
     elif column.kind == "text":
-        _check_texts(_unpack_integers(packed, rows), packed.blob)
+        least, most, total = _measure(packed, rows)
+        if least < 0 or most > MAX_TEXT_BYTES or total != len(packed.blob):
+            raise MalformedBatch("lengths do not fill the texts")
+        if not packed.blob.isascii():
+            _check_utf8(_unpack_integers(packed, rows), packed.blob)
 
 
-def _check_texts(lengths: list[int], blob: bytes) -> None:
-    if min(lengths) < 0 or max(lengths) > MAX_TEXT_BYTES or sum(lengths) != len(blob):
-        raise MalformedBatch("lengths do not fill the texts")
-    if blob.isascii():
-        return
+def _measure(packed: Packed, rows: int) -> tuple[int, int, int]:
+    """Least, most and sum of a column of numbers, without a list where one byte holds each."""
+    if packed.width == 0:
+        return packed.base, packed.base, packed.base * rows
+    if packed.width == 1:
+        base, planes = packed.base, packed.planes
+        return base + min(planes), base + max(planes), base * rows + sum(planes)
+    numbers = _unpack_integers(packed, rows)
+    return min(numbers), max(numbers), sum(numbers)
+
+
+def _check_utf8(lengths: list[int], blob: bytes) -> None:
     at = 0
     try:
         for length in lengths:
