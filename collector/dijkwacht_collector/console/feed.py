@@ -11,6 +11,8 @@ from typing import Final
 
 import msgspec
 
+from dijkwacht_collector.console.language import LANGUAGES
+from dijkwacht_collector.console.titles import title
 from dijkwacht_collector.incidents import IncidentEvent
 
 MEMORY: Final = 256
@@ -64,7 +66,7 @@ class Feed:
                 "uid": incident.uid,
                 "site": incident.site,
                 "severity": incident.severity_id,
-                "title": {"en": incident.title_en, "nl": incident.title_nl},
+                "title": {language: title(incident, language) for language in LANGUAGES},
             },
         )
 

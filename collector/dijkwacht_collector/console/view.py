@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from dijkwacht_collector.console import words
 from dijkwacht_collector.console.data import ConsoleData, SiteView
 from dijkwacht_collector.console.figures import Figures
 from dijkwacht_collector.console.language import Language
+from dijkwacht_collector.console.titles import title
 from dijkwacht_collector.heartbeats import AgentHealth
 from dijkwacht_collector.incidents import Evidence, Incident
 from dijkwacht_records.addresses import UNSPECIFIED, format_address, format_mac
@@ -22,7 +22,6 @@ MAX_CARDS: Final = 100
 MAX_ROWS: Final = 50
 _UNKNOWN = "–"
 _STATE_ORDER: Final = ("silent", "late", "up")
-_METRICS: Final = re.compile(rf"\b({'|'.join(words.METRIC)})\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +154,7 @@ class Reader:
             severity=self._say(words.SEVERITY[severity]),
             style=words.SEVERITY_STYLE[severity],
             kind=self._say(words.KIND.get(incident.kind, words.KIND["other"])),
-            title=self._title(incident),
+            title=title(incident, self._language),
             description=incident.desc_nl if dutch else incident.desc_en,
             who=self._parties([_source(incident, e) for e in evidences]),
             whom=self._parties([(e.dst_h, 0) for e in evidences]),
@@ -210,12 +209,6 @@ class Reader:
 
     def _say(self, text: str) -> str:
         return self._catalogue.gettext(text)
-
-    def _title(self, incident: Incident) -> str:
-        title = incident.title_nl if self._language == "nl" else incident.title_en
-        if incident.kind != "host":
-            return title  # a name from the network that only looks like a metric
-        return _METRICS.sub(lambda found: self._say(words.METRIC[found[0]]).lower(), title)
 
     def _parties(self, parties: Sequence[tuple[bytes, int]]) -> str:
         names = dict.fromkeys(_party(h, mac) for h, mac in parties if h != UNSPECIFIED or mac)

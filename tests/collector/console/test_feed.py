@@ -35,6 +35,14 @@ def test_news_is_one_line_of_json_whatever_a_title_holds(feed, make):
     assert "\r" not in text
 
 
+def test_news_names_a_metric_as_the_page_does(feed, make):
+    incident = make.incident(kind="host", title_en="load_ratio is 9", title_nl="load_ratio is 9")
+    with feed.reader() as queue:
+        feed.publish(make.event(incident))
+        told = json.loads(queue.get_nowait().data)
+    assert told["title"] == {"en": "load is 9", "nl": "belasting is 9"}
+
+
 def test_a_reader_who_comes_back_gets_what_was_missed(feed):
     for _ in range(5):
         feed.stir()

@@ -1,0 +1,27 @@
+"""An incident's title for a reader: what a machine measures of itself has a plain name there."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from dijkwacht_collector.console.language import LANGUAGES, Language, translations
+from dijkwacht_collector.console.words import METRIC
+from dijkwacht_collector.incidents import Incident
+
+_METRICS: Final = re.compile(rf"\b({'|'.join(METRIC)})\b")
+
+# Read now: news must not stop the event loop for a file.
+_CATALOGUES: Final = {language: translations(language) for language in LANGUAGES}
+
+
+def title(incident: Incident, language: Language) -> str:
+    """The title in ``language``; metrics are named only where the incident is a machine's own.
+
+    Elsewhere a name comes from the network, and only looks like a metric.
+    """
+    text = incident.title_nl if language == "nl" else incident.title_en
+    if incident.kind != "host":
+        return text
+    say = _CATALOGUES[language].gettext
+    return _METRICS.sub(lambda found: say(METRIC[found[0]]).lower(), text)
