@@ -8,8 +8,9 @@ from typing import Literal
 import msgspec
 
 Activity = Literal["create", "update", "close"]
-Status = Literal["new", "closed", "normal"]
-"""``new`` is open, ``closed`` fell quiet, ``normal`` was answered so by the owner or an operator."""
+Status = Literal["new", "closed", "normal", "confirmed"]
+"""``new`` is open, ``closed`` fell quiet; the owner or an operator answered that it is ``normal``,
+or ``confirmed`` that it was an attack."""
 
 
 class Evidence(msgspec.Struct, frozen=True, array_like=True):

@@ -120,7 +120,7 @@ class Ledger:
             if incident.uid == uid:
                 if normal:
                     self.normal_until[key] = incident.end + NORMAL_US
-                return incident, [self._end(key, "normal" if normal else "closed", position)]
+                return incident, [self._end(key, "normal" if normal else "confirmed", position)]
         return None
 
     def allow(self, site: str, kind: str, subject: str, until: int) -> None:

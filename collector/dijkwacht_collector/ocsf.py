@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from dijkwacht_collector import attack
-from dijkwacht_collector.incidents import Activity, Evidence, Incident, IncidentEvent
+from dijkwacht_collector.incidents import Activity, Evidence, Incident, IncidentEvent, Status
 from dijkwacht_records.addresses import HASHED_MAC, format_address, format_mac
 
 OCSF_VERSION: Final = "1.5.0"
@@ -26,7 +26,17 @@ _ACTIVITIES: Final[dict[Activity, tuple[int, str]]] = {
     "close": (3, "Close"),
 }
 _SEVERITIES: Final = {1: "Informational", 2: "Low", 3: "Medium", 4: "High", 5: "Critical"}
-_STATUSES: Final = {"new": (1, "New"), "closed": (4, "Resolved"), "normal": (3, "Suppressed")}
+_STATUSES: Final[dict[Status, tuple[int, str]]] = {
+    "new": (1, "New"),
+    "closed": (4, "Resolved"),
+    "normal": (3, "Suppressed"),
+    "confirmed": (4, "Resolved"),
+}
+_ANSWERS: Final[dict[Status, str]] = {
+    "normal": "Answered: this is normal",
+    "confirmed": "Answered: this was an attack",
+}
+"""The ``status_detail`` of what a person answered; the schema's verdicts are of another class."""
 
 Json = dict[str, object]
 
@@ -59,7 +69,7 @@ def detection_finding(event: IncidentEvent, logged_time: int | None = None) -> J
     }
     if logged_time is not None:
         metadata["logged_time"] = logged_time // 1000
-    return {
+    finding: Json = {
         "activity_id": activity_id,
         "activity_name": activity,
         "category_name": "Findings",
@@ -92,6 +102,9 @@ def detection_finding(event: IncidentEvent, logged_time: int | None = None) -> J
             "revision": incident.revision,
         },
     }
+    if incident.status in _ANSWERS:
+        finding["status_detail"] = _ANSWERS[incident.status]
+    return finding
 
 
 def encode_finding(event: IncidentEvent, logged_time: int | None = None) -> bytes:

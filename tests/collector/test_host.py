@@ -145,7 +145,7 @@ def test_a_verdict_closes_and_normal_is_learned(verdict):
     rarity = engine.policy.detectors[0].rarity(0, 8.0)
     said = b'{"uid":"%s","site":"bakery","verdict":"%s"}' % (uid.encode(), verdict.encode())
     (closed,) = engine.step([Entry(99, "verdict", 0, 0, "bakery", said)])
-    assert closed.incident.status == ("normal" if verdict == "normal" else "closed")
+    assert closed.incident.status == ("normal" if verdict == "normal" else "confirmed")
     assert (engine.policy.detectors[0].rarity(0, 8.0) > rarity) == (verdict == "normal")
 
 

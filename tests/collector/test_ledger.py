@@ -56,6 +56,16 @@ def test_normal_closes_and_keeps_silent_for_thirty_days():
     assert ledger.answer("no such", normal=True, position=5) is None
 
 
+def test_an_attack_is_confirmed_and_told_again_when_it_comes_back():
+    ledger = Ledger()
+    (event,) = ledger.fold(candidate(0), 1)
+    answered = ledger.answer(event.incident.uid, normal=False, position=2)
+    assert answered is not None
+    (closed,) = answered[1]
+    assert (closed.activity, closed.incident.status) == ("close", "confirmed")
+    assert ledger.fold(candidate(1), 3)
+
+
 def test_a_week_of_incidents_is_counted_and_forgotten():
     ledger = Ledger()
     for i in range(3):

@@ -1,4 +1,5 @@
 import math
+import typing
 
 import jsonschema
 import msgspec
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
 from dijkwacht_collector.attack import TECHNIQUES
-from dijkwacht_collector.incidents import Evidence, Incident, IncidentEvent
+from dijkwacht_collector.incidents import Evidence, Incident, IncidentEvent, Status
 from dijkwacht_collector.ocsf import encode_finding
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_records.addresses import HASHED_MAC, UNSPECIFIED, pack_address
@@ -52,7 +53,7 @@ incidents = st.builds(
     desc_en=st.text(max_size=20),
     desc_nl=st.text(max_size=20),
     evidences=st.lists(evidences, max_size=7).map(tuple),
-    status=st.sampled_from(["new", "closed", "normal"]),
+    status=st.sampled_from(typing.get_args(Status)),
     revision=st.integers(0, 99),
 )
 events = st.builds(
@@ -78,15 +79,36 @@ def test_every_finding_is_a_detection_finding(event, logged):
     assert encode_finding(event, logged) == encode_finding(event, logged)
 
 
-def test_who_and_whom_stand_where_the_schema_has_them():
+@pytest.fixture
+def an_incident():
     evidence = Evidence(
         1_000_000, 7.5, pack_address("10.0.0.7"), 0x001B21000001, pack_address("10.0.0.2"), 22
     )
-    incident = Incident(
+    return Incident(
         "00ff", "bakery", "dns", "dns_tunnel", "T1071.004", "10.0.0.7", 0, 4, 92, 0.01, 1_500_000,
         2_500_000, 3, "title", "titel", "desc", "besch", (evidence,),
     )  # fmt: skip
-    finding = msgspec.json.decode(encode_finding(IncidentEvent("create", incident, 7)))
+
+
+def test_an_answer_stays_in_the_finding(an_incident):
+    told = {
+        status: msgspec.json.decode(
+            encode_finding(
+                IncidentEvent("close", msgspec.structs.replace(an_incident, status=status), 1)
+            )
+        )
+        for status in typing.get_args(Status)
+    }
+    assert {s: (f["status"], f.get("status_detail")) for s, f in told.items()} == {
+        "new": ("New", None),
+        "closed": ("Resolved", None),
+        "normal": ("Suppressed", "Answered: this is normal"),
+        "confirmed": ("Resolved", "Answered: this was an attack"),
+    }
+
+
+def test_who_and_whom_stand_where_the_schema_has_them(an_incident):
+    finding = msgspec.json.decode(encode_finding(IncidentEvent("create", an_incident, 7)))
     assert finding["evidences"][0]["src_endpoint"] == {"ip": "10.0.0.7", "mac": "00:1b:21:00:00:01"}
     assert finding["evidences"][0]["dst_endpoint"] == {"ip": "10.0.0.2", "port": 22}
     assert (finding["start_time"], finding["end_time"]) == (1500, 2500)

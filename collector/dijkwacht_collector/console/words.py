@@ -54,6 +54,7 @@ STATUS: Final = {
     "new": N_("Open"),
     "closed": N_("Over"),
     "normal": N_("Answered: this is normal"),
+    "confirmed": N_("Answered: this was an attack"),
 }
 
 METRIC: Final = {

@@ -197,6 +197,14 @@ async def test_a_metric_of_a_machine_is_called_by_a_plain_word(client, facts, ma
     assert ">cpu_ratio</bdi>" in page
 
 
+async def test_an_answer_stays_on_its_page(client, facts, make):
+    facts.hold(make.incident(status="confirmed"))
+    assert "Answered: this was an attack" in await get(client, "/incidents/a1?lang=en")
+    page = await get(client, "/incidents/a1?lang=nl")
+    assert "Beantwoord: dit was een aanval" in page
+    assert "<form" not in page
+
+
 @pytest.mark.parametrize(
     ("language", "begin"),
     [("en", "dijkwacht site add NAME"), ("nl", "dijkwacht site add NAAM")],
