@@ -50,12 +50,11 @@ class TableRows:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Before row ``order``, ``agent``'s event time passed ``before`` ticks to reach ``after``."""
+    """Before row ``order``, ``agent``'s event time reached ``time``, a multiple of `TICK_US`."""
 
     order: int
     agent: int
-    before: int
-    after: int
+    time: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,11 +214,11 @@ def _walk(  # type: ignore[no-untyped-def]
                 late[agent] += 1
             t = clock
         elif t // TICK_US != clock // TICK_US:
-            ticks.append((np.int64(i), np.int64(agent), clock // TICK_US, t // TICK_US))
+            ticks.append((np.int64(i), np.int64(agent), t // TICK_US * TICK_US))
         clocks[agent] = t
         event[at] = t
         order[at] = i
-    out = np.empty((len(ticks), 4), np.int64)
+    out = np.empty((len(ticks), 3), np.int64)
     for j in range(len(ticks)):
-        out[j, 0], out[j, 1], out[j, 2], out[j, 3] = ticks[j]
+        out[j, 0], out[j, 1], out[j, 2] = ticks[j]
     return out

@@ -6,6 +6,7 @@ whatever the size of the steps, the speed, or a stop and start between two of th
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import pickle
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dijkwacht_collector.calibration import load_calibration
-from dijkwacht_collector.columns import TICK_US, Arrival, Step, TableRows, join_columns
+from dijkwacht_collector.columns import Arrival, Step, Tick, join_columns
 from dijkwacht_collector.entries import Entry
 from dijkwacht_collector.host import DetectorHost, Pick
 from dijkwacht_collector.incidents import Evidence, IncidentEvent
@@ -27,19 +28,17 @@ from dijkwacht_collector.policy import Policy
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_records.addresses import UNSPECIFIED, format_address, format_mac
 from dijkwacht_records.errors import DijkwachtError
-from dijkwacht_records.tables import AGENT, TABLES
 from dijkwacht_records.wire import read_checked
 
 log: Final = logging.getLogger(__name__)
 
 STEP_ROWS: Final = 8192
 """Rows folded at once: enough to be cheap, few enough to stay in the cache."""
-CHECKPOINT_VERSION: Final = 2
+CHECKPOINT_VERSION: Final = 3
 MOST_AGENTS: Final = 256
 """Agents of one site that are told apart; those past it count as one, `OTHER_AGENTS`."""
 OTHER_AGENTS: Final = "others"
 _DAY_US: Final = 86_400_000_000
-_AGENT_TABLE: Final = TABLES.index(AGENT)
 
 
 @dataclass
@@ -80,7 +79,7 @@ class Observed:
     rows: dict[str, int] = field(default_factory=dict)
     late: dict[str, int] = field(default_factory=dict)
     future: dict[str, int] = field(default_factory=dict)
-    health: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
+    shed: dict[str, int] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
 
 
@@ -106,12 +105,14 @@ class Engine:
         self.position = -1
         self.names = Names()
         self.clocks = np.zeros(0, np.int64)
-        self.policy = Policy([load_calibration(d.name) for d in detectors])
+        calibrations = [load_calibration(d.name) for d in detectors]
+        self.policy = Policy(calibrations)
         self.host = DetectorHost(detectors, self.policy)
         self.ledger = Ledger()
         self.observed = Observed()
         self._wanted = self.host.wanted_columns()
-        self._wanted[_AGENT_TABLE] = frozenset(c.name for c in AGENT.columns)
+        tables = msgspec.json.encode(calibrations)  # a checkpoint would keep the old ones
+        self._signature = (self.host.signature(), hashlib.blake2b(tables).hexdigest())
 
     def step(self, entries: Sequence[Entry]) -> list[IncidentEvent]:
         """Fold ``entries`` in order and return what changed about incidents, in order."""
@@ -137,7 +138,8 @@ class Engine:
     def finish(self) -> list[IncidentEvent]:
         """End every window, as at the end of a recording; incidents stay open."""
         ends = [
-            (0, agent, int(self.clocks[agent]) + _DAY_US) for agent in range(len(self.names.agents))
+            Tick(0, agent, int(self.clocks[agent]) + _DAY_US)
+            for agent in range(len(self.names.agents))
         ]
         return self._decide(self.host.end_windows(ends), [], [self.position])
 
@@ -145,6 +147,7 @@ class Engine:
         """Hand over what telemetry has not been told yet."""
         observed, self.observed = self.observed, Observed()
         observed.failures, self.host.failures = self.host.failures, {}
+        observed.shed, self.ledger.shed = self.ledger.shed, {}
         return observed
 
     def take_samples(self) -> dict[str, NDArray[np.float64]]:
@@ -156,7 +159,7 @@ class Engine:
         path.write_bytes(
             pickle.dumps(
                 (
-                    CHECKPOINT_VERSION, self.host.signature(), self.position, self.names,
+                    CHECKPOINT_VERSION, self._signature, self.position, self.names,
                     self.clocks, self.policy, self.ledger, self.host.memory(),
                 ),
                 protocol=5,
@@ -164,13 +167,13 @@ class Engine:
         )  # fmt: skip
 
     def load(self, path: Path) -> None:
-        """Take up a checkpoint. Raises `DijkwachtError` if it is of other code or other detectors."""
+        """Take up a checkpoint. Raises `DijkwachtError` if it is of other code, detectors or calibration."""
         try:
             held = pickle.loads(path.read_bytes())  # noqa: S301  # our own file, readable by us alone
         except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError) as error:
             raise DijkwachtError(f"{path}: not a checkpoint of this version: {error}") from None
-        if held[:2] != (CHECKPOINT_VERSION, self.host.signature()):
-            raise DijkwachtError(f"{path}: made by other code or other detectors")
+        if held[:2] != (CHECKPOINT_VERSION, self._signature):
+            raise DijkwachtError(f"{path}: made by other code, other detectors or calibration")
         self.position, self.names, self.clocks, self.policy, self.ledger = held[2:7]
         self.host.recall(held[7], self.policy)
 
@@ -189,16 +192,12 @@ class Engine:
         picks = self.host.fold(step)
         self._observe(step, arrivals)
         places = np.repeat([p for _, p in waiting], [a.batch.rows for a in arrivals])
-        return self._decide(picks, self._closing_ticks(step), places)
-
-    def _closing_ticks(self, step: Step) -> list[tuple[int, int, int]]:
-        """Ticks that may close an incident or end a window that opens one: (order, agent, time)."""
-        return [(tick.order, tick.agent, tick.after * TICK_US) for tick in step.ticks]
+        return self._decide(picks, step.ticks, places)
 
     def _decide(
         self,
         picks: Sequence[Pick],
-        ticks: Sequence[tuple[int, int, int]],
+        ticks: Sequence[Tick],
         places: Sequence[int] | NDArray[np.int64],
     ) -> list[IncidentEvent]:
         if not picks and not self.ledger.open:
@@ -207,7 +206,7 @@ class Engine:
         order: list[tuple[int, int, int, int, Pick | None]] = [
             (p.order, 1 + p.from_row, p.detector, p.at, p) for p in picks
         ]
-        order += [(o, 0, agent, time, None) for o, agent, time in ticks]
+        order += [(tick.order, 0, tick.agent, tick.time, None) for tick in ticks]
         order.sort(key=lambda item: item[:4])
         for place, _, number, time, pick in order:
             position = int(places[place])
@@ -262,11 +261,6 @@ class Engine:
             for agent in np.flatnonzero(counts):
                 name = sites[self.names.agents[agent][0]]
                 kept[name] = kept.get(name, 0) + int(counts[agent])
-        health = step.tables.get(_AGENT_TABLE)
-        if health is not None:
-            for i in range(len(health.time)):
-                site, agent_name = self.names.agents[health.agent[i]]
-                seen.health[sites[site], agent_name] = _health(health, i)
 
     def _control(self, entry: Entry) -> list[IncidentEvent]:
         """Obey an entry that is no batch; one that makes no sense is logged and changes nothing."""
@@ -310,7 +304,3 @@ def _address(row: Mapping[str, Any], column: str) -> bytes:
         return UNSPECIFIED
     high, low = row[column]
     return int(high).to_bytes(8, "big") + int(low).to_bytes(8, "big")
-
-
-def _health(rows: TableRows, i: int) -> dict[str, int]:
-    return {name: int(column[i]) for name, column in rows.columns.items()}

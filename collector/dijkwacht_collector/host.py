@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dijkwacht_collector.columns import Step, TableRows
+from dijkwacht_collector.columns import Step, TableRows, Tick
 from dijkwacht_collector.policy import Policy
 from dijkwacht_collector.windows import WindowPool
 from dijkwacht_detectors.api import (
@@ -114,28 +114,26 @@ class DetectorHost:
             rows = Rows(self._read(number, table.columns), table.time, table.site, slot, fresh)
             picks += self._pick_rows(number, detector, rows, table)
         if self._pools and step.ticks:
-            picks += self.end_windows(
-                [(t.order, t.agent, t.after * 10_000_000) for t in step.ticks]
-            )
+            picks += self.end_windows(step.ticks)
         return picks
 
-    def end_windows(self, ticks: Sequence[tuple[int, int, int]]) -> list[Pick]:
-        """Score and learn the windows that (order, agent, event time) ``ticks`` have ended."""
+    def end_windows(self, ticks: Sequence[Tick]) -> list[Pick]:
+        """Score and learn the windows that ``ticks`` have ended."""
         picks: list[Pick] = []
         for number, pool in self._pools.items():
             if self.strikes[number] >= STRIKES:
                 continue
             rounds: list[list[tuple[int, int, NDArray[np.int64]]]] = []
             depth: dict[int, int] = {}
-            for order, agent, time in ticks:
-                while pool.ends(agent, time):
-                    places = pool.pop(agent)
+            for tick in ticks:
+                while pool.ends(tick.agent, tick.time):
+                    places = pool.pop(tick.agent)
                     site = pool.site(places[0])
                     level = depth.get(site, 0)
                     depth[site] = level + 1
                     if level == len(rounds):
                         rounds.append([])
-                    rounds[level].append((order, agent, places))
+                    rounds[level].append((tick.order, tick.agent, places))
             for windows in rounds:
                 picks += self._pick_windows(number, windows)
         return picks
@@ -195,7 +193,7 @@ class DetectorHost:
             self.strike(number, error)
             return []
         policy = self.policy.detectors[number]
-        policy.make_room(0, len(self._capacity(number)))
+        policy.make_room(0, self._slots(number))
         chosen, rarities = policy.pick(rows.time, rows.site, rows.slot, rows.fresh, scores)
         return [
             Pick(
@@ -224,7 +222,7 @@ class DetectorHost:
             self.strike(number, error)
             return []
         policy = self.policy.detectors[number]
-        policy.make_room(0, len(self._capacity(number)))
+        policy.make_room(0, self._slots(number))
         chosen, rarities = policy.pick(time, site, slot, fresh, scores)
         return [
             Pick(
@@ -269,7 +267,7 @@ class DetectorHost:
 
     def _state(self, number: int) -> State:
         """The detector's arrays, grown to all slots there are; what is new is zero."""
-        state, capacity = self._states[number], self._entities[self._shares[number]].capacity
+        state, capacity = self._states[number], self._slots(number)
         for name, (dtype, shape) in _state_fields(self.detectors[number]).items():
             if not name.startswith("samples") and len(state[name]) < capacity:
                 grown = np.zeros((capacity, *shape), dtype)
@@ -277,8 +275,8 @@ class DetectorHost:
                 state[name] = grown
         return state
 
-    def _capacity(self, number: int) -> range:
-        return range(self._entities[self._shares[number]].capacity)
+    def _slots(self, number: int) -> int:
+        return self._entities[self._shares[number]].capacity
 
     def _read(self, number: int, columns: Mapping[str, Any]) -> dict[str, Any]:
         return {name: columns[name] for name in self.detectors[number].reads}

@@ -58,7 +58,8 @@ class Ledger:
     """By site, how many incidents each of the last `MOST_SUBJECTS` has had."""
     normal_until: dict[Key, int] = field(default_factory=dict)
     opened: dict[tuple[str, str], list[int]] = field(default_factory=dict)
-    shed: int = 0
+    shed: dict[str, int] = field(default_factory=dict)
+    """By site, candidates that found `MOST_OPEN` incidents open."""
 
     def spent(self, site: str, detector: str, time: int) -> int:
         """Incidents of medium severity or more that ``detector`` opened here in the last week."""
@@ -80,7 +81,7 @@ class Ledger:
         known = self.open.get(key)
         if known is None:
             if len(self.by_site.get(candidate.site, ())) >= MOST_OPEN:
-                self.shed += 1
+                self.shed[candidate.site] = self.shed.get(candidate.site, 0) + 1
                 return []
             return [self._say("create", self._begin(key, candidate), position)]
         evidences = _strongest(known.evidences, candidate.evidence)
@@ -174,7 +175,7 @@ def _strongest(known: tuple[Evidence, ...], new: Evidence) -> tuple[Evidence, ..
 
 
 def _confidence(rarity: float) -> int:
-    """0–100: 50 at once in eight weeks, one more nine for every three halvings or so."""
+    """0–100: 50 where chance would say it once in eight weeks, more with every halving of that."""
     score = 50.0
     while rarity < 0.125 and score < 99:
         rarity *= 2

@@ -107,9 +107,10 @@ class Telemetry:
         self._engine_rows = counter("engine_rows", "Rows scored by every detector.")
         self._late = counter("rows_late", "Rows folded at their agent's watermark.")
         self._future = counter("rows_future", "Rows whose time was ahead of their arrival.")
+        self._shed = counter("incidents_shed", "Findings not told: too many incidents are open.")
         self._plain = (
             self._batches, self._rows, self._duplicate,
-            self._engine_rows, self._late, self._future,
+            self._engine_rows, self._late, self._future, self._shed,
         )  # fmt: skip
         where = ("site", "detector", "severity")
         self._incidents = Family(
@@ -189,6 +190,11 @@ class Telemetry:
         """Rows whose time was replaced by their arrival."""
         self.know_site(site)
         self._future.add(rows, site)
+
+    def count_shed(self, site: str, findings: int) -> None:
+        """Findings that opened no incident, because the site has too many open."""
+        self.know_site(site)
+        self._shed.add(findings, site)
 
     def count_detector_failure(self, detector: str) -> None:
         """A detector raised or broke its contract and was quarantined."""

@@ -151,6 +151,8 @@ class EngineWorker:
             self._telemetry.count_late(site, rows)
         for site, rows in seen.future.items():
             self._telemetry.count_future(site, rows)
+        for site, candidates in seen.shed.items():
+            self._telemetry.count_shed(site, candidates)
         for detector, failures in seen.failures.items():
             for _ in range(failures):
                 self._telemetry.count_detector_failure(detector)

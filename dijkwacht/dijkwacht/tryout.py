@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dijkwacht.player import NumberedRow, cut
 from dijkwacht_collector.calibration import load_calibration
-from dijkwacht_collector.columns import TICK_US, Arrival, join_columns
+from dijkwacht_collector.columns import Arrival, Tick, join_columns
 from dijkwacht_collector.host import DetectorHost, Pick
 from dijkwacht_collector.policy import DetectorPolicy, Policy
 from dijkwacht_collector.readers.zeek import row_time
@@ -90,8 +90,8 @@ class Tryout:
             self._keep(host.fold(join_columns(parts, wanted, clock)))
             self.rows += len(batch)
         if self.rows:
-            end = int(clock[0]) // TICK_US * TICK_US + _LONG_AFTER_US
-            self._keep(host.end_windows([(0, 0, end)]))
+            end = int(clock[0]) + _LONG_AFTER_US
+            self._keep(host.end_windows([Tick(0, 0, end)]))
 
     def strangest(self) -> list[Strange]:
         """The strangest rows, at most one for each of who, whom and where."""

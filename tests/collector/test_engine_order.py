@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dijkwacht_collector.calibration import load_calibration
 from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.entries import Entry
 from dijkwacht_collector.incidents import Incident
@@ -154,11 +155,20 @@ def test_any_cut_any_mix_of_sites_any_restart(
     assert {s: sorted(t) for s, t in told.items()} == {s: sorted(t) for s, t in wanted.items()}
 
 
-def test_a_checkpoint_of_other_detectors_is_refused(tmp_path: Path) -> None:
+def test_a_checkpoint_of_other_detectors_or_tables_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "checkpoint"
     Engine(shipped_detectors()).save(path)
     with pytest.raises(DijkwachtError, match="other detectors"):
         Engine(shipped_detectors()[:2]).load(path)
+    with monkeypatch.context() as patched:
+        known = load_calibration("scan")
+        newer = msgspec.structs.replace(known, per_week=[rate / 2 for rate in known.per_week])
+        patched.setattr("dijkwacht_collector.engine.load_calibration", lambda _: newer)
+        engine = Engine(shipped_detectors())
+    with pytest.raises(DijkwachtError, match="calibration"):
+        engine.load(path)
     path.write_bytes(pickle.dumps(())[:-3])
     with pytest.raises(DijkwachtError, match="not a checkpoint"):
         Engine(shipped_detectors()).load(path)

@@ -80,7 +80,7 @@ def test_one_site_cannot_fill_the_ledger():
     for i in range(MOST_OPEN + 50):
         ledger.fold(candidate(i, src=f"10.1.{i // 250}.{i % 250}"), i)
     assert len(ledger.open) == MOST_OPEN
-    assert ledger.shed == 50
+    assert ledger.shed == {"bakery": 50}
 
 
 def test_subjects_that_are_made_up_leave_little_behind(monkeypatch):
