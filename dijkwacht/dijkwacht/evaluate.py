@@ -21,7 +21,7 @@ import msgspec
 from dijkwacht.kernels import compile_kernels
 from dijkwacht.player import NumberedRow, Player, cut
 from dijkwacht.progress import counted, log_for_people
-from dijkwacht.recording import Recorded
+from dijkwacht.recording import Recorded, add_local
 from dijkwacht_lab.labels import Labelled, read_labels
 from dijkwacht_lab.scoreboard import Judged, Outcome, Watched, judge, summary, table
 from dijkwacht_records.errors import DijkwachtError, SettingsError
@@ -50,13 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="files at a time (default: cores)",
     )
-    add(
-        "--local",
-        action="append",
-        default=[],
-        metavar="CIDR",
-        help="inside the site; may be repeated",
-    )
+    add_local(parser)
     add("--json", action="store_true", help="one JSON object instead of a table")
 
 

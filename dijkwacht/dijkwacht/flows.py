@@ -12,6 +12,8 @@ from typing import IO, Any, Final
 
 import msgspec
 
+from dijkwacht.progress import say, say_problems
+from dijkwacht.recording import Recorded, add_local
 from dijkwacht_records.addresses import format_address, format_mac
 from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.tables import TABLE, TABLES, ConnState, FlowState, Row, Table, Value
@@ -37,16 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--table", default="flows", choices=sorted(TABLE), help="which rows (default: flows)"
     )
-    parser.add_argument(
-        "--local", action="append", default=[], metavar="CIDR", help="inside the site"
-    )
+    add_local(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 if anything was readable, 2 if nothing was."""
-    from dijkwacht.progress import say, say_problems  # noqa: PLC0415  # one command's needs at a time
-    from dijkwacht.recording import Recorded  # noqa: PLC0415
-
     recorded = Recorded(args.paths, args.local)
     say(recorded.inside.describe())
     table: Table = TABLE[args.table]

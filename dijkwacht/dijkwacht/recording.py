@@ -6,6 +6,7 @@ are one recording. What could not be read is counted and named, and the rest goe
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,17 @@ NumberedRow = tuple[int, Row]
 """(table number, row)"""
 
 _WANTED: Final = "packets (pcap, pcapng) or a Zeek log"
+
+
+def add_local(parser: argparse.ArgumentParser) -> None:
+    """The option that says what is inside, as `Recorded` takes it."""
+    parser.add_argument(
+        "--local",
+        action="append",
+        default=[],
+        metavar="CIDR",
+        help="inside the site; may be repeated (default: private ranges)",
+    )
 
 
 class Recorded:

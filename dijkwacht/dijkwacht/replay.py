@@ -18,7 +18,7 @@ from typing import Final
 
 from dijkwacht.player import BATCH_ROWS, NumberedRow, Player, cut
 from dijkwacht.progress import clock_text, counted, say, say_problems
-from dijkwacht.recording import Recorded
+from dijkwacht.recording import Recorded, add_local
 from dijkwacht_agent.privacy import KEY_BYTES, Pseudonyms
 from dijkwacht_collector.incidents import Activity, Incident, IncidentEvent
 from dijkwacht_collector.ocsf import encode_finding
@@ -59,13 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="max|N",
         help="N times as fast as it happened (default: max)",
     )
-    add(
-        "--local",
-        action="append",
-        default=[],
-        metavar="CIDR",
-        help="inside the site; may be repeated",
-    )
+    add_local(parser)
     add("--pseudonyms", action="store_true", help="hide inside addresses, as an agent does")
     add(
         "--batch-rows",

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from dijkwacht.progress import clock_text, counted, say, say_problems
-from dijkwacht.recording import Recorded
+from dijkwacht.recording import Recorded, add_local
 from dijkwacht.tryout import Strange, Tryout
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import load_detectors
@@ -27,13 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("detector", type=Path, metavar="DETECTOR.py", help="a file with a detector")
     add("paths", nargs="+", type=Path, metavar="PATH", help="pcap, pcapng, Zeek logs, folders")
     add("--top", type=int, default=20, metavar="N", help="how many rows (default: 20)")
-    add(
-        "--local",
-        action="append",
-        default=[],
-        metavar="CIDR",
-        help="inside the site; may be repeated",
-    )
+    add_local(parser)
     add("--json", action="store_true", help="JSON lines instead of a table")
 
 
