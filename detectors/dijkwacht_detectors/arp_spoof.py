@@ -3,7 +3,8 @@
 Looks at who claims which address on the local network, and whether anyone asked. An address that
 changes hands to and fro within seconds has two claimants; answers without a question, again and
 again, rewrite the memory of others; a machine that does so for several addresses wants to be
-several machines. The score is log₂ of that.
+several machines. The score is log₂ of that. Of two claimants only the impostor is scored: the one whose
+answers nobody asked for, and where neither sends any, the one who came later.
 
 Limits: failover clusters move an address once and announce it; a re-lease of an address comes
 hours later; probes from 0.0.0.0 claim nothing: all of these weigh little. Requests that the sensor
@@ -13,7 +14,7 @@ cannot see, such as direct ones on a switch without a mirror port, make their an
 >>> claims = [{"time": i * 10**6, "op": 2, "sender_mac": 5 + i % 2, "sender_h": 1, "target_h": 9}
 ...           for i in range(16)]
 >>> float(score_rows(ArpSpoof(), claims)[-1].round(1))
-6.2
+5.9
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from dijkwacht_detectors.entities import mix
 
 _PLACES = 256  # addresses remembered a site: a whole /24
 _PROBES = 8
+_SETTLED = 0.25  # a dispute that has decayed to less is over: who claims the address now, holds it
 
 
 class ArpSpoof(RowDetector):
@@ -54,6 +56,8 @@ class ArpSpoof(RowDetector):
         "asker": ("i8", (_PLACES,)),
         "flips": ("f4", (_PLACES,)),
         "unasked": ("f4", (_PLACES,)),
+        "holder": ("i8", (_PLACES,)),
+        "pusher": ("i8", (_PLACES,)),
     }
 
     half_life_s = 120.0
@@ -67,7 +71,7 @@ class ArpSpoof(RowDetector):
         _fold(
             rows.time, rows.slot, rows.fresh, rows["op"], rows["sender_mac"], rows["sender_h"],
             rows["target_h"], state["address"], state["mac"], state["claimed"], state["asked"], state["asker"],
-            state["flips"], state["unasked"], self.half_life_s * 1e6, self.quick_s * 1e6,
+            state["flips"], state["unasked"], state["holder"], state["pusher"], self.half_life_s * 1e6, self.quick_s * 1e6,
             self.answer_s * 1e6, scores, facts,
         )  # fmt: skip
 
@@ -103,7 +107,7 @@ def _place(address, claimed, asked, key):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _fold(  # type: ignore[no-untyped-def]
     time, slot, fresh, op, sender_mac, sender_h, target_h, address, mac, claimed, asked, asker, flips,
-    unasked, half_life, quick, answer, scores, facts,
+    unasked, holder, pusher, half_life, quick, answer, scores, facts,
 ):  # fmt: skip
     never = np.int64(-(1 << 62))
     for i in range(len(time)):
@@ -115,7 +119,7 @@ def _fold(  # type: ignore[no-untyped-def]
             at, known = _place(address[e], claimed[e], asked[e], key)
             if not known:
                 address[e, at] = key
-                mac[e, at] = asker[e, at] = 0
+                mac[e, at] = asker[e, at] = pusher[e, at] = 0
                 claimed[e, at] = never
                 flips[e, at] = unasked[e, at] = 0.0
             asked[e, at] = t
@@ -126,36 +130,47 @@ def _fold(  # type: ignore[no-untyped-def]
         at, known = _place(address[e], claimed[e], asked[e], key)
         if not known:
             address[e, at] = key
-            mac[e, at] = asker[e, at] = 0
+            mac[e, at] = asker[e, at] = pusher[e, at] = 0
             claimed[e, at] = asked[e, at] = never
             flips[e, at] = unasked[e, at] = 0.0
         who = sender_mac[i]
-        if claimed[e, at] > never:
+        if claimed[e, at] == never:
+            holder[e, at] = who
+        else:
             silent = t - claimed[e, at]
             kept = left(silent, half_life)
             flips[e, at] *= kept
             unasked[e, at] *= kept
+            if flips[e, at] < _SETTLED:
+                holder[e, at] = mac[e, at]
             if mac[e, at] != who:
                 flips[e, at] += left(silent, quick)
         if op[i] == 2 and (asked[e, at] == never or t - asked[e, at] > answer):
             if target_h[i, 1] == sender_h[i, 1]:
-                unasked[e, at] += 0.3  # to all, as after a change of cable
+                push = 0.3  # to all, as after a change of cable
             else:  # to one machine, whose memory it rewrites
-                unasked[e, at] += 1.0
+                push = 1.0
                 other = mix(target_h[i, 0], target_h[i, 1]) | np.uint64(1)
                 to, met = _place(address[e], claimed[e], asked[e], other)
                 if met and asker[e, to] == who and t - asked[e, to] < quick:
-                    unasked[e, at] += 2.0  # it looked its victim up first
+                    push += 2.0  # it looked its victim up first
+            if pusher[e, at] == who:
+                unasked[e, at] += push
+            elif push >= unasked[e, at]:
+                pusher[e, at] = who
+                unasked[e, at] = push
         mac[e, at] = who
         claimed[e, at] = t
         others, strongest = 0, 0.0
         for k in range(_PLACES):
             if address[e, k] and mac[e, k] == who and claimed[e, k] > t - half_life * 5:
                 others += 1
-                if k != at:
+                if k != at and pusher[e, k] == who:
                     strongest = max(strongest, unasked[e, k] * left(t - claimed[e, k], half_life))
-        pushed = max(unasked[e, at], strongest) * (2.0 * min(others, 5) - 1.0)
-        weight = 4.0 * flips[e, at] + pushed
+        own = unasked[e, at] if pusher[e, at] == who else 0.0
+        pushed = max(own, strongest) * (2.0 * min(others, 5) - 1.0)
+        impostor = own > 0.0 if unasked[e, at] >= 1.0 else who != holder[e, at]
+        weight = pushed + (4.0 * flips[e, at] if impostor else 0.0)
         if weight > 0.05:
             scores[i] = math.log2(1.0 + weight)
-            facts[i, 0], facts[i, 1], facts[i, 2] = flips[e, at], unasked[e, at], others
+            facts[i, 0], facts[i, 1], facts[i, 2] = flips[e, at], own, others

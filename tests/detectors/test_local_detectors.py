@@ -47,6 +47,29 @@ def test_poisoning_in_both_directions():
     assert top(ArpSpoof(), ordinary() + poison) > 6.0
 
 
+def test_of_two_claimants_only_the_impostor_is_scored():
+    claims = [arp(100 + 2 * n, 2, THIEF, VICTIM, GATEWAY) for n in range(60)]
+    asks = ordinary(10)
+    for first in (0.0, 200.0):  # the impostor comes later, or was there before the sensor looked
+        rows = sorted(
+            [row | {"time": row["time"] + int(first * SECOND)} for row in asks] + claims,
+            key=lambda row: row["time"],
+        )
+        scores = score_rows(ArpSpoof(), rows)
+        own = np.array([row["sender_mac"] == DESK for row in rows])
+        assert np.nanmax(scores[~own]) > 5.0
+        assert np.isnan(scores[own]).all()
+
+
+def test_who_takes_an_address_over_for_good_holds_it():
+    before = [arp(10 * n, 1, DESK, VICTIM, GATEWAY) for n in range(9)]
+    after = [arp(100 + 10 * n, 1, THIEF, VICTIM, GATEWAY) for n in range(60)]
+    back = arp(1000, 1, DESK, VICTIM, GATEWAY)
+    scores = score_rows(ArpSpoof(), [*before, *after, back])
+    assert np.isnan(scores[-2]), "the dispute is over"
+    assert scores[-1] > 0.0, "and who comes back is the newcomer"
+
+
 def test_a_first_answer_to_a_machine_that_was_just_looked_up():
     rows = [
         arp(1, 1, THIEF, 66, VICTIM),
