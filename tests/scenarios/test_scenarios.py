@@ -1,4 +1,4 @@
-"""Each folder here is a case: rows, a site, and every incident that a person is asked to look at.
+"""Each folder here is a case: rows, a site, and every incident that they give.
 
 To add one, add a folder: README.md (what happens), rows.jsonl (see rows.py) or traffic.pcap, site.toml, and
 expected.jsonl, one incident a line, empty for a quiet case. With a baseline.jsonl, models are trained
@@ -12,6 +12,7 @@ import json
 import tomllib
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from dijkwacht.player import Player, cut
@@ -25,7 +26,7 @@ _spec.loader.exec_module(rows_module)
 read_rows = rows_module.read_rows
 
 CASES = sorted(path.parent for path in Path(__file__).parent.glob("*/expected.jsonl"))
-MEDIUM = 3
+NAMED = ("kind", "technique", "subject", "severity")
 
 
 def seen(case):
@@ -47,22 +48,58 @@ def play(case, batch_rows=1000):
         for batch in cut(seen(case), batch_rows):
             player.play(site["name"], batch)
         player.finish()
-        return [incident for incident in player.told.final() if incident.severity_id >= MEDIUM]
+        return player.told.final()
+
+
+def expected_of(case):
+    return [json.loads(line) for line in (case / "expected.jsonl").read_text().splitlines()]
+
+
+def named(incident):
+    """An incident as ``expected.jsonl`` names it."""
+    severity = incident.severity_id
+    return dict(
+        zip(NAMED, (incident.kind, incident.technique, incident.subject, severity), strict=True)
+    )
+
+
+def disagreement(expected, incidents):
+    """What is missing and what is too many, as lists; both empty if they match one to one."""
+    left = list(incidents)
+    missing = []
+    for wanted in expected:
+        found = next((i for i in left if _is(i, wanted)), None)
+        if found is None:
+            missing.append(wanted)
+        else:
+            left.remove(found)
+    return missing, [named(incident) for incident in left]
+
+
+def _is(incident, wanted):
+    ends = {
+        "src": {format_address(e.src_h) for e in incident.evidences},
+        "dst": {format_address(e.dst_h) for e in incident.evidences},
+    }
+    return named(incident) == {name: wanted[name] for name in NAMED} and all(
+        wanted[end] in seen for end, seen in ends.items() if end in wanted
+    )
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.name)
-def test_the_incidents_are_those_expected_and_no_others(case):
-    expected = [json.loads(line) for line in (case / "expected.jsonl").read_text().splitlines()]
-    told = play(case)
-    for wanted in expected:
-        found = [i for i in told if (i.kind, i.technique) == (wanted["kind"], wanted["technique"])]
-        assert found, f"no {wanted['kind']} among {[(i.kind, i.title_en) for i in told]}"
-        sources = {format_address(e.src_h) for i in found for e in i.evidences}
-        assert wanted.get("src", "") in sources | {""}
-        targets = {format_address(e.dst_h) for i in found for e in i.evidences}
-        assert wanted.get("dst", "") in targets | {""}
-        told = [incident for incident in told if incident not in found]
-    assert not told, f"not expected: {[(i.kind, i.title_en) for i in told]}"
+def test_the_incidents_are_those_expected_one_to_one(case):
+    assert disagreement(expected_of(case), play(case)) == ([], [])
+
+
+def test_one_incident_too_many_too_few_or_of_another_severity_fails():
+    case = next(case for case in CASES if case.name == "arp-spoof")
+    [incident] = play(case)
+    [wanted] = expected_of(case)
+    assert disagreement([wanted], [incident, incident]) == ([], [named(incident)])
+    assert disagreement([wanted], []) == ([wanted], [])
+    milder = msgspec.structs.replace(incident, severity_id=2)
+    assert disagreement([wanted], [milder]) == ([wanted], [named(milder)])
+    assert disagreement([wanted | {"src": "192.0.2.9"}], [incident])[0]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.name)
@@ -71,9 +108,5 @@ def test_a_case_tells_what_it_is(case):
 
 
 def test_every_detector_has_a_case():
-    told = {
-        (json.loads(line)["kind"], json.loads(line)["technique"])
-        for case in CASES
-        for line in (case / "expected.jsonl").read_text().splitlines()
-    }
+    told = {(wanted["kind"], wanted["technique"]) for case in CASES for wanted in expected_of(case)}
     assert {(d.kind, d.technique) for d in shipped_detectors()} <= told
