@@ -10,13 +10,16 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable, Iterable
+from fractions import Fraction
 from pathlib import Path
 
 import msgspec
 
 from dijkwacht_agent.settings import VARIABLE, Settings
+from dijkwacht_collector.policy import in_shadow
 from dijkwacht_collector.settings import CollectorSettings
 from dijkwacht_collector.telemetry import Telemetry
+from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_records import errors
 from dijkwacht_records.tables import TABLES, ConnState, FlowState
@@ -132,15 +135,31 @@ def detectors() -> str:
     page += "How well they detect stands in [detection.md](../detection.md).\n\n"
     shipped = shipped_detectors()
     page += _table(
-        ("detector", "incident class", "ATT&CK", "table", "entity", "grain", "facts"),
+        ("detector", "incident class", "ATT&CK", "table", "entity", "grain", "share", "facts"),
         (
-            (f"`{d.name}`", d.kind, d.technique, d.table, d.entity, d.grain, ", ".join(d.facts))
+            (
+                f"`{d.name}`",
+                d.kind,
+                d.technique or "–",
+                d.table,
+                d.entity,
+                d.grain,
+                _share(d),
+                ", ".join(d.facts) or "–",
+            )
             for d in shipped
         ),
     )
     for detector in shipped:
         page += f"\n## `{detector.name}`\n\n{inspect.getdoc(type(detector))}\n"
     return page
+
+
+def _share(detector: AnyDetector) -> str:
+    """Its part of a site's alert budget; the shipped ones, all together, have 1."""
+    return (
+        "shadow" if in_shadow([detector]) else str(Fraction(detector.share).limit_denominator(999))
+    )
 
 
 PAGES: dict[str, Callable[[], str]] = {

@@ -24,7 +24,7 @@ from dijkwacht_collector.entries import Entry
 from dijkwacht_collector.host import DetectorHost, Pick
 from dijkwacht_collector.incidents import Evidence, IncidentEvent
 from dijkwacht_collector.ledger import Candidate, Ledger
-from dijkwacht_collector.policy import Policy
+from dijkwacht_collector.policy import Policy, budget_share
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_records.addresses import UNSPECIFIED, format_address, format_mac
 from dijkwacht_records.errors import DijkwachtError
@@ -34,7 +34,7 @@ log: Final = logging.getLogger(__name__)
 
 STEP_ROWS: Final = 8192
 """Rows folded at once: enough to be cheap, few enough to stay in the cache."""
-CHECKPOINT_VERSION: Final = 3
+CHECKPOINT_VERSION: Final = 4
 MOST_AGENTS: Final = 256
 """Agents of one site that are told apart; those past it count as one, `OTHER_AGENTS`."""
 OTHER_AGENTS: Final = "others"
@@ -106,12 +106,13 @@ class Engine:
         self.names = Names()
         self.clocks = np.zeros(0, np.int64)
         calibrations = [load_calibration(d.name) for d in detectors]
-        self.policy = Policy(calibrations)
+        shares = [budget_share(*pair) for pair in zip(detectors, calibrations, strict=True)]
+        self.policy = Policy(calibrations, shares)
         self.host = DetectorHost(detectors, self.policy)
         self.ledger = Ledger()
         self.observed = Observed()
         self._wanted = self.host.wanted_columns()
-        tables = msgspec.json.encode(calibrations)  # a checkpoint would keep the old ones
+        tables = msgspec.json.encode((calibrations, shares))  # a checkpoint would keep the old ones
         self._signature = (self.host.signature(), hashlib.blake2b(tables).hexdigest())
 
     def step(self, entries: Sequence[Entry]) -> list[IncidentEvent]:

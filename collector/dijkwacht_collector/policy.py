@@ -3,10 +3,12 @@
 For each detector a shipped table tells in how many hours of a benign site-week a score is reached;
 the site's own hours outweigh it in time (the mean of a Gamma-Poisson posterior whose prior counts
 for `PRIOR_WEEKS`). A score becomes a candidate when that rate is within the detector's share of the
-site's alert budget. An hour whose strongest score is far rarer than the budget is taken for an
-attack and not learned as normal; the owner's "this is normal" learns it all the same. Of the hours
-in which something was said, the first two are not learned either: one real attack must not make a
-site deaf to the next, but what comes a third time is a habit.
+site's alert budget. A detector without a table has no share: it runs in shadow.
+
+An hour whose strongest score is far rarer than the budget is taken for an attack and not learned as
+normal; the owner's "this is normal" learns it all the same. Of the hours in which something was
+said, the first two are not learned either: one real attack must not make a site deaf to the next,
+but what comes a third time is a habit.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dijkwacht_collector.calibration import Calibration
-from dijkwacht_detectors.api import Scores
+from dijkwacht_collector.calibration import Calibration, load_calibration
+from dijkwacht_detectors.api import AnyDetector, Scores
 
 PRIOR_WEEKS: Final = 1.0
 """How much history of its own a site needs to weigh as much as the shipped table."""
@@ -109,12 +111,21 @@ class DetectorPolicy:
         )
 
 
-class Policy:
-    """All detectors' policies, and the budget they share."""
+def budget_share(detector: AnyDetector, calibration: Calibration) -> float:
+    """What a detector has of a site's alert budget, 0 to 1: nothing without a calibration table."""
+    return detector.share if calibration.known else 0.0
 
-    def __init__(self, calibrations: Sequence[Calibration]) -> None:
-        share = 1.0 / max(1, len(calibrations))
-        self.detectors = [DetectorPolicy(c, share) for c in calibrations]
+
+def in_shadow(detectors: Sequence[AnyDetector]) -> list[str]:
+    """Names of the detectors that have no share: they score and learn, and never interrupt."""
+    return [d.name for d in detectors if not budget_share(d, load_calibration(d.name))]
+
+
+class Policy:
+    """All detectors' policies. ``shares``: what each has of the budget, see `budget_share`."""
+
+    def __init__(self, calibrations: Sequence[Calibration], shares: Sequence[float]) -> None:
+        self.detectors = [DetectorPolicy(*pair) for pair in zip(calibrations, shares, strict=True)]
 
     def severity(self, detector: int, site: int, rarity: float, spent: int) -> int:
         """OCSF ``severity_id``: 2 context, 3 medium, 4 high.

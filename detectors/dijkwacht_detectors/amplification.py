@@ -52,6 +52,8 @@ class Amplification(RowDetector):
         "votes": ("f4", ()),
     }
 
+    share = 1 / 12
+    expected = (4.0, 1.0)
     half_life_s = 5.0
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:

@@ -138,6 +138,11 @@ class Detector(ABC):
     """Most entities remembered a site; beyond it one of the longest silent is forgotten."""
     forget_after_s: ClassVar[int] = 24 * 3600
     """An entity that was silent for so long is new when it comes back."""
+    share: ClassVar[float] = 0.0
+    """Its part of a site's alert budget; of those shipped, all together, 1. With 0, or without a
+    calibration table, it runs in shadow: it scores and learns, and never interrupts."""
+    expected: ClassVar[tuple[float, float]] = (4.0, 1.0)
+    """(score, hours a site-week that reach it) on benign networks that calibration's samples lack."""
 
     @abstractmethod
     def explain(self, facts: Mapping[str, float]) -> Explanation:

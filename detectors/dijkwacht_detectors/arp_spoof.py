@@ -60,6 +60,8 @@ class ArpSpoof(RowDetector):
         "pusher": ("i8", (_PLACES,)),
     }
 
+    share = 1 / 12
+    expected = (1.0, 1.0)
     half_life_s = 120.0
     quick_s = 60.0
     """A claimant who is replaced within this is still there."""

@@ -47,6 +47,8 @@ class ArpSweep(RowDetector):
         "held": ("i4", ()),
     }
 
+    share = 1 / 12
+    expected = (4.7, 1.0)
     half_life_s = 600.0
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:

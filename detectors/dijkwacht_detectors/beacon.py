@@ -52,6 +52,8 @@ class Beacon(WindowDetector):
         "sizes": ("f4", (2,)),
     }
 
+    share = 1 / 12
+    expected = (5.5, 2.0)
     least_gap_s = 1.0
     """Calls closer together than this belong to one visit."""
     fewest = 6

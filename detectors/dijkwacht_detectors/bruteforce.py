@@ -55,6 +55,8 @@ class Bruteforce(RowDetector):
         "alike": ("f4", ()),
     }
 
+    share = 1 / 12
+    expected = (2.6, 0.5)
     half_life_s = 180.0
     """Guessing goes on for minutes; a page load is over in seconds."""
     small_bytes = 8000.0

@@ -50,6 +50,8 @@ class DhcpFlood(RowDetector):
         "held": ("i4", ()),
     }
 
+    share = 1 / 12
+    expected = (4.0, 1.0)
     half_life_s = 120.0
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:

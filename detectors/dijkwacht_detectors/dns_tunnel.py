@@ -77,6 +77,8 @@ class DnsTunnel(RowDetector):
         "held": ("i4", ()),
     }
 
+    share = 1 / 12
+    expected = (2.8, 0.5)
     half_life_s = 600.0
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:

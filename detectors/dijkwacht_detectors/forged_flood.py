@@ -53,6 +53,8 @@ class ForgedFlood(RowDetector):
         "held": ("i4", ()),
     }
 
+    share = 1 / 12
+    expected = (3.0, 1.0)
     half_life_s = 5.0
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:

@@ -49,6 +49,8 @@ class System(RowDetector):
         "sum": ("f8", ()),
     }
 
+    share = 1 / 12
+    expected = (4.0, 1.0)
     warm_up = 40
     memory = 600
     """Samples after which what was learned counts for a third."""

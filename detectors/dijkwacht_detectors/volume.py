@@ -56,6 +56,8 @@ class Volume(RowDetector):
         "samples_seen": ("i8", (1,)),
     }
 
+    share = 1 / 12
+    expected = (4.0, 1.0)
     short_s = 600.0
     long_s = 86400.0
     least_mib = 20.0

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from dijkwacht.progress import say
+from dijkwacht.shadow import report_shadow
 from dijkwacht_records.errors import SettingsError
 
 PATHS: Final = {
@@ -49,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
         if "peers" not in inspect.signature(measure).parameters:
             raise SettingsError(f"bench {args.path}: no peer of this path is measured")
         options["peers"] = True
+    report_shadow()
     say(f"measuring {PATHS[args.path]} …")
     result = msgspec.json.encode(measure(**options))
     sys.stdout.write((result if args.json else msgspec.json.format(result)).decode() + "\n")

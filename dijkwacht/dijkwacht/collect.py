@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import errno
 import gc
+import logging
 import os
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dijkwacht_records.errors import SettingsError
 
 if TYPE_CHECKING:
     from dijkwacht_collector.settings import CollectorSettings
+
+log: Final = logging.getLogger(__name__)
 
 SWITCH_INTERVAL_S = 0.0005
 """How long an engine may keep the interpreter from the event loop: a tenth of Python's default."""
@@ -36,7 +39,9 @@ def run(args: argparse.Namespace) -> int:
     import uvloop  # noqa: PLC0415  only this command needs it
 
     from dijkwacht_collector.logs import log_to_stderr  # noqa: PLC0415  the same
+    from dijkwacht_collector.policy import in_shadow  # noqa: PLC0415  the same
     from dijkwacht_collector.settings import load_settings, parse_listen  # noqa: PLC0415  the same
+    from dijkwacht_detectors.discover import shipped_detectors  # noqa: PLC0415  the same
 
     log_to_stderr()
     host, port = parse_listen(args.listen) if args.listen else (None, None)
@@ -48,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
         workers=args.workers,
         training=False if args.no_training else None,
     )
+    for name in in_shadow(shipped_detectors()):
+        log.warning("detector runs in shadow: it never interrupts", extra={"detector": name})
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
         uvloop.run(serve(settings))

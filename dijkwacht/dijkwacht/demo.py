@@ -21,6 +21,7 @@ import msgspec
 
 from dijkwacht.kernels import compile_kernels
 from dijkwacht.progress import clock_text
+from dijkwacht.shadow import report_shadow
 from dijkwacht.stage import AgentOnStage, CollectorOnStage, free_port
 from dijkwacht_lab.labels import ACCEPTED
 from dijkwacht_lab.office.truth import Attacked, Truth
@@ -64,6 +65,7 @@ def perform(folder: Path, *, once: bool, port: int = 0) -> int:
     tell("Dijkwacht: one collector and one agent, on this machine only (127.0.0.1).")
     tell(f"The recording: {truth.story} {truth.frames:,} packets, {len(truth.attacks)} attacks.")
     tell("Addresses are the pseudonyms that leave the site; only this screen adds whose they are.")
+    report_shadow(report=tell)
     compile_kernels(tell)
     with tempfile.TemporaryDirectory(prefix="dijkwacht-demo-") as state:
         collector = CollectorOnStage(Path(state) / "collector", free_port(port))

@@ -22,6 +22,7 @@ from dijkwacht.kernels import compile_kernels
 from dijkwacht.player import NumberedRow, Player, cut
 from dijkwacht.progress import counted, log_for_people
 from dijkwacht.recording import Recorded, add_local
+from dijkwacht.shadow import report_shadow
 from dijkwacht_lab.labels import Labelled, read_labels
 from dijkwacht_lab.scoreboard import Judged, Outcome, Watched, judge, summary, table
 from dijkwacht_records.errors import DijkwachtError, SettingsError
@@ -63,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
     if unknown := set(args.only) - known:
         raise SettingsError(f"--only {min(unknown)}: one of {' '.join(sorted(known))}")
     chosen = [labelled for labelled in listed if not args.only or labelled.class_ in args.only]
+    report_shadow()
     judged = list(counted(evaluate(chosen, args.jobs, args.local), "files", len(chosen)))
     judged.sort(key=lambda j: (j.labelled.kind, j.labelled.file))
     result = summary(judged)

@@ -19,6 +19,7 @@ from typing import Final
 from dijkwacht.player import BATCH_ROWS, NumberedRow, Player, cut
 from dijkwacht.progress import clock_text, counted, say, say_problems
 from dijkwacht.recording import Recorded, add_local
+from dijkwacht.shadow import report_shadow
 from dijkwacht_agent.privacy import KEY_BYTES, Pseudonyms
 from dijkwacht_collector.incidents import Activity, Incident, IncidentEvent
 from dijkwacht_collector.ocsf import encode_finding
@@ -112,6 +113,7 @@ def run(args: argparse.Namespace) -> int:
     tell = (lambda _: None) if args.json else say
     recorded = Recorded(args.paths, args.local)
     tell(recorded.inside.describe())
+    report_shadow()
     hide = _privacy(recorded, pseudonyms=args.pseudonyms)
     with Player(on_event=lambda event: _announce(event, tell)) as player:
         rows: Iterator[NumberedRow] = hide(recorded.rows())

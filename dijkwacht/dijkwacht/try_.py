@@ -15,6 +15,7 @@ import msgspec
 
 from dijkwacht.progress import clock_text, counted, say, say_problems
 from dijkwacht.recording import Recorded, add_local
+from dijkwacht.shadow import report_shadow
 from dijkwacht.tryout import Strange, Tryout
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import load_detectors
@@ -33,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 if anything was readable, 2 if nothing was."""
-    tryout = Tryout(_load(args.detector), max(1, args.top))
+    detectors = _load(args.detector)
+    report_shadow(detectors)
+    tryout = Tryout(detectors, max(1, args.top))
     recorded = Recorded(args.paths, args.local)
     say(recorded.inside.describe())
     tryout.play(counted(recorded.rows(), "rows"))

@@ -76,7 +76,9 @@ class Tryout:
 
     def play(self, rows: Iterable[NumberedRow]) -> None:
         """Score and learn all rows, in order."""
-        policy = Policy([load_calibration(d.name) for d in self.detectors])
+        policy = Policy(
+            [load_calibration(d.name) for d in self.detectors], [1.0] * len(self.detectors)
+        )
         policy.detectors = [_Everything(load_calibration(d.name), 1.0) for d in self.detectors]
         for detector in self.detectors:
             _overhear(detector, self._failure.append)

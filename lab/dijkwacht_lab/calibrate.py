@@ -7,8 +7,9 @@ score of each hour and detector, and fits a table to them. It says how the other
 What the table is: hours that reached a score, counted as far as they go, and beyond the busiest of
 them a tail that is a straight line in log rate over score. Scores are log₂ of evidence, so that
 line is a power law of the evidence. Its slope is the mean excess of the strongest hours, held
-towards `TAIL` where there are few; and each detector begins with the imagined hours of `EXPECTED`,
-which stand for what benign networks do and these samples lack.
+towards `TAIL` where there are few; and each detector begins with the imagined hours that it declares
+as ``expected``, which stand for what benign networks do and these samples lack (argued in
+``docs/detection.md``).
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from dijkwacht_collector.readers import Problems
 from dijkwacht_collector.readers.formats import ZEEK, tell
 from dijkwacht_collector.readers.zeek import read_logs
 from dijkwacht_collector.trainer import FIRST_SAMPLES, train
+from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.labels import attackers, read_labels
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
@@ -55,23 +57,6 @@ STRONGEST: Final = 20
 TAIL: Final = (0.5, 12.0)
 """What is believed of the mean excess before any hour is seen, in bits, and for how many hours it
 counts. 0.5 bits: twice the evidence is 7 times as rare."""
-
-EXPECTED: Final[dict[str, tuple[float, float]]] = {
-    "amplification": (4.0, 1.0),
-    "arp_spoof": (1.0, 1.0),
-    "arp_sweep": (4.7, 1.0),
-    "beacon": (5.5, 2.0),
-    "bruteforce": (2.6, 0.5),
-    "dhcp_flood": (4.0, 1.0),
-    "dns_tunnel": (2.8, 0.5),
-    "flood": (4.4, 1.0),
-    "forged_flood": (3.0, 1.0),
-    "scan": (3.2, 0.5),
-    "system": (4.0, 1.0),
-    "volume": (4.0, 1.0),
-}
-"""Detector → (score, hours a week that reach it) on networks that the samples lack; argued in
-``docs/detection.md``."""
 
 
 @dataclass
@@ -144,11 +129,11 @@ def listen(rows: Iterable[tuple[int, Row]], train_after: int = 0) -> Hours:
     return Hours(peaks, len(seen))
 
 
-def fit(detector: str, hours: Hours, made: str) -> Calibration:
+def fit(detector: AnyDetector, hours: Hours, made: str) -> Calibration:
     """Fit a table to ``hours``."""
     weeks = hours.hours / WEEK_HOURS
-    anchor, per_week = EXPECTED.get(detector, (4.0, 1.0))
-    peaks = np.sort([score for score in hours.peaks.get(detector, []) if score > 0.0])[::-1]
+    anchor, per_week = detector.expected
+    peaks = np.sort([score for score in hours.peaks.get(detector.name, []) if score > 0.0])[::-1]
     begin = float(peaks[STRONGEST - 1]) if len(peaks) >= STRONGEST else anchor
     beyond = peaks[peaks > begin]
     believed, weight = TAIL
@@ -171,7 +156,11 @@ def fit(detector: str, hours: Hours, made: str) -> Calibration:
     rates = np.minimum(WEEK_HOURS, [rate(float(score)) for score in scores])
     rates = np.minimum.accumulate(rates)
     return Calibration(
-        detector, 1, made, [round(float(s), 3) for s in scores], [float(f"{r:.3g}") for r in rates]
+        detector.name,
+        1,
+        made,
+        [round(float(s), 3) for s in scores],
+        [float(f"{r:.3g}") for r in rates],
     )
 
 
@@ -250,20 +239,20 @@ def main(arguments: Sequence[str]) -> int:
         f"half of the benign captures and two generated offices, {learned.hours} hours; strongest "
         "score an hour, log-linear tail, and imagined hours (see docs/detection.md)"
     )
-    share = 1.0 / len(EXPECTED)
     sys.stdout.write(f"learned from {learned.hours} h, held out {held.hours} h\n")
-    for detector in sorted(d.name for d in shipped_detectors()):
+    for detector in shipped_detectors():
+        name, share = detector.name, detector.share
         table = fit(detector, learned, made)
-        target = options.to / f"{detector}.json"
+        target = options.to / f"{name}.json"
         target.write_bytes(msgspec.json.format(msgspec.json.encode(table), indent=1) + b"\n")
         line = next((s for s, r in zip(table.scores, table.per_week, strict=True) if r <= share), 0)
         high = next(
             (s for s, r in zip(table.scores, table.per_week, strict=True) if r <= share / 30), 0
         )
-        for_sure = sorted(learned.peaks.get(detector, []))[-3:]
-        unseen = held.peaks.get(detector, [])
+        for_sure = sorted(learned.peaks.get(name, []))[-3:]
+        unseen = held.peaks.get(name, [])
         sys.stdout.write(
-            f"{detector:<14} line {line:5.2f} high {high:5.2f}  learned {_list(for_sure)}  "
+            f"{name:<14} line {line:5.2f} high {high:5.2f}  learned {_list(for_sure)}  "
             f"held out {sum(s >= line for s in unseen)} h over, {_list(sorted(unseen)[-3:])}\n"
         )
     return 0

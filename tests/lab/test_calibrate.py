@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dijkwacht_lab.calibrate import EXPECTED, LOWEST_RATE, STRONGEST, Hours, fit, listen
+from dijkwacht_detectors.discover import shipped_detectors
+from dijkwacht_detectors.scan import Scan
+from dijkwacht_lab.calibrate import LOWEST_RATE, STRONGEST, Hours, fit, listen
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
 
 WEEK = 168
@@ -20,7 +22,7 @@ def hours(peaks, weeks=4):
 
 
 def test_scores_rise_and_rates_fall_to_the_end():
-    table = fit("scan", hours(np.random.default_rng(1).exponential(1.0, 300)), "a test")
+    table = fit(Scan(), hours(np.random.default_rng(1).exponential(1.0, 300)), "a test")
     assert np.all(np.diff(table.grid) > 0)
     assert np.all(np.diff(table.rates) <= 0)
     assert len(table.scores) == 64
@@ -30,19 +32,19 @@ def test_scores_rise_and_rates_fall_to_the_end():
 
 def test_nothing_is_called_rarer_than_it_was_seen_to_be():
     peaks = [*np.linspace(0.1, 2.0, 100), 9.0]
-    table = fit("scan", hours(peaks), "a test")
+    table = fit(Scan(), hours(peaks), "a test")
     assert rate(table, 8.5) >= 0.25
 
 
 def test_a_detector_that_never_spoke_begins_with_what_is_imagined():
-    table = fit("scan", hours([]), "a test")
-    anchor, per_week = EXPECTED["scan"]
+    table = fit(Scan(), hours([]), "a test")
+    anchor, per_week = Scan.expected
     assert rate(table, anchor) >= per_week
 
 
 def test_busier_hours_move_the_line():
-    quiet = fit("scan", hours(np.linspace(0.1, 1.0, 2 * STRONGEST)), "")
-    busy = fit("scan", hours(np.linspace(0.1, 5.0, 2 * STRONGEST)), "")
+    quiet = fit(Scan(), hours(np.linspace(0.1, 1.0, 2 * STRONGEST)), "")
+    busy = fit(Scan(), hours(np.linspace(0.1, 5.0, 2 * STRONGEST)), "")
     assert rate(busy, 5.0) > 10 * rate(quiet, 5.0)
 
 
@@ -50,7 +52,7 @@ def test_hours_are_listened_to_one_by_one():
     rows = office_rows(5, 4, WORKING_MORNING, 3 * 3_600_000_000)
     heard = listen(rows)
     assert 3 <= heard.hours <= 4
-    assert set(heard.peaks) == set(EXPECTED), "every detector is there"
+    assert set(heard.peaks) == {d.name for d in shipped_detectors()}, "every detector is there"
     assert all(len(peaks) <= heard.hours for peaks in heard.peaks.values())
     assert heard.peaks["scan"] != []
 

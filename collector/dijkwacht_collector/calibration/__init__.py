@@ -36,9 +36,14 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Hours a week, float64[bins], falling."""
         return np.array(self.per_week)
 
+    @property
+    def known(self) -> bool:
+        """Whether it was learned from anything."""
+        return self.version > 0
+
 
 def load_calibration(detector: str) -> Calibration:
-    """The shipped table, or one that knows nothing, so that a site's own history must speak first."""
+    """The shipped table, or one that knows nothing: every hour reaches every score."""
     source = files(__package__) / f"{detector}.json"
     if source.is_file():
         return msgspec.json.decode(source.read_bytes(), type=Calibration)
