@@ -8,11 +8,11 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from dijkwacht_collector.console.data import Verdict
 from dijkwacht_collector.intake import refuse
 from dijkwacht_collector.journal import Journal
 from dijkwacht_collector.ocsf import detection_finding
 from dijkwacht_collector.overview import Overview
+from dijkwacht_collector.payloads import Answer
 from dijkwacht_collector.sinks.store import IncidentStore
 from dijkwacht_collector.worker import Crew
 from dijkwacht_records.errors import CollectorBusy, JournalError
@@ -21,10 +21,10 @@ from dijkwacht_records.replies import decode_json
 _MOST: Final = 10_000
 
 
-class Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of a verdict."""
 
-    verdict: Verdict
+    verdict: Answer
     by: str = "operator"
 
 
@@ -49,8 +49,8 @@ class Api:
         if request.content_type != "application/json":
             raise web.HTTPUnsupportedMediaType(text="send application/json\n")
         try:
-            said = decode_json(await request.read(), Said)
-            await self._overview.answer(request.match_info["uid"], said.verdict, said.by)
+            body = decode_json(await request.read(), _Body)
+            await self._overview.answer(request.match_info["uid"], body.verdict, body.by)
         except msgspec.MsgspecError as error:
             raise web.HTTPBadRequest(text=f"{error}\n") from None
         except KeyError:

@@ -12,7 +12,7 @@ import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -24,6 +24,7 @@ from dijkwacht_collector.entries import Entry
 from dijkwacht_collector.host import DetectorHost, Pick
 from dijkwacht_collector.incidents import Evidence, IncidentEvent
 from dijkwacht_collector.ledger import Candidate, Ledger
+from dijkwacht_collector.payloads import Budget, Exemption, Model, Verdict
 from dijkwacht_collector.policy import Policy, budget_share
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_records.addresses import UNSPECIFIED, format_address, format_mac
@@ -81,21 +82,6 @@ class Observed:
     future: dict[str, int] = field(default_factory=dict)
     shed: dict[str, int] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
-
-
-class _Budget(msgspec.Struct):
-    per_week: Annotated[float, msgspec.Meta(ge=0)]
-
-
-class _Exception(msgspec.Struct):
-    kind: str
-    subject: str
-    until: int
-
-
-class _Verdict(msgspec.Struct):
-    uid: str
-    verdict: Literal["normal", "attack"]
 
 
 class Engine:
@@ -267,20 +253,17 @@ class Engine:
         """Obey an entry that is no batch; one that makes no sense is logged and changes nothing."""
         try:
             if entry.kind == "model":
-                name, _, bundle = entry.payload.partition(b"\n")
-                self.host.activate(name.decode(), bundle)
+                self.host.activate(*Model.read(entry))
             elif entry.kind in {"budget", "verdict"}:
                 site = self.names.site(entry.site)
                 self.host.make_room(len(self.names.sites), len(self.names.agents))
                 if entry.kind == "verdict":
-                    said = msgspec.json.decode(entry.payload, type=_Verdict)
-                    return self._answer(said, site, entry.position)
-                budget = msgspec.json.decode(entry.payload, type=_Budget)
+                    return self._answer(Verdict.read(entry), site, entry.position)
+                budget = Budget.read(entry)
                 for policy in self.policy.detectors:
                     policy.set_budget(site, budget.per_week)
-            elif entry.kind == "exception":
-                allowed = msgspec.json.decode(entry.payload, type=_Exception)
-                self.ledger.allow(entry.site, allowed.kind, allowed.subject, allowed.until)
+            elif entry.kind == "exemption":
+                self.ledger.exempt(entry.site, Exemption.read(entry))
         except ValueError as error:  # msgspec's errors and those of texts are values' errors, too
             log.error(  # noqa: TRY400  # the words say enough
                 "journal entry ignored",
@@ -288,7 +271,7 @@ class Engine:
             )
         return []
 
-    def _answer(self, said: _Verdict, site: int, position: int) -> list[IncidentEvent]:
+    def _answer(self, said: Verdict, site: int, position: int) -> list[IncidentEvent]:
         normal = said.verdict == "normal"
         answered = self.ledger.answer(said.uid, normal, position)
         if answered is None:

@@ -22,8 +22,8 @@ from typing import Final, Literal, NamedTuple
 PARTITIONS: Final = 128
 """Fixed for life: a site's rows are one sequence, whoever reads them."""
 
-Kind = Literal["batch", "verdict", "exception", "budget", "model", "table"]
-KINDS: Final[tuple[Kind, ...]] = ("batch", "verdict", "exception", "budget", "model", "table")
+Kind = Literal["batch", "verdict", "exemption", "budget", "model"]
+KINDS: Final[tuple[Kind, ...]] = ("batch", "verdict", "exemption", "budget", "model")
 """Everything that can change a verdict; a kind's place here is its number on disk."""
 
 FORMAT: Final = 1
@@ -41,9 +41,9 @@ _MAX_LENGTH: Final = _HEAD.size + 510 + MAX_PAYLOAD_BYTES
 class Entry(NamedTuple):
     """One thing that happened, in the order in which it counts.
 
-    ``position`` rises by one from 1; ``arrival`` is µs UTC by the collector's clock; ``payload`` is
-    wire bytes for a batch, JSON for the others; ``key`` names a batch as its agent counts it
-    (agent/boot/seq), so that sending it again is known for ever.
+    ``position`` rises by one from 1; ``arrival`` is µs UTC by the collector's clock; what ``payload``
+    holds is in ``payloads.py``; ``key`` names a batch as its agent counts it (agent/boot/seq), so
+    that sending it again is known for ever.
     """
 
     position: int

@@ -14,9 +14,9 @@ import zstandard
 from aiohttp import web
 
 from dijkwacht_collector.access import Authenticator
-from dijkwacht_collector.entries import Draft
 from dijkwacht_collector.journal import Log
-from dijkwacht_collector.marks import Marks, batch_key
+from dijkwacht_collector.marks import Marks
+from dijkwacht_collector.payloads import batch_draft, batch_key
 from dijkwacht_collector.signing import OrderKey
 from dijkwacht_collector.sites import Sites
 from dijkwacht_collector.telemetry import Telemetry
@@ -154,7 +154,7 @@ class Intake:
         if future is not None:
             await asyncio.shield(future)
             return True
-        future = self._log.append(Draft("batch", batch.site, arrival, wire, key))
+        future = self._log.append(batch_draft(batch.site, key, arrival, wire))
         self._in_flight[name] = future
         # Not in this coroutine: a sender who hangs up must not leave the mark unset.
         future.add_done_callback(functools.partial(self._kept, name))

@@ -15,6 +15,7 @@ from dijkwacht_collector.incidents import (
     Status,
     incident_uid,
 )
+from dijkwacht_collector.payloads import Exemption
 from dijkwacht_detectors.api import Explanation
 from dijkwacht_records.addresses import format_address, format_mac
 
@@ -124,9 +125,9 @@ class Ledger:
                 return incident, [self._end(key, "normal" if normal else "confirmed", position)]
         return None
 
-    def allow(self, site: str, kind: str, subject: str, until: int) -> None:
-        """Take a site's exception: say nothing of this kind and subject before ``until``."""
-        self.normal_until[site, kind, subject] = until
+    def exempt(self, site: str, exemption: Exemption) -> None:
+        """Report nothing of this class and subject before the exemption ends."""
+        self.normal_until[site, exemption.kind, exemption.subject] = exemption.until
 
     def _begin(self, key: Key, candidate: Candidate) -> Incident:
         known = self.ordinals.setdefault(key[0], {})

@@ -25,15 +25,6 @@ MOST_STREAMS: Final = 4096
 _FULL: Final = (1 << WINDOW) - 1
 
 
-def batch_key(agent: str, boot: bytes, seq: int) -> str:
-    """How a batch is named in its journal entry.
-
-    >>> batch_key("desk", bytes(16), 7)
-    'desk/00000000000000000000000000000000/7'
-    """
-    return f"{agent}/{boot.hex()}/{seq}"
-
-
 class _Mark(msgspec.Struct, array_like=True):
     top: int
     window: bytes
@@ -52,7 +43,7 @@ class Marks:
         self._streams: dict[str, dict[str, tuple[int, int]]] = {}
 
     def seen(self, site: str, key: str) -> bool:
-        """Whether the batch ``key`` (see `batch_key`) of ``site`` is durable already."""
+        """Whether the batch ``key`` (see `payloads.batch_key`) of ``site`` is durable already."""
         stream, seq = _split(key)
         top, window = self._streams.get(site, {}).get(stream, (-1, 0))
         age = top - seq

@@ -6,28 +6,16 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import msgspec
-
 from dijkwacht_collector.console import SiteView
-from dijkwacht_collector.console.data import Verdict
-from dijkwacht_collector.entries import Draft
 from dijkwacht_collector.heartbeats import AgentHealth
 from dijkwacht_collector.incidents import Incident
 from dijkwacht_collector.journal import Log
+from dijkwacht_collector.payloads import Answer, Verdict
 from dijkwacht_collector.sinks.store import IncidentStore
 from dijkwacht_collector.sites import Sites
 from dijkwacht_collector.telemetry import Telemetry
 
 _MOST_SHOWN: Final = 1000
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """The payload of a ``verdict`` entry: what a person says of an incident."""
-
-    uid: str
-    site: str
-    verdict: Verdict
-    by: str
 
 
 class Overview:
@@ -64,10 +52,9 @@ class Overview:
             heard.setdefault((row.site, row.agent), known)
         return [heard[key] for key in sorted(heard)]
 
-    async def answer(self, uid: str, verdict: Verdict, by: str = "operator") -> None:
+    async def answer(self, uid: str, answer: Answer, by: str = "operator") -> None:
         """As `ConsoleData.answer`: returns when the answer is durable. Raises ``KeyError``."""
         incident = await asyncio.to_thread(self._store.incident, uid)
         if incident is None:
             raise KeyError(uid)
-        payload = msgspec.json.encode(Answer(uid, incident.site, verdict, by))
-        await self._log.append(Draft("verdict", incident.site, self._clock(), payload))
+        await self._log.append(Verdict(uid, answer, by).draft(incident.site, self._clock()))

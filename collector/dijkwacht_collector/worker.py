@@ -17,8 +17,9 @@ from typing import Final
 
 from dijkwacht_collector.checkpoints import Checkpoints
 from dijkwacht_collector.engine import Engine
-from dijkwacht_collector.entries import PARTITIONS, Draft, Entry
+from dijkwacht_collector.entries import PARTITIONS, Entry
 from dijkwacht_collector.journal import Journal
+from dijkwacht_collector.payloads import Model
 from dijkwacht_collector.sinks.base import Fan
 from dijkwacht_collector.telemetry import Telemetry
 from dijkwacht_collector.trainer import Trainer
@@ -172,9 +173,8 @@ class EngineWorker:
         try:
             if (made := trainer.collect()) is not None:
                 detector, bundle = made
-                payload = detector.encode() + b"\n" + bundle
                 arrival = time.time_ns() // 1000
-                self._journal.append_many([Draft("model", "", arrival, payload)])
+                self._journal.append_many([Model(detector, bundle).draft(arrival)])
                 log.info("model activated", extra={"detector": detector, "bytes": len(bundle)})
             trainer.offer(engine.take_samples())
         except (DetectorError, CollectorBusy, JournalError, OSError) as error:

@@ -20,6 +20,7 @@ import numpy as np
 from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.incidents import Incident, IncidentEvent
 from dijkwacht_collector.journal import Draft, Journal
+from dijkwacht_collector.payloads import Model, batch_draft, batch_key
 from dijkwacht_collector.readers.zeek import row_time
 from dijkwacht_collector.trainer import FIRST_SAMPLES, train
 from dijkwacht_detectors.api import AnyDetector
@@ -105,7 +106,7 @@ class Player:
             self.play(site, rows[half:])
             return
         self._seq[site] = seq + 1
-        self._waiting.append(Draft("batch", site, arrival, payload, f"{AGENT}/{_BOOT.hex()}/{seq}"))
+        self._waiting.append(batch_draft(site, batch_key(AGENT, _BOOT, seq), arrival, payload))
         self._waiting_rows += len(rows)
         self.rows += len(rows)
         if self._waiting_rows >= _COMMIT_ROWS:
@@ -154,7 +155,7 @@ class Player:
             bundle = train(name, samples)
             if bundle is not None:
                 trained.append(name)
-                self._waiting.append(Draft("model", "", arrival, name.encode() + b"\n" + bundle))
+                self._waiting.append(Model(name, bundle).draft(arrival))
         self.flush()
         return trained
 

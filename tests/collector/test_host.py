@@ -158,7 +158,7 @@ def test_a_site_chooses_its_budget_and_its_exceptions():
     assert events == []
     engine = engine_of(Jump())
     until = b'{"kind":"other","subject":"till","until":9000000000000000}'
-    engine.step([Entry(1, "exception", 0, 0, "bakery", until)])
+    engine.step([Entry(1, "exemption", 0, 0, "bakery", until)])
     events = [
         e for m in range(10) for e in engine.step([samples("bakery", m, 9.0 if m == 8 else 0.5)])
     ]

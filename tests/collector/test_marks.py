@@ -2,7 +2,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dijkwacht_collector.journal import Draft, Journal
-from dijkwacht_collector.marks import MOST_STREAMS, WINDOW, Marks, batch_key
+from dijkwacht_collector.marks import MOST_STREAMS, WINDOW, Marks
+from dijkwacht_collector.payloads import batch_key
 
 BOOT = bytes(range(16))
 

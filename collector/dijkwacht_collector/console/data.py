@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from dijkwacht_collector.heartbeats import AgentHealth
 from dijkwacht_collector.incidents import Incident
-
-Verdict = Literal["normal", "attack"]
+from dijkwacht_collector.payloads import Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,6 @@ class ConsoleData(Protocol):
         """Every agent heard of; ``Telemetry.agents`` will do."""
         ...
 
-    async def answer(self, uid: str, verdict: Verdict) -> None:
+    async def answer(self, uid: str, answer: Answer) -> None:
         """Journal what a person says of an incident. Raises ``KeyError`` for an unknown one."""
         ...

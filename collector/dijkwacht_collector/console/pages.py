@@ -8,12 +8,12 @@ import ipaddress
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from dijkwacht_collector.console.data import ConsoleData, Verdict
+from dijkwacht_collector.console.data import ConsoleData
 from dijkwacht_collector.console.feed import Feed
 from dijkwacht_collector.console.language import (
     LANGUAGES,
@@ -23,6 +23,7 @@ from dijkwacht_collector.console.language import (
     translations,
 )
 from dijkwacht_collector.console.view import Reader
+from dijkwacht_collector.payloads import ANSWERS
 
 HEARTBEAT_S: Final = 15.0
 RETRY_MS: Final = 3000
@@ -116,7 +117,7 @@ class _Console:
             language,
             "incident.html",
             incident=self._reader(language).card(incident),
-            answered=answered if answered in {"normal", "attack"} else "",
+            answered=answered if answered in ANSWERS else "",
         )
         return self._page(request, language, text)
 
@@ -126,11 +127,11 @@ class _Console:
         if urlsplit(request.headers.get("Origin", "")).netloc != request.host:
             raise web.HTTPForbidden(text="An answer must come from the console's own page.\n")
         verdict = (await request.post()).get("verdict")
-        if verdict not in {"normal", "attack"}:
+        if verdict not in ANSWERS:
             raise web.HTTPBadRequest(text="Expected verdict=normal or verdict=attack.\n")
         uid = request.match_info["uid"]
         try:
-            await self._data.answer(uid, cast("Verdict", verdict))
+            await self._data.answer(uid, verdict)
         except KeyError:
             raise web.HTTPNotFound(text="There is no such incident.\n") from None
         raise web.HTTPSeeOther(f"/incidents/{uid}?lang={language}&answered={verdict}")

@@ -1,0 +1,82 @@
+"""Journal entries that collectors have written: every later version must still read them.
+
+``golden/journal/NAME.bin`` is one frame, salt 7, of an entry of that kind, as the first version wrote
+it. Files are only ever added.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from dijkwacht_collector.entries import KINDS, partition_of, read_frame, write_frame
+from dijkwacht_collector.payloads import (
+    Budget,
+    Exemption,
+    Model,
+    Verdict,
+    batch_draft,
+    batch_key,
+)
+from dijkwacht_records import wire
+
+GOLDEN = Path(__file__).parent / "golden"
+NOON = 1_767_268_800_000_000
+SALT = 7
+WRITTEN = {
+    "verdict": Verdict("0123456789abcdef01234567", "normal", "operator"),
+    "exemption": Exemption("scan", "192.168.1.66", NOON + 10**12),
+    "budget": Budget(2.5),
+    "model": Model("volume", b"bundle \x00\xff\n more"),
+}
+TYPES = {"verdict": Verdict, "exemption": Exemption, "budget": Budget, "model": Model}
+
+
+def golden(kind):
+    data = (GOLDEN / "journal" / f"{kind}.bin").read_bytes()
+    frame = read_frame(data, 0, SALT)
+    assert frame.end == len(data)
+    return frame
+
+
+def test_every_kind_has_its_golden_entry():
+    assert {path.stem for path in (GOLDEN / "journal").glob("*.bin")} == set(KINDS)
+    assert set(KINDS) == {"batch", *TYPES}
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_a_payload_is_read_as_it_was_meant(kind):
+    entry = golden(kind).entry
+    assert entry.kind == kind
+    assert TYPES[kind].read(entry) == WRITTEN[kind]
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_what_is_written_today_reads_back_the_same(kind):
+    entry = golden(kind).entry
+    payload = WRITTEN[kind]
+    draft = (
+        payload.draft(entry.arrival)
+        if isinstance(payload, Model)
+        else payload.draft(entry.site, entry.arrival)
+    )
+    again = read_frame(write_frame(draft, partition_of(draft.site), 9, 8, SALT), 0, SALT).entry
+    assert (again.kind, again.site, again.arrival) == (entry.kind, entry.site, entry.arrival)
+    assert TYPES[kind].read(again) == payload
+
+
+def test_a_batch_is_the_agents_own_bytes_under_the_name_it_had():
+    frame = golden("batch")
+    body = (GOLDEN / "v1/one_flow.bin").read_bytes()
+    batch = wire.decode(body)
+    draft = batch_draft(batch.site, batch_key(batch.agent, batch.boot, batch.seq), NOON, body)
+    written = write_frame(draft, partition_of(batch.site), 1, 0, SALT)
+    assert written == (GOLDEN / "journal/batch.bin").read_bytes()
+    assert frame.entry.payload == body
+
+
+@pytest.mark.parametrize("kind", ["verdict", "exemption", "budget"])
+@pytest.mark.parametrize("payload", [b"", b"{}", b"[]", b"\xff"])
+def test_a_payload_that_is_none_is_a_value_error(kind, payload):
+    entry = golden(kind).entry._replace(payload=payload)
+    with pytest.raises(ValueError):  # noqa: PT011  # of msgspec, whose words differ
+        TYPES[kind].read(entry)
