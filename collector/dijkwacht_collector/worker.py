@@ -11,16 +11,16 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from dijkwacht_collector.checkpoints import Checkpoints
 from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.entries import PARTITIONS, Entry
+from dijkwacht_collector.incidents import IncidentEvent
 from dijkwacht_collector.journal import Journal
 from dijkwacht_collector.payloads import Model
-from dijkwacht_collector.sinks.base import Fan
 from dijkwacht_collector.telemetry import Telemetry
 from dijkwacht_collector.trainer import Trainer
 from dijkwacht_records.errors import CollectorBusy, DetectorError, JournalError
@@ -43,6 +43,16 @@ def calm_garbage_collection() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
+class Outlet(Protocol):
+    """Where the events of all engines go; a sink that cannot take them raises ``OSError``."""
+
+    def handle(self, events: Sequence[IncidentEvent]) -> None:
+        """Take ``events`` in their order; those taken before are skipped."""
+
+    def flush(self) -> None:
+        """Return when everything handled so far would survive a power cut."""
+
+
 class EngineWorker:
     """Worker ``number`` of ``count``: the thread of every partition that is ``number`` modulo that."""
 
@@ -52,7 +62,7 @@ class EngineWorker:
         count: int,
         journal: Journal,
         make_engine: Callable[[], Engine],
-        fan: Fan,
+        outlet: Outlet,
         telemetry: Telemetry,
         checkpoints: Checkpoints,
         *,
@@ -64,7 +74,7 @@ class EngineWorker:
         self.position = 0
         self.saved = 0
         self.sinks_wait = False
-        self._journal, self._make_engine, self._fan = journal, make_engine, fan
+        self._journal, self._make_engine, self._outlet = journal, make_engine, outlet
         self._telemetry, self._checkpoints, self._trainer = telemetry, checkpoints, trainer
         self._checkpoint_interval_s = checkpoint_interval_s
         self._alone = count == 1
@@ -130,7 +140,7 @@ class EngineWorker:
         self._tell(engine, time.perf_counter() - began)
         while events:
             try:
-                self._fan.handle(events)
+                self._outlet.handle(events)
                 break
             except (OSError, sqlite3.Error) as error:
                 # Nothing is lost: sinks know what they have, and no checkpoint passes them.
@@ -162,7 +172,7 @@ class EngineWorker:
         if engine.position <= self.saved:
             return
         try:
-            self._fan.flush()
+            self._outlet.flush()
             self._checkpoints.save(engine)
         except (OSError, sqlite3.Error) as error:
             log.warning("no checkpoint", extra={"why": str(error)})
@@ -189,7 +199,7 @@ class Crew:
         count: int,
         journal: Journal,
         make_engine: Callable[[], Engine],
-        fan: Fan,
+        outlet: Outlet,
         telemetry: Telemetry,
         folder: Path,
         *,
@@ -203,7 +213,7 @@ class Crew:
                 count,
                 journal,
                 make_engine,
-                fan,
+                outlet,
                 telemetry,
                 Checkpoints(folder, f"engine-{number + 1}-of-{count}"),
                 checkpoint_interval_s=checkpoint_interval_s,
