@@ -51,7 +51,7 @@ arrows: $(VENV)/ready-to-develop
 # Compiled once before the tests share the cores; numba keeps what it made beside the sources.
 kernels: $(VENV)/ready-to-develop
 	@echo '== compiling kernels'
-	@$(BIN)/python -c 'from dijkwacht_collector.warmup import warm_up; \
+	@$(BIN)/python -c 'from dijkwacht_collector.engine.warmup import warm_up; \
 	    from dijkwacht_detectors.discover import shipped_detectors; warm_up(shipped_detectors())'
 
 docs: $(VENV)/ready-to-develop

@@ -16,9 +16,9 @@ from pathlib import Path
 import msgspec
 
 from dijkwacht_agent.settings import VARIABLE, Settings
-from dijkwacht_collector.policy import in_shadow
+from dijkwacht_collector.metrics.telemetry import Telemetry
+from dijkwacht_collector.policy.policy import in_shadow
 from dijkwacht_collector.settings import CollectorSettings
-from dijkwacht_collector.telemetry import Telemetry
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_records import errors
@@ -68,7 +68,9 @@ def mistakes() -> str:
 
 def metrics() -> str:
     """Every metric of the collector."""
-    page = _NOTE.format(source="collector/dijkwacht_collector/telemetry.py") + "# Metrics\n\n"
+    page = (
+        _NOTE.format(source="collector/dijkwacht_collector/metrics/telemetry.py") + "# Metrics\n\n"
+    )
     page += "`GET /metrics` of the collector. Every series exists at 0 from the start; a site has at most 500.\n\n"
     telemetry = Telemetry(["scan"], ["T1046"])
     telemetry.know_agent("site", "agent")

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     import uvloop  # noqa: PLC0415  only this command needs it
 
     from dijkwacht_collector.logs import log_to_stderr  # noqa: PLC0415  the same
-    from dijkwacht_collector.policy import in_shadow  # noqa: PLC0415  the same
+    from dijkwacht_collector.policy.policy import in_shadow  # noqa: PLC0415  the same
     from dijkwacht_collector.settings import load_settings, parse_listen  # noqa: PLC0415  the same
     from dijkwacht_detectors.discover import shipped_detectors  # noqa: PLC0415  the same
 

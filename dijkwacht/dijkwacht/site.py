@@ -15,7 +15,7 @@ from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.joincode import SECRET_BYTES, make_code
 
 if TYPE_CHECKING:
-    from dijkwacht_collector.sites import Sites
+    from dijkwacht_collector.sites.sites import Sites
 
 DEFAULT_URL = "http://127.0.0.1:8470"
 
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do what was asked. Raises `SettingsError` saying why not."""
     from dijkwacht_collector.settings import default_state  # noqa: PLC0415  heavy
-    from dijkwacht_collector.sites import Sites  # noqa: PLC0415  heavy
+    from dijkwacht_collector.sites.sites import Sites  # noqa: PLC0415  heavy
 
     state = Path(args.state) if args.state else default_state()
     sites = Sites(state / "sites.db")

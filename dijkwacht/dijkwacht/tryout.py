@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dijkwacht.player import NumberedRow, cut
-from dijkwacht_collector.calibration import load_calibration
-from dijkwacht_collector.columns import Arrival, Tick, join_columns
-from dijkwacht_collector.host import DetectorHost, Pick
-from dijkwacht_collector.policy import DetectorPolicy, Policy
+from dijkwacht_collector.engine.columns import Arrival, Tick, join_columns
+from dijkwacht_collector.engine.detector_host import DetectorHost, Pick
+from dijkwacht_collector.policy.calibration import load_calibration
+from dijkwacht_collector.policy.policy import DetectorPolicy, Policy
 from dijkwacht_collector.readers.zeek import row_time
 from dijkwacht_detectors.api import AnyDetector, RowDetector, Rows, Scores, SiteDetector, Who
 from dijkwacht_records import wire

@@ -30,13 +30,13 @@ from numpy.typing import NDArray
 from dijkwacht_agent.inside import Inside
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.sources.recording import Recording
-from dijkwacht_collector.calibration import Calibration
-from dijkwacht_collector.engine import Engine
-from dijkwacht_collector.entries import Entry
+from dijkwacht_collector.engine.engine import Engine
+from dijkwacht_collector.engine.trainer import FIRST_SAMPLES, train
+from dijkwacht_collector.journal.entry import Entry
+from dijkwacht_collector.policy.calibration import Calibration
 from dijkwacht_collector.readers import Problems
 from dijkwacht_collector.readers.formats import ZEEK, tell
 from dijkwacht_collector.readers.zeek import read_logs
-from dijkwacht_collector.trainer import FIRST_SAMPLES, train
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.labels import attackers, read_labels

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dijkwacht_collector.entries import KINDS, partition_of, read_frame, write_frame
-from dijkwacht_collector.payloads import (
+from dijkwacht_collector.journal.entry import KINDS, partition_of, read_frame, write_frame
+from dijkwacht_collector.journal.payloads import (
     Budget,
     Exemption,
     Model,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dijkwacht_collector.calibration import load_calibration
-from dijkwacht_collector.policy import DetectorPolicy, in_shadow
+from dijkwacht_collector.policy.calibration import load_calibration
+from dijkwacht_collector.policy.policy import DetectorPolicy, in_shadow
 from dijkwacht_detectors.api import RowDetector
 from dijkwacht_detectors.checks import check_detector, sample_rows, score_rows
 from dijkwacht_detectors.discover import shipped_detectors

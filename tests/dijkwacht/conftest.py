@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 
-from dijkwacht_collector.calibration import Calibration
+from dijkwacht_collector.policy.calibration import Calibration
 from dijkwacht_records.addresses import pack_address
 
 SECOND = 1_000_000
@@ -69,7 +69,7 @@ def loud(monkeypatch):
         rates = np.logspace(-4, -9, 60)  # so rare that no hour is learned as normal
         return Calibration(detector, 1, "for a test", scores.tolist(), rates.tolist())
 
-    monkeypatch.setattr("dijkwacht_collector.engine.load_calibration", calibration)
+    monkeypatch.setattr("dijkwacht_collector.engine.engine.load_calibration", calibration)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from dijkwacht_collector.telemetry import Telemetry
+from dijkwacht_collector.metrics.telemetry import Telemetry
 
 NAMES = ["records", "errors", "metrics", "settings", "detectors"]
 

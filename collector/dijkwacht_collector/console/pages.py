@@ -23,7 +23,7 @@ from dijkwacht_collector.console.language import (
     translations,
 )
 from dijkwacht_collector.console.view import Reader
-from dijkwacht_collector.payloads import ANSWERS
+from dijkwacht_collector.journal.payloads import ANSWERS
 
 HEARTBEAT_S: Final = 15.0
 RETRY_MS: Final = 3000

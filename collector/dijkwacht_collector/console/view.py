@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from gettext import NullTranslations
 from typing import Final
 
-from dijkwacht_collector.attack import TECHNIQUES
 from dijkwacht_collector.console import words
 from dijkwacht_collector.console.data import ConsoleData, SiteView
 from dijkwacht_collector.console.figures import Figures
 from dijkwacht_collector.console.language import Language
 from dijkwacht_collector.console.titles import title
-from dijkwacht_collector.heartbeats import AgentHealth
-from dijkwacht_collector.incidents import Evidence, Incident
+from dijkwacht_collector.incidents.incident import Evidence, Incident
+from dijkwacht_collector.incidents.techniques import TECHNIQUES
+from dijkwacht_collector.metrics.heartbeats import AgentHealth
 from dijkwacht_records.addresses import UNSPECIFIED, format_address, format_mac
 
 MAX_CARDS: Final = 100

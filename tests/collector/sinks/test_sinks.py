@@ -4,7 +4,7 @@ import os
 import msgspec
 import pytest
 
-from dijkwacht_collector.incidents import Incident, IncidentEvent
+from dijkwacht_collector.incidents.incident import Incident, IncidentEvent
 from dijkwacht_collector.sinks.base import Fan
 from dijkwacht_collector.sinks.jsonl import JsonLines
 from dijkwacht_collector.sinks.live import LiveSink

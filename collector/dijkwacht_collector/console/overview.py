@@ -1,0 +1,60 @@
+"""The facts behind the console's pages, and an operator's answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from dijkwacht_collector.console import SiteView
+from dijkwacht_collector.incidents.incident import Incident
+from dijkwacht_collector.journal.journal import Log
+from dijkwacht_collector.journal.payloads import Answer, Verdict
+from dijkwacht_collector.metrics.heartbeats import AgentHealth
+from dijkwacht_collector.metrics.telemetry import Telemetry
+from dijkwacht_collector.sinks.store import IncidentStore
+from dijkwacht_collector.sites.sites import Sites
+
+_MOST_SHOWN: Final = 1000
+
+
+class Overview:
+    """As `ConsoleData`. ``clock`` gives µs UTC."""
+
+    def __init__(
+        self,
+        store: IncidentStore,
+        sites: Sites,
+        telemetry: Telemetry,
+        log: Log,
+        clock: Callable[[], int],
+    ) -> None:
+        self._store, self._sites, self._telemetry = store, sites, telemetry
+        self._log, self._clock = log, clock
+
+    def open_incidents(self) -> Sequence[Incident]:
+        """As `ConsoleData.open_incidents`, the latest thousand."""
+        return self._store.incidents(only_open=True, limit=_MOST_SHOWN)
+
+    def incident(self, uid: str) -> Incident | None:
+        """As `ConsoleData.incident`."""
+        return self._store.incident(uid)
+
+    def sites(self) -> Sequence[SiteView]:
+        """As `ConsoleData.sites`."""
+        return [SiteView(site.name, joined=site.created) for site in self._sites.sites()]
+
+    def agents(self) -> Sequence[AgentHealth]:
+        """As `ConsoleData.agents`: those heard since start, and those known from before."""
+        heard = {(health.site, health.agent): health for health in self._telemetry.agents()}
+        for row in self._sites.agents():
+            known = AgentHealth(row.site, row.agent, row.last_seen, heard=False)
+            heard.setdefault((row.site, row.agent), known)
+        return [heard[key] for key in sorted(heard)]
+
+    async def answer(self, uid: str, answer: Answer, by: str = "operator") -> None:
+        """As `ConsoleData.answer`: returns when the answer is durable. Raises ``KeyError``."""
+        incident = await asyncio.to_thread(self._store.incident, uid)
+        if incident is None:
+            raise KeyError(uid)
+        await self._log.append(Verdict(uid, answer, by).draft(incident.site, self._clock()))

@@ -1,0 +1,250 @@
+"""Engine threads: each reads the journal, steps its engine, hands the events to the sinks.
+
+Every partition has exactly one thread. An engine that fails stops its thread, loudly; the intake
+goes on, and the journal keeps what has still to be looked at.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+from dijkwacht_collector.engine.checkpoints import Checkpoints
+from dijkwacht_collector.engine.engine import Engine
+from dijkwacht_collector.engine.trainer import Trainer
+from dijkwacht_collector.incidents.incident import IncidentEvent
+from dijkwacht_collector.journal.entry import PARTITIONS, Entry
+from dijkwacht_collector.journal.journal import Journal
+from dijkwacht_collector.journal.payloads import Model
+from dijkwacht_collector.metrics.telemetry import Telemetry
+from dijkwacht_records.errors import CollectorBusy, DetectorError, JournalError
+
+log: Final = logging.getLogger(__name__)
+
+_STEP_BYTES: Final = 128 * 1024
+_CROWD: Final = 64
+_LONGEST_REST_S: Final = 0.004
+_IDLE_S: Final = 0.1
+_RETRY_S: Final = 1.0
+_TRAINING_S: Final = 10.0
+
+
+def calm_garbage_collection() -> None:
+    """Look for cycles less often in this process: decoded batches hold none, and come in heaps.
+
+    Python's own thresholds cost the engine a seventh of its time (docs/performance.md).
+    """
+    gc.set_threshold(50_000, 20, 100)
+
+
+class Outlet(Protocol):
+    """Where the events of all engines go; a sink that cannot take them raises ``OSError``."""
+
+    def handle(self, events: Sequence[IncidentEvent]) -> None:
+        """Take ``events`` in their order; those taken before are skipped."""
+
+    def flush(self) -> None:
+        """Return when everything handled so far would survive a power cut."""
+
+
+class EngineWorker:
+    """Worker ``number`` of ``count``: the thread of every partition that is ``number`` modulo that."""
+
+    def __init__(
+        self,
+        number: int,
+        count: int,
+        journal: Journal,
+        make_engine: Callable[[], Engine],
+        outlet: Outlet,
+        telemetry: Telemetry,
+        checkpoints: Checkpoints,
+        *,
+        checkpoint_interval_s: float,
+        trainer: Trainer | None,
+    ) -> None:
+        self.partitions: Final = frozenset(range(number, PARTITIONS, count))
+        self.failure: Exception | None = None
+        self.position = 0
+        self.saved = 0
+        self.sinks_wait = False
+        self._journal, self._make_engine, self._outlet = journal, make_engine, outlet
+        self._telemetry, self._checkpoints, self._trainer = telemetry, checkpoints, trainer
+        self._checkpoint_interval_s = checkpoint_interval_s
+        self._alone = count == 1
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"engine-{number}", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread; the engine is restored there."""
+        calm_garbage_collection()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the step in hand, save, end the thread."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            engine = self._checkpoints.restore(self._make_engine, self._journal.last)
+            self.position = self.saved = max(engine.position, 0)
+            log.info("engine starts", extra={"position": self.position, "end": self._journal.last})
+            self._live(engine)
+        except Exception as error:
+            # The fence: one broken engine must not take intake, journal and console with it.
+            self.failure = error
+            log.exception("engine stopped", extra={"position": self.position})
+        finally:
+            if self._trainer is not None:
+                self._trainer.stop()
+
+    def _live(self, engine: Engine) -> None:
+        saved = trained = time.monotonic()
+        while not self._stop.is_set():
+            if entries := self._journal.read(self.position + 1, max_bytes=_STEP_BYTES):
+                began = time.perf_counter()
+                if not self._step(engine, entries):
+                    return
+                if len(entries) < _CROWD:
+                    # A step costs nearly the same for one entry as for many. Under load, waiting as
+                    # long as it took lets company come; a lone entry has been folded already.
+                    self._stop.wait(min(time.perf_counter() - began, _LONGEST_REST_S))
+            else:
+                self._journal.wait_beyond(self.position, _IDLE_S)
+            now = time.monotonic()
+            if now - trained >= _TRAINING_S and self._trainer is not None:
+                trained = now
+                self._train(engine, self._trainer)
+            if now - saved >= self._checkpoint_interval_s:
+                saved = now
+                self._save(engine)
+        self._save(engine)
+
+    def _step(self, engine: Engine, entries: list[Entry]) -> bool:
+        """Fold ``entries``; False if the sinks could not take the events before the stop."""
+        end = entries[-1].position
+        if not self._alone:
+            # A model counts for every site, wherever its entry lies.
+            entries = [e for e in entries if e.partition in self.partitions or e.kind == "model"]
+        began = time.perf_counter()
+        events = engine.step(entries)
+        engine.position = end  # what lies between is of other partitions, and done with
+        self._tell(engine, time.perf_counter() - began)
+        while events:
+            try:
+                self._outlet.handle(events)
+                break
+            except (OSError, sqlite3.Error) as error:
+                # Nothing is lost: sinks know what they have, and no checkpoint passes them.
+                self.sinks_wait = True
+                log.warning("sinks wait", extra={"why": str(error)})
+                if self._stop.wait(_RETRY_S):
+                    return False
+        self.sinks_wait = False
+        self.position = end
+        self._telemetry.show_lag(self._journal.last - end)
+        return True
+
+    def _tell(self, engine: Engine, seconds: float) -> None:
+        seen = engine.take_observed()
+        self._telemetry.observe_step(seconds)
+        for site, rows in seen.rows.items():
+            self._telemetry.count_engine_rows(site, rows)
+        for site, rows in seen.late.items():
+            self._telemetry.count_late(site, rows)
+        for site, rows in seen.future.items():
+            self._telemetry.count_future(site, rows)
+        for site, candidates in seen.shed.items():
+            self._telemetry.count_shed(site, candidates)
+        for detector, failures in seen.failures.items():
+            for _ in range(failures):
+                self._telemetry.count_detector_failure(detector)
+
+    def _save(self, engine: Engine) -> None:
+        if engine.position <= self.saved:
+            return
+        try:
+            self._outlet.flush()
+            self._checkpoints.save(engine)
+        except (OSError, sqlite3.Error) as error:
+            log.warning("no checkpoint", extra={"why": str(error)})
+        else:
+            self.saved = engine.position
+
+    def _train(self, engine: Engine, trainer: Trainer) -> None:
+        try:
+            if (made := trainer.collect()) is not None:
+                detector, bundle = made
+                arrival = time.time_ns() // 1000
+                self._journal.append_many([Model(detector, bundle).draft(arrival)])
+                log.info("model activated", extra={"detector": detector, "bytes": len(bundle)})
+            trainer.offer(engine.take_samples())
+        except (DetectorError, CollectorBusy, JournalError, OSError) as error:
+            log.warning("training failed", extra={"why": str(error)})
+
+
+class Crew:
+    """All engine threads of one collector. The constructor is inert."""
+
+    def __init__(
+        self,
+        count: int,
+        journal: Journal,
+        make_engine: Callable[[], Engine],
+        outlet: Outlet,
+        telemetry: Telemetry,
+        folder: Path,
+        *,
+        checkpoint_interval_s: float,
+        training: bool,
+    ) -> None:
+        self._journal = journal
+        self.workers: Final = tuple(
+            EngineWorker(
+                number,
+                count,
+                journal,
+                make_engine,
+                outlet,
+                telemetry,
+                Checkpoints(folder, f"engine-{number + 1}-of-{count}"),
+                checkpoint_interval_s=checkpoint_interval_s,
+                trainer=Trainer() if training and number == 0 else None,
+            )
+            for number in range(count)
+        )
+
+    @property
+    def position(self) -> int:
+        """The last entry that every engine has folded and every sink has been told of."""
+        return min(worker.position for worker in self.workers)
+
+    @property
+    def saved(self) -> int:
+        """The last position that every checkpoint covers."""
+        return min(worker.saved for worker in self.workers)
+
+    @property
+    def troubles(self) -> list[str]:
+        """Why an engine stands still, if one does."""
+        failed = [f"engine: {w.failure}" for w in self.workers if w.failure is not None]
+        return failed + ["sinks wait" for w in self.workers if w.sinks_wait]
+
+    def open(self) -> None:
+        """Own the partitions and start every thread."""
+        for worker in self.workers:
+            self._journal.own(worker.partitions)
+            worker.start()
+
+    def close(self) -> None:
+        """Finish the steps in hand, save, end every thread."""
+        for worker in self.workers:
+            worker.stop()

@@ -1,0 +1,183 @@
+"""Incident → OCSF Detection Finding: the form in which incidents are stored and served.
+
+Times are milliseconds, as OCSF has them; everything follows from the incident alone, except
+``metadata.logged_time``, which the caller may give.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+import msgspec
+
+from dijkwacht_collector.incidents import techniques
+from dijkwacht_collector.incidents.incident import (
+    Activity,
+    Evidence,
+    Incident,
+    IncidentEvent,
+    Status,
+)
+from dijkwacht_records.addresses import HASHED_MAC, format_address, format_mac
+
+OCSF_VERSION: Final = "1.5.0"
+CLASS_UID: Final = 2004
+ALERT_SEVERITY: Final = 3
+"""From here on a person is asked to look."""
+
+_ACTIVITIES: Final[dict[Activity, tuple[int, str]]] = {
+    "create": (1, "Create"),
+    "update": (2, "Update"),
+    "close": (3, "Close"),
+}
+_SEVERITIES: Final = {1: "Informational", 2: "Low", 3: "Medium", 4: "High", 5: "Critical"}
+_STATUSES: Final[dict[Status, tuple[int, str]]] = {
+    "new": (1, "New"),
+    "closed": (4, "Resolved"),
+    "normal": (3, "Suppressed"),
+    "confirmed": (4, "Resolved"),
+}
+_ANSWERS: Final[dict[Status, str]] = {
+    "normal": "Answered: this is normal",
+    "confirmed": "Answered: this was an attack",
+}
+"""The ``status_detail`` of what a person answered; the schema's verdicts are of another class."""
+
+Json = dict[str, object]
+
+
+def _own_version() -> str:
+    try:
+        return version("dijkwacht")
+    except PackageNotFoundError:
+        return "0"
+
+
+_PRODUCT: Final[Json] = {
+    "name": "Dijkwacht",
+    "vendor_name": "Dijkwacht",
+    "version": _own_version(),
+}
+
+
+def detection_finding(event: IncidentEvent, logged_time: int | None = None) -> Json:
+    """The finding of one step in an incident's life. ``logged_time``: µs UTC of a clock."""
+    incident = event.incident
+    activity_id, activity = _ACTIVITIES[event.activity]
+    status_id, status = _STATUSES[incident.status]
+    metadata: Json = {
+        "product": _PRODUCT,
+        "version": OCSF_VERSION,
+        "uid": f"{incident.uid}-{incident.revision}",
+        "tenant_uid": incident.site,
+        "sequence": event.position,
+    }
+    if logged_time is not None:
+        metadata["logged_time"] = logged_time // 1000
+    finding: Json = {
+        "activity_id": activity_id,
+        "activity_name": activity,
+        "category_name": "Findings",
+        "category_uid": 2,
+        "class_name": "Detection Finding",
+        "class_uid": CLASS_UID,
+        "type_uid": CLASS_UID * 100 + activity_id,
+        "type_name": f"Detection Finding: {activity}",
+        "time": incident.end // 1000,
+        "start_time": incident.start // 1000,
+        "end_time": incident.end // 1000,
+        "count": incident.count,
+        "severity_id": incident.severity_id,
+        "severity": _SEVERITIES[incident.severity_id],
+        "status_id": status_id,
+        "status": status,
+        "confidence_score": incident.confidence,
+        "is_alert": incident.severity_id >= ALERT_SEVERITY,
+        "message": incident.title_en,
+        "metadata": metadata,
+        "finding_info": _finding_info(incident),
+        "evidences": [_evidence(evidence) for evidence in incident.evidences[:5]],
+        "unmapped": {
+            "title_nl": incident.title_nl,
+            "desc_nl": incident.desc_nl,
+            "rarity": incident.rarity,
+            "facts": incident.evidences[0].facts if incident.evidences else {},
+            "subject": incident.subject,
+            "ordinal": incident.ordinal,
+            "revision": incident.revision,
+        },
+    }
+    if incident.status in _ANSWERS:
+        finding["status_detail"] = _ANSWERS[incident.status]
+    return finding
+
+
+def encode_finding(event: IncidentEvent, logged_time: int | None = None) -> bytes:
+    """The finding as one line of JSON, without the newline; the same event gives the same bytes."""
+    return msgspec.json.encode(detection_finding(event, logged_time))
+
+
+def _finding_info(incident: Incident) -> Json:
+    return {
+        "uid": incident.uid,
+        "title": incident.title_en,
+        "desc": incident.desc_en,
+        "types": [incident.kind],
+        "first_seen_time": incident.start // 1000,
+        "last_seen_time": incident.end // 1000,
+        "analytic": {
+            "name": incident.detector,
+            "uid": incident.detector,
+            "type_id": 1,
+            "type": "Rule",
+            "version": _own_version(),
+        },
+        "attacks": _attacks(incident.technique),
+    }
+
+
+def _attacks(uid: str) -> list[Json]:
+    if not uid:
+        return []
+    known = techniques.TECHNIQUES.get(uid)
+    parent, _, below = uid.partition(".")
+    name = known.name if known else uid
+    found: Json = {"version": techniques.VERSION}
+    if below:
+        above = techniques.TECHNIQUES.get(parent)
+        found["technique"] = {"uid": parent, "name": above.name if above else parent}
+        found["sub_technique"] = {"uid": uid, "name": name}
+    else:
+        found["technique"] = {"uid": uid, "name": name}
+    if known:
+        found["tactic"] = {"uid": known.tactic_uid, "name": known.tactic}
+    return [found]
+
+
+def _evidence(evidence: Evidence) -> Json:
+    source: Json = {}
+    if ip := format_address(evidence.src_h):
+        source["ip"] = ip
+    if mac := format_mac(evidence.src_mac):
+        hashed = bool(evidence.src_mac & HASHED_MAC)
+        if not hashed:
+            source["mac"] = mac
+        if hashed or not source.get("ip"):
+            # To the schema a keyed hash is no hardware address, and one alone no endpoint.
+            source["uid"] = mac
+    target: Json = {}
+    if ip := format_address(evidence.dst_h):
+        target["ip"] = ip
+    facts: Json = {"time": evidence.time // 1000, "score": evidence.score, "facts": evidence.facts}
+    if evidence.dst_p:
+        # A port alone is no endpoint to the schema: many addresses were asked for this one port.
+        (target or facts)["port"] = evidence.dst_p
+    found: Json = {"data": facts}
+    if source:
+        found["src_endpoint"] = source
+    if target:
+        found["dst_endpoint"] = target
+    if evidence.name:
+        found["query"] = {"hostname": evidence.name}
+    return found

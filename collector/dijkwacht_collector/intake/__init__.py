@@ -1,0 +1,1 @@
+"""Batches come in, and the orders that wait for agents go out."""

@@ -1,0 +1,232 @@
+"""Batches come in: authenticated, checked, journalled, and only then acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+import zstandard
+from aiohttp import web
+
+from dijkwacht_collector.intake.high_water import Marks
+from dijkwacht_collector.journal.journal import Log
+from dijkwacht_collector.journal.payloads import batch_draft, batch_key
+from dijkwacht_collector.metrics.telemetry import Telemetry
+from dijkwacht_collector.sites.access import Authenticator
+from dijkwacht_collector.sites.signing import OrderKey
+from dijkwacht_collector.sites.sites import Sites
+from dijkwacht_records.errors import (
+    CollectorBusy,
+    JournalError,
+    MalformedBatch,
+    NotAuthorised,
+    RejectedBatch,
+    TransferError,
+)
+from dijkwacht_records.replies import (
+    JoinReply,
+    JoinRequest,
+    Order,
+    Refusal,
+    Reply,
+    decode_json,
+    encode_reply,
+)
+from dijkwacht_records.tables import AGENT, TABLES
+from dijkwacht_records.wire import NAME, Batch, decode, unpack_rows
+
+MAX_BYTES_IN_HAND: Final = 128 * 1024 * 1024
+"""Bytes of requests that are being read or wait for the journal."""
+_BODY_S: Final = 30.0
+_LIGHT_BYTES: Final = 512 * 1024
+_AGENT_TABLE: Final = TABLES.index(AGENT)
+_AGENT_COLUMNS: Final = tuple(column.name for column in AGENT.columns)
+
+
+class TooLarge(RejectedBatch):
+    """More bytes than a batch may have; not read."""
+
+    reason = "too_large"
+
+
+class Orders:
+    """Orders that wait for agents, signed when they are handed out."""
+
+    def __init__(self, sites: Sites, key: OrderKey, clock: Callable[[], int]) -> None:
+        self._sites, self._key, self._clock = sites, key, clock
+        self._waiting: set[tuple[str, str]] = set()
+
+    def refresh(self) -> None:
+        """Look again for whom orders wait. Blocks."""
+        self._waiting = self._sites.agents_with_orders(self._clock())
+
+    async def orders_for(self, site: str, agent: str) -> list[Order]:
+        """The orders for an agent; nearly always none, at the price of a look in a set."""
+        if (site, agent) not in self._waiting:
+            return []
+        self._waiting.discard((site, agent))
+        orders = await asyncio.to_thread(self._sites.take_orders, site, agent, self._clock())
+        return [self._key.sign(order) for order in orders]
+
+
+class Intake:
+    """``POST /v1/batches`` and ``POST /v1/join``. ``clock`` gives µs UTC."""
+
+    def __init__(
+        self,
+        log: Log,
+        authenticator: Authenticator,
+        orders: Orders,
+        order_key: OrderKey,
+        telemetry: Telemetry,
+        clock: Callable[[], int],
+        *,
+        max_body_bytes: int,
+        joins_per_minute: int,
+    ) -> None:
+        self.marks = Marks()
+        self.heard: dict[tuple[str, str], int] = {}
+        self._log, self._authenticator = log, authenticator
+        self._orders, self._order_key = orders, order_key
+        self._telemetry, self._clock = telemetry, clock
+        self._max_body_bytes = max_body_bytes
+        self._joins: deque[float] = deque(maxlen=joins_per_minute)
+        self._in_hand = 0
+        self._in_flight: dict[tuple[str, str], asyncio.Future[int]] = {}
+
+    async def batches(self, request: web.Request) -> web.Response:
+        """Take one batch: 200 when it is durable, else what the error tree says."""
+        try:
+            most = self._max_body_bytes
+            size = min(request.content_length or most, most)
+            if self._in_hand + size > MAX_BYTES_IN_HAND:
+                raise CollectorBusy("too many batches in hand")
+            self._in_hand += size
+            try:
+                reply = await self._take(request)
+            finally:
+                self._in_hand -= size
+        except TransferError as error:
+            self._telemetry.count_rejected(error.reason)
+            return refuse(error)
+        except JournalError as error:
+            self._telemetry.count_rejected(CollectorBusy.reason)
+            return refuse(CollectorBusy(f"the journal stands still: {error}", retry_after_s=30))
+        return web.Response(body=encode_reply(reply), content_type="application/json")
+
+    async def join(self, request: web.Request) -> web.Response:
+        """Trade a join code for a token."""
+        try:
+            self._slow_down()
+            joined = await self._join(await self._body(request))
+        except TransferError as error:
+            return refuse(error)
+        return web.Response(body=encode_reply(joined), content_type="application/json")
+
+    async def _take(self, request: web.Request) -> Reply:
+        site = self._authenticator.site_of(request)
+        wire = await self._body(request)
+        batch = decode(wire) if _is_light(wire) else await asyncio.to_thread(decode, wire)
+        if batch.site != site:
+            raise NotAuthorised("the token is another site's")
+        arrival = self._clock()
+        duplicate = await self._keep(batch, wire, arrival)
+        self.heard[site, batch.agent] = arrival
+        if duplicate:
+            self._telemetry.count_duplicate(site)
+        else:
+            self._observe(batch, arrival)
+        orders = await self._orders.orders_for(site, batch.agent)
+        return Reply(batch.seq, duplicate, self._clock(), orders)
+
+    async def _keep(self, batch: Batch, wire: bytes, arrival: int) -> bool:
+        """Return once the batch is durable: whether it was, or was about to be, before."""
+        key = batch_key(batch.agent, batch.boot, batch.seq)
+        if self.marks.seen(batch.site, key):
+            return True
+        name = (batch.site, key)
+        future = self._in_flight.get(name)
+        if future is not None:
+            await asyncio.shield(future)
+            return True
+        future = self._log.append(batch_draft(batch.site, key, arrival, wire))
+        self._in_flight[name] = future
+        # Not in this coroutine: a sender who hangs up must not leave the mark unset.
+        future.add_done_callback(functools.partial(self._kept, name))
+        await asyncio.shield(future)
+        return False
+
+    def _kept(self, name: tuple[str, str], future: asyncio.Future[int]) -> None:
+        del self._in_flight[name]
+        if not future.cancelled() and future.exception() is None:
+            self.marks.note(*name, future.result())
+
+    def _observe(self, batch: Batch, arrival: int) -> None:
+        self._telemetry.count_batch(batch.site, batch.rows)
+        beats = [table for table in batch.tables if table.number == _AGENT_TABLE]
+        if beats:
+            alone = msgspec.structs.replace(batch, tables=beats, order=b"")
+            last = deque(unpack_rows(alone), maxlen=1)  # counts since boot: it says what all did
+            named = dict(zip(_AGENT_COLUMNS, last[0][1], strict=True))
+            self._telemetry.observe_agent(batch.site, batch.agent, arrival, named)
+
+    async def _body(self, request: web.Request) -> bytes:
+        size = request.content_length
+        if size is not None and size > self._max_body_bytes:
+            raise TooLarge(f"{size} bytes, at most {self._max_body_bytes}")
+        try:
+            if request.content.is_eof():  # it came with its head, as nearly all do
+                return await request.read()
+            async with asyncio.timeout(_BODY_S):
+                return await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            raise TooLarge(f"more than {self._max_body_bytes} bytes") from None
+        except TimeoutError:
+            raise CollectorBusy("the batch came too slowly") from None
+
+    def _slow_down(self) -> None:
+        now = time.monotonic()
+        if len(self._joins) == self._joins.maxlen and now - self._joins[0] < 60:
+            raise CollectorBusy("too many agents join at once", retry_after_s=60)
+        self._joins.append(now)
+
+    async def _join(self, body: bytes) -> JoinReply:
+        try:
+            asked = decode_json(body, JoinRequest)
+        except msgspec.MsgspecError as error:
+            raise MalformedBatch(f"no request to join: {error}") from None
+        if asked.agent and not NAME.fullmatch(asked.agent):
+            raise MalformedBatch("agent is not a name")
+        site, token = await asyncio.to_thread(
+            self._authenticator.join, asked.code, asked.agent, self._clock()
+        )
+        self._telemetry.know_site(site)
+        if asked.agent:
+            self._telemetry.know_agent(site, asked.agent)
+        return JoinReply(site, token, self._order_key.public)
+
+
+def refuse(error: TransferError) -> web.Response:
+    """The answer that an error of the tree means."""
+    headers = {}
+    if isinstance(error, CollectorBusy):
+        headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
+    return web.Response(
+        status=error.status,
+        body=encode_reply(Refusal(error.reason, str(error))),
+        content_type="application/json",
+        headers=headers,
+    )
+
+
+def _is_light(wire: bytes) -> bool:
+    """Whether decoding takes so little that a thread would cost more."""
+    try:
+        return 0 <= zstandard.frame_content_size(wire[4:]) <= _LIGHT_BYTES
+    except zstandard.ZstdError:
+        return True  # refused at once

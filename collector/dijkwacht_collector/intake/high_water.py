@@ -1,0 +1,114 @@
+"""What has been seen: a batch that comes again is known for ever.
+
+A stream is one agent's one boot. Its mark is the highest sequence number that is durable, with a
+window of the numbers just below it, so that batches that overtake each other are not taken for
+repeats. Marks come from the journal alone: a snapshot beside the segments only saves reading them
+all, and is never ahead of them.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from dijkwacht_collector.journal.entry import Entry
+from dijkwacht_collector.journal.journal import Journal, replace_file
+
+log: Final = logging.getLogger(__name__)
+
+WINDOW: Final = 256
+MOST_STREAMS: Final = 4096
+"""Streams remembered of a site, the last to speak: years of restarts, or one agent gone mad."""
+_FULL: Final = (1 << WINDOW) - 1
+
+
+class _Mark(msgspec.Struct, array_like=True):
+    top: int
+    window: bytes
+
+
+class _Snapshot(msgspec.Struct):
+    position: int
+    streams: dict[str, _Mark]
+
+
+class Marks:
+    """The marks of every stream. One thread at a time."""
+
+    def __init__(self) -> None:
+        self.position = 0
+        self._streams: dict[str, dict[str, tuple[int, int]]] = {}
+
+    def seen(self, site: str, key: str) -> bool:
+        """Whether the batch ``key`` (see `payloads.batch_key`) of ``site`` is durable already."""
+        stream, seq = _split(key)
+        top, window = self._streams.get(site, {}).get(stream, (-1, 0))
+        age = top - seq
+        return age >= WINDOW or (age >= 0 and bool(window >> age & 1))
+
+    def note(self, site: str, key: str, position: int) -> None:
+        """The batch ``key`` became durable at ``position``."""
+        stream, seq = _split(key)
+        streams = self._streams.setdefault(site, {})
+        top, window = streams.pop(stream, (-1, 0))
+        if len(streams) >= MOST_STREAMS:
+            del streams[next(iter(streams))]
+        if seq > top:
+            shift = min(seq - top, WINDOW)
+            top, window = seq, window << shift & _FULL | 1
+        elif top - seq < WINDOW:
+            window |= 1 << (top - seq)
+        streams[stream] = (top, window)
+        self.position = max(self.position, position)
+
+    def catch_up(self, journal: Journal) -> None:
+        """Read what the journal holds behind `position`."""
+        if self.position > journal.last:
+            # The journal lost its end, by other hands than ours: what it does not hold is unseen.
+            log.error("the journal ends before its marks", extra={"marks": self.position})
+            self.position, self._streams = 0, {}
+        while entries := journal.read(self.position + 1):
+            for entry in entries:
+                self._take(entry)
+
+    def _take(self, entry: Entry) -> None:
+        if entry.key:
+            self.note(entry.site, entry.key, entry.position)
+        self.position = entry.position
+
+    def dump(self) -> bytes:
+        """A snapshot, as bytes."""
+        streams = {
+            f"{site}/{stream}": _Mark(top, window.to_bytes(WINDOW // 8, "little"))
+            for site, streams in self._streams.items()
+            for stream, (top, window) in streams.items()
+        }
+        return msgspec.msgpack.encode(_Snapshot(self.position, streams))
+
+    @staticmethod
+    def save(path: Path, snapshot: bytes) -> None:
+        """Replace the snapshot on disk. Raises ``OSError``."""
+        replace_file(path, snapshot)
+
+    @classmethod
+    def load(cls, path: Path) -> Marks:
+        """The marks of a snapshot; empty ones if there is none that can be read."""
+        marks = cls()
+        try:
+            snapshot = msgspec.msgpack.decode(path.read_bytes(), type=_Snapshot)
+        except (FileNotFoundError, msgspec.MsgspecError):
+            return marks
+        marks.position = snapshot.position
+        for name, mark in snapshot.streams.items():
+            site, _, stream = name.partition("/")
+            window = int.from_bytes(mark.window, "little")
+            marks._streams.setdefault(site, {})[stream] = mark.top, window
+        return marks
+
+
+def _split(key: str) -> tuple[str, int]:
+    stream, _, seq = key.rpartition("/")
+    return stream, int(seq)

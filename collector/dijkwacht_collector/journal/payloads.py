@@ -1,0 +1,92 @@
+"""What journal entries hold, one type a kind: it alone writes and reads the payload.
+
+A batch is the agent's own bytes. Of the others all are JSON but a model, which is a detector's name,
+a newline, and a bundle that only the detector understands. A field may be added with a default;
+``tests/contract/golden/journal/`` keeps what was written before.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Final, Literal, NamedTuple, Self
+
+import msgspec
+
+from dijkwacht_collector.journal.entry import Draft, Entry, Kind
+
+Answer = Literal["normal", "attack"]
+"""What a person says of an incident."""
+ANSWERS: Final[tuple[Answer, ...]] = ("normal", "attack")
+
+
+def batch_key(agent: str, boot: bytes, seq: int) -> str:
+    """How a batch is named in its entry, so that one that comes again is known.
+
+    >>> batch_key("desk", bytes(16), 7)
+    'desk/00000000000000000000000000000000/7'
+    """
+    return f"{agent}/{boot.hex()}/{seq}"
+
+
+def batch_draft(site: str, key: str, arrival: int, wire: bytes) -> Draft:
+    """The entry of a batch: ``wire`` as its agent sent it, ``key`` as `batch_key` makes it."""
+    return Draft("batch", site, arrival, wire, key)
+
+
+class _Json(msgspec.Struct, frozen=True):
+    """A payload in JSON; fields that it does not know are those of a later version."""
+
+    kind_of_entry: ClassVar[Kind]
+
+    def draft(self, site: str, arrival: int) -> Draft:
+        """The entry to append. ``arrival``: µs UTC by the collector's clock."""
+        return Draft(self.kind_of_entry, site, arrival, msgspec.json.encode(self))
+
+    @classmethod
+    def read(cls, entry: Entry) -> Self:
+        """The payload of an entry of this kind. Raises ``ValueError`` if it is none."""
+        return msgspec.json.decode(entry.payload, type=cls)
+
+
+class Verdict(_Json, frozen=True):
+    """A person's answer to the incident ``uid``."""
+
+    kind_of_entry: ClassVar[Kind] = "verdict"
+
+    uid: str
+    verdict: Answer
+    by: str = "operator"
+
+
+class Budget(_Json, frozen=True):
+    """How many incidents a week the site is willing to be interrupted by without cause."""
+
+    kind_of_entry: ClassVar[Kind] = "budget"
+
+    per_week: Annotated[float, msgspec.Meta(ge=0)]
+
+
+class Exemption(_Json, frozen=True):
+    """Nothing of this class and subject is reported until ``until``, µs UTC of event time."""
+
+    kind_of_entry: ClassVar[Kind] = "exemption"
+
+    kind: str
+    subject: str
+    until: int
+
+
+class Model(NamedTuple):
+    """A detector's new model; it holds for every site from this entry on."""
+
+    detector: str
+    bundle: bytes
+
+    def draft(self, arrival: int) -> Draft:
+        """The entry to append; it belongs to no site. ``arrival``: µs UTC."""
+        return Draft("model", "", arrival, self.detector.encode() + b"\n" + self.bundle)
+
+    @classmethod
+    def read(cls, entry: Entry) -> Model:
+        """The payload of a ``model`` entry. Raises ``ValueError`` if its name is no text."""
+        name, _, bundle = entry.payload.partition(b"\n")
+        return cls(name.decode(), bundle)

@@ -1,0 +1,111 @@
+"""What is done now and then, beside the paths that data walks: snapshots, refreshes, retention."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from dijkwacht_collector.engine.worker import Crew
+from dijkwacht_collector.intake.batches import Intake, Orders
+from dijkwacht_collector.intake.high_water import Marks
+from dijkwacht_collector.journal.journal import Journal
+from dijkwacht_collector.metrics.telemetry import Telemetry
+from dijkwacht_collector.settings import CollectorSettings
+from dijkwacht_collector.sites.access import TokenAuthenticator
+from dijkwacht_collector.sites.sites import Sites
+
+log: Final = logging.getLogger(__name__)
+
+_ROUND_S: Final = 2.0
+_SNAPSHOT_ROUNDS: Final = 15
+_DAY_US: Final = 86_400_000_000
+
+
+class Upkeep:
+    """Keeps tokens and orders fresh, agents' last words and marks on disk, old segments off it."""
+
+    def __init__(
+        self,
+        settings: CollectorSettings,
+        journal: Journal,
+        intake: Intake,
+        sites: Sites,
+        authenticator: TokenAuthenticator,
+        orders: Orders,
+        crew: Crew,
+        telemetry: Telemetry,
+        clock: Callable[[], int],
+    ) -> None:
+        self._path = settings.state / "journal" / "marks"
+        self._retention_us = int(settings.retention_days * _DAY_US)
+        self._journal, self._intake, self._sites = journal, intake, sites
+        self._authenticator, self._orders = authenticator, orders
+        self._crew, self._telemetry, self._clock = crew, telemetry, clock
+        self._marked = 0
+        self._turn = threading.Lock()
+
+    def open(self) -> None:
+        """Learn the marks and the tokens, before the first request comes. Blocks."""
+        log.info(
+            "journal",
+            extra={"position": self._journal.last, "cut_bytes": self._journal.cut_bytes},
+        )
+        self._intake.marks = Marks.load(self._path)
+        self._intake.marks.catch_up(self._journal)
+        self._refresh()
+        for agent in self._sites.agents():
+            self._telemetry.know_agent(agent.site, agent.agent, agent.last_seen)
+
+    async def go_round(self) -> None:
+        """Do everything again and again until cancelled."""
+        rounds = 0
+        while True:
+            await asyncio.sleep(_ROUND_S)
+            rounds += 1
+            heard, self._intake.heard = self._intake.heard, {}
+            # The marks belong to the loop: they are copied here and written elsewhere.
+            marks = self._intake.marks
+            fresh = rounds % _SNAPSHOT_ROUNDS == 0 and marks.position > self._marked
+            snapshot = marks.dump() if fresh else None
+            try:
+                await asyncio.to_thread(self._round, heard, marks.position, snapshot)
+            except (OSError, sqlite3.Error) as error:
+                log.warning("upkeep failed", extra={"why": str(error)})
+
+    def close(self) -> None:
+        """Once more, for the next start. Blocks; the loop must not use the marks any more."""
+        marks = self._intake.marks
+        try:
+            self._round(self._intake.heard, marks.position, marks.dump())
+        except (OSError, sqlite3.Error) as error:
+            log.warning("upkeep failed", extra={"why": str(error)})
+
+    def _round(
+        self, heard: dict[tuple[str, str], int], position: int, snapshot: bytes | None
+    ) -> None:
+        with self._turn:
+            self._look_after(heard, position, snapshot)
+
+    def _look_after(
+        self, heard: dict[tuple[str, str], int], position: int, snapshot: bytes | None
+    ) -> None:
+        self._refresh()
+        if heard:
+            self._sites.note_agents(heard)
+        if snapshot is not None:
+            Marks.save(self._path, snapshot)
+            self._marked = position
+            behind = min(self._crew.saved, position)
+            gone = self._journal.forget(behind, self._clock() - self._retention_us)
+            if gone:
+                log.info("old segments deleted", extra={"segments": gone})
+
+    def _refresh(self) -> None:
+        if self._authenticator.refresh():
+            for site in self._sites.sites():
+                self._telemetry.know_site(site.name)
+        self._orders.refresh()

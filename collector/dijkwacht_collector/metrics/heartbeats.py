@@ -1,0 +1,134 @@
+"""What agents last said of their own health, as series and as rows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from dijkwacht_collector.metrics.family import Family
+from dijkwacht_records.tables import Value
+
+DROPS: Final = ("ring", "truncated", "malformed", "unsupported")
+SERIES_PER_AGENT: Final = 7 + len(DROPS)
+
+_AGENT: Final = ("site", "agent")
+
+
+@dataclass(frozen=True, slots=True)
+class AgentHealth:
+    """An agent's last heartbeat. ``last_seen`` is the collector's clock, µs UTC; counts since boot.
+
+    ``clock_offset`` is µs, the collector's clock minus the agent's. An agent that was not ``heard``
+    since the collector's start is known from before: its counts are not.
+    """
+
+    site: str
+    agent: str
+    last_seen: int
+    packets_seen: int = 0
+    dropped: int = 0
+    flows_active: int = 0
+    rows_shed: int = 0
+    spool_bytes: int = 0
+    clock_offset: int = 0
+    heard: bool = True
+
+
+class Heartbeats:
+    """The health of all agents; of each site at most ``most`` of them."""
+
+    def __init__(self, most: int) -> None:
+        self.most: Final = most
+        self._lock = threading.Lock()
+        self._names: dict[str, set[str]] = {}
+        self._last: dict[tuple[str, str], AgentHealth] = {}
+        self._last_seen = Family(
+            "dijkwacht_agent_last_seen_timestamp_seconds", "gauge",
+            "Arrival of the agent's last heartbeat.", _AGENT,
+        )  # fmt: skip
+        self._dropped = Family(
+            "dijkwacht_agent_packets_dropped_total", "counter",
+            "Packets not metered, and why.", (*_AGENT, "reason"),
+        )  # fmt: skip
+        self._offset = Family(
+            "dijkwacht_agent_clock_offset_seconds", "gauge",
+            "The collector's clock minus the agent's.", _AGENT,
+        )  # fmt: skip
+        self._plain = {
+            "packets_seen": Family(
+                "dijkwacht_agent_packets_total", "counter",
+                "Packets seen: metered and dropped.", _AGENT,
+            ),
+            "flows_active": Family(
+                "dijkwacht_agent_flows_active", "gauge",
+                "Flows in the agent's table now.", _AGENT,
+            ),
+            "flows_evicted": Family(
+                "dijkwacht_agent_flows_evicted_total", "counter",
+                "Flows ended early: table full.", _AGENT,
+            ),
+            "rows_shed": Family(
+                "dijkwacht_agent_rows_shed_total", "counter",
+                "Rows lost: spool full or batch rejected.", _AGENT,
+            ),
+            "spool_bytes": Family(
+                "dijkwacht_agent_spool_bytes", "gauge",
+                "Bytes that wait on the agent's disk.", _AGENT,
+            ),
+        }  # fmt: skip
+        """Families that show a column as it is."""
+
+    def families(self) -> tuple[Family, ...]:
+        """All of them, in the order they are shown."""
+        return (self._last_seen, self._dropped, self._offset, *self._plain.values())
+
+    def know(self, site: str, agent: str, last_seen: int) -> None:
+        """As `Telemetry.know_agent`."""
+        if last_seen == 0:
+            self.observe(site, agent, 0, {})
+        elif self._admit(site, agent):
+            self._last_seen.put(last_seen / 1e6, site, agent)
+
+    def observe(self, site: str, agent: str, time_us: int, row: Mapping[str, Value]) -> bool:
+        """As `Telemetry.observe_agent`; False if the site has too many agents already."""
+        if not self._admit(site, agent):
+            return False
+
+        def number(column: str) -> int:
+            value = row.get(column, 0)
+            return value if isinstance(value, int) else 0
+
+        drops = {reason: number(f"dropped_{reason}") for reason in DROPS}
+        self._last_seen.put(time_us / 1e6, site, agent)
+        self._offset.put(number("clock_offset") / 1e6, site, agent)
+        for reason, count in drops.items():
+            self._dropped.put(count, site, agent, reason)
+        for column, family in self._plain.items():
+            family.put(number(column), site, agent)
+        if time_us:
+            self._last[site, agent] = AgentHealth(
+                site=site,
+                agent=agent,
+                last_seen=time_us,
+                packets_seen=number("packets_seen"),
+                dropped=sum(drops.values()),
+                flows_active=number("flows_active"),
+                rows_shed=number("rows_shed"),
+                spool_bytes=number("spool_bytes"),
+                clock_offset=number("clock_offset"),
+            )
+        return True
+
+    def last(self) -> list[AgentHealth]:
+        """The last heartbeat of every agent heard since start, by site and name."""
+        held = self._last.copy()
+        return [held[key] for key in sorted(held)]
+
+    def _admit(self, site: str, agent: str) -> bool:
+        with self._lock:
+            names = self._names.setdefault(site, set())
+            if agent not in names and len(names) < self.most:
+                names.add(agent)
+            return agent in names

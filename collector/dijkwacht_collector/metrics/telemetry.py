@@ -1,0 +1,271 @@
+"""What the collector tells Prometheus. Every known series exists at 0 before anything happens.
+
+A counter that is born at 1 is invisible to ``increase()``: for a rare event that is the difference
+between seen and not seen. Labels are only ``site agent detector severity technique reason``, never
+an address, a name or an id, and a site has at most `MAX_SERIES_PER_SITE` series whatever it sends.
+
+Any thread may call any method. Calls are made once a batch or an event, never once a row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from aiohttp import web
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+
+from dijkwacht_collector.incidents.incident import Incident, IncidentEvent
+from dijkwacht_collector.metrics.family import Family
+from dijkwacht_collector.metrics.heartbeats import SERIES_PER_AGENT, AgentHealth, Heartbeats
+from dijkwacht_records.tables import Value
+
+MAX_SERIES_PER_SITE: Final = 500
+SEVERITIES: Final = {2: "low", 3: "medium", 4: "high", 5: "critical"}
+REJECTIONS: Final = (
+    "malformed", "unknown_contract", "rejected", "not_authorised", "busy", "too_large", "other",
+)  # fmt: skip
+OTHER: Final = "other"
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+_JOURNAL_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+_STEP_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+
+
+class Telemetry:
+    """The collector's metrics, with a registry of their own.
+
+    ``detectors`` and ``techniques`` are the names that exist; an incident of a name not among them
+    is counted under ``other``, so that data never makes a label.
+    """
+
+    def __init__(self, detectors: Iterable[str], techniques: Iterable[str] = ()) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library's own gap
+        self.detectors: Final = (*sorted(set(detectors) - {OTHER}), OTHER)
+        self.registry: Final = CollectorRegistry()
+        self._sites: set[str] = set()
+        self._open: dict[str, tuple[str, str, str]] = {}
+        self._lock = threading.Lock()
+        self._fleet_metrics(techniques)
+        self._site_families()
+
+    def _fleet_metrics(self, techniques: Iterable[str]) -> None:
+        here = self.registry
+        self._rejected = Counter(
+            "dijkwacht_batches_rejected_total", "Batches refused.", ["reason"], registry=here
+        )
+        self._journal_bytes = Counter(
+            "dijkwacht_journal_bytes_total", "Bytes made durable in the journal.", registry=here
+        )
+        self._commit_seconds = Histogram(
+            "dijkwacht_journal_commit_seconds", "Time of one group commit, fdatasync included.",
+            registry=here, buckets=_JOURNAL_BUCKETS,
+        )  # fmt: skip
+        self._lag = Gauge(
+            "dijkwacht_engine_lag_entries", "Durable entries not yet scored.", registry=here
+        )
+        self._step_seconds = Histogram(
+            "dijkwacht_engine_step_seconds", "Time of one step of the engine.",
+            registry=here, buckets=_STEP_BUCKETS,
+        )  # fmt: skip
+        self._failures = Counter(
+            "dijkwacht_detector_failures_total", "Times a detector broke its contract.",
+            ["detector"], registry=here,
+        )  # fmt: skip
+        self._by_technique = Counter(
+            "dijkwacht_incidents_technique_total", "Incidents opened, by ATT&CK technique.",
+            ["technique"], registry=here,
+        )  # fmt: skip
+        self._untracked = Counter(
+            "dijkwacht_agent_rows_untracked_total",
+            "Heartbeats of agents beyond the number a site may have in metrics.", registry=here,
+        )  # fmt: skip
+        self._techniques = {*techniques, OTHER}
+        for technique in sorted(self._techniques):
+            self._by_technique.labels(technique)
+        for reason in REJECTIONS:
+            self._rejected.labels(reason)
+        for detector in self.detectors:
+            self._failures.labels(detector)
+
+    def _site_families(self) -> None:
+        def counter(name: str, help_text: str) -> Family:
+            return Family(f"dijkwacht_{name}_total", "counter", help_text)
+
+        self._batches = counter("batches", "Batches made durable.")
+        self._rows = counter("rows", "Rows made durable.")
+        self._duplicate = counter("batches_duplicate", "Batches that had come before.")
+        self._engine_rows = counter("engine_rows", "Rows scored by every detector.")
+        self._late = counter("rows_late", "Rows folded at their agent's watermark.")
+        self._future = counter("rows_future", "Rows whose time was ahead of their arrival.")
+        self._shed = counter("incidents_shed", "Findings not told: too many incidents are open.")
+        self._plain = (
+            self._batches, self._rows, self._duplicate,
+            self._engine_rows, self._late, self._future, self._shed,
+        )  # fmt: skip
+        where = ("site", "detector", "severity")
+        self._incidents = Family(
+            "dijkwacht_incidents_total", "counter",
+            "Incidents opened, by their first severity.", where,
+        )  # fmt: skip
+        self._incidents_open = Family(
+            "dijkwacht_incidents_open", "gauge", "Incidents open now.", where
+        )
+        of_site = len(self._plain) + 2 * len(self.detectors) * len(SEVERITIES)
+        self._heartbeats = Heartbeats((MAX_SERIES_PER_SITE - of_site) // SERIES_PER_AGENT)
+
+    @property
+    def max_agents_per_site(self) -> int:
+        """Agents of one site beyond this number are counted, and not shown one by one."""
+        return self._heartbeats.most
+
+    # Sites and agents become known.
+
+    def know_site(self, site: str) -> None:
+        """Create every series of ``site`` at 0. Call it for each site at start and when added."""
+        if site in self._sites:
+            return
+        for family in self._plain:
+            family.born(site)
+        for detector in self.detectors:
+            for severity in SEVERITIES.values():
+                self._incidents.born(site, detector, severity)
+                self._incidents_open.born(site, detector, severity)
+        self._sites.add(site)
+
+    def know_agent(self, site: str, agent: str, last_seen: int = 0) -> None:
+        """Create an agent's series at 0 when it joins.
+
+        For an agent of before this start give ``last_seen``, µs UTC: one that fell silent while the
+        collector was away must not be forgotten. Its counters wait for its heartbeat: to begin at
+        0 again and jump would look like a burst.
+        """
+        self.know_site(site)
+        self._heartbeats.know(site, agent, last_seen)
+
+    # Intake and journal.
+
+    def count_batch(self, site: str, rows: int) -> None:
+        """One batch of ``site`` became durable with so many rows."""
+        self.know_site(site)
+        self._batches.add(1, site)
+        self._rows.add(rows, site)
+
+    def count_duplicate(self, site: str) -> None:
+        """A batch came again; it was acknowledged and not kept."""
+        self.know_site(site)
+        self._duplicate.add(1, site)
+
+    def count_rejected(self, reason: str) -> None:
+        """A batch was refused: ``TransferError.reason``, or ``too_large``."""
+        self._rejected.labels(reason if reason in REJECTIONS else OTHER).inc()
+
+    def count_commit(self, size: int, seconds: float) -> None:
+        """One group commit of the journal: bytes written, time with its fdatasync."""
+        self._journal_bytes.inc(size)
+        self._commit_seconds.observe(seconds)
+
+    # Engine.
+
+    def count_engine_rows(self, site: str, rows: int) -> None:
+        """So many rows of ``site`` were scored."""
+        self.know_site(site)
+        self._engine_rows.add(rows, site)
+
+    def count_late(self, site: str, rows: int = 1) -> None:
+        """Rows older than their agent's watermark."""
+        self.know_site(site)
+        self._late.add(rows, site)
+
+    def count_future(self, site: str, rows: int = 1) -> None:
+        """Rows whose time was replaced by their arrival."""
+        self.know_site(site)
+        self._future.add(rows, site)
+
+    def count_shed(self, site: str, findings: int) -> None:
+        """Findings that opened no incident, because the site has too many open."""
+        self.know_site(site)
+        self._shed.add(findings, site)
+
+    def count_detector_failure(self, detector: str) -> None:
+        """A detector raised or broke its contract and was quarantined."""
+        self._failures.labels(detector if detector in self.detectors else OTHER).inc()
+
+    def observe_step(self, seconds: float) -> None:
+        """One step of the engine took so long."""
+        self._step_seconds.observe(seconds)
+
+    def show_lag(self, entries: int) -> None:
+        """So many durable entries wait for the engine."""
+        self._lag.set(entries)
+
+    def observe_agent(self, site: str, agent: str, time_us: int, row: Mapping[str, Value]) -> None:
+        """One row of the ``agent`` table that arrived at ``time_us``, by the collector's clock.
+
+        Not the row's own time: a recording, or a device that wakes in 1970, is an agent that is up.
+        """
+        self.know_site(site)
+        if not self._heartbeats.observe(site, agent, time_us, row):
+            self._untracked.inc()
+
+    def agents(self) -> list[AgentHealth]:
+        """The last heartbeat of every agent heard since start, by site and name."""
+        return self._heartbeats.last()
+
+    # Incidents.
+
+    def observe_incident(self, event: IncidentEvent) -> None:
+        """Move the open gauge; a ``create`` also counts, once, under its first severity."""
+        incident = event.incident
+        with self._lock:
+            known = self._open.pop(incident.uid, None)
+            if known is not None:
+                self._incidents_open.add(-1, *known)
+        if event.activity == "create" and known is None:
+            self._incidents.add(1, *self._place(incident))
+            technique = incident.technique
+            self._by_technique.labels(technique if technique in self._techniques else OTHER).inc()
+        if event.activity != "close" and incident.status == "new":
+            self._hold(incident)
+
+    def restore_open(self, incidents: Iterable[Incident]) -> None:
+        """Set the open gauges from what the store holds, at start; counters stay."""
+        for incident in incidents:
+            if incident.uid not in self._open:
+                self._hold(incident)
+
+    def _hold(self, incident: Incident) -> None:
+        place = self._place(incident)
+        with self._lock:
+            self._open[incident.uid] = place
+            self._incidents_open.add(1, *place)
+
+    def _place(self, incident: Incident) -> tuple[str, str, str]:
+        self.know_site(incident.site)
+        detector = incident.detector if incident.detector in self.detectors else OTHER
+        severity = SEVERITIES[min(max(incident.severity_id, 2), 5)]
+        return incident.site, detector, severity
+
+    # Out.
+
+    def render(self) -> bytes:
+        """Everything in Prometheus' text format. Milliseconds of work: not on the event loop."""
+        families = (
+            *self._plain, self._incidents, self._incidents_open, *self._heartbeats.families()
+        )  # fmt: skip
+        sites = "".join(family.render() for family in families)
+        return generate_latest(self.registry) + sites.encode()
+
+    async def serve(self, _request: web.Request) -> web.Response:
+        """The handler of ``GET /metrics``."""
+        body = await asyncio.to_thread(self.render)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})

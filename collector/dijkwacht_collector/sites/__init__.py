@@ -1,0 +1,1 @@
+"""Sites and agents: who they are, and who may ask for what."""

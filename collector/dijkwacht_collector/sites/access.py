@@ -1,0 +1,129 @@
+"""Who is asking: agents by their token, operators by theirs, and where the question came from."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from dijkwacht_collector.sites.sites import Sites, digest
+from dijkwacht_records.errors import NotAuthorised
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+AGENT_PATHS: Final = frozenset({"/v1/batches", "/v1/join", "/healthz"})
+"""What an operator's token has nothing to do with."""
+_LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Authenticator(Protocol):
+    """Says which site a request speaks for. Mutual TLS will be another one."""
+
+    def site_of(self, request: web.BaseRequest) -> str:
+        """The site. Raises `NotAuthorised`."""
+
+    def join(self, code: str, agent: str, now: int) -> tuple[str, str]:
+        """Trade a join code for (site, credential). Blocks. Raises `NotAuthorised`."""
+
+
+class TokenAuthenticator:
+    """``Authorization: Bearer TOKEN``; knows tokens by their hash only.
+
+    Looking up the hash takes the same time for a near miss as for any other token.
+    """
+
+    def __init__(self, sites: Sites) -> None:
+        self._sites = sites
+        self._good: Mapping[bytes, str] = {}
+        self._version = -1
+        self._turn = threading.Lock()
+
+    def refresh(self) -> bool:
+        """Read the good tokens again if another process changed the sites: did one? Blocks."""
+        with self._turn:
+            version = self._sites.version()
+            if version == self._version:
+                return False
+            self._good, self._version = self._sites.tokens(), version
+            return True
+
+    def join(self, code: str, agent: str, now: int) -> tuple[str, str]:
+        """As `Authenticator.join`; the token is good from now on."""
+        with self._turn:
+            site, token = self._sites.join(code, agent, now)
+            self._good = {**self._good, digest(token): site}
+        return site, token
+
+    def site_of(self, request: web.BaseRequest) -> str:
+        """As `Authenticator.site_of`."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        site = self._good.get(digest(token.strip())) if scheme.lower() == "bearer" else None
+        if site is None:
+            raise NotAuthorised("the token is unknown or revoked")
+        return site
+
+
+class Operators:
+    """Lets operators in: by their token, or because only this machine can ask.
+
+    The token comes as a bearer token or as the password of HTTP basic authentication, which every
+    browser can do. Without a token, on loopback, the ``Host`` must be this machine, or a page
+    elsewhere could reach us by a name that it lets point here.
+    """
+
+    def __init__(self, token: str | None) -> None:
+        self._token = token.encode() if token is not None else None
+
+    @web.middleware
+    async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Middleware for everything that is not an agent's."""
+        if request.path not in AGENT_PATHS:
+            self._admit(request)
+            if request.method not in {"GET", "HEAD"}:
+                _refuse_strangers(request)
+        return await handler(request)
+
+    def _admit(self, request: web.Request) -> None:
+        if self._token is None:
+            if _host_name(f"//{request.host}") not in _LOOPBACK_NAMES:
+                raise web.HTTPForbidden(text="this collector answers on its own machine only\n")
+        elif not hmac.compare_digest(_given(request), self._token):
+            raise web.HTTPUnauthorized(
+                text="the operators' token is needed\n",
+                headers={"WWW-Authenticate": 'Basic realm="Dijkwacht", charset="UTF-8"'},
+            )
+
+
+def _given(request: web.Request) -> bytes:
+    scheme, _, rest = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return rest.strip().encode()
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(rest.strip(), validate=True).partition(b":")[2]
+        except (binascii.Error, ValueError):
+            return b""
+    return b""
+
+
+def _refuse_strangers(request: web.Request) -> None:
+    """Refuse a request that changes something and was made by another origin's page."""
+    fetched = request.headers.get("Sec-Fetch-Site", "same-origin")
+    origin = request.headers.get("Origin")
+    if fetched not in {"same-origin", "none"} or (
+        origin is not None and urlsplit(origin).netloc != request.host
+    ):
+        raise web.HTTPForbidden(text="asked by a page of another origin\n")
+
+
+def _host_name(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None

@@ -1,0 +1,189 @@
+"""A detector that fails is fenced off; a student's detector lives by the same rules."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+
+from dijkwacht_collector.engine.detector_host import STRIKES
+from dijkwacht_collector.engine.engine import Engine
+from dijkwacht_collector.journal.entry import Entry
+from dijkwacht_collector.policy.calibration import Calibration
+from dijkwacht_detectors.api import Explanation, RowDetector, SiteDetector, Who
+from dijkwacht_detectors.discover import shipped_detectors
+from dijkwacht_records.wire import encode
+
+MINUTE = 60_000_000
+
+
+class Broken(RowDetector):
+    name = "broken"
+    table = "system"
+    reads = ("value",)
+    entity = "site"
+    kind = "other"
+    technique = ""
+    who = Who("", "", "")
+    subject = "agent"
+
+    def fold(self, rows, state, scores, facts):
+        raise ZeroDivisionError
+
+    def explain(self, facts):
+        return Explanation("", "", "", "")
+
+
+class Jump(SiteDetector):
+    """How far the mean of a window is from all windows before it."""
+
+    name = "jump"
+    table = "system"
+    reads = ("metric", "value")
+    who = Who("", "", "", name="metric")
+    subject = "agent"
+
+    def __init__(self):
+        self.seen_ = 0
+        self.mean_ = 0.0
+
+    def score_many(self, window):
+        if self.seen_ < 3:
+            return np.full(len(window), np.nan)
+        return np.abs(window["value"] - self.mean_)
+
+    def learn_many(self, window):
+        self.seen_ += 1
+        self.mean_ += (window["value"].mean() - self.mean_) / self.seen_
+
+
+def samples(site, minute, value, rows=4):
+    time = 1_000 * MINUTE + minute * MINUTE
+    made = [(5, (time + i, "cpu_ratio", value)) for i in range(rows)]
+    payload = encode(site, "till", bytes(16), minute, time, made)
+    return Entry(minute + 1, "batch", 0, time, site, payload)
+
+
+def engine_of(*detectors):
+    engine = Engine(detectors)
+    for at, detector in enumerate(detectors):
+        table = Calibration(detector.name, 1, "a test", [0.0, 5.0], [168.0, 1e-6])
+        policy = type(engine.policy.detectors[at])(table, 1.0)
+        engine.policy.detectors[at] = policy
+    return engine
+
+
+def test_a_broken_detector_is_left_out_and_counted(caplog):
+    engine = engine_of(Broken(), Jump())
+    with caplog.at_level(logging.CRITICAL):
+        events = [
+            e for m in range(9) for e in engine.step([samples("bakery", m, 9.0 if m == 7 else 0.5)])
+        ]
+    assert engine.host.strikes[0] == STRIKES
+    assert engine.take_observed().failures == {"broken": STRIKES}
+    assert [e.incident.detector for e in events] == ["jump"]
+
+
+def test_a_site_detector_is_an_object_a_site_and_told_in_words():
+    engine = engine_of(Jump())
+    events = []
+    for minute in range(10):
+        events += engine.step([samples("bakery", minute, 9.0 if minute == 8 else 0.5)])
+        events += engine.step([samples("garage", minute, 9.0)])
+    (event,) = [e for e in events if e.activity == "create"]
+    assert event.incident.site == "bakery"
+    assert event.incident.subject == "till"
+    assert event.incident.evidences[0].name == "cpu_ratio"
+    assert "jump" in event.incident.title_nl
+
+
+class Short(Jump):
+    name = "short"
+
+    def score_many(self, window):
+        return np.array([9.0])
+
+
+def test_a_score_too_few_is_a_failure_not_a_score_for_all():
+    engine = engine_of(Short())
+    for minute in range(STRIKES + 3):
+        assert engine.step([samples("bakery", minute, 9.0)]) == []
+    assert engine.take_observed().failures == {"short": STRIKES}
+
+
+class Fall(Jump):
+    """The same, on another scale, for the same kind and subject."""
+
+    name = "fall"
+
+    def score_many(self, window):
+        return super().score_many(window) / 2 + 1.0
+
+
+def test_normal_is_learned_by_each_detector_on_its_own_scale():
+    engine = engine_of(Jump(), Fall())
+    events = []
+    for minute in range(10):
+        events += engine.step([samples("bakery", minute, 11.0 if minute == 8 else 0.5)])
+    (uid,) = {event.incident.uid for event in events}
+    said = b'{"uid":"%s","site":"bakery","verdict":"normal"}' % uid.encode()
+    engine.step([Entry(99, "verdict", 0, 0, "bakery", said)])
+    for policy in engine.policy.detectors:
+        assert policy.history[0].tolist() == [0, 1]
+    standing = events[-1].incident.evidences
+    assert {evidence.detector for evidence in standing} <= {"jump", "fall"}
+
+
+@pytest.mark.parametrize("verdict", ["normal", "attack"])
+def test_a_verdict_closes_and_normal_is_learned(verdict):
+    engine = engine_of(Jump())
+    events = [
+        e for m in range(10) for e in engine.step([samples("bakery", m, 9.0 if m == 8 else 0.5)])
+    ]
+    uid = events[0].incident.uid
+    rarity = engine.policy.detectors[0].rarity(0, 8.0)
+    said = b'{"uid":"%s","site":"bakery","verdict":"%s"}' % (uid.encode(), verdict.encode())
+    (closed,) = engine.step([Entry(99, "verdict", 0, 0, "bakery", said)])
+    assert closed.incident.status == ("normal" if verdict == "normal" else "confirmed")
+    assert (engine.policy.detectors[0].rarity(0, 8.0) > rarity) == (verdict == "normal")
+
+
+def test_a_site_chooses_its_budget_and_its_exceptions():
+    engine = engine_of(Jump())
+    engine.step([Entry(1, "budget", 0, 0, "bakery", b'{"per_week":0.0000001}')])
+    events = [
+        e for m in range(10) for e in engine.step([samples("bakery", m, 9.0 if m == 8 else 0.5)])
+    ]
+    assert events == []
+    engine = engine_of(Jump())
+    until = b'{"kind":"other","subject":"till","until":9000000000000000}'
+    engine.step([Entry(1, "exemption", 0, 0, "bakery", until)])
+    events = [
+        e for m in range(10) for e in engine.step([samples("bakery", m, 9.0 if m == 8 else 0.5)])
+    ]
+    assert events == []
+
+
+def test_nothing_is_there_to_train_on_before_the_first_row():
+    for samples in Engine(shipped_detectors()).take_samples().values():
+        assert np.isnan(samples).all()
+
+
+class Mute(Jump):
+    """Has words with a place that nobody fills."""
+
+    name = "mute"
+
+    def explain(self, facts):
+        return Explanation("{nobody}", "", "", "")
+
+
+def test_a_detector_whose_words_fail_is_counted_and_stops_nobody(caplog):
+    engine = engine_of(Mute(), Jump())
+    with caplog.at_level(logging.CRITICAL):
+        events = [
+            e for m in range(9) for e in engine.step([samples("bakery", m, 9.0 if m == 7 else 0.5)])
+        ]
+    assert engine.take_observed().failures["mute"] >= 1
+    assert [e.incident.detector for e in events] == ["jump"]

@@ -1,0 +1,118 @@
+"""The reader checks a batch's form, not its sense: the engine must stand whatever the form allows."""
+
+import random
+
+import msgspec
+import pytest
+
+from dijkwacht_collector.engine.engine import MOST_AGENTS, OTHER_AGENTS, Engine
+from dijkwacht_collector.journal.entry import Entry
+from dijkwacht_detectors.discover import shipped_detectors
+from dijkwacht_detectors.forest import Bundle
+from dijkwacht_records import wire
+from dijkwacht_records.tables import TABLES
+
+NOW = 1_700_000_000_000_000
+SITES = ("bakery", "clinic", "school")
+INTEGERS = (0, 1, 2, 17, 53, 255, 65_535, -1, -(2**60), 2**60, 2**33, NOW)
+FLOATS = (0.0, float("nan"), float("inf"), float("-inf"), -1e308, 0.5)
+TEXTS = ("", "a", "é" * 500, "x." * 200, "\0", "a.b", "." * 100, "{src}", "%s", "cpu_ratio")
+
+
+STRANGE_FOREST = msgspec.msgpack.encode(Bundle(20, 1, 1, 1.0, bytes([19]), bytes(4), bytes(8), b""))
+
+
+def _value(draw: random.Random, kind: str):
+    if kind == "int":
+        return draw.choice((*INTEGERS, draw.randrange(65_536), draw.randrange(1 << 40)))
+    if kind == "float":
+        return draw.choice((*FLOATS, draw.random()))
+    if kind == "addr":
+        inside = bytes(10) + b"\xff\xff\xc0\xa8\x0a" + bytes([draw.randrange(4)])
+        return draw.choice((bytes(16), b"\xff" * 16, inside, inside, draw.randbytes(16)))
+    return draw.choice(TEXTS)
+
+
+def _entries(seed: int):
+    draw = random.Random(seed)
+    # A budget without bounds, so that every score becomes an incident and is put into words.
+    budget = msgspec.json.encode({"per_week": 1e9})
+    for position, site in enumerate(SITES, 1):
+        yield Entry(position, "budget", 0, NOW, site, budget)
+    for position in range(4, 150):
+        arrival = NOW + position * draw.choice((1, 1_000_000, 120_000_000))
+        rows = []
+        for _ in range(draw.choice((1, 5, 100))):
+            number = draw.randrange(len(TABLES))
+            row = [_value(draw, column.kind) for column in TABLES[number].columns]
+            if draw.random() < 0.8:
+                row[0] = arrival - draw.randrange(60_000_000)
+            rows.append((number, tuple(row)))
+        site, agent = draw.choice(SITES), draw.choice(("till", "door"))
+        body = wire.encode(site, agent, bytes(16), position, arrival, rows)
+        yield Entry(position, "batch", 0, arrival, site, body)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_values_are_folded_and_explained(seed):
+    engine = Engine(shipped_detectors())
+    events = [event for entry in _entries(seed) for event in engine.step([entry])]
+    events += engine.finish()
+    assert engine.take_observed().failures == {}
+    assert {event.incident.site for event in events} == set(SITES)
+    for event in events:
+        incident = event.incident
+        assert 1 <= len(incident.evidences) <= 5
+        assert incident.title_en
+        assert incident.title_nl
+        msgspec.json.encode(event)
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload"),
+    [
+        ("verdict", b'{"uid":"x","verdict":"maybe"}'),
+        ("verdict", b'{"uid":7}'),
+        ("verdict", b"\xff"),
+        ("verdict", b""),
+        ("budget", b'{"per_week":-1}'),
+        ("budget", b'{"per_week":"1"}'),
+        ("budget", b'{"per_week":1e999}'),
+        ("exemption", b'{"kind":"scan"}'),
+        ("model", b"volume\nno forest"),
+        ("model", b"\xff\xfe"),
+        ("model", b"unknown\n"),
+        ("model", b"volume\n" + STRANGE_FOREST),
+    ],
+)
+def test_an_entry_that_makes_no_sense_changes_nothing(kind, payload, caplog, tmp_path):
+    plain, odd = Engine(shipped_detectors()), Engine(shipped_detectors())
+    entries = list(_entries(5))
+    wanted = [event for entry in entries for event in plain.step([entry])]
+    with caplog.at_level("CRITICAL"):
+        odd.step([Entry(0, kind, 0, NOW, "bakery", payload)])
+    assert odd.take_observed().failures == ({"volume": 1} if payload[:6] == b"volume" else {})
+    odd.save(tmp_path / "checkpoint")
+    odd = Engine(shipped_detectors())
+    odd.load(tmp_path / "checkpoint")
+    assert [event for entry in entries for event in odd.step([entry])] == wanted
+
+
+def test_names_of_agents_that_are_made_up_are_told_apart_up_to_a_bound():
+    engine = Engine(shipped_detectors())
+    beat = (5, (NOW, "cpu_ratio", 0.5))
+    for position in range(1, 600):
+        body = wire.encode("bakery", f"a{position}", bytes(16), 0, NOW, [beat])
+        engine.step([Entry(position, "batch", 0, NOW, "bakery", body)])
+    body = wire.encode("clinic", "desk", bytes(16), 0, NOW, [beat])
+    engine.step([Entry(600, "batch", 0, NOW, "clinic", body)])
+    assert len(engine.names.agents) == MOST_AGENTS + 2
+    assert engine.names.agents[-2:] == [(0, OTHER_AGENTS), (1, "desk")]
+
+
+def test_no_time_is_before_1970():
+    engine = Engine(shipped_detectors())
+    body = wire.encode("bakery", "desk", bytes(16), 0, NOW, [(5, (-(2**61), "cpu_ratio", 0.5))])
+    engine.step([Entry(1, "batch", 0, NOW, "bakery", body)])
+    assert engine.clocks[0] == 0
+    assert engine.take_observed().late == {"bakery": 1}

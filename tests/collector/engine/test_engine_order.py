@@ -1,0 +1,189 @@
+"""The same rows give byte-equal incidents, however they are cut, mixed with others or interrupted."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+import random
+from functools import cache
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dijkwacht_collector.engine.engine import Engine
+from dijkwacht_collector.incidents.incident import Incident
+from dijkwacht_collector.journal.entry import Entry
+from dijkwacht_collector.policy.calibration import load_calibration
+from dijkwacht_detectors.discover import shipped_detectors
+from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
+from dijkwacht_records.addresses import pack_address
+from dijkwacht_records.errors import DijkwachtError
+from dijkwacht_records.tables import ConnState, FlowState, Row
+from dijkwacht_records.wire import encode
+
+Stream = list[tuple[int, Row]]
+
+INTRUDER = pack_address("192.168.77.66")
+SERVER = pack_address("192.168.77.2")
+
+
+def flow(time: int, number: int, resp_p: int, state: ConnState, size: int) -> tuple[int, Row]:
+    answered = int(state != ConnState.S0)
+    return 0, (
+        time, time - 1000, 10_000_000 + number, 0, FlowState.END, INTRUDER, SERVER,
+        40_000 + number % 20_000, resp_p, 6, 0, state, 2, 18 * answered, 1 + answered * 6,
+        answered * 7, size, size * answered, 1, 1,
+    )  # fmt: skip
+
+
+def attack(start: int) -> Stream:
+    """A port scan, then password guessing: what nmap and hydra leave behind, as rows."""
+    rows = [
+        flow(start + i * 10_000, i, 1 + i, ConnState.REJ if i % 3 else ConnState.S0, 0)
+        for i in range(300)
+    ]
+    begin = start + 120_000_000
+    rows += [flow(begin + i * 400_000, 1000 + i, 22, ConnState.SF, 900 + i % 7) for i in range(120)]
+    return rows
+
+
+@cache
+def stream(seed: int) -> Stream:
+    """Twenty minutes of an office with an intruder in it, in time order."""
+    rows = list(office_rows(seed, 8, WORKING_MORNING, 1_200_000_000))
+    late = WORKING_MORNING + (300 + 60 * seed) * 1_000_000
+    return sorted([*rows, *attack(late)], key=lambda row: row[1][0])
+
+
+def entries_of(site: str, rows: Stream, cuts: list[int]) -> list[Entry]:
+    bounds = [0, *sorted({c for c in cuts if 0 < c < len(rows)}), len(rows)]
+    made = []
+    for seq, (begin, end) in enumerate(itertools.pairwise(bounds)):
+        part = rows[begin:end]
+        arrival = max(int(row[0]) for _, row in part)
+        payload = encode(site, "agent-1", bytes(16), seq, arrival, part)
+        made.append(Entry(0, "batch", 0, arrival, site, payload))
+    return made
+
+
+def numbered(entries: list[Entry]) -> list[Entry]:
+    return [e._replace(position=at) for at, e in enumerate(entries, 1)]
+
+
+def final(engine: Engine, steps: list[list[Entry]]) -> dict[str, list[bytes]]:
+    """The last word on every incident, by site, as bytes."""
+    last: dict[str, Incident] = {}
+    for step in steps:
+        last |= {event.incident.uid: event.incident for event in engine.step(step)}
+    last |= {event.incident.uid: event.incident for event in engine.finish()}
+    last |= {incident.uid: incident for incident in engine.ledger.open.values()}
+    told: dict[str, list[bytes]] = {}
+    for incident in sorted(last.values(), key=lambda i: (i.start, i.uid)):
+        told.setdefault(incident.site, []).append(msgspec.json.encode(incident))
+    return told
+
+
+def chunks(entries: list[Entry], size: int) -> list[list[Entry]]:
+    return [entries[at : at + size] for at in range(0, len(entries), size)]
+
+
+@cache
+def undisturbed() -> dict[str, list[bytes]]:
+    told = {}
+    for seed, site in enumerate(("bakery", "clinic", "garage")):
+        entries = numbered(entries_of(site, stream(seed), []))
+        told |= final(Engine(shipped_detectors()), [entries])
+    return told
+
+
+def test_the_stream_holds_incidents_worth_comparing() -> None:
+    kinds = {
+        msgspec.json.decode(text, type=Incident).kind
+        for texts in undisturbed().values()
+        for text in texts
+    }
+    assert {"scan", "bruteforce"} <= kinds
+
+
+@pytest.mark.parametrize("size", [1, 100, 10_000])
+def test_batches_of_any_size(size: int) -> None:
+    rows = stream(0)
+    entries = numbered(entries_of("bakery", rows, list(range(size, len(rows), size))))
+    told = final(Engine(shipped_detectors()), chunks(entries, 512))
+    assert told["bakery"] == undisturbed()["bakery"]
+
+
+@settings(max_examples=12)
+@given(
+    cuts=st.lists(st.integers(1, 8000), max_size=60),
+    step=st.integers(1, 40),
+    shuffle=st.randoms(use_true_random=False),
+    stops=st.lists(st.integers(0, 60), max_size=3),
+)
+def test_any_cut_any_mix_of_sites_any_restart(
+    cuts: list[int],
+    step: int,
+    shuffle: random.Random,
+    stops: list[int],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    queues = [
+        entries_of(site, stream(seed), cuts)
+        for seed, site in enumerate(("bakery", "clinic", "garage"))
+    ]
+    mixed = []
+    while any(queues):
+        queue = shuffle.choice([q for q in queues if q])
+        mixed.append(queue.pop(0))
+    engine = Engine(shipped_detectors())
+    checkpoint = tmp_path_factory.mktemp("engine") / "checkpoint"
+    last: dict[str, Incident] = {}
+    for at, part in enumerate(chunks(numbered(mixed), step)):
+        last |= {event.incident.uid: event.incident for event in engine.step(part)}
+        if at in stops:
+            engine.save(checkpoint)
+            engine = Engine(shipped_detectors())
+            engine.load(checkpoint)
+    told = final(engine, [])
+    closed = [i for i in last.values() if i.status != "new"]
+    for incident in closed:
+        told[incident.site].append(msgspec.json.encode(incident))
+    wanted = undisturbed()
+    assert {s: sorted(t) for s, t in told.items()} == {s: sorted(t) for s, t in wanted.items()}
+
+
+def test_a_checkpoint_of_other_detectors_or_tables_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "checkpoint"
+    Engine(shipped_detectors()).save(path)
+    with pytest.raises(DijkwachtError, match="other detectors"):
+        Engine(shipped_detectors()[:2]).load(path)
+    with monkeypatch.context() as patched:
+        known = load_calibration("scan")
+        newer = msgspec.structs.replace(known, per_week=[rate / 2 for rate in known.per_week])
+        patched.setattr("dijkwacht_collector.engine.engine.load_calibration", lambda _: newer)
+        engine = Engine(shipped_detectors())
+    with pytest.raises(DijkwachtError, match="calibration"):
+        engine.load(path)
+    path.write_bytes(pickle.dumps(())[:-3])
+    with pytest.raises(DijkwachtError, match="not a checkpoint"):
+        Engine(shipped_detectors()).load(path)
+
+
+def test_a_row_from_1970_and_one_from_the_future_move_no_clock_wrongly() -> None:
+    rows = stream(0)[:500]
+    now = int(rows[-1][1][0])
+    engine = Engine(shipped_detectors())
+    engine.step(numbered(entries_of("bakery", rows, [])))
+    row = next(row for number, row in rows if number == 0)
+    odd = [(0, (12_345, *row[1:])), (0, (now + 10**15, *row[1:]))]
+    payload = encode("bakery", "agent-1", bytes(16), 9, now, odd)
+    engine.step([Entry(2, "batch", 0, now + 1_000_000, "bakery", payload)])
+    observed = engine.take_observed()
+    assert observed.late["bakery"] >= 1
+    assert observed.future == {"bakery": 1}
+    assert int(engine.clocks[0]) == now + 1_000_000

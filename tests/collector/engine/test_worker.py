@@ -1,0 +1,251 @@
+import pickle
+import threading
+import time
+
+import pytest
+
+from dijkwacht_collector.engine.checkpoints import Checkpoints
+from dijkwacht_collector.engine.engine import Observed
+from dijkwacht_collector.engine.worker import Crew
+from dijkwacht_collector.incidents.incident import Incident, IncidentEvent
+from dijkwacht_collector.journal.journal import Draft, Journal
+from dijkwacht_collector.metrics.telemetry import Telemetry
+from dijkwacht_collector.sinks.base import Fan
+
+
+class CountingEngine:
+    """Says one incident an entry; remembers every position it was handed."""
+
+    def __init__(self):
+        self.position = -1
+        self.folded = []
+
+    def step(self, entries):
+        self.folded += [entry.position for entry in entries]
+        if entries:
+            self.position = entries[-1].position
+        return [
+            IncidentEvent("create", an_incident(e.position, e.site), e.position) for e in entries
+        ]
+
+    def save(self, path):
+        path.write_bytes(pickle.dumps((self.position, self.folded)))
+
+    def load(self, path):
+        self.position, self.folded = pickle.loads(path.read_bytes())
+
+    def take_observed(self):
+        return Observed()
+
+    def take_samples(self):
+        return {}
+
+
+def an_incident(number, site):
+    return Incident(
+        str(number), site, "scan", "scan", "T1046", "10.0.0.7", 0, 3, 90, 0.1, 1, 2, 1,
+        "title", "titel", "desc", "besch", (),
+    )  # fmt: skip
+
+
+class Kept:
+    """A sink in memory; the first ``refusals`` calls fail."""
+
+    def __init__(self, refusals=0):
+        self.events, self.refusals, self.flushed = [], refusals, 0
+
+    def open(self):
+        pass
+
+    def handle(self, events):
+        if self.refusals:
+            self.refusals -= 1
+            raise OSError(28, "No space left on device")
+        self.events += events
+
+    def flush(self):
+        self.flushed = len(self.events)
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def journal(tmp_path):
+    journal = Journal(tmp_path / "journal")
+    journal.open()
+    yield journal
+    journal.close()
+
+
+@pytest.fixture
+def start(journal, tmp_path):
+    crews = []
+
+    def start_crew(sink, count=1, make_engine=CountingEngine, interval=1000.0, *, training=False):
+        crew = Crew(
+            count, journal, make_engine, Fan([sink]), Telemetry(["scan"]), tmp_path / "checkpoints",
+            checkpoint_interval_s=interval, training=training,
+        )  # fmt: skip
+        crews.append(crew)
+        crew.open()
+        return crew
+
+    yield start_crew
+    for crew in crews:
+        crew.close()
+
+
+def feed(journal, *sites):
+    return journal.append_many([Draft("batch", site, 1, b"x") for site in sites])
+
+
+def until(true):
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline, "waited 20 s"
+        threading.Event().wait(0.005)
+
+
+def test_the_engine_gets_every_entry_once_and_in_order(journal, start):
+    sink = Kept()
+    crew = start(sink)
+    for _ in range(20):
+        feed(journal, "bakery", "clinic")
+    until(lambda: crew.position == 40)
+    assert [e.position for e in sink.events] == list(range(1, 41))
+
+
+def test_a_stop_saves_and_a_start_goes_on_behind_it(journal, start):
+    sink = Kept()
+    crew = start(sink)
+    feed(journal, "bakery", "bakery")
+    until(lambda: crew.position == 2)
+    crew.close()
+    assert sink.flushed == 2
+    feed(journal, "bakery")
+    crew = start(sink)
+    until(lambda: crew.position == 3)
+    assert [e.position for e in sink.events] == [1, 2, 3]
+
+
+def test_every_partition_has_one_thread(journal, start):
+    sink = Kept()
+    crew = start(sink, count=3)
+    sites = [f"site-{n}" for n in range(40)]
+    feed(journal, *sites, *sites)
+    until(lambda: crew.position == 80)
+    assert sorted(e.position for e in sink.events) == list(range(1, 81))
+    for site in sites:
+        of_site = [e.position for e in sink.events if e.incident.site == site]
+        assert of_site == sorted(of_site)
+    partitions = [p for worker in crew.workers for p in worker.partitions]
+    assert sorted(partitions) == list(range(128))
+
+
+def test_a_model_reaches_every_engine(journal, start):
+    engines = []
+
+    def make_engine():
+        engines.append(CountingEngine())
+        return engines[-1]
+
+    crew = start(Kept(), count=2, make_engine=make_engine)
+    journal.append_many([Draft("model", "", 1, b"scan\nbundle")])
+    until(lambda: crew.position == 1)
+    assert [engine.folded for engine in engines] == [[1], [1]]
+
+
+def test_sinks_that_cannot_take_events_are_asked_again(journal, start, monkeypatch):
+    monkeypatch.setattr("dijkwacht_collector.engine.worker._RETRY_S", 0.01)
+    sink = Kept(refusals=3)
+    crew = start(sink)
+    feed(journal, "bakery")
+    until(lambda: crew.position == 1)
+    assert len(sink.events) == 1
+    assert crew.troubles == []
+
+
+def test_no_checkpoint_passes_what_sinks_have_not_taken(journal, start):
+    sink = Kept(refusals=1 << 30)
+    crew = start(sink, interval=0.0)
+    feed(journal, "bakery")
+    until(lambda: crew.troubles == ["sinks wait"])
+    crew.close()
+    assert crew.saved == 0
+    sink.refusals = 0
+    crew = start(sink)
+    until(lambda: crew.position == 1)
+    assert [e.position for e in sink.events] == [1]
+
+
+def test_a_broken_engine_stops_loudly(journal, start):
+    class Broken(CountingEngine):
+        def step(self, entries):
+            raise RuntimeError("no such luck")
+
+    crew = start(Kept(), make_engine=Broken)
+    feed(journal, "bakery")
+    until(lambda: crew.troubles == ["engine: no such luck"])
+    assert feed(journal, "bakery") == 2
+
+
+def saved_engine(position):
+    engine = CountingEngine()
+    engine.position = position
+    return engine
+
+
+def test_the_newest_whole_checkpoint_is_taken(tmp_path):
+    checkpoints = Checkpoints(tmp_path, "engine")
+    assert checkpoints.restore(CountingEngine, 100).position == -1
+    checkpoints.save(saved_engine(7))
+    assert (tmp_path / "engine.checkpoint").stat().st_mode & 0o777 == 0o600
+    checkpoints.save(saved_engine(9))
+    assert checkpoints.restore(CountingEngine, 100).position == 9
+    (tmp_path / "engine.checkpoint").write_bytes(b"torn")
+    assert checkpoints.restore(CountingEngine, 100).position == 7
+    (tmp_path / "engine.previous").write_bytes(b"")
+    assert checkpoints.restore(CountingEngine, 100).position == -1
+
+
+def test_a_checkpoint_ahead_of_the_journal_is_not_used(tmp_path):
+    checkpoints = Checkpoints(tmp_path, "engine")
+    checkpoints.save(saved_engine(7))
+    checkpoints.save(saved_engine(9))
+    assert checkpoints.restore(CountingEngine, 8).position == 7
+    assert checkpoints.restore(CountingEngine, 5).position == -1
+
+
+def test_an_engine_with_nothing_to_do_holds_nobody_back(journal, start):
+    crew = start(Kept(), count=3, interval=0.0)
+    feed(journal, "bakery", "bakery", "bakery")
+    until(lambda: crew.saved == 3)
+
+
+class Troubled:
+    """A trainer on a full disk."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def collect(self):
+        return None
+
+    def offer(self, kept):
+        self.asked += 1
+        raise OSError(28, "No space left on device")
+
+    def stop(self):
+        pass
+
+
+def test_a_training_that_cannot_begin_stops_no_engine(journal, start, monkeypatch):
+    monkeypatch.setattr("dijkwacht_collector.engine.worker._TRAINING_S", 0.0)
+    trainer = Troubled()
+    monkeypatch.setattr("dijkwacht_collector.engine.worker.Trainer", lambda: trainer)
+    crew = start(Kept(), training=True)
+    until(lambda: trainer.asked > 2)
+    feed(journal, "bakery")
+    until(lambda: crew.position == 1)
+    assert crew.troubles == []

@@ -1,0 +1,345 @@
+"""Over the whole collector as `build_app` wires it: real journal, engine, stores."""
+
+import asyncio
+import json
+
+import msgspec
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from dijkwacht_collector import app as collector_app
+from dijkwacht_collector.app import build_app
+from dijkwacht_collector.journal.journal import Journal
+from dijkwacht_collector.settings import CollectorSettings
+from dijkwacht_collector.sites.sites import Sites
+from dijkwacht_records.addresses import pack_address
+from dijkwacht_records.replies import JoinReply, Refusal, Reply
+from dijkwacht_records.tables import TABLES, ConnState, FlowState
+from dijkwacht_records.wire import MAX_WIRE_BYTES, encode
+
+NOW = 1_790_000_000_000_000
+BOOT = bytes(range(16))
+ADDRESS = bytes(10) + b"\xff\xff\x0a\x00\x00\x07"
+
+
+def a_row(number=0, **values):
+    table = TABLES[number]
+    zero = {"int": 0, "float": 0.0, "addr": ADDRESS, "text": ""}
+    row = {column.name: zero[column.kind] for column in table.columns} | {"time": NOW}
+    return number, tuple((row | values).values())
+
+
+def wire(seq=0, site="bakery", agent="desk", boot=BOOT, rows=None):
+    return encode(site, agent, boot, seq, NOW, rows or [a_row()])
+
+
+@pytest.fixture
+def site_token(tmp_path):
+    sites = Sites(tmp_path / "sites.db")
+    sites.open()
+    sites.add("bakery", NOW)
+    sites.add("clinic", NOW)
+    token = sites.make_token("bakery", "desk", NOW)
+    sites.close()
+    return token
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    monkeypatch.setattr("dijkwacht_collector.maintenance._ROUND_S", 0.01)
+    return CollectorSettings(state=tmp_path, training=False, joins_per_minute=3)
+
+
+@pytest.fixture
+async def client(settings, site_token):
+    app = await asyncio.to_thread(build_app, settings, clock=lambda: NOW)
+    async with TestClient(TestServer(app)) as client:
+        client.session.headers["Authorization"] = f"Bearer {site_token}"
+        yield client
+
+
+async def post(client, body, **kinds):
+    response = await client.post("/v1/batches", data=body, **kinds)
+    content = await response.read()
+    if response.status == 200:
+        return 200, msgspec.json.decode(content, type=Reply)
+    return response.status, msgspec.json.decode(content, type=Refusal)
+
+
+def journalled(folder):
+    journal = Journal(folder / "journal")
+    journal.open()
+    entries = journal.read(1)
+    journal.close()
+    return entries
+
+
+async def test_a_batch_is_durable_when_it_is_acknowledged(client, tmp_path):
+    body = wire(seq=4)
+    assert await post(client, body) == (200, Reply(4, duplicate=False, clock=NOW))
+    await client.close()
+    (entry,) = await asyncio.to_thread(journalled, tmp_path)
+    assert (entry.kind, entry.site, entry.arrival) == ("batch", "bakery", NOW)
+    assert entry.payload == body
+
+
+async def test_a_batch_that_comes_again_is_kept_once(client, settings, site_token, tmp_path):
+    await post(client, wire(seq=1))
+    assert await post(client, wire(seq=1)) == (200, Reply(1, duplicate=True, clock=NOW))
+    await client.close()
+    app = await asyncio.to_thread(build_app, settings)
+    async with TestClient(TestServer(app)) as again:
+        again.session.headers["Authorization"] = f"Bearer {site_token}"
+        status, reply = await post(again, wire(seq=1))
+        assert (status, reply.duplicate) == (200, True)
+    assert len(await asyncio.to_thread(journalled, tmp_path)) == 1
+
+
+async def test_the_same_batch_twice_at_once_is_kept_once(client, tmp_path):
+    replies = await asyncio.gather(*(post(client, wire(seq=9)) for _ in range(8)))
+    assert sorted(reply.duplicate for _, reply in replies) == [False] + [True] * 7
+    await client.close()
+    assert len(await asyncio.to_thread(journalled, tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    "header", [{}, {"Authorization": "Bearer x"}, {"Authorization": "Basic x"}]
+)
+async def test_who_has_no_token_is_refused(client, header):
+    del client.session.headers["Authorization"]
+    status, refusal = await post(client, wire(), headers=header)
+    assert (status, refusal.reason) == (401, "not_authorised")
+
+
+async def test_a_token_speaks_for_its_own_site_only(client):
+    status, refusal = await post(client, wire(site="clinic"))
+    assert (status, refusal.reason) == (401, "not_authorised")
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "malformed"),
+        (b"hello, this is no batch", "malformed"),
+        (b"DWB\x01garbage", "malformed"),
+        (b"DWB\x63" + bytes(20), "unknown_contract"),
+        (bytes(MAX_WIRE_BYTES + 1), "too_large"),
+    ],
+)
+async def test_what_is_no_batch_is_rejected_for_good(client, body, reason):
+    status, refusal = await post(client, body)
+    assert (status, refusal.reason) == (400, reason)
+    metrics = await (await client.get("/metrics")).text()
+    assert f'dijkwacht_batches_rejected_total{{reason="{reason}"}} 1.0' in metrics
+
+
+async def test_a_body_of_unknown_length_is_bounded(client):
+    async def endless():
+        for _ in range(10_000):
+            yield bytes(4096)
+
+    status, refusal = await post(client, endless())
+    assert (status, refusal.reason) == (400, "too_large")
+
+
+async def test_a_full_disk_keeps_the_batch_with_the_agent(client, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dijkwacht_collector.journal.segment.Disk.append", full)
+        response = await client.post("/v1/batches", data=wire(seq=3))
+        assert response.status == 503
+        assert int(response.headers["Retry-After"]) > 0
+    status, reply = await post(client, wire(seq=3))
+    assert (status, reply.duplicate) == (200, False)
+
+
+async def test_heartbeats_reach_metrics_and_console(client):
+    await post(client, wire(rows=[a_row(), a_row(6, packets_seen=7, dropped_ring=2)]))
+    metrics = await (await client.get("/metrics")).text()
+    assert 'dijkwacht_agent_packets_total{site="bakery",agent="desk"} 7' in metrics
+    assert 'dijkwacht_rows_total{site="bakery"} 2' in metrics
+    assert 'dijkwacht_rows_total{site="clinic"} 0' in metrics
+    assert "desk" in await (await client.get("/")).text()
+
+
+async def test_an_agent_joins_with_a_code_and_sends_at_once(client, tmp_path):
+    def code():
+        sites = Sites(tmp_path / "sites.db")
+        sites.open()
+        try:
+            return sites.make_join_code("clinic", "http://127.0.0.1:8470", NOW)
+        finally:
+            sites.close()
+
+    asked = {"code": await asyncio.to_thread(code), "agent": "reception"}
+    response = await client.post("/v1/join", json=asked)
+    joined = msgspec.json.decode(await response.read(), type=JoinReply)
+    assert (response.status, joined.site, len(joined.order_key)) == (200, "clinic", 32)
+    headers = {"Authorization": f"Bearer {joined.token}"}
+    status, _ = await post(client, wire(site="clinic", agent="reception"), headers=headers)
+    assert status == 200
+    response = await client.post("/v1/join", json=asked)
+    assert response.status == 401
+    response = await client.post("/v1/join", data=b"{}")
+    assert response.status == 400
+    response = await client.post("/v1/join", json=asked)
+    assert (response.status, response.headers["Retry-After"]) == (503, "60")
+
+
+async def test_an_order_travels_signed_in_the_reply(client, tmp_path):
+
+    def order():
+        sites = Sites(tmp_path / "sites.db")
+        sites.open()
+        sites.add_order("bakery", "desk", "settings", NOW, NOW + 10**9, level="quiet")
+        sites.close()
+
+    await asyncio.to_thread(order)
+    async with asyncio.timeout(20):
+        seq = 0
+        while not (reply := (await post(client, wire(seq=seq)))[1]).orders:
+            seq += 1
+    (got,) = reply.orders
+    assert (got.kind, got.site, got.agent, len(got.signature)) == ("settings", "bakery", "desk", 64)
+
+
+async def test_health_says_where_journal_and_engine_are(client):
+    await post(client, wire())
+    async with asyncio.timeout(60):
+        while True:
+            response = await client.get("/healthz")
+            state = await response.json()
+            if state["engine_position"] == 1:
+                break
+    assert (response.status, state["status"], state["journal_position"]) == (200, "ok", 1)
+
+
+async def test_a_broken_engine_is_said_and_the_intake_goes_on(settings, site_token, monkeypatch):
+    class Broken(collector_app.Engine):
+        def step(self, entries):
+            raise RuntimeError("no such luck")
+
+    monkeypatch.setattr(collector_app, "Engine", Broken)
+    app = await asyncio.to_thread(build_app, settings)
+    async with TestClient(TestServer(app)) as client:
+        client.session.headers["Authorization"] = f"Bearer {site_token}"
+        assert (await post(client, wire(seq=0)))[0] == 200
+        async with asyncio.timeout(30):
+            response = await client.get("/healthz")
+            while response.status == 200:
+                response = await client.get("/healthz")
+        assert (await response.json())["troubles"] == ["engine: no such luck"]
+        assert (await post(client, wire(seq=1)))[0] == 200
+
+
+async def test_unknown_incidents_and_foreign_pages_get_no_verdict(client):
+    said = {"verdict": "normal"}
+    path = "/v1/incidents/nobody/verdict"
+    assert (await client.post(path, json=said)).status == 404
+    assert (await client.post(path, data=json.dumps(said))).status == 415
+    assert (await client.post(path, json={"verdict": "perhaps"})).status == 400
+    for headers in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        assert (await client.post(path, json=said, headers=headers)).status == 403
+    assert (await client.get("/v1/incidents", headers={"Host": "evil.example"})).status == 403
+
+
+async def test_operators_elsewhere_need_their_token(tmp_path, site_token):
+    (tmp_path / "operators").write_text("correct-horse-battery")
+    settings = CollectorSettings(
+        state=tmp_path, training=False, operator_token_file=tmp_path / "operators"
+    )
+    app = await asyncio.to_thread(build_app, settings)
+    async with TestClient(TestServer(app)) as client:
+        for path in ("/", "/v1/incidents", "/metrics", "/events"):
+            response = await client.get(path)
+            assert response.status == 401
+            assert response.headers["WWW-Authenticate"].startswith("Basic")
+        good = {"Authorization": "Bearer correct-horse-battery"}
+        assert (await client.get("/v1/incidents", headers=good)).status == 200
+        wrong = {"Authorization": f"Bearer {site_token}"}
+        assert (await client.get("/v1/incidents", headers=wrong)).status == 401
+        assert (await client.get("/healthz")).status == 200
+        assert (await client.post("/v1/batches", data=wire(), headers=wrong)).status == 200
+
+
+def a_scan(agent, host=66):
+    """Two hundred shut doors in two seconds."""
+    rows = [
+        a_row(
+            time=NOW - 10_000_000 + port * 10_000,
+            start=NOW - 10_000_000 + port * 10_000 - 1000,
+            flow_id=port,
+            state=FlowState.END,
+            conn_state=ConnState.REJ,
+            orig_h=pack_address(f"192.168.77.{host}"),
+            resp_h=pack_address("192.168.77.2"),
+            orig_p=40_000 + port,
+            resp_p=port,
+            proto=6,
+            orig_flags=2,
+            resp_flags=20,
+            orig_pkts=1,
+            resp_pkts=1,
+            local_orig=1,
+            local_resp=1,
+        )
+        for port in range(1, 201)
+    ]
+    return wire(agent=agent, rows=rows)
+
+
+async def the_incident(client, query, true):
+    async with asyncio.timeout(100):
+        while True:
+            found = await (await client.get(f"/v1/incidents{query}")).json()
+            if found and true(found[0]):
+                return found[0]
+
+
+async def test_a_scan_becomes_an_incident_and_an_answer_closes_it(client):
+    await post(client, a_scan("desk"))
+    finding = await the_incident(client, "?open=1", lambda f: f["severity_id"] >= 3)
+    assert finding["finding_info"]["types"] == ["scan"]
+    assert finding["evidences"][0]["src_endpoint"]["ip"] == "192.168.77.66"
+    assert await (await client.get("/v1/incidents?site=clinic")).json() == []
+    assert "192.168.77.66" in await (await client.get("/")).text()
+
+    uid = finding["finding_info"]["uid"]
+    response = await client.post(f"/v1/incidents/{uid}/verdict", json={"verdict": "normal"})
+    assert (response.status, await response.json()) == (200, {"durable": True})
+    answered = await the_incident(client, "", lambda f: f["status"] != "New")
+    assert (answered["status"], answered["finding_info"]["uid"]) == ("Suppressed", uid)
+    assert await (await client.get("/v1/incidents?open=1")).json() == []
+
+
+async def test_browsers_hear_of_an_incident_as_it_happens(client):
+    async with client.get("/events") as events:
+        await post(client, a_scan("desk"))
+        async with asyncio.timeout(100):
+            async for line in events.content:
+                if line.startswith(b"data:") and b"bakery" in line:
+                    break
+    assert b"create" in line
+
+
+async def test_what_is_in_hand_is_bounded(client, monkeypatch):
+    monkeypatch.setattr("dijkwacht_collector.intake.batches.MAX_BYTES_IN_HAND", 10)
+    status, refusal = await post(client, wire())
+    assert (status, refusal.reason) == (503, "busy")
+
+
+async def test_ten_agents_send_a_thousand_batches_each(client, tmp_path):
+    async def send(agent):
+        for seq in range(1000):
+            answer = await client.post("/v1/batches", data=wire(seq=seq, agent=agent))
+            assert answer.status == 200
+            answer.release()
+
+    await asyncio.gather(*(send(f"agent-{number}") for number in range(10)))
+    health = await (await client.get("/healthz")).json()
+    assert health["journal_position"] == 10_000
+    metrics = await (await client.get("/metrics")).text()
+    assert 'dijkwacht_batches_total{site="bakery"} 10000' in metrics
+    assert 'dijkwacht_batches_duplicate_total{site="bakery"} 0' in metrics

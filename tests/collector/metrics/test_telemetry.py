@@ -1,0 +1,267 @@
+import asyncio
+import subprocess
+import threading
+
+import pytest
+from aiohttp import web
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+
+from dijkwacht_collector.app import build_app
+from dijkwacht_collector.incidents.incident import Incident, IncidentEvent
+from dijkwacht_collector.metrics.telemetry import MAX_SERIES_PER_SITE, SEVERITIES, Telemetry
+from dijkwacht_collector.settings import CollectorSettings
+from dijkwacht_collector.sinks.prometheus import PrometheusSink
+from dijkwacht_collector.sites.sites import Sites
+
+DETECTORS = ("scan", "bruteforce", "beacon", "dns_tunnel", "flood", "arp_spoof", "volume", "system")
+LABELS = {"site", "agent", "detector", "severity", "technique", "reason", "le"}
+
+
+def samples(telemetry):
+    text = telemetry.render().decode()
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def value(telemetry, name, **labels):
+    return samples(telemetry)[f"dijkwacht_{name}", frozenset(labels.items())]
+
+
+def an_event(uid="u", activity="create", severity=4, revision=0, status="new", **changes):
+    fields = {
+        "uid": uid, "site": "bakery", "kind": "scan", "detector": "scan", "technique": "T1046",
+        "subject": "s", "ordinal": 0, "severity_id": severity, "confidence": 90, "rarity": 0.1,
+        "start": 0, "end": 1, "count": 1, "title_en": "", "title_nl": "", "desc_en": "",
+        "desc_nl": "", "evidences": (), "status": status, "revision": revision,
+    }  # fmt: skip
+    return IncidentEvent(activity, Incident(**(fields | changes)), 1)
+
+
+@pytest.fixture
+def telemetry():
+    return Telemetry(DETECTORS, ["T1046", "T1110"])
+
+
+def test_everything_known_exists_at_0_before_anything_happens(telemetry):
+    telemetry.know_agent("bakery", "till")
+    found = samples(telemetry)
+    for detector in DETECTORS:
+        for severity in SEVERITIES.values():
+            labels = {"site": "bakery", "detector": detector, "severity": severity}
+            for name in ("dijkwacht_incidents_total", "dijkwacht_incidents_open"):
+                assert found[name, frozenset(labels.items())] == 0
+    for reason in ("ring", "truncated", "malformed", "unsupported"):
+        assert not value(telemetry, "agent_packets_dropped_total", site="bakery", agent="till", reason=reason)  # fmt: skip
+    assert value(telemetry, "incidents_technique_total", technique="T1046") == 0
+    assert value(telemetry, "batches_rejected_total", reason="malformed") == 0
+    assert value(telemetry, "detector_failures_total", detector="scan") == 0
+    assert not [name for name, _ in found if name.endswith("_created")]
+
+
+def test_labels_are_only_the_few_that_stay_few(telemetry):
+    telemetry.know_agent("bakery", "till")
+    assert {name for _, labels in samples(telemetry) for name, _ in labels} <= LABELS
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.data())
+def test_series_of_a_site_are_bounded_whatever_comes(data):
+    telemetry = Telemetry(DETECTORS, ["T1046"])
+    texts = st.text(max_size=8)
+    numbers = st.integers(-(1 << 63), 1 << 63)
+    for _ in range(data.draw(st.integers(0, 60))):
+        kind = data.draw(st.integers(0, 5))
+        if kind == 0:
+            row = data.draw(st.dictionaries(texts, st.one_of(numbers, texts, st.floats())))
+            telemetry.observe_agent("bakery", data.draw(texts), data.draw(numbers), row)
+        elif kind == 1:
+            event = an_event(
+                data.draw(texts), data.draw(st.sampled_from(["create", "update", "close"])),
+                severity=data.draw(st.integers(-9, 99)), detector=data.draw(texts),
+                technique=data.draw(texts), kind=data.draw(texts),
+            )  # fmt: skip
+            telemetry.observe_incident(event)
+        elif kind == 2:
+            telemetry.count_rejected(data.draw(texts))
+        elif kind == 3:
+            telemetry.count_detector_failure(data.draw(texts))
+        else:
+            telemetry.count_batch("bakery", data.draw(st.integers(0, 1000)))
+    check_bound(telemetry)
+
+
+def test_a_thousand_agents_of_one_site_stay_under_the_bound(telemetry):
+    for number in range(1000):
+        telemetry.observe_agent("bakery", f"agent-{number}", 1, {"packets_seen": 1})
+    check_bound(telemetry)
+    assert telemetry.max_agents_per_site >= 30
+    untracked = value(telemetry, "agent_rows_untracked_total")
+    assert untracked == 1000 - telemetry.max_agents_per_site
+
+
+def check_bound(telemetry):
+    of_site = [key for key in samples(telemetry) if ("site", "bakery") in key[1]]
+    assert len(of_site) <= MAX_SERIES_PER_SITE
+    fleet = [key for key in samples(telemetry) if not dict(key[1]).get("site")]
+    assert len(fleet) < 100
+
+
+def test_an_agent_heartbeat_becomes_numbers(telemetry):
+    row = {"packets_seen": 100, "dropped_ring": 3, "dropped_malformed": 1, "spool_bytes": 9,
+           "flows_active": 5, "flows_evicted": 2, "rows_shed": 4, "clock_offset": -2_500_000}  # fmt: skip
+    telemetry.observe_agent("bakery", "till", 1_790_000_000_500_000, row)
+    where = {"site": "bakery", "agent": "till"}
+    assert value(telemetry, "agent_last_seen_timestamp_seconds", **where) == 1_790_000_000.5
+    assert value(telemetry, "agent_packets_total", **where) == 100
+    assert value(telemetry, "agent_packets_dropped_total", **where, reason="ring") == 3
+    assert value(telemetry, "agent_clock_offset_seconds", **where) == -2.5
+    assert value(telemetry, "agent_spool_bytes", **where) == 9
+    (health,) = telemetry.agents()
+    assert (health.agent, health.packets_seen, health.dropped) == ("till", 100, 4)
+
+
+def test_an_agent_that_fell_silent_while_we_were_away_is_remembered(telemetry):
+    telemetry.know_agent("bakery", "till", 1_790_000_000_000_000)
+    found = value(telemetry, "agent_last_seen_timestamp_seconds", site="bakery", agent="till")
+    assert found == 1_790_000_000
+    assert "dijkwacht_agent_packets_total" not in {name for name, _ in samples(telemetry)}
+    telemetry.observe_agent("bakery", "till", 1_790_000_001_000_000, {"packets_seen": 9_000_000})
+    assert value(telemetry, "agent_packets_total", site="bakery", agent="till") == 9_000_000
+
+
+def test_an_incident_counts_once_and_is_open_once(telemetry):
+    where = {"site": "bakery", "detector": "scan"}
+    telemetry.observe_incident(an_event(severity=3))
+    telemetry.observe_incident(an_event(activity="update", severity=4, revision=1))
+    assert value(telemetry, "incidents_total", **where, severity="medium") == 1
+    assert value(telemetry, "incidents_total", **where, severity="high") == 0
+    assert value(telemetry, "incidents_open", **where, severity="medium") == 0
+    assert value(telemetry, "incidents_open", **where, severity="high") == 1
+    assert value(telemetry, "incidents_technique_total", technique="T1046") == 1
+    telemetry.observe_incident(an_event(activity="close", revision=2, status="closed"))
+    assert value(telemetry, "incidents_open", **where, severity="high") == 0
+
+
+def test_an_incident_answered_normal_is_open_no_more(telemetry):
+    telemetry.observe_incident(an_event())
+    telemetry.observe_incident(an_event(activity="update", revision=1, status="normal"))
+    found = value(telemetry, "incidents_open", site="bakery", detector="scan", severity="high")
+    assert found == 0
+
+
+def test_after_a_restart_the_gauges_are_true_and_repeats_count_for_nothing(telemetry):
+    kept = [
+        an_event("open", revision=3).incident,
+        an_event("over", revision=2, status="closed").incident,
+    ]
+    sink = PrometheusSink(telemetry, lambda: kept)
+    sink.open()
+    where = {"site": "bakery", "detector": "scan", "severity": "high"}
+    assert value(telemetry, "incidents_open", **where) == 1
+    repeats = [
+        an_event("open"), an_event("open", "update", revision=3), an_event("over"),
+        an_event("over", "close", revision=2, status="closed"),
+    ]  # fmt: skip
+    sink.handle(repeats)
+    assert value(telemetry, "incidents_open", **where) == 1
+    assert value(telemetry, "incidents_total", **where) == 0
+    sink.handle([an_event("fresh"), an_event("open", "close", revision=4, status="closed")])
+    sink.flush()
+    sink.close()
+    assert value(telemetry, "incidents_open", **where) == 1
+    assert value(telemetry, "incidents_total", **where) == 1
+
+
+def test_the_rest_is_counted(telemetry):
+    telemetry.count_batch("bakery", 10)
+    telemetry.count_duplicate("bakery")
+    telemetry.count_engine_rows("bakery", 8)
+    telemetry.count_late("bakery", 2)
+    telemetry.count_future("bakery")
+    telemetry.count_commit(512, 0.002)
+    telemetry.observe_step(0.003)
+    telemetry.show_lag(7)
+    telemetry.count_rejected("malformed")
+    telemetry.count_rejected("a reason nobody declared")
+    found = {name: value(telemetry, name, site="bakery") for name in (
+        "batches_total", "rows_total", "batches_duplicate_total", "engine_rows_total",
+        "rows_late_total", "rows_future_total")}  # fmt: skip
+    assert list(found.values()) == [1, 10, 1, 8, 2, 1]
+    assert value(telemetry, "journal_bytes_total") == 512
+    assert value(telemetry, "journal_commit_seconds_count") == 1
+    assert value(telemetry, "engine_step_seconds_count") == 1
+    assert value(telemetry, "engine_lag_entries") == 7
+    assert value(telemetry, "batches_rejected_total", reason="malformed") == 1
+    assert value(telemetry, "batches_rejected_total", reason="other") == 1
+
+
+def test_two_collectors_in_one_process_do_not_share_numbers():
+    one, two = Telemetry(DETECTORS), Telemetry(DETECTORS)
+    one.count_commit(1, 0.1)
+    assert value(two, "journal_bytes_total") == 0
+
+
+@given(st.text())
+def test_any_site_name_survives_the_text_format(name):
+    telemetry = Telemetry(["scan"])
+    telemetry.count_batch(name, 3)
+    telemetry.observe_agent(name, name, 1, {"packets_seen": 5})
+    found = value(telemetry, "agent_packets_total", site=name, agent=name)
+    assert found == 5
+
+
+def test_threads_lose_no_count(telemetry):
+    def pump():
+        for _ in range(2000):
+            telemetry.count_batch("bakery", 1)
+            telemetry.observe_agent("bakery", threading.current_thread().name, 1, {})
+
+    threads = [threading.Thread(target=pump) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        telemetry.render()
+    for thread in threads:
+        thread.join()
+    assert value(telemetry, "rows_total", site="bakery") == 8000
+
+
+async def test_it_is_served_as_text(telemetry, aiohttp_client):
+    app = web.Application()
+    app.router.add_get("/metrics", telemetry.serve)
+    client = await aiohttp_client(app)
+    answer = await client.get("/metrics")
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert "dijkwacht_engine_lag_entries 0.0" in await answer.text()
+
+
+@pytest.fixture
+def state(tmp_path):
+    """What a collector left behind that had heard one agent."""
+    sites = Sites(tmp_path / "sites.db")
+    sites.open()
+    sites.add("bakery", 1)
+    sites.note_agents({("bakery", "till"): 1_790_000_000_000_000})
+    sites.close()
+    return tmp_path
+
+
+async def test_a_collector_that_starts_again_remembers_whom_it_heard(state, aiohttp_client):
+    app = await asyncio.to_thread(build_app, CollectorSettings(state=state, training=False))
+    client = await aiohttp_client(app)
+    text = await (await client.get("/metrics")).text()
+    assert 'last_seen_timestamp_seconds{site="bakery",agent="till"} 1790000000.0' in text
+    assert 'agent_packets_total{site="bakery"' not in text
+
+
+@pytest.mark.tools("promtool")
+def test_promtool_finds_nothing_to_say(telemetry):
+    telemetry.know_agent("bakery", "till")
+    telemetry.observe_incident(an_event())
+    done = subprocess.run(["promtool", "check", "metrics"], input=telemetry.render(), capture_output=True, check=False)  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

@@ -1,0 +1,177 @@
+"""Scores become rare or common by a shipped table, by the site's own hours, and by answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dijkwacht_collector.policy.calibration import Calibration, load_calibration
+from dijkwacht_collector.policy.policy import DetectorPolicy, Policy, budget_share, in_shadow
+from dijkwacht_detectors.discover import shipped_detectors
+
+HOUR = 3_600_000_000
+TABLE = Calibration(
+    "t", 1, "a test", [float(s) for s in range(20)], [100 / 4**s for s in range(20)]
+)
+
+
+def policy(share: float = 1.0) -> DetectorPolicy:
+    made = DetectorPolicy(TABLE, share)
+    made.make_room(2, 8)
+    return made
+
+
+def pick(made: DetectorPolicy, rows: list[tuple[int, int, float]]) -> list[int]:
+    """Rows are (time, slot, score), all of site 0."""
+    n = len(rows)
+    return list(
+        made.pick(
+            np.array([r[0] for r in rows], np.int64),
+            np.zeros(n, np.int32),
+            np.array([r[1] for r in rows], np.int32),
+            np.zeros(n, np.bool_),
+            np.array([r[2] for r in rows], np.float64),
+        )[0]
+    )
+
+
+def test_only_what_the_budget_allows_is_said():
+    made = policy()
+    line = made.threshold[0]
+    assert made.rarity(0, line) <= 1.0 < made.rarity(0, line - 1.0)
+    assert pick(made, [(0, 0, line - 0.5), (1, 1, line), (2, 2, float("nan"))]) == [1]
+
+
+def test_the_same_entity_is_said_again_when_stranger_or_later():
+    made = policy()
+    line = made.threshold[0]
+    rows = [(0, 0, line), (1, 0, line), (2, 0, line + 2), (3, 0, line + 2), (70_000_000, 0, line)]
+    assert pick(made, rows) == [0, 2, 4]
+
+
+def test_a_noisy_site_outweighs_the_shipped_table():
+    made = policy()
+    noisy = made.threshold[0]
+    before = made.rarity(0, noisy)
+    said = 0
+    for hour in range(24 * 7):
+        said += len(pick(made, [(hour * HOUR, hour % 8, noisy)]))
+    assert made.rarity(0, noisy) > 50 * before
+    assert made.threshold[0] > noisy
+    assert said < 10, "after the first days the site's habit is normal"
+
+
+def test_one_attack_does_not_make_a_site_deaf_to_the_next():
+    made = policy()
+    line = made.threshold[0]
+    attack = line + 1.0
+    assert made.rarity(0, attack) * 100 > 1.0, "not so extreme that it is never learned"
+    for day in range(2):
+        assert pick(made, [(day * 24 * HOUR, 0, attack)]) == [0]
+    pick(made, [(72 * HOUR, 0, 0.0)])
+    assert made.threshold[0] <= line
+
+
+def test_an_extreme_score_is_not_learned_as_normal_unless_answered_so():
+    made = policy()
+    attack = 19.0
+    for hour in range(100):
+        pick(made, [(hour * HOUR, 0, attack)])
+    assert made.history[0].sum() == 0
+    assert pick(made, [(101 * HOUR, 0, attack)]) == [0]
+    rare = made.rarity(0, attack)
+    made.learn_normal(0, attack)
+    assert made.rarity(0, attack) > 1000 * rare
+
+
+def test_how_rare_a_score_was_does_not_depend_on_what_came_after_it():
+    scores = [(0, 0, 6.0), (HOUR, 1, 6.0), (2 * HOUR, 2, 6.0)]
+    at_once, one_by_one = policy(), policy()
+    columns = [np.array(c) for c in zip(*scores, strict=True)]
+    zeros, fresh = np.zeros(3, np.int32), np.zeros(3, np.bool_)
+    together = at_once.pick(columns[0], zeros, columns[1], fresh, columns[2].astype(float))
+    single = [
+        one_by_one.pick(
+            columns[0][i : i + 1], zeros[:1], columns[1][i : i + 1], fresh[:1],
+            columns[2][i : i + 1].astype(float),
+        )[1].tolist()
+        for i in range(3)
+    ]  # fmt: skip
+    assert together[1].tolist() == [rare for one in single for rare in one]
+    assert together[1][0] < 1.0
+
+
+def test_a_quiet_site_may_be_told_more():
+    made = policy()
+    before = made.threshold[0]
+    for hour in range(24 * 28):
+        pick(made, [(hour * HOUR, 0, 0.0)])
+    assert made.threshold[0] < before
+
+
+def test_every_incident_halves_what_may_be_said():
+    whole = Policy([TABLE], [1.0])
+    whole.detectors[0].make_room(1, 1)
+    assert [whole.severity(0, 0, 0.2, spent) for spent in range(4)] == [3, 3, 3, 2]
+    assert whole.severity(0, 0, 1e-6, 10) == 4
+
+
+def test_the_shares_of_those_that_interrupt_are_the_whole_budget():
+    detectors = shipped_detectors()
+    shares = [budget_share(d, load_calibration(d.name)) for d in detectors]
+    assert sum(shares) == pytest.approx(1.0)
+
+
+def test_without_a_table_or_a_share_nothing_is_ever_rare_enough():
+    unknown = load_calibration("nobody")
+    assert not unknown.known
+    scores = np.full(3, 1e6)
+    for calibration, share in ((unknown, 0.0), (TABLE, 0.0)):
+        made = DetectorPolicy(calibration, share)
+        made.make_room(1, 8)
+        for hour in range(200):
+            time = np.full(3, hour * HOUR)
+            chosen, _ = made.pick(
+                time, np.zeros(3, np.int32), np.arange(3), np.ones(3, bool), scores
+            )
+            assert chosen.tolist() == []
+        made.set_budget(0, 100.0)
+        assert made.threshold[0] == np.inf
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 50 * HOUR), st.floats(-5, 25)), max_size=80),
+    st.integers(1, 20),
+)
+def test_cutting_changes_nothing(rows, size):
+    ordered = [(t, 0, s) for t, s in sorted(rows)]
+    whole, parts = policy(), policy()
+    said = pick(whole, ordered)
+    again = []
+    for at in range(0, len(ordered), size):
+        again += [at + i for i in pick(parts, ordered[at : at + size])]
+    assert said == again
+    assert whole.threshold[0] == parts.threshold[0]
+
+
+@pytest.mark.parametrize("name", [d.name for d in shipped_detectors()])
+def test_every_shipped_detector_has_a_table_that_rises_and_falls(name):
+    table = load_calibration(name)
+    if not table.known:
+        assert name in in_shadow(shipped_detectors())
+    assert table.detector == name
+    assert table.made
+    assert np.all(np.diff(table.grid) > 0)
+    assert np.all(np.diff(table.rates) <= 0)
+    assert table.rates[0] <= 168.0
+    assert len(table.scores) == len(table.per_week) >= 8
+
+
+def test_two_agents_an_hour_apart_are_one_site_with_one_history():
+    made = policy()
+    for hour in range(1, 40):
+        pick(made, [(hour * HOUR, 0, 1.0), ((hour - 1) * HOUR, 1, 2.0)] * 50)
+    assert made.hours[0] == 38
+    assert made.history[0].sum() == 38

@@ -1,0 +1,129 @@
+import sqlite3
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from dijkwacht_collector.database import connect
+from dijkwacht_collector.sites.signing import OrderKey
+from dijkwacht_collector.sites.sites import JOIN_CODE_LIFE_US, MOST_AGENTS, Sites, digest
+from dijkwacht_records.errors import NotAuthorised
+from dijkwacht_records.joincode import make_code, read_code
+
+URL = "http://127.0.0.1:8470"
+NOW = 1_790_000_000_000_000
+
+
+@pytest.fixture
+def sites(tmp_path):
+    sites = Sites(tmp_path / "sites.db")
+    sites.open()
+    sites.add("bakery", NOW)
+    yield sites
+    sites.close()
+
+
+def test_a_site_is_a_name_that_is_free(sites):
+    with pytest.raises(ValueError, match="there is a site"):
+        sites.add("bakery", NOW)
+    with pytest.raises(ValueError, match="a site is named by"):
+        sites.add("The Bakery!", NOW)
+    assert sites.sites() == [("bakery", NOW)]
+
+
+def test_a_join_code_gives_one_token_once(sites):
+    code = sites.make_join_code("bakery", URL, NOW)
+    assert read_code(code)[0] == URL
+    site, token = sites.join(code, "desk", NOW + 1)
+    assert site == "bakery"
+    assert sites.tokens() == {digest(token): "bakery"}
+    with pytest.raises(NotAuthorised, match="unknown, used"):
+        sites.join(code, "desk", NOW + 2)
+
+
+def test_a_join_code_lives_a_day(sites):
+    code = sites.make_join_code("bakery", URL, NOW)
+    with pytest.raises(NotAuthorised):
+        sites.join(code, "desk", NOW + JOIN_CODE_LIFE_US)
+
+
+def test_an_invented_code_is_refused(sites):
+    for code in (make_code(URL, bytes(16)), "", "not a code"):
+        with pytest.raises(NotAuthorised):
+            sites.join(code, "desk", NOW)
+    with pytest.raises(ValueError, match="no site"):
+        sites.make_join_code("clinic", URL, NOW)
+
+
+def test_a_revoked_token_is_good_no_more(sites):
+    sites.make_token("bakery", "desk", NOW)
+    sites.make_token("bakery", "till", NOW)
+    assert sites.revoke("bakery", "desk", NOW) == 1
+    assert sites.revoke("bakery", "desk", NOW) == 0
+    assert len(sites.tokens()) == 1
+
+
+def test_no_secret_lies_on_disk(sites, tmp_path):
+    code = sites.make_join_code("bakery", URL, NOW)
+    _, token = sites.join(code, "desk", NOW)
+    held = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert token.encode() not in held
+    assert read_code(code)[1] not in held
+    for path in tmp_path.iterdir():
+        assert path.stat().st_mode & 0o077 == 0
+
+
+def test_agents_are_remembered_with_their_last_word(sites):
+    sites.note_agents({("bakery", "desk"): NOW, ("bakery", "till"): NOW + 1})
+    sites.note_agents({("bakery", "desk"): NOW + 5, ("bakery", "till"): NOW - 9})
+    assert sites.agents() == [
+        ("bakery", "desk", NOW, NOW + 5),
+        ("bakery", "till", NOW + 1, NOW + 1),
+    ]
+
+
+def test_another_process_is_noticed(sites, tmp_path):
+    before = sites.version()
+    other = Sites(tmp_path / "sites.db")
+    other.open()
+    other.add("clinic", NOW)
+    other.close()
+    assert sites.version() != before
+
+
+def test_an_order_waits_until_it_is_taken_or_runs_out(sites, tmp_path):
+    sites.add_order("bakery", "desk", "settings", NOW, NOW + 100, level="quiet")
+    assert sites.agents_with_orders(NOW) == {("bakery", "desk")}
+    assert sites.agents_with_orders(NOW + 100) == set()
+    assert sites.take_orders("bakery", "till", NOW) == []
+    (order,) = sites.take_orders("bakery", "desk", NOW)
+    assert (order.kind, order.arguments, order.expires) == (
+        "settings",
+        {"level": "quiet"},
+        NOW + 100,
+    )
+    assert sites.take_orders("bakery", "desk", NOW) == []
+
+    key = OrderKey(tmp_path / "order.key")
+    key.open()
+    signed = key.sign(order)
+    again = OrderKey(tmp_path / "order.key")
+    again.open()
+    public = Ed25519PublicKey.from_public_bytes(again.public)
+    public.verify(signed.signature, order.signed_bytes())
+    assert (tmp_path / "order.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_database_of_a_later_release_is_left_alone(tmp_path):
+    connect(tmp_path / "x.db", ("CREATE TABLE a (b) ", "CREATE TABLE c (d)")).close()
+    with pytest.raises(sqlite3.DatabaseError, match="later release"):
+        connect(tmp_path / "x.db", ("CREATE TABLE a (b)",))
+    connect(tmp_path / "x.db", ("CREATE TABLE a (b)", "CREATE TABLE c (d)")).close()
+
+
+def test_agents_that_are_made_up_are_remembered_up_to_a_bound(sites):
+    sites.note_agents({("bakery", f"a{n}"): NOW for n in range(1000)})
+    sites.note_agents({("bakery", "a0"): NOW + 7, ("bakery", "late"): NOW, ("clinic", "x"): NOW})
+    known = sites.agents()
+    assert len(known) == MOST_AGENTS + 1
+    assert known[0] == ("bakery", "a0", NOW, NOW + 7)
+    assert known[-1].site == "clinic"
