@@ -24,8 +24,8 @@ from typing import ClassVar, Literal
 from numba import njit
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
-from dijkwacht_detectors.decay import left
-from dijkwacht_detectors.entities import mix
+from dijkwacht_detectors.state.decay import left
+from dijkwacht_detectors.state.entities import mix
 
 _UDP = 17
 

@@ -27,8 +27,8 @@ import numpy as np
 from numba import njit
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
-from dijkwacht_detectors.decay import left
-from dijkwacht_detectors.entities import mix
+from dijkwacht_detectors.state.decay import left
+from dijkwacht_detectors.state.entities import mix
 
 _PLACES = 256  # addresses remembered a site: a whole /24
 _PROBES = 8

@@ -23,9 +23,9 @@ import numpy as np
 from numba import njit
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
-from dijkwacht_detectors.decay import left
-from dijkwacht_detectors.entities import mix
-from dijkwacht_detectors.novelty import is_new
+from dijkwacht_detectors.state.decay import left
+from dijkwacht_detectors.state.entities import mix
+from dijkwacht_detectors.state.novelty import is_new
 
 
 class ArpSweep(RowDetector):

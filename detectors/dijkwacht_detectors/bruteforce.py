@@ -25,7 +25,7 @@ from typing import ClassVar
 from numba import njit
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
-from dijkwacht_detectors.decay import left
+from dijkwacht_detectors.state.decay import left
 
 _TCP = 6
 _END = 2

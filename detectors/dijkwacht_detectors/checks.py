@@ -28,7 +28,7 @@ from dijkwacht_detectors.api import (
     Text,
     WindowDetector,
 )
-from dijkwacht_detectors.entities import Entities, mix, mix_column
+from dijkwacht_detectors.state.entities import Entities, mix, mix_column
 from dijkwacht_records.tables import TABLE
 
 _INSIDE = 0x0A000000  # addresses given as small numbers become 10.0.0.n

@@ -28,9 +28,9 @@ import numpy as np
 from numba import njit
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
-from dijkwacht_detectors.data_domains import hash_name, known_hashes
-from dijkwacht_detectors.decay import left
-from dijkwacht_detectors.novelty import is_new
+from dijkwacht_detectors.knowledge.data_domains import hash_name, known_hashes
+from dijkwacht_detectors.state.decay import left
+from dijkwacht_detectors.state.novelty import is_new
 
 _DOMAINS = 8  # domains remembered an originator
 _A, _NS, _CNAME, _SOA, _NULL, _PTR, _MX, _TXT, _AAAA, _SRV = 1, 2, 5, 6, 10, 12, 15, 16, 28, 33

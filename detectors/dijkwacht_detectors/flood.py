@@ -24,8 +24,8 @@ import numpy as np
 from numba import njit
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
-from dijkwacht_detectors.decay import left
-from dijkwacht_detectors.entities import mix
+from dijkwacht_detectors.state.decay import left
+from dijkwacht_detectors.state.entities import mix
 
 _ICMP, _TCP = 1, 6
 _PACKETS_A_FLOW = 50.0

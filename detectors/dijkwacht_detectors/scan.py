@@ -27,9 +27,9 @@ import numpy as np
 from numba import njit
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
-from dijkwacht_detectors.decay import left
-from dijkwacht_detectors.entities import mix
-from dijkwacht_detectors.novelty import is_new
+from dijkwacht_detectors.state.decay import left
+from dijkwacht_detectors.state.entities import mix
+from dijkwacht_detectors.state.novelty import is_new
 
 _TCP, _UDP, _ICMP, _ICMP6 = 6, 17, 1, 58
 _SYN, _RST = 2, 4

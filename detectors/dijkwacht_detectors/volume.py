@@ -25,9 +25,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
-from dijkwacht_detectors.decay import left
-from dijkwacht_detectors.entities import mix
-from dijkwacht_detectors.forest import Forest, flatten
+from dijkwacht_detectors.state.decay import left
+from dijkwacht_detectors.state.entities import mix
+from dijkwacht_detectors.state.forest import Forest, flatten
 
 _FEATURES = 9
 _KEPT = 8192  # rows kept to train on

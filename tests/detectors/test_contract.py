@@ -71,7 +71,7 @@ def test_the_suite_notices_a_missing_example():
     class Silent(Scan):
         """Without an example."""
 
-        __module__ = "dijkwacht_detectors.decay"
+        __module__ = "dijkwacht_detectors.state.decay"
         name = "decay"
 
     with pytest.raises(AssertionError, match="example"):

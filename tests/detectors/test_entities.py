@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dijkwacht_detectors.entities import Entities, mix, mix_column
+from dijkwacht_detectors.state.entities import Entities, mix, mix_column
 
 
 def resolve(table: Entities, sites: list[int], keys: list[int], times: list[int]):

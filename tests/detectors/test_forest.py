@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.ensemble import IsolationForest
 
 from dijkwacht_detectors.checks import Stage
-from dijkwacht_detectors.forest import Bundle, Forest, flatten
+from dijkwacht_detectors.state.forest import Bundle, Forest, flatten
 from dijkwacht_detectors.volume import Volume
 
 SECOND = 1_000_000

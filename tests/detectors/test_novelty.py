@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dijkwacht_detectors.entities import mix
-from dijkwacht_detectors.novelty import is_new
+from dijkwacht_detectors.state.entities import mix
+from dijkwacht_detectors.state.novelty import is_new
 
 
 def memory():

@@ -25,7 +25,7 @@ from dijkwacht_detectors.api import (
     State,
     Text,
 )
-from dijkwacht_detectors.entities import Entities, mix, mix_column
+from dijkwacht_detectors.state.entities import Entities, mix, mix_column
 from dijkwacht_records.tables import TABLE, TABLES
 
 log: Final = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ import pytest
 from dijkwacht_collector.engine.engine import MOST_AGENTS, OTHER_AGENTS, Engine
 from dijkwacht_collector.journal.entry import Entry
 from dijkwacht_detectors.discover import shipped_detectors
-from dijkwacht_detectors.forest import Bundle
+from dijkwacht_detectors.state.forest import Bundle
 from dijkwacht_records import wire
 from dijkwacht_records.tables import TABLES
 

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dijkwacht_detectors.entities import mix
+from dijkwacht_detectors.state.entities import mix
 
 DATA_DOMAINS: Final = (
     # content networks
