@@ -24,7 +24,7 @@ from typing import ClassVar, Literal
 from numba import njit
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
-from dijkwacht_detectors.state.decay import left
+from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
 
 _UDP = 17
@@ -94,7 +94,7 @@ def _fold(  # type: ignore[no-untyped-def]
         asked = orig_pkts[i] > 0 or orig_bytes[i] > 0
         if proto[i] != _UDP or part[i] != 0 or asked or resp_pkts[i] <= 0 or resp_p[i] > 49151:
             continue
-        kept = left(time[i] - last[e], half_life)
+        kept = remaining(time[i] - last[e], half_life)
         last[e] = time[i]
         many = min(resp_pkts[i], 1_000_000)
         answers[e] = answers[e] * kept + many

@@ -27,7 +27,7 @@ import numpy as np
 from numba import njit
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
-from dijkwacht_detectors.state.decay import left
+from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
 
 _PLACES = 256  # addresses remembered a site: a whole /24
@@ -140,13 +140,13 @@ def _fold(  # type: ignore[no-untyped-def]
             holder[e, at] = who
         else:
             silent = t - claimed[e, at]
-            kept = left(silent, half_life)
+            kept = remaining(silent, half_life)
             flips[e, at] *= kept
             unasked[e, at] *= kept
             if flips[e, at] < _SETTLED:
                 holder[e, at] = mac[e, at]
             if mac[e, at] != who:
-                flips[e, at] += left(silent, quick)
+                flips[e, at] += remaining(silent, quick)
         if op[i] == 2 and (asked[e, at] == never or t - asked[e, at] > answer):
             if target_h[i, 1] == sender_h[i, 1]:
                 push = 0.3  # to all, as after a change of cable
@@ -168,7 +168,9 @@ def _fold(  # type: ignore[no-untyped-def]
             if address[e, k] and mac[e, k] == who and claimed[e, k] > t - half_life * 5:
                 others += 1
                 if k != at and pusher[e, k] == who:
-                    strongest = max(strongest, unasked[e, k] * left(t - claimed[e, k], half_life))
+                    strongest = max(
+                        strongest, unasked[e, k] * remaining(t - claimed[e, k], half_life)
+                    )
         own = unasked[e, at] if pusher[e, at] == who else 0.0
         pushed = max(own, strongest) * (2.0 * min(others, 5) - 1.0)
         impostor = own > 0.0 if unasked[e, at] >= 1.0 else who != holder[e, at]

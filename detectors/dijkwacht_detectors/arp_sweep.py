@@ -23,7 +23,7 @@ import numpy as np
 from numba import njit
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
-from dijkwacht_detectors.state.decay import left
+from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
 from dijkwacht_detectors.state.novelty import is_new
 
@@ -90,7 +90,7 @@ def _fold(  # type: ignore[no-untyped-def]
             continue
         if not is_new(seen, held, e, mix(target_h[i, 0], target)):
             continue
-        asked[e] = asked[e] * left(time[i] - last[e], half_life) + 1.0
+        asked[e] = asked[e] * remaining(time[i] - last[e], half_life) + 1.0
         last[e] = time[i]
         scores[i] = math.log2(1.0 + asked[e])
         facts[i, 0] = asked[e]

@@ -25,7 +25,7 @@ from typing import ClassVar
 from numba import njit
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
-from dijkwacht_detectors.state.decay import left
+from dijkwacht_detectors.state.decay import remaining
 
 _TCP = 6
 _END = 2
@@ -121,7 +121,7 @@ def _fold(  # type: ignore[no-untyped-def]
             alike[e] = 0.5
         elapsed = time[i] - last[e]
         if elapsed > 100_000:
-            kept = left(elapsed, half_life)
+            kept = remaining(elapsed, half_life)
             calls[e] *= kept
             ended[e] *= kept
             carried[e] *= kept

@@ -24,7 +24,7 @@ import numpy as np
 from numba import njit
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
-from dijkwacht_detectors.state.decay import left
+from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
 from dijkwacht_detectors.state.novelty import is_new
 
@@ -91,7 +91,7 @@ def _fold(  # type: ignore[no-untyped-def]
             held[e] = 0
         if msg_type[i] not in (1, 3, 8):  # discover, request, inform
             continue
-        kept = left(time[i] - last[e], half_life)
+        kept = remaining(time[i] - last[e], half_life)
         last[e] = time[i]
         messages[e] = messages[e] * kept + 1.0
         clients[e] *= kept

@@ -28,8 +28,8 @@ import numpy as np
 from numba import njit
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
-from dijkwacht_detectors.knowledge.data_domains import hash_name, known_hashes
-from dijkwacht_detectors.state.decay import left
+from dijkwacht_detectors.knowledge.data_bearing_domains import hash_name, known_hashes
+from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.novelty import is_new
 
 _DOMAINS = 8  # domains remembered an originator
@@ -302,7 +302,7 @@ def _fold(  # type: ignore[no-untyped-def]
         score = np.nan
         missing_here = rcode[i] == _NX and kind == 0 and not _local(blob, begin, end)
         if missing_here and is_new(seen, held, e, hash_name(blob, base, end) ^ np.uint64(_NX)):
-            missing[e] = missing[e] * left(t - missed[e], half_life) + 1.0
+            missing[e] = missing[e] * remaining(t - missed[e], half_life) + 1.0
             missed[e] = t
             score = math.log2(1.0 + missing[e])
             facts[i, 2] = missing[e]
@@ -322,7 +322,7 @@ def _fold(  # type: ignore[no-untyped-def]
             odd[e, at] = names[e, at] = 0.0
             types[e, at] = 0
         elif asked[e, at] < t:
-            kept = left(t - asked[e, at], half_life)
+            kept = remaining(t - asked[e, at], half_life)
             odd[e, at] *= kept
             names[e, at] *= kept
         asked[e, at] = t
@@ -347,7 +347,7 @@ def _fold(  # type: ignore[no-untyped-def]
             names[e, at] += 1.0
         total = odd[e, at]
         if type_odd > 0.0:  # the same, spread over domains: a machine that asks for many types
-            rare[e] *= left(t - rare_at[e], half_life)
+            rare[e] *= remaining(t - rare_at[e], half_life)
             if rare[e] < 0.3:
                 rare_types[e] = 0
             rare[e] += type_odd

@@ -24,7 +24,7 @@ import numpy as np
 from numba import njit
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
-from dijkwacht_detectors.state.decay import left
+from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
 
 _ICMP, _TCP = 1, 6
@@ -110,7 +110,7 @@ def _fold(  # type: ignore[no-untyped-def]
             continue
         elapsed = time[i] - last[e]
         if elapsed > 10_000:
-            kept = left(elapsed, half_life)
+            kept = remaining(elapsed, half_life)
             flows[e] *= kept
             packets[e] *= kept
             port_votes[e] *= kept

@@ -25,7 +25,7 @@ import numpy as np
 from numba import njit
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
-from dijkwacht_detectors.state.decay import left
+from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
 from dijkwacht_detectors.state.novelty import is_new
 
@@ -103,7 +103,7 @@ def _fold(  # type: ignore[no-untyped-def]
             continue
         if not _is_public(orig_h[i, 0], orig_h[i, 1]) or not _is_public(resp_h[i, 0], resp_h[i, 1]):
             continue
-        kept = left(time[i] - last[e], half_life)
+        kept = remaining(time[i] - last[e], half_life)
         last[e] = time[i]
         senders[e] *= kept
         attempts[e] = attempts[e] * kept + 1.0

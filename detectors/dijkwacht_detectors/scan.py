@@ -27,7 +27,7 @@ import numpy as np
 from numba import njit
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
-from dijkwacht_detectors.state.decay import left
+from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
 from dijkwacht_detectors.state.novelty import is_new
 
@@ -209,7 +209,7 @@ def _fold(  # type: ignore[no-untyped-def]
             continue
         elapsed = time[i] - last[e]
         if elapsed > 1_000_000:
-            kept = left(elapsed, half_life)
+            kept = remaining(elapsed, half_life)
             failed[e] *= kept
             answered[e] *= kept
             for k in range(16):

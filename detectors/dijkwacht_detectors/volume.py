@@ -25,7 +25,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
-from dijkwacht_detectors.state.decay import left
+from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
 from dijkwacht_detectors.state.forest import Forest, flatten
 
@@ -142,10 +142,10 @@ def _features(  # type: ignore[no-untyped-def]
             short[e] = long[e] = begun[e] = 0.0
         elapsed = time[i] - last[e]
         if elapsed > 1_000_000:
-            quickly = left(elapsed, short_life)
+            quickly = remaining(elapsed, short_life)
             short[e] *= quickly
             begun[e] *= quickly
-            long[e] *= left(elapsed, long_life)
+            long[e] *= remaining(elapsed, long_life)
             last[e] = time[i]
         # a day's sum, as what ten minutes of it would hold
         habit = long[e] * (short_life / long_life)

@@ -1,4 +1,4 @@
-"""Forgetting: what happened counts for half after each half-life."""
+"""Exponential decay: what happened counts for half after each half-life."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from numba import njit
 
 
 @njit(cache=True, nogil=True, inline="always")
-def left(elapsed, half_life):  # type: ignore[no-untyped-def]
-    """Share in 0–1 of what is left after ``elapsed`` of the same unit as ``half_life``."""
+def remaining(elapsed, half_life):  # type: ignore[no-untyped-def]
+    """Share in 0–1 that remains after ``elapsed`` of the same unit as ``half_life``."""
     if elapsed <= 0:
         return 1.0
     return math.exp(-0.6931471805599453 * elapsed / half_life)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dijkwacht_detectors.state.entities import mix
 
-DATA_DOMAINS: Final = (
+DATA_BEARING_DOMAINS: Final = (
     # content networks
     "akadns.net", "akamai.net", "akamaiedge.net", "akamaihd.net", "akamaized.net", "azureedge.net",
     "azurefd.net", "b-cdn.net", "cdn77.org", "cdninstagram.com", "cloudflare.net", "cloudfront.net",
@@ -45,6 +45,6 @@ def hash_name(blob, begin, end):  # type: ignore[no-untyped-def]
 
 
 def known_hashes() -> NDArray[np.uint64]:
-    """`hash_name` of all `DATA_DOMAINS`, rising, uint64[n]."""
-    names = [np.frombuffer(name.encode(), np.uint8) for name in DATA_DOMAINS]
+    """`hash_name` of all `DATA_BEARING_DOMAINS`, rising, uint64[n]."""
+    names = [np.frombuffer(name.encode(), np.uint8) for name in DATA_BEARING_DOMAINS]
     return np.sort(np.array([hash_name(name, 0, len(name)) for name in names], np.uint64))
