@@ -1,4 +1,4 @@
-"""Find detectors: every module of this package, and every file of a folder. No registration."""
+"""Find detectors: every module beside the contract, and every file of a folder. No registration."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import pkgutil
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import cast
+from typing import Final, cast
 
 from dijkwacht_detectors.api import AnyDetector, Detector
 from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.tables import TABLE
 
-_NOT_DETECTORS = {"api", "checks", "discover", "entities"}
+_CONTRACT: Final = {"api", "checks", "discover"}
+"""Not even imported to be looked at: `checks` brings doctest and unittest.mock, which no collector needs."""
 
 
 def shipped_detectors() -> list[AnyDetector]:
@@ -24,7 +25,7 @@ def shipped_detectors() -> list[AnyDetector]:
     modules = [
         importlib.import_module(f"{package.__name__}.{found.name}")
         for found in pkgutil.iter_modules(package.__path__)
-        if found.name not in _NOT_DETECTORS and not found.ispkg
+        if not found.ispkg and found.name not in _CONTRACT
     ]
     return sorted((d for m in modules for d in _in_module(m)), key=lambda d: d.name)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pkgutil import iter_modules
+
 import numpy as np
 import pytest
 
+import dijkwacht_detectors
 from dijkwacht_collector.policy.calibration import load_calibration
 from dijkwacht_collector.policy.policy import DetectorPolicy, in_shadow
 from dijkwacht_detectors.api import RowDetector
@@ -43,6 +46,11 @@ def test_its_calibration_was_learned(detector):
     policy = DetectorPolicy(table, detector.share)
     policy.make_room(1, 1)
     assert np.isfinite(policy.threshold[0])
+
+
+def test_what_is_not_a_detector_is_the_contract_or_has_a_room():
+    beside = {module.name for module in iter_modules(dijkwacht_detectors.__path__)}
+    assert beside == {*NAMES, "api", "checks", "discover", "knowledge", "state"}
 
 
 class Broken(Scan):
