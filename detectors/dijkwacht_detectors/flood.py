@@ -20,10 +20,10 @@ import math
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-import numpy as np
 from numba import njit
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
+from dijkwacht_detectors.knowledge.addresses import is_multicast
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
 
@@ -86,13 +86,6 @@ class Flood(RowDetector):
         )
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _is_group(high, low):  # type: ignore[no-untyped-def]
-    if high == np.uint64(0) and (low >> np.uint64(32)) == np.uint64(0xFFFF):
-        return (low & np.uint64(0xFFFFFFFF)) >= np.uint64(0xE0000000)
-    return (high >> np.uint64(56)) == np.uint64(0xFF)
-
-
 @njit(cache=True, nogil=True)
 def _fold(  # type: ignore[no-untyped-def]
     time, slot, fresh, part, start, orig_h, resp_h, resp_p, proto, conn, orig_pkts, resp_pkts,
@@ -106,7 +99,7 @@ def _fold(  # type: ignore[no-untyped-def]
             flows[e] = packets[e] = port_votes[e] = source_votes[e] = 0.0
             port[e] = -1
             source[e] = 0
-        if _is_group(resp_h[i, 0], resp_h[i, 1]):
+        if is_multicast(resp_h[i, 0], resp_h[i, 1]):
             continue
         elapsed = time[i] - last[e]
         if elapsed > 10_000:

@@ -25,6 +25,7 @@ import numpy as np
 from numba import njit
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
+from dijkwacht_detectors.knowledge.addresses import is_v4
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
 from dijkwacht_detectors.state.novelty import is_new
@@ -81,9 +82,9 @@ class ForgedFlood(RowDetector):
 
 @njit(cache=True, nogil=True, inline="always")
 def _is_public(high, low):  # type: ignore[no-untyped-def]
-    if high == np.uint64(0) and (low >> np.uint64(32)) == np.uint64(0xFFFF):
-        v4 = low & np.uint64(0xFFFFFFFF)
-        return np.uint64(0x01000000) <= v4
+    """Any IPv4 address but those of 0.0.0.0/8; in IPv6, global unicast."""
+    if is_v4(high, low):
+        return np.uint64(0x01000000) <= (low & np.uint64(0xFFFFFFFF))
     return (high >> np.uint64(61)) == np.uint64(1)
 
 

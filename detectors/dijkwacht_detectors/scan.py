@@ -27,6 +27,7 @@ import numpy as np
 from numba import njit
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
+from dijkwacht_detectors.knowledge.addresses import is_no_host
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
 from dijkwacht_detectors.state.novelty import is_new
@@ -35,7 +36,6 @@ _TCP, _UDP, _ICMP, _ICMP6 = 6, 17, 1, 58
 _SYN, _RST = 2, 4
 _END = 2
 _S0, _REJ, _RSTOS0, _SH = 1, 4, 9, 11
-_V4 = 0xFFFF << 32  # the low half of a mapped IPv4 address, above its 32 bits
 
 
 class Scan(RowDetector):
@@ -158,15 +158,6 @@ def _knock(  # type: ignore[no-untyped-def]  # noqa: PLR0911  # one line a rule
     return 0.0 if resp_pkts else 1.0  # protocol scans
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _is_group(high, low):  # type: ignore[no-untyped-def]
-    """Multicast, broadcast or no address: nobody's door."""
-    if high == np.uint64(0) and (low >> np.uint64(32)) == np.uint64(0xFFFF):
-        v4 = low & np.uint64(0xFFFFFFFF)
-        return v4 >= np.uint64(0xE0000000) or v4 == 0 or (v4 & np.uint64(0xFF)) == np.uint64(0xFF)
-    return (high >> np.uint64(56)) == np.uint64(0xFF) or (high == 0 and low == 0)
-
-
 @njit(cache=True, nogil=True)
 def _fold(  # type: ignore[no-untyped-def]
     time, slot, fresh, part, part_state, resp_h, orig_p, resp_p, proto, conn,
@@ -191,7 +182,7 @@ def _fold(  # type: ignore[no-untyped-def]
                 answered[e] += 1.0
             continue
         high, low = resp_h[i, 0], resp_h[i, 1]
-        if _is_group(high, low):
+        if is_no_host(high, low):
             continue
         outcome = _knock(
             local_resp[i], proto[i], part_state[i], conn[i], orig_p[i], resp_p[i], resp_flags[i],

@@ -1,0 +1,29 @@
+"""Kinds of addresses, as kernels see them: two uint64, IPv4 mapped (``::ffff:0:0/96``)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True, nogil=True, inline="always")
+def is_v4(high, low):  # type: ignore[no-untyped-def]
+    """An IPv4 address, which is then the low 32 bits of ``low``."""
+    return high == np.uint64(0) and (low >> np.uint64(32)) == np.uint64(0xFFFF)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def is_multicast(high, low):  # type: ignore[no-untyped-def]
+    """Multicast, in IPv4 with all above it: reserved addresses and 255.255.255.255."""
+    if is_v4(high, low):
+        return (low & np.uint64(0xFFFFFFFF)) >= np.uint64(0xE0000000)
+    return (high >> np.uint64(56)) == np.uint64(0xFF)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def is_no_host(high, low):  # type: ignore[no-untyped-def]
+    """No single host's: multicast, a subnet's broadcast as far as .255 shows it, or unspecified."""
+    if is_v4(high, low):
+        v4 = low & np.uint64(0xFFFFFFFF)
+        return v4 >= np.uint64(0xE0000000) or v4 == 0 or (v4 & np.uint64(0xFF)) == np.uint64(0xFF)
+    return (high >> np.uint64(56)) == np.uint64(0xFF) or (high == 0 and low == 0)
