@@ -21,10 +21,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
 from dijkwacht_detectors.knowledge.addresses import is_no_host
@@ -68,13 +69,8 @@ class Scan(RowDetector):
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each new target that failed."""
-        _fold(
-            rows.time, rows.slot, rows.fresh, rows["part"], rows["state"], rows["resp_h"],
-            rows["orig_p"], rows["resp_p"], rows["proto"], rows["conn_state"],
-            rows["resp_flags"], rows["orig_bytes"], rows["resp_pkts"], rows["resp_bytes"],
-            rows["local_resp"], state["last"], state["failed"], state["answered"], state["hosts"],
-            state["ports"], state["seen"], state["held"], self.half_life_s * 1e6, scores, facts,
-        )  # fmt: skip
+        columns = _Rows(rows.time, rows.slot, rows.fresh, **rows.columns)
+        _fold(columns, _State(**state), self.half_life_s * 1e6, scores, facts)
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say whether doors of one machine were tried, or doors of many machines."""
@@ -113,112 +109,140 @@ def _is_peer(port):  # type: ignore[no-untyped-def]
     ) or 6881 <= port <= 6999  # fmt: skip
 
 
+class _Rows(NamedTuple):
+    time: NDArray[np.int64]
+    slot: NDArray[np.int32]
+    fresh: NDArray[np.bool_]
+    part: NDArray[np.int64]
+    state: NDArray[np.int64]
+    resp_h: NDArray[np.uint64]
+    orig_p: NDArray[np.int64]
+    resp_p: NDArray[np.int64]
+    proto: NDArray[np.int64]
+    conn_state: NDArray[np.int64]
+    resp_flags: NDArray[np.int64]
+    orig_bytes: NDArray[np.int64]
+    resp_pkts: NDArray[np.int64]
+    resp_bytes: NDArray[np.int64]
+    local_resp: NDArray[np.int64]
+
+
+class _State(NamedTuple):
+    last: NDArray[np.int64]
+    failed: NDArray[np.float32]
+    answered: NDArray[np.float32]
+    hosts: NDArray[np.float32]
+    ports: NDArray[np.float32]
+    seen: NDArray[np.uint64]
+    held: NDArray[np.int32]
+
+
 @njit(cache=True, nogil=True, inline="always")
-def _knock(  # type: ignore[no-untyped-def]  # noqa: PLR0911  # one line a rule
-    local_resp,
-    proto,
-    part_state,
-    conn,
-    orig_p,
-    resp_p,
-    resp_flags,
-    orig_bytes,
-    resp_pkts,
-    resp_bytes,
+def _tcp_failure(  # type: ignore[no-untyped-def]
+    conn, resp_p, resp_flags, resp_pkts, empty, ended, local_resp
 ):
     """How much a first contact failed: 1 fully, 0 not, below 0 it is no contact at all."""
-    empty = orig_bytes == 0 and resp_bytes == 0
-    if proto == _TCP:
-        if conn in (_S0, _REJ, _RSTOS0, _SH):
-            return 1.0 if local_resp or not _is_peer(resp_p) else 0.25
-        if conn == 0:  # its beginning was not seen, or it never had one: FIN, NULL and ACK scans
-            if not empty:
-                return -1.0
-            if resp_pkts == 0 or resp_flags & _RST:
-                return 1.0 if part_state == _END else 0.5
-            return -1.0
-        return 0.5 if empty and part_state == _END else 0.0
-    if proto == _UDP:
-        if resp_pkts or resp_bytes:
-            return 0.0
-        if orig_p < 1024 <= resp_p:
-            return -1.0  # an answer whose question was not seen
-        if 33434 <= resp_p <= 33600:
-            return 0.1  # traceroute's ports
-        # games, calls and peer-to-peer try servers outside that way and expect silence
-        if local_resp:
-            return 1.0
-        return 0.05 if _is_peer(resp_p) else 0.25
-    if proto in (_ICMP, _ICMP6):
-        if orig_p != 128 if proto == _ICMP6 else orig_p not in (8, 13, 17):
-            return -1.0
-        # few programs ping, fewer ping their neighbours: an answer tells the pinger enough
-        weight = 2.0 if local_resp else 1.0
-        return 0.75 * weight if resp_pkts else weight
-    return 0.0 if resp_pkts else 1.0  # protocol scans
+    if conn in (_S0, _REJ, _RSTOS0, _SH):
+        return 1.0 if local_resp or not _is_peer(resp_p) else 0.25
+    if conn == 0:  # its beginning was not seen, or it never had one: FIN, NULL and ACK scans
+        if empty and (resp_pkts == 0 or resp_flags & _RST):
+            return 1.0 if ended else 0.5
+        return -1.0
+    return 0.5 if empty and ended else 0.0
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _udp_failure(orig_p, resp_p, answered, local_resp):  # type: ignore[no-untyped-def]
+    """As `_tcp_failure`."""
+    if answered:
+        return 0.0
+    if orig_p < 1024 <= resp_p:
+        return -1.0  # an answer whose question was not seen
+    if 33434 <= resp_p <= 33600:
+        return 0.1  # traceroute's ports
+    # games, calls and peer-to-peer try servers outside that way and expect silence
+    if local_resp:
+        return 1.0
+    return 0.05 if _is_peer(resp_p) else 0.25
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _icmp_failure(proto, message, answered, local_resp):  # type: ignore[no-untyped-def]
+    """As `_tcp_failure`; ``message`` is the ICMP type, of which only requests are a contact."""
+    if message != 128 if proto == _ICMP6 else message not in (8, 13, 17):
+        return -1.0
+    # few programs ping, fewer ping their neighbours: an answer tells the pinger enough
+    weight = 2.0 if local_resp else 1.0
+    return 0.75 * weight if answered else weight
 
 
 @njit(cache=True, nogil=True)
-def _fold(  # type: ignore[no-untyped-def]
-    time, slot, fresh, part, part_state, resp_h, orig_p, resp_p, proto, conn,
-    resp_flags, orig_bytes, resp_pkts, resp_bytes, local_resp, last, failed, answered, hosts,
-    ports, seen, held, half_life, scores, facts,
-):  # fmt: skip
+def _fold(rows, state, half_life, scores, facts):  # type: ignore[no-untyped-def]
     one = np.uint64(1)
-    for i in range(len(time)):
-        e = slot[i]
-        if fresh[i]:
-            last[e] = time[i]
-            failed[e] = 0.0
-            answered[e] = 0.0
-            hosts[e] = 0.0
-            ports[e] = 0.0
-            seen[e] = 0
-            held[e] = 0
-        if part[i] > 0:
-            if part[i] == 1 and proto[i] == _TCP and resp_flags[i] & _SYN and conn[i] != _REJ:
-                if failed[e] >= 1.0:  # it was slow to answer, but it did
-                    failed[e] -= 1.0
-                answered[e] += 1.0
+    for i in range(len(rows.time)):
+        e, t, proto = rows.slot[i], rows.time[i], rows.proto[i]
+        if rows.fresh[i]:
+            state.last[e] = t
+            state.failed[e] = 0.0
+            state.answered[e] = 0.0
+            state.hosts[e] = 0.0
+            state.ports[e] = 0.0
+            state.seen[e] = 0
+            state.held[e] = 0
+        if rows.part[i] > 0:
+            synced = proto == _TCP and rows.resp_flags[i] & _SYN
+            if rows.part[i] == 1 and synced and rows.conn_state[i] != _REJ:
+                if state.failed[e] >= 1.0:  # it was slow to answer, but it did
+                    state.failed[e] -= 1.0
+                state.answered[e] += 1.0
             continue
-        high, low = resp_h[i, 0], resp_h[i, 1]
+        high, low = rows.resp_h[i, 0], rows.resp_h[i, 1]
         if is_no_host(high, low):
             continue
-        outcome = _knock(
-            local_resp[i], proto[i], part_state[i], conn[i], orig_p[i], resp_p[i], resp_flags[i],
-            orig_bytes[i], resp_pkts[i], resp_bytes[i],
-        )  # fmt: skip
-        if outcome < 0.0:
+        orig_p, resp_p, local_resp = rows.orig_p[i], rows.resp_p[i], rows.local_resp[i]
+        resp_pkts, resp_bytes = rows.resp_pkts[i], rows.resp_bytes[i]
+        is_icmp = proto in (_ICMP, _ICMP6)
+        if proto == _TCP:
+            failure = _tcp_failure(
+                rows.conn_state[i], resp_p, rows.resp_flags[i], resp_pkts,
+                rows.orig_bytes[i] == 0 and resp_bytes == 0, rows.state[i] == _END, local_resp,
+            )  # fmt: skip
+        elif proto == _UDP:
+            failure = _udp_failure(orig_p, resp_p, resp_pkts or resp_bytes, local_resp)
+        elif is_icmp:
+            failure = _icmp_failure(proto, orig_p, resp_pkts, local_resp)
+        else:
+            failure = 0.0 if resp_pkts else 1.0  # protocol scans
+        if failure < 0.0:
             continue
         host = mix(high, low)
-        is_icmp = proto[i] == _ICMP or proto[i] == _ICMP6
-        door = np.uint64(proto[i]) << np.uint64(16)
+        service = np.uint64(proto) << np.uint64(16)
         if not is_icmp:
-            door |= np.uint64(resp_p[i]) & np.uint64(0xFFFF)
-        key = mix(host, door)
-        if not is_new(seen, held, e, key):
+            service |= np.uint64(resp_p) & np.uint64(0xFFFF)
+        key = mix(host, service)
+        if not is_new(state.seen, state.held, e, key):
             continue
-        elapsed = time[i] - last[e]
+        elapsed = t - state.last[e]
         if elapsed > 1_000_000:
             kept = remaining(elapsed, half_life)
-            failed[e] *= kept
-            answered[e] *= kept
+            state.failed[e] *= kept
+            state.answered[e] *= kept
             for k in range(16):
-                hosts[e, k] *= kept
-                ports[e, k] *= kept
-            last[e] = time[i]
-        if outcome == 0.0:
-            answered[e] += 1.0
+                state.hosts[e, k] *= kept
+                state.ports[e, k] *= kept
+            state.last[e] = t
+        if failure == 0.0:
+            state.answered[e] += 1.0
             continue
-        h, p = (host >> np.uint64(20)) & np.uint64(15), mix(door, one) & np.uint64(15)
-        failed[e] += outcome
-        hosts[e, h] += outcome
-        ports[e, p] += outcome
-        f = failed[e]
-        host_share, port_share = min(1.0, hosts[e, h] / f), min(1.0, ports[e, p] / f)
+        h, p = (host >> np.uint64(20)) & np.uint64(15), mix(service, one) & np.uint64(15)
+        state.failed[e] += failure
+        state.hosts[e, h] += failure
+        state.ports[e, p] += failure
+        f = state.failed[e]
+        host_share, port_share = min(1.0, state.hosts[e, h] / f), min(1.0, state.ports[e, p] / f)
         order = 1.0
-        if not local_resp[i]:
+        if not local_resp:
             order = min(1.0, max(0.05, 2.0 * max(host_share, port_share) - 0.4))
-        failed_share = f / (f + 0.5 * answered[e])
+        failed_share = f / (f + 0.5 * state.answered[e])
         scores[i] = math.log2(1.0 + f * failed_share * order)
         facts[i, 0], facts[i, 1], facts[i, 2], facts[i, 3] = f, failed_share, host_share, port_share
