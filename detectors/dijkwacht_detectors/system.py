@@ -19,10 +19,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal, NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
 
@@ -43,7 +44,7 @@ class System(RowDetector):
     subject: ClassVar[Literal["src", "dst", "mac", "agent"]] = "agent"
     entities_per_site = 512
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
-        "count": ("i4", ()),
+        "observed": ("i4", ()),
         "level": ("f8", ()),
         "spread": ("f8", ()),
         "sum": ("f8", ()),
@@ -60,11 +61,9 @@ class System(RowDetector):
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each sample after the warm-up."""
         metric = rows["metric"]
-        _fold(
-            rows.slot, rows.fresh, metric.offsets, metric.blob, rows["value"], state["count"],
-            state["level"], state["spread"], state["sum"], self.warm_up, self.memory,
-            self.allowance, scores, facts,
-        )  # fmt: skip
+        columns = _Rows(rows.slot, rows.fresh, metric.offsets, metric.blob, rows["value"])
+        limits = _Limits(self.warm_up, self.memory, self.allowance)
+        _fold(columns, _State(**state), limits, scores, facts)
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Name the metric, its value and its habit."""
@@ -97,37 +96,55 @@ def _is_ratio(offsets, blob, row):  # type: ignore[no-untyped-def]
     )  # fmt: skip
 
 
+class _Rows(NamedTuple):
+    slot: NDArray[np.int32]
+    fresh: NDArray[np.bool_]
+    offsets: NDArray[np.int64]
+    blob: NDArray[np.uint8]
+    value: NDArray[np.float64]
+
+
+class _State(NamedTuple):
+    observed: NDArray[np.int32]
+    level: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    sum: NDArray[np.float64]
+
+
+class _Limits(NamedTuple):
+    warm_up: int
+    memory: int
+    allowance: float
+
+
 @njit(cache=True, nogil=True)
-def _fold(  # type: ignore[no-untyped-def]
-    slot, fresh, offsets, blob, value, count, level, spread, total, warm_up, memory, allowance,
-    scores, facts,
-):  # fmt: skip
-    for i in range(len(slot)):
-        e = slot[i]
-        if fresh[i]:
-            count[e] = 0
-            total[e] = 0.0
-        v = value[i]
+def _fold(rows, state, limits, scores, facts):  # type: ignore[no-untyped-def]
+    for i in range(len(rows.slot)):
+        e = rows.slot[i]
+        if rows.fresh[i]:
+            state.observed[e] = 0
+            state.sum[e] = 0.0
+        v = rows.value[i]
         if not np.isfinite(v):
             continue
-        ratio = _is_ratio(offsets, blob, i)
+        ratio = _is_ratio(rows.offsets, rows.blob, i)
         # amounts spread by factors, ratios by differences
         x = min(max(v, 0.0), 64.0) if ratio else math.log1p(max(v, 0.0))
         least = 0.02 if ratio else 0.3
-        if count[e] == 0:
-            level[e] = x
-            spread[e] = least
-        off = x - level[e]
-        z = off / max(spread[e], least)
-        if count[e] >= warm_up:
-            total[e] = max(0.0, total[e] + min(z, 12.0) - allowance)
-            scores[i] = math.log2(1.0 + total[e])
+        if state.observed[e] == 0:
+            state.level[e] = x
+            state.spread[e] = least
+        off = x - state.level[e]
+        z = off / max(state.spread[e], least)
+        if state.observed[e] >= limits.warm_up:
+            state.sum[e] = max(0.0, state.sum[e] + min(z, 12.0) - limits.allowance)
+            scores[i] = math.log2(1.0 + state.sum[e])
             facts[i, 0] = v
-            facts[i, 1] = level[e] if ratio else math.expm1(level[e])
+            facts[i, 1] = state.level[e] if ratio else math.expm1(state.level[e])
             facts[i, 2] = z
-        count[e] = min(count[e] + 1, memory)
-        rate = 1.0 / count[e]
-        bound = 3.0 * max(spread[e], least)
-        trusted = max(-bound, min(bound, off)) if count[e] > 5 else off
-        level[e] += rate * trusted
-        spread[e] += rate * (1.25 * abs(trusted) - spread[e])
+        state.observed[e] = min(state.observed[e] + 1, limits.memory)
+        rate = 1.0 / state.observed[e]
+        bound = 3.0 * max(state.spread[e], least)
+        trusted = max(-bound, min(bound, off)) if state.observed[e] > 5 else off
+        state.level[e] += rate * trusted
+        state.spread[e] += rate * (1.25 * abs(trusted) - state.spread[e])
