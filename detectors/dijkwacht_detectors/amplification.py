@@ -19,9 +19,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
+import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
 from dijkwacht_detectors.state.decay import remaining
@@ -58,12 +60,8 @@ class Amplification(RowDetector):
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each answer without a question."""
-        _fold(
-            rows.time, rows.slot, rows.fresh, rows["part"], rows["resp_h"], rows["resp_p"],
-            rows["proto"], rows["orig_pkts"], rows["resp_pkts"], rows["orig_bytes"],
-            rows["resp_bytes"], state["last"], state["answers"], state["bytes"], state["source"],
-            state["votes"], self.half_life_s * 1e6, scores, facts,
-        )  # fmt: skip
+        columns = _Rows(rows.time, rows.slot, rows.fresh, **rows.columns)
+        _fold(columns, _State(**state), self.half_life_s * 1e6, scores, facts)
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say how many answers came."""
@@ -80,35 +78,56 @@ class Amplification(RowDetector):
         )
 
 
+class _Rows(NamedTuple):
+    time: NDArray[np.int64]
+    slot: NDArray[np.int32]
+    fresh: NDArray[np.bool_]
+    part: NDArray[np.int64]
+    resp_h: NDArray[np.uint64]
+    resp_p: NDArray[np.int64]
+    proto: NDArray[np.int64]
+    orig_pkts: NDArray[np.int64]
+    resp_pkts: NDArray[np.int64]
+    orig_bytes: NDArray[np.int64]
+    resp_bytes: NDArray[np.int64]
+
+
+class _State(NamedTuple):
+    last: NDArray[np.int64]
+    answers: NDArray[np.float32]
+    bytes: NDArray[np.float32]
+    source: NDArray[np.uint64]
+    votes: NDArray[np.float32]
+
+
 @njit(cache=True, nogil=True)
-def _fold(  # type: ignore[no-untyped-def]
-    time, slot, fresh, part, resp_h, resp_p, proto, orig_pkts, resp_pkts, orig_bytes, resp_bytes,
-    last, answers, size, source, votes, half_life, scores, facts,
-):  # fmt: skip
-    for i in range(len(time)):
-        e = slot[i]
-        if fresh[i]:
-            last[e] = time[i]
-            answers[e] = size[e] = votes[e] = 0.0
-            source[e] = 0
-        asked = orig_pkts[i] > 0 or orig_bytes[i] > 0
-        if proto[i] != _UDP or part[i] != 0 or asked or resp_pkts[i] <= 0 or resp_p[i] > 49151:
+def _fold(rows, state, half_life, scores, facts):  # type: ignore[no-untyped-def]
+    for i in range(len(rows.time)):
+        e, t = rows.slot[i], rows.time[i]
+        if rows.fresh[i]:
+            state.last[e] = t
+            state.answers[e] = state.bytes[e] = state.votes[e] = 0.0
+            state.source[e] = 0
+        if rows.proto[i] != _UDP or rows.part[i] != 0 or rows.resp_p[i] > 49151:
             continue
-        kept = remaining(time[i] - last[e], half_life)
-        last[e] = time[i]
-        many = min(resp_pkts[i], 1_000_000)
-        answers[e] = answers[e] * kept + many
-        size[e] = size[e] * kept + min(max(resp_bytes[i], 0), 1_000_000_000)
-        votes[e] *= kept
-        who = mix(resp_h[i, 0], resp_h[i, 1])
-        if source[e] == who:
-            votes[e] += many
-        elif votes[e] < many:
-            source[e] = who
-            votes[e] = many
+        asked = rows.orig_pkts[i] > 0 or rows.orig_bytes[i] > 0
+        if asked or rows.resp_pkts[i] <= 0:
+            continue
+        kept = remaining(t - state.last[e], half_life)
+        state.last[e] = t
+        many = min(rows.resp_pkts[i], 1_000_000)
+        state.answers[e] = state.answers[e] * kept + many
+        state.bytes[e] = state.bytes[e] * kept + min(max(rows.resp_bytes[i], 0), 1_000_000_000)
+        state.votes[e] *= kept
+        who = mix(rows.resp_h[i, 0], rows.resp_h[i, 1])
+        if state.source[e] == who:
+            state.votes[e] += many
+        elif state.votes[e] < many:
+            state.source[e] = who
+            state.votes[e] = many
         else:
-            votes[e] -= many
+            state.votes[e] -= many
         # one server that answers much is a capture that began too late
-        spread = max(0.0, answers[e] - votes[e])
-        scores[i] = math.log2(1.0 + spread + 0.1 * votes[e])
-        facts[i, 0], facts[i, 1], facts[i, 2] = answers[e], size[e], votes[e]
+        spread = max(0.0, state.answers[e] - state.votes[e])
+        scores[i] = math.log2(1.0 + spread + 0.1 * state.votes[e])
+        facts[i, 0], facts[i, 1], facts[i, 2] = state.answers[e], state.bytes[e], state.votes[e]

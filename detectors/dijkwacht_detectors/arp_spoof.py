@@ -3,8 +3,8 @@
 Looks at who claims which address on the local network, and whether anyone asked. An address that
 changes hands to and fro within seconds has two claimants; answers without a question, again and
 again, rewrite the memory of others; a machine that does so for several addresses wants to be
-several machines. The score is log₂ of that. Of two claimants only the impostor is scored: the one whose
-answers nobody asked for, and where neither sends any, the one who came later.
+several machines. The score is log₂ of that. Of two claimants only the impostor is scored:
+the one that sends unsolicited replies, and where neither does, the one that came later.
 
 Limits: failover clusters move an address once and announce it; a re-lease of an address comes
 hours later; probes from 0.0.0.0 claim nothing: all of these weigh little. Requests that the sensor
@@ -21,10 +21,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
 from dijkwacht_detectors.state.decay import remaining
@@ -32,7 +33,7 @@ from dijkwacht_detectors.state.entities import mix
 
 _PLACES = 256  # addresses remembered a site: a whole /24
 _PROBES = 8
-_SETTLED = 0.25  # a dispute that has decayed to less is over: who claims the address now, holds it
+_SETTLED = 0.25  # a dispute that has decayed to less is over: the last claimant holds the address
 
 
 class ArpSpoof(RowDetector):
@@ -70,12 +71,9 @@ class ArpSpoof(RowDetector):
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each claim."""
-        _fold(
-            rows.time, rows.slot, rows.fresh, rows["op"], rows["sender_mac"], rows["sender_h"],
-            rows["target_h"], state["address"], state["mac"], state["claimed"], state["asked"], state["asker"],
-            state["flips"], state["unasked"], state["holder"], state["pusher"], self.half_life_s * 1e6, self.quick_s * 1e6,
-            self.answer_s * 1e6, scores, facts,
-        )  # fmt: skip
+        columns = _Rows(rows.time, rows.slot, rows.fresh, **rows.columns)
+        limits = _Limits(self.half_life_s * 1e6, self.quick_s * 1e6, self.answer_s * 1e6)
+        _fold(columns, _State(**state), limits, scores, facts)
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:  # noqa: ARG002  # no number helps here
         """Say whose place is being taken."""
@@ -106,75 +104,103 @@ def _place(address, claimed, asked, key):  # type: ignore[no-untyped-def]
     return oldest, False
 
 
+class _Rows(NamedTuple):
+    time: NDArray[np.int64]
+    slot: NDArray[np.int32]
+    fresh: NDArray[np.bool_]
+    op: NDArray[np.int64]
+    sender_mac: NDArray[np.int64]
+    sender_h: NDArray[np.uint64]
+    target_h: NDArray[np.uint64]
+
+
+class _State(NamedTuple):
+    address: NDArray[np.uint64]
+    mac: NDArray[np.int64]
+    claimed: NDArray[np.int64]
+    asked: NDArray[np.int64]
+    asker: NDArray[np.int64]
+    flips: NDArray[np.float32]
+    unasked: NDArray[np.float32]
+    holder: NDArray[np.int64]
+    pusher: NDArray[np.int64]
+
+
+class _Limits(NamedTuple):
+    half_life: float
+    quick: float
+    answer: float
+
+
 @njit(cache=True, nogil=True)
-def _fold(  # type: ignore[no-untyped-def]
-    time, slot, fresh, op, sender_mac, sender_h, target_h, address, mac, claimed, asked, asker, flips,
-    unasked, holder, pusher, half_life, quick, answer, scores, facts,
-):  # fmt: skip
+def _fold(rows, state, limits, scores, facts):  # type: ignore[no-untyped-def]
     never = np.int64(-(1 << 62))
-    for i in range(len(time)):
-        e, t = slot[i], time[i]
-        if fresh[i]:
-            address[e] = 0
-        if op[i] == 1 and target_h[i, 1] != sender_h[i, 1]:
-            key = mix(target_h[i, 0], target_h[i, 1]) | np.uint64(1)
-            at, known = _place(address[e], claimed[e], asked[e], key)
+    for i in range(len(rows.time)):
+        e, t = rows.slot[i], rows.time[i]
+        if rows.fresh[i]:
+            state.address[e] = 0
+        if rows.op[i] == 1 and rows.target_h[i, 1] != rows.sender_h[i, 1]:
+            key = mix(rows.target_h[i, 0], rows.target_h[i, 1]) | np.uint64(1)
+            at, known = _place(state.address[e], state.claimed[e], state.asked[e], key)
             if not known:
-                address[e, at] = key
-                mac[e, at] = asker[e, at] = pusher[e, at] = 0
-                claimed[e, at] = never
-                flips[e, at] = unasked[e, at] = 0.0
-            asked[e, at] = t
-            asker[e, at] = sender_mac[i]
-        if sender_mac[i] == 0 or (sender_h[i, 1] & np.uint64(0xFFFFFFFF)) == 0:
+                state.address[e, at] = key
+                state.mac[e, at] = state.asker[e, at] = state.pusher[e, at] = 0
+                state.claimed[e, at] = never
+                state.flips[e, at] = state.unasked[e, at] = 0.0
+            state.asked[e, at] = t
+            state.asker[e, at] = rows.sender_mac[i]
+        if rows.sender_mac[i] == 0 or (rows.sender_h[i, 1] & np.uint64(0xFFFFFFFF)) == 0:
             continue
-        key = mix(sender_h[i, 0], sender_h[i, 1]) | np.uint64(1)
-        at, known = _place(address[e], claimed[e], asked[e], key)
+        key = mix(rows.sender_h[i, 0], rows.sender_h[i, 1]) | np.uint64(1)
+        at, known = _place(state.address[e], state.claimed[e], state.asked[e], key)
         if not known:
-            address[e, at] = key
-            mac[e, at] = asker[e, at] = pusher[e, at] = 0
-            claimed[e, at] = asked[e, at] = never
-            flips[e, at] = unasked[e, at] = 0.0
-        who = sender_mac[i]
-        if claimed[e, at] == never:
-            holder[e, at] = who
+            state.address[e, at] = key
+            state.mac[e, at] = state.asker[e, at] = state.pusher[e, at] = 0
+            state.claimed[e, at] = state.asked[e, at] = never
+            state.flips[e, at] = state.unasked[e, at] = 0.0
+        who = rows.sender_mac[i]
+        if state.claimed[e, at] == never:
+            state.holder[e, at] = who
         else:
-            silent = t - claimed[e, at]
-            kept = remaining(silent, half_life)
-            flips[e, at] *= kept
-            unasked[e, at] *= kept
-            if flips[e, at] < _SETTLED:
-                holder[e, at] = mac[e, at]
-            if mac[e, at] != who:
-                flips[e, at] += remaining(silent, quick)
-        if op[i] == 2 and (asked[e, at] == never or t - asked[e, at] > answer):
-            if target_h[i, 1] == sender_h[i, 1]:
+            silent = t - state.claimed[e, at]
+            kept = remaining(silent, limits.half_life)
+            state.flips[e, at] *= kept
+            state.unasked[e, at] *= kept
+            if state.flips[e, at] < _SETTLED:
+                state.holder[e, at] = state.mac[e, at]
+            if state.mac[e, at] != who:
+                state.flips[e, at] += remaining(silent, limits.quick)
+        asked = state.asked[e, at]
+        if rows.op[i] == 2 and (asked == never or t - asked > limits.answer):
+            if rows.target_h[i, 1] == rows.sender_h[i, 1]:
                 push = 0.3  # to all, as after a change of cable
             else:  # to one machine, whose memory it rewrites
                 push = 1.0
-                other = mix(target_h[i, 0], target_h[i, 1]) | np.uint64(1)
-                to, met = _place(address[e], claimed[e], asked[e], other)
-                if met and asker[e, to] == who and t - asked[e, to] < quick:
+                other = mix(rows.target_h[i, 0], rows.target_h[i, 1]) | np.uint64(1)
+                to, met = _place(state.address[e], state.claimed[e], state.asked[e], other)
+                if met and state.asker[e, to] == who and t - state.asked[e, to] < limits.quick:
                     push += 2.0  # it looked its victim up first
-            if pusher[e, at] == who:
-                unasked[e, at] += push
-            elif push >= unasked[e, at]:
-                pusher[e, at] = who
-                unasked[e, at] = push
-        mac[e, at] = who
-        claimed[e, at] = t
+            if state.pusher[e, at] == who:
+                state.unasked[e, at] += push
+            elif push >= state.unasked[e, at]:
+                state.pusher[e, at] = who
+                state.unasked[e, at] = push
+        state.mac[e, at] = who
+        state.claimed[e, at] = t
         others, strongest = 0, 0.0
         for k in range(_PLACES):
-            if address[e, k] and mac[e, k] == who and claimed[e, k] > t - half_life * 5:
+            if state.address[e, k] == 0 or state.mac[e, k] != who:
+                continue
+            claimed = state.claimed[e, k]
+            if claimed > t - limits.half_life * 5:
                 others += 1
-                if k != at and pusher[e, k] == who:
-                    strongest = max(
-                        strongest, unasked[e, k] * remaining(t - claimed[e, k], half_life)
-                    )
-        own = unasked[e, at] if pusher[e, at] == who else 0.0
+                if k != at and state.pusher[e, k] == who:
+                    kept = remaining(t - claimed, limits.half_life)
+                    strongest = max(strongest, state.unasked[e, k] * kept)
+        own = state.unasked[e, at] if state.pusher[e, at] == who else 0.0
         pushed = max(own, strongest) * (2.0 * min(others, 5) - 1.0)
-        impostor = own > 0.0 if unasked[e, at] >= 1.0 else who != holder[e, at]
-        weight = pushed + (4.0 * flips[e, at] if impostor else 0.0)
+        impostor = own > 0.0 if state.unasked[e, at] >= 1.0 else who != state.holder[e, at]
+        weight = pushed + (4.0 * state.flips[e, at] if impostor else 0.0)
         if weight > 0.05:
             scores[i] = math.log2(1.0 + weight)
-            facts[i, 0], facts[i, 1], facts[i, 2] = flips[e, at], own, others
+            facts[i, 0], facts[i, 1], facts[i, 2] = state.flips[e, at], own, others

@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
 from dijkwacht_detectors.state.decay import remaining
@@ -53,11 +54,8 @@ class ArpSweep(RowDetector):
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each address that is asked for the first time."""
-        _fold(
-            rows.time, rows.slot, rows.fresh, rows["op"], rows["sender_h"], rows["target_h"],
-            state["last"], state["asked"], state["seen"], state["held"],
-            self.half_life_s * 1e6, scores, facts,
-        )  # fmt: skip
+        columns = _Rows(rows.time, rows.slot, rows.fresh, **rows.columns)
+        _fold(columns, _State(**state), self.half_life_s * 1e6, scores, facts)
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say how many addresses were tried."""
@@ -74,23 +72,37 @@ class ArpSweep(RowDetector):
         )
 
 
+class _Rows(NamedTuple):
+    time: NDArray[np.int64]
+    slot: NDArray[np.int32]
+    fresh: NDArray[np.bool_]
+    op: NDArray[np.int64]
+    sender_h: NDArray[np.uint64]
+    target_h: NDArray[np.uint64]
+
+
+class _State(NamedTuple):
+    last: NDArray[np.int64]
+    asked: NDArray[np.float32]
+    seen: NDArray[np.uint64]
+    held: NDArray[np.int32]
+
+
 @njit(cache=True, nogil=True)
-def _fold(  # type: ignore[no-untyped-def]
-    time, slot, fresh, op, sender_h, target_h, last, asked, seen, held, half_life, scores, facts
-):
-    for i in range(len(time)):
-        e = slot[i]
-        if fresh[i]:
-            last[e] = time[i]
-            asked[e] = 0.0
-            seen[e] = 0
-            held[e] = 0
-        sender, target = sender_h[i, 1], target_h[i, 1]
-        if op[i] != 1 or sender == target or (sender & np.uint64(0xFFFFFFFF)) == 0:
+def _fold(rows, state, half_life, scores, facts):  # type: ignore[no-untyped-def]
+    for i in range(len(rows.time)):
+        e, t = rows.slot[i], rows.time[i]
+        if rows.fresh[i]:
+            state.last[e] = t
+            state.asked[e] = 0.0
+            state.seen[e] = 0
+            state.held[e] = 0
+        sender, target = rows.sender_h[i, 1], rows.target_h[i, 1]
+        if rows.op[i] != 1 or sender == target or (sender & np.uint64(0xFFFFFFFF)) == 0:
             continue
-        if not is_new(seen, held, e, mix(target_h[i, 0], target)):
+        if not is_new(state.seen, state.held, e, mix(rows.target_h[i, 0], target)):
             continue
-        asked[e] = asked[e] * remaining(time[i] - last[e], half_life) + 1.0
-        last[e] = time[i]
-        scores[i] = math.log2(1.0 + asked[e])
-        facts[i, 0] = asked[e]
+        state.asked[e] = state.asked[e] * remaining(t - state.last[e], half_life) + 1.0
+        state.last[e] = t
+        scores[i] = math.log2(1.0 + state.asked[e])
+        facts[i, 0] = state.asked[e]

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -71,12 +71,8 @@ class Beacon(WindowDetector):
     def _walk(self, window: Rows, slot: NDArray[np.int32], state: State) -> tuple[Scores, Scores]:
         scores = np.full(len(window), np.nan)
         facts = np.full((len(window), len(self.facts)), np.nan)
-        _walk(
-            slot, window.fresh, window["part"], window["state"], window["start"],
-            window["resp_p"], window["proto"], window["orig_bytes"], window["resp_bytes"], window["local_resp"],
-            state["last"], state["calls"], state["gaps"], state["sizes"],
-            self.least_gap_s * 1e6, self.fewest, scores, facts,
-        )  # fmt: skip
+        columns = _Rows(slot, window.fresh, **window.columns)
+        _walk(columns, _State(**state), self.least_gap_s * 1e6, self.fewest, scores, facts)
         return scores, facts
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
@@ -115,50 +111,68 @@ def _weight(port, proto, inside, median):  # type: ignore[no-untyped-def]
     return 1.0
 
 
+class _Rows(NamedTuple):
+    slot: NDArray[np.int32]
+    fresh: NDArray[np.bool_]
+    part: NDArray[np.int64]
+    state: NDArray[np.int64]
+    start: NDArray[np.int64]
+    resp_p: NDArray[np.int64]
+    proto: NDArray[np.int64]
+    orig_bytes: NDArray[np.int64]
+    resp_bytes: NDArray[np.int64]
+    local_resp: NDArray[np.int64]
+
+
+class _State(NamedTuple):
+    last: NDArray[np.int64]
+    calls: NDArray[np.int32]
+    gaps: NDArray[np.float32]
+    sizes: NDArray[np.float32]
+
+
 @njit(cache=True, nogil=True)
-def _walk(  # type: ignore[no-untyped-def]
-    slot, fresh, part, part_state, start, resp_p, proto, orig_bytes, resp_bytes, local_resp, last, calls,
-    gaps, sizes, least_gap, fewest, scores, facts,
-):  # fmt: skip
-    for i in range(len(slot)):
-        e = slot[i]
-        if fresh[i]:
-            last[e] = 0
-            calls[e] = 0
-            gaps[e] = 0.0
-            sizes[e] = 0.0
-        if part[i] != 0:
+def _walk(rows, state, least_gap, fewest, scores, facts):  # type: ignore[no-untyped-def]
+    for i in range(len(rows.slot)):
+        e = rows.slot[i]
+        if rows.fresh[i]:
+            state.last[e] = 0
+            state.calls[e] = 0
+            state.gaps[e] = 0.0
+            state.sizes[e] = 0.0
+        if rows.part[i] != 0:
             continue
-        begun = start[i]
-        moved = max(0.0, float(orig_bytes[i]) + float(resp_bytes[i]))
-        if calls[e] == 0:
-            last[e] = begun
-            calls[e] = 1
-            sizes[e, 0] = math.log(1.0 + moved)
+        begun = rows.start[i]
+        moved = max(0.0, float(rows.orig_bytes[i]) + float(rows.resp_bytes[i]))
+        if state.calls[e] == 0:
+            state.last[e] = begun
+            state.calls[e] = 1
+            state.sizes[e, 0] = math.log(1.0 + moved)
             continue
-        gap = float(begun) - float(last[e])
+        gap = float(begun) - float(state.last[e])
         if gap < least_gap:
             continue
-        last[e] = begun
-        gaps[e, (calls[e] - 1) % _KEPT] = gap / 1e6
-        calls[e] = min(calls[e] + 1, 1 << 30)
-        if part_state[i] == _END:
-            off = math.log(1.0 + moved) - sizes[e, 0]
-            sizes[e, 0] += 0.2 * off
-            sizes[e, 1] += 0.2 * (off * off - sizes[e, 1])
-        if calls[e] < fewest:
+        state.last[e] = begun
+        state.gaps[e, (state.calls[e] - 1) % _KEPT] = gap / 1e6
+        state.calls[e] = min(state.calls[e] + 1, 1 << 30)
+        if rows.state[i] == _END:
+            off = math.log(1.0 + moved) - state.sizes[e, 0]
+            state.sizes[e, 0] += 0.2 * off
+            state.sizes[e, 1] += 0.2 * (off * off - state.sizes[e, 1])
+        if state.calls[e] < fewest:
             continue
-        n = min(calls[e] - 1, _KEPT)
-        ordered = np.sort(gaps[e, :n])
+        n = min(state.calls[e] - 1, _KEPT)
+        ordered = np.sort(state.gaps[e, :n])
         median = float(ordered[n // 2])
         away = 0.0
         for k in range(n):
-            away += min(abs(float(gaps[e, k]) - median), 3.0 * median)
+            away += min(abs(float(state.gaps[e, k]) - median), 3.0 * median)
         jitter = away / n / median
         # a constant interval with 50 % of jitter has 0.25 here, calls by chance about 0.9
         regular = max(0.0, math.log(0.6 / max(jitter, 0.02)))
-        alike = 1.0 / (1.0 + sizes[e, 1] / 0.25)
-        series = min(calls[e] - 1, 300)  # from then on, more of the same says no more
-        weight = series * regular * alike * _weight(resp_p[i], proto[i], local_resp[i], median)
+        alike = 1.0 / (1.0 + state.sizes[e, 1] / 0.25)
+        series = min(state.calls[e] - 1, 300)  # from then on, more of the same says no more
+        odd = _weight(rows.resp_p[i], rows.proto[i], rows.local_resp[i], median)
+        weight = series * regular * alike * odd
         scores[i] = math.log2(1.0 + weight)
-        facts[i, 0], facts[i, 1], facts[i, 2], facts[i, 3] = median, jitter, calls[e], alike
+        facts[i, 0], facts[i, 1], facts[i, 2], facts[i, 3] = median, jitter, state.calls[e], alike

@@ -20,9 +20,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
+import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
 from dijkwacht_detectors.state.decay import remaining
@@ -65,12 +67,9 @@ class Bruteforce(RowDetector):
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each connection as it ends."""
-        _fold(
-            rows.time, rows.slot, rows.fresh, rows["part"], rows["state"], rows["start"],
-            rows["resp_p"], rows["proto"], rows["orig_bytes"], rows["resp_bytes"], state["last"], state["calls"], state["ended"],
-            state["carried"], state["sizes"], state["ends"], state["alike"],
-            self.half_life_s * 1e6, self.small_bytes, self.brief_s * 1e6, scores, facts,
-        )  # fmt: skip
+        columns = _Rows(rows.time, rows.slot, rows.fresh, **rows.columns)
+        limits = _Limits(self.half_life_s * 1e6, self.small_bytes, self.brief_s * 1e6)
+        _fold(columns, _State(**state), limits, scores, facts)
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say how often it was tried."""
@@ -104,52 +103,79 @@ def _login(port):  # type: ignore[no-untyped-def]
     return 0.35
 
 
+class _Rows(NamedTuple):
+    time: NDArray[np.int64]
+    slot: NDArray[np.int32]
+    fresh: NDArray[np.bool_]
+    part: NDArray[np.int64]
+    state: NDArray[np.int64]
+    start: NDArray[np.int64]
+    resp_p: NDArray[np.int64]
+    proto: NDArray[np.int64]
+    orig_bytes: NDArray[np.int64]
+    resp_bytes: NDArray[np.int64]
+
+
+class _State(NamedTuple):
+    last: NDArray[np.int64]
+    calls: NDArray[np.float32]
+    ended: NDArray[np.float32]
+    carried: NDArray[np.float32]
+    sizes: NDArray[np.float32]
+    ends: NDArray[np.int32]
+    alike: NDArray[np.float32]
+
+
+class _Limits(NamedTuple):
+    half_life: float
+    small: float
+    brief: float
+
+
 @njit(cache=True, nogil=True)
-def _fold(  # type: ignore[no-untyped-def]
-    time, slot, fresh, part, part_state, start, resp_p, proto, orig_bytes, resp_bytes, last, calls, ended, carried, sizes, ends, alike, half_life, small, brief,
-    scores, facts,
-):  # fmt: skip
-    for i in range(len(time)):
-        if proto[i] != _TCP:
+def _fold(rows, state, limits, scores, facts):  # type: ignore[no-untyped-def]
+    for i in range(len(rows.time)):
+        if rows.proto[i] != _TCP:
             continue
-        e = slot[i]
-        if fresh[i]:
-            last[e] = time[i]
-            calls[e] = ended[e] = carried[e] = 0.0
-            sizes[e] = -1.0
-            ends[e] = 0
-            alike[e] = 0.5
-        elapsed = time[i] - last[e]
+        e, t = rows.slot[i], rows.time[i]
+        if rows.fresh[i]:
+            state.last[e] = t
+            state.calls[e] = state.ended[e] = state.carried[e] = 0.0
+            state.sizes[e] = -1.0
+            state.ends[e] = 0
+            state.alike[e] = 0.5
+        elapsed = t - state.last[e]
         if elapsed > 100_000:
-            kept = remaining(elapsed, half_life)
-            calls[e] *= kept
-            ended[e] *= kept
-            carried[e] *= kept
-            last[e] = time[i]
-        moved = min(max(orig_bytes[i] + resp_bytes[i], 0), 1_000_000_000_000)
-        carried[e] += moved
-        if part[i] == 0:
-            calls[e] += 1.0
-        if part_state[i] != _END or (part[i] == 0 and (orig_bytes[i] <= 0 or resp_bytes[i] <= 0)):
+            kept = remaining(elapsed, limits.half_life)
+            state.calls[e] *= kept
+            state.ended[e] *= kept
+            state.carried[e] *= kept
+            state.last[e] = t
+        sent, received, first = rows.orig_bytes[i], rows.resp_bytes[i], rows.part[i] == 0
+        moved = min(max(sent + received, 0), 1_000_000_000_000)
+        state.carried[e] += moved
+        if first:
+            state.calls[e] += 1.0
+        if rows.state[i] != _END or (first and (sent <= 0 or received <= 0)):
             continue
-        if time[i] - start[i] < brief:
-            ended[e] += 1.0
+        if t - rows.start[i] < limits.brief:
+            state.ended[e] += 1.0
         # was one of the last as large? What is compared is the last part of each
         size = math.log(16.0 + moved)
         near = 0.0
         for k in range(_SIZES):
-            if abs(sizes[e, k] - size) < 0.1:
+            if abs(state.sizes[e, k] - size) < 0.1:
                 near = 1.0
-        sizes[e, ends[e] % _SIZES] = size
-        ends[e] = min(ends[e] + 1, 1 << 30)
-        alike[e] += (near - alike[e]) / min(4.0 + ends[e], 16.0)
-        if ended[e] <= 0.0:
+        state.sizes[e, state.ends[e] % _SIZES] = size
+        state.ends[e] = min(state.ends[e] + 1, 1 << 30)
+        state.alike[e] += (near - state.alike[e]) / min(4.0 + state.ends[e], 16.0)
+        if state.ended[e] <= 0.0:
             continue
-        each = carried[e] / max(calls[e], ended[e])
-        little = 1.0 / (1.0 + (each / small) ** 2)
-        guesses = ended[e] * little * alike[e] * _login(resp_p[i])
+        each = state.carried[e] / max(state.calls[e], state.ended[e])
+        little = 1.0 / (1.0 + (each / limits.small) ** 2)
+        guesses = state.ended[e] * little * state.alike[e] * _login(rows.resp_p[i])
         scores[i] = math.log2(1.0 + guesses)
-        facts[i, 0] = ended[e]
+        facts[i, 0] = state.ended[e]
         facts[i, 1] = each
-        facts[i, 2] = alike[e]
-        facts[i, 3] = ended[e] * 60e6 * 0.693 / half_life
+        facts[i, 2] = state.alike[e]
+        facts[i, 3] = state.ended[e] * 60e6 * 0.693 / limits.half_life

@@ -18,10 +18,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
 from dijkwacht_detectors.state.decay import remaining
@@ -56,11 +57,8 @@ class DhcpFlood(RowDetector):
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each request of a stranger."""
-        _fold(
-            rows.time, rows.slot, rows.fresh, rows["client_mac"], rows["msg_type"],
-            rows["client_h"], rows["requested_h"], state["last"], state["clients"],
-            state["messages"], state["seen"], state["held"], self.half_life_s * 1e6, scores, facts,
-        )  # fmt: skip
+        columns = _Rows(rows.time, rows.slot, rows.fresh, **rows.columns)
+        _fold(columns, _State(**state), self.half_life_s * 1e6, scores, facts)
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say how many asked."""
@@ -77,26 +75,41 @@ class DhcpFlood(RowDetector):
         )
 
 
+class _Rows(NamedTuple):
+    time: NDArray[np.int64]
+    slot: NDArray[np.int32]
+    fresh: NDArray[np.bool_]
+    client_mac: NDArray[np.int64]
+    msg_type: NDArray[np.int64]
+    client_h: NDArray[np.uint64]
+    requested_h: NDArray[np.uint64]
+
+
+class _State(NamedTuple):
+    last: NDArray[np.int64]
+    clients: NDArray[np.float32]
+    messages: NDArray[np.float32]
+    seen: NDArray[np.uint64]
+    held: NDArray[np.int32]
+
+
 @njit(cache=True, nogil=True)
-def _fold(  # type: ignore[no-untyped-def]
-    time, slot, fresh, client_mac, msg_type, client_h, requested_h, last, clients, messages, seen,
-    held, half_life, scores, facts,
-):  # fmt: skip
-    for i in range(len(time)):
-        e = slot[i]
-        if fresh[i]:
-            last[e] = time[i]
-            clients[e] = messages[e] = 0.0
-            seen[e] = 0
-            held[e] = 0
-        if msg_type[i] not in (1, 3, 8):  # discover, request, inform
+def _fold(rows, state, half_life, scores, facts):  # type: ignore[no-untyped-def]
+    for i in range(len(rows.time)):
+        e, t = rows.slot[i], rows.time[i]
+        if rows.fresh[i]:
+            state.last[e] = t
+            state.clients[e] = state.messages[e] = 0.0
+            state.seen[e] = 0
+            state.held[e] = 0
+        if rows.msg_type[i] not in (1, 3, 8):  # discover, request, inform
             continue
-        kept = remaining(time[i] - last[e], half_life)
-        last[e] = time[i]
-        messages[e] = messages[e] * kept + 1.0
-        clients[e] *= kept
-        key = mix(np.uint64(client_mac[i]), mix(client_h[i, 1], requested_h[i, 1]))
-        if is_new(seen, held, e, key):
-            clients[e] += 1.0
-        scores[i] = math.log2(1.0 + max(clients[e], messages[e] / 4.0))
-        facts[i, 0], facts[i, 1] = clients[e], messages[e]
+        kept = remaining(t - state.last[e], half_life)
+        state.last[e] = t
+        state.messages[e] = state.messages[e] * kept + 1.0
+        state.clients[e] *= kept
+        key = mix(np.uint64(rows.client_mac[i]), mix(rows.client_h[i, 1], rows.requested_h[i, 1]))
+        if is_new(state.seen, state.held, e, key):
+            state.clients[e] += 1.0
+        scores[i] = math.log2(1.0 + max(state.clients[e], state.messages[e] / 4.0))
+        facts[i, 0], facts[i, 1] = state.clients[e], state.messages[e]

@@ -22,10 +22,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
 from dijkwacht_detectors.knowledge.data_bearing_domains import hash_name, known_hashes
@@ -84,13 +85,11 @@ class DnsTunnel(RowDetector):
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each question, and each answer that says there is no such name."""
         query = rows["query"]
-        _fold(
-            rows.time, rows.slot, rows.fresh, query.offsets, query.blob, rows["qtype"],
-            rows["question"], rows["rcode"], rows["resp_p"], state["domain"], state["asked"],
-            state["odd"], state["names"], state["types"], state["rare"], state["rare_at"],
-            state["rare_types"], state["missing"], state["missed"], state["seen"], state["held"],
-            self.half_life_s * 1e6, _KNOWN, scores, facts,
+        columns = _Rows(
+            rows.time, rows.slot, rows.fresh, query.offsets, query.blob,
+            rows["qtype"], rows["question"], rows["rcode"], rows["resp_p"],
         )  # fmt: skip
+        _fold(columns, _State(**state), self.half_life_s * 1e6, _KNOWN, scores, facts)
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say whether names carry data or do not exist."""
@@ -275,40 +274,68 @@ def _local(blob, begin, end):  # type: ignore[no-untyped-def]
     return n >= 4 and blob[end - 4] == 97 and blob[end - 3] == 114 and blob[end - 2] == 112  # arpa
 
 
+class _Rows(NamedTuple):
+    time: NDArray[np.int64]
+    slot: NDArray[np.int32]
+    fresh: NDArray[np.bool_]
+    offsets: NDArray[np.int64]
+    blob: NDArray[np.uint8]
+    qtype: NDArray[np.int64]
+    question: NDArray[np.int64]
+    rcode: NDArray[np.int64]
+    resp_p: NDArray[np.int64]
+
+
+class _State(NamedTuple):
+    domain: NDArray[np.uint64]
+    asked: NDArray[np.int64]
+    odd: NDArray[np.float32]
+    names: NDArray[np.float32]
+    types: NDArray[np.uint8]
+    rare: NDArray[np.float32]
+    rare_at: NDArray[np.int64]
+    rare_types: NDArray[np.uint8]
+    missing: NDArray[np.float32]
+    missed: NDArray[np.int64]
+    seen: NDArray[np.uint64]
+    held: NDArray[np.int32]
+
+
 @njit(cache=True, nogil=True)
-def _fold(  # type: ignore[no-untyped-def]
-    time, slot, fresh, offsets, blob, qtype, question, rcode, resp_p, domain, asked, odd, names,
-    types, rare, rare_at, rare_types, missing, missed, seen, held, half_life, data_domains, scores, facts,
-):  # fmt: skip
-    for i in range(len(time)):
-        e, t = slot[i], time[i]
-        if fresh[i]:
-            domain[e] = 0
-            asked[e] = 0
-            odd[e] = 0.0
-            names[e] = 0.0
-            types[e] = 0
-            rare[e] = missing[e] = 0.0
-            rare_types[e] = 0
-            rare_at[e] = missed[e] = t
-            seen[e] = 0
-            held[e] = 0
-        begin, end = offsets[i], offsets[i + 1]
-        if resp_p[i] == 5353 or resp_p[i] == 5355 or resp_p[i] == 137 or end - begin < 2:
+def _fold(rows, state, half_life, data_domains, scores, facts):  # type: ignore[no-untyped-def]
+    for i in range(len(rows.time)):
+        e, t = rows.slot[i], rows.time[i]
+        if rows.fresh[i]:
+            state.domain[e] = 0
+            state.asked[e] = 0
+            state.odd[e] = 0.0
+            state.names[e] = 0.0
+            state.types[e] = 0
+            state.rare[e] = state.missing[e] = 0.0
+            state.rare_types[e] = 0
+            state.rare_at[e] = state.missed[e] = t
+            state.seen[e] = 0
+            state.held[e] = 0
+        blob, begin, end = rows.blob, rows.offsets[i], rows.offsets[i + 1]
+        qtype, port = rows.qtype[i], rows.resp_p[i]
+        if port in (137, 5353, 5355) or end - begin < 2:
             continue
         base, kind = _dissect(blob, begin, end)
         if kind == 2:
             continue
         score = np.nan
-        missing_here = rcode[i] == _NX and kind == 0 and not _local(blob, begin, end)
-        if missing_here and is_new(seen, held, e, hash_name(blob, base, end) ^ np.uint64(_NX)):
-            missing[e] = missing[e] * remaining(t - missed[e], half_life) + 1.0
-            missed[e] = t
-            score = math.log2(1.0 + missing[e])
-            facts[i, 2] = missing[e]
-        kindly = qtype[i] == _PTR or _local(blob, begin, end)
+        missing_here = rows.rcode[i] == _NX and kind == 0 and not _local(blob, begin, end)
+        if missing_here:
+            key = hash_name(blob, base, end) ^ np.uint64(_NX)
+            if is_new(state.seen, state.held, e, key):
+                kept = remaining(t - state.missed[e], half_life)
+                state.missing[e] = state.missing[e] * kept + 1.0
+                state.missed[e] = t
+                score = math.log2(1.0 + state.missing[e])
+                facts[i, 2] = state.missing[e]
+        kindly = qtype == _PTR or _local(blob, begin, end)
         bare = base == begin and kind == 0
-        if question[i] == 0 or kindly or bare:
+        if rows.question[i] == 0 or kindly or bare:
             scores[i] = score
             continue
         chars, strange, mixed = _payload(blob, begin, base if kind == 0 else end)
@@ -316,23 +343,23 @@ def _fold(  # type: ignore[no-untyped-def]
             scores[i] = score
             continue
         key = np.uint64(1) if kind == 1 else hash_name(blob, base, end) | np.uint64(2)
-        at, known = _place(domain[e], asked[e], key)
+        at, known = _place(state.domain[e], state.asked[e], key)
         if not known:
-            domain[e, at] = key
-            odd[e, at] = names[e, at] = 0.0
-            types[e, at] = 0
-        elif asked[e, at] < t:
-            kept = remaining(t - asked[e, at], half_life)
-            odd[e, at] *= kept
-            names[e, at] *= kept
-        asked[e, at] = t
+            state.domain[e, at] = key
+            state.odd[e, at] = state.names[e, at] = 0.0
+            state.types[e, at] = 0
+        elif state.asked[e, at] < t:
+            kept = remaining(t - state.asked[e, at], half_life)
+            state.odd[e, at] *= kept
+            state.names[e, at] *= kept
+        state.asked[e, at] = t
         whole = hash_name(blob, begin, end)
-        new = is_new(seen, held, e, whole ^ (np.uint64(qtype[i]) << np.uint64(32)))
+        new = is_new(state.seen, state.held, e, whole ^ (np.uint64(qtype) << np.uint64(32)))
         length = min(2.0, max(0.0, (chars - 8.0) / 24.0))
-        type_odd = _oddity(qtype[i])
-        types[e, at] |= _type_bit(qtype[i])
+        type_odd = _oddity(qtype)
+        state.types[e, at] |= _type_bit(qtype)
         if type_odd > 0.0:  # a tunnel tries which types come through; a product knows its one
-            tried = _count_bits(types[e, at])
+            tried = _count_bits(state.types[e, at])
             weight = (type_odd + length + mixed) * min(2.0, 0.5 * tried)
         else:
             weight = 0.4 * length * mixed
@@ -342,18 +369,18 @@ def _fold(  # type: ignore[no-untyped-def]
             weight *= 0.25
         if kind == 0 and _is_known(data_domains, hash_name(blob, base, end)):
             weight *= 0.25
-        odd[e, at] += weight
+        state.odd[e, at] += weight
         if new:
-            names[e, at] += 1.0
-        total = odd[e, at]
+            state.names[e, at] += 1.0
+        total = state.odd[e, at]
         if type_odd > 0.0:  # the same, spread over domains: a machine that asks for many types
-            rare[e] *= remaining(t - rare_at[e], half_life)
-            if rare[e] < 0.3:
-                rare_types[e] = 0
-            rare[e] += type_odd
-            rare_at[e] = t
-            rare_types[e] |= _type_bit(qtype[i])
-            total = max(total, rare[e] * 0.5 * max(0, _count_bits(rare_types[e]) - 1))
+            state.rare[e] *= remaining(t - state.rare_at[e], half_life)
+            if state.rare[e] < 0.3:
+                state.rare_types[e] = 0
+            state.rare[e] += type_odd
+            state.rare_at[e] = t
+            state.rare_types[e] |= _type_bit(qtype)
+            total = max(total, state.rare[e] * 0.5 * max(0, _count_bits(state.rare_types[e]) - 1))
         found = math.log2(1.0 + total)
         scores[i] = found if not score > found else score
-        facts[i, 0], facts[i, 1], facts[i, 3] = total, names[e, at], chars
+        facts[i, 0], facts[i, 1], facts[i, 3] = total, state.names[e, at], chars

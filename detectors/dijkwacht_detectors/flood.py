@@ -18,9 +18,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
+import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
 from dijkwacht_detectors.knowledge.addresses import is_multicast
@@ -63,13 +65,8 @@ class Flood(RowDetector):
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each part that was not answered."""
-        _fold(
-            rows.time, rows.slot, rows.fresh, rows["part"], rows["start"], rows["orig_h"],
-            rows["resp_h"], rows["resp_p"], rows["proto"], rows["conn_state"], rows["orig_pkts"],
-            rows["resp_pkts"], rows["resp_bytes"], state["last"], state["flows"],
-            state["packets"], state["port"], state["port_votes"], state["source"],
-            state["source_votes"], self.half_life_s * 1e6, scores, facts,
-        )  # fmt: skip
+        columns = _Rows(rows.time, rows.slot, rows.fresh, **rows.columns)
+        _fold(columns, _State(**state), self.half_life_s * 1e6, scores, facts)
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say how many new connections came."""
@@ -86,58 +83,82 @@ class Flood(RowDetector):
         )
 
 
+class _Rows(NamedTuple):
+    time: NDArray[np.int64]
+    slot: NDArray[np.int32]
+    fresh: NDArray[np.bool_]
+    part: NDArray[np.int64]
+    start: NDArray[np.int64]
+    orig_h: NDArray[np.uint64]
+    resp_h: NDArray[np.uint64]
+    resp_p: NDArray[np.int64]
+    proto: NDArray[np.int64]
+    conn_state: NDArray[np.int64]
+    orig_pkts: NDArray[np.int64]
+    resp_pkts: NDArray[np.int64]
+    resp_bytes: NDArray[np.int64]
+
+
+class _State(NamedTuple):
+    last: NDArray[np.int64]
+    flows: NDArray[np.float32]
+    packets: NDArray[np.float32]
+    port: NDArray[np.int32]
+    port_votes: NDArray[np.float32]
+    source: NDArray[np.uint64]
+    source_votes: NDArray[np.float32]
+
+
 @njit(cache=True, nogil=True)
-def _fold(  # type: ignore[no-untyped-def]
-    time, slot, fresh, part, start, orig_h, resp_h, resp_p, proto, conn, orig_pkts, resp_pkts,
-    resp_bytes, last, flows, packets, port, port_votes, source, source_votes, half_life, scores,
-    facts,
-):  # fmt: skip
-    for i in range(len(time)):
-        e = slot[i]
-        if fresh[i]:
-            last[e] = time[i]
-            flows[e] = packets[e] = port_votes[e] = source_votes[e] = 0.0
-            port[e] = -1
-            source[e] = 0
-        if is_multicast(resp_h[i, 0], resp_h[i, 1]):
+def _fold(rows, state, half_life, scores, facts):  # type: ignore[no-untyped-def]
+    for i in range(len(rows.time)):
+        e, t, first, proto = rows.slot[i], rows.time[i], rows.part[i] == 0, rows.proto[i]
+        if rows.fresh[i]:
+            state.last[e] = t
+            state.flows[e] = state.packets[e] = state.port_votes[e] = state.source_votes[e] = 0.0
+            state.port[e] = -1
+            state.source[e] = 0
+        if is_multicast(rows.resp_h[i, 0], rows.resp_h[i, 1]):
             continue
-        elapsed = time[i] - last[e]
+        elapsed = t - state.last[e]
         if elapsed > 10_000:
             kept = remaining(elapsed, half_life)
-            flows[e] *= kept
-            packets[e] *= kept
-            port_votes[e] *= kept
-            source_votes[e] *= kept
-            last[e] = time[i]
-        silent = resp_pkts[i] == 0 and resp_bytes[i] == 0
-        refused = proto[i] == _TCP and (conn[i] == _S0 or conn[i] == _REJ)
-        if not silent and not refused and proto[i] != _ICMP:
-            if part[i] > 0:
+            state.flows[e] *= kept
+            state.packets[e] *= kept
+            state.port_votes[e] *= kept
+            state.source_votes[e] *= kept
+            state.last[e] = t
+        silent = rows.resp_pkts[i] == 0 and rows.resp_bytes[i] == 0
+        conn = rows.conn_state[i]
+        refused = proto == _TCP and conn in (_S0, _REJ)
+        if not silent and not refused and proto != _ICMP:
+            if rows.part[i] > 0:
                 continue
-            flows[e] += 0.1
+            state.flows[e] += 0.1
         else:
             # later parts come every 15 s and hold as much
-            lasted = 15.0 if part[i] > 0 else max(1.0, (time[i] - start[i]) / 1e6)
+            lasted = 15.0 if rows.part[i] > 0 else max(1.0, (t - rows.start[i]) / 1e6)
             # the first few packets of a flow are an attempt, which is counted below
-            beyond = min(max(orig_pkts[i] - 3, 0), 1_000_000_000)
-            packets[e] += beyond / lasted / _PACKETS_A_FLOW
-            if part[i] == 0:
-                flows[e] += 1.0
-                if port[e] == resp_p[i]:
-                    port_votes[e] += 1.0
-                elif port_votes[e] < 1.0:
-                    port[e] = resp_p[i]
-                    port_votes[e] = 1.0
+            beyond = min(max(rows.orig_pkts[i] - 3, 0), 1_000_000_000)
+            state.packets[e] += beyond / lasted / _PACKETS_A_FLOW
+            if first:
+                state.flows[e] += 1.0
+                if state.port[e] == rows.resp_p[i]:
+                    state.port_votes[e] += 1.0
+                elif state.port_votes[e] < 1.0:
+                    state.port[e] = rows.resp_p[i]
+                    state.port_votes[e] = 1.0
                 else:
-                    port_votes[e] -= 1.0
-                who = mix(orig_h[i, 0], orig_h[i, 1])
-                if source[e] == who:
-                    source_votes[e] += 1.0
-                elif source_votes[e] < 1.0:
-                    source[e] = who
-                    source_votes[e] = 1.0
+                    state.port_votes[e] -= 1.0
+                who = mix(rows.orig_h[i, 0], rows.orig_h[i, 1])
+                if state.source[e] == who:
+                    state.source_votes[e] += 1.0
+                elif state.source_votes[e] < 1.0:
+                    state.source[e] = who
+                    state.source_votes[e] = 1.0
                 else:
-                    source_votes[e] -= 1.0
-        others = max(0.0, flows[e] - source_votes[e])
-        scores[i] = math.log2(1.0 + max(port_votes[e], others, packets[e]))
-        facts[i, 0], facts[i, 1], facts[i, 2] = flows[e], packets[e] * _PACKETS_A_FLOW, others
+                    state.source_votes[e] -= 1.0
+        others = max(0.0, state.flows[e] - state.source_votes[e])
+        scores[i] = math.log2(1.0 + max(state.port_votes[e], others, state.packets[e]))
+        facts[i, 0], facts[i, 2] = state.flows[e], others
+        facts[i, 1] = state.packets[e] * _PACKETS_A_FLOW

@@ -19,10 +19,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
 from dijkwacht_detectors.knowledge.addresses import is_v4
@@ -60,12 +61,8 @@ class ForgedFlood(RowDetector):
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each unanswered attempt between strangers."""
-        _fold(
-            rows.time, rows.slot, rows.fresh, rows["part"], rows["orig_h"], rows["resp_h"],
-            rows["resp_pkts"], rows["resp_bytes"], rows["local_orig"],
-            rows["local_resp"], state["last"], state["attempts"], state["senders"],
-            state["seen"], state["held"], self.half_life_s * 1e6, scores, facts,
-        )  # fmt: skip
+        columns = _Rows(rows.time, rows.slot, rows.fresh, **rows.columns)
+        _fold(columns, _State(**state), self.half_life_s * 1e6, scores, facts)
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say that senders are forged."""
@@ -88,27 +85,48 @@ def _is_public(high, low):  # type: ignore[no-untyped-def]
     return (high >> np.uint64(61)) == np.uint64(1)
 
 
+class _Rows(NamedTuple):
+    time: NDArray[np.int64]
+    slot: NDArray[np.int32]
+    fresh: NDArray[np.bool_]
+    part: NDArray[np.int64]
+    orig_h: NDArray[np.uint64]
+    resp_h: NDArray[np.uint64]
+    resp_pkts: NDArray[np.int64]
+    resp_bytes: NDArray[np.int64]
+    local_orig: NDArray[np.int64]
+    local_resp: NDArray[np.int64]
+
+
+class _State(NamedTuple):
+    last: NDArray[np.int64]
+    attempts: NDArray[np.float32]
+    senders: NDArray[np.float32]
+    seen: NDArray[np.uint64]
+    held: NDArray[np.int32]
+
+
 @njit(cache=True, nogil=True)
-def _fold(  # type: ignore[no-untyped-def]
-    time, slot, fresh, part, orig_h, resp_h, resp_pkts, resp_bytes, local_orig, local_resp,
-    last, attempts, senders, seen, held, half_life, scores, facts,
-):  # fmt: skip
-    for i in range(len(time)):
-        e = slot[i]
-        if fresh[i]:
-            last[e] = time[i]
-            attempts[e] = senders[e] = 0.0
-            seen[e] = 0
-            held[e] = 0
-        if local_orig[i] or local_resp[i] or part[i] != 0 or resp_pkts[i] or resp_bytes[i]:
+def _fold(rows, state, half_life, scores, facts):  # type: ignore[no-untyped-def]
+    for i in range(len(rows.time)):
+        e, t = rows.slot[i], rows.time[i]
+        if rows.fresh[i]:
+            state.last[e] = t
+            state.attempts[e] = state.senders[e] = 0.0
+            state.seen[e] = 0
+            state.held[e] = 0
+        inside = rows.local_orig[i] or rows.local_resp[i]
+        answered = rows.resp_pkts[i] or rows.resp_bytes[i]
+        if inside or answered or rows.part[i] != 0:
             continue
-        if not _is_public(orig_h[i, 0], orig_h[i, 1]) or not _is_public(resp_h[i, 0], resp_h[i, 1]):
+        high, low = rows.orig_h[i, 0], rows.orig_h[i, 1]
+        if not _is_public(high, low) or not _is_public(rows.resp_h[i, 0], rows.resp_h[i, 1]):
             continue
-        kept = remaining(time[i] - last[e], half_life)
-        last[e] = time[i]
-        senders[e] *= kept
-        attempts[e] = attempts[e] * kept + 1.0
-        if is_new(seen, held, e, mix(orig_h[i, 0], orig_h[i, 1])):
-            senders[e] += 1.0
-        scores[i] = math.log2(1.0 + senders[e])
-        facts[i, 0], facts[i, 1] = attempts[e], senders[e]
+        kept = remaining(t - state.last[e], half_life)
+        state.last[e] = t
+        state.senders[e] *= kept
+        state.attempts[e] = state.attempts[e] * kept + 1.0
+        if is_new(state.seen, state.held, e, mix(high, low)):
+            state.senders[e] += 1.0
+        scores[i] = math.log2(1.0 + state.senders[e])
+        facts[i, 0], facts[i, 1] = state.attempts[e], state.senders[e]

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -76,14 +76,9 @@ class Volume(RowDetector):
         if state["samples_seen"][0] == 0:
             state["samples"][:] = np.nan  # nothing kept yet
         features = np.empty((n, _FEATURES), np.float32)
-        _features(
-            rows.time, rows.slot, rows.fresh, rows["part"], rows["start"], rows["resp_p"],
-            rows["proto"], rows["orig_pkts"], rows["resp_pkts"], rows["orig_bytes"],
-            rows["resp_bytes"], rows["local_orig"], rows["local_resp"], state["last"],
-            state["short"], state["long"], state["begun"], state["samples"],
-            state["samples_seen"],
-            self.short_s * 1e6, self.long_s * 1e6, self.least_mib, features, facts,
-        )  # fmt: skip
+        columns = _Rows(rows.time, rows.slot, rows.fresh, **rows.columns)
+        limits = _Limits(self.short_s * 1e6, self.long_s * 1e6, self.least_mib)
+        _features(columns, _State(**state), limits, features, facts)
         if self.forest is not None:
             _rarity(self.forest.score(features), self.forest.tail, scores, facts)
 
@@ -129,51 +124,78 @@ def _log(value):  # type: ignore[no-untyped-def]
     return math.log2(1.0 + max(0.0, float(value)))
 
 
+class _Rows(NamedTuple):
+    time: NDArray[np.int64]
+    slot: NDArray[np.int32]
+    fresh: NDArray[np.bool_]
+    part: NDArray[np.int64]
+    start: NDArray[np.int64]
+    resp_p: NDArray[np.int64]
+    proto: NDArray[np.int64]
+    orig_pkts: NDArray[np.int64]
+    resp_pkts: NDArray[np.int64]
+    orig_bytes: NDArray[np.int64]
+    resp_bytes: NDArray[np.int64]
+    local_orig: NDArray[np.int64]
+    local_resp: NDArray[np.int64]
+
+
+class _State(NamedTuple):
+    last: NDArray[np.int64]
+    short: NDArray[np.float32]
+    long: NDArray[np.float32]
+    begun: NDArray[np.float32]
+    samples: NDArray[np.float64]
+    samples_seen: NDArray[np.int64]
+
+
+class _Limits(NamedTuple):
+    short_life: float
+    long_life: float
+    least: float
+
+
 @njit(cache=True, nogil=True)
-def _features(  # type: ignore[no-untyped-def]
-    time, slot, fresh, part, start, resp_p, proto, orig_pkts, resp_pkts, orig_bytes, resp_bytes,
-    local_orig, local_resp, last, short, long, begun, samples, samples_seen, short_life, long_life, least, out,
-    facts,
-):  # fmt: skip
-    for i in range(len(time)):
-        e = slot[i]
-        if fresh[i]:
-            last[e] = time[i]
-            short[e] = long[e] = begun[e] = 0.0
-        elapsed = time[i] - last[e]
+def _features(rows, state, limits, out, facts):  # type: ignore[no-untyped-def]
+    for i in range(len(rows.time)):
+        e, t = rows.slot[i], rows.time[i]
+        if rows.fresh[i]:
+            state.last[e] = t
+            state.short[e] = state.long[e] = state.begun[e] = 0.0
+        elapsed = t - state.last[e]
         if elapsed > 1_000_000:
-            quickly = remaining(elapsed, short_life)
-            short[e] *= quickly
-            begun[e] *= quickly
-            long[e] *= remaining(elapsed, long_life)
-            last[e] = time[i]
+            quickly = remaining(elapsed, limits.short_life)
+            state.short[e] *= quickly
+            state.begun[e] *= quickly
+            state.long[e] *= remaining(elapsed, limits.long_life)
+            state.last[e] = t
         # a day's sum, as what ten minutes of it would hold
-        habit = long[e] * (short_life / long_life)
-        outward = local_orig[i] != 0 and local_resp[i] == 0
-        sent = min(max(float(orig_bytes[i]), 0.0), 1e15)
+        habit = state.long[e] * (limits.short_life / limits.long_life)
+        outward = rows.local_orig[i] != 0 and rows.local_resp[i] == 0
+        sent = min(max(float(rows.orig_bytes[i]), 0.0), 1e15)
         if outward:
-            short[e] += sent / _MIB
-            long[e] += sent / _MIB
-        if part[i] == 0:
-            begun[e] += 1.0
-        port = resp_p[i]
-        out[i, 0] = _log(orig_bytes[i])
-        out[i, 1] = _log(resp_bytes[i])
-        out[i, 2] = _log(orig_pkts[i])
-        out[i, 3] = _log(resp_pkts[i])
-        out[i, 4] = _log((float(time[i]) - float(start[i])) / 1e6)
-        out[i, 5] = _log(short[e])
-        out[i, 6] = _log(begun[e])
+            state.short[e] += sent / _MIB
+            state.long[e] += sent / _MIB
+        if rows.part[i] == 0:
+            state.begun[e] += 1.0
+        port = rows.resp_p[i]
+        out[i, 0] = _log(rows.orig_bytes[i])
+        out[i, 1] = _log(rows.resp_bytes[i])
+        out[i, 2] = _log(rows.orig_pkts[i])
+        out[i, 3] = _log(rows.resp_pkts[i])
+        out[i, 4] = _log((float(t) - float(rows.start[i])) / 1e6)
+        out[i, 5] = _log(state.short[e])
+        out[i, 6] = _log(state.begun[e])
         out[i, 7] = 0.0 if port in (53, 80, 123, 443) else (1.0 if port < 1024 else 2.0)
-        out[i, 8] = (2.0 if outward else 0.0) + (1.0 if proto[i] == 6 else 0.0)
-        excess = short[e] / (habit + least) if outward else 0.0
-        facts[i, 0], facts[i, 1], facts[i, 2] = short[e], habit, excess
+        out[i, 8] = (2.0 if outward else 0.0) + (1.0 if rows.proto[i] == 6 else 0.0)
+        excess = state.short[e] / (habit + limits.least) if outward else 0.0
+        facts[i, 0], facts[i, 1], facts[i, 2] = state.short[e], habit, excess
         # a reservoir: each row so far is as likely to be kept, and which is decided by its number
-        n = samples_seen[0]
-        samples_seen[0] = n + 1
+        n = state.samples_seen[0]
+        state.samples_seen[0] = n + 1
         place = n if n < _KEPT else np.int64(mix(np.uint64(n), np.uint64(n)) % np.uint64(n + 1))
         if place < _KEPT:
-            samples[place] = out[i]
+            state.samples[place] = out[i]
 
 
 @njit(cache=True, nogil=True)
