@@ -8,13 +8,31 @@ whose mix equals another site's finds its own slot all the same.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 _SAMPLED = 8  # entities looked at to find one to forget, as Redis samples its keys
+
+
+class _Table(NamedTuple):
+    """An open-addressed hash table of slots, what each slot holds, and each site's slots in a ring."""
+
+    buckets: NDArray[np.int32]  # slot + 1, 0 is free; as long as a power of two
+    keys: NDArray[np.uint64]  # from here on by slot
+    seen: NDArray[np.int64]
+    owners: NDArray[np.int32]  # the slot's site
+    ring: NDArray[np.int32]  # the next slot of the same site
+    counts: NDArray[np.int32]  # from here on by site: slots it holds
+    hands: NDArray[np.int32]  # where in its ring a site looks next for one to evict
+
+
+class _Rows(NamedTuple):
+    site: NDArray[np.int32]
+    key: NDArray[np.uint64]
+    time: NDArray[np.int64]
 
 
 class Entities:
@@ -24,49 +42,55 @@ class Entities:
         self.per_site = per_site
         self.forget_after_us = forget_after_us
         self.used = 0
-        self._buckets = np.zeros(1024, np.int32)  # slot + 1, 0 is free
-        self._keys = np.zeros(256, np.uint64)
-        self._seen = np.zeros(256, np.int64)
-        self._owners = np.zeros(256, np.int32)  # each slot's site
-        self._next = np.zeros(256, np.int32)  # ring of a site's slots
-        self._counts = np.zeros(16, np.int32)
-        self._hands = np.full(16, -1, np.int32)
+        self._table = _Table(
+            buckets=np.zeros(1024, np.int32),
+            keys=np.zeros(256, np.uint64),
+            seen=np.zeros(256, np.int64),
+            owners=np.zeros(256, np.int32),
+            ring=np.zeros(256, np.int32),
+            counts=np.zeros(16, np.int32),
+            hands=np.full(16, -1, np.int32),
+        )
 
     @property
     def capacity(self) -> int:
         """Slots that state arrays must hold."""
-        return len(self._keys)
+        return len(self._table.keys)
 
     def resolve(
         self, site: NDArray[np.int32], key: NDArray[np.uint64], time: NDArray[np.int64]
     ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """Return ``slot`` int32[n] and ``fresh`` bool[n] for rows in order, making room as needed."""
         n = len(site)
+        rows = _Rows(site, key, time)
         slot, fresh = np.empty(n, np.int32), np.empty(n, np.bool_)
         done = 0
         while done < n:
             self._make_room(int(site.max()) + 1)
             self.used, done = _resolve(
-                site, key, time, done, self.per_site, self.forget_after_us, self.used,
-                self._buckets, self._keys, self._seen, self._owners, self._next, self._counts,
-                self._hands, slot, fresh,
-            )  # fmt: skip
+                self._table, rows, done, self.used, self.per_site, self.forget_after_us, slot, fresh
+            )
         return slot, fresh
 
     def _make_room(self, sites: int) -> None:
         """Have a slot free at least. State arrays follow: so only what is used makes them grow."""
-        if sites > len(self._counts):
+        table = self._table
+        if sites > len(table.counts):
             size = 2 * sites
-            self._counts = _grown(self._counts, size, 0)
-            self._hands = _grown(self._hands, size, -1)
-        if self.used == len(self._keys):
+            table = table._replace(
+                counts=_grown(table.counts, size, 0), hands=_grown(table.hands, size, -1)
+            )
+        if self.used == len(table.keys):
             size = 2 * self.used
-            self._keys = _grown(self._keys, size, 0)
-            self._seen = _grown(self._seen, size, 0)
-            self._owners = _grown(self._owners, size, 0)
-            self._next = _grown(self._next, size, 0)
-            self._buckets = np.zeros(4 * size, np.int32)  # at least half of it stays free
-            _rehash(self._buckets, self._keys, self.used)
+            table = table._replace(
+                buckets=np.zeros(4 * size, np.int32),  # at least half of it stays free
+                keys=_grown(table.keys, size, 0),
+                seen=_grown(table.seen, size, 0),
+                owners=_grown(table.owners, size, 0),
+                ring=_grown(table.ring, size, 0),
+            )
+            _rehash(table.buckets, table.keys, self.used)
+        self._table = table
 
 
 def _grown(values: NDArray[Any], size: int, fill: int) -> NDArray[Any]:
@@ -122,27 +146,15 @@ def _remove(buckets, keys, slot):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _resolve(  # type: ignore[no-untyped-def]
-    site,
-    key,
-    time,
-    done,
-    per_site,
-    forget_after,
-    used,
-    buckets,
-    keys,
-    seen,
-    owners,
-    ring,
-    counts,
-    hands,
-    slot,
-    fresh,
+    table, rows, done, used, per_site, forget_after, slot, fresh
 ):
+    """Resolve rows from ``done`` on, until no slot is free; return ``used`` and ``done``."""
+    buckets, keys, seen = table.buckets, table.keys, table.seen
+    owners, ring, counts, hands = table.owners, table.ring, table.counts, table.hands
     mask = np.uint64(len(buckets) - 1)
     one = np.uint64(1)
-    for i in range(done, len(site)):
-        k, t, s = key[i], time[i], site[i]
+    for i in range(done, len(rows.site)):
+        k, t, s = rows.key[i], rows.time[i], rows.site[i]
         at = k & mask
         found = -1
         while buckets[at]:
@@ -185,4 +197,4 @@ def _resolve(  # type: ignore[no-untyped-def]
             seen[found] = t
         seen[found] = max(seen[found], t)
         slot[i] = found
-    return used, len(site)
+    return used, len(rows.site)
