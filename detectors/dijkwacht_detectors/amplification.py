@@ -1,11 +1,11 @@
-"""Amplification: answers arrive that nobody asked for, from services that answer large.
+"""Amplification: unsolicited answers arrive, from services whose answers are large.
 
-Whoever floods this way asks many open services (SNMP, NTP, DNS, memcached ...) under the name of
-the victim, and the answers go there. A meter that knows such a service by its port makes it the
-responder of a flow in which the originator never spoke. Looks at those flows of each originator,
-within seconds, from many responders. The score is log₂ of the answers.
+Whoever floods this way sends requests to many open services (SNMP, NTP, DNS, memcached ...) with the
+victim's address as source, and the answers go there. A meter that knows such a service by its port
+makes it the responder of a flow in which the originator sent nothing. Looks at those flows of each
+originator, within seconds, from many responders. The score is log₂ of the answers.
 
-Limits: a sensor that sees one direction only takes every answer for unasked; those of ordinary use
+Limits: to a sensor that sees one direction only, every answer is unsolicited; those of ordinary use
 come a few in a second. Where the meter could not tell the service, `flood` sees the same.
 
 >>> from dijkwacht_detectors.checks import score_rows
@@ -33,7 +33,7 @@ _UDP = 17
 
 
 class Amplification(RowDetector):
-    """Answers over UDP to one machine, from many, without a question."""
+    """Unsolicited answers over UDP to one machine, from many."""
 
     name = "amplification"
     table = "flows"
@@ -59,7 +59,7 @@ class Amplification(RowDetector):
     half_life_s = 5.0
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
-        """Score each answer without a question."""
+        """Score each unsolicited answer."""
         columns = _Rows(rows.time, rows.slot, rows.fresh, **rows.columns)
         _fold(columns, _State(**state), self.half_life_s * 1e6, scores, facts)
 
@@ -127,7 +127,7 @@ def _fold(rows, state, half_life, scores, facts):  # type: ignore[no-untyped-def
             state.votes[e] = many
         else:
             state.votes[e] -= many
-        # one server that answers much is a capture that began too late
+        # many answers of one server: the capture began after the request
         spread = max(0.0, state.answers[e] - state.votes[e])
         scores[i] = math.log2(1.0 + spread + 0.1 * state.votes[e])
         facts[i, 0], facts[i, 1], facts[i, 2] = state.answers[e], state.bytes[e], state.votes[e]

@@ -135,9 +135,9 @@ class Detector(ABC):
     subject: ClassVar[Literal["src", "dst", "mac", "agent"]] = "src"
     """Whose incident it is: one stays open per site, kind and subject."""
     entities_per_site: ClassVar[int] = 4096
-    """Most entities remembered a site; beyond it one of the longest silent is forgotten."""
+    """Most entities remembered a site; beyond it one of the least recently seen is evicted."""
     forget_after_s: ClassVar[int] = 24 * 3600
-    """An entity that was silent for so long is new when it comes back."""
+    """An entity not seen for so long has expired: it is new when it comes back."""
     share: ClassVar[float] = 0.0
     """Its part of a site's alert budget; of those shipped, all together, 1. With 0, or without a
     calibration table, it runs in shadow: it scores and learns, and never interrupts."""

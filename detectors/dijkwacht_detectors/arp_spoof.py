@@ -1,14 +1,14 @@
-"""ARP spoofing: one machine claims the address of another, to stand in between.
+"""ARP spoofing: one machine claims the address of another, to intercept its traffic.
 
 Looks at who claims which address on the local network, and whether anyone asked. An address that
-changes hands to and fro within seconds has two claimants; answers without a question, again and
-again, rewrite the memory of others; a machine that does so for several addresses wants to be
-several machines. The score is log₂ of that. Of two claimants only the impostor is scored:
+alternates between two hardware addresses within seconds has two claimants; unsolicited replies,
+again and again, rewrite the ARP caches of others; a machine that sends them for several addresses
+impersonates several machines. The score is log₂ of that. Of two claimants only the impostor is scored:
 the one that sends unsolicited replies, and where neither does, the one that came later.
 
 Limits: failover clusters move an address once and announce it; a re-lease of an address comes
 hours later; probes from 0.0.0.0 claim nothing: all of these weigh little. Requests that the sensor
-cannot see, such as direct ones on a switch without a mirror port, make their answers look unasked.
+cannot see, such as unicast ones on a switch without a mirror port, make their replies look unsolicited.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> claims = [{"time": i * 10**6, "op": 2, "sender_mac": 5 + i % 2, "sender_h": 1, "target_h": 9}
@@ -37,7 +37,7 @@ _SETTLED = 0.25  # a dispute that has decayed to less is over: the last claimant
 
 
 class ArpSpoof(RowDetector):
-    """Addresses claimed by two machines, and answers that nobody asked for."""
+    """Addresses claimed by two machines, and unsolicited replies."""
 
     name = "arp_spoof"
     table = "arp"
@@ -65,9 +65,9 @@ class ArpSpoof(RowDetector):
     expected = (1.0, 1.0)
     half_life_s = 120.0
     quick_s = 60.0
-    """A claimant who is replaced within this is still there."""
+    """A claimant that is replaced within this is still active."""
     answer_s = 3.0
-    """An answer that comes later than this after the last question was not asked for."""
+    """A reply that comes later than this after the last request is unsolicited."""
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each claim."""
@@ -76,7 +76,7 @@ class ArpSpoof(RowDetector):
         _fold(columns, _State(**state), limits, scores, facts)
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:  # noqa: ARG002  # no number helps here
-        """Say whose place is being taken."""
+        """Say who is impersonated."""
         return Explanation(
             "A device on your network pretends to be {src}.",
             "Een apparaat in uw netwerk doet zich voor als {src}.",
@@ -91,7 +91,7 @@ class ArpSpoof(RowDetector):
 
 @njit(cache=True, nogil=True)
 def _place(address, claimed, asked, key):  # type: ignore[no-untyped-def]
-    """The place of ``key``, or of the one silent for longest among those it may take."""
+    """The place of ``key``, or of the least recently seen among those it may take."""
     oldest = np.int64(-1)
     for k in range(_PROBES):
         at = np.int64((key + np.uint64(k)) % np.uint64(_PLACES))
@@ -173,13 +173,13 @@ def _fold(rows, state, limits, scores, facts):  # type: ignore[no-untyped-def]
         asked = state.asked[e, at]
         if rows.op[i] == 2 and (asked == never or t - asked > limits.answer):
             if rows.target_h[i, 1] == rows.sender_h[i, 1]:
-                push = 0.3  # to all, as after a change of cable
-            else:  # to one machine, whose memory it rewrites
+                push = 0.3  # gratuitous: to all, as after a change of link
+            else:  # to one machine, whose ARP cache it rewrites
                 push = 1.0
                 other = mix(rows.target_h[i, 0], rows.target_h[i, 1]) | np.uint64(1)
                 to, met = _place(state.address[e], state.claimed[e], state.asked[e], other)
                 if met and state.asker[e, to] == who and t - state.asked[e, to] < limits.quick:
-                    push += 2.0  # it looked its victim up first
+                    push += 2.0  # it asked for its victim's address first
             if state.pusher[e, at] == who:
                 state.unasked[e, at] += push
             elif push >= state.unasked[e, at]:

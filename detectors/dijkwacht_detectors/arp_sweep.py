@@ -1,11 +1,11 @@
-"""Sweeping: one machine asks the local network who is where, address after address.
+"""Sweeping: one machine sends ARP requests for address after address of the local network.
 
 Looks at ARP requests: how many different addresses did one hardware address ask for in the last
-minutes? A machine asks for those it has business with; a sweep asks for all of them, most of which
-nobody has. The score is log₂ of the number of different addresses.
+minutes? A machine asks for those it communicates with; a sweep asks for all of them, most of which
+are not in use. The score is log₂ of the number of different addresses.
 
 Limits: a router or a monitoring server asks for every machine of its network, so a network of many
-machines has a higher floor; probes for an address of one's own do not count.
+machines has a higher baseline; probes for an address of one's own do not count.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> asks = [{"op": 1, "sender_mac": 7, "sender_h": 1, "target_h": n} for n in range(2, 130)]

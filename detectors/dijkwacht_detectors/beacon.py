@@ -1,14 +1,15 @@
-"""Beaconing: a machine calls the same outside address at regular times, as malware calls its master.
+"""Beaconing: a machine connects to one outside address at regular times, as malware does to its C2.
 
 Looks at when flows between two machines begin. The last 24 intervals of a pair are compared with
 their median: a program on a timer, even one that varies its interval by half, stays close to it;
-people and applications come in bursts with long pauses. The score is log₂ of the number of
+people and applications connect in bursts with long pauses. The score is log₂ of the number of
 intervals times how much more regular they are than chance, counted for less where sizes differ,
 inside the site, and at ports where programs poll by design (time, names, mail, push messages).
 
 Limits: updaters, telemetry and cloud storage poll too; so this is weak evidence by itself, and
-only long, even series at unusual ports get far. A beacon that keeps one connection open, or hides
-among ordinary calls to the same server, is not seen. Six calls are the least.
+only long, even series at unusual ports score high. A beacon that keeps one connection open, or
+hides among ordinary connections to the same server, is not seen. Fewer than six connections have no
+score.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> calls = [{"time": i * 30_000_000, "start": i * 30_000_000, "resp_p": 4444, "orig_bytes": 300,
@@ -35,7 +36,7 @@ _UDP = 17
 
 
 class Beacon(WindowDetector):
-    """Regular calls of one machine to one service outside."""
+    """Connections of one machine to one service outside, at regular intervals."""
 
     name = "beacon"
     table = "flows"
@@ -55,17 +56,17 @@ class Beacon(WindowDetector):
     share = 1 / 12
     expected = (5.5, 2.0)
     least_gap_s = 1.0
-    """Calls closer together than this belong to one visit."""
+    """Connections closer together than this count as one."""
     fewest = 6
 
     def score(self, window: Rows, state: State) -> tuple[Scores, Scores]:
-        """Score each call of the window by all calls up to it."""
+        """Score each connection of the window by all connections up to it."""
         slots, inverse = np.unique(window.slot, return_inverse=True)
         copy = {field: state[field][slots] for field in self.state}
         return self._walk(window, inverse.astype(np.int32), copy)
 
     def learn(self, window: Rows, state: State) -> None:
-        """Remember when the calls came."""
+        """Remember when the connections began."""
         self._walk(window, window.slot, state)
 
     def _walk(self, window: Rows, slot: NDArray[np.int32], state: State) -> tuple[Scores, Scores]:
@@ -76,7 +77,7 @@ class Beacon(WindowDetector):
         return scores, facts
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
-        """Say how often it calls."""
+        """Say how often it connects."""
         gap = facts["interval_s"]
         often = f"{gap:.0f} seconds" if gap < 120 else f"{gap / 60:.0f} minutes"
         vaak = f"{gap:.0f} seconden" if gap < 120 else f"{gap / 60:.0f} minuten"
@@ -104,10 +105,10 @@ def _weight(port, proto, inside, median):  # type: ignore[no-untyped-def]
     if port in (25, 110, 143, 465, 500, 587, 993, 995, 1883, 4500, 5222, 5223, 5228, 8883):
         return 0.03
     if port in (80, 443):
-        # updaters, clouds and telemetry are as regular, but call every few minutes and no oftener
+        # updaters, clouds and telemetry are as regular, but poll every few minutes at most
         return max(0.05, min(0.5, 1.0 / median))
     if proto == _UDP:
-        return 0.1  # calls, games and tunnels keep their way through a router open
+        return 0.1  # calls, games and tunnels keep their NAT mappings alive
     return 1.0
 
 
@@ -168,10 +169,10 @@ def _walk(rows, state, least_gap, fewest, scores, facts):  # type: ignore[no-unt
         for k in range(n):
             away += min(abs(float(state.gaps[e, k]) - median), 3.0 * median)
         jitter = away / n / median
-        # a constant interval with 50 % of jitter has 0.25 here, calls by chance about 0.9
+        # a constant interval with 50 % of jitter has 0.25 here, random arrivals about 0.9
         regular = max(0.0, math.log(0.6 / max(jitter, 0.02)))
         alike = 1.0 / (1.0 + state.sizes[e, 1] / 0.25)
-        series = min(state.calls[e] - 1, 300)  # from then on, more of the same says no more
+        series = min(state.calls[e] - 1, 300)  # a longer one is no stronger evidence
         odd = _weight(rows.resp_p[i], rows.proto[i], rows.local_resp[i], median)
         weight = series * regular * alike * odd
         scores[i] = math.log2(1.0 + weight)

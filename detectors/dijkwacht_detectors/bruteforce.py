@@ -1,4 +1,4 @@
-"""Password guessing: the same client calls the same service again and again, each time briefly.
+"""Password guessing: one client connects to one service again and again, each time briefly.
 
 Looks at the TCP connections between two machines to one port, of any number. A guess is a
 connection that carries little, both ways, and ends soon; guessing tools make many of them in quick
@@ -10,9 +10,9 @@ Limits: guessing over web forms or inside one long connection looks like ordinar
 Slow guessing, less than one in a minute, stays below ordinary mail polling.
 
 >>> from dijkwacht_detectors.checks import score_rows
->>> calls = [{"time": i * 500_000, "resp_p": 22, "conn_state": 3, "orig_pkts": 12, "resp_pkts": 13,
+>>> tries = [{"time": i * 500_000, "resp_p": 22, "conn_state": 3, "orig_pkts": 12, "resp_pkts": 13,
 ...           "orig_bytes": 1500, "resp_bytes": 1700} for i in range(64)]
->>> float(score_rows(Bruteforce(), calls)[-1].round(1))
+>>> float(score_rows(Bruteforce(), tries)[-1].round(1))
 5.6
 """
 
@@ -31,7 +31,7 @@ from dijkwacht_detectors.state.decay import remaining
 
 _TCP = 6
 _END = 2
-_SIZES = 6  # sizes of the last connections, to hold the next one against
+_SIZES = 6  # sizes of the last connections, to compare the next one with
 
 
 class Bruteforce(RowDetector):
@@ -60,7 +60,7 @@ class Bruteforce(RowDetector):
     share = 1 / 12
     expected = (2.6, 0.5)
     half_life_s = 180.0
-    """Guessing goes on for minutes; a page load is over in seconds."""
+    """Guessing lasts minutes, a page load seconds."""
     small_bytes = 8000.0
     """A login takes a few kilobytes at most, keys and banners included."""
     brief_s = 30.0

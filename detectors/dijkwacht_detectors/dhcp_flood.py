@@ -1,12 +1,12 @@
-"""DHCP flooding and scanning: so many ask for an address that the server has none left.
+"""DHCP flooding and scanning: so many clients ask for an address that the pool runs out.
 
 Looks at requests of clients that were not seen before, a site at a time: a hardware address with
-the address it has or wants. Visitors come one by one; a starvation tool makes up a new machine, or a
-new address of the same machine, with every packet. The score is log₂ of the new clients of the last
+the address it has or wants. Visitors come one by one; a starvation tool invents a new client, or a
+new address of the same client, with every packet. The score is log₂ of the new clients of the last
 minutes, or of all their messages over four if that is more.
 
 Limits: after a power cut all devices ask at once, each known from before unless the site is new;
-phones that change their hardware address daily come back as strangers, but one by one.
+phones that change their hardware address daily are new clients again, but one by one.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> asks = [{"time": n * 10_000, "client_mac": n, "msg_type": 1} for n in range(1, 201)]
@@ -56,7 +56,7 @@ class DhcpFlood(RowDetector):
     half_life_s = 120.0
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
-        """Score each request of a stranger."""
+        """Score each request."""
         columns = _Rows(rows.time, rows.slot, rows.fresh, **rows.columns)
         _fold(columns, _State(**state), self.half_life_s * 1e6, scores, facts)
 

@@ -1,11 +1,11 @@
-"""DNS tunnels and generated names: questions that carry data, or guess where the master lives.
+"""DNS tunnels and generated names: queries that carry data, or search for a command-and-control server.
 
-Looks at the questions of each machine, domain by domain. Data that leaves through DNS shows as one
+Looks at the queries of each machine, domain by domain. Data that leaves through DNS shows as one
 domain under which name after name is new, long and mixed; data that comes in, as record types that
 a workstation never asks for (NULL, CNAME, private ones), or rarely (TXT, MX), under names that are
 no mail domain. A name whose last label can be no top-level domain goes to a tunnel's own server.
 The score is log₂ of the odd names of the last minutes. Names that do not exist, each in another
-domain, count as well: so infected machines look for their master.
+domain, count as well: domain generation algorithms (DGA) make them.
 
 Limits: security products and content networks put data into names too, mostly as A or AAAA, which
 therefore count for less, and least under domains known for it; a slow tunnel that asks for addresses
@@ -83,7 +83,7 @@ class DnsTunnel(RowDetector):
     half_life_s = 600.0
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
-        """Score each question, and each answer that says there is no such name."""
+        """Score each query, and each answer that there is no such name (NXDOMAIN)."""
         query = rows["query"]
         columns = _Rows(
             rows.time, rows.slot, rows.fresh, query.offsets, query.blob,
@@ -333,9 +333,9 @@ def _fold(rows, state, half_life, data_domains, scores, facts):  # type: ignore[
                 state.missed[e] = t
                 score = math.log2(1.0 + state.missing[e])
                 facts[i, 2] = state.missing[e]
-        kindly = qtype == _PTR or _local(blob, begin, end)
+        innocuous = qtype == _PTR or _local(blob, begin, end)
         bare = base == begin and kind == 0
-        if rows.question[i] == 0 or kindly or bare:
+        if rows.question[i] == 0 or innocuous or bare:
             scores[i] = score
             continue
         chars, strange, mixed = _payload(blob, begin, base if kind == 0 else end)

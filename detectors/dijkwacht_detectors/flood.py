@@ -6,7 +6,7 @@ that; fifty packets a second weigh as much as one new flow.
 
 Limits: one source trying many ports is scanning, and left to `scan`. Large downloads and calls are
 answered; a camera that streams one way weighs as its packet rate, which is far below a flood's.
-Answered requests count for a tenth, so a flood of whole web requests must be ten times as fierce.
+Answered requests count for a tenth, so a flood of whole web requests must be ten times as large.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> syns = [{"time": i * 1000, "orig_h": i, "resp_p": 80, "conn_state": 1} for i in range(1, 2001)]
@@ -61,7 +61,7 @@ class Flood(RowDetector):
     share = 1 / 12
     expected = (4.4, 1.0)
     half_life_s = 5.0
-    """A flood is felt within seconds, and a burst of an application is over by then."""
+    """A flood shows within seconds, and a burst of an application is over by then."""
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each part that was not answered."""

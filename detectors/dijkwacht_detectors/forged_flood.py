@@ -1,11 +1,11 @@
-"""Forged floods: flows pass by of which neither end is inside, and nobody answers.
+"""Forged floods: unanswered flows between two outside addresses, whose sources are spoofed.
 
-Whoever floods from inside often forges the sender, and sometimes the target too; what passes the
-sensor then are attempts between addresses that both lie elsewhere. Nothing ordinary looks like
+Whoever floods from inside often spoofs the source address, and sometimes the target's too; the
+sensor then sees attempts between two addresses that are both outside. No ordinary traffic looks like
 that. Looks at unanswered first parts between two outside addresses, within seconds, a site at a
 time, each pair counted once. The score is log₂ of their number.
 
-Limits: if what is inside was declared wrongly, all traffic is foreign; what is answered does not
+Limits: if what is inside was declared wrongly, all traffic is between outside addresses; what is answered does not
 count, so little of it does.
 
 >>> from dijkwacht_detectors.checks import score_rows
@@ -60,12 +60,12 @@ class ForgedFlood(RowDetector):
     half_life_s = 5.0
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
-        """Score each unanswered attempt between strangers."""
+        """Score each unanswered attempt between outside addresses."""
         columns = _Rows(rows.time, rows.slot, rows.fresh, **rows.columns)
         _fold(columns, _State(**state), self.half_life_s * 1e6, scores, facts)
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
-        """Say that senders are forged."""
+        """Say that source addresses are forged."""
         many = round(facts["senders"])
         return Explanation(
             f"Traffic with forged senders floods from your network: {many} false addresses in seconds.",

@@ -1,4 +1,4 @@
-"""Scanning: one machine knocks on many doors, and most stay shut.
+"""Scanning: one machine tries many addresses and ports, and most refuse or do not answer.
 
 Looks at the first part of every flow and asks: is this (address, port) new for its originator, and
 did anyone answer? Ordinary programs are told where to go, so nearly all of their first contacts
@@ -7,13 +7,13 @@ a scanner guesses. The score is log₂ of the number of new targets that failed,
 where most of its new targets answer.
 
 Limits: peer-to-peer programs also try dead addresses, each at another port; so outside the site
-failures count fully only if they keep to one port or one host. Multicast, ICMP errors, traceroute's
-ports and answers whose question was not seen are no knocking. A scan of open doors only, each left
-without a byte, counts for half.
+failures count fully only if they keep to one port or one host. Multicast, ICMP errors and answers
+whose request was not seen are no first contacts, and traceroute's ports hardly count. A scan of open
+ports only, each closed without a byte, counts for half.
 
 >>> from dijkwacht_detectors.checks import score_rows
->>> knocks = [{"resp_p": port, "conn_state": 4, "local_resp": 1} for port in range(1, 101)]
->>> float(score_rows(Scan(), knocks)[-1].round(1))
+>>> probes = [{"resp_p": port, "conn_state": 4, "local_resp": 1} for port in range(1, 101)]
+>>> float(score_rows(Scan(), probes)[-1].round(1))
 6.6
 """
 
@@ -40,7 +40,7 @@ _S0, _REJ, _RSTOS0, _SH = 1, 4, 9, 11
 
 
 class Scan(RowDetector):
-    """Many new targets of one originator that refuse, stay silent or are left at once."""
+    """Many new targets of one originator that refuse, do not answer, or are left without a byte."""
 
     name = "scan"
     table = "flows"
@@ -73,7 +73,7 @@ class Scan(RowDetector):
         _fold(columns, _State(**state), self.half_life_s * 1e6, scores, facts)
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
-        """Say whether doors of one machine were tried, or doors of many machines."""
+        """Say whether ports of one machine were tried, or of many machines."""
         many = round(facts["failed_targets"])
         meaning = (
             "Someone who knocks on every door wants to know which one opens. If you or your IT "
@@ -141,7 +141,7 @@ class _State(NamedTuple):
 def _tcp_failure(  # type: ignore[no-untyped-def]
     conn, resp_p, resp_flags, resp_pkts, empty, ended, local_resp
 ):
-    """How much a first contact failed: 1 fully, 0 not, below 0 it is no contact at all."""
+    """How far a first contact failed: 1 fully, 0 not; below 0 it is no first contact."""
     if conn in (_S0, _REJ, _RSTOS0, _SH):
         return 1.0 if local_resp or not _is_peer(resp_p) else 0.25
     if conn == 0:  # its beginning was not seen, or it never had one: FIN, NULL and ACK scans
@@ -157,10 +157,10 @@ def _udp_failure(orig_p, resp_p, answered, local_resp):  # type: ignore[no-untyp
     if answered:
         return 0.0
     if orig_p < 1024 <= resp_p:
-        return -1.0  # an answer whose question was not seen
+        return -1.0  # an answer whose request was not seen
     if 33434 <= resp_p <= 33600:
         return 0.1  # traceroute's ports
-    # games, calls and peer-to-peer try servers outside that way and expect silence
+    # games, calls and peer-to-peer try outside servers so, and expect that some do not answer
     if local_resp:
         return 1.0
     return 0.05 if _is_peer(resp_p) else 0.25

@@ -1,17 +1,17 @@
-"""Unusual system metrics: a machine works much harder than it ever did, and goes on doing so.
+"""Unusual system metrics: a metric rises far above its own usual level, and stays there.
 
 Looks at each metric of each machine against that metric's own usual level and spread, both learned
 slowly and without trusting extremes. A sample far above them adds to a sum, an ordinary one takes
-away from it (a CUSUM chart: Page, 1954), so that one peak says nothing and a minute of peaks much.
+away from it (a CUSUM chart: Page, 1954), so that one peak scores little and a minute of peaks much.
 The score is log₂ of that sum.
 
-Limits: it needs some forty samples before it has an opinion, and a load that grows over days
-becomes the habit. Falls below the usual level are not its business.
+Limits: it scores nothing before some forty samples, and a load that grows over days becomes the
+usual level. Drops below the usual level are not scored.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> cpu = [{"time": i * 10**6, "metric": "cpu_ratio", "value": 0.1 + 0.02 * (i % 3)} for i in range(99)]
->>> mine = [{"time": i * 10**6, "metric": "cpu_ratio", "value": 0.98} for i in range(99, 130)]
->>> float(score_rows(System(), cpu + mine)[-1].round(1))
+>>> mining = [{"time": i * 10**6, "metric": "cpu_ratio", "value": 0.98} for i in range(99, 130)]
+>>> float(score_rows(System(), cpu + mining)[-1].round(1))
 8.0
 """
 
@@ -31,7 +31,7 @@ _DUTCH: Final = str.maketrans(",.", ".,")
 
 
 class System(RowDetector):
-    """A metric that stays far above its own habit."""
+    """A metric that stays far above its own usual level."""
 
     name = "system"
     table = "system"
@@ -54,9 +54,9 @@ class System(RowDetector):
     expected = (4.0, 1.0)
     warm_up = 40
     memory = 600
-    """Samples after which what was learned counts for a third."""
+    """Samples after which what was learned before them counts for a third."""
     allowance = 4.0
-    """Spreads above the usual level that are still nothing."""
+    """Spreads above the usual level that add nothing to the sum."""
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each sample after the warm-up."""
@@ -66,7 +66,7 @@ class System(RowDetector):
         _fold(columns, _State(**state), limits, scores, facts)
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
-        """Name the metric, its value and its habit."""
+        """Name the metric, its value and its usual level."""
         now, usual = _amount(facts["value"]), _amount(facts["usual"])
         nu, anders = now.translate(_DUTCH), usual.translate(_DUTCH)
         return Explanation(

@@ -1,13 +1,13 @@
-"""Unusual volume: a machine sends out more than it ever did, in a way that stands out.
+"""Unusual volume: a machine sends out far more than its baseline, in flows unlike others.
 
 Looks at each part of each flow: what moved, how fast, where to, and how that compares with what its
 originator sent in the last ten minutes and on an ordinary day. An isolation forest, trained by
-scikit-learn in a process of its own on rows it will not score, says how far such a row stands
-apart from others. The score is how many doublings of the machine's habit have gone out lately (log₂), in full
-where at most one row of a hundred stands apart as far, less where more do.
+scikit-learn in a process of its own on rows it will not score, says how anomalous such a row is.
+The score is how many doublings of the machine's baseline have gone out lately (log₂), in full where
+at most one row of a hundred is as anomalous, less where more are.
 
-Limits: it has no opinion before a forest has been trained on the site's own rows. What leaves slowly,
-within the habit, or inside the site is not its business.
+Limits: it scores nothing before a forest has been trained on the site's own rows. What leaves slowly,
+within the baseline, or inside the site is not scored.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> bool(np.isnan(score_rows(Volume(), [{"time": i, "orig_bytes": 10**9} for i in range(9)])).all())
@@ -35,7 +35,7 @@ _MIB = 1048576.0
 
 
 class Volume(RowDetector):
-    """Flows that stand apart, of a machine that sends out more than is its habit."""
+    """Anomalous flows of a machine that sends out more than its baseline."""
 
     name = "volume"
     table = "flows"
@@ -61,7 +61,7 @@ class Volume(RowDetector):
     short_s = 600.0
     long_s = 86400.0
     least_mib = 20.0
-    """Nobody minds twice as much of less than this in ten minutes."""
+    """Added to the baseline, so that twice as much of very little scores little."""
     trees = 64
     rows_each = 256
     fewest_rows = 512
@@ -169,7 +169,7 @@ def _features(rows, state, limits, out, facts):  # type: ignore[no-untyped-def]
             state.begun[e] *= quickly
             state.long[e] *= remaining(elapsed, limits.long_life)
             state.last[e] = t
-        # a day's sum, as what ten minutes of it would hold
+        # a day's sum, as ten minutes' part of it
         habit = state.long[e] * (limits.short_life / limits.long_life)
         outward = rows.local_orig[i] != 0 and rows.local_resp[i] == 0
         sent = min(max(float(rows.orig_bytes[i]), 0.0), 1e15)
@@ -204,6 +204,6 @@ def _rarity(strange, tail, scores, facts):  # type: ignore[no-untyped-def]
     for i in range(len(strange)):
         above = m - np.searchsorted(tail, strange[i])
         rare = -math.log10((above + 0.5) / (m + 0.5))
-        # as many doublings above the habit, if the row itself stands apart from others
+        # as many doublings above the baseline, if the row itself is anomalous
         scores[i] = math.log2(1.0 + facts[i, 2]) * min(1.0, 0.5 * rare)
         facts[i, 2] = rare

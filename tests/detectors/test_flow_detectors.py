@@ -24,22 +24,22 @@ def top(detector, rows):
     return float(np.nanmax(scores)) if not np.isnan(scores).all() else 0.0
 
 
-def knocks(count, **values):
+def probes(count, **values):
     row = {"conn_state": REJ, "resp_pkts": 1, "local_resp": 1} | values
     return [row | {"time": n * 100_000, "resp_p": 1 + n} for n in range(count)]
 
 
-def test_scan_grows_with_the_doors_tried():
-    assert top(Scan(), knocks(200)) > top(Scan(), knocks(50)) > top(Scan(), knocks(5)) > 0
+def test_scan_grows_with_the_ports_tried():
+    assert top(Scan(), probes(200)) > top(Scan(), probes(50)) > top(Scan(), probes(5)) > 0
 
 
-def test_scan_counts_a_door_once():
-    same = [row | {"resp_p": 22} for row in knocks(200)]
+def test_scan_counts_a_port_once():
+    same = [row | {"resp_p": 22} for row in probes(200)]
     assert top(Scan(), same) <= 1.0
 
 
 def test_scan_does_not_count_a_failure_twice_when_it_comes_in_parts():
-    opened = [row | {"state": OPEN, "conn_state": S0, "resp_pkts": 0} for row in knocks(40)]
+    opened = [row | {"state": OPEN, "conn_state": S0, "resp_pkts": 0} for row in probes(40)]
     ended = [
         row | {"part": 1, "state": END, "time": row["time"] + 60 * SECOND, "orig_pkts": 0}
         for row in opened
@@ -49,7 +49,7 @@ def test_scan_does_not_count_a_failure_twice_when_it_comes_in_parts():
 
 def test_scan_forgives_an_answer_that_came_late():
     slow = []
-    for row in knocks(40):
+    for row in probes(40):
         slow.append(row | {"state": OPEN, "conn_state": S0, "resp_pkts": 0})
         slow.append(row | {"part": 1, "state": END, "conn_state": SF, "resp_flags": 18})
     assert top(Scan(), slow) < 2.0
@@ -70,17 +70,17 @@ def test_scan_minds_browsing_little():
     "values",
     [
         {"resp_h": 0xE00000FB, "proto": 17},  # multicast
-        {"proto": 1, "orig_p": 3},  # errors that say a door is shut
+        {"proto": 1, "orig_p": 3},  # errors that say a port is closed
         {"proto": 17, "orig_p": 53, "resp_pkts": 0},  # answers whose question was not seen
     ],
 )
 def test_scan_takes_no_notice(values):
-    rows = [row | {"resp_p": 2000 + n} | values for n, row in enumerate(knocks(100))]
+    rows = [row | {"resp_p": 2000 + n} | values for n, row in enumerate(probes(100))]
     assert top(Scan(), rows) == 0.0
 
 
 def test_scan_remembers_for_hours():
-    slow = [row | {"time": n * 60 * SECOND, "conn_state": S0} for n, row in enumerate(knocks(120))]
+    slow = [row | {"time": n * 60 * SECOND, "conn_state": S0} for n, row in enumerate(probes(120))]
     assert top(Scan(), slow) > 5.5
 
 
@@ -180,7 +180,7 @@ def test_forged_flood_is_between_strangers():
 
 def test_a_score_justifies_itself():
     stage = Stage(Scan())
-    scores, facts = stage.feed(knocks(100))
+    scores, facts = stage.feed(probes(100))
     told = dict(zip(Scan.facts, facts[-1], strict=True))
     assert told["failed_targets"] == pytest.approx(100, rel=0.1)
     assert told["host_share"] == pytest.approx(1.0)

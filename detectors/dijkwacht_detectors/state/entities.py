@@ -1,9 +1,9 @@
 """Which slot of the state arrays an entity has: one hash table, bounded and fair per site.
 
-A site never holds more than its share: past it, one of eight entities in turn, the one silent for
-longest, makes room. All that decides about a site's entities is in that site's own rows, so what
-other sites do, and how rows are cut into batches, changes nothing. A site that makes up addresses
-whose mix equals another site's finds its own slot all the same.
+A site never holds more than its bound: past it, the least recently seen of eight entities in turn
+is evicted. What is evicted depends on that site's own rows only, so what other sites do, and how rows
+are cut into batches, changes nothing. A key of one site that equals another site's, even on purpose,
+has a slot of its own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-_SAMPLED = 8  # entities looked at to find one to forget, as Redis samples its keys
+_SAMPLED = 8  # entities looked at to find one to evict, as Redis samples its keys
 
 
 class _Table(NamedTuple):

@@ -1,7 +1,7 @@
-"""Was this seen before? Two small Bloom filters an entity, the older of which is dropped in time.
+"""Was this seen before? Two small Bloom filters an entity, the older of which is dropped when full.
 
-Answers "new" for something that was seen long ago, and "seen" for up to one in five that was not:
-what counts new things counts a little low, which a logarithm forgives.
+Answers "new" for a key that was seen long ago, and "seen" for up to one in five that was not: counts
+of new keys are a little low, by less than a third of a doubling.
 State fields: ``seen`` ``("u8", (2, 16))`` and ``held`` ``("i4", ())``; both 0 when an entity is fresh.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-_PAGE = 256  # things on a page: then a third of its 1024 bits are set
+_PAGE = 256  # keys in a filter: then some two fifths of its 1024 bits are set
 
 
 @njit(cache=True, nogil=True)
