@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
+from dijkwacht_detectors.state.naming import picker, row_picker
 
 _UDP = 17
 
@@ -60,8 +61,7 @@ class Amplification(RowDetector):
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each unsolicited answer."""
-        columns = _Rows(rows.time, rows.slot, rows.fresh, **rows.columns)
-        _fold(columns, _State(**state), self.half_life_s * 1e6, scores, facts)
+        _fold(_columns(rows), _memory(state), self.half_life_s * 1e6, scores, facts)
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say how many answers came."""
@@ -100,8 +100,12 @@ class _State(NamedTuple):
     votes: NDArray[np.float32]
 
 
+_columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
+
+
 @njit(cache=True, nogil=True)
-def _fold(rows, state, half_life, scores, facts):  # type: ignore[no-untyped-def]
+def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped-def]
+    rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):
         e, t = rows.slot[i], rows.time[i]
         if rows.fresh[i]:

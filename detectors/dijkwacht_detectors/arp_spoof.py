@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
+from dijkwacht_detectors.state.naming import picker, row_picker
 
 _PLACES = 256  # addresses remembered a site: a whole /24
 _PROBES = 8
@@ -71,9 +72,10 @@ class ArpSpoof(RowDetector):
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each claim."""
-        columns = _Rows(rows.time, rows.slot, rows.fresh, **rows.columns)
-        limits = _Limits(self.half_life_s * 1e6, self.quick_s * 1e6, self.answer_s * 1e6)
-        _fold(columns, _State(**state), limits, scores, facts)
+        _fold(
+            _columns(rows), _memory(state),
+            self.half_life_s * 1e6, self.quick_s * 1e6, self.answer_s * 1e6, scores, facts,
+        )  # fmt: skip
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:  # noqa: ARG002  # no number helps here
         """Say who is impersonated."""
@@ -126,14 +128,12 @@ class _State(NamedTuple):
     pusher: NDArray[np.int64]
 
 
-class _Limits(NamedTuple):
-    half_life: float
-    quick: float
-    answer: float
+_columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
 
 
 @njit(cache=True, nogil=True)
-def _fold(rows, state, limits, scores, facts):  # type: ignore[no-untyped-def]
+def _fold(columns, memory, half_life, quick, answer, scores, facts):  # type: ignore[no-untyped-def]
+    rows, state = _Rows(*columns), _State(*memory)
     never = np.int64(-(1 << 62))
     for i in range(len(rows.time)):
         e, t = rows.slot[i], rows.time[i]
@@ -163,22 +163,22 @@ def _fold(rows, state, limits, scores, facts):  # type: ignore[no-untyped-def]
             state.holder[e, at] = who
         else:
             silent = t - state.claimed[e, at]
-            kept = remaining(silent, limits.half_life)
+            kept = remaining(silent, half_life)
             state.flips[e, at] *= kept
             state.unasked[e, at] *= kept
             if state.flips[e, at] < _SETTLED:
                 state.holder[e, at] = state.mac[e, at]
             if state.mac[e, at] != who:
-                state.flips[e, at] += remaining(silent, limits.quick)
+                state.flips[e, at] += remaining(silent, quick)
         asked = state.asked[e, at]
-        if rows.op[i] == 2 and (asked == never or t - asked > limits.answer):
+        if rows.op[i] == 2 and (asked == never or t - asked > answer):
             if rows.target_h[i, 1] == rows.sender_h[i, 1]:
                 push = 0.3  # gratuitous: to all, as after a change of link
             else:  # to one machine, whose ARP cache it rewrites
                 push = 1.0
                 other = mix(rows.target_h[i, 0], rows.target_h[i, 1]) | np.uint64(1)
                 to, met = _place(state.address[e], state.claimed[e], state.asked[e], other)
-                if met and state.asker[e, to] == who and t - state.asked[e, to] < limits.quick:
+                if met and state.asker[e, to] == who and t - state.asked[e, to] < quick:
                     push += 2.0  # it asked for its victim's address first
             if state.pusher[e, at] == who:
                 state.unasked[e, at] += push
@@ -192,10 +192,10 @@ def _fold(rows, state, limits, scores, facts):  # type: ignore[no-untyped-def]
             if state.address[e, k] == 0 or state.mac[e, k] != who:
                 continue
             claimed = state.claimed[e, k]
-            if claimed > t - limits.half_life * 5:
+            if claimed > t - half_life * 5:
                 others += 1
                 if k != at and state.pusher[e, k] == who:
-                    kept = remaining(t - claimed, limits.half_life)
+                    kept = remaining(t - claimed, half_life)
                     strongest = max(strongest, state.unasked[e, k] * kept)
         own = state.unasked[e, at] if state.pusher[e, at] == who else 0.0
         pushed = max(own, strongest) * (2.0 * min(others, 5) - 1.0)

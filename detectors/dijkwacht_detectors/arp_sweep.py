@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
+from dijkwacht_detectors.state.naming import picker, row_picker
 from dijkwacht_detectors.state.novelty import is_new
 
 
@@ -54,8 +55,7 @@ class ArpSweep(RowDetector):
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each address that is asked for the first time."""
-        columns = _Rows(rows.time, rows.slot, rows.fresh, **rows.columns)
-        _fold(columns, _State(**state), self.half_life_s * 1e6, scores, facts)
+        _fold(_columns(rows), _memory(state), self.half_life_s * 1e6, scores, facts)
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say how many addresses were tried."""
@@ -88,8 +88,12 @@ class _State(NamedTuple):
     held: NDArray[np.int32]
 
 
+_columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
+
+
 @njit(cache=True, nogil=True)
-def _fold(rows, state, half_life, scores, facts):  # type: ignore[no-untyped-def]
+def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped-def]
+    rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):
         e, t = rows.slot[i], rows.time[i]
         if rows.fresh[i]:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -29,6 +30,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, Rows, Scores, State, WindowDetector
+from dijkwacht_detectors.state.naming import picker, row_picker
 
 _KEPT = 24
 _END = 2
@@ -63,17 +65,16 @@ class Beacon(WindowDetector):
         """Score each connection of the window by all connections up to it."""
         slots, inverse = np.unique(window.slot, return_inverse=True)
         copy = {field: state[field][slots] for field in self.state}
-        return self._walk(window, inverse.astype(np.int32), copy)
+        return self._walk(replace(window, slot=inverse.astype(np.int32)), copy)
 
     def learn(self, window: Rows, state: State) -> None:
         """Remember when the connections began."""
-        self._walk(window, window.slot, state)
+        self._walk(window, state)
 
-    def _walk(self, window: Rows, slot: NDArray[np.int32], state: State) -> tuple[Scores, Scores]:
+    def _walk(self, window: Rows, state: State) -> tuple[Scores, Scores]:
         scores = np.full(len(window), np.nan)
         facts = np.full((len(window), len(self.facts)), np.nan)
-        columns = _Rows(slot, window.fresh, **window.columns)
-        _walk(columns, _State(**state), self.least_gap_s * 1e6, self.fewest, scores, facts)
+        _walk(_columns(window), _memory(state), self.least_gap_s * 1e6, self.fewest, scores, facts)
         return scores, facts
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
@@ -113,6 +114,7 @@ def _weight(port, proto, inside, median):  # type: ignore[no-untyped-def]
 
 
 class _Rows(NamedTuple):
+    time: NDArray[np.int64]
     slot: NDArray[np.int32]
     fresh: NDArray[np.bool_]
     part: NDArray[np.int64]
@@ -132,8 +134,12 @@ class _State(NamedTuple):
     sizes: NDArray[np.float32]
 
 
+_columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
+
+
 @njit(cache=True, nogil=True)
-def _walk(rows, state, least_gap, fewest, scores, facts):  # type: ignore[no-untyped-def]
+def _walk(columns, memory, least_gap, fewest, scores, facts):  # type: ignore[no-untyped-def]
+    rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.slot)):
         e = rows.slot[i]
         if rows.fresh[i]:

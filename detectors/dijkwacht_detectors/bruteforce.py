@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
 from dijkwacht_detectors.state.decay import remaining
+from dijkwacht_detectors.state.naming import picker, row_picker
 
 _TCP = 6
 _END = 2
@@ -67,9 +68,10 @@ class Bruteforce(RowDetector):
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each connection as it ends."""
-        columns = _Rows(rows.time, rows.slot, rows.fresh, **rows.columns)
-        limits = _Limits(self.half_life_s * 1e6, self.small_bytes, self.brief_s * 1e6)
-        _fold(columns, _State(**state), limits, scores, facts)
+        _fold(
+            _columns(rows), _memory(state),
+            self.half_life_s * 1e6, self.small_bytes, self.brief_s * 1e6, scores, facts,
+        )  # fmt: skip
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say how often it was tried."""
@@ -126,14 +128,12 @@ class _State(NamedTuple):
     alike: NDArray[np.float32]
 
 
-class _Limits(NamedTuple):
-    half_life: float
-    small: float
-    brief: float
+_columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
 
 
 @njit(cache=True, nogil=True)
-def _fold(rows, state, limits, scores, facts):  # type: ignore[no-untyped-def]
+def _fold(columns, memory, half_life, small, brief, scores, facts):  # type: ignore[no-untyped-def]
+    rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):
         if rows.proto[i] != _TCP:
             continue
@@ -146,7 +146,7 @@ def _fold(rows, state, limits, scores, facts):  # type: ignore[no-untyped-def]
             state.alike[e] = 0.5
         elapsed = t - state.last[e]
         if elapsed > 100_000:
-            kept = remaining(elapsed, limits.half_life)
+            kept = remaining(elapsed, half_life)
             state.calls[e] *= kept
             state.ended[e] *= kept
             state.carried[e] *= kept
@@ -158,7 +158,7 @@ def _fold(rows, state, limits, scores, facts):  # type: ignore[no-untyped-def]
             state.calls[e] += 1.0
         if rows.state[i] != _END or (first and (sent <= 0 or received <= 0)):
             continue
-        if t - rows.start[i] < limits.brief:
+        if t - rows.start[i] < brief:
             state.ended[e] += 1.0
         # was one of the last as large? What is compared is the last part of each
         size = math.log(16.0 + moved)
@@ -172,10 +172,10 @@ def _fold(rows, state, limits, scores, facts):  # type: ignore[no-untyped-def]
         if state.ended[e] <= 0.0:
             continue
         each = state.carried[e] / max(state.calls[e], state.ended[e])
-        little = 1.0 / (1.0 + (each / limits.small) ** 2)
+        little = 1.0 / (1.0 + (each / small) ** 2)
         guesses = state.ended[e] * little * state.alike[e] * _login(rows.resp_p[i])
         scores[i] = math.log2(1.0 + guesses)
         facts[i, 0] = state.ended[e]
         facts[i, 1] = each
         facts[i, 2] = state.alike[e]
-        facts[i, 3] = state.ended[e] * 60e6 * 0.693 / limits.half_life
+        facts[i, 3] = state.ended[e] * 60e6 * 0.693 / half_life

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
 from dijkwacht_detectors.knowledge.data_bearing_domains import hash_name, known_hashes
 from dijkwacht_detectors.state.decay import remaining
+from dijkwacht_detectors.state.naming import picker, row_picker
 from dijkwacht_detectors.state.novelty import is_new
 
 _DOMAINS = 8  # domains remembered an originator
@@ -85,11 +86,10 @@ class DnsTunnel(RowDetector):
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each query, and each answer that there is no such name (NXDOMAIN)."""
         query = rows["query"]
-        columns = _Rows(
-            rows.time, rows.slot, rows.fresh, query.offsets, query.blob,
-            rows["qtype"], rows["question"], rows["rcode"], rows["resp_p"],
+        _fold(
+            _columns(rows), query.offsets, query.blob, _memory(state),
+            self.half_life_s * 1e6, _KNOWN, scores, facts,
         )  # fmt: skip
-        _fold(columns, _State(**state), self.half_life_s * 1e6, _KNOWN, scores, facts)
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say whether names carry data or do not exist."""
@@ -278,8 +278,6 @@ class _Rows(NamedTuple):
     time: NDArray[np.int64]
     slot: NDArray[np.int32]
     fresh: NDArray[np.bool_]
-    offsets: NDArray[np.int64]
-    blob: NDArray[np.uint8]
     qtype: NDArray[np.int64]
     question: NDArray[np.int64]
     rcode: NDArray[np.int64]
@@ -301,8 +299,12 @@ class _State(NamedTuple):
     held: NDArray[np.int32]
 
 
+_columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
+
+
 @njit(cache=True, nogil=True)
-def _fold(rows, state, half_life, data_domains, scores, facts):  # type: ignore[no-untyped-def]
+def _fold(columns, offsets, blob, memory, half_life, data_bearing, scores, facts):  # type: ignore[no-untyped-def]
+    rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):
         e, t = rows.slot[i], rows.time[i]
         if rows.fresh[i]:
@@ -316,7 +318,7 @@ def _fold(rows, state, half_life, data_domains, scores, facts):  # type: ignore[
             state.rare_at[e] = state.missed[e] = t
             state.seen[e] = 0
             state.held[e] = 0
-        blob, begin, end = rows.blob, rows.offsets[i], rows.offsets[i + 1]
+        begin, end = offsets[i], offsets[i + 1]
         qtype, port = rows.qtype[i], rows.resp_p[i]
         if port in (137, 5353, 5355) or end - begin < 2:
             continue
@@ -367,7 +369,7 @@ def _fold(rows, state, half_life, data_domains, scores, facts):  # type: ignore[
             weight += 2.0
         if not new:
             weight *= 0.25
-        if kind == 0 and _is_known(data_domains, hash_name(blob, base, end)):
+        if kind == 0 and _is_known(data_bearing, hash_name(blob, base, end)):
             weight *= 0.25
         state.odd[e, at] += weight
         if new:

@@ -28,6 +28,7 @@ from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scor
 from dijkwacht_detectors.knowledge.addresses import is_multicast
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
+from dijkwacht_detectors.state.naming import picker, row_picker
 
 _ICMP, _TCP = 1, 6
 _PACKETS_A_FLOW = 50.0
@@ -65,8 +66,7 @@ class Flood(RowDetector):
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each part that was not answered."""
-        columns = _Rows(rows.time, rows.slot, rows.fresh, **rows.columns)
-        _fold(columns, _State(**state), self.half_life_s * 1e6, scores, facts)
+        _fold(_columns(rows), _memory(state), self.half_life_s * 1e6, scores, facts)
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say how many new connections came."""
@@ -109,8 +109,12 @@ class _State(NamedTuple):
     source_votes: NDArray[np.float32]
 
 
+_columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
+
+
 @njit(cache=True, nogil=True)
-def _fold(rows, state, half_life, scores, facts):  # type: ignore[no-untyped-def]
+def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped-def]
+    rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):
         e, t, first, proto = rows.slot[i], rows.time[i], rows.part[i] == 0, rows.proto[i]
         if rows.fresh[i]:

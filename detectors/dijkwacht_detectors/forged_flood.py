@@ -29,6 +29,7 @@ from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scor
 from dijkwacht_detectors.knowledge.addresses import is_v4
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
+from dijkwacht_detectors.state.naming import picker, row_picker
 from dijkwacht_detectors.state.novelty import is_new
 
 
@@ -61,8 +62,7 @@ class ForgedFlood(RowDetector):
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each unanswered attempt between outside addresses."""
-        columns = _Rows(rows.time, rows.slot, rows.fresh, **rows.columns)
-        _fold(columns, _State(**state), self.half_life_s * 1e6, scores, facts)
+        _fold(_columns(rows), _memory(state), self.half_life_s * 1e6, scores, facts)
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say that source addresses are forged."""
@@ -106,8 +106,12 @@ class _State(NamedTuple):
     held: NDArray[np.int32]
 
 
+_columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
+
+
 @njit(cache=True, nogil=True)
-def _fold(rows, state, half_life, scores, facts):  # type: ignore[no-untyped-def]
+def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped-def]
+    rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):
         e, t = rows.slot[i], rows.time[i]
         if rows.fresh[i]:

@@ -31,6 +31,7 @@ from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scor
 from dijkwacht_detectors.knowledge.addresses import is_no_host
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
+from dijkwacht_detectors.state.naming import picker, row_picker
 from dijkwacht_detectors.state.novelty import is_new
 
 _TCP, _UDP, _ICMP, _ICMP6 = 6, 17, 1, 58
@@ -69,8 +70,7 @@ class Scan(RowDetector):
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each new target that failed."""
-        columns = _Rows(rows.time, rows.slot, rows.fresh, **rows.columns)
-        _fold(columns, _State(**state), self.half_life_s * 1e6, scores, facts)
+        _fold(_columns(rows), _memory(state), self.half_life_s * 1e6, scores, facts)
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say whether ports of one machine were tried, or of many machines."""
@@ -137,6 +137,9 @@ class _State(NamedTuple):
     held: NDArray[np.int32]
 
 
+_columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
+
+
 @njit(cache=True, nogil=True, inline="always")
 def _tcp_failure(  # type: ignore[no-untyped-def]
     conn, resp_p, resp_flags, resp_pkts, empty, ended, local_resp
@@ -177,7 +180,8 @@ def _icmp_failure(proto, message, answered, local_resp):  # type: ignore[no-unty
 
 
 @njit(cache=True, nogil=True)
-def _fold(rows, state, half_life, scores, facts):  # type: ignore[no-untyped-def]
+def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped-def]
+    rows, state = _Rows(*columns), _State(*memory)
     one = np.uint64(1)
     for i in range(len(rows.time)):
         e, t, proto = rows.slot[i], rows.time[i], rows.proto[i]

@@ -26,6 +26,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
+from dijkwacht_detectors.state.naming import picker, row_picker
 
 _DUTCH: Final = str.maketrans(",.", ".,")
 
@@ -61,9 +62,10 @@ class System(RowDetector):
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each sample after the warm-up."""
         metric = rows["metric"]
-        columns = _Rows(rows.slot, rows.fresh, metric.offsets, metric.blob, rows["value"])
-        limits = _Limits(self.warm_up, self.memory, self.allowance)
-        _fold(columns, _State(**state), limits, scores, facts)
+        _fold(
+            _columns(rows), metric.offsets, metric.blob, _memory(state),
+            self.warm_up, self.memory, self.allowance, scores, facts,
+        )  # fmt: skip
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Name the metric, its value and its usual level."""
@@ -97,10 +99,9 @@ def _is_ratio(offsets, blob, row):  # type: ignore[no-untyped-def]
 
 
 class _Rows(NamedTuple):
+    time: NDArray[np.int64]
     slot: NDArray[np.int32]
     fresh: NDArray[np.bool_]
-    offsets: NDArray[np.int64]
-    blob: NDArray[np.uint8]
     value: NDArray[np.float64]
 
 
@@ -111,14 +112,12 @@ class _State(NamedTuple):
     sum: NDArray[np.float64]
 
 
-class _Limits(NamedTuple):
-    warm_up: int
-    memory: int
-    allowance: float
+_columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
 
 
 @njit(cache=True, nogil=True)
-def _fold(rows, state, limits, scores, facts):  # type: ignore[no-untyped-def]
+def _fold(columns, offsets, blob, memory, warm_up, remembered, allowance, scores, facts):  # type: ignore[no-untyped-def]
+    rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.slot)):
         e = rows.slot[i]
         if rows.fresh[i]:
@@ -127,7 +126,7 @@ def _fold(rows, state, limits, scores, facts):  # type: ignore[no-untyped-def]
         v = rows.value[i]
         if not np.isfinite(v):
             continue
-        ratio = _is_ratio(rows.offsets, rows.blob, i)
+        ratio = _is_ratio(offsets, blob, i)
         # amounts spread by factors, ratios by differences
         x = min(max(v, 0.0), 64.0) if ratio else math.log1p(max(v, 0.0))
         least = 0.02 if ratio else 0.3
@@ -136,13 +135,13 @@ def _fold(rows, state, limits, scores, facts):  # type: ignore[no-untyped-def]
             state.spread[e] = least
         off = x - state.level[e]
         z = off / max(state.spread[e], least)
-        if state.observed[e] >= limits.warm_up:
-            state.sum[e] = max(0.0, state.sum[e] + min(z, 12.0) - limits.allowance)
+        if state.observed[e] >= warm_up:
+            state.sum[e] = max(0.0, state.sum[e] + min(z, 12.0) - allowance)
             scores[i] = math.log2(1.0 + state.sum[e])
             facts[i, 0] = v
             facts[i, 1] = state.level[e] if ratio else math.expm1(state.level[e])
             facts[i, 2] = z
-        state.observed[e] = min(state.observed[e] + 1, limits.memory)
+        state.observed[e] = min(state.observed[e] + 1, remembered)
         rate = 1.0 / state.observed[e]
         bound = 3.0 * max(state.spread[e], least)
         trusted = max(-bound, min(bound, off)) if state.observed[e] > 5 else off

@@ -28,6 +28,7 @@ from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scor
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
 from dijkwacht_detectors.state.forest import Forest, flatten
+from dijkwacht_detectors.state.naming import picker, row_picker
 
 _FEATURES = 9
 _KEPT = 8192  # rows kept to train on
@@ -76,9 +77,10 @@ class Volume(RowDetector):
         if state["samples_seen"][0] == 0:
             state["samples"][:] = np.nan  # nothing kept yet
         features = np.empty((n, _FEATURES), np.float32)
-        columns = _Rows(rows.time, rows.slot, rows.fresh, **rows.columns)
-        limits = _Limits(self.short_s * 1e6, self.long_s * 1e6, self.least_mib)
-        _features(columns, _State(**state), limits, features, facts)
+        _features(
+            _columns(rows), _memory(state),
+            self.short_s * 1e6, self.long_s * 1e6, self.least_mib, features, facts,
+        )  # fmt: skip
         if self.forest is not None:
             _rarity(self.forest.score(features), self.forest.tail, scores, facts)
 
@@ -149,14 +151,12 @@ class _State(NamedTuple):
     samples_seen: NDArray[np.int64]
 
 
-class _Limits(NamedTuple):
-    short_life: float
-    long_life: float
-    least: float
+_columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
 
 
 @njit(cache=True, nogil=True)
-def _features(rows, state, limits, out, facts):  # type: ignore[no-untyped-def]
+def _features(columns, memory, short_life, long_life, least, out, facts):  # type: ignore[no-untyped-def]
+    rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):
         e, t = rows.slot[i], rows.time[i]
         if rows.fresh[i]:
@@ -164,13 +164,13 @@ def _features(rows, state, limits, out, facts):  # type: ignore[no-untyped-def]
             state.short[e] = state.long[e] = state.begun[e] = 0.0
         elapsed = t - state.last[e]
         if elapsed > 1_000_000:
-            quickly = remaining(elapsed, limits.short_life)
+            quickly = remaining(elapsed, short_life)
             state.short[e] *= quickly
             state.begun[e] *= quickly
-            state.long[e] *= remaining(elapsed, limits.long_life)
+            state.long[e] *= remaining(elapsed, long_life)
             state.last[e] = t
         # a day's sum, as ten minutes' part of it
-        habit = state.long[e] * (limits.short_life / limits.long_life)
+        habit = state.long[e] * (short_life / long_life)
         outward = rows.local_orig[i] != 0 and rows.local_resp[i] == 0
         sent = min(max(float(rows.orig_bytes[i]), 0.0), 1e15)
         if outward:
@@ -188,7 +188,7 @@ def _features(rows, state, limits, out, facts):  # type: ignore[no-untyped-def]
         out[i, 6] = _log(state.begun[e])
         out[i, 7] = 0.0 if port in (53, 80, 123, 443) else (1.0 if port < 1024 else 2.0)
         out[i, 8] = (2.0 if outward else 0.0) + (1.0 if rows.proto[i] == 6 else 0.0)
-        excess = state.short[e] / (habit + limits.least) if outward else 0.0
+        excess = state.short[e] / (habit + least) if outward else 0.0
         facts[i, 0], facts[i, 1], facts[i, 2] = state.short[e], habit, excess
         # a reservoir: each row so far is as likely to be kept, and which is decided by its number
         n = state.samples_seen[0]

@@ -29,12 +29,6 @@ class _Table(NamedTuple):
     hands: NDArray[np.int32]  # where in its ring a site looks next for one to evict
 
 
-class _Rows(NamedTuple):
-    site: NDArray[np.int32]
-    key: NDArray[np.uint64]
-    time: NDArray[np.int64]
-
-
 class Entities:
     """Maps (site, key) to slots; ``keys`` are 64-bit mixes made by `mix`."""
 
@@ -62,14 +56,14 @@ class Entities:
     ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """Return ``slot`` int32[n] and ``fresh`` bool[n] for rows in order, making room as needed."""
         n = len(site)
-        rows = _Rows(site, key, time)
         slot, fresh = np.empty(n, np.int32), np.empty(n, np.bool_)
         done = 0
         while done < n:
             self._make_room(int(site.max()) + 1)
             self.used, done = _resolve(
-                self._table, rows, done, self.used, self.per_site, self.forget_after_us, slot, fresh
-            )
+                tuple(self._table), site, key, time, done,
+                self.used, self.per_site, self.forget_after_us, slot, fresh,
+            )  # fmt: skip
         return slot, fresh
 
     def _make_room(self, sites: int) -> None:
@@ -146,15 +140,16 @@ def _remove(buckets, keys, slot):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _resolve(  # type: ignore[no-untyped-def]
-    table, rows, done, used, per_site, forget_after, slot, fresh
+    arrays, site, key, time, done, used, per_site, forget_after, slot, fresh
 ):
     """Resolve rows from ``done`` on, until no slot is free; return ``used`` and ``done``."""
+    table = _Table(*arrays)  # which crossed as a plain tuple: see `naming`
     buckets, keys, seen = table.buckets, table.keys, table.seen
     owners, ring, counts, hands = table.owners, table.ring, table.counts, table.hands
     mask = np.uint64(len(buckets) - 1)
     one = np.uint64(1)
-    for i in range(done, len(rows.site)):
-        k, t, s = rows.key[i], rows.time[i], rows.site[i]
+    for i in range(done, len(site)):
+        k, t, s = key[i], time[i], site[i]
         at = k & mask
         found = -1
         while buckets[at]:
@@ -197,4 +192,4 @@ def _resolve(  # type: ignore[no-untyped-def]
             seen[found] = t
         seen[found] = max(seen[found], t)
         slot[i] = found
-    return used, len(rows.site)
+    return used, len(site)
