@@ -17,16 +17,16 @@ from urllib.parse import urlsplit
 import msgspec
 import psutil
 
+from dijkwacht_agent.error_words import reason
 from dijkwacht_agent.frames import Frame
 from dijkwacht_agent.health import Status
-from dijkwacht_agent.inside import Inside
 from dijkwacht_agent.interfaces import default_interface
 from dijkwacht_agent.join import KEY_FILE, SPOOL_FOLDER, connection_path, read_token
+from dijkwacht_agent.local_networks import LocalNetworks
+from dijkwacht_agent.messages import say
 from dijkwacht_agent.meter import Meter
-from dijkwacht_agent.pace import wall_clock
+from dijkwacht_agent.pacing import wall_clock
 from dijkwacht_agent.privacy import read_or_make_key
-from dijkwacht_agent.reasons import reason
-from dijkwacht_agent.sentences import say
 from dijkwacht_agent.settings import Settings
 from dijkwacht_agent.sources.capture import LiveCapture
 from dijkwacht_agent.uplink import Post, connect
@@ -182,7 +182,7 @@ def check_disk(settings: Settings, state: Path) -> Iterator[Finding]:
 def check_meter(packets: int = 20_000) -> Iterator[Finding]:
     """Which meter is in use, and how fast is it here? Measured on ``packets`` made-up packets."""
     frames = _synthetic(packets)
-    meter = Meter(Inside())
+    meter = Meter(LocalNetworks())
     begun = time.process_time()
     meter.feed(frames)
     rate = packets / max(time.process_time() - begun, 1e-6)

@@ -17,16 +17,16 @@ from types import FrameType
 
 from dijkwacht_agent.batches import Batcher, Parcel
 from dijkwacht_agent.check import Finding, check
+from dijkwacht_agent.error_words import reason
 from dijkwacht_agent.health import agent_row
-from dijkwacht_agent.inside import Inside
 from dijkwacht_agent.interfaces import default_interface
 from dijkwacht_agent.join import KEY_FILE, join
+from dijkwacht_agent.local_networks import LocalNetworks
+from dijkwacht_agent.messages import language, say
 from dijkwacht_agent.meter import Meter
-from dijkwacht_agent.pace import Live, Paced, wall_clock
+from dijkwacht_agent.pacing import Live, Paced, wall_clock
 from dijkwacht_agent.privacy import KEY_BYTES, Pseudonyms, read_or_make_key
-from dijkwacht_agent.reasons import reason
 from dijkwacht_agent.run import Agent
-from dijkwacht_agent.sentences import language, say
 from dijkwacht_agent.settings import Settings, read_settings, state_folder
 from dijkwacht_agent.show import show, show_json
 from dijkwacht_agent.sources.capture import LiveCapture, own_prefixes
@@ -114,10 +114,10 @@ def _would_leave(args: argparse.Namespace, settings: Settings) -> Iterator[Parce
     source: Live | Paced
     system = None if args.recording else SystemSampler()
     if args.recording:
-        inside, source = Inside(settings.local), Paced(Recording(args.recording), None)
+        inside, source = LocalNetworks(settings.local), Paced(Recording(args.recording), None)
     else:
         interface = settings.interface or default_interface()
-        inside = Inside(settings.local, own_prefixes(interface))
+        inside = LocalNetworks(settings.local, own_prefixes(interface))
         own = endpoint(settings.url) if settings.url else None
         source = Live(LiveCapture(interface, refuse=own))
     meter = Meter(inside)

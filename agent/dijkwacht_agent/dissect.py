@@ -15,7 +15,7 @@ from struct import Struct
 from struct import error as struct_error
 from typing import Final
 
-from dijkwacht_agent.links import Malformed, Unsupported
+from dijkwacht_agent.link_layers import Malformed, Unsupported
 from dijkwacht_records.addresses import V4_PREFIX, pack_mac
 from dijkwacht_records.tables import Row
 

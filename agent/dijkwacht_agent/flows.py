@@ -15,7 +15,7 @@ from operator import itemgetter
 from typing import Final
 
 from dijkwacht_agent.dissect import ICMP, ICMPV6, TCP, UDP, endpoints, reverse
-from dijkwacht_agent.inside import Inside
+from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_records.tables import ConnState, FlowState, Row
 
 SECOND: Final = 1_000_000
@@ -170,7 +170,7 @@ class FlowTable:
     """
 
     def __init__(
-        self, inside: Inside, rows: list[tuple[int, Row]], max_flows: int = MAX_FLOWS
+        self, inside: LocalNetworks, rows: list[tuple[int, Row]], max_flows: int = MAX_FLOWS
     ) -> None:
         self.by_key: dict[bytes, Flow] = {}
         self.active = 0

@@ -22,8 +22,7 @@ from dijkwacht_agent.dissect import (
 )
 from dijkwacht_agent.flows import FIN, MAX_FLOWS, RST, SYN, Flow, FlowTable
 from dijkwacht_agent.frames import Frame
-from dijkwacht_agent.inside import Inside
-from dijkwacht_agent.links import (
+from dijkwacht_agent.link_layers import (
     ARP,
     ETHERNET,
     IPV4,
@@ -33,6 +32,7 @@ from dijkwacht_agent.links import (
     Unsupported,
     source_mac,
 )
+from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.names.reader import MAX_PER_SECOND, NAME_PORTS, Budget, NameReader
 from dijkwacht_records.tables import Row
 
@@ -57,7 +57,7 @@ class Meter:
 
     def __init__(
         self,
-        inside: Inside,
+        inside: LocalNetworks,
         *,
         max_flows: int = MAX_FLOWS,
         names_per_second: int = MAX_PER_SECOND,

@@ -28,7 +28,7 @@ from typing import Any, Final, Protocol
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from dijkwacht_agent.hidden_names import HiddenNames
-from dijkwacht_agent.inside import Inside
+from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_records.addresses import HASHED_MAC, UNSPECIFIED, V4_PREFIX
 from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.tables import DNS, TABLE, TABLES, Row
@@ -118,7 +118,7 @@ class Pseudonyms:
     Answers are remembered for the last few thousand addresses and names, never more.
     """
 
-    def __init__(self, key: bytes, inside: Inside) -> None:
+    def __init__(self, key: bytes, inside: LocalNetworks) -> None:
         self._pan = CryptoPan(key)
         self._key = key
         self._inside = inside

@@ -13,12 +13,12 @@ from typing import Final
 
 from dijkwacht_agent.batches import Batcher
 from dijkwacht_agent.health import Health
-from dijkwacht_agent.inside import Inside
 from dijkwacht_agent.interfaces import default_interface
 from dijkwacht_agent.join import KEY_FILE, SPOOL_FOLDER, read_token
+from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.orders import Orders
-from dijkwacht_agent.pace import Live, Paced, wall_clock
+from dijkwacht_agent.pacing import Live, Paced, wall_clock
 from dijkwacht_agent.privacy import Pseudonyms, read_or_make_key
 from dijkwacht_agent.settings import Settings
 from dijkwacht_agent.sources.capture import LiveCapture, own_prefixes
@@ -56,11 +56,11 @@ class Agent:
         self.source: Live | Paced
         if recordings:
             interface, self.system = "recording", None
-            inside = Inside(settings.local)
+            inside = LocalNetworks(settings.local)
             self.source = Paced(Recording(recordings), speed)
         else:
             interface, self.system = settings.interface or default_interface(), SystemSampler()
-            inside = Inside(settings.local, own_prefixes(interface))
+            inside = LocalNetworks(settings.local, own_prefixes(interface))
             self.source = Live(LiveCapture(interface, refuse=endpoint(settings.url)))
         self.meter = Meter(inside)
         self.batcher = Batcher(settings.site, settings.agent, Pseudonyms(key, inside), wall_clock)

@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from dijkwacht_agent.reasons import reason
+from dijkwacht_agent.error_words import reason
 from dijkwacht_agent.spool import Record, Spool
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.errors import CollectorBusy, NotAuthorised, RejectedBatch, TransferError

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from dijkwacht_agent.inside import Inside
+from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.sources.recording import Recording, is_recording
 from dijkwacht_collector.readers import Problems
@@ -48,7 +48,7 @@ class Recorded:
 
     def __init__(self, paths: Sequence[Path], local: Sequence[str] = ()) -> None:
         try:
-            self.inside = Inside(list(local) or None)
+            self.inside = LocalNetworks(list(local) or None)
         except ValueError as error:
             raise SettingsError(f"--local: {error}") from None
         self.problems = Problems()

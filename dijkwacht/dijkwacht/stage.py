@@ -16,8 +16,8 @@ import msgspec
 from aiohttp import web
 
 from dijkwacht.collect import SWITCH_INTERVAL_S
-from dijkwacht_agent.inside import Inside
 from dijkwacht_agent.join import KEY_FILE, join
+from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.privacy import Pseudonyms, read_or_make_key
 from dijkwacht_agent.run import Agent
 from dijkwacht_collector.app import build_app, wall_clock
@@ -108,7 +108,7 @@ class AgentOnStage:
 
     def __init__(self, state: Path, code: str, name: str, recording: Path, speed: float) -> None:
         settings = join(code, state, name)
-        privacy = Pseudonyms(read_or_make_key(state / KEY_FILE), Inside(settings.local))
+        privacy = Pseudonyms(read_or_make_key(state / KEY_FILE), LocalNetworks(settings.local))
         # How addresses are called outside the site: only whoever has the site's key can tell.
         self.disguise: Callable[[bytes], bytes] = privacy.address
         self.disguise_mac: Callable[[int], int] = privacy.mac

@@ -27,7 +27,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dijkwacht_agent.inside import Inside
+from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.sources.recording import Recording
 from dijkwacht_collector.engine.engine import Engine
@@ -181,7 +181,7 @@ def benign_files(captures: Path, half: int) -> list[Path]:
 
 def file_rows(path: Path, attackers_: Any) -> Iterator[tuple[int, Row]]:
     """Rows of a benign capture, without those of scanners that its own label column names."""
-    inside = Inside(None)
+    inside = LocalNetworks(None)
     if tell(path) in ZEEK:
         for number, row in read_logs([path], inside.__contains__, Problems()).rows:
             if number != 0 or row[5] not in attackers_.addresses:

@@ -16,11 +16,11 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Dot1Q, Ether
 from scapy.packet import Raw
 
-from dijkwacht_agent.inside import Inside
+from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
+from dijkwacht_agent.sources.bpf import passing, refusing
 from dijkwacht_agent.sources.capture import LiveCapture, own_prefixes
 from dijkwacht_agent.sources.recording import Recording
-from dijkwacht_agent.sources.refusal import passing, refusing
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.errors import CaptureError
 
@@ -160,7 +160,7 @@ def test_what_is_sent_is_captured_as_a_recording_would_hold_it(inside_namespace,
     path.write_bytes(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1) + b"".join(records))
     both = []
     for blocks in ([live], Recording([path]).blocks()):
-        meter = Meter(Inside())
+        meter = Meter(LocalNetworks())
         for block in blocks:
             meter.feed(block)
         meter.finish()
@@ -195,7 +195,7 @@ def test_loopback_shows_each_packet_once_and_our_shipping_never(inside_namespace
             return read_until(capture, 10)  # each with the answer that the port is closed
 
     frames = inside_namespace(0, exchange)
-    meter = Meter(Inside())
+    meter = Meter(LocalNetworks())
     meter.feed(frames)
     meter.finish()
     assert sorted((row[9], row[14]) for _, row in meter.take()) == [(1, 5), (17, 5)]

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from dijkwacht_agent.inside import Inside
+from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.sources.recording import Recording, is_recording
 from dijkwacht_records import wire
@@ -32,7 +32,7 @@ def test_every_capture_is_metered_or_refused_in_one_line(captures):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for path in paths:
         started = time.process_time()
-        meter = Meter(Inside())
+        meter = Meter(LocalNetworks())
         try:
             recording = Recording([path])
             rows = rows_in(recording, meter)
@@ -59,7 +59,7 @@ def test_every_capture_is_metered_or_refused_in_one_line(captures):
 @pytest.mark.captures
 def test_all_captures_of_a_class_are_one_recording(captures):
     paths = sorted(path for path in (captures / "benign").iterdir() if is_recording(path))
-    recording, meter = Recording(paths), Meter(Inside())
+    recording, meter = Recording(paths), Meter(LocalNetworks())
     rows = rows_in(recording, meter)
     assert recording.problem_count == 0
     assert meter.counters["packets_seen"] > 10_000

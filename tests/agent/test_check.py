@@ -18,9 +18,9 @@ from dijkwacht_agent.check import (
 )
 from dijkwacht_agent.health import Status
 from dijkwacht_agent.join import KEY_FILE
-from dijkwacht_agent.pace import wall_clock
+from dijkwacht_agent.messages import SENTENCES, language, say
+from dijkwacht_agent.pacing import wall_clock
 from dijkwacht_agent.privacy import read_or_make_key
-from dijkwacht_agent.sentences import SENTENCES, language, say
 from dijkwacht_agent.settings import Settings, read_settings, write_private
 from dijkwacht_records.errors import CaptureError
 

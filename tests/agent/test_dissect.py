@@ -19,9 +19,9 @@ from scapy.layers.l2 import ARP, LLC, SNAP, CookedLinux, Dot1AD, Dot1Q, Dot3, Et
 from scapy.layers.ppp import PPP, PPPoE
 from scapy.packet import Packet, Raw
 
-from dijkwacht_agent import dissect, links
+from dijkwacht_agent import dissect, link_layers
 from dijkwacht_agent.dissect import Fragments, dissect_arp, dissect_ipv4, dissect_ipv6
-from dijkwacht_agent.links import LINKS, Malformed, Unsupported
+from dijkwacht_agent.link_layers import LINKS, Malformed, Unsupported
 from dijkwacht_records.addresses import pack_address, pack_mac
 
 MAC = "00:1b:21:00:00:01"
@@ -31,7 +31,7 @@ PEER = "00:1b:21:00:00:02"
 def dissected(packet: Packet | bytes, link_type: int = 1, fragments: Fragments | None = None):
     data = bytes(packet)
     kind, at, vlan = LINKS[link_type](data, 0)
-    read = {links.IPV4: dissect_ipv4, links.IPV6: dissect_ipv6}[kind]
+    read = {link_layers.IPV4: dissect_ipv4, link_layers.IPV6: dissect_ipv6}[kind]
     return data, read(data, at, len(data), vlan, fragments or Fragments())
 
 
@@ -233,7 +233,7 @@ def test_headers_that_contradict_themselves_are_malformed(packet):
 
 def test_arp_reads_as_scapy_reads_it():
     data = bytes(ether(ARP(op=2, hwsrc=MAC, psrc="10.0.0.1", hwdst=PEER, pdst="10.0.0.9")))
-    row = dissect_arp(data, 14, links.source_mac(1, data), 5)
+    row = dissect_arp(data, 14, link_layers.source_mac(1, data), 5)
     mac, peer = (pack_mac(bytes.fromhex(text.replace(":", ""))) for text in (MAC, PEER))
     assert row == (5, 2, mac, mac, pack_address("10.0.0.1"), peer, pack_address("10.0.0.9"))
 
@@ -248,11 +248,11 @@ def test_arp_for_other_hardware_is_unsupported():
 def test_no_bytes_surprise_the_dissector(link_type, data):
     try:
         kind, at, vlan = LINKS[link_type](data, 0)
-        if kind == links.IPV4:
+        if kind == link_layers.IPV4:
             dissect_ipv4(data, at, len(data), vlan, Fragments())
-        elif kind == links.IPV6:
+        elif kind == link_layers.IPV6:
             dissect_ipv6(data, at, len(data), vlan, Fragments())
-        elif kind == links.ARP:
+        elif kind == link_layers.ARP:
             dissect_arp(data, at, 0, 0)
     except (struct.error, IndexError, Malformed, Unsupported):
         pass

@@ -10,7 +10,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 
-from dijkwacht_agent.inside import Inside
+from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.tables import FLOWS, ConnState, FlowState
@@ -44,7 +44,7 @@ def back(flags="", payload=b"", sport=40000, dport=80) -> bytes:
 
 
 def metered(*packets: tuple[float, Packet | bytes], meter: Meter | None = None) -> list[dict]:
-    meter = meter or Meter(Inside())
+    meter = meter or Meter(LocalNetworks())
     meter.feed([frame(*packet) for packet in packets])
     meter.finish()
     return [row_of(row) for number, row in meter.take() if number == 0]
@@ -88,7 +88,7 @@ def test_a_connection_that_is_over_within_its_first_second_is_one_row():
 
 
 def test_a_long_flow_is_opened_updated_while_it_moves_and_ended():
-    meter = Meter(Inside())
+    meter = Meter(LocalNetworks())
     meter.feed([frame(0, there("S")), frame(0.1, back("SA"))])
     meter.advance(START + 999_999)
     assert meter.take() == []
@@ -165,7 +165,7 @@ def test_who_speaks_to_a_group_is_no_responder():
     ],
 )
 def test_a_silent_flow_ends_at_its_time_out(packet, seconds):
-    meter = Meter(Inside())
+    meter = Meter(LocalNetworks())
     meter.feed([frame(0, packet)])
     meter.advance(START + seconds * SECOND - 1)
     assert meter.counters["flows_active"] == 1
@@ -180,7 +180,7 @@ def test_the_same_ports_again_are_another_connection():
 
 
 def test_a_connection_ends_a_second_after_it_closed():
-    meter = Meter(Inside())
+    meter = Meter(LocalNetworks())
     meter.feed([frame(0, there("S")), frame(0.1, back("SA"))])
     meter.feed([frame(5, there("FA")), frame(5.1, back("FA")), frame(5.2, there("A"))])
     meter.advance(START + 6_099_999)
@@ -190,7 +190,7 @@ def test_a_connection_ends_a_second_after_it_closed():
 
 
 def test_vlans_are_other_networks():
-    meter = Meter(Inside())
+    meter = Meter(LocalNetworks())
     time, link_type, data, size, _ = frame(0, there("S"))
     meter.feed([(time, link_type, data, size, vlan) for vlan in (0, 5, 5)])
     meter.finish()
@@ -205,7 +205,7 @@ def test_a_host_may_talk_to_itself():
 
 
 def test_a_full_table_gives_up_the_oldest_unanswered_flow():
-    meter = Meter(Inside(), max_flows=3)
+    meter = Meter(LocalNetworks(), max_flows=3)
     kept = [(0, there("S", sport=1)), (0.01, back("SA", sport=1))]
     flood = [(0.1 + place / 100, there("S", sport=1000 + place)) for place in range(10)]
     rows = metered(*kept, *flood, meter=meter)
@@ -215,7 +215,7 @@ def test_a_full_table_gives_up_the_oldest_unanswered_flow():
 
 
 def test_a_table_full_of_answered_flows_gives_up_the_oldest():
-    meter = Meter(Inside(), max_flows=2)
+    meter = Meter(LocalNetworks(), max_flows=2)
     packets = []
     for port in (1, 2, 3, 4):
         packets += [(port / 10, there("S", sport=port)), (port / 10 + 0.01, back("SA", sport=port))]
@@ -225,7 +225,7 @@ def test_a_table_full_of_answered_flows_gives_up_the_oldest():
 
 
 def test_a_flood_leaves_nothing_behind():
-    meter = Meter(Inside(), max_flows=64)
+    meter = Meter(LocalNetworks(), max_flows=64)
     time, link_type, data, size, _ = frame(0, there("S"))
     for turn in range(50):
         frames = [
@@ -250,7 +250,7 @@ def test_a_flood_leaves_nothing_behind():
 )  # fmt: skip
 @settings(max_examples=20)
 def test_whatever_comes_the_table_holds_no_more_than_it_may(steps):
-    meter = Meter(Inside(), max_flows=2)
+    meter = Meter(LocalNetworks(), max_flows=2)
     time = 0
     for gap, forth, flags, port in steps:
         time += gap
@@ -276,7 +276,7 @@ conversation = st.lists(
 
 @given(conversation, st.integers(1, 4))
 def test_parts_add_up_to_what_was_sent_and_count_each_flow_once(steps, max_flows):
-    meter = Meter(Inside(), max_flows=max_flows)
+    meter = Meter(LocalNetworks(), max_flows=max_flows)
     time, sent, frames = 0, 0, []
     for gap, forth, flags, size, port in steps:
         time += gap

@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dijkwacht_agent.hidden_names import HiddenNames
-from dijkwacht_agent.inside import Inside
+from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.privacy import Pseudonyms
 from dijkwacht_records.addresses import format_address, pack_address
 
 KEY = bytes(range(32))
 
 
-PRIVACY = Pseudonyms(KEY, Inside(["198.51.100.0/24"]))
+PRIVACY = Pseudonyms(KEY, LocalNetworks(["198.51.100.0/24"]))
 NAMES = HiddenNames(KEY, PRIVACY.address)
 HASH = r"h-[0-9a-f]{10}"
 

@@ -9,8 +9,8 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Raw
 
-from dijkwacht_agent.inside import Inside
-from dijkwacht_agent.links import LINKS
+from dijkwacht_agent.link_layers import LINKS
+from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.tables import AGENT, TABLES, FlowState
@@ -40,7 +40,7 @@ def frame(time: int, data: bytes, link_type: int = 1) -> tuple:
 
 
 def rows_of(frames: list, block: int, **limits: int) -> list:
-    meter = Meter(Inside(), **limits)
+    meter = Meter(LocalNetworks(), **limits)
     for at in range(0, len(frames), block):
         meter.feed(frames[at : at + block])
     meter.finish()
@@ -74,7 +74,7 @@ def timed(steps: list) -> list:
     st.integers(0, 1000),
 )
 def test_every_packet_is_metered_or_dropped_for_a_reason(packets, lost):
-    meter = Meter(Inside())
+    meter = Meter(LocalNetworks())
     meter.feed([frame(0, data, link_type) for link_type, data in packets])
     meter.dropped_ring = lost
     counters = meter.counters
@@ -85,7 +85,7 @@ def test_every_packet_is_metered_or_dropped_for_a_reason(packets, lost):
 
 
 def test_the_counters_are_named_as_in_the_contract():
-    assert set(Meter(Inside()).counters) <= {column.name for column in AGENT.columns}
+    assert set(Meter(LocalNetworks()).counters) <= {column.name for column in AGENT.columns}
 
 
 @given(traffic, st.integers(1, 7))
@@ -98,7 +98,7 @@ def test_the_size_of_the_blocks_changes_nothing(steps, block):
 def test_looking_more_often_changes_what_is_in_no_row(steps, looks):
     frames = [frame for frame in timed(steps) if frame[0] >= START]
     frames.sort(key=lambda frame: frame[0])
-    meter = Meter(Inside())
+    meter = Meter(LocalNetworks())
     for place, each in enumerate(frames):
         meter.feed([each])
         later = frames[place + 1][0] if place + 1 < len(frames) else each[0]
@@ -128,7 +128,7 @@ def test_rows_of_one_export_are_in_order_of_row_time():
         for place in range(50)
     ]
     frames += [frame(500_000 - place * 1000, each[2]) for place, each in enumerate(frames)]
-    meter = Meter(Inside())
+    meter = Meter(LocalNetworks())
     meter.feed(sorted(frames))
     meter.advance(START + 10 * SECOND)
     times = [row[0] for _, row in meter.take()]
@@ -137,7 +137,7 @@ def test_rows_of_one_export_are_in_order_of_row_time():
 
 
 def test_a_gap_of_a_million_years_is_stepped_over():
-    meter = Meter(Inside())
+    meter = Meter(LocalNetworks())
     for year in range(30):
         meter.feed([frame(year * 31_536_000 * SECOND, KINDS[0])])
     meter.advance(START + 10**6 * 31_536_000 * SECOND)
@@ -153,7 +153,7 @@ def test_a_little_disorder_is_evened_out():
 
 
 def test_a_clock_that_was_set_back_ends_every_flow():
-    meter = Meter(Inside())
+    meter = Meter(LocalNetworks())
     meter.feed([frame(0, KINDS[5])])
     meter.feed([frame(-3600 * SECOND, KINDS[5])])
     ((_, row),) = meter.take()
@@ -164,7 +164,7 @@ def test_a_clock_that_was_set_back_ends_every_flow():
 
 
 def test_frames_of_1970_are_metered():
-    meter = Meter(Inside())
+    meter = Meter(LocalNetworks())
     meter.feed([(0, 1, KINDS[0], 54, 0), (5, 1, KINDS[1], 54, 0)])
     meter.finish()
     ((_, row),) = meter.take()
@@ -172,7 +172,7 @@ def test_frames_of_1970_are_metered():
 
 
 def test_names_beyond_the_budget_are_counted_and_the_next_second_has_its_own():
-    meter = Meter(Inside(), names_per_second=3)
+    meter = Meter(LocalNetworks(), names_per_second=3)
     meter.feed([frame(place * 1000, KINDS[4]) for place in range(10)])
     meter.feed([frame(SECOND, KINDS[4])])
     assert len([number for number, _ in meter.take() if number == 1]) == 4
@@ -180,7 +180,7 @@ def test_names_beyond_the_budget_are_counted_and_the_next_second_has_its_own():
 
 
 def test_arp_has_a_budget_of_its_own():
-    meter = Meter(Inside(), names_per_second=3)
+    meter = Meter(LocalNetworks(), names_per_second=3)
     meter.feed([frame(place, KINDS[6]) for place in range(10)])
     meter.feed([frame(20, KINDS[4])])
     assert [number for number, _ in meter.take()] == [4, 4, 4, 1]
@@ -188,13 +188,13 @@ def test_arp_has_a_budget_of_its_own():
 
 
 def test_names_stand_in_sequence_with_flows():
-    meter = Meter(Inside())
+    meter = Meter(LocalNetworks())
     meter.feed([frame(0, KINDS[0]), frame(500_000, KINDS[4]), frame(2 * SECOND, KINDS[4])])
     assert [number for number, _ in meter.take()] == [1, 0, 0, 1]
 
 
 def test_rows_are_counted_and_taken_once():
-    meter = Meter(Inside())
+    meter = Meter(LocalNetworks())
     meter.feed([frame(0, KINDS[4])])
     assert len(meter.take()) == 1
     assert meter.take() == []
@@ -223,7 +223,7 @@ def test_rows_are_counted_and_taken_once():
     ],
 )
 def test_inside_is_what_was_declared_or_what_is_private(declared, own, address, expected):
-    inside = Inside(declared, own)
+    inside = LocalNetworks(declared, own)
     assert (pack_address(address) in inside) is expected
     assert (pack_address(address) in inside) is expected  # remembered
 
@@ -231,7 +231,7 @@ def test_inside_is_what_was_declared_or_what_is_private(declared, own, address, 
 @settings(max_examples=30)
 @given(st.lists(st.ip_addresses(), max_size=20))
 def test_inside_agrees_with_the_standard_library(addresses):
-    inside = Inside()
+    inside = LocalNetworks()
     for address in addresses:
         expected = any(
             address.version == prefix.version and address in prefix for prefix in inside.prefixes
@@ -240,11 +240,11 @@ def test_inside_agrees_with_the_standard_library(addresses):
 
 
 def test_inside_says_what_it_assumed():
-    assert "203.0.113.0/28" in Inside(None, ["203.0.113.7/28"]).describe()
-    assert "assumed" in Inside().describe()
-    assert "declared: 198.51.100.0/24" in Inside(["198.51.100.0/24"]).describe()
+    assert "203.0.113.0/28" in LocalNetworks(None, ["203.0.113.7/28"]).describe()
+    assert "assumed" in LocalNetworks().describe()
+    assert "declared: 198.51.100.0/24" in LocalNetworks(["198.51.100.0/24"]).describe()
 
 
 def test_inside_refuses_what_is_no_prefix():
     with pytest.raises(ValueError, match=r"10\.0\.0\.0/40"):
-        Inside(["10.0.0.0/40"])
+        LocalNetworks(["10.0.0.0/40"])

@@ -12,7 +12,7 @@ from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 
-from dijkwacht_agent.inside import Inside
+from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.names import dhcp, dns, tls
 from dijkwacht_agent.names.printable import printable
@@ -29,7 +29,7 @@ labels = st.lists(
 
 
 def rows_of(*packets: Packet, meter: Meter | None = None) -> list:
-    meter = meter or Meter(Inside())
+    meter = meter or Meter(LocalNetworks())
     for place, packet in enumerate(packets):
         data = bytes(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / packet)
         meter.feed([(place, 1, data, len(data), 0)])
@@ -143,7 +143,7 @@ def test_a_hello_cut_by_the_capture_is_read_as_far_as_it_goes():
     data = client_hello("cut.example.org")
     packet = bytes(Ether() / IP(src=A, dst=B) / TCP(sport=40000, dport=443) / Raw(data))
     place = packet.index(b"cut.example.org") + 15
-    meter = Meter(Inside())
+    meter = Meter(LocalNetworks())
     meter.feed([(0, 1, packet[:place], len(packet), 0)])
     ((_, row),) = meter.take()
     assert row[-1] == "cut.example.org"
@@ -171,7 +171,7 @@ def test_of_hellos_that_never_end_the_oldest_is_given_up():
             for port in range(10_000, 10_000 + MAX_GROWING + 50)
         ]
 
-    meter = Meter(Inside())
+    meter = Meter(LocalNetworks())
     rows = rows_of(*segments(data[:60], 0), *segments(data[60:], 60), meter=meter)
     assert len([row for number, row in rows if number == 2]) == MAX_GROWING
     assert meter.counters["names_shed"] == 50

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yacryptopan import CryptoPAn as Oracle
 
-from dijkwacht_agent.inside import Inside
+from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.privacy import (
     KEPT,
     RESERVED_V4,
@@ -23,7 +23,7 @@ from dijkwacht_records.tables import TABLE, TABLES
 
 KEY = bytes(range(1, 33))
 PAPER_KEY = bytes.fromhex("152217 8d33a4cf80130a5b1649907d10 d8988f8379796527 62574c2d2a842202")
-INSIDE = Inside(["198.51.100.0/24", "2001:db8:7::/48"])
+INSIDE = LocalNetworks(["198.51.100.0/24", "2001:db8:7::/48"])
 V4 = st.integers(0, 2**32 - 1).map(lambda n: n.to_bytes(4, "big"))
 V6 = st.integers(0, 2**128 - 1).map(lambda n: n.to_bytes(16, "big"))
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from dijkwacht_agent.batches import Batcher
-from dijkwacht_agent.inside import Inside
+from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.privacy import Pseudonyms
 from dijkwacht_agent.spool import Spool
 from dijkwacht_collector.engine.engine import Engine
@@ -52,7 +52,7 @@ def week():
 @pytest.fixture(scope="module")
 def drained(tmp_path_factory):
     """The week through batcher and spool: (arrival had it been live, wire bytes), oldest first."""
-    privacy = Pseudonyms(KEY, Inside())
+    privacy = Pseudonyms(KEY, LocalNetworks())
     now = 0
     batcher = Batcher("bakery", "till", privacy, lambda: now, bytes(16))
     spool = Spool(tmp_path_factory.mktemp("spool"))

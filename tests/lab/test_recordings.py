@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from dijkwacht_agent.inside import Inside
+from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.sources.recording import Recording
 from dijkwacht_lab.office.plans import PLANS
@@ -18,7 +18,7 @@ MOST_BYTES = 1_500_000
 def metered(name):
     """(rows, meter) of a shipped recording."""
     source = Recording([recording(name) / "traffic.pcap"])
-    meter = Meter(Inside([truth(recording(name)).network]))
+    meter = Meter(LocalNetworks([truth(recording(name)).network]))
     rows = []
     for frames in source.blocks():
         meter.feed(frames)

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 import zstandard
 
-from dijkwacht_agent.inside import Inside
 from dijkwacht_agent.join import KEY_FILE
+from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.privacy import Pseudonyms
 from dijkwacht_collector.journal.journal import Journal
 from dijkwacht_records import wire
@@ -82,7 +82,7 @@ def stored(watched):
 @pytest.fixture(scope="module")
 def pseudonym(watched):
     key = (watched.agent / KEY_FILE).read_bytes()
-    return Pseudonyms(key, Inside()).address(pack_address(watched.attacker))
+    return Pseudonyms(key, LocalNetworks()).address(pack_address(watched.attacker))
 
 
 def test_the_incident_appears_within_five_seconds_of_the_scan_s_end(watched):

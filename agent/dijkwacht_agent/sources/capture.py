@@ -19,7 +19,7 @@ from typing import Final
 import psutil
 
 from dijkwacht_agent.frames import Frame
-from dijkwacht_agent.sources.refusal import as_option, passing, refusing
+from dijkwacht_agent.sources.bpf import as_option, passing, refusing
 from dijkwacht_records.errors import CaptureError
 
 RING_BYTES: Final = 8 * 1024 * 1024
@@ -210,7 +210,7 @@ class LiveCapture:
 
 
 def own_prefixes(interface: str) -> list[str]:
-    """The prefixes of the interface's own addresses, for `Inside`; empty if it has none."""
+    """The prefixes of the interface's own addresses, for `LocalNetworks`; empty if it has none."""
     found = []
     for address in psutil.net_if_addrs().get(interface, []):
         if address.family not in {socket.AF_INET, socket.AF_INET6} or not address.netmask:

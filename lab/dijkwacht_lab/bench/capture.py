@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from dijkwacht_agent.inside import Inside
+from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.sources.recording import Recording
 
@@ -152,7 +152,7 @@ def write_recording(path: Path, frames: Iterator[Timed], count: int) -> None:
 
 def packets_per_cpu_second(path: Path) -> float:
     """Meter ``path`` from file to rows."""
-    meter = Meter(Inside())
+    meter = Meter(LocalNetworks())
     started = time.process_time()
     recording = Recording([path])
     for block in recording.blocks():

@@ -21,14 +21,14 @@ PRIVATE: Final = (
 _REMEMBERED: Final = 16_384
 
 
-class Inside(Container[bytes]):
+class LocalNetworks(Container[bytes]):
     """Answers for a 16-byte address: is it inside the site?
 
     ``cidrs`` is what the site declared; ``None`` means the private ranges plus ``own_prefixes``, those
     of the interface. Raises ``ValueError`` for text that is no prefix.
 
     >>> from dijkwacht_records.addresses import pack_address
-    >>> inside = Inside(None)
+    >>> inside = LocalNetworks(None)
     >>> pack_address("192.168.1.7") in inside, pack_address("192.0.2.1") in inside
     (True, False)
     """

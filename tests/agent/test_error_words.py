@@ -7,9 +7,9 @@ import ssl
 import pytest
 
 from dijkwacht_agent.cli import main
+from dijkwacht_agent.error_words import reason
 from dijkwacht_agent.join import read_token
 from dijkwacht_agent.privacy import read_or_make_key
-from dijkwacht_agent.reasons import reason
 from dijkwacht_records.errors import DijkwachtError
 from dijkwacht_records.joincode import make_code, read_code
 

@@ -1,4 +1,4 @@
-from dijkwacht_agent.pace import LONGEST_GAP_US, Live, Paced
+from dijkwacht_agent.pacing import LONGEST_GAP_US, Live, Paced
 
 SECOND = 1_000_000
 
