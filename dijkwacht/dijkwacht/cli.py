@@ -19,7 +19,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "site": ("dijkwacht.site", "add a site and print its one-time join code"),
     "replay": ("dijkwacht.replay", "find incidents in recordings: pcap, pcapng, Zeek logs"),
     "flows": ("dijkwacht.flows", "meter a recording into JSON lines, Parquet or Arrow"),
-    "try": ("dijkwacht.try_", "the strangest rows of a recording under one detector"),
+    "try": ("dijkwacht.try_command", "the strangest rows of a recording under one detector"),
     "evaluate": ("dijkwacht.evaluate", "the scoreboard over labelled captures"),
     "bench": ("dijkwacht.bench", "measure the hot paths on generated input"),
 }

@@ -19,10 +19,10 @@ from typing import Any, Final
 
 import msgspec
 
+from dijkwacht.in_process import InProcessAgent, InProcessCollector, free_port
 from dijkwacht.kernels import compile_kernels
 from dijkwacht.progress import clock_text
 from dijkwacht.shadow import report_shadow
-from dijkwacht.stage import AgentOnStage, CollectorOnStage, free_port
 from dijkwacht_lab.labels import ACCEPTED
 from dijkwacht_lab.office.truth import Attacked, Truth
 from dijkwacht_lab.recordings import recording
@@ -68,14 +68,14 @@ def perform(folder: Path, *, once: bool, port: int = 0) -> int:
     report_shadow(report=tell)
     compile_kernels(tell)
     with tempfile.TemporaryDirectory(prefix="dijkwacht-demo-") as state:
-        collector = CollectorOnStage(Path(state) / "collector", free_port(port))
-        agent: AgentOnStage | None = None
+        collector = InProcessCollector(Path(state) / "collector", free_port(port))
+        agent: InProcessAgent | None = None
         try:
             collector.start()
             tell(f"Collector runs. Console: {collector.url}/")
             speed = max(1.0, (truth.stop - truth.start) / 1e6 / PLAY_S)
             code = collector.join_code(SITE)
-            agent = AgentOnStage(Path(state) / "agent", code, "till", traffic, speed)
+            agent = InProcessAgent(Path(state) / "agent", code, "till", traffic, speed)
             tell(f"Site {SITE!r} added; its agent has joined with a one-time code.")
             tell(
                 f"The recording plays {speed:.0f} times as fast as it happened, with its own times."

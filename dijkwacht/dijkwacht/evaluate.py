@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 
 from dijkwacht.kernels import compile_kernels
-from dijkwacht.player import NumberedRow, Player, cut
+from dijkwacht.offline import NumberedRow, OfflineCollector, cut
 from dijkwacht.progress import counted, log_for_people
 from dijkwacht.recording import Recorded, add_local
 from dijkwacht.shadow import report_shadow
@@ -103,18 +103,18 @@ def replay_file(path: Path, local: Sequence[str] = ()) -> Outcome:
     watched, counts = Watched(), [0, 0]
     try:
         recorded = Recorded([path], local)
-        with Player() as player:
+        with OfflineCollector() as collector:
             for batch in cut(_watch(recorded.rows(), watched, counts), BATCH_ROWS):
-                player.play("lab", batch)
-            player.finish()
-            told = player.told
+                collector.play("lab", batch)
+            collector.finish()
+            outcome = collector.outcome
     except DijkwachtError as error:
         return Outcome(refused=str(error))
     except Exception as error:  # noqa: BLE001  # the scoreboard is there to show what should not happen
         return Outcome(crash=f"{type(error).__name__}: {error}", wall_s=time.monotonic() - began)
     return Outcome(
-        incidents=told.final(),
-        noticed=told.noticed,
+        incidents=outcome.final(),
+        noticed=outcome.first_alert,
         first=watched.first or 0,
         watched_s=watched.seconds,
         packets=recorded.packets,

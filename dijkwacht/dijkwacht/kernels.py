@@ -8,7 +8,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Final
 
-from dijkwacht.player import Player, cut
+from dijkwacht.offline import OfflineCollector, cut
 from dijkwacht.recording import Recorded
 from dijkwacht_lab.recordings import recording
 
@@ -33,11 +33,11 @@ def compile_kernels(tell: Callable[[str], None] = lambda _: None) -> None:
     counter.daemon = True
     counter.start()
     try:
-        with Player() as player:
+        with OfflineCollector() as collector:
             rows = Recorded([recording("demo") / "traffic.pcap"]).rows()
             for batch in cut(islice(rows, _ROWS), 500):
-                player.play("warm-up", batch)
-            player.finish()
+                collector.play("warm-up", batch)
+            collector.finish()
     finally:
         done.set()
         counter.cancel()

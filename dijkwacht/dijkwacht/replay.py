@@ -16,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from dijkwacht.player import BATCH_ROWS, NumberedRow, Player, cut
+from dijkwacht.offline import BATCH_ROWS, NumberedRow, OfflineCollector, cut
 from dijkwacht.progress import clock_text, counted, say, say_problems
 from dijkwacht.recording import Recorded, add_local
 from dijkwacht.shadow import report_shadow
@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 @dataclass(slots=True)
-class Pace:
+class RowPacing:
     """Waits until a row is due, ``speed`` times as fast as it happened; None never waits."""
 
     speed: float | None
@@ -109,27 +109,27 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.batch_rows < 1:
         raise SettingsError(f"--batch-rows {args.batch_rows}: at least 1")
-    pace = Pace(_speed(args.speed))
+    pacing = RowPacing(_speed(args.speed))
     tell = (lambda _: None) if args.json else say
     recorded = Recorded(args.paths, args.local)
     tell(recorded.inside.describe())
     report_shadow()
     hide = _privacy(recorded, pseudonyms=args.pseudonyms)
-    with Player(on_event=lambda event: _announce(event, tell)) as player:
+    with OfflineCollector(on_event=lambda event: _announce(event, tell)) as collector:
         rows: Iterator[NumberedRow] = hide(recorded.rows())
         if args.baseline:
-            rows = _learn_baseline(player, args, rows, hide, tell)
-        _play(player, args.site, counted(rows, "rows"), args.batch_rows, pace)
-        player.finish()
-        for incident in player.told.final():
+            rows = _learn_baseline(collector, args, rows, hide, tell)
+        _play(collector, args.site, counted(rows, "rows"), args.batch_rows, pacing)
+        collector.finish()
+        for incident in collector.outcome.final():
             sys.stdout.buffer.write(last_finding(incident) + b"\n")
         sys.stdout.buffer.flush()
         say_problems(recorded)
-        if pace.shortened:
-            tell(f"{pace.shortened} pauses of the recording were cut to {LONGEST_WAIT_S:.0f} s")
-        found = len(player.told.incidents)
+        if pacing.shortened:
+            tell(f"{pacing.shortened} pauses of the recording were cut to {LONGEST_WAIT_S:.0f} s")
+        found = len(collector.outcome.incidents)
         incidents = "1 incident" if found == 1 else f"{found} incidents"
-        tell(f"{incidents} in {player.rows:,} rows from {recorded.packets:,} packets")
+        tell(f"{incidents} in {collector.rows:,} rows from {recorded.packets:,} packets")
     return 0 if recorded.readable else 2
 
 
@@ -138,26 +138,30 @@ def last_finding(incident: Incident) -> bytes:
     activity: Activity = "update" if incident.revision else "create"
     if incident.status != "new":
         activity = "close"
-    # The position in the journal depends on how rows were cut into batches: it is not told.
+    # The position in the journal depends on how rows were cut into batches: it is left out.
     return encode_finding(IncidentEvent(activity, incident, 0))
 
 
 def _play(
-    player: Player, site: str, rows: Iterable[NumberedRow], batch_rows: int, pace: Pace
+    collector: OfflineCollector,
+    site: str,
+    rows: Iterable[NumberedRow],
+    batch_rows: int,
+    pacing: RowPacing,
 ) -> None:
-    if pace.speed is None:
+    if pacing.speed is None:
         for batch in cut(rows, batch_rows):
-            player.play(site, batch)
+            collector.play(site, batch)
         return
     waiting: list[NumberedRow] = []
 
     def send() -> None:
-        player.play(site, waiting)
-        player.flush()
+        collector.play(site, waiting)
+        collector.flush()
         waiting.clear()
 
     for row in rows:
-        pace.wait_for(int(row[1][0]), send)
+        pacing.wait_for(int(row[1][0]), send)
         waiting.append(row)
         if len(waiting) >= batch_rows:
             send()
@@ -165,7 +169,7 @@ def _play(
 
 
 def _learn_baseline(
-    player: Player,
+    collector: OfflineCollector,
     args: argparse.Namespace,
     rows: Iterator[NumberedRow],
     hide: Callable[[Iterable[NumberedRow]], Iterator[NumberedRow]],
@@ -182,12 +186,12 @@ def _learn_baseline(
     days = (int(first[1][0]) - end) // _DAY_US
     if days:
         tell(f"the baseline is moved by {days} days, to end just before the recording")
-    player.silence()
+    collector.silence()
     for batch in cut((moved(row, days * _DAY_US) for row in learned), args.batch_rows):
-        player.play(args.site, batch)
-    for name in player.train():
+        collector.play(args.site, batch)
+    for name in collector.train():
         tell(f"{name}: trained on the baseline")
-    player.speak()
+    collector.speak()
     tell(f"{len(learned):,} rows of baseline learned")
     return chain((first,), rows)
 

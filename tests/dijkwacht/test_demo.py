@@ -6,7 +6,7 @@ import pytest
 
 from dijkwacht import demo
 from dijkwacht.demo import Show, perform
-from dijkwacht.stage import AgentOnStage, CollectorOnStage, free_port
+from dijkwacht.in_process import InProcessAgent, InProcessCollector, free_port
 from dijkwacht_lab.office.truth import Attacked, Truth, read
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.errors import DijkwachtError, SettingsError, UnreadableInput
@@ -46,8 +46,8 @@ def test_the_demo_finds_what_was_done(office, capsys):
 
 
 def test_the_demo_fails_when_an_attack_is_not_found(office, capsys, monkeypatch):
-    monkeypatch.setattr(demo.CollectorOnStage, "get", lambda _self, _path: [])
-    monkeypatch.setattr(demo.CollectorOnStage, "settle", lambda _self, _limit: True)
+    monkeypatch.setattr(demo.InProcessCollector, "get", lambda _self, _path: [])
+    monkeypatch.setattr(demo.InProcessCollector, "settle", lambda _self, _limit: True)
     assert perform(office, once=True) == 1
     assert "not found" in capsys.readouterr().out
 
@@ -71,17 +71,17 @@ def test_a_collector_that_cannot_start_says_why(tmp_path):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        collector = CollectorOnStage(tmp_path, other.getsockname()[1])
+        collector = InProcessCollector(tmp_path, other.getsockname()[1])
         with pytest.raises(DijkwachtError, match="did not start"):
             collector.start()
 
 
 def test_an_agent_plays_over_real_http(tmp_path, scan):
-    collector = CollectorOnStage(tmp_path / "collector", free_port(0))
+    collector = InProcessCollector(tmp_path / "collector", free_port(0))
     collector.start()
     try:
         code = collector.join_code("bakery")
-        agent = AgentOnStage(tmp_path / "agent", code, "till", scan, 1000.0)
+        agent = InProcessAgent(tmp_path / "agent", code, "till", scan, 1000.0)
         agent.start()
         agent.stop(wait=True)
         assert not agent.playing

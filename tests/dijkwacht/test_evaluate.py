@@ -60,7 +60,7 @@ def test_what_should_never_happen_is_told_as_a_crash(scan, monkeypatch):
     def burst(*_):
         raise ZeroDivisionError("here")
 
-    monkeypatch.setattr("dijkwacht.evaluate.Player.play", burst)
+    monkeypatch.setattr("dijkwacht.evaluate.OfflineCollector.play", burst)
     assert replay_file(scan).crash == "ZeroDivisionError: here"
 
 

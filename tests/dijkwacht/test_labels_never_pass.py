@@ -5,7 +5,7 @@ import random
 import msgspec
 import pytest
 
-from dijkwacht.player import replay_rows
+from dijkwacht.offline import replay_rows
 from dijkwacht.recording import Recorded
 
 pytestmark = pytest.mark.usefixtures("loud")

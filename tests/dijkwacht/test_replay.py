@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from dijkwacht import cli
-from dijkwacht.player import Player, cut, replay_batches, replay_rows
+from dijkwacht.offline import OfflineCollector, cut, replay_batches, replay_rows
 from dijkwacht.recording import Recorded
-from dijkwacht.replay import LONGEST_WAIT_S, Pace, last_finding, moved
+from dijkwacht.replay import LONGEST_WAIT_S, RowPacing, last_finding, moved
 from dijkwacht_records.tables import TABLE
 
 pytestmark = pytest.mark.usefixtures("loud")
@@ -131,12 +131,12 @@ def test_one_readable_file_is_enough(tmp_path, scan, capsys):
 
 def test_speed_waits_as_long_as_it_took_and_not_for_years():
     slept, now = [], itertools.count()
-    pace = Pace(2.0, sleep=slept.append, clock=lambda: 0.0)
+    pacing = RowPacing(2.0, sleep=slept.append, clock=lambda: 0.0)
     before = []
     for time in (0, 1_000_000, 3_000_000, 3_000_000, 400 * DAY):
-        pace.wait_for(time, lambda: before.append(next(now)))
+        pacing.wait_for(time, lambda: before.append(next(now)))
     assert slept == [0.5, 1.5, 1.5, 1.5 + LONGEST_WAIT_S]
-    assert pace.shortened == 1
+    assert pacing.shortened == 1
     assert len(before) == 4
 
 
@@ -153,11 +153,11 @@ def test_the_last_state_is_told_without_the_journal(rows):
 
 
 def test_notices_come_at_the_time_of_the_rows(rows):
-    with Player() as player:
+    with OfflineCollector() as collector:
         for batch in cut(rows, 10):
-            player.play("s", batch)
-        player.finish()
-        told = player.told
+            collector.play("s", batch)
+        collector.finish()
+        outcome = collector.outcome
     first, last = rows[0][1][0], rows[-1][1][0]
-    assert told.noticed
-    assert all(first <= time <= last for time in told.noticed.values())
+    assert outcome.first_alert
+    assert all(first <= time <= last for time in outcome.first_alert.values())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dijkwacht.player import replay_rows
+from dijkwacht.offline import replay_rows
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
 
 WEEK = 7 * 24 * 3_600_000_000

@@ -4,7 +4,7 @@ from functools import cache
 
 import pytest
 
-from dijkwacht.player import replay_rows
+from dijkwacht.offline import replay_rows
 from dijkwacht.recording import Recorded
 from dijkwacht_lab.labels import ACCEPTED
 from dijkwacht_lab.recordings import NAMES, recording, truth

@@ -15,9 +15,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dijkwacht.player import Player, cut
+from dijkwacht.offline import OfflineCollector, cut
 from dijkwacht.recording import Recorded
-from dijkwacht_collector.policy import in_shadow
+from dijkwacht_collector.policy.policy import in_shadow
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_records.addresses import format_address
 
@@ -40,7 +40,7 @@ def seen(case):
 
 def play(case, batch_rows=1000):
     site = tomllib.loads((case / "site.toml").read_text())
-    with Player() as player:
+    with OfflineCollector() as player:
         baseline = case / "baseline.jsonl"
         if baseline.exists():
             for batch in cut(iter(read_rows(baseline)), batch_rows):
@@ -49,7 +49,7 @@ def play(case, batch_rows=1000):
         for batch in cut(seen(case), batch_rows):
             player.play(site["name"], batch)
         player.finish()
-        return player.told.final()
+        return player.outcome.final()
 
 
 def expected_of(case):

@@ -16,7 +16,7 @@ import msgspec
 from dijkwacht.progress import clock_text, counted, say, say_problems
 from dijkwacht.recording import Recorded, add_local
 from dijkwacht.shadow import report_shadow
-from dijkwacht.tryout import Strange, Tryout
+from dijkwacht.strangest import Strange, Tryout
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import load_detectors
 from dijkwacht_records.errors import SettingsError

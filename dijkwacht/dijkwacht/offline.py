@@ -37,21 +37,21 @@ _MEDIUM: Final = 3
 
 
 @dataclass
-class Told:
+class Outcome:
     """What the engine said: incidents as they stand, and when each first asked for a person.
 
-    ``noticed``: uid → arrival at which it reached medium, µs UTC by the rows' clock.
+    ``first_alert``: uid → arrival at which it reached medium, µs UTC by the rows' clock.
     """
 
     incidents: dict[str, Incident] = field(default_factory=dict)
-    noticed: dict[str, int] = field(default_factory=dict)
+    first_alert: dict[str, int] = field(default_factory=dict)
 
     def final(self) -> list[Incident]:
         """All incidents in their last state, by start and name."""
         return sorted(self.incidents.values(), key=lambda i: (i.start, i.uid))
 
 
-class Player:
+class OfflineCollector:
     """A journal in a temporary folder and an engine that reads it. Use as a context manager.
 
     ``detectors``: those shipped, if None. ``on_event`` sees every incident event as it happens.
@@ -63,7 +63,7 @@ class Player:
         detectors: Callable[[], Sequence[AnyDetector]] = shipped_detectors,
         on_event: Callable[[IncidentEvent], None] = lambda _event: None,
     ) -> None:
-        self.told = Told()
+        self.outcome = Outcome()
         self.cpu_s = 0.0
         self.rows = 0
         self._detectors, self._on_event = detectors, on_event
@@ -128,10 +128,10 @@ class Player:
         """The recording is over: end its windows."""
         self.flush()
         self._tell(self._engine.finish())
-        # Between two updates an open incident learns more than was told.
+        # Between two updates an open incident learns more than was reported.
         for incident in self._engine.ledger.open.values():
-            if incident.uid in self.told.incidents or incident.end > self._silent_until:
-                self.told.incidents[incident.uid] = incident
+            if incident.uid in self.outcome.incidents or incident.end > self._silent_until:
+                self.outcome.incidents[incident.uid] = incident
 
     def restart(self) -> None:
         """Stop here and go on with a new engine from a checkpoint, as after a restart."""
@@ -175,12 +175,12 @@ class Player:
             incident = event.incident
             if self._silent:
                 continue
-            if event.activity == "close" and incident.uid not in self.told.incidents:
+            if event.activity == "close" and incident.uid not in self.outcome.incidents:
                 continue
-            self.told.incidents[incident.uid] = incident
+            self.outcome.incidents[incident.uid] = incident
             if incident.severity_id >= _MEDIUM:
                 arrival = self._arrivals.get(event.position, incident.end)
-                self.told.noticed.setdefault(incident.uid, arrival)
+                self.outcome.first_alert.setdefault(incident.uid, arrival)
             self._on_event(event)
 
 
@@ -211,13 +211,13 @@ def replay_batches(
     ``restart_after``: numbers of the batches, from 0, after which the engine is stopped and a new one
     goes on.
     """
-    with Player(detectors=detectors) as player:
+    with OfflineCollector(detectors=detectors) as collector:
         for number, (site, rows) in enumerate(batches):
-            player.play(site, rows)
+            collector.play(site, rows)
             if number in restart_after:
-                player.restart()
-        player.finish()
-        return player.told.final()
+                collector.restart()
+        collector.finish()
+        return collector.outcome.final()
 
 
 def cut(rows: Iterable[NumberedRow], size: int) -> Iterator[list[NumberedRow]]:

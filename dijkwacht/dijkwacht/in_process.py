@@ -30,7 +30,7 @@ _STOPPING_S: Final = 20.0
 _ASKING_S: Final = 10.0
 
 
-class CollectorOnStage:
+class InProcessCollector:
     """The collector, as ``dijkwacht collect`` runs it, on a port of 127.0.0.1."""
 
     def __init__(self, state: Path, port: int) -> None:
@@ -103,7 +103,7 @@ class CollectorOnStage:
             await runner.cleanup()
 
 
-class AgentOnStage:
+class InProcessAgent:
     """One agent that joins by code and plays a recording, as ``dijkwacht-agent run`` does."""
 
     def __init__(self, state: Path, code: str, name: str, recording: Path, speed: float) -> None:

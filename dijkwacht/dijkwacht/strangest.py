@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dijkwacht.player import NumberedRow, cut
+from dijkwacht.offline import NumberedRow, cut
 from dijkwacht_collector.engine.columns import Arrival, Tick, join_columns
 from dijkwacht_collector.engine.detector_host import DetectorHost, Pick
 from dijkwacht_collector.policy.calibration import load_calibration
