@@ -9,13 +9,13 @@ import subprocess
 import pytest
 
 from dijkwacht_lab.office import driver
-from dijkwacht_lab.office.attacks import order
-from dijkwacht_lab.office.cut import cut, wanted
+from dijkwacht_lab.office.attacks import tool_run
 from dijkwacht_lab.office.fence import Fence, OutsideOffice
 from dijkwacht_lab.office.leases import DISCOVER, message, options_of
 from dijkwacht_lab.office.names import answer, asked, question, told
 from dijkwacht_lab.office.namespaces import CommandFailed, Namespaces
 from dijkwacht_lab.office.plans import PLANS, Attack, Host
+from dijkwacht_lab.office.truncate import truncate, wanted
 
 OUTSIDE = [
     "8.8.8.8",
@@ -63,7 +63,7 @@ def test_the_fence_gives_back_what_is_inside(target):
 def test_no_tool_is_pointed_outside(tool, target, tmp_path):
     attack = Attack(0, 1, tool, "oven", target, "scan", "T1046", ("ftp",))
     with pytest.raises(OutsideOffice):
-        order(DEMO, attack, tmp_path)
+        tool_run(DEMO, attack, tmp_path)
 
 
 def test_nothing_is_built_for_a_plan_that_aims_outside(tmp_path, monkeypatch):
@@ -76,7 +76,7 @@ def test_nothing_is_built_for_a_plan_that_aims_outside(tmp_path, monkeypatch):
 @pytest.mark.parametrize("plan", PLANS.values(), ids=list(PLANS))
 def test_plans_stay_inside_themselves(plan, tmp_path):
     for attack in plan.attacks:
-        words = order(plan, attack, tmp_path).words
+        words = tool_run(plan, attack, tmp_path).words
         assert words
         assert attack.begins + attack.lasts <= plan.seconds
     fence = plan.fence()
@@ -131,11 +131,11 @@ def test_a_cut_recording_tells_true_lengths(tmp_path):
     head = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 1600, 1)
     whole, short = tmp_path / "whole", tmp_path / "short"
     whole.write_bytes(head + struct.pack("<4I", 5, 6, len(data), len(data)) + data)
-    assert cut(whole, short) == 1
+    assert truncate(whole, short) == 1
     assert short.read_bytes() == head + struct.pack("<4I", 5, 6, 54, len(data)) + data[:54]
     whole.write_bytes(b"no pcap")
     with pytest.raises(ValueError, match="no little-endian pcap"):
-        cut(whole, short)
+        truncate(whole, short)
 
 
 @pytest.mark.live

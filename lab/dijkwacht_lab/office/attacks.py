@@ -15,7 +15,7 @@ _GUESSES = 150
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ToolRun:
     """What an attack runs: ``words`` where the attacker is; before it, ``beyond`` on the internet.
 
     ``carry`` runs where the attacker is once the tunnel stands; when it ends, so does the attack.
@@ -28,7 +28,7 @@ class Order:
     endless: bool
 
 
-def order(plan: Plan, attack: Attack, folder: Path) -> Order:
+def tool_run(plan: Plan, attack: Attack, folder: Path) -> ToolRun:
     """The commands of ``attack``. Raises `OutsideOffice` before anything could run."""
     fence = plan.fence()
     target = fence.target(attack.target)
@@ -63,7 +63,7 @@ def order(plan: Plan, attack: Attack, folder: Path) -> Order:
                   f"{far}/{width}", plan.tunnel_zone]  # fmt: skip
         carry = role_words(plan, folder, attack.lasts, "carry", attack.by, fence.target(far),
                            str(attack.load[0]), str(int(attack.load[1])))  # fmt: skip
-    return Order(words, beyond, carry, attack.tool in ("arpspoof", "iodine"))
+    return ToolRun(words, beyond, carry, attack.tool in ("arpspoof", "iodine"))
 
 
 def role_words(plan: Plan, folder: Path, seconds: float, role: str, *words: str) -> list[str]:

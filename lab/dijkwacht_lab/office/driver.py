@@ -14,12 +14,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from dijkwacht_lab.office.attacks import Order, order, role_words, tunnel_far_end, victims
+from dijkwacht_lab.office.attacks import ToolRun, role_words, tool_run, tunnel_far_end, victims
 from dijkwacht_lab.office.building import BRIDGE, SWITCH, build
 from dijkwacht_lab.office.certificate import write_certificate
-from dijkwacht_lab.office.cut import cut
 from dijkwacht_lab.office.namespaces import CommandFailed, Namespaces
 from dijkwacht_lab.office.plans import Attack, Plan
+from dijkwacht_lab.office.truncate import truncate
 from dijkwacht_lab.office.truth import Attacked, Truth
 
 TOOLS: Final = {
@@ -47,7 +47,7 @@ def record(plan: Plan, folder: Path) -> Truth:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="office-") as made, Namespaces() as spaces:
         scratch = Path(made)
-        orders = [(attack, order(plan, attack, scratch)) for attack in plan.attacks]
+        tool_runs = [(attack, tool_run(plan, attack, scratch)) for attack in plan.attacks]
         write_certificate(scratch, list(plan.sites))
         build(spaces, plan)
         for role in _ROLES:
@@ -56,13 +56,13 @@ def record(plan: Plan, folder: Path) -> Truth:
         dump = _listen(spaces, scratch / "whole.pcap")
         for host in plan.hosts:
             _play(spaces, plan, scratch, host.name, host.name)
-        attacked = _attack(spaces, plan, orders, scratch)
+        attacked = _attack(spaces, plan, tool_runs, scratch)
         spaces.end(dump, signal.SIGINT)
         stop = _now()
         for role in (*_ROLES, *(host.name for host in plan.hosts)):
             if said := (scratch / f"{role}.txt").read_text(errors="replace"):
                 _say(f"         {role}: {said.strip()[-500:]}")
-        frames = cut(scratch / "whole.pcap", folder / "traffic.pcap")
+        frames = truncate(scratch / "whole.pcap", folder / "traffic.pcap")
     places = {"gateway": plan.gateway, "server": plan.server, "printer": plan.printer}
     hosts = places | {host.name: host.address for host in plan.hosts}
     truth = Truth(plan.name, plan.story, start, stop, plan.network, frames, hosts, attacked)
@@ -102,25 +102,25 @@ def _await(process: subprocess.Popen[bytes], word: str, who: str, *, errors: boo
 
 
 def _attack(
-    spaces: Namespaces, plan: Plan, orders: list[tuple[Attack, Order]], scratch: Path
+    spaces: Namespaces, plan: Plan, tool_runs: list[tuple[Attack, ToolRun]], scratch: Path
 ) -> list[Attacked]:
     """Run every attack at its moment; the truth about each, by this process's clock."""
     begun = time.monotonic()
     ended = threading.Event()
 
-    def one(attack: Attack, words: Order) -> Attacked:
+    def one(attack: Attack, run: ToolRun) -> Attacked:
         ended.wait(max(begun + attack.begins - time.monotonic(), 0))
         _say(f"{time.monotonic() - begun:5.0f} s  {attack.tool} by {attack.by}")
         host = plan.host(attack.by)
         log = scratch / f"{attack.tool}-{int(attack.begins)}.txt"
-        start, stop = _run(spaces, plan, attack, words, log)
-        typed = shlex.join(words.words).replace(str(scratch), ".").replace(sys.executable, "python")
+        start, stop = _run(spaces, plan, attack, run, log)
+        typed = shlex.join(run.words).replace(str(scratch), ".").replace(sys.executable, "python")
         return Attacked(start, stop, attack.tool, attack.technique, attack.kind, host.address,
                         plan.mac(host.name), victims(plan, attack), typed)  # fmt: skip
 
-    with ThreadPoolExecutor(len(orders) or 1) as pool:
+    with ThreadPoolExecutor(len(tool_runs) or 1) as pool:
         try:
-            running: list[Future[Attacked]] = [pool.submit(one, *each) for each in orders]
+            running: list[Future[Attacked]] = [pool.submit(one, *each) for each in tool_runs]
             attacked = [each.result() for each in running]
             ended.wait(max(begun + plan.seconds - time.monotonic(), 0))
         finally:
@@ -129,21 +129,21 @@ def _attack(
 
 
 def _run(
-    spaces: Namespaces, plan: Plan, attack: Attack, words: Order, log: Path
+    spaces: Namespaces, plan: Plan, attack: Attack, run: ToolRun, log: Path
 ) -> tuple[int, int]:
     """Run one attack; (start, stop) in µs UTC. What the tools say goes to ``log``."""
     with log.open("wb") as output:
-        far = spaces.start("internet", words.beyond, output, output) if words.beyond else None
+        far = spaces.start("internet", run.beyond, output, output) if run.beyond else None
         start = _now()
-        tool = spaces.start(attack.by, words.words, output, output)
+        tool = spaces.start(attack.by, run.words, output, output)
         deadline = time.monotonic() + attack.lasts
-        if words.carry:
-            _carry(spaces, plan, attack, words, deadline)
+        if run.carry:
+            _carry(spaces, plan, attack, run, deadline)
         else:
             _wait(tool, deadline)
         if tool.poll() is None:
             spaces.end(tool, signal.SIGINT)
-            if not words.endless:
+            if not run.endless:
                 _say(f"         {attack.tool} was cut off after {attack.lasts:.0f} s")
         elif tool.returncode:
             _say(f"         {attack.tool}: {log.read_text(errors='replace').strip()[-300:]}")
@@ -152,12 +152,12 @@ def _run(
         return start, _now()
 
 
-def _carry(spaces: Namespaces, plan: Plan, attack: Attack, words: Order, deadline: float) -> None:
+def _carry(spaces: Namespaces, plan: Plan, attack: Attack, run: ToolRun, deadline: float) -> None:
     """Carry the load through the tunnel as soon as its far end answers."""
     probe = ["ping", "-c", "1", "-W", "1", tunnel_far_end(plan)]
     while time.monotonic() < deadline:
         if spaces.start(attack.by, probe).wait(5) == 0:
-            carrier = spaces.start(attack.by, words.carry)
+            carrier = spaces.start(attack.by, run.carry)
             _wait(carrier, deadline)
             spaces.end(carrier)
             return

@@ -1,4 +1,4 @@
-"""Cut a recording to its headers and the messages a meter reads names from, so that it stays small.
+"""Truncate a recording to its headers and the messages a meter reads names from, so that it stays small.
 
 Every frame stays, with its true length beside it; only bytes nobody needs are left out.
 """
@@ -35,8 +35,8 @@ def wanted(frame: bytes) -> int:
     return min(len(frame), HEADER_BYTES)
 
 
-def cut(source: Path, target: Path) -> int:
-    """Copy the pcap ``source`` to ``target``, cut; the number of frames. Raises ``ValueError``."""
+def truncate(source: Path, target: Path) -> int:
+    """Copy the pcap ``source`` to ``target``, truncated; the number of frames. Raises ``ValueError``."""
     data = source.read_bytes()
     if len(data) < 24 or struct.unpack_from("<I", data)[0] != _MAGIC:
         raise ValueError(f"{source}: no little-endian pcap with microseconds")
