@@ -1,6 +1,6 @@
 """Does a detector keep the contract? Run `check_detector` on your own; the tests run it on ours.
 
-Here too: a small stage to try detectors on, which hands rows over as the engine does.
+Here too: a harness that feeds a detector made-up rows, by way of the same `Memory` as the engine.
 """
 
 from __future__ import annotations
@@ -19,110 +19,77 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import (
-    ENTITY_COLUMNS,
     AnyDetector,
     RowDetector,
     Rows,
     Scores,
-    SiteDetector,
     Text,
     WindowDetector,
 )
-from dijkwacht_detectors.state.entities import Entities, mix, mix_column
+from dijkwacht_detectors.state.memory import Memory
 from dijkwacht_records.tables import TABLE
 
 _INSIDE = 0x0A000000  # addresses given as small numbers become 10.0.0.n
 _DEFAULTS: dict[str, Any] = {
     "time": 0, "state": 2, "proto": 6, "orig_h": 1, "resp_h": 2, "orig_pkts": 1, "rcode": 255,
-    "local_orig": 1, "metric": "", "agent": "agent",
+    "local_orig": 1, "metric": "",
 }  # fmt: skip
 
 
-class Stage:
-    """One detector with its memory, fed in steps: an engine of one page.
+class Harness:
+    """One detector and its `Memory`, fed with rows as the engine feeds them.
 
     Rows are mappings of column names to values; what is missing takes a plain default, and an
-    address may be given as a small number, for 10.0.0.n. ``site`` is a number a site.
+    address may be given as a small number, for 10.0.0.n. ``site`` is a number a site, ``agent`` a
+    name within it.
     """
 
     def __init__(self, detector: AnyDetector) -> None:
         self.detector = detector
-        self.entities = Entities(detector.entities_per_site, detector.forget_after_s * 1_000_000)
-        self.state: dict[str, NDArray[Any]] = {}
-        self.pending: dict[int, list[Mapping[str, Any]]] = {}
-        self.by_site: dict[int, SiteDetector] = {}
+        self.memory = Memory(detector)
+        self.agents: dict[tuple[int, str], int] = {}
 
     def feed(self, rows: Sequence[Mapping[str, Any]]) -> tuple[Scores, Scores]:
-        """Hand over rows in order; return a score and the facts for each.
+        """Score ``rows`` in order, and learn them; a score and the facts for each.
 
-        A window's scores come out with the step that closes it, so they are NaN here.
+        Windows are cut by time for each agent, as far as these rows go.
         """
         detector = self.detector
-        scores, facts = _blank(len(rows), len(detector.facts))
         if isinstance(detector, RowDetector):
-            columns = self._rows(rows)
-            detector.fold(columns, self.state, scores, facts)
-        return scores, facts
-
-    def windows(self, rows: Sequence[Mapping[str, Any]]) -> tuple[Scores, Scores]:
-        """Score rows window by window, as far as they go; one score a row."""
-        detector = self.detector
-        assert isinstance(detector, (WindowDetector, SiteDetector))
-        scores, facts = _blank(len(rows), len(detector.facts))
+            return self.memory.score(self.rows(rows))
+        scores = np.full(len(rows), np.nan)
+        facts = np.full((len(rows), len(detector.facts)), np.nan)
         length = detector.window_s * 1_000_000
-        places: dict[tuple[int, int], list[int]] = {}
+        windows: dict[tuple[int, int], list[int]] = {}
         for place, row in enumerate(rows):
-            places.setdefault((row.get("time", 0) // length, row.get("site", 0)), []).append(place)
-        for (_, site), at in sorted(places.items()):
-            window = self._rows([rows[place] for place in at])
-            if isinstance(detector, WindowDetector):
-                scores[at], facts[at] = detector.score(window, self.state)
-                detector.learn(window, self.state)
-            else:
-                own = self.by_site.setdefault(site, pickle.loads(pickle.dumps(detector)))  # noqa: S301  # our own bytes
-                scores[at] = own.score_many(window)
-                own.learn_many(window)
+            key = (row.get("time", 0) // length, self._agent(row))
+            windows.setdefault(key, []).append(place)
+        for _, places in sorted(windows.items()):
+            window = self.rows([rows[place] for place in places])
+            scores[places], facts[places] = self.memory.score(window, [len(places)])
         return scores, facts
 
-    def _rows(self, rows: Sequence[Mapping[str, Any]]) -> Rows:
-        detector = self.detector
-        table = TABLE[detector.table]
+    def rows(self, rows: Sequence[Mapping[str, Any]]) -> Rows:
+        """The rows as the detector is handed them; their entities are known from now on."""
         columns = {
             c.name: _column([row.get(c.name, _DEFAULTS.get(c.name, "" if c.kind == "text" else 0))
                              for row in rows], c.kind)
-            for c in table.columns
+            for c in TABLE[self.detector.table].columns
         }  # fmt: skip
-        columns["agent"] = _column([row.get("agent", "agent") for row in rows], "text")
+        time = columns["time"]
         site = np.array([row.get("site", 0) for row in rows], np.int32)
-        key = np.zeros(len(rows), np.uint64)
-        mix_column(key, site.astype(np.uint64))
-        names = () if detector.entity == "site" else ENTITY_COLUMNS[detector.table][detector.entity]
-        for name in names:
-            _mix_in(key, columns[name])
-        slot, fresh = self.entities.resolve(site, key, columns["time"])
-        if isinstance(detector, (RowDetector, WindowDetector)):
-            self._make_room(detector)
-        return Rows({c: columns[c] for c in detector.reads}, columns["time"], site, slot, fresh)
+        agent = np.array([self._agent(row) for row in rows], np.int32)
+        slot, fresh = self.memory.resolve(columns, time, site, agent)
+        return self.memory.rows(columns, time, site, slot, fresh)
 
-    def _make_room(self, detector: RowDetector | WindowDetector) -> None:
-        size = self.entities.capacity
-        for field, (kind, shape) in detector.state.items():
-            old = self.state.get(field)
-            if field.startswith("samples"):
-                self.state.setdefault(field, np.zeros(shape, kind))
-            elif old is None or len(old) < size:
-                grown = np.zeros((size, *shape), kind)
-                if old is not None:
-                    grown[: len(old)] = old
-                self.state[field] = grown
+    def _agent(self, row: Mapping[str, Any]) -> int:
+        name = (row.get("site", 0), row.get("agent", "agent"))
+        return self.agents.setdefault(name, len(self.agents))
 
 
 def score_rows(detector: AnyDetector, rows: Sequence[Mapping[str, Any]]) -> Scores:
     """Scores of ``rows``, float64[n], in a fresh memory."""
-    stage = Stage(detector)
-    if isinstance(detector, RowDetector):
-        return stage.feed(rows)[0]
-    return stage.windows(rows)[0]
+    return Harness(detector).feed(rows)[0]
 
 
 def check_detector(detector: AnyDetector) -> None:
@@ -167,10 +134,6 @@ def sample_rows(table: str, count: int, seed: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _blank(rows: int, facts: int) -> tuple[Scores, Scores]:
-    return np.full(rows, np.nan), np.full((rows, facts), np.nan)
-
-
 def _column(values: list[Any], kind: str) -> Any:
     if kind == "text":
         texts = [str(value).encode() for value in values]
@@ -190,30 +153,11 @@ def _address(value: int | bytes) -> tuple[int, int]:
     return 0, (0xFFFF << 32) | (value if value > 0xFFFFFF else _INSIDE + value)
 
 
-def _mix_in(key: NDArray[np.uint64], column: Any) -> None:
-    if isinstance(column, Text):
-        mix_column(key, np.array([hash_text(column[i]) for i in range(len(key))], np.uint64))
-    elif column.ndim == 2:
-        mix_column(key, column[:, 0].copy())
-        mix_column(key, column[:, 1].copy())
-    else:
-        mix_column(key, column.astype(np.uint64))
-
-
-def hash_text(text: str) -> int:
-    """The same number for the same text in every process."""
-    value = 0
-    for byte in text.encode():
-        value = int(mix(np.uint64(value), np.uint64(byte + 1)))
-    return value
-
-
 def _run(
     detector: AnyDetector, steps: Iterable[Sequence[Mapping[str, Any]]]
 ) -> tuple[Scores, Scores]:
-    stage = Stage(detector)
-    feed = stage.feed if isinstance(detector, RowDetector) else stage.windows
-    parts = [feed(step) for step in steps]
+    harness = Harness(detector)
+    parts = [harness.feed(step) for step in steps]
     return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
 
@@ -282,7 +226,7 @@ def _check_explanation(detector: AnyDetector, rows: list[dict[str, Any]]) -> Non
         numbers["score"] = float(np.nan_to_num(scores).max())
         words = detector.explain(numbers)
         for text in (words.title_en, words.title_nl, words.desc_en, words.desc_nl):
-            filled = text.format(src="A", dst="B", port="1", name="N")
+            filled = text.format(src="A", dst="B", port="1", name="N", mac="M")
             assert filled.strip(), "an explanation is empty"
 
 
@@ -292,11 +236,10 @@ def _check_pickling(detector: AnyDetector, rows: list[dict[str, Any]]) -> None:
         n for n, row in enumerate(rows) if row["time"] // length != rows[0]["time"] // length
     )
     whole = _run(detector, [rows[:half], rows[half:]])
-    stage = Stage(detector)
-    feed = "feed" if isinstance(detector, RowDetector) else "windows"
-    first = getattr(stage, feed)(rows[:half])
-    stage = pickle.loads(pickle.dumps(stage))  # noqa: S301  # our own bytes
-    rest = getattr(stage, feed)(rows[half:])
+    harness = Harness(detector)
+    first = harness.feed(rows[:half])
+    harness = pickle.loads(pickle.dumps(harness))  # noqa: S301  # our own bytes
+    rest = harness.feed(rows[half:])
     assert _same(whole[0], np.concatenate((first[0], rest[0]))), "a restart changes scores"
     assert _same(whole[1], np.concatenate((first[1], rest[1]))), "a restart changes facts"
 
@@ -332,14 +275,14 @@ def _check_cuts(detector: RowDetector, rows: list[dict[str, Any]]) -> None:
 
 
 def _check_purity(detector: WindowDetector, rows: list[dict[str, Any]]) -> None:
-    stage = Stage(detector)
-    stage.windows(rows[:300])
-    window = stage._rows(rows[300:])  # noqa: SLF001  # the suite and its stage are one
-    before = {field: values.copy() for field, values in stage.state.items()}
-    first = detector.score(window, stage.state)
+    harness = Harness(detector)
+    harness.feed(rows[:300])
+    window, state = harness.rows(rows[300:]), harness.memory.grown()
+    before = {field: values.copy() for field, values in state.items()}
+    first = detector.score(window, state)
     for field, values in before.items():
-        assert _same(values, stage.state[field]), f"scoring changes the state field {field!r}"
-    assert _same(first[0], detector.score(window, stage.state)[0]), "scoring twice differs"
+        assert _same(values, state[field]), f"scoring changes the state field {field!r}"
+    assert _same(first[0], detector.score(window, state)[0]), "scoring twice differs"
 
 
 def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:

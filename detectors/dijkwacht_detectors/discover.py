@@ -52,7 +52,7 @@ def load_detectors(path: Path) -> list[AnyDetector]:
 def _check_reads(path: Path, detector: AnyDetector) -> None:
     if detector.table not in TABLE:
         raise SettingsError(f"{path}: table {detector.table!r}: expected one of {', '.join(TABLE)}")
-    known = {column.name for column in TABLE[detector.table].columns} | {"agent"}
+    known = {column.name for column in TABLE[detector.table].columns}
     if unknown := [name for name in detector.reads if name not in known]:
         raise SettingsError(f"{path}: reads {unknown[0]!r}, no column of table {detector.table}")
 

@@ -8,7 +8,7 @@ import pytest
 from dijkwacht_detectors.amplification import Amplification
 from dijkwacht_detectors.beacon import Beacon
 from dijkwacht_detectors.bruteforce import Bruteforce
-from dijkwacht_detectors.checks import Stage, score_rows
+from dijkwacht_detectors.checks import Harness, score_rows
 from dijkwacht_detectors.flood import Flood
 from dijkwacht_detectors.forged_flood import ForgedFlood
 from dijkwacht_detectors.scan import Scan
@@ -179,8 +179,8 @@ def test_forged_flood_is_between_strangers():
 
 
 def test_a_score_justifies_itself():
-    stage = Stage(Scan())
-    scores, facts = stage.feed(probes(100))
+    harness = Harness(Scan())
+    scores, facts = harness.feed(probes(100))
     told = dict(zip(Scan.facts, facts[-1], strict=True))
     assert told["failed_targets"] == pytest.approx(100, rel=0.1)
     assert told["host_share"] == pytest.approx(1.0)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import IsolationForest
 
-from dijkwacht_detectors.checks import Stage
+from dijkwacht_detectors.checks import Harness
 from dijkwacht_detectors.state.forest import Bundle, Forest, flatten
 from dijkwacht_detectors.volume import Volume
 
@@ -83,31 +83,31 @@ def flows(count, up, begin=0):
 
 
 def test_volume_has_no_opinion_before_it_was_trained_and_a_strong_one_after():
-    stage = Stage(Volume())
-    scores, _ = stage.feed(flows(4000, 900))
+    harness = Harness(Volume())
+    scores, _ = harness.feed(flows(4000, 900))
     assert np.isnan(scores).all()
-    bundle = stage.detector.train(stage.state["samples"])
-    stage.detector.activate(bundle)
-    usual, _ = stage.feed(flows(500, 900, 5000 * SECOND))
+    bundle = harness.detector.train(harness.memory.state["samples"])
+    harness.detector.activate(bundle)
+    usual, _ = harness.feed(flows(500, 900, 5000 * SECOND))
     begin = 6000 * SECOND
     leak = [row | {"resp_p": 8443, "orig_bytes": 60_000_000, "orig_pkts": 45_000}
             for row in flows(300, 0, begin)]  # fmt: skip
-    leaking, facts = stage.feed(leak)
+    leaking, facts = harness.feed(leak)
     assert usual.max() < 2.0
     assert leaking.max() > usual.max() + 3.0
     assert facts[int(leaking.argmax()), 0] > 500
 
 
 def test_volume_keeps_a_fair_sample_of_what_it_saw():
-    stage = Stage(Volume())
-    stage.feed(flows(100, 900))
-    kept = stage.state["samples"]
+    harness = Harness(Volume())
+    harness.feed(flows(100, 900))
+    kept = harness.memory.state["samples"]
     assert np.isfinite(kept).all(axis=1).sum() == 100
-    assert stage.detector.train(kept) is None, "too few rows to learn from"
-    stage.feed(flows(20_000, 900, 200 * SECOND))
-    assert np.isfinite(stage.state["samples"]).all()
-    again = Stage(Volume())
+    assert harness.detector.train(kept) is None, "too few rows to learn from"
+    harness.feed(flows(20_000, 900, 200 * SECOND))
+    assert np.isfinite(harness.memory.state["samples"]).all()
+    again = Harness(Volume())
     again.feed(flows(100, 900))
     for row in range(0, 20_000, 2500):
         again.feed(flows(20_000, 900, 200 * SECOND)[row : row + 2500])
-    assert again.state["samples"].tobytes() == stage.state["samples"].tobytes()
+    assert again.memory.state["samples"].tobytes() == harness.memory.state["samples"].tobytes()

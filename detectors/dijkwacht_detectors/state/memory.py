@@ -1,0 +1,180 @@
+"""What one detector remembers: the slot of each entity, its arrays, or one object a site.
+
+The engine and the conformance suite give a detector its rows, and take its scores, through here alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from dijkwacht_detectors.api import (
+    ENTITY_COLUMNS,
+    AnyDetector,
+    RowDetector,
+    Rows,
+    Scores,
+    SiteDetector,
+    State,
+    Text,
+)
+from dijkwacht_detectors.state.entities import Entities, mix, mix_column
+
+
+class Memory:
+    """The memory of ``detector``; ``entities`` may be one that several detectors fill alike.
+
+    ``state`` are the arrays that the detector declares, by field; ``by_site`` the objects of a
+    `SiteDetector`, by site number.
+    """
+
+    def __init__(self, detector: AnyDetector, entities: Entities | None = None) -> None:
+        self.detector = detector
+        self.entities = Memory.entities_for(detector) if entities is None else entities
+        self.state = _new_state(detector)
+        self.by_site: dict[int, SiteDetector] = {}
+
+    @staticmethod
+    def entities_for(detector: AnyDetector) -> Entities:
+        """An empty table of the entities that ``detector`` tells apart."""
+        return Entities(detector.entities_per_site, detector.forget_after_s * 1_000_000)
+
+    def resolve(
+        self,
+        columns: Mapping[str, Any],
+        time: NDArray[np.int64],
+        site: NDArray[np.int32],
+        agent: NDArray[np.int32],
+    ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+        """The slot of each row's entity, int32[n], and whether it is fresh there, bool[n].
+
+        ``columns`` hold those that name the entity; ``site`` and ``agent`` are small numbers.
+        """
+        detector = self.detector
+        key = np.zeros(len(site), np.uint64)
+        mix_column(key, site)
+        names = () if detector.entity == "site" else ENTITY_COLUMNS[detector.table][detector.entity]
+        for name in names:
+            column = agent if name == "agent" else columns[name]
+            if isinstance(column, Text):
+                _mix_texts(key, column.offsets, column.blob)
+            elif column.ndim == 2:
+                mix_column(key, column[:, 0])
+                mix_column(key, column[:, 1])
+            else:
+                mix_column(key, column)
+        return self.entities.resolve(site, key, time)
+
+    def rows(
+        self,
+        columns: Mapping[str, Any],
+        time: NDArray[np.int64],
+        site: NDArray[np.int32],
+        slot: NDArray[np.int32],
+        fresh: NDArray[np.bool_],
+    ) -> Rows:
+        """The rows as the detector is handed them: of ``columns`` only what it reads."""
+        read = {name: columns[name] for name in self.detector.reads}
+        return Rows(read, time, site, slot, fresh)
+
+    def score(self, rows: Rows, sizes: Sequence[int] | None = None) -> tuple[Scores, Scores]:
+        """Score ``rows`` and learn them; scores float64[n] and facts float64[n, k].
+
+        ``sizes`` are the lengths of the windows that lie end to end in ``rows``, no two of one site;
+        None for a `RowDetector`. Raises whatever the detector raises, and ``ValueError`` if it does
+        not give one score a row.
+        """
+        detector = self.detector
+        if isinstance(detector, RowDetector):
+            scores = np.full(len(rows), np.nan)
+            facts = np.zeros((len(rows), len(detector.facts)))
+            detector.fold(rows, self.grown(), scores, facts)
+            return scores, facts
+        if isinstance(detector, SiteDetector):
+            return self._score_sites(detector, rows, sizes or ())
+        state = self.grown()
+        scores, facts = detector.score(rows, state)
+        if np.shape(scores) != (len(rows),):
+            raise ValueError(f"score returned {_count(scores)} for {len(rows)} rows")
+        detector.learn(rows, state)
+        return scores, facts
+
+    def grown(self) -> State:
+        """The arrays, grown to all slots there are; what is new is zero."""
+        state, capacity = self.state, self.entities.capacity
+        for name, (dtype, shape) in state_fields(self.detector).items():
+            if not name.startswith("samples") and len(state[name]) < capacity:
+                grown = np.zeros((capacity, *shape), dtype)
+                grown[: len(state[name])] = state[name]
+                state[name] = grown
+        return state
+
+    def held(self) -> tuple[Entities, State, dict[int, SiteDetector]]:
+        """All that must survive a restart."""
+        return self.entities, self.state, self.by_site
+
+    def take(self, held: tuple[Entities, State, dict[int, SiteDetector]]) -> None:
+        """Go on from what `held` gave."""
+        self.entities, self.state, self.by_site = held
+
+    def _score_sites(
+        self, detector: SiteDetector, rows: Rows, sizes: Sequence[int]
+    ) -> tuple[Scores, Scores]:
+        scores = np.full(len(rows), np.nan)
+        at = 0
+        for size in sizes:
+            window = _cut(rows, at, at + size)
+            own = self.by_site.setdefault(int(rows.site[at]), deepcopy(detector))
+            given = np.asarray(own.score_many(window))
+            if given.shape != (size,):  # numpy would spread one number over all rows
+                raise ValueError(f"score_many returned {_count(given)} for {size} rows")
+            scores[at : at + size] = given
+            own.learn_many(window)
+            at += size
+        return scores, np.zeros((len(rows), 0))
+
+
+def state_fields(detector: AnyDetector) -> Mapping[str, tuple[str, tuple[int, ...]]]:
+    """The declared arrays of a detector; a `SiteDetector` has none."""
+    return {} if isinstance(detector, SiteDetector) else detector.state
+
+
+def _new_state(detector: AnyDetector) -> State:
+    state = {
+        name: np.zeros(shape if name.startswith("samples") else (0, *shape), dtype)
+        for name, (dtype, shape) in state_fields(detector).items()
+    }
+    if "samples" in state:
+        state["samples"][:] = np.nan  # nothing kept yet, and nothing to train on
+    return state
+
+
+def _count(scores: Any) -> str:
+    return "a single value" if np.ndim(scores) == 0 else f"{len(scores)} scores"
+
+
+def _cut(rows: Rows, begin: int, end: int) -> Rows:
+    def cut(column: Any) -> Any:
+        if isinstance(column, Text):
+            offsets = column.offsets[begin : end + 1]
+            return Text(offsets - offsets[0], column.blob[offsets[0] : offsets[-1]])
+        return column[begin:end]
+
+    return Rows(
+        {name: cut(column) for name, column in rows.columns.items()},
+        *(cut(c) for c in (rows.time, rows.site, rows.slot, rows.fresh)),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _mix_texts(key, offsets, blob):  # type: ignore[no-untyped-def]
+    for i in range(len(key)):
+        h = np.uint64(0xCBF29CE484222325)
+        for j in range(offsets[i], offsets[i + 1]):
+            h = (h ^ np.uint64(blob[j])) * np.uint64(0x100000001B3)
+        key[i] = mix(key[i], h)
