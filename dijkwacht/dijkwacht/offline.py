@@ -129,7 +129,7 @@ class OfflineCollector:
         self.flush()
         self._tell(self._engine.finish())
         # Between two updates an open incident learns more than was reported.
-        for incident in self._engine.ledger.open.values():
+        for incident in self._engine.open_incidents():
             if incident.uid in self.outcome.incidents or incident.end > self._silent_until:
                 self.outcome.incidents[incident.uid] = incident
 

@@ -25,23 +25,21 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.sources.recording import Recording
-from dijkwacht_collector.engine.engine import Engine
 from dijkwacht_collector.engine.trainer import FIRST_SAMPLES, train
-from dijkwacht_collector.journal.entry import Entry
 from dijkwacht_collector.policy.calibration import Calibration
+from dijkwacht_collector.policy.policy import Scored
 from dijkwacht_collector.readers import Problems
 from dijkwacht_collector.readers.formats import ZEEK, tell
 from dijkwacht_collector.readers.zeek import read_logs
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.labels import attackers, read_labels
+from dijkwacht_lab.scoring import Scoring
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
-from dijkwacht_records import wire
 from dijkwacht_records.tables import Row
 
 HOUR_US: Final = 3_600_000_000
@@ -73,60 +71,39 @@ class Hours:
             self.peaks.setdefault(name, []).extend(scores)
 
 
-class Listener:
-    """Stands where a detector's policy does: keeps the strongest score of each hour, picks nothing."""
-
-    def __init__(self) -> None:
-        self.peaks: dict[tuple[int, int], float] = {}
-
-    def make_room(self, sites: int, slots: int) -> None:
-        """Nothing to grow."""
-
-    def pick(
-        self,
-        time: NDArray[np.int64],
-        site: NDArray[np.int32],
-        _slot: NDArray[np.int32],
-        _fresh: NDArray[np.bool_],
-        scores: NDArray[np.float64],
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Look at the scores and let none pass."""
-        for i in np.flatnonzero(~np.isnan(scores)):
-            key = (int(site[i]), int(time[i]) // HOUR_US)
-            score = float(scores[i])
-            if score > self.peaks.get(key, -math.inf):
-                self.peaks[key] = score
-        return np.zeros(0, np.int64), np.zeros(0)
-
-
-def listen(rows: Iterable[tuple[int, Row]], train_after: int = 0) -> Hours:
+def hours_of(rows: Iterable[tuple[int, Row]], train_after: int = 0) -> Hours:
     """Run all detectors over one site's rows; models are trained once, after so many rows."""
-    engine = Engine(shipped_detectors())
-    listeners: list[Any] = [Listener() for _ in engine.host.detectors]
-    engine.policy.detectors = listeners
+    scoring = Scoring(shipped_detectors())
     seen: set[int] = set()
-    position, total, arrival = 0, 0, 0
-    for batch in _cut(rows, 2000):
-        arrival = max(arrival, *(int(row[0]) for _, row in batch))
-        seen |= {int(row[0]) // HOUR_US for _, row in batch}
-        payload = wire.encode("site", "agent", bytes(16), position, arrival, batch)
-        position += 1
-        engine.step([Entry(position, "batch", 0, arrival, "site", payload)])
-        total += len(batch)
-        if train_after and total >= train_after:
+    peaks: dict[str, dict[int, float]] = {d.name: {} for d in scoring.host.detectors}
+
+    def note(opinions: Iterable[Scored]) -> None:
+        for scored in opinions:
+            strongest = peaks[scoring.host.detectors[scored.detector].name]
+            for i in np.flatnonzero(~np.isnan(scored.scores)):
+                hour = int(scored.time[i]) // HOUR_US
+                strongest[hour] = max(float(scored.scores[i]), strongest.get(hour, -math.inf))
+
+    def watched() -> Iterator[tuple[int, Row]]:
+        for number, row in rows:
+            seen.add(int(row[0]) // HOUR_US)
+            yield number, row
+
+    for opinions in scoring.score(watched()):
+        note(opinions)
+        if train_after and scoring.rows >= train_after:
             train_after = 0
-            for name, samples in engine.take_samples().items():
-                if int(np.isfinite(samples).all(axis=1).sum()) >= FIRST_SAMPLES and (
-                    bundle := train(name, samples)
-                ):
-                    engine.host.activate(name, bundle)
-    if position:
-        engine.finish()
-    peaks = {
-        detector.name: list(listener.peaks.values())
-        for detector, listener in zip(engine.host.detectors, listeners, strict=True)
-    }
-    return Hours(peaks, len(seen))
+            _train(scoring)
+    note(scoring.finish())
+    return Hours({name: list(scores.values()) for name, scores in peaks.items()}, len(seen))
+
+
+def _train(scoring: Scoring) -> None:
+    for name, samples in scoring.host.samples().items():
+        if int(np.isfinite(samples).all(axis=1).sum()) >= FIRST_SAMPLES and (
+            bundle := train(name, samples)
+        ):
+            scoring.host.activate(name, bundle)
 
 
 def fit(detector: AnyDetector, hours: Hours, made: str) -> Calibration:
@@ -201,18 +178,7 @@ def file_rows(path: Path, attackers_: Any) -> Iterator[tuple[int, Row]]:
 def office(seed: int, hosts: int, days: int) -> Hours:
     """One generated office, ``days`` from a Monday morning."""
     rows = office_rows(seed, hosts, WORKING_MORNING, days * 86_400_000_000)
-    return listen(rows, train_after=30_000)
-
-
-def _cut(rows: Iterable[tuple[int, Row]], size: int) -> Iterator[list[tuple[int, Row]]]:
-    batch: list[tuple[int, Row]] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+    return hours_of(rows, train_after=30_000)
 
 
 def gather(captures: Path, half: int, offices: Sequence[tuple[int, int, int]]) -> Hours:
@@ -220,7 +186,7 @@ def gather(captures: Path, half: int, offices: Sequence[tuple[int, int, int]]) -
     hours = Hours()
     by_path = {item.path: item for item in read_labels(captures / "LABELS.csv")}
     for path in benign_files(captures, half):
-        hours.add(listen(file_rows(path, attackers(by_path[path]))))
+        hours.add(hours_of(file_rows(path, attackers(by_path[path]))))
     for seed, hosts, days in offices:
         hours.add(office(seed, hosts, days))
     return hours

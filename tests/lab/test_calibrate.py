@@ -7,7 +7,7 @@ import pytest
 
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_detectors.scan import Scan
-from dijkwacht_lab.calibrate import LOWEST_RATE, STRONGEST, Hours, fit, listen
+from dijkwacht_lab.calibrate import LOWEST_RATE, STRONGEST, Hours, fit, hours_of
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
 
 WEEK = 168
@@ -48,16 +48,16 @@ def test_busier_hours_move_the_line():
     assert rate(busy, 5.0) > 10 * rate(quiet, 5.0)
 
 
-def test_hours_are_listened_to_one_by_one():
+def test_hours_are_hours_ofed_to_one_by_one():
     rows = office_rows(5, 4, WORKING_MORNING, 3 * 3_600_000_000)
-    heard = listen(rows)
+    heard = hours_of(rows)
     assert 3 <= heard.hours <= 4
     assert set(heard.peaks) == {d.name for d in shipped_detectors()}, "every detector is there"
     assert all(len(peaks) <= heard.hours for peaks in heard.peaks.values())
     assert heard.peaks["scan"] != []
 
 
-def test_to_listen_changes_nothing_when_there_is_nothing():
-    heard = listen([])
+def test_to_hours_of_changes_nothing_when_there_is_nothing():
+    heard = hours_of([])
     assert heard.hours == 0
     assert heard.peaks["scan"] == pytest.approx([])

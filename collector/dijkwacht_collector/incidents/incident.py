@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
+
+ALERT_SEVERITY: Final = 3
+"""From this ``severity_id`` on a person is asked to look; what is below is context."""
 
 Activity = Literal["create", "update", "close"]
 Status = Literal["new", "closed", "normal", "confirmed"]

@@ -13,6 +13,7 @@ import msgspec
 
 from dijkwacht_collector.incidents import techniques
 from dijkwacht_collector.incidents.incident import (
+    ALERT_SEVERITY,
     Activity,
     Evidence,
     Incident,
@@ -23,8 +24,6 @@ from dijkwacht_records.addresses import HASHED_MAC, format_address, format_mac
 
 OCSF_VERSION: Final = "1.5.0"
 CLASS_UID: Final = 2004
-ALERT_SEVERITY: Final = 3
-"""From here on a person is asked to look."""
 
 _ACTIVITIES: Final[dict[Activity, tuple[int, str]]] = {
     "create": (1, "Create"),

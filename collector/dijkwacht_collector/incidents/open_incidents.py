@@ -1,13 +1,16 @@
-"""Candidates → incidents: one stays open per site, kind and subject, and is updated, not repeated."""
+"""Findings → incidents: one stays open per site, kind and subject, and is updated, not repeated."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from dijkwacht_collector.incidents.incident import (
+    ALERT_SEVERITY,
     Activity,
     Evidence,
     Incident,
@@ -16,51 +19,114 @@ from dijkwacht_collector.incidents.incident import (
     incident_uid,
 )
 from dijkwacht_collector.journal.payloads import Exemption
+from dijkwacht_collector.policy.policy import severity
 from dijkwacht_detectors.api import Explanation
-from dijkwacht_records.addresses import format_address, format_mac
 
-QUIET_US: Final = 3_600_000_000
+IDLE_US: Final = 3_600_000_000
 """An incident without new evidence for so long, in event time, is closed."""
 WEEK_US: Final = 7 * 24 * 3_600_000_000
 NORMAL_US: Final = 30 * 24 * 3_600_000_000
-"""How long "this is normal" keeps the same kind and subject from being said again."""
+"""How long "this is normal" exempts the same kind and subject."""
 MOST_OPEN: Final = 200
-"""Incidents open at once on one site; past it nothing more is opened until some fall quiet."""
+"""Incidents open at once on one site; past it nothing more is opened until some are closed."""
 MOST_SUBJECTS: Final = 4096
 """Subjects of one site whose incidents are told apart even if they begin at the same moment."""
 _MOST_EVIDENCES: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A score that may be said, with all that an incident needs to know of its row."""
+class Place(NamedTuple):
+    """Where something stands in a step; what happens is sorted by it.
 
+    ``row``: place among all rows of the step. At one row, first event time moves (``rank`` 0), then
+    the windows that this ended give their scores (1), then the row itself (2). ``number`` and ``at``
+    tell apart what is left: the detector and its row, or the agent and its time.
+    """
+
+    row: int
+    rank: int
+    number: int
+    at: int
+
+
+class Finding(NamedTuple):
+    """A rare row as an incident meets it: whose it is, how rare, and what speaks for it.
+
+    ``budget`` is what the site lets the detector have, ``position`` that of the journal's entry.
+    """
+
+    place: Place
+    position: int
     site: str
     kind: str
     detector: str
     technique: str
     subject: str
-    severity_id: int
     rarity: float
+    budget: float
     evidence: Evidence
-    explanation: Explanation
+
+
+class EventTime(NamedTuple):
+    """The event time of one of ``site``'s agents reached ``time``, µs UTC."""
+
+    place: Place
+    position: int
+    site: str
+    time: int
 
 
 Key = tuple[str, str, str]
+Explain = Callable[[str, Evidence, str], Explanation | None]
+"""(detector, evidence, subject) → the incident's words, or None if the detector fails to give them."""
 
 
 @dataclass
-class Ledger:
+class OpenIncidents:
     """The open incidents of all sites, and what has been answered about closed ones."""
 
     open: dict[Key, Incident] = field(default_factory=dict)
+    unworded: dict[Key, Evidence] = field(default_factory=dict)
+    """Evidence that the words of an open incident must follow when it is next reported."""
     by_site: dict[str, dict[Key, None]] = field(default_factory=dict)
     ordinals: dict[str, dict[Key, int]] = field(default_factory=dict)
     """By site, how many incidents each of the last `MOST_SUBJECTS` has had."""
-    normal_until: dict[Key, int] = field(default_factory=dict)
+    exempt_until: dict[Key, int] = field(default_factory=dict)
     opened: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     shed: dict[str, int] = field(default_factory=dict)
-    """By site, candidates that found `MOST_OPEN` incidents open."""
+    """By site, findings that found `MOST_OPEN` incidents open."""
+
+    def apply(
+        self, findings: Sequence[Finding], times: Iterable[EventTime], explain: Explain
+    ) -> list[IncidentEvent]:
+        """Open, update and close, in the order of the step; words are asked for only when needed."""
+        events: list[IncidentEvent] = []
+        changes: list[Finding | EventTime] = [*times, *findings]
+        for change in sorted(changes, key=attrgetter("place")):
+            if isinstance(change, Finding):
+                events += self._take(change, explain)
+            else:
+                events += self._close_idle(change, explain)
+        return events
+
+    def answer(
+        self, uid: str, *, normal: bool, position: int, explain: Explain
+    ) -> tuple[Incident, list[IncidentEvent]] | None:
+        """Take a person's verdict on an open incident; None if it is not open."""
+        for key, incident in self.open.items():
+            if incident.uid == uid:
+                if normal:
+                    self.exempt_until[key] = incident.end + NORMAL_US
+                status: Status = "normal" if normal else "confirmed"
+                return incident, [self._close(key, status, position, explain)]
+        return None
+
+    def exempt(self, site: str, exemption: Exemption) -> None:
+        """Report nothing of this class and subject before the exemption ends."""
+        self.exempt_until[site, exemption.kind, exemption.subject] = exemption.until
+
+    def current(self, explain: Explain) -> list[Incident]:
+        """Every open incident as it stands, in words too; between two updates it may have grown."""
+        return [self._worded(key, explain) for key in self.open]
 
     def spent(self, site: str, detector: str, time: int) -> int:
         """Incidents of medium severity or more that ``detector`` opened here in the last week."""
@@ -69,99 +135,116 @@ class Ledger:
             times.pop(0)
         return len(times)
 
-    def standing(self, site: str, kind: str, subject: str) -> Incident | None:
-        """The incident that a candidate would update."""
-        return self.open.get((site, kind, subject))
-
-    def fold(self, candidate: Candidate, position: int) -> list[IncidentEvent]:
-        """Open or update an incident. An update is told when it says more than before."""
-        key = (candidate.site, candidate.kind, candidate.subject)
-        time = candidate.evidence.time
-        if time < self.normal_until.get(key, 0):
-            return []
+    def _take(self, finding: Finding, explain: Explain) -> list[IncidentEvent]:
+        key = (finding.site, finding.kind, finding.subject)
+        time = finding.evidence.time
         known = self.open.get(key)
-        if known is None:
-            if len(self.by_site.get(candidate.site, ())) >= MOST_OPEN:
-                self.shed[candidate.site] = self.shed.get(candidate.site, 0) + 1
-                return []
-            return [self._say("create", self._begin(key, candidate), position)]
-        evidences = _strongest(known.evidences, candidate.evidence)
-        stronger = candidate.severity_id > known.severity_id
-        if stronger and known.severity_id < 3:
-            self.opened.setdefault((key[0], candidate.detector), []).append(time)
+        spent = self.spent(finding.site, finding.detector, time)
+        if known is not None and known.severity_id >= ALERT_SEVERITY:
+            spent = max(0, spent - 1)  # it has been counted, and pays once
+        severity_id = severity(finding.rarity, finding.budget, spent)
+        if time < self.exempt_until.get(key, 0):
+            return []
+        if known is not None:
+            return self._update(key, known, finding, severity_id, explain)
+        if len(self.by_site.get(finding.site, ())) >= MOST_OPEN:
+            self.shed[finding.site] = self.shed.get(finding.site, 0) + 1
+            return []
+        return self._begin(key, finding, severity_id, explain)
+
+    def _begin(
+        self, key: Key, finding: Finding, severity_id: int, explain: Explain
+    ) -> list[IncidentEvent]:
+        evidence = finding.evidence
+        words = explain(finding.detector, evidence, finding.subject)
+        if words is None:
+            return []
+        time, ordinal = evidence.time, self._next_ordinal(key)
+        if severity_id >= ALERT_SEVERITY:
+            self.opened.setdefault((finding.site, finding.detector), []).append(time)
+        incident = Incident(
+            uid=incident_uid(*key, time, ordinal),
+            site=finding.site, kind=finding.kind, detector=finding.detector,
+            technique=finding.technique, subject=finding.subject, ordinal=ordinal,
+            severity_id=severity_id, confidence=_confidence(finding.rarity),
+            rarity=finding.rarity, start=time, end=time, count=1,
+            evidences=(evidence,), **_fields(words),
+        )  # fmt: skip
+        self.open[key] = incident
+        self.by_site.setdefault(finding.site, {})[key] = None
+        return [IncidentEvent("create", incident, finding.position)]
+
+    def _update(
+        self, key: Key, known: Incident, finding: Finding, severity_id: int, explain: Explain
+    ) -> list[IncidentEvent]:
+        """Take the finding in; what is reported says more than before."""
+        time = finding.evidence.time
+        stronger = severity_id > known.severity_id
+        if stronger and known.severity_id < ALERT_SEVERITY:
+            self.opened.setdefault((finding.site, finding.detector), []).append(time)
         changed = {
             "end": max(known.end, time),
             "count": known.count + 1,
-            "evidences": evidences,
-            "severity_id": max(known.severity_id, candidate.severity_id),
-            "rarity": min(known.rarity, candidate.rarity),
+            "evidences": _strongest(known.evidences, finding.evidence),
+            "severity_id": max(known.severity_id, severity_id),
+            "rarity": min(known.rarity, finding.rarity),
         }
-        if candidate.rarity <= known.rarity:
-            changed |= _worded(candidate) | {
-                "detector": candidate.detector, "technique": candidate.technique,
-                "confidence": _confidence(candidate.rarity),
+        if finding.rarity <= known.rarity:
+            self.unworded[key] = finding.evidence
+            changed |= {
+                "detector": finding.detector, "technique": finding.technique,
+                "confidence": _confidence(finding.rarity),
             }  # fmt: skip
         incident = msgspec.structs.replace(known, **changed)
         self.open[key] = incident
         if stronger or incident.count & (incident.count - 1) == 0:
-            return [self._say("update", incident, position)]
+            return [self._report("update", key, finding.position, explain)]
         return []
 
-    def close_quiet(self, site: str, event_time: int, position: int) -> list[IncidentEvent]:
-        """Close what had no new evidence for `QUIET_US`."""
-        quiet = [
-            key for key in self.by_site.get(site, ()) if self.open[key].end + QUIET_US <= event_time
+    def _close_idle(self, moved: EventTime, explain: Explain) -> list[IncidentEvent]:
+        idle = [
+            key
+            for key in self.by_site.get(moved.site, ())
+            if self.open[key].end + IDLE_US <= moved.time
         ]
-        return [self._end(key, "closed", position) for key in quiet]
+        return [self._close(key, "closed", moved.position, explain) for key in idle]
 
-    def answer(
-        self, uid: str, normal: bool, position: int
-    ) -> tuple[Incident, list[IncidentEvent]] | None:
-        """Take a person's verdict on an open incident; None if it is not open."""
-        for key, incident in self.open.items():
-            if incident.uid == uid:
-                if normal:
-                    self.normal_until[key] = incident.end + NORMAL_US
-                return incident, [self._end(key, "normal" if normal else "confirmed", position)]
-        return None
+    def _close(self, key: Key, status: Status, position: int, explain: Explain) -> IncidentEvent:
+        self.open[key] = msgspec.structs.replace(self.open[key], status=status)
+        event = self._report("close", key, position, explain)
+        of_site = self.by_site[key[0]]
+        del self.open[key], of_site[key]
+        if not of_site:
+            del self.by_site[key[0]]
+        return event
 
-    def exempt(self, site: str, exemption: Exemption) -> None:
-        """Report nothing of this class and subject before the exemption ends."""
-        self.normal_until[site, exemption.kind, exemption.subject] = exemption.until
+    def _report(
+        self, activity: Activity, key: Key, position: int, explain: Explain
+    ) -> IncidentEvent:
+        """The event of the next revision of an open incident."""
+        incident = self._worded(key, explain)
+        incident = msgspec.structs.replace(incident, revision=incident.revision + 1)
+        self.open[key] = incident
+        return IncidentEvent(activity, incident, position)
 
-    def _begin(self, key: Key, candidate: Candidate) -> Incident:
+    def _worded(self, key: Key, explain: Explain) -> Incident:
+        """The open incident with the words that its strongest evidence asks for."""
+        incident = self.open[key]
+        evidence = self.unworded.pop(key, None)
+        if evidence is not None:
+            words = explain(evidence.detector, evidence, incident.subject)
+            if words is not None:
+                incident = msgspec.structs.replace(incident, **_fields(words))
+                self.open[key] = incident
+        return incident
+
+    def _next_ordinal(self, key: Key) -> int:
         known = self.ordinals.setdefault(key[0], {})
         ordinal = known.pop(key, 0)
         if len(known) >= MOST_SUBJECTS:
             del known[next(iter(known))]
         known[key] = ordinal + 1
-        time = candidate.evidence.time
-        if candidate.severity_id >= 3:
-            self.opened.setdefault((key[0], candidate.detector), []).append(time)
-        incident = Incident(
-            uid=incident_uid(*key, time, ordinal),
-            site=candidate.site, kind=candidate.kind, detector=candidate.detector,
-            technique=candidate.technique, subject=candidate.subject, ordinal=ordinal,
-            severity_id=candidate.severity_id, confidence=_confidence(candidate.rarity),
-            rarity=candidate.rarity, start=time, end=time, count=1,
-            evidences=(candidate.evidence,), **_worded(candidate),
-        )  # fmt: skip
-        self.open[key] = incident
-        self.by_site.setdefault(key[0], {})[key] = None
-        return incident
-
-    def _end(self, key: Key, status: Status, position: int) -> IncidentEvent:
-        incident = msgspec.structs.replace(self.open.pop(key), status=status)
-        del self.by_site[key[0]][key]
-        return IncidentEvent(
-            "close", msgspec.structs.replace(incident, revision=incident.revision + 1), position
-        )
-
-    def _say(self, activity: Activity, incident: Incident, position: int) -> IncidentEvent:
-        if activity == "update":
-            incident = msgspec.structs.replace(incident, revision=incident.revision + 1)
-            self.open[incident.site, incident.kind, incident.subject] = incident
-        return IncidentEvent(activity, incident, position)
+        return ordinal
 
 
 def _strongest(known: tuple[Evidence, ...], new: Evidence) -> tuple[Evidence, ...]:
@@ -176,7 +259,7 @@ def _strongest(known: tuple[Evidence, ...], new: Evidence) -> tuple[Evidence, ..
 
 
 def _confidence(rarity: float) -> int:
-    """0–100: 50 where chance would say it once in eight weeks, more with every halving of that."""
+    """0–100: 50 where chance would do it once in eight weeks, more with every halving of that."""
     score = 50.0
     while rarity < 0.125 and score < 99:
         rarity *= 2
@@ -184,31 +267,8 @@ def _confidence(rarity: float) -> int:
     return int(min(score, 99))
 
 
-def _short_name(name: str) -> str:
-    r"""A name that fits in a sentence: its end, which says whose it is, and nothing but print.
-
-    >>> _short_name("www.example.org"), _short_name("a" * 60 + ".t.example.org")
-    ('www.example.org', '…aaaaaaaaaaaaaaaaaaaaaaaaaa.t.example.org')
-    >>> _short_name("\x1b[2J\r\nall is well\u202e")
-    '�[2J��all is well�'
-    """
-    end = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name[-40:])
-    return end if len(name) <= 40 else f"…{end}"
-
-
-def _worded(candidate: Candidate) -> dict[str, Any]:
-    evidence, told = candidate.evidence, candidate.explanation
-    words = {
-        "src": format_address(evidence.src_h) or format_mac(evidence.src_mac) or candidate.subject,
-        "dst": format_address(evidence.dst_h),
-        "port": str(evidence.dst_p),
-        "name": _short_name(evidence.name),
-        "mac": format_mac(evidence.src_mac),
-    }
+def _fields(words: Explanation) -> dict[str, Any]:
     return {
-        field_name: text.format_map(words)
-        for field_name, text in (
-            ("title_en", told.title_en), ("title_nl", told.title_nl),
-            ("desc_en", told.desc_en), ("desc_nl", told.desc_nl),
-        )
+        "title_en": words.title_en, "title_nl": words.title_nl,
+        "desc_en": words.desc_en, "desc_nl": words.desc_nl,
     }  # fmt: skip

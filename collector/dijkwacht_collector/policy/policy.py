@@ -1,20 +1,21 @@
-"""Scores → candidates: how rare is this on this site, and may it be said?
+"""Scores → rare rows: how rare is this on this site, and may it alert?
 
 For each detector a shipped table tells in how many hours of a benign site-week a score is reached;
 the site's own hours outweigh it in time (the mean of a Gamma-Poisson posterior whose prior counts
-for `PRIOR_WEEKS`). A score becomes a candidate when that rate is within the detector's share of the
+for `PRIOR_WEEKS`). A score is rare enough when that rate is within the detector's share of the
 site's alert budget. A detector without a table has no share: it runs in shadow.
 
 An hour whose strongest score is far rarer than the budget is taken for an attack and not learned as
-normal; the owner's "this is normal" learns it all the same. Of the hours in which something was
-said, the first two are not learned either: one real attack must not make a site deaf to the next,
-but what comes a third time is a habit.
+normal; the owner's "this is normal" learns it all the same. Of the hours in which the threshold
+was reached, the first two are not learned either: one real attack must not hide the next, but what
+comes a third time is a habit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -30,68 +31,133 @@ DEFAULT_BUDGET: Final = 1.0
 ATTACK_FACTOR: Final = 100.0
 """A score so many times rarer than the budget is not learned as normal."""
 HABIT: Final = 3
-"""From so many hours on in which a detector spoke, without being extreme, they are learned."""
+"""From so many hours on in which a detector reached its threshold, without being extreme, they are learned."""
 HIGH_FACTOR: Final = 30.0
 """A score so many times rarer than the budget is an incident of high severity."""
 REPEAT_US: Final = 60_000_000
-"""An entity that stays above the line is said again after this long, or when it gets stranger."""
+"""An entity that stays above the threshold alerts again after this long, or when it gets stranger."""
 _HOUR_US: Final = 3_600_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What one detector makes of some rows: opinions, and the columns that name who and whom.
+
+    All are of one length n. ``order`` is each row's place among all rows of the step; where
+    ``windowed``, that of the row whose time ended its window. ``slot`` and ``fresh`` as in `Rows`;
+    ``facts`` is float64[n, k]; ``named`` holds the columns of the detector's `Who`.
+    """
+
+    detector: int
+    windowed: bool
+    order: NDArray[np.int64]
+    agent: NDArray[np.int32]
+    time: NDArray[np.int64]
+    site: NDArray[np.int32]
+    slot: NDArray[np.int32]
+    fresh: NDArray[np.bool_]
+    scores: Scores
+    facts: Scores
+    named: Mapping[str, Any]
+
+
+class RareRow(NamedTuple):
+    """Row ``row`` of ``scored`` is rare enough to alert.
+
+    ``rarity``: hours a week in which its site would reach the score by chance; ``budget``: what the
+    site lets the detector have, in the same unit.
+    """
+
+    scored: Scored
+    row: int
+    rarity: float
+    budget: float
+
+
+class _Table(NamedTuple):
+    grid: NDArray[np.float64]
+    rates: NDArray[np.float64]
+
+
+class _Sites(NamedTuple):
+    """What is known of each site, by its number."""
+
+    budget: NDArray[np.float64]
+    threshold: NDArray[np.float64]
+    history: NDArray[np.int64]  # hours by the bin of their strongest score
+    hours: NDArray[np.int64]
+    hour: NDArray[np.int64]  # the present one
+    peak: NDArray[np.float64]  # strongest score of the present hour
+    alert_hours: NDArray[np.int64]  # hours in which the threshold was reached
+
+
+class _Slots(NamedTuple):
+    """What was last alerted of each entity, by its slot."""
+
+    alerted_bin: NDArray[np.int16]
+    alerted_time: NDArray[np.int64]
+
+
 class DetectorPolicy:
-    """What one detector's scores mean on each site. Arrays are indexed by site."""
+    """What one detector's scores mean on each site."""
 
     def __init__(self, calibration: Calibration, share: float) -> None:
-        self.grid, self.rates = calibration.grid, calibration.rates
         self.share = share
-        bins = len(self.grid)
-        self.budget = np.zeros(0)
-        self.threshold = np.zeros(0)
-        self.history = np.zeros((0, bins), np.int64)
-        self.hours = np.zeros(0, np.int64)
-        self.hour = np.zeros(0, np.int64)
-        self.peak = np.zeros(0)
-        self.spoke = np.zeros(0, np.int64)  # hours in which the line was reached
-        self.said_bin = np.zeros(0, np.int16)  # by slot: how strange when last said
-        self.said_time = np.zeros(0, np.int64)
+        self._table = _Table(calibration.grid, calibration.rates)
+        self._sites = _Sites(
+            np.zeros(0), np.zeros(0), np.zeros((0, len(calibration.grid)), np.int64),
+            np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64),
+        )  # fmt: skip
+        self._slots = _Slots(np.zeros(0, np.int16), np.zeros(0, np.int64))
 
-    def make_room(self, sites: int, slots: int) -> None:
+    @property
+    def budget(self) -> NDArray[np.float64]:
+        """By site: incidents a week that this detector may cost."""
+        return self._sites.budget
+
+    @property
+    def threshold(self) -> NDArray[np.float64]:
+        """By site: the score from which on it alerts."""
+        return self._sites.threshold
+
+    @property
+    def history(self) -> NDArray[np.int64]:
+        """By site and bin: hours whose strongest score lay there, and counted as normal."""
+        return self._sites.history
+
+    def make_room(self, sites: int, slots: int = 0) -> None:
         """Grow to ``sites`` sites and ``slots`` entities; new sites start from the shipped table."""
         old = len(self.budget)
         if sites > old:
             more = max(sites, 2 * old) - old
-            self.budget = np.append(self.budget, np.full(more, DEFAULT_BUDGET * self.share))
-            self.threshold = np.append(self.threshold, np.zeros(more))
-            self.history = np.vstack((self.history, np.zeros((more, len(self.grid)), np.int64)))
-            self.hours = np.append(self.hours, np.zeros(more, np.int64))
-            self.hour = np.append(self.hour, np.full(more, -1, np.int64))
-            self.peak = np.append(self.peak, np.full(more, -np.inf))
-            self.spoke = np.append(self.spoke, np.zeros(more, np.int64))
+            budget = np.full(more, DEFAULT_BUDGET * self.share)
+            peak = np.full(more, -np.inf)
+            none, never = np.zeros(more, np.int64), np.full(more, -1, np.int64)
+            blank = np.zeros((more, len(self._table.grid)), np.int64)
+            new = _Sites(budget, np.zeros(more), blank, none, never, peak, none)
+            self._sites = _Sites(*_joined(self._sites, new))
             for site in range(old, old + more):
                 self._settle(site)
-        if slots > len(self.said_bin):
-            more = slots - len(self.said_bin)
-            self.said_bin = np.append(self.said_bin, np.full(more, -1, np.int16))
-            self.said_time = np.append(self.said_time, np.zeros(more, np.int64))
+        if slots > len(self._slots.alerted_bin):
+            more = max(slots, 2 * len(self._slots.alerted_bin)) - len(self._slots.alerted_bin)
+            fresh = _Slots(np.full(more, -1, np.int16), np.zeros(more, np.int64))
+            self._slots = _Slots(*_joined(self._slots, fresh))
 
-    def pick(
-        self,
-        time: NDArray[np.int64],
-        site: NDArray[np.int32],
-        slot: NDArray[np.int32],
-        fresh: NDArray[np.bool_],
-        scores: Scores,
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Learn the scores hour by hour; the rows that are worth saying, in order, and how rare."""
-        chosen: tuple[NDArray[np.int64], NDArray[np.float64]] = _pick(
-            time, site, slot, fresh, scores, self.grid, self.rates, self.budget, self.threshold,
-            self.history, self.hours, self.hour, self.peak, self.spoke, self.said_bin, self.said_time,
+    def judge(self, scored: Scored) -> list[RareRow]:
+        """Learn the scores hour by hour; the rows that are rare enough to alert, in order."""
+        self.make_room(0, int(scored.slot.max(initial=-1)) + 1)
+        rows, rarities = _judge(
+            scored.time, scored.site, scored.slot, scored.fresh, scored.scores,
+            self._table, self._sites, self._slots,
         )  # fmt: skip
-        return chosen
+        return [
+            RareRow(scored, int(row), float(rarity), float(self.budget[scored.site[row]]))
+            for row, rarity in zip(rows, rarities, strict=True)
+        ]
 
     def rarity(self, site: int, score: float) -> float:
         """Hours a week in which this site would reach ``score`` by chance."""
-        return float(_rarity(self.grid, self.rates, self.history[site], self.hours[site], score))
+        return float(_rarity(self._table, self.history[site], self._sites.hours[site], score))
 
     def set_budget(self, site: int, per_week: float) -> None:
         """Take the site's choice of incidents a week, of which this detector has its share."""
@@ -100,15 +166,19 @@ class DetectorPolicy:
 
     def learn_normal(self, site: int, score: float) -> None:
         """Count one hour that reached ``score`` as normal for this site."""
-        at = int(np.searchsorted(self.grid, score, side="right")) - 1
+        at = int(np.searchsorted(self._table.grid, score, side="right")) - 1
         if at >= 0:
             self.history[site, at] += 1
             self._settle(site)
 
     def _settle(self, site: int) -> None:
         self.threshold[site] = _threshold(
-            self.grid, self.rates, self.history[site], self.hours[site], self.budget[site]
+            self._table, self.history[site], self._sites.hours[site], self.budget[site]
         )
+
+
+def _joined(old: tuple[Any, ...], new: tuple[Any, ...]) -> list[Any]:
+    return [np.concatenate(pair) for pair in zip(old, new, strict=True)]
 
 
 def budget_share(detector: AnyDetector, calibration: Calibration) -> float:
@@ -127,32 +197,52 @@ class Policy:
     def __init__(self, calibrations: Sequence[Calibration], shares: Sequence[float]) -> None:
         self.detectors = [DetectorPolicy(*pair) for pair in zip(calibrations, shares, strict=True)]
 
-    def severity(self, detector: int, site: int, rarity: float, spent: int) -> int:
-        """OCSF ``severity_id``: 2 context, 3 medium, 4 high.
+    def make_room(self, sites: int) -> None:
+        """Grow to ``sites`` sites."""
+        for policy in self.detectors:
+            policy.make_room(sites)
 
-        Each incident of the same detector this week (``spent``) halves what may still be said.
-        """
-        left = self.detectors[detector].budget[site] * 0.5**spent
-        if rarity > left:
-            return 2
-        return 4 if rarity * HIGH_FACTOR <= left else 3
+    def judge(self, scored: Iterable[Scored]) -> list[RareRow]:
+        """How rare is this here, and may it alert? Takes opinions in the order in which they came."""
+        return [row for one in scored for row in self.detectors[one.detector].judge(one)]
+
+    def set_budget(self, site: int, per_week: float) -> None:
+        """Take the site's choice of incidents a week; each detector has its share of it."""
+        for policy in self.detectors:
+            policy.set_budget(site, per_week)
+
+    def learn_normal(self, detector: int, site: int, score: float) -> None:
+        """Take a person's word that ``score`` of a detector is normal for this site."""
+        self.detectors[detector].learn_normal(site, score)
+
+
+def severity(rarity: float, budget: float, spent: int) -> int:
+    """OCSF ``severity_id``: 2 context, 3 medium, 4 high.
+
+    Each incident of the same detector this week (``spent``) halves what is left of its budget.
+    """
+    left = budget * 0.5**spent
+    if rarity > left:
+        return 2
+    return 4 if rarity * HIGH_FACTOR <= left else 3
 
 
 @njit(cache=True, nogil=True)
-def _threshold(grid, rates, history, hours, budget):  # type: ignore[no-untyped-def]
+def _threshold(table, history, hours, budget):  # type: ignore[no-untyped-def]
     weeks = hours / 168.0
     reached = 0
     line = np.inf
-    for at in range(len(grid) - 1, -1, -1):
+    for at in range(len(table.grid) - 1, -1, -1):
         reached += history[at]
-        if (PRIOR_WEEKS * rates[at] + reached) / (PRIOR_WEEKS + weeks) > budget:
+        if (PRIOR_WEEKS * table.rates[at] + reached) / (PRIOR_WEEKS + weeks) > budget:
             break
-        line = grid[at]
+        line = table.grid[at]
     return line
 
 
 @njit(cache=True, nogil=True)
-def _rarity(grid, rates, history, hours, score):  # type: ignore[no-untyped-def]
+def _rarity(table, history, hours, score):  # type: ignore[no-untyped-def]
+    grid, rates = table
     at = np.searchsorted(grid, score, side="right") - 1
     if at < 0:
         return rates[0]
@@ -169,10 +259,10 @@ def _rarity(grid, rates, history, hours, score):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _pick(  # type: ignore[no-untyped-def]
-    time, site, slot, fresh, scores, grid, rates, budget, threshold, history, hours, hour, peak,
-    spoke, said_bin, said_time,
-):  # fmt: skip
+def _judge(time, site, slot, fresh, scores, table, sites, slots):  # type: ignore[no-untyped-def]
+    grid, rates = table
+    budget, threshold, history, hours, hour, peak, alert_hours = sites
+    alerted_bin, alerted_time = slots
     out = np.empty(len(time), np.int64)
     rare = np.empty(len(time))
     n = 0
@@ -184,25 +274,27 @@ def _pick(  # type: ignore[no-untyped-def]
                 hours[s] += 1
                 at = np.searchsorted(grid, peak[s], side="right") - 1
                 if peak[s] >= threshold[s]:
-                    spoke[s] += 1
-                if at >= 0 and (peak[s] < threshold[s] or spoke[s] >= HABIT):
+                    alert_hours[s] += 1
+                if at >= 0 and (peak[s] < threshold[s] or alert_hours[s] >= HABIT):
                     history[s, at] += 1
-                threshold[s] = _threshold(grid, rates, history[s], hours[s], budget[s])
+                threshold[s] = _threshold(table, history[s], hours[s], budget[s])
             hour[s] = h
             peak[s] = -np.inf
         e = slot[i]
         if fresh[i]:
-            said_bin[e] = -1
+            alerted_bin[e] = -1
         score = scores[i]
         if not score > peak[s] and not score >= threshold[s]:
             continue  # also where the score is NaN
         at = np.searchsorted(grid, score, side="right") - 1
         if score > peak[s] and (at < 0 or rates[at] * ATTACK_FACTOR > budget[s]):
             peak[s] = score
-        if score >= threshold[s] and (at > said_bin[e] or time[i] - said_time[e] >= REPEAT_US):
-            said_bin[e] = at
-            said_time[e] = time[i]
+        if score >= threshold[s] and (
+            at > alerted_bin[e] or time[i] - alerted_time[e] >= REPEAT_US
+        ):
+            alerted_bin[e] = at
+            alerted_time[e] = time[i]
             out[n] = i
-            rare[n] = _rarity(grid, rates, history[s], hours[s], score)
+            rare[n] = _rarity(table, history[s], hours[s], score)
             n += 1
     return out[:n], rare[:n]

@@ -20,6 +20,7 @@ from dijkwacht_collector.engine.engine import Engine
 from dijkwacht_collector.engine.trainer import train
 from dijkwacht_collector.engine.worker import calm_garbage_collection
 from dijkwacht_collector.journal.entry import Entry
+from dijkwacht_collector.journal.payloads import Model
 from dijkwacht_detectors.api import RowDetector, SiteDetector
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
@@ -61,8 +62,8 @@ def _run(entries: list[Entry], warm: int) -> dict[str, Any]:
     for name, samples in engine.take_samples().items():
         bundle = train(name, samples)
         if bundle:
-            payload = name.encode() + b"\n" + bundle
-            engine.step([Entry(engine.position, "model", 0, 0, "", payload)])
+            draft = Model(name, bundle).draft(0)
+            engine.step([Entry(engine.position, "model", 0, 0, "", draft.payload)])
     before = sum(engine.take_observed().rows.values())
     spent = _stopwatches(engine)
     gc.collect()
@@ -78,7 +79,7 @@ def _run(entries: list[Entry], warm: int) -> dict[str, Any]:
         "rows_per_second": round(rows / seconds),
         "rows": rows,
         "warm_rows": before,
-        "incidents_open": len(engine.ledger.open),
+        "incidents_open": len(engine.incidents.open),
         "nanoseconds_per_row": {
             part: round(s / rows * 1e9, 1) for part, s in sorted(spent.items(), key=lambda i: -i[1])
         },
@@ -113,10 +114,15 @@ def _stopwatches(engine: Engine) -> dict[str, float]:
         elif not isinstance(detector, SiteDetector):
             watch(detector, "score", detector.name)
             watch(detector, "learn", detector.name)
-    for share, entities in engine.host._entities.items():  # noqa: SLF001  # what a benchmark is for
-        watch(entities, "resolve", f"state of {' '.join(map(str, share[:2]))}")
+    watched: set[int] = set()
+    for memory in engine.host._memories:  # noqa: SLF001  # what a benchmark is for
+        if id(memory.entities) in watched:
+            continue  # the first of those that share a table asks it for all
+        watched.add(id(memory.entities))
+        of = memory.detector
+        watch(memory, "resolve", f"state of {of.table} {of.entity}")
     for policy in engine.policy.detectors:
-        watch(policy, "pick", "policy")
+        watch(policy, "judge", "policy")
     return spent
 
 

@@ -5,7 +5,8 @@ import random
 import msgspec
 import pytest
 
-from dijkwacht_collector.engine.engine import MOST_AGENTS, OTHER_AGENTS, Engine
+from dijkwacht_collector.engine.engine import Engine
+from dijkwacht_collector.engine.numbering import MOST_AGENTS, OTHER_AGENTS
 from dijkwacht_collector.journal.entry import Entry
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_detectors.state.forest import Bundle
@@ -106,8 +107,8 @@ def test_names_of_agents_that_are_made_up_are_told_apart_up_to_a_bound():
         engine.step([Entry(position, "batch", 0, NOW, "bakery", body)])
     body = wire.encode("clinic", "desk", bytes(16), 0, NOW, [beat])
     engine.step([Entry(600, "batch", 0, NOW, "clinic", body)])
-    assert len(engine.names.agents) == MOST_AGENTS + 2
-    assert engine.names.agents[-2:] == [(0, OTHER_AGENTS), (1, "desk")]
+    assert len(engine.numbering.agents) == MOST_AGENTS + 2
+    assert engine.numbering.agents[-2:] == [(0, OTHER_AGENTS), (1, "desk")]
 
 
 def test_no_time_is_before_1970():

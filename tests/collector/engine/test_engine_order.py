@@ -79,7 +79,7 @@ def final(engine: Engine, steps: list[list[Entry]]) -> dict[str, list[bytes]]:
     for step in steps:
         last |= {event.incident.uid: event.incident for event in engine.step(step)}
     last |= {event.incident.uid: event.incident for event in engine.finish()}
-    last |= {incident.uid: incident for incident in engine.ledger.open.values()}
+    last |= {incident.uid: incident for incident in engine.incidents.open.values()}
     told: dict[str, list[bytes]] = {}
     for incident in sorted(last.values(), key=lambda i: (i.start, i.uid)):
         told.setdefault(incident.site, []).append(msgspec.json.encode(incident))

@@ -4,27 +4,53 @@ from __future__ import annotations
 
 from dijkwacht_collector.incidents.incident import Evidence
 from dijkwacht_collector.incidents.open_incidents import (
+    IDLE_US,
     MOST_OPEN,
     NORMAL_US,
-    QUIET_US,
     WEEK_US,
-    Candidate,
-    Ledger,
+    EventTime,
+    Finding,
+    OpenIncidents,
+    Place,
 )
+from dijkwacht_collector.incidents.wording import fill
+from dijkwacht_collector.journal.payloads import Exemption
 from dijkwacht_detectors.api import Explanation
 from dijkwacht_records.addresses import pack_address
 
 WORDS = Explanation("{src} scans {dst}:{port}", "{src} tast {dst} af", "what now", "wat nu")
+asked: list[str] = []
 
 
-def candidate(time=0, src="10.0.0.9", dst="10.0.0.1", score=1.0, severity=3, rarity=0.01):
-    evidence = Evidence(time, score, pack_address(src), 0, pack_address(dst), 22, {"score": score})
-    return Candidate("bakery", "scan", "scan", "T1046", src, severity, rarity, evidence, WORDS)
+def explain(_detector, evidence, subject):
+    asked.append(subject)
+    return fill(WORDS, evidence, subject)
+
+
+def finding(time=0, src="10.0.0.9", dst="10.0.0.1", score=1.0, severity=3, rarity=None, row=0):
+    """``severity`` is had by a rarity that a budget of 1 lets pass, if nothing is spent."""
+    evidence = Evidence(
+        time, score, pack_address(src), 0, pack_address(dst), 22, {"score": score}, "", "scan"
+    )
+    if rarity is None:
+        rarity = {2: 2.0, 3: 0.1, 4: 0.01}[severity]
+    place = Place(row, 2, 0, row)
+    return Finding(place, row, "bakery", "scan", "scan", "T1046", src, rarity, 1.0, evidence)
+
+
+def apply(open_, *changes, explain=explain):
+    findings = [change for change in changes if isinstance(change, Finding)]
+    times = [change for change in changes if isinstance(change, EventTime)]
+    return open_.apply(findings, times, explain)
+
+
+def passed(time, row=0):
+    return EventTime(Place(row, 0, 0, time), row, "bakery", time)
 
 
 def test_one_incident_a_subject_whatever_happens():
-    ledger = Ledger()
-    told = [e for i in range(100) for e in ledger.fold(candidate(i, dst=f"10.0.1.{i}", score=i), i)]
+    ledger = OpenIncidents()
+    told = [e for i in range(100) for e in apply(ledger, finding(i, dst=f"10.0.1.{i}", score=i))]
     assert [e.activity for e in told] == ["create"] + ["update"] * 6
     assert [e.incident.revision for e in told] == list(range(7))
     (incident,) = ledger.open.values()
@@ -35,70 +61,70 @@ def test_one_incident_a_subject_whatever_happens():
 
 
 def test_the_words_name_who_and_whom():
-    (event,) = Ledger().fold(candidate(), 1)
+    (event,) = apply(OpenIncidents(), finding())
     assert event.incident.title_en == "10.0.0.9 scans 10.0.0.1:22"
     assert event.incident.title_nl == "10.0.0.9 tast 10.0.0.1 af"
 
 
 def test_quiet_closes_and_a_return_is_another_incident():
-    ledger = Ledger()
-    (first,) = ledger.fold(candidate(0), 1)
-    assert ledger.close_quiet("bakery", QUIET_US - 1, 2) == []
-    (closed,) = ledger.close_quiet("bakery", QUIET_US, 3)
+    ledger = OpenIncidents()
+    (first,) = apply(ledger, finding(0))
+    assert apply(ledger, passed(IDLE_US - 1)) == []
+    (closed,) = apply(ledger, passed(IDLE_US))
     assert (closed.activity, closed.incident.status) == ("close", "closed")
     assert closed.incident.revision == 1
-    (second,) = ledger.fold(candidate(0), 4)
+    (second,) = apply(ledger, finding(0))
     assert second.incident.ordinal == 1
     assert second.incident.uid != first.incident.uid
 
 
 def test_normal_closes_and_keeps_silent_for_thirty_days():
-    ledger = Ledger()
-    (event,) = ledger.fold(candidate(0), 1)
-    answered = ledger.answer(event.incident.uid, normal=True, position=2)
+    ledger = OpenIncidents()
+    (event,) = apply(ledger, finding(0))
+    answered = ledger.answer(event.incident.uid, normal=True, position=2, explain=explain)
     assert answered is not None
     assert answered[1][0].incident.status == "normal"
-    assert ledger.fold(candidate(NORMAL_US - 1), 3) == []
-    assert ledger.fold(candidate(NORMAL_US), 4)
-    assert ledger.answer("no such", normal=True, position=5) is None
+    assert apply(ledger, finding(NORMAL_US - 1)) == []
+    assert apply(ledger, finding(NORMAL_US))
+    assert ledger.answer("no such", normal=True, position=5, explain=explain) is None
 
 
 def test_an_attack_is_confirmed_and_told_again_when_it_comes_back():
-    ledger = Ledger()
-    (event,) = ledger.fold(candidate(0), 1)
-    answered = ledger.answer(event.incident.uid, normal=False, position=2)
+    ledger = OpenIncidents()
+    (event,) = apply(ledger, finding(0))
+    answered = ledger.answer(event.incident.uid, normal=False, position=2, explain=explain)
     assert answered is not None
     (closed,) = answered[1]
     assert (closed.activity, closed.incident.status) == ("close", "confirmed")
-    assert ledger.fold(candidate(1), 3)
+    assert apply(ledger, finding(1))
 
 
 def test_a_week_of_incidents_is_counted_and_forgotten():
-    ledger = Ledger()
+    ledger = OpenIncidents()
     for i in range(3):
-        ledger.fold(candidate(i, src=f"10.0.0.{i}"), i)
-    ledger.fold(candidate(3, src="10.0.0.77", severity=2), 3)
+        apply(ledger, finding(i, src=f"10.0.0.{i}", severity=4))
+    apply(ledger, finding(3, src="10.0.0.77", severity=2))
     assert ledger.spent("bakery", "scan", 10) == 3
     assert ledger.spent("bakery", "scan", WEEK_US + 2) == 1
 
 
 def test_one_site_cannot_fill_the_ledger():
-    ledger = Ledger()
+    ledger = OpenIncidents()
     for i in range(MOST_OPEN + 50):
-        ledger.fold(candidate(i, src=f"10.1.{i // 250}.{i % 250}"), i)
+        apply(ledger, finding(i, src=f"10.1.{i // 250}.{i % 250}"))
     assert len(ledger.open) == MOST_OPEN
     assert ledger.shed == {"bakery": 50}
 
 
 def test_subjects_that_are_made_up_leave_little_behind(monkeypatch):
     monkeypatch.setattr("dijkwacht_collector.incidents.open_incidents.MOST_SUBJECTS", 50)
-    ledger = Ledger()
+    ledger = OpenIncidents()
     uids = set()
     for at in range(500):
         for src in ("192.168.0.1", f"10.0.{at // 250}.{at % 250}"):
-            (event,) = ledger.fold(candidate(0, src=src), at)
+            (event,) = apply(ledger, finding(0, src=src))
             uids.add(event.incident.uid)
-        ledger.close_quiet("bakery", QUIET_US, at)
+        apply(ledger, passed(IDLE_US))
     assert len(uids) == 1000
     assert len(ledger.ordinals["bakery"]) == 50
 
@@ -107,8 +133,62 @@ def test_a_name_is_only_text():
     words = Explanation("asks for {name}", "vraagt {name}", "{name}", "{name}")
     hostile = "{src} {0} %s \x1b[2J\r\n<script>"
     evidence = Evidence(0, 1.0, bytes(16), 0, bytes(16), 0, {}, hostile)
-    told = Candidate("bakery", "dns", "dns", "T1071.004", "a", 3, 0.1, evidence, words)
-    (event,) = Ledger().fold(told, 1)
-    assert event.incident.title_en == "asks for {src} {0} %s \N{REPLACEMENT CHARACTER}[2J" + (
+    filled = fill(words, evidence, "a")
+    assert filled.title_en == "asks for {src} {0} %s \N{REPLACEMENT CHARACTER}[2J" + (
         "\N{REPLACEMENT CHARACTER}" * 2 + "<script>"
     )
+
+
+def test_words_are_asked_for_only_when_something_is_reported():
+    ledger = OpenIncidents()
+    asked.clear()
+    reported = [e for i in range(100) for e in apply(ledger, finding(i, score=i))]
+    assert len(asked) == len(reported) == 7
+    ledger.exempt("bakery", Exemption("scan", "10.0.0.8", 10**9))
+    assert apply(ledger, finding(0, src="10.0.0.8")) == []
+    assert len(asked) == 7
+
+
+def test_words_follow_the_rarest_evidence_even_if_it_was_not_reported_itself():
+    ledger = OpenIncidents()
+    apply(ledger, finding(0), finding(1))
+    assert apply(ledger, finding(2, dst="10.0.0.2", rarity=0.09)) == []
+    assert apply(ledger, finding(3, dst="10.0.0.3", rarity=0.5))[0].incident.title_en.endswith(
+        "scans 10.0.0.2:22"
+    )
+    apply(ledger, finding(4, dst="10.0.0.4", rarity=0.08))
+    (current,) = ledger.current(explain)
+    assert current.title_en.endswith("scans 10.0.0.4:22")
+    (closed,) = apply(ledger, passed(IDLE_US + 4))
+    assert closed.incident.title_en == current.title_en
+
+
+def test_a_detector_without_words_opens_nothing_and_keeps_the_words_it_had():
+    ledger = OpenIncidents()
+    assert apply(ledger, finding(), explain=lambda *_: None) == []
+    assert ledger.open == {}
+    (opened,) = apply(ledger, finding())
+    (updated,) = apply(ledger, finding(1), explain=lambda *_: None)
+    assert updated.incident.title_en == opened.incident.title_en
+
+
+def test_what_happens_in_one_step_is_taken_in_the_order_of_its_rows():
+    ledger = OpenIncidents()
+    apply(ledger, finding(0))
+    late = finding(2 * IDLE_US, row=9)
+    events = apply(ledger, late, passed(2 * IDLE_US, row=9))
+    assert [e.activity for e in events] == ["close", "create"], "time moves before its row counts"
+    early = finding(2 * IDLE_US + 1, row=1)
+    events = apply(ledger, early, passed(9 * IDLE_US, row=2))
+    assert [e.activity for e in events] == ["update", "close"]
+
+
+def test_each_incident_of_a_week_halves_what_the_detector_has_left():
+    ledger = OpenIncidents()
+    severities = [
+        apply(ledger, finding(i, src=f"10.0.0.{i}", rarity=0.2))[0].incident.severity_id
+        for i in range(5)
+    ]
+    assert severities == [3, 3, 3, 2, 2]
+    (again,) = apply(ledger, finding(9, src="10.0.0.0", rarity=0.2))
+    assert again.incident.severity_id == 3, "it has been counted, and pays once"

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dijkwacht_collector.policy.calibration import Calibration, load_calibration
-from dijkwacht_collector.policy.policy import DetectorPolicy, Policy, budget_share, in_shadow
+from dijkwacht_collector.policy.policy import (
+    DetectorPolicy,
+    Policy,
+    Scored,
+    budget_share,
+    in_shadow,
+    severity,
+)
 from dijkwacht_detectors.discover import shipped_detectors
 
 HOUR = 3_600_000_000
@@ -23,32 +30,41 @@ def policy(share: float = 1.0) -> DetectorPolicy:
     return made
 
 
-def pick(made: DetectorPolicy, rows: list[tuple[int, int, float]]) -> list[int]:
+def scored(rows: list[tuple[int, int, float]], detector: int = 0) -> Scored:
     """Rows are (time, slot, score), all of site 0."""
     n = len(rows)
-    return list(
-        made.pick(
-            np.array([r[0] for r in rows], np.int64),
-            np.zeros(n, np.int32),
-            np.array([r[1] for r in rows], np.int32),
-            np.zeros(n, np.bool_),
-            np.array([r[2] for r in rows], np.float64),
-        )[0]
+    return Scored(
+        detector=detector,
+        windowed=False,
+        order=np.arange(n),
+        agent=np.zeros(n, np.int32),
+        time=np.array([r[0] for r in rows], np.int64),
+        site=np.zeros(n, np.int32),
+        slot=np.array([r[1] for r in rows], np.int32),
+        fresh=np.zeros(n, np.bool_),
+        scores=np.array([r[2] for r in rows], np.float64),
+        facts=np.zeros((n, 0)),
+        named={},
     )
+
+
+def judge(made: DetectorPolicy, rows: list[tuple[int, int, float]]) -> list[int]:
+    """The places of the rows that may alert."""
+    return [rare.row for rare in made.judge(scored(rows))]
 
 
 def test_only_what_the_budget_allows_is_said():
     made = policy()
     line = made.threshold[0]
     assert made.rarity(0, line) <= 1.0 < made.rarity(0, line - 1.0)
-    assert pick(made, [(0, 0, line - 0.5), (1, 1, line), (2, 2, float("nan"))]) == [1]
+    assert judge(made, [(0, 0, line - 0.5), (1, 1, line), (2, 2, float("nan"))]) == [1]
 
 
 def test_the_same_entity_is_said_again_when_stranger_or_later():
     made = policy()
     line = made.threshold[0]
     rows = [(0, 0, line), (1, 0, line), (2, 0, line + 2), (3, 0, line + 2), (70_000_000, 0, line)]
-    assert pick(made, rows) == [0, 2, 4]
+    assert judge(made, rows) == [0, 2, 4]
 
 
 def test_a_noisy_site_outweighs_the_shipped_table():
@@ -57,7 +73,7 @@ def test_a_noisy_site_outweighs_the_shipped_table():
     before = made.rarity(0, noisy)
     said = 0
     for hour in range(24 * 7):
-        said += len(pick(made, [(hour * HOUR, hour % 8, noisy)]))
+        said += len(judge(made, [(hour * HOUR, hour % 8, noisy)]))
     assert made.rarity(0, noisy) > 50 * before
     assert made.threshold[0] > noisy
     assert said < 10, "after the first days the site's habit is normal"
@@ -69,8 +85,8 @@ def test_one_attack_does_not_make_a_site_deaf_to_the_next():
     attack = line + 1.0
     assert made.rarity(0, attack) * 100 > 1.0, "not so extreme that it is never learned"
     for day in range(2):
-        assert pick(made, [(day * 24 * HOUR, 0, attack)]) == [0]
-    pick(made, [(72 * HOUR, 0, 0.0)])
+        assert judge(made, [(day * 24 * HOUR, 0, attack)]) == [0]
+    judge(made, [(72 * HOUR, 0, 0.0)])
     assert made.threshold[0] <= line
 
 
@@ -78,9 +94,9 @@ def test_an_extreme_score_is_not_learned_as_normal_unless_answered_so():
     made = policy()
     attack = 19.0
     for hour in range(100):
-        pick(made, [(hour * HOUR, 0, attack)])
+        judge(made, [(hour * HOUR, 0, attack)])
     assert made.history[0].sum() == 0
-    assert pick(made, [(101 * HOUR, 0, attack)]) == [0]
+    assert judge(made, [(101 * HOUR, 0, attack)]) == [0]
     rare = made.rarity(0, attack)
     made.learn_normal(0, attack)
     assert made.rarity(0, attack) > 1000 * rare
@@ -89,33 +105,23 @@ def test_an_extreme_score_is_not_learned_as_normal_unless_answered_so():
 def test_how_rare_a_score_was_does_not_depend_on_what_came_after_it():
     scores = [(0, 0, 6.0), (HOUR, 1, 6.0), (2 * HOUR, 2, 6.0)]
     at_once, one_by_one = policy(), policy()
-    columns = [np.array(c) for c in zip(*scores, strict=True)]
-    zeros, fresh = np.zeros(3, np.int32), np.zeros(3, np.bool_)
-    together = at_once.pick(columns[0], zeros, columns[1], fresh, columns[2].astype(float))
-    single = [
-        one_by_one.pick(
-            columns[0][i : i + 1], zeros[:1], columns[1][i : i + 1], fresh[:1],
-            columns[2][i : i + 1].astype(float),
-        )[1].tolist()
-        for i in range(3)
-    ]  # fmt: skip
-    assert together[1].tolist() == [rare for one in single for rare in one]
-    assert together[1][0] < 1.0
+    together = [rare.rarity for rare in at_once.judge(scored(scores))]
+    single = [rare.rarity for row in scores for rare in one_by_one.judge(scored([row]))]
+    assert together == single
+    assert together[0] < 1.0
 
 
 def test_a_quiet_site_may_be_told_more():
     made = policy()
     before = made.threshold[0]
     for hour in range(24 * 28):
-        pick(made, [(hour * HOUR, 0, 0.0)])
+        judge(made, [(hour * HOUR, 0, 0.0)])
     assert made.threshold[0] < before
 
 
 def test_every_incident_halves_what_may_be_said():
-    whole = Policy([TABLE], [1.0])
-    whole.detectors[0].make_room(1, 1)
-    assert [whole.severity(0, 0, 0.2, spent) for spent in range(4)] == [3, 3, 3, 2]
-    assert whole.severity(0, 0, 1e-6, 10) == 4
+    assert [severity(0.2, 1.0, spent) for spent in range(4)] == [3, 3, 3, 2]
+    assert severity(1e-6, 1.0, 10) == 4
 
 
 def test_the_shares_of_those_that_interrupt_are_the_whole_budget():
@@ -127,18 +133,23 @@ def test_the_shares_of_those_that_interrupt_are_the_whole_budget():
 def test_without_a_table_or_a_share_nothing_is_ever_rare_enough():
     unknown = load_calibration("nobody")
     assert not unknown.known
-    scores = np.full(3, 1e6)
     for calibration, share in ((unknown, 0.0), (TABLE, 0.0)):
         made = DetectorPolicy(calibration, share)
         made.make_room(1, 8)
         for hour in range(200):
-            time = np.full(3, hour * HOUR)
-            chosen, _ = made.pick(
-                time, np.zeros(3, np.int32), np.arange(3), np.ones(3, bool), scores
-            )
-            assert chosen.tolist() == []
+            assert judge(made, [(hour * HOUR, slot, 1e6) for slot in range(3)]) == []
         made.set_budget(0, 100.0)
         assert made.threshold[0] == np.inf
+
+
+def test_policy_judges_each_detector_by_its_own_line():
+    both = Policy([TABLE, TABLE], [1.0, 0.001])
+    both.make_room(1)
+    loose, strict = (made.threshold[0] for made in both.detectors)
+    assert loose < strict
+    rare = both.judge([scored([(0, 0, loose)], 0), scored([(0, 0, loose)], 1)])
+    assert [(row.scored.detector, row.row, row.budget) for row in rare] == [(0, 0, 1.0)]
+    assert rare[0].rarity <= 1.0
 
 
 @given(
@@ -148,10 +159,10 @@ def test_without_a_table_or_a_share_nothing_is_ever_rare_enough():
 def test_cutting_changes_nothing(rows, size):
     ordered = [(t, 0, s) for t, s in sorted(rows)]
     whole, parts = policy(), policy()
-    said = pick(whole, ordered)
+    said = judge(whole, ordered)
     again = []
     for at in range(0, len(ordered), size):
-        again += [at + i for i in pick(parts, ordered[at : at + size])]
+        again += [at + i for i in judge(parts, ordered[at : at + size])]
     assert said == again
     assert whole.threshold[0] == parts.threshold[0]
 
@@ -172,6 +183,5 @@ def test_every_shipped_detector_has_a_table_that_rises_and_falls(name):
 def test_two_agents_an_hour_apart_are_one_site_with_one_history():
     made = policy()
     for hour in range(1, 40):
-        pick(made, [(hour * HOUR, 0, 1.0), ((hour - 1) * HOUR, 1, 2.0)] * 50)
-    assert made.hours[0] == 38
+        judge(made, [(hour * HOUR, 0, 1.0), ((hour - 1) * HOUR, 1, 2.0)] * 50)
     assert made.history[0].sum() == 38

@@ -1,0 +1,82 @@
+"""Rare rows → findings: numbers become names, and columns the evidence of who did what to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dijkwacht_collector.engine.columns import Tick
+from dijkwacht_collector.engine.numbering import Numbering
+from dijkwacht_collector.incidents.incident import Evidence
+from dijkwacht_collector.incidents.open_incidents import EventTime, Finding, Place
+from dijkwacht_collector.policy.policy import RareRow, Scored
+from dijkwacht_detectors.api import AnyDetector
+from dijkwacht_records.addresses import UNSPECIFIED, format_address, format_mac
+
+Positions = Sequence[int] | NDArray[np.int64]
+"""The journal position of each row of a step."""
+
+
+def finding_of(
+    rare: RareRow, detector: AnyDetector, numbering: Numbering, positions: Positions
+) -> Finding:
+    """What an incident must know of a rare row of ``detector``."""
+    scored, row = rare.scored, rare.row
+    order = int(scored.order[row])
+    evidence = evidence_of(scored, row, detector)
+    agent = int(scored.agent[row])
+    return Finding(
+        place=Place(order, 1 if scored.windowed else 2, scored.detector, row),
+        position=int(positions[order]),
+        site=numbering.sites[scored.site[row]],
+        kind=detector.kind,
+        detector=detector.name,
+        technique=detector.technique,
+        subject={
+            "src": format_address(evidence.src_h),
+            "dst": format_address(evidence.dst_h),
+            "mac": format_mac(evidence.src_mac),
+            "agent": numbering.agents[agent][1] if agent >= 0 else "",
+        }[detector.subject],
+        rarity=rare.rarity,
+        budget=rare.budget,
+        evidence=evidence,
+    )
+
+
+def evidence_of(scored: Scored, row: int, detector: AnyDetector) -> Evidence:
+    """Who, whom, when, how strange, and the detector's facts of one scored row."""
+    who, score = detector.who, float(scored.scores[row])
+    named = {column: values[row] for column, values in scored.named.items()}
+    facts = zip(detector.facts, map(float, scored.facts[row]), strict=True)
+    return Evidence(
+        time=int(scored.time[row]),
+        score=score,
+        src_h=_address(named, who.src),
+        src_mac=int(named[who.mac]) if who.mac else 0,
+        dst_h=_address(named, who.dst),
+        dst_p=int(named[who.port]) if who.port else 0,
+        facts={"score": score} | dict(facts),
+        name=named[who.name] if who.name else "",
+        detector=detector.name,
+    )
+
+
+def event_time_of(tick: Tick, numbering: Numbering, positions: Positions) -> EventTime:
+    """A tick by its site's name, at its place among findings."""
+    return EventTime(
+        place=Place(tick.order, 0, tick.agent, tick.time),
+        position=int(positions[tick.order]),
+        site=numbering.site_of(tick.agent),
+        time=tick.time,
+    )
+
+
+def _address(row: Mapping[str, Any], column: str) -> bytes:
+    if not column:
+        return UNSPECIFIED
+    high, low = row[column]
+    return int(high).to_bytes(8, "big") + int(low).to_bytes(8, "big")
