@@ -162,14 +162,14 @@ def _fold(columns, memory, half_life, quick, answer, scores, facts):  # type: ig
         if state.claimed[e, at] == never:
             state.holder[e, at] = who
         else:
-            silent = t - state.claimed[e, at]
-            kept = remaining(silent, half_life)
+            elapsed = t - state.claimed[e, at]
+            kept = remaining(elapsed, half_life)
             state.flips[e, at] *= kept
             state.unasked[e, at] *= kept
             if state.flips[e, at] < _SETTLED:
                 state.holder[e, at] = state.mac[e, at]
             if state.mac[e, at] != who:
-                state.flips[e, at] += remaining(silent, quick)
+                state.flips[e, at] += remaining(elapsed, quick)
         asked = state.asked[e, at]
         if rows.op[i] == 2 and (asked == never or t - asked > answer):
             if rows.target_h[i, 1] == rows.sender_h[i, 1]:

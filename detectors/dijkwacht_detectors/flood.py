@@ -132,10 +132,10 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
             state.port_votes[e] *= kept
             state.source_votes[e] *= kept
             state.last[e] = t
-        silent = rows.resp_pkts[i] == 0 and rows.resp_bytes[i] == 0
+        unanswered = rows.resp_pkts[i] == 0 and rows.resp_bytes[i] == 0
         conn = rows.conn_state[i]
         refused = proto == _TCP and conn in (_S0, _REJ)
-        if not silent and not refused and proto != _ICMP:
+        if not unanswered and not refused and proto != _ICMP:
             if rows.part[i] > 0:
                 continue
             state.flows[e] += 0.1

@@ -1,7 +1,7 @@
 """Was this seen before? Two small Bloom filters an entity, the older of which is dropped when full.
 
-Answers "new" for a key that was seen long ago, and "seen" for up to one in five that was not: counts
-of new keys are a little low, by less than a third of a doubling.
+Answers "new" for a key that was seen long ago, and "seen" for some one in five that were not: counts
+of new keys are a little low, which on a logarithmic scale is less than half a doubling.
 State fields: ``seen`` ``("u8", (2, 16))`` and ``held`` ``("i4", ())``; both 0 when an entity is fresh.
 """
 
