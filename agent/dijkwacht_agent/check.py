@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 import msgspec
 import psutil
 
-from dijkwacht_agent.error_words import reason
+from dijkwacht_agent.error_words import words
 from dijkwacht_agent.frames import Frame
 from dijkwacht_agent.health import Status
 from dijkwacht_agent.interfaces import default_interface
 from dijkwacht_agent.join import KEY_FILE, SPOOL_FOLDER, connection_path, read_token
 from dijkwacht_agent.local_networks import LocalNetworks
-from dijkwacht_agent.messages import say
+from dijkwacht_agent.messages import message_text
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.pacing import wall_clock
 from dijkwacht_agent.privacy import read_or_make_key
@@ -32,6 +32,7 @@ from dijkwacht_agent.sources.capture import LiveCapture
 from dijkwacht_agent.uplink import Post, connect
 from dijkwacht_records.errors import (
     CaptureError,
+    Message,
     NotAuthorised,
     RejectedBatch,
     SettingsError,
@@ -55,8 +56,8 @@ class Finding:
 
     def sentence(self, language: str) -> str:
         """The finding in ``en`` or ``nl``."""
-        values = {k: reason(v, language) if k == "why" else v for k, v in self.values.items()}
-        return say(self.key, language, **values)
+        values = {k: words(v, language) if k == "why" else v for k, v in self.values.items()}
+        return message_text(Message(self.key, values), language)
 
 
 def check(settings: Settings, state: Path, seconds: float = 3.0) -> Iterator[Finding]:
@@ -79,7 +80,11 @@ def check_interface(settings: Settings, seconds: float) -> Iterator[Finding]:
     card = psutil.net_if_stats().get(name)
     if card is None:
         there = ", ".join(sorted(psutil.net_if_stats()))
-        yield Finding("interface_none", False, {"why": f"there is no {name}, there are {there}"})
+        yield Finding(
+            "interface_none",
+            False,
+            {"why": Message("interface_missing", {"name": name, "there": there})},
+        )
         return
     yield Finding("interface_up" if card.isup else "interface_down", card.isup, {"name": name})
     try:
@@ -133,7 +138,7 @@ def check_collector(settings: Settings, state: Path) -> Iterator[Finding]:
         yield Finding(
             "collector_silent",
             False,
-            {"url": url, "why": error if str(error) else type(error).__name__},
+            {"url": url, "why": error},
         )
         return
     yield Finding("collector_answers", True, {"url": url})

@@ -17,12 +17,12 @@ from types import FrameType
 
 from dijkwacht_agent.batches import Batcher, Parcel
 from dijkwacht_agent.check import Finding, check
-from dijkwacht_agent.error_words import reason
+from dijkwacht_agent.error_words import error_message, words
 from dijkwacht_agent.health import agent_row
 from dijkwacht_agent.interfaces import default_interface
 from dijkwacht_agent.join import KEY_FILE, join
 from dijkwacht_agent.local_networks import LocalNetworks
-from dijkwacht_agent.messages import language, say
+from dijkwacht_agent.messages import language, message_text
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.pacing import Live, Paced, wall_clock
 from dijkwacht_agent.privacy import KEY_BYTES, Pseudonyms, read_or_make_key
@@ -33,7 +33,7 @@ from dijkwacht_agent.sources.capture import LiveCapture, own_prefixes
 from dijkwacht_agent.sources.recording import Recording
 from dijkwacht_agent.system import SystemSampler
 from dijkwacht_agent.uplink import endpoint
-from dijkwacht_records.errors import DijkwachtError, SettingsError
+from dijkwacht_records.errors import DijkwachtError, Message, SettingsError
 from dijkwacht_records.joincode import read_code
 
 
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BrokenPipeError, KeyboardInterrupt):
         return 1
     except (DijkwachtError, OSError) as error:
-        _tell(reason(error, language(getattr(args, "lang", None))))
+        _tell(words(error, language(getattr(args, "lang", None))))
         return 1
     return code
 
@@ -71,10 +71,11 @@ def _join(args: argparse.Namespace) -> int:
     except OSError as error:
         if error.filename is not None:
             raise
-        url, why = read_code(args.code)[0], reason(error, spoken)
-        _tell(say("collector_silent", spoken, url=url, why=why))
+        url, why = read_code(args.code)[0], error_message(error)
+        _tell(message_text(Message("collector_silent", {"url": url, "why": why}), spoken))
         return 1
-    print(say("joined_now", spoken, site=settings.site, agent=settings.agent))
+    joined = Message("joined_now", {"site": settings.site or "", "agent": settings.agent or ""})
+    print(message_text(joined, spoken))
     return 0
 
 
@@ -94,7 +95,7 @@ def _check(args: argparse.Namespace) -> int:
             print("  " if finding.ok else "! ", finding.sentence(spoken), sep="", flush=True)
     if not args.json:
         key = "not_fine_one" if wrong == 1 else "not_fine" if wrong else "all_fine"
-        print(say(key, spoken, count=wrong))
+        print(message_text(Message(key, {"count": wrong}), spoken))
     return 1 if wrong else 0
 
 

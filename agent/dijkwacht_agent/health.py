@@ -12,6 +12,7 @@ from dijkwacht_agent.batches import Batcher
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.spool import Spool
 from dijkwacht_agent.uplink import Uplink
+from dijkwacht_records.errors import Message
 from dijkwacht_records.tables import AGENT, TABLES, Row
 
 SAID_US: Final = 1_000_000
@@ -26,7 +27,7 @@ class Status(msgspec.Struct, frozen=True):
     time: int
     started: int
     interface: str
-    trouble: str
+    trouble: Message | None
     last_reply: int
     counters: dict[str, int]
 

@@ -7,6 +7,7 @@ from typing import Final
 
 import psutil
 
+from dijkwacht_agent.error_words import worded
 from dijkwacht_records.errors import CaptureError
 
 _ROUTES: Final = Path("/proc/net/route")
@@ -32,4 +33,4 @@ def default_interface(routes: Path = _ROUTES, routes_v6: Path = _ROUTES_V6) -> s
     if len(up) == 1:
         return up[0]
     there = ", ".join(sorted(psutil.net_if_stats())) or "none"
-    raise CaptureError(f"which interface? --interface NAME; there are: {there}")
+    raise worded(CaptureError, "interface_which", there=there)

@@ -11,10 +11,11 @@ from typing import Final
 
 import msgspec
 
+from dijkwacht_agent.error_words import carrying, refusal_message, worded
 from dijkwacht_agent.privacy import read_or_make_key
 from dijkwacht_agent.settings import Settings, read_settings, write_private, write_settings
-from dijkwacht_agent.uplink import connect
-from dijkwacht_records.errors import NotAuthorised, SettingsError, TransferError
+from dijkwacht_agent.uplink import connect, read_refusal
+from dijkwacht_records.errors import CollectorBusy, NotAuthorised, SettingsError, TransferError
 from dijkwacht_records.joincode import read_code
 from dijkwacht_records.replies import JoinReply, JoinRequest, Refusal, decode_json
 from dijkwacht_records.wire import NAME
@@ -32,17 +33,14 @@ def join(code: str, state: Path, agent: str | None = None, *, again: bool = Fals
     `NotAuthorised` for a code that is used, expired or unknown, and `TransferError` or ``OSError``
     when the collector cannot be reached.
     """
-    try:
-        url, _ = read_code(code)
-    except ValueError as error:
-        raise SettingsError(str(error)) from None
+    url, _ = read_code(code)
     known = read_settings(state, {})
     if (state / TOKEN_FILE).exists() and not again:
-        raise SettingsError(f"this agent has joined {known.site!r} before; --again joins anew")
+        raise worded(SettingsError, "has_joined", site=known.site or "")
     # Not the machine's name: what a site calls its devices stays with the site.
     name = agent or known.agent or f"agent-{secrets.token_hex(2)}"
     if not NAME.fullmatch(name):
-        raise SettingsError(f"{name!r}: a name has small letters, digits and dashes, 63 at most")
+        raise worded(SettingsError, "agent_name", name=name)
     request = JoinRequest(code, name)
     joined = _exchange(url, request, Path(known.ca_file) if known.ca_file else None)
     found = {
@@ -53,8 +51,8 @@ def join(code: str, state: Path, agent: str | None = None, *, again: bool = Fals
     }
     try:
         settings = msgspec.convert(msgspec.structs.asdict(known) | found, Settings)
-    except msgspec.ValidationError as error:
-        raise TransferError(f"{url} gave what cannot be used: {error}") from None
+    except msgspec.ValidationError:
+        raise worded(TransferError, "join_unusable", url=url) from None
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     if known.site not in {None, joined.site}:
         # Another site must neither get what waits for this one nor share its pseudonyms.
@@ -71,7 +69,7 @@ def read_token(state: Path) -> str:
     try:
         return (state / TOKEN_FILE).read_text("ascii").strip()
     except (OSError, UnicodeDecodeError):
-        raise SettingsError("this agent has not joined a site: dijkwacht-agent join CODE") from None
+        raise worded(SettingsError, "has_not_joined") from None
 
 
 def _exchange(url: str, request: JoinRequest, ca_file: Path | None) -> JoinReply:
@@ -82,20 +80,18 @@ def _exchange(url: str, request: JoinRequest, ca_file: Path | None) -> JoinReply
         connection.request("POST", path, msgspec.json.encode(request), headers)
         response = connection.getresponse()
         body = response.read(1 << 16)
-    except http.client.HTTPException as error:
-        raise TransferError(f"{url} does not answer like a collector: {error!r}") from None
+    except http.client.HTTPException:
+        raise worded(TransferError, "no_collector", url=url) from None
     finally:
         connection.close()
-    if response.status in {400, 401, 403, 404, 409, 410}:
-        raise NotAuthorised(_why(body) or "the code is used, expired or unknown; ask for a new one")
     if response.status != 200:
-        raise TransferError(f"{url} answered {response.status}: {_why(body) or 'not a collector'}")
+        raise _refused(url, read_refusal(body), response.status)
     try:
         joined = decode_json(body, JoinReply)
     except msgspec.MsgspecError:
-        raise TransferError(f"{url} does not answer like a collector") from None
+        raise worded(TransferError, "no_collector", url=url) from None
     if not re.fullmatch(r"[\x21-\x7e]{1,512}", joined.token):
-        raise TransferError(f"{url} gave no token that can be used")
+        raise worded(TransferError, "join_unusable", url=url)
     return joined
 
 
@@ -104,8 +100,11 @@ def connection_path(url: str) -> str:
     return re.sub(r"^https?://[^/]*", "", url).rstrip("/")
 
 
-def _why(body: bytes) -> str:
-    try:
-        return decode_json(body, Refusal).message
-    except msgspec.MsgspecError:
-        return ""
+def _refused(url: str, refusal: Refusal | None, status: int) -> TransferError:
+    if refusal is None:
+        return worded(TransferError, "no_collector", url=url)
+    if refusal.reason == NotAuthorised.reason:
+        return worded(NotAuthorised, "code_refused")
+    if refusal.reason == CollectorBusy.reason:
+        return worded(CollectorBusy, "join_busy")
+    return carrying(TransferError, refusal_message(refusal, status))

@@ -38,9 +38,7 @@ class LocalNetworks(Container[bytes]):
     ) -> None:
         self.declared = cidrs is not None
         texts = tuple(cidrs) if cidrs is not None else (*PRIVATE, *own_prefixes)
-        self.prefixes: tuple[Network, ...] = tuple(
-            ipaddress.ip_network(text.strip(), strict=False) for text in texts
-        )
+        self.prefixes: tuple[Network, ...] = tuple(parse_network(text) for text in texts)
         self._by_shift = _by_shift(self.prefixes)
         self._known: dict[object, bool] = {}
 
@@ -66,6 +64,22 @@ class LocalNetworks(Container[bytes]):
             return f"inside is what was declared: {', '.join(map(str, self.prefixes))}"
         own = "".join(f", {prefix}" for prefix in self.prefixes[len(PRIVATE) :])
         return f"inside is assumed to be the private ranges (10/8, 172.16/12, 192.168/16, …){own}"
+
+
+def parse_network(text: str) -> Network:
+    """The network that ``text`` names; bits of a host are dropped.
+
+    Raises ``ValueError`` naming the text and what was expected.
+
+    >>> str(parse_network("192.168.7.9/24"))
+    '192.168.7.0/24'
+    """
+    try:
+        return ipaddress.ip_network(text.strip(), strict=False)
+    except ValueError:
+        raise ValueError(
+            f"'{text}' is no network; expected one such as 192.168.1.0/24 or 2001:db8::/32"
+        ) from None
 
 
 def _by_shift(prefixes: Sequence[Network]) -> list[tuple[int, set[int]]]:

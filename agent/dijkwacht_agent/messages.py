@@ -1,4 +1,8 @@
-"""What the agent says to an owner, in English and in plain Dutch (B1). Keys are those of `check`."""
+"""Every text of the agent that an owner reads, in English and in plain Dutch (B1), by its key.
+
+The keys of findings are those of `check`. Texts of errors are parts of sentences, without a full
+stop: they stand alone behind the command's name, or fill ``{why}``.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,10 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
-SENTENCES: Final[dict[str, tuple[str, str]]] = {
+from dijkwacht_records.errors import Message
+from dijkwacht_records.joincode import WRONG_CODES
+
+MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "settings_wrong": (
         "The settings cannot be used: {why}.",
         "De instellingen kloppen niet: {why}.",
@@ -23,10 +30,7 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "This agent has not joined a site. Ask for a join code and run: dijkwacht-agent join CODE",
         "Deze agent hoort nog nergens bij. Vraag een code en typ: dijkwacht-agent join CODE",
     ),
-    "interface_up": (
-        "Interface {name} is up.",
-        "Netwerkaansluiting {name} staat aan.",
-    ),
+    "interface_up": ("Interface {name} is up.", "Netwerkaansluiting {name} staat aan."),
     "interface_down": (
         "Interface {name} is down. Is the cable in?",
         "Netwerkaansluiting {name} staat uit. Zit de kabel erin?",
@@ -55,10 +59,7 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "In {seconds:g} s no packet passed. Is this the right interface?",
         "In {seconds:g} s kwam er geen enkel pakketje langs. Is dit de goede aansluiting?",
     ),
-    "collector_answers": (
-        "The collector at {url} answers.",
-        "De verzamelaar op {url} antwoordt.",
-    ),
+    "collector_answers": ("The collector at {url} answers.", "De verzamelaar op {url} antwoordt."),
     "collector_silent": (
         "The collector at {url} does not answer: {why}.",
         "De verzamelaar op {url} antwoordt niet: {why}.",
@@ -67,10 +68,7 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "The way to {url} is not encrypted: who is on that way can read what is sent. Use https.",
         "De weg naar {url} is niet versleuteld: wie onderweg meekijkt, kan meelezen. Gebruik https.",
     ),
-    "token_good": (
-        "The collector knows this agent.",
-        "De verzamelaar kent deze agent.",
-    ),
+    "token_good": ("The collector knows this agent.", "De verzamelaar kent deze agent."),
     "token_bad": (
         "The collector does not know this agent: {why}. Ask for a new code and run: dijkwacht-agent join CODE --again",
         "De verzamelaar kent deze agent niet: {why}. Vraag een nieuwe code en typ: dijkwacht-agent join CODE --again",
@@ -99,10 +97,7 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "The agent is running, but loses packets: {lost} of {packets}. This machine is too slow for this network.",
         "De agent draait, maar mist pakketjes: {lost} van de {packets}. Dit apparaat is te traag voor dit netwerk.",
     ),
-    "in_trouble": (
-        "The agent is running, but {why}.",
-        "De agent draait, maar er is iets: {why}.",
-    ),
+    "in_trouble": ("The agent is running, but {why}.", "De agent draait, maar er is iets: {why}."),
     "not_running": (
         "The agent is not running now: nobody watches. Start it: dijkwacht-agent run",
         "De agent draait nu niet: er wordt niet gewaakt. Starten: dijkwacht-agent run",
@@ -127,10 +122,7 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "This machine can keep up with a busy line of about {megabits} Mbit/s.",
         "Dit apparaat kan een drukke lijn van ongeveer {megabits} Mbit/s bijhouden.",
     ),
-    "all_fine": (
-        "All is well.",
-        "Alles is in orde.",
-    ),
+    "all_fine": ("All is well.", "Alles is in orde."),
     "not_fine": (
         "{count} things need attention: see the lines with an exclamation mark.",
         "{count} dingen vragen aandacht: zie de regels met een uitroepteken.",
@@ -139,12 +131,219 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "One thing needs attention: see the line with an exclamation mark.",
         "Eén ding vraagt aandacht: zie de regel met een uitroepteken.",
     ),
+    # Errors: where, what, and what would help.
+    "has_not_joined": (
+        "this agent has not joined a site: dijkwacht-agent join CODE",
+        "deze agent hoort nog nergens bij; vraag een code en typ: dijkwacht-agent join CODE",
+    ),
+    "has_joined": (
+        "this agent has joined {site} before; --again joins anew",
+        "deze agent hoort al bij {site}; met --again meldt u hem opnieuw aan",
+    ),
+    "code_letter": (WRONG_CODES["code_letter"], "in een code komt geen '{letter}' voor"),
+    "code_long": (WRONG_CODES["code_long"], "de code is te lang: is hij twee keer geplakt?"),
+    "code_short": (WRONG_CODES["code_short"], "de code is te kort: ontbreekt er een stuk?"),
+    "code_typo": (
+        WRONG_CODES["code_typo"],
+        "er zit een tikfout in de code, of er ontbreekt een stuk",
+    ),
+    "code_version": (
+        WRONG_CODES["code_version"],
+        "de code is van versie {version}; deze agent leest {reads}: werk de agent bij",
+    ),
+    "code_url": (
+        WRONG_CODES["code_url"],
+        "'{url}' is geen adres van een verzamelaar (http:// of https://)",
+    ),
+    "code_url_parts": (
+        WRONG_CODES["code_url_parts"],
+        "'{url}': het adres van een verzamelaar is alleen protocol, naam, poort en pad",
+    ),
+    "code_refused": (
+        "this join code is unknown, used, or older than 24 hours",
+        "deze code is onbekend, al gebruikt, of ouder dan 24 uur",
+    ),
+    "join_busy": (
+        "too many agents join at once; try again in a minute",
+        "er melden zich te veel agents tegelijk aan; probeer het over een minuut nog eens",
+    ),
+    "join_unusable": (
+        "{url} gave a site or a token that cannot be used",
+        "{url} gaf een naam of toegangsbewijs dat niet te gebruiken is",
+    ),
+    "no_collector": (
+        "{url} does not answer like a collector",
+        "wat op {url} antwoordt is geen verzamelaar",
+    ),
+    "agent_name": (
+        "'{name}': a name has small letters, digits and dashes, 63 at most",
+        "'{name}': een naam heeft kleine letters, cijfers en streepjes, hoogstens 63",
+    ),
+    "spool_in_use": (
+        "{folder}: another agent is running here",
+        "{folder}: hier draait al een agent",
+    ),
+    "key_size": (
+        "{path}: a key has {wanted} bytes, this has {found}",
+        "{path}: een sleutel heeft {wanted} bytes, deze {found}",
+    ),
+    "key_open": (
+        "{path}: other users may read the key; chmod 600 it",
+        "andere gebruikers kunnen hem lezen; typ: chmod 600 {path}",
+    ),
+    "settings_file": (
+        "{path}: cannot be read as TOML: {why}",
+        "{path}: dit is geen leesbaar instellingenbestand (TOML): {why}",
+    ),
+    "setting_unknown": (
+        "{where}: '{name}' is no setting of the agent; docs/reference/settings.md has all of them",
+        "{where}: '{name}' is geen instelling van de agent; docs/reference/settings.md noemt ze alle",
+    ),
+    "setting_near": (
+        "{where}: '{name}' is no setting of the agent; did you mean '{near}'?",
+        "{where}: '{name}' is geen instelling van de agent; bedoelt u '{near}'?",
+    ),
+    "setting_value": (
+        "{where}: {name} is {value}; expected {allowed}",
+        "{where}: {name} is {value}; verwacht: {allowed}",
+    ),
+    "in_environment": ("the environment ({variable})", "de omgeving ({variable})"),
+    "on_command_line": ("the command line", "de opdrachtregel"),
+    "allowed_name": (
+        "small letters, digits and dashes, 63 at most",
+        "kleine letters, cijfers en streepjes, hoogstens 63",
+    ),
+    "allowed_url": (
+        "http://HOST:PORT or https://HOST:PORT",
+        "http://NAAM:POORT of https://NAAM:POORT",
+    ),
+    "allowed_key": ("64 hexadecimal digits", "64 hexadecimale cijfers"),
+    "allowed_text": ("a text", "een tekst"),
+    "allowed_networks": (
+        "networks such as 192.168.1.0/24 or 2001:db8::/32",
+        "netwerken zoals 192.168.1.0/24 of 2001:db8::/32",
+    ),
+    "allowed_consents": (
+        "any of: evidence, canary, settings, renew, update",
+        "een of meer van: evidence, canary, settings, renew, update",
+    ),
+    "allowed_bytes": (
+        "a whole number of bytes, 1048576 at least",
+        "een heel getal, in bytes, minstens 1048576",
+    ),
+    "allowed_seconds": (
+        "a number of seconds, above 0 and at most 3600",
+        "een aantal seconden, meer dan 0 en hoogstens 3600",
+    ),
+    "interface_which": (
+        "which interface? --interface NAME; there are: {there}",
+        "welke? kies met --interface NAAM; er zijn: {there}",
+    ),
+    "interface_missing": (
+        "there is no interface {name}; there are: {there}",
+        "{name} is er niet, wel: {there}",
+    ),
+    "interface_kind": (
+        "{name}: kind {kind} of interface is not understood",
+        "{name}: dit soort aansluiting ({kind}) is niet bekend",
+    ),
+    "interface_gone": (
+        "{name}: the interface is down or gone",
+        "{name}: de aansluiting staat uit of is weg",
+    ),
+    "capture_right": (
+        "{name}: capturing needs the right CAP_NET_RAW; run as root or grant it to the service",
+        "{name}: meeluisteren vraagt het recht CAP_NET_RAW; start met sudo, of geef het aan de dienst",
+    ),
+    "capture_memory": (
+        "{name}: no memory for a ring of {mebibytes} MiB; ask for a smaller one",
+        "{name}: geen geheugen voor een buffer van {mebibytes} MiB; vraag een kleinere",
+    ),
+    "capture_system": (
+        "this system has no AF_PACKET: live capture needs Linux",
+        "dit systeem kan niet meeluisteren (geen AF_PACKET): daar is Linux voor nodig",
+    ),
+    "capture_other": ("{name}: cannot capture: {why}", "{name}: meeluisteren lukt niet: {why}"),
+    # What is wrong on the way to the collector.
+    "trouble_rejected": (
+        "the collector refused a batch: {why}",
+        "de verzamelaar weigerde een deel: {why}",
+    ),
+    "trouble_busy": ("the collector is busy: {why}", "de verzamelaar heeft het te druk: {why}"),
+    "trouble_unknown": (
+        "the collector does not know this agent: {why}",
+        "de verzamelaar kent deze agent niet: {why}",
+    ),
+    "trouble_unreachable": (
+        "the collector cannot be reached: {why}",
+        "de verzamelaar is niet te bereiken: {why}",
+    ),
+    "refused_malformed": ("the bytes arrived corrupt", "de gegevens kwamen beschadigd aan"),
+    "refused_unknown_contract": (
+        "it does not read what this version of the agent writes; update the collector",
+        "hij kan niet lezen wat deze versie van de agent schrijft; werk de verzamelaar bij",
+    ),
+    "refused_too_large": (
+        "it has more bytes than the collector takes",
+        "het is groter dan de verzamelaar aanneemt",
+    ),
+    "refused_rejected": (
+        "it breaks a rule of the collector",
+        "het past niet bij de regels van de verzamelaar",
+    ),
+    "refused_not_authorised": (
+        "the token is unknown or revoked",
+        "zijn toegang is onbekend of ingetrokken",
+    ),
+    "refused_busy": ("it asks to try again later", "hij vraagt om het later nog eens te proberen"),
+    "refused_status": (
+        "it answered with HTTP status {status}",
+        "hij antwoordde met HTTP-status {status}",
+    ),
+    "refused_strangely": (
+        "the answer (HTTP status {status}) is not a collector's",
+        "het antwoord (HTTP-status {status}) is niet van een verzamelaar",
+    ),
+    # What the operating system reports.
+    "os_refused": (
+        "nothing listens at that address (perhaps the collector does not run)",
+        "op dat adres luistert niets (misschien draait de verzamelaar niet)",
+    ),
+    "os_name": (
+        "that name is not known (perhaps the internet does not work, or the address is wrong)",
+        "die naam is niet bekend (misschien werkt het internet niet, of klopt het adres niet)",
+    ),
+    "os_certificate": (
+        "it cannot prove who it is (its certificate is not trusted)",
+        "hij kan niet bewijzen wie hij is (het certificaat wordt niet vertrouwd)",
+    ),
+    "os_timeout": (
+        "it takes too long (perhaps a firewall is in between)",
+        "het duurt te lang (misschien zit er een firewall tussen)",
+    ),
+    "os_no_route": (
+        "there is no way to it (perhaps the cable is out)",
+        "er is geen weg naartoe (misschien zit de kabel er niet in)",
+    ),
+    "os_no_access": ("{path}: no access; run as root", "{path}: geen toegang; start met sudo"),
+    "os_disk_full": ("{path}: the disk is full", "{path}: de schijf is vol"),
+    "os_read_only": (
+        "{path}: the disk can only be read",
+        "{path}: op deze schijf kan niet worden geschreven",
+    ),
+    "os_no_folder": ("{path}: this is no folder", "{path}: dit is geen map"),
+    "os_missing": ("{path}: there is no such file", "{path}: dit bestand is er niet"),
+    "other": ("{text}", "{text}"),
 }
 
 
-def say(key: str, language: str, **values: object) -> str:
-    """The sentence ``key`` in ``language`` (``en`` or ``nl``) with ``values`` filled in."""
-    return SENTENCES[key][language == "nl"].format(**values)
+def message_text(message: Message, language: str) -> str:
+    """``message`` in ``language`` (``en`` or ``nl``), with its values filled in."""
+    values = {
+        name: message_text(value, language) if isinstance(value, Message) else value
+        for name, value in message.values.items()
+    }
+    return MESSAGES[message.key][language == "nl"].format(**values)
 
 
 def language(asked: str | None = None, environment: Mapping[str, str] = os.environ) -> str:

@@ -27,6 +27,7 @@ from typing import Any, Final, Protocol
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from dijkwacht_agent.error_words import worded
 from dijkwacht_agent.hidden_names import HiddenNames
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_records.addresses import HASHED_MAC, UNSPECIFIED, V4_PREFIX
@@ -220,11 +221,11 @@ def read_or_make_key(path: Path) -> bytes:
     except FileExistsError:
         key = path.read_bytes()
         if len(key) != KEY_BYTES:
-            raise SettingsError(
-                f"{path}: a key has {KEY_BYTES} bytes, this has {len(key)}"
+            raise worded(
+                SettingsError, "key_size", path=str(path), wanted=KEY_BYTES, found=len(key)
             ) from None
         if path.stat().st_mode & 0o077:
-            raise SettingsError(f"{path}: other users may read the key; chmod 600 it") from None
+            raise worded(SettingsError, "key_open", path=str(path)) from None
         return key
     with os.fdopen(handle, "wb") as file:
         key = secrets.token_bytes(KEY_BYTES)

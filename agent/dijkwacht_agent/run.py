@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from dijkwacht_agent.batches import Batcher
+from dijkwacht_agent.error_words import worded, words
 from dijkwacht_agent.health import Health
 from dijkwacht_agent.interfaces import default_interface
 from dijkwacht_agent.join import KEY_FILE, SPOOL_FOLDER, read_token
@@ -27,7 +28,7 @@ from dijkwacht_agent.spool import Spool
 from dijkwacht_agent.system import SystemSampler
 from dijkwacht_agent.systemd import Systemd
 from dijkwacht_agent.uplink import Post, Uplink, endpoint
-from dijkwacht_records.errors import SettingsError
+from dijkwacht_records.errors import Message, SettingsError
 from dijkwacht_records.replies import Reply
 
 DRAIN_S: Final = 3.0
@@ -51,7 +52,7 @@ class Agent:
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         if not (settings.site and settings.agent and settings.url):
-            raise SettingsError("this agent has not joined a site: dijkwacht-agent join CODE")
+            raise worded(SettingsError, "has_not_joined")
         token, key = read_token(state), read_or_make_key(state / KEY_FILE)
         self.source: Live | Paced
         if recordings:
@@ -73,7 +74,8 @@ class Agent:
             self.meter, self.batcher, self.spool, self.uplink, state / "status.json", interface
         )
         self.systemd = Systemd()
-        self.tell, self._told = tell, ""
+        self.tell = tell
+        self._told: Message | None = None
         tell(f"{settings.agent} of {settings.site} listens on {interface}; {inside.describe()}")
         self._every = {"beat": settings.heartbeat_s * 1e6, "system": settings.system_s * 1e6}
         self._last = dict.fromkeys(self._every, 0)
@@ -112,9 +114,9 @@ class Agent:
             self.spool.append(parcel.wire, parcel.rows)
         if self.uplink.alive:
             self.systemd.moved()
-        if self.uplink.trouble != self._told:
-            self._told = self.uplink.trouble
-            self.tell(self._told or "the collector answers again")
+        if (trouble := self.uplink.trouble) != self._told:
+            self._told = trouble
+            self.tell(words(trouble, "en") if trouble else "the collector answers again")
 
     def _due(self, what: str, now: int) -> bool:
         due = not 0 <= now - self._last[what] < self._every[what]  # also when time was set back

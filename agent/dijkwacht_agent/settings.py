@@ -16,7 +16,9 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from dijkwacht_records.errors import SettingsError
+from dijkwacht_agent.error_words import worded
+from dijkwacht_agent.local_networks import parse_network
+from dijkwacht_records.errors import Message, SettingsError
 from dijkwacht_records.replies import OrderKind
 
 VARIABLE: Final = "DIJKWACHT_AGENT_"
@@ -52,6 +54,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Time between two samples of the machine's metrics."""
 
 
+ALLOWED: Final = {
+    "site": Message("allowed_name"),
+    "agent": Message("allowed_name"),
+    "url": Message("allowed_url"),
+    "orders_key": Message("allowed_key"),
+    "ca_file": Message("allowed_text"),
+    "interface": Message("allowed_text"),
+    "local": Message("allowed_networks"),
+    "consents": Message("allowed_consents"),
+    "spool_max_bytes": Message("allowed_bytes"),
+    "heartbeat_s": Message("allowed_seconds"),
+    "system_s": Message("allowed_seconds"),
+}
+"""What each setting may hold, in words."""
+
+
 def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Where the agent keeps key, token, settings and spool: systemd's choice, or ``var/agent``."""
     given = environment.get("STATE_DIRECTORY", "").partition(":")[0]
@@ -70,10 +88,12 @@ def read_settings(
     for variable, text in environment.items():
         if variable.startswith(VARIABLE):
             name = variable.removeprefix(VARIABLE).lower()
-            merged |= _checked(f"the environment ({variable})", {name: _from_text(name, text)})
+            merged |= _checked(
+                Message("in_environment", {"variable": variable}), {name: _from_text(name, text)}
+            )
     given = {name: value for name, value in flags.items() if value is not None}
-    merged |= _checked("the command line", given)
-    return _convert("settings", merged)
+    merged |= _checked(Message("on_command_line"), given)
+    return msgspec.convert(merged, Settings, strict=False)
 
 
 def write_settings(state: Path, settings: Settings) -> None:
@@ -104,7 +124,7 @@ def _read_file(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read as TOML: {error}") from None
+        raise worded(SettingsError, "settings_file", path=str(path), why=str(error)) from None
 
 
 def _from_text(name: str, text: str) -> Any:
@@ -113,23 +133,29 @@ def _from_text(name: str, text: str) -> Any:
     return text
 
 
-def _checked(where: str, values: dict[str, Any]) -> dict[str, Any]:
-    for name in values:
+def _checked(where: str | Message, values: dict[str, Any]) -> dict[str, Any]:
+    for name, value in values.items():
         if name not in Settings.__struct_fields__:
             near = difflib.get_close_matches(name, Settings.__struct_fields__, 1)
-            hint = (
-                f"did you mean {near[0]!r}?"
-                if near
-                else "docs/reference/settings.md has all of them"
-            )
-            raise SettingsError(f"{where}: {name!r} is no setting of the agent; {hint}")
-    _convert(where, values)
+            if near:
+                raise worded(SettingsError, "setting_near", where=where, name=name, near=near[0])
+            raise worded(SettingsError, "setting_unknown", where=where, name=name)
+        _check_value(where, name, value)
     return values
 
 
-def _convert(where: str, values: dict[str, Any]) -> Settings:
+def _check_value(where: str | Message, name: str, value: Any) -> None:
     try:
-        return msgspec.convert(values, Settings, strict=False)
-    except msgspec.ValidationError as error:
-        message = str(error).replace(" - at `$.", " (setting `")
-        raise SettingsError(f"{where}: {message}{')' * ('(setting' in message)}") from None
+        settings = msgspec.convert({name: value}, Settings, strict=False)
+        for text in settings.local or ():
+            parse_network(text)
+    except (msgspec.ValidationError, ValueError):
+        shown = msgspec.json.encode(value, enc_hook=str).decode()
+        raise worded(
+            SettingsError,
+            "setting_value",
+            where=where,
+            name=name,
+            value=shown,
+            allowed=ALLOWED[name],
+        ) from None

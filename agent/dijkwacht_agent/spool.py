@@ -25,6 +25,7 @@ from collections import deque
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
+from dijkwacht_agent.error_words import worded
 from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.wire import MAX_ROWS, MAX_WIRE_BYTES
 
@@ -78,7 +79,7 @@ class Spool:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._lock)
-            raise SettingsError(f"{folder}: another agent is running here") from None
+            raise worded(SettingsError, "spool_in_use", folder=str(folder)) from None
         self._segments: deque[_Segment] = deque()
         for path in sorted(folder.glob("*.spool")):
             self._recover(path)

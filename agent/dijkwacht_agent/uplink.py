@@ -3,7 +3,7 @@
 =============================  ==================================================================
 200 with a reply               settled; its clock is compared, its orders are handed on
 400 with a refusal             `RejectedBatch`: settled, its rows counted under the reason
-401, 403                       `NotAuthorised`: kept, said in ``trouble``, tried again each minute
+401, 403                       `NotAuthorised`: kept, shown as ``trouble``, tried again each minute
 429, 5xx                       `CollectorBusy`: kept, tried again after Retry-After
 no answer, or another answer   kept, tried again after 0.5 s, 1 s, 2 s ... 60 s, give or take half
 =============================  ==================================================================
@@ -26,10 +26,16 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from dijkwacht_agent.error_words import reason
+from dijkwacht_agent.error_words import carrying, error_message, refusal_message, worded
 from dijkwacht_agent.spool import Record, Spool
 from dijkwacht_records.addresses import pack_address
-from dijkwacht_records.errors import CollectorBusy, NotAuthorised, RejectedBatch, TransferError
+from dijkwacht_records.errors import (
+    CollectorBusy,
+    Message,
+    NotAuthorised,
+    RejectedBatch,
+    TransferError,
+)
 from dijkwacht_records.replies import Refusal, Reply, decode_json, decode_reply
 
 TIMEOUT_S: Final = 15.0
@@ -121,28 +127,30 @@ def endpoint(url: str) -> tuple[bytes, int] | None:
 
 def read_answer(status: int, body: bytes, retry_after: str | None = None) -> Reply:
     """The reply that an answer holds; raises the `TransferError` that it stands for."""
+    refusal = read_refusal(body) if status != 200 else None
     if status in {401, 403}:
-        raise NotAuthorised(_sentence(body) or f"status {status}")
+        raise carrying(NotAuthorised, refusal_message(refusal, status))
     if status == 429 or status >= 500:
         pause = float(retry_after) if retry_after and retry_after.isdecimal() else 1.0
-        message = _sentence(body) or f"status {status}"
-        raise CollectorBusy(message, min(max(pause, 0.1), LONGEST_PAUSE_S))
+        busy = carrying(CollectorBusy, refusal_message(refusal, status))
+        busy.retry_after_s = min(max(pause, 0.1), LONGEST_PAUSE_S)
+        raise busy
     if status == 200:
         try:
             return decode_reply(body)
         except msgspec.MsgspecError:
-            raise TransferError("the answer is not a collector's") from None
-    if status in {400, 413} and (refusal := _refusal(body)):
-        error = RejectedBatch(refusal.message)
+            raise worded(TransferError, "refused_strangely", status=status) from None
+    if status in {400, 413} and refusal is not None:
+        error = carrying(RejectedBatch, refusal_message(refusal, status))
         error.reason = refusal.reason if refusal.reason in REASONS else "rejected"  # type: ignore[misc]  # of this one
         raise error
-    raise TransferError(f"status {status}: not a collector's answer")
+    raise worded(TransferError, "refused_strangely", status=status)
 
 
 class Uplink:
     """Sends from ``spool`` by ``post`` in a thread of its own, from `start` to `stop`.
 
-    ``clock`` gives µs UTC. ``trouble`` is a sentence while something is wrong, else empty;
+    ``clock`` gives µs UTC. ``trouble`` is what is wrong at present, or ``None``;
     ``clock_offset`` is µs to add to ours to get the collector's.
     """
 
@@ -158,7 +166,7 @@ class Uplink:
         self.rows_sent = 0
         self.rows_rejected = dict.fromkeys(REASONS, 0)
         self.last_reply = 0
-        self.trouble = ""
+        self.trouble: Message | None = None
         self._spool, self._post, self._clock = spool, post, clock
         self._on_reply, self._jitter = on_reply, jitter
         self._pause_s = FIRST_PAUSE_S
@@ -197,17 +205,16 @@ class Uplink:
             # Only the rows of a record that was still there: shed ones are counted already.
             if self._spool.settle(record):
                 self.rows_rejected[error.reason] += record.rows
-            self.trouble = f"the collector refused a batch: {error}"
+            self.trouble = Message("trouble_rejected", {"why": error_message(error)})
             return 0.0
         except CollectorBusy as error:
-            self.trouble = f"the collector is busy: {error}"
+            self.trouble = Message("trouble_busy", {"why": error_message(error)})
             return error.retry_after_s
         except NotAuthorised as error:
-            self.trouble = f"the collector does not know our token: {error}"
+            self.trouble = Message("trouble_unknown", {"why": error_message(error)})
             return UNAUTHORISED_PAUSE_S
         except (OSError, http.client.HTTPException, TransferError) as error:
-            why = reason(error, "en") or type(error).__name__
-            self.trouble = f"the collector cannot be reached: {why}"
+            self.trouble = Message("trouble_unreachable", {"why": error_message(error)})
             pause = self._pause_s * (0.5 + self._jitter())
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
             return pause
@@ -218,19 +225,15 @@ class Uplink:
         now = self._clock()
         if now - asked < _MAX_CLOCK_TRIP_US:
             self.clock_offset = reply.clock - (asked + now) // 2
-        self._pause_s, self.trouble, self.last_reply = FIRST_PAUSE_S, "", now
+        self._pause_s, self.trouble, self.last_reply = FIRST_PAUSE_S, None, now
         if self._spool.settle(record):
             self.rows_sent += record.rows
         self._on_reply(reply)
 
 
-def _refusal(body: bytes) -> Refusal | None:
+def read_refusal(body: bytes) -> Refusal | None:
+    """The collector's refusal that an answer holds, if it holds one."""
     try:
         return decode_json(body, Refusal)
     except msgspec.MsgspecError:
         return None
-
-
-def _sentence(body: bytes) -> str:
-    refusal = _refusal(body)
-    return refusal.message if refusal else ""

@@ -2,15 +2,16 @@
 
 DijkwachtError
 ├─ SettingsError          at start only: which key, what it holds, what is allowed
+│  └─ JoinCodeError       a text that is no join code, or an address that no code can hold
 ├─ UnreadableInput        a file or log that cannot be read: names file, place, what was expected
 ├─ TransferError          a batch on its way from agent to collector
 │  ├─ RejectedBatch       the same bytes will never work  → 400, dropped and counted
 │  │  ├─ MalformedBatch   the bytes are not a batch
-│  │  └─ UnknownContract  a contract version this side does not speak
-│  ├─ NotAuthorised       the token is unknown or revoked → 401, kept, the agent says so
+│  │  └─ UnknownContract  a contract version this side does not read
+│  ├─ NotAuthorised       the token is unknown or revoked → 401, kept, the agent reports it
 │  └─ CollectorBusy       the same bytes may work later   → 503 + Retry-After, kept in the spool
 ├─ CaptureError           the interface is gone or may not be opened: says what is missing
-├─ JournalError           the journal cannot be written or its bytes are not what was written
+├─ JournalError           the journal cannot be written, or its bytes are corrupt
 └─ DetectorError          a detector failed: names detector, quarantines it, never the engine
 """
 
@@ -18,13 +19,34 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import msgspec
+
+
+class Message(msgspec.Struct, frozen=True):
+    """What an owner is to read, by name: ``key`` finds the text in his language, ``values`` fill it.
+
+    A value may be a message itself.
+    """
+
+    key: str
+    values: dict[str, str | int | float | Message] = {}
+
 
 class DijkwachtError(Exception):
-    """Root of every error that the product raises on purpose."""
+    """Root of every error that the product raises on purpose.
+
+    ``message`` is what an owner reads; ``None`` where the error's English text is all there is.
+    """
+
+    message: Message | None = None
 
 
 class SettingsError(DijkwachtError):
     """A setting is missing or wrong; raised at start, never later."""
+
+
+class JoinCodeError(SettingsError, ValueError):
+    """A text is no join code, or an address cannot be put into one."""
 
 
 class UnreadableInput(DijkwachtError):
@@ -56,7 +78,7 @@ class MalformedBatch(RejectedBatch):
 
 
 class UnknownContract(RejectedBatch):
-    """The batch speaks a contract version that this side does not know."""
+    """The batch has a contract version that this side does not read."""
 
     reason = "unknown_contract"
 
@@ -84,7 +106,7 @@ class CaptureError(DijkwachtError):
 
 
 class JournalError(DijkwachtError):
-    """The journal cannot be appended to, or holds bytes that nobody wrote."""
+    """The journal cannot be appended to, or holds corrupt bytes."""
 
 
 class DetectorError(DijkwachtError):

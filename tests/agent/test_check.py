@@ -1,5 +1,3 @@
-import re
-import string
 from types import SimpleNamespace
 
 import msgspec
@@ -18,11 +16,10 @@ from dijkwacht_agent.check import (
 )
 from dijkwacht_agent.health import Status
 from dijkwacht_agent.join import KEY_FILE
-from dijkwacht_agent.messages import SENTENCES, language, say
 from dijkwacht_agent.pacing import wall_clock
 from dijkwacht_agent.privacy import read_or_make_key
 from dijkwacht_agent.settings import Settings, read_settings, write_private
-from dijkwacht_records.errors import CaptureError
+from dijkwacht_records.errors import CaptureError, Message
 
 OWN, OTHER, THIRD = b"\x02" * 6, b"\x04" * 6, b"\x06" * 6
 
@@ -100,10 +97,15 @@ def test_a_way_that_others_can_read(joined, collector):
 @pytest.mark.parametrize(
     ("age_s", "trouble", "lost", "expected"),
     [
-        (1, "", 0, [("running", True)]),
-        (1, "", 50, [("losing", False)]),
-        (1, "the collector is busy", 0, [("running", True), ("in_trouble", False)]),
-        (3600, "", 0, [("not_running", True)]),
+        (1, None, 0, [("running", True)]),
+        (1, None, 50, [("losing", False)]),
+        (
+            1,
+            Message("trouble_busy", {"why": Message("refused_busy")}),
+            0,
+            [("running", True), ("in_trouble", False)],
+        ),
+        (3600, None, 0, [("not_running", True)]),
     ],
 )
 def test_what_a_running_agent_last_said(tmp_path, age_s, trouble, lost, expected):
@@ -149,32 +151,6 @@ def test_no_right_to_capture(monkeypatch):
     found = list(check_interface(Settings(interface="lo"), 0))
     assert keys(found) == [("interface_down", False), ("capture_fails", False)]
     assert "CAP_NET_RAW" in found[1].sentence("nl")
-
-
-def test_every_sentence_is_there_in_both_languages_with_the_same_values():
-    for key, (english, dutch) in SENTENCES.items():
-        fields = [{f for _, f, _, _ in string.Formatter().parse(t) if f} for t in (english, dutch)]
-        assert fields[0] == fields[1], key
-        assert english != dutch
-        assert re.search(r"[.?]$|CODE|--again$|run$", english), key
-
-
-@pytest.mark.parametrize(
-    ("asked", "environment", "spoken"),
-    [
-        ("nl", {}, "nl"),
-        (None, {"LANG": "nl_NL.UTF-8"}, "nl"),
-        (None, {"LANG": "nl_NL.UTF-8", "LC_ALL": "C"}, "en"),
-        ("en", {"LANG": "nl_BE"}, "en"),
-        (None, {}, "en"),
-    ],
-)
-def test_the_language_is_what_is_asked_or_the_machines(asked, environment, spoken):
-    assert language(asked, environment) == spoken
-
-
-def test_say_fills_in():
-    assert say("interface_up", "nl", name="br0") == "Netwerkaansluiting br0 staat aan."
 
 
 def test_a_key_that_others_may_read_is_noticed(joined):

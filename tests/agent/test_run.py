@@ -155,7 +155,10 @@ def test_trouble_is_told_once_and_so_is_its_end(joined, recording, collector):
     agent = Agent(read_settings(joined, {}), joined, [recording], 5.0, told.append)
     assert agent.run(threading.Event())
     assert "till of bakery listens on recording; inside is" in told[0]
-    assert told[1:] == ["the collector is busy: status 503", "the collector answers again"]
+    assert told[1:] == [
+        "the collector is busy: it answered with HTTP status 503",
+        "the collector answers again",
+    ]
 
 
 def test_an_agent_that_has_not_joined_does_not_begin(tmp_path, recording):

@@ -110,7 +110,7 @@ def test_an_unknown_token_keeps_the_batch_and_says_so(spool):
     uplink = uplink_over(spool, NotAuthorised("who are you?"))
     assert uplink.send(spool.peek()) == UNAUTHORISED_PAUSE_S
     assert spool.rows_waiting == 1
-    assert "token" in uplink.trouble
+    assert uplink.trouble.key == "trouble_unknown"
 
 
 def test_an_unreachable_collector_is_asked_less_and_less(spool):
@@ -119,7 +119,7 @@ def test_an_unreachable_collector_is_asked_less_and_less(spool):
     pauses = [uplink.send(spool.peek()) for _ in range(12)]
     assert pauses[:4] == [0.5, 1.0, 2.0, 4.0]
     assert pauses[-1] == LONGEST_PAUSE_S
-    assert "nothing listens at that address" in uplink.trouble
+    assert uplink.trouble.values["why"].key == "os_refused"
     assert uplink.send(spool.peek()) == 0
     assert not uplink.trouble
     spool.append(b"b", 1)

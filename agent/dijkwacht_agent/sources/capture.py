@@ -18,6 +18,7 @@ from typing import Final
 
 import psutil
 
+from dijkwacht_agent.error_words import worded
 from dijkwacht_agent.frames import Frame
 from dijkwacht_agent.sources.bpf import as_option, passing, refusing
 from dijkwacht_records.errors import CaptureError
@@ -121,7 +122,7 @@ class LiveCapture:
 
     def _open(self) -> socket.socket:
         if not hasattr(socket, "AF_PACKET"):
-            raise CaptureError("this system has no AF_PACKET: live capture needs Linux")
+            raise worded(CaptureError, "capture_system")
         try:
             # Protocol 0 receives nothing until it is bound, with filter and ring in place.
             return socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
@@ -133,7 +134,7 @@ class LiveCapture:
         sock.bind((self.interface, 0))
         kind = sock.getsockname()[3]
         if kind not in _LINK_TYPES:
-            raise CaptureError(f"{self.interface}: kind {kind} of interface is not understood")
+            raise worded(CaptureError, "interface_kind", name=self.interface, kind=kind)
         self._link_type = _LINK_TYPES[kind]
         self._loopback = kind == _LOOPBACK
         program = passing(self._snap)
@@ -193,20 +194,17 @@ class LiveCapture:
     def _explained(self, error: OSError) -> CaptureError:
         name = self.interface
         if error.errno in {errno.EPERM, errno.EACCES}:
-            return CaptureError(
-                f"{name}: capturing needs the right CAP_NET_RAW; run as root or grant it to the service"
-            )
+            return worded(CaptureError, "capture_right", name=name)
         if error.errno in {errno.ENODEV, errno.ENXIO}:
             there = ", ".join(known for _, known in socket.if_nameindex())
-            return CaptureError(f"there is no interface {name}; there are: {there}")
+            return worded(CaptureError, "interface_missing", name=name, there=there)
         if error.errno == errno.ENETDOWN:
-            return CaptureError(f"{name}: the interface is down or gone")
+            return worded(CaptureError, "interface_gone", name=name)
         if error.errno == errno.ENOMEM:
             size = self._blocks * _BLOCK_BYTES >> 20
-            return CaptureError(
-                f"{name}: no memory for a ring of {size} MiB; ask for a smaller one"
-            )
-        return CaptureError(f"{name}: cannot capture: {error.strerror}")
+            return worded(CaptureError, "capture_memory", name=name, mebibytes=size)
+        why = error.strerror or type(error).__name__
+        return worded(CaptureError, "capture_other", name=name, why=why)
 
 
 def own_prefixes(interface: str) -> list[str]:
