@@ -22,6 +22,7 @@ from dijkwacht_collector.settings import CollectorSettings
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_records import errors
+from dijkwacht_records.state_folder import AGENT, COLLECTOR, SYSTEM, StateKind
 from dijkwacht_records.tables import TABLES, ConnState, FlowState
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -90,8 +91,16 @@ def settings() -> str:
     page = _NOTE.format(source="the settings of agent and collector") + "# Settings\n\n"
     page += "An unknown name is refused at start, with the nearest one that exists.\n"
     for title, kind, how in (
-        ("Agent", Settings, f"`agent.toml` in the state folder, or a variable `{VARIABLE}NAME`."),
-        ("Collector", CollectorSettings, "A TOML file given to `dijkwacht collect --settings`."),
+        (
+            "Agent",
+            Settings,
+            f"`agent.toml` in the state folder, or a variable `{VARIABLE}NAME`. {_state(AGENT)}",
+        ),
+        (
+            "Collector",
+            CollectorSettings,
+            f"A TOML file given to `dijkwacht collect --settings`. {_state(COLLECTOR)}",
+        ),
     ):
         page += f"\n## {title}\n\n{how}\n\n"
         sentences = _sentences(kind)
@@ -103,6 +112,14 @@ def settings() -> str:
             ),
         )
     return page
+
+
+def _state(kind: StateKind) -> str:
+    return (
+        f"The state folder is `--state`, else the first of `$STATE_DIRECTORY` (systemd), else"
+        f" `{SYSTEM / kind.system}` as root, else `$XDG_STATE_HOME/{kind.user}`"
+        f" (`~/.local/state/{kind.user}`)."
+    )
 
 
 def _shown(field: msgspec.structs.FieldInfo) -> str:

@@ -27,7 +27,7 @@ from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.pacing import Live, Paced, wall_clock
 from dijkwacht_agent.privacy import KEY_BYTES, Pseudonyms, read_or_make_key
 from dijkwacht_agent.run import Agent
-from dijkwacht_agent.settings import Settings, read_settings, state_folder
+from dijkwacht_agent.settings import Settings, read_settings
 from dijkwacht_agent.show import show, show_json
 from dijkwacht_agent.sources.capture import LiveCapture, own_prefixes
 from dijkwacht_agent.sources.recording import Recording
@@ -35,19 +35,30 @@ from dijkwacht_agent.system import SystemSampler
 from dijkwacht_agent.uplink import endpoint
 from dijkwacht_records.errors import DijkwachtError, Message, SettingsError
 from dijkwacht_records.joincode import read_code
+from dijkwacht_records.state_folder import AGENT, state_folder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     args = _parser().parse_args(arguments)
+    spoken = language(getattr(args, "lang", None))
     try:
+        args.state = args.state or _usual_state(spoken)
         code: int = args.command(args)
     except (BrokenPipeError, KeyboardInterrupt):
         return 1
     except (DijkwachtError, OSError) as error:
-        _tell(words(error, language(getattr(args, "lang", None))))
+        _tell(words(error, spoken))
         return 1
     return code
+
+
+def _usual_state(spoken: str) -> Path:
+    found = state_folder(AGENT)
+    if found.former:
+        values = {"path": str(found.path), "usual": str(found.usual)}
+        _tell(message_text(Message("state_former", {**values}), spoken))
+    return found.path
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -167,9 +178,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--state",
         type=Path,
-        default=state_folder(),
         metavar="FOLDER",
-        help="where key, token, settings and spool are (default: %(default)s)",
+        help=f"where key, token, settings and spool are (default: {state_folder(AGENT).path})",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

@@ -179,6 +179,10 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "'{name}': a name has small letters, digits and dashes, 63 at most",
         "'{name}': een naam heeft kleine letters, cijfers en streepjes, hoogstens 63",
     ),
+    "state_former": (
+        "using the state of an earlier version in {path}; moved to {usual}, it is found from every folder",
+        "de gegevens van een eerdere versie in {path} worden gebruikt; verplaatst naar {usual} zijn ze vanuit elke map te vinden",
+    ),
     "spool_in_use": (
         "{folder}: another agent is running here",
         "{folder}: hier draait al een agent",

@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from dijkwacht_agent.error_words import worded
 from dijkwacht_agent.hidden_names import HiddenNames
 from dijkwacht_agent.local_networks import LocalNetworks
+from dijkwacht_agent.settings import give_to_owner
 from dijkwacht_records.addresses import HASHED_MAC, UNSPECIFIED, V4_PREFIX
 from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.tables import DNS, TABLE, TABLES, Row
@@ -228,6 +229,7 @@ def read_or_make_key(path: Path) -> bytes:
             raise worded(SettingsError, "key_open", path=str(path)) from None
         return key
     with os.fdopen(handle, "wb") as file:
+        give_to_owner(file.fileno(), path.parent)
         key = secrets.token_bytes(KEY_BYTES)
         file.write(key)
         file.flush()

@@ -70,12 +70,6 @@ ALLOWED: Final = {
 """What each setting may hold, in words."""
 
 
-def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where the agent keeps key, token, settings and spool: systemd's choice, or ``var/agent``."""
-    given = environment.get("STATE_DIRECTORY", "").partition(":")[0]
-    return Path(given or "var/agent")
-
-
 def read_settings(
     state: Path, environment: Mapping[str, str] = os.environ, flags: Mapping[str, Any] = {}
 ) -> Settings:
@@ -112,10 +106,18 @@ def write_private(path: Path, content: bytes) -> None:
     fresh = path.with_name(path.name + ".new")
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        give_to_owner(file.fileno(), path.parent)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
+
+
+def give_to_owner(file: int, folder: Path) -> None:
+    """Let what root writes (``sudo dijkwacht-agent join``) belong to the folder's owner, the service."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.fchown(file, owner.st_uid, owner.st_gid)
 
 
 def _read_file(path: Path) -> dict[str, Any]:

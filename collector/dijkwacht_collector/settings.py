@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
-import os
 import tomllib
 from pathlib import Path
 
 import msgspec
 
 from dijkwacht_records.errors import SettingsError
+from dijkwacht_records.state_folder import COLLECTOR, state_folder
 from dijkwacht_records.wire import MAX_WIRE_BYTES
 
 
 class CollectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Settings of one collector; a TOML file may hold any of them under the same names."""
 
-    state: Path = Path("var/collector")
-    """Where journal, sites, incidents and checkpoints lie."""
+    state: Path = Path("/var/lib/dijkwacht")
+    """Where journal, sites, incidents and checkpoints lie; that is root's default, see above for others."""
     host: str = "127.0.0.1"
     """Address to listen on; beyond this machine it needs an operators' token."""
     port: int = 8470
@@ -32,7 +32,7 @@ class CollectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     queue_bytes: int = 64 * 1024 * 1024
     """Most bytes that may wait for the journal; past it agents are told to come back."""
     coalesce_s: float = 0.001
-    """How long a commit of the journal waits for company under load."""
+    """Batching delay: how long a commit of the journal waits for more to write, under load."""
     checkpoint_interval_s: float = 30.0
     """Time between two checkpoints of an engine."""
     retention_days: float = 30.0
@@ -83,17 +83,12 @@ _LOWEST = {
 _HIGHEST = {"port": 65_535, "workers": 128, "coalesce_s": 1}
 
 
-def default_state() -> Path:
-    """Where state lies when nobody says: systemd's ``STATE_DIRECTORY``, else ``var/collector``."""
-    return Path(os.environ.get("STATE_DIRECTORY", "var/collector").partition(":")[0])
-
-
 def load_settings(file: Path | None = None, **given: object) -> CollectorSettings:
     """Settings from a TOML file, overridden by ``given`` (``None`` means not given).
 
     Raises `SettingsError` naming the key, what it holds and what is allowed.
     """
-    values: dict[str, object] = {"state": str(default_state())}
+    values: dict[str, object] = {"state": str(state_folder(COLLECTOR).path)}
     if file is not None:
         try:
             values |= tomllib.loads(file.read_text("utf-8"))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dijkwacht_records.errors import SettingsError
+from dijkwacht_records.state_folder import COLLECTOR, state_folder
 
 if TYPE_CHECKING:
     from dijkwacht_collector.settings import CollectorSettings
@@ -25,7 +26,9 @@ SWITCH_INTERVAL_S = 0.0005
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command understands."""
-    parser.add_argument("--state", metavar="DIR", help="where state lies (var/collector)")
+    parser.add_argument(
+        "--state", metavar="DIR", help=f"where state lies ({state_folder(COLLECTOR).path})"
+    )
     parser.add_argument("--listen", metavar="HOST:PORT", help="where to listen (127.0.0.1:8470)")
     parser.add_argument("--workers", type=int, metavar="N", help="engine threads (1)")
     parser.add_argument("--settings", type=Path, metavar="FILE", help="a TOML file of settings")
@@ -55,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     )
     for name in in_shadow(shipped_detectors()):
         log.warning("detector runs in shadow: it never interrupts", extra={"detector": name})
+    report_former_state("collect", settings.state)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
         uvloop.run(serve(settings))
@@ -92,6 +96,16 @@ async def serve(settings: CollectorSettings) -> None:
         notify_systemd("STOPPING=1")
     finally:
         await runner.cleanup()
+
+
+def report_former_state(command: str, state: Path) -> None:
+    """One line on standard error if ``state`` is of an earlier version, in the current folder."""
+    found = state_folder(COLLECTOR)
+    if found.former and state == found.path:
+        sys.stderr.write(
+            f"dijkwacht {command}: using the state of an earlier version in {found.path}; "
+            f"moved to {found.usual}, it is found from every folder\n"
+        )
 
 
 def notify_systemd(state: str) -> None:

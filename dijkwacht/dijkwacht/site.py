@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dijkwacht.collect import report_former_state
 from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.joincode import SECRET_BYTES, make_code
+from dijkwacht_records.state_folder import COLLECTOR, state_folder
 
 if TYPE_CHECKING:
     from dijkwacht_collector.sites.sites import Sites
@@ -22,7 +24,11 @@ DEFAULT_URL = "http://127.0.0.1:8470"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command understands."""
-    parser.add_argument("--state", metavar="DIR", help="where the collector's state lies")
+    parser.add_argument(
+        "--state",
+        metavar="DIR",
+        help=f"where the collector's state lies ({state_folder(COLLECTOR).path})",
+    )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     add = actions.add_parser("add", help="a new site and a join code for its first agent")
     add.add_argument("name")
@@ -43,10 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what was asked. Raises `SettingsError` saying why not."""
-    from dijkwacht_collector.settings import default_state  # noqa: PLC0415  heavy
     from dijkwacht_collector.sites.sites import Sites  # noqa: PLC0415  heavy
 
-    state = Path(args.state) if args.state else default_state()
+    state = Path(args.state) if args.state else state_folder(COLLECTOR).path
+    report_former_state("site", state)
     sites = Sites(state / "sites.db")
     try:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -111,3 +112,28 @@ def test_a_speed_is_above_zero(speed, capsys):
         main(["run", "--speed", speed])
     assert ended.value.code == 2
     assert "speed" in capsys.readouterr().err
+
+
+def test_joined_and_asked_from_another_folder(tmp_path, collector, capsys, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    assert main(["join", make_code(collector.url, bytes(16))]) == 0
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    main(["check", "--json", "--interface", "nowhere0"])
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()[1:]]
+    assert "joined" in {finding["check"] for finding in found}
+
+
+def test_an_agent_that_joined_in_this_folder_is_found_and_says_so(joined, capsys, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_STATE_HOME", str(joined.parent / "none"))
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    (joined.parent / "var").mkdir()
+    joined.rename(joined.parent / "var" / "agent")
+    monkeypatch.chdir(joined.parent)
+    main(["check", "--interface", "nowhere0", "--lang", "nl"])
+    out, err = capsys.readouterr()
+    assert "hoort bij bakery" in out
+    assert "een eerdere versie in var/agent" in err

@@ -1,8 +1,9 @@
+import os
 import stat
 
 import pytest
 
-from dijkwacht_agent.settings import Settings, read_settings, state_folder, write_settings
+from dijkwacht_agent.settings import Settings, read_settings, write_private, write_settings
 from dijkwacht_records.errors import SettingsError
 
 
@@ -65,6 +66,10 @@ def test_what_is_written_is_read_and_private(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["agent.toml"]
 
 
-def test_the_state_folder_is_systemds_or_here():
-    assert str(state_folder({"STATE_DIRECTORY": "/var/lib/a:/var/lib/b"})) == "/var/lib/a"
-    assert str(state_folder({})) == "var/agent"
+def test_a_file_that_root_writes_belongs_to_the_folders_owner(tmp_path, monkeypatch):
+    given = []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "fchown", lambda _file, user, group: given.append((user, group)))
+    write_private(tmp_path / "token", b"dw_secret")
+    owner = tmp_path.stat()
+    assert given == [(owner.st_uid, owner.st_gid)]

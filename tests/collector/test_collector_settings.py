@@ -4,19 +4,20 @@ import pytest
 
 from dijkwacht_collector.settings import load_settings, parse_listen
 from dijkwacht_records.errors import SettingsError
+from dijkwacht_records.state_folder import COLLECTOR, state_folder
 
 
 def test_defaults_need_nothing(monkeypatch):
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
     settings = load_settings()
-    assert settings.state == Path("var/collector")
+    assert settings.state == state_folder(COLLECTOR).path
     assert settings.loopback
     assert settings.operator_token() is None
 
 
 def test_systemd_says_where_state_lies(monkeypatch):
-    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/dijkwacht-collector")
-    assert load_settings().state == Path("/var/lib/dijkwacht-collector")
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/elsewhere:/var/lib/second")
+    assert load_settings().state == Path("/var/lib/elsewhere")
 
 
 def test_what_is_given_wins_over_the_file(tmp_path):

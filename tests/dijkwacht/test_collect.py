@@ -1,6 +1,7 @@
 """`dijkwacht collect` as a process, and `dijkwacht site` beside it."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -12,6 +13,7 @@ import pytest
 
 from dijkwacht import cli
 from dijkwacht.collect import notify_systemd
+from dijkwacht_collector.settings import load_settings
 from dijkwacht_collector.sites.sites import Sites
 from dijkwacht_records.joincode import read_code
 
@@ -151,3 +153,22 @@ def test_a_state_that_is_no_folder_is_named(tmp_path, capsys):
     (tmp_path / "file").touch()
     assert cli.main(["collect", "--state", str(tmp_path / "file")]) == 2
     assert capsys.readouterr().err.endswith("file: is no folder\n")
+
+
+def test_sites_are_added_where_the_collector_looks_from_any_folder(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    assert cli.main(["site", "add", "bakery"]) == 0
+    assert load_settings().state == tmp_path / "state"
+    assert (tmp_path / "state" / "sites.db").exists()
+
+
+def test_state_of_an_earlier_version_is_used_and_reported(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "none"))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["site", "--state", "var/collector", "add", "bakery"]) == 0
+    assert cli.main(["site", "list"]) == 0
+    out, err = capsys.readouterr()
+    assert "bakery: 0 agent(s)" in out
+    assert "using the state of an earlier version in var/collector" in err
