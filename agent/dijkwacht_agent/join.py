@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import re
 import secrets
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -24,14 +26,18 @@ TIMEOUT_S: Final = 20.0
 TOKEN_FILE: Final = "token"  # noqa: S105  # the file's name
 KEY_FILE: Final = "privacy.key"
 SPOOL_FOLDER: Final = "spool"
+_OWN_FILES: Final = (TOKEN_FILE, "agent.toml", KEY_FILE)
+_PROBE_BYTES: Final = 4096
 
 
 def join(code: str, state: Path, agent: str | None = None, *, again: bool = False) -> Settings:
     """Join the site that ``code`` is for; returns the settings written to ``state``.
 
-    Raises `SettingsError` for a wrong code or an agent that has joined before (unless ``again``),
-    `NotAuthorised` for a code that is used, expired or unknown, and `TransferError` or ``OSError``
-    when the collector cannot be reached.
+    That ``state`` can be written is tried before the code is spent. A join that fails leaves the
+    folder as it was. Raises `SettingsError` for a wrong code or an agent that has joined before
+    (unless ``again``), `NotAuthorised` for a code that is used, expired or unknown, `TransferError`
+    or ``OSError`` when the collector cannot be reached, and an ``OSError`` that names a file when
+    ``state`` cannot be written.
     """
     url, _ = read_code(code)
     known = read_settings(state, {})
@@ -41,27 +47,73 @@ def join(code: str, state: Path, agent: str | None = None, *, again: bool = Fals
     name = agent or known.agent or f"agent-{secrets.token_hex(2)}"
     if not NAME.fullmatch(name):
         raise worded(SettingsError, "agent_name", name=name)
-    request = JoinRequest(code, name)
-    joined = _exchange(url, request, Path(known.ca_file) if known.ca_file else None)
-    found = {
-        "site": joined.site,
-        "agent": name,
-        "url": url,
-        "orders_key": joined.order_key.hex() or None,
-    }
-    try:
-        settings = msgspec.convert(msgspec.structs.asdict(known) | found, Settings)
-    except msgspec.ValidationError:
-        raise worded(TransferError, "join_unusable", url=url) from None
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if known.site not in {None, joined.site}:
+    with _kept_unless_done(state):
+        _try_writing(state)
+        joined = _exchange(url, JoinRequest(code, name), known.ca_file)
+        found = {
+            "site": joined.site,
+            "agent": name,
+            "url": url,
+            "orders_key": joined.order_key.hex() or None,
+        }
+        try:
+            settings = msgspec.convert(msgspec.structs.asdict(known) | found, Settings)
+        except msgspec.ValidationError:
+            raise worded(TransferError, "join_unusable", url=url) from None
+        elsewhere = known.site not in {None, joined.site}
+        if elsewhere:
+            (state / KEY_FILE).unlink(missing_ok=True)
+        read_or_make_key(state / KEY_FILE)
+        write_settings(state, settings)
+        write_private(state / TOKEN_FILE, joined.token.encode())
+    if elsewhere:
         # Another site must neither get what waits for this one nor share its pseudonyms.
         shutil.rmtree(state / SPOOL_FOLDER, ignore_errors=True)
-        (state / KEY_FILE).unlink(missing_ok=True)
-    read_or_make_key(state / KEY_FILE)
-    write_private(state / TOKEN_FILE, joined.token.encode())
-    write_settings(state, settings)
     return settings
+
+
+@contextlib.contextmanager
+def _kept_unless_done(state: Path) -> Iterator[None]:
+    """Put ``state`` back as it was when the block fails: its files, and folders that were not there."""
+    made = [folder for folder in (state, *state.absolute().parents) if not folder.exists()]
+    before = {name: _content(state / name) for name in _OWN_FILES}
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for name, content in before.items():
+                if content is None:
+                    (state / name).unlink(missing_ok=True)
+                elif content != _content(state / name):
+                    write_private(state / name, content)
+            for folder in made:
+                folder.rmdir()
+        raise
+
+
+def _try_writing(state: Path) -> None:
+    """Create, replace and delete a file in ``state`` as joining will, and use the key that is there.
+
+    Raises ``OSError`` naming the file, or `SettingsError` for a key that cannot be used.
+    """
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if (state / KEY_FILE).exists():
+        read_or_make_key(state / KEY_FILE)
+    for folder in (state, state / SPOOL_FOLDER):
+        if folder.exists():
+            probe = folder / "join.probe"
+            write_private(probe, bytes(_PROBE_BYTES))
+            probe.unlink()
+    for name in _OWN_FILES:
+        if (content := _content(state / name)) is not None:
+            write_private(state / name, content)
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def read_token(state: Path) -> str:
@@ -72,8 +124,8 @@ def read_token(state: Path) -> str:
         raise worded(SettingsError, "has_not_joined") from None
 
 
-def _exchange(url: str, request: JoinRequest, ca_file: Path | None) -> JoinReply:
-    connection = connect(url, ca_file, TIMEOUT_S)
+def _exchange(url: str, request: JoinRequest, ca_file: str | None) -> JoinReply:
+    connection = connect(url, Path(ca_file) if ca_file else None, TIMEOUT_S)
     try:
         path = connection_path(url) + "/v1/join"
         headers = {"Content-Type": "application/json"}

@@ -335,7 +335,10 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "{path}: the disk can only be read",
         "{path}: op deze schijf kan niet worden geschreven",
     ),
-    "os_no_folder": ("{path}: this is no folder", "{path}: dit is geen map"),
+    "os_no_folder": (
+        "{path}: a part of this path is no folder",
+        "{path}: een deel van dit pad is geen map",
+    ),
     "os_missing": ("{path}: there is no such file", "{path}: dit bestand is er niet"),
     "other": ("{text}", "{text}"),
 }

@@ -6,6 +6,7 @@ The file is ``agent.toml`` in the state folder, written by ``dijkwacht-agent joi
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import tomllib
@@ -16,7 +17,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from dijkwacht_agent.error_words import worded
+from dijkwacht_agent.error_words import carrying, error_message, worded
 from dijkwacht_agent.local_networks import parse_network
 from dijkwacht_records.errors import Message, SettingsError
 from dijkwacht_records.replies import OrderKind
@@ -102,15 +103,24 @@ def write_settings(state: Path, settings: Settings) -> None:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Replace ``path`` by ``content``, readable by the owner alone, never half."""
+    """Replace ``path`` by ``content``, readable by the owner alone, never half.
+
+    Raises ``OSError`` naming ``path``; what was there is still there then.
+    """
     fresh = path.with_name(path.name + ".new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        give_to_owner(file.fileno(), path.parent)
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    try:
+        fresh.unlink(missing_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            give_to_owner(file.fileno(), path.parent)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        error.filename = str(path)  # a full disk names none, the others name the new file
+        raise
 
 
 def give_to_owner(file: int, folder: Path) -> None:
@@ -125,7 +135,9 @@ def _read_file(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise carrying(SettingsError, error_message(error)) from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise worded(SettingsError, "settings_file", path=str(path), why=str(error)) from None
 
 

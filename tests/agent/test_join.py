@@ -1,3 +1,5 @@
+import errno
+import os
 import stat
 
 import pytest
@@ -11,6 +13,10 @@ from dijkwacht_records.joincode import make_code
 @pytest.fixture(name="code")
 def _code(collector):
     return make_code(collector.url, bytes(range(16)))
+
+
+def full_disk(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_a_code_brings_token_and_settings(tmp_path, collector, code):
@@ -70,6 +76,52 @@ def test_a_used_code_writes_nothing(tmp_path, collector, code):
     with pytest.raises(NotAuthorised, match="used"):
         join(code, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_state_that_is_no_folder_is_found_before_the_code_is_spent(tmp_path, collector, code):
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match=r"file.*no folder"):
+        join(code, tmp_path / "file" / "state")
+    assert collector.joins == []
+
+
+def test_a_full_disk_is_found_before_the_code_is_spent(tmp_path, collector, code, monkeypatch):
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match=r"No space left.*probe") as caught:
+        join(code, tmp_path / "new" / "state")
+    assert caught.value.filename
+    assert collector.joins == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_key_that_cannot_be_used_is_found_before_the_code_is_spent(tmp_path, collector, code):
+    (tmp_path / "privacy.key").write_bytes(bytes(32))
+    (tmp_path / "privacy.key").chmod(0o644)
+    with pytest.raises(SettingsError, match="other users"):
+        join(code, tmp_path)
+    assert collector.joins == []
+    assert stat.S_IMODE((tmp_path / "privacy.key").stat().st_mode) == 0o644
+
+
+def test_a_join_that_cannot_be_written_leaves_no_agent(tmp_path, collector, code, monkeypatch):
+    monkeypatch.setattr("dijkwacht_agent.join.write_settings", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        join(code, tmp_path / "new" / "state")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_joining_another_site_that_fails_keeps_the_agent_as_it_was(
+    tmp_path, collector, code, monkeypatch
+):
+    join(code, tmp_path)
+    (tmp_path / "spool").mkdir()
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    collector.join_answer[1]["site"] = "butcher"
+    monkeypatch.setattr("dijkwacht_agent.join.write_settings", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        join(code, tmp_path, again=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+    assert (tmp_path / "spool").is_dir()
 
 
 @pytest.mark.parametrize(

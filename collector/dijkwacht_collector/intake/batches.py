@@ -205,9 +205,7 @@ class Intake:
         site, token = await asyncio.to_thread(
             self._authenticator.join, asked.code, asked.agent, self._clock()
         )
-        self._telemetry.know_site(site)
-        if asked.agent:
-            self._telemetry.know_agent(site, asked.agent)
+        self._telemetry.know_site(site)  # its agent is known by its first batch, or never was there
         return JoinReply(site, token, self._order_key.public)
 
 

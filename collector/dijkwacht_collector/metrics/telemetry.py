@@ -143,7 +143,7 @@ class Telemetry:
         self._sites.add(site)
 
     def know_agent(self, site: str, agent: str, last_seen: int = 0) -> None:
-        """Create an agent's series at 0 when it joins.
+        """Create an agent's series at 0. One that joins is known by its first heartbeat.
 
         For an agent of before this start give ``last_seen``, µs UTC: one that fell silent while the
         collector was away must not be forgotten. Its counters wait for its heartbeat: to begin at

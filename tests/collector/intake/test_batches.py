@@ -177,9 +177,13 @@ async def test_an_agent_joins_with_a_code_and_sends_at_once(client, tmp_path):
     response = await client.post("/v1/join", json=asked)
     joined = msgspec.json.decode(await response.read(), type=JoinReply)
     assert (response.status, joined.site, len(joined.order_key)) == (200, "clinic", 32)
+    # An agent that got its token and never sent anything must not look like one that is silent.
+    assert 'agent="reception"' not in await (await client.get("/metrics")).text()
     headers = {"Authorization": f"Bearer {joined.token}"}
-    status, _ = await post(client, wire(site="clinic", agent="reception"), headers=headers)
+    first = wire(site="clinic", agent="reception", rows=[a_row(6, packets_seen=7)])
+    status, _ = await post(client, first, headers=headers)
     assert status == 200
+    assert 'agent="reception"' in await (await client.get("/metrics")).text()
     response = await client.post("/v1/join", json=asked)
     assert response.status == 401
     response = await client.post("/v1/join", data=b"{}")
