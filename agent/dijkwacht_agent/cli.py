@@ -14,7 +14,9 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
+from dijkwacht_agent.arguments import OneLineParser, network, seconds, speed
 from dijkwacht_agent.batches import Batcher, Parcel
 from dijkwacht_agent.check import Finding, check
 from dijkwacht_agent.error_words import error_message, words
@@ -171,10 +173,22 @@ def _settings(args: argparse.Namespace) -> Settings:
     return read_settings(args.state, flags={name: getattr(args, name, None) for name in names})
 
 
+class _Version(argparse.Action):
+    """Print the version of what is installed; looked up only when it is asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, **options)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version  # noqa: PLC0415  not in the memory of one that runs
+
+        print(f"dijkwacht-agent {version('dijkwacht')}")
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="dijkwacht-agent", description=(__doc__ or "").replace("``", "")
-    )
+    parser = OneLineParser(prog="dijkwacht-agent", description=__doc__)
+    parser.add_argument("--version", action=_Version, help="print the version and exit")
     parser.add_argument(
         "--state",
         type=Path,
@@ -187,8 +201,9 @@ def _parser() -> argparse.ArgumentParser:
     _listening(run)
     run.add_argument(
         "--speed",
-        type=_speed,
+        type=speed,
         default=1.0,
+        metavar="N|max",
         help="how fast a recording is played: 1, 60, max (default: 1)",
     )
     run.set_defaults(command=_run)
@@ -199,7 +214,7 @@ def _parser() -> argparse.ArgumentParser:
     enter.add_argument("--again", action="store_true", help="leave the site joined before")
     enter.set_defaults(command=_join)
 
-    look = commands.add_parser("check", help="say in plain words what is wrong")
+    look = commands.add_parser("check", help="find out what is wrong, in plain words")
     look.add_argument("--interface", metavar="NAME", help="what to listen on")
     look.set_defaults(command=_check)
 
@@ -207,10 +222,12 @@ def _parser() -> argparse.ArgumentParser:
     _listening(print_)
     print_.set_defaults(command=_show)
     for command in (look, print_):
-        command.add_argument("--seconds", type=float, default=3.0, help="how long to listen")
+        command.add_argument(
+            "--seconds", type=seconds, default=3.0, metavar="S", help="how long to listen"
+        )
         command.add_argument("--json", action="store_true", help="for programs")
     for command in (enter, look, print_):
-        command.add_argument("--lang", choices=("en", "nl"), help="the language to speak")
+        command.add_argument("--lang", choices=("en", "nl"), help="the language of the output")
     for command in (run, enter, look, print_):  # may stand behind the command's name as well
         command.add_argument(
             "--state", type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS
@@ -221,7 +238,11 @@ def _parser() -> argparse.ArgumentParser:
 def _listening(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--interface", metavar="NAME", help="what to listen on")
     parser.add_argument(
-        "--local", metavar="CIDR", action="append", help="what is inside (may be repeated)"
+        "--local",
+        type=network,
+        metavar="CIDR",
+        action="append",
+        help="what is inside (may be repeated)",
     )
     parser.add_argument(
         "--recording",
@@ -230,12 +251,3 @@ def _listening(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="a pcap or pcapng file instead of an interface (may be repeated)",
     )
-
-
-def _speed(text: str) -> float | None:
-    if text == "max":
-        return None
-    speed = float(text)
-    if not speed > 0:
-        raise argparse.ArgumentTypeError("a speed is above 0, or max")
-    return speed

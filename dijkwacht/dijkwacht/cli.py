@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import Final
 
 from dijkwacht.progress import log_for_people
+from dijkwacht_agent.arguments import OneLineParser
 from dijkwacht_records.errors import DijkwachtError
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
@@ -76,10 +77,10 @@ def _forget_output() -> None:
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     """Every command by name and help; only the one that is asked for fills in its arguments."""
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="dijkwacht",
         description="A neighbourhood watch over the networks of small businesses.",
-        epilog="'dijkwacht COMMAND --help' tells more. The agent has a command of its own: dijkwacht-agent.",
+        epilog="'dijkwacht COMMAND --help' says more. The agent has a command of its own: dijkwacht-agent.",
     )
     parser.add_argument("--version", action="version", version=f"dijkwacht {version('dijkwacht')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")

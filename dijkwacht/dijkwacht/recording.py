@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from dijkwacht_agent.arguments import network
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.sources.recording import Recording, is_recording
@@ -30,6 +31,7 @@ def add_local(parser: argparse.ArgumentParser) -> None:
     """The option that says what is inside, as `Recorded` takes it."""
     parser.add_argument(
         "--local",
+        type=network,
         action="append",
         default=[],
         metavar="CIDR",
@@ -50,7 +52,7 @@ class Recorded:
         try:
             self.inside = LocalNetworks(list(local) or None)
         except ValueError as error:
-            raise SettingsError(f"--local: {error}") from None
+            raise SettingsError(f"--local {error}") from None
         self.problems = Problems()
         self.readable = 0
         self.packets = 0

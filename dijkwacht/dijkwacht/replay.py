@@ -20,6 +20,7 @@ from dijkwacht.offline import BATCH_ROWS, NumberedRow, OfflineCollector, cut
 from dijkwacht.progress import clock_text, counted, say, say_problems
 from dijkwacht.recording import Recorded, add_local
 from dijkwacht.shadow import report_shadow
+from dijkwacht_agent.arguments import speed
 from dijkwacht_agent.privacy import KEY_BYTES, Pseudonyms
 from dijkwacht_collector.incidents.incident import Activity, Incident, IncidentEvent
 from dijkwacht_collector.incidents.ocsf import encode_finding
@@ -56,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--site", default="replay", metavar="NAME", help="name of the site (default: replay)")
     add(
         "--speed",
+        type=speed,
         default="max",
         metavar="max|N",
         help="N times as fast as it happened (default: max)",
@@ -109,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.batch_rows < 1:
         raise SettingsError(f"--batch-rows {args.batch_rows}: at least 1")
-    pacing = RowPacing(_speed(args.speed))
+    pacing = RowPacing(args.speed)
     tell = (lambda _: None) if args.json else say
     recorded = Recorded(args.paths, args.local)
     tell(recorded.inside.describe())
@@ -213,18 +215,6 @@ def _privacy(
     # A key of the moment: nobody can undo these names, and the next run has others.
     privacy = Pseudonyms(secrets.token_bytes(KEY_BYTES), recorded.inside)
     return lambda rows: ((number, privacy.hide(number, row)) for number, row in rows)
-
-
-def _speed(text: str) -> float | None:
-    if text == "max":
-        return None
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = 0.0
-    if not 0 < speed < 1e9:
-        raise SettingsError(f"--speed {text}: max, or how many times as fast as it happened")
-    return speed
 
 
 def _announce(event: IncidentEvent, tell: Callable[[str], None]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from dijkwacht.offline import NumberedRow
 from dijkwacht_collector.engine.findings import evidence_of
 from dijkwacht_collector.incidents.incident import Evidence
-from dijkwacht_collector.incidents.wording import fill
+from dijkwacht_collector.incidents.wording import PLACES, fill
 from dijkwacht_collector.policy.policy import Scored
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_lab.scoring import Scoring
@@ -84,9 +84,16 @@ class Tryout:
 
 def _strange(detector: AnyDetector, evidence: Evidence) -> Strange:
     try:
-        sentence = fill(detector.explain(evidence.facts), evidence, "").title_en
-    except Exception as error:  # a student's words may fail in any way
-        raise _failure(detector, error) from error
+        words = detector.explain(evidence.facts)
+    except Exception as error:  # a student's code may fail in any way
+        raise _failure(detector, error) from None
+    try:
+        sentence = fill(words, evidence, "").title_en
+    except (LookupError, ValueError, AttributeError):
+        known = ", ".join(f"{{{place}}}" for place in PLACES)
+        raise DetectorError(
+            detector.name, f"explain: {words.title_en!r} cannot be filled in; it may hold {known}"
+        ) from None
     return Strange(
         detector.name,
         evidence.time,
@@ -106,7 +113,7 @@ def _source(evidence: Evidence) -> str:
 
 def _refuse(detector: AnyDetector, error: Exception, _left_out: bool) -> None:
     """The engine goes on without a detector that fails; a student wants to know why and where."""
-    raise _failure(detector, error) from error
+    raise _failure(detector, error) from None
 
 
 def _failure(detector: AnyDetector, error: Exception) -> DetectorError:

@@ -1,5 +1,8 @@
 import json
 import os
+import subprocess
+import sys
+from importlib import metadata
 
 import pytest
 
@@ -106,12 +109,40 @@ def test_check_for_programs_names_a_wrong_setting(tmp_path, capsys):
     assert "'interface'" in found["message"]
 
 
-@pytest.mark.parametrize("speed", ["0", "-1", "fast"])
+@pytest.mark.parametrize("speed", ["0", "-1", "fast", "nan", "inf"])
 def test_a_speed_is_above_zero(speed, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["run", "--speed", speed])
     assert ended.value.code == 2
-    assert "speed" in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"--speed: '{speed}' is no speed; expected a number above 0, or max" in line
+
+
+@pytest.mark.parametrize("command", ["run", "show"])
+def test_a_network_that_is_none_is_wrong_usage(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--local", "10.0.0.0/99"])
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        f"dijkwacht-agent {command}: --local: '10.0.0.0/99' is no network; expec"
+    )
+
+
+def test_a_network_that_is_none_in_the_settings_names_the_file(tmp_path, capsys):
+    (tmp_path / "agent.toml").write_text('local = ["10.0.0.0/8", "10.0.0.0/99"]')
+    assert main(["--state", str(tmp_path), "show"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert 'agent.toml: local is ["10.0.0.0/8","10.0.0.0/99"]; expected networks such as' in line
+
+
+def test_version_says_what_is_installed_and_costs_nothing_else(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"dijkwacht-agent {metadata.version('dijkwacht')}\n"
+    code = "import sys; import dijkwacht_agent.cli; sys.exit('importlib.metadata' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_joined_and_asked_from_another_folder(tmp_path, collector, capsys, monkeypatch):

@@ -1,11 +1,13 @@
 """The command itself: help, versions, errors in one line."""
 
+import argparse
 import subprocess
 import sys
 
 import pytest
 
 from dijkwacht import cli
+from dijkwacht_agent import cli as agent_cli
 
 
 def test_help_names_every_command(capsys):
@@ -39,10 +41,7 @@ def test_every_command_has_help(name, capsys):
     ("words", "said"),
     [
         (["replay", "x", "--site", "Bad Name"], "--site Bad Name: lower-case"),
-        (["replay", "x", "--speed", "fast"], "--speed fast: max, or"),
-        (["replay", "x", "--speed", "0"], "--speed 0: max, or"),
         (["replay", "x", "--batch-rows", "0"], "--batch-rows 0: at least 1"),
-        (["replay", "x", "--local", "10/99"], "--local: "),
         (["evaluate", "/none.csv"], "/none.csv: start: expected a file that can be opened"),
         (["try", "/none.py", "x"], "/none.py: not a Python file"),
     ],
@@ -52,6 +51,48 @@ def test_errors_are_one_line(words, said, capsys):
     err = capsys.readouterr().err.strip().splitlines()
     assert len(err) == 1
     assert err[0].startswith(f"dijkwacht {words[0]}: {said}")
+
+
+LOCAL = ["--local", "10.0.0.0/99"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["replay", "x", *LOCAL], "'10.0.0.0/99' is no network; expected one such as 192.168.1.0/24"),
+        (["flows", "x", *LOCAL], "'10.0.0.0/99' is no network"),
+        (["try", "d.py", "x", *LOCAL], "'10.0.0.0/99' is no network"),
+        (["evaluate", "x.csv", *LOCAL], "'10.0.0.0/99' is no network"),
+        (["replay", "x", "--speed", "fast"], "'fast' is no speed; expected a number above 0, or max"),
+        (["replay", "x", "--speed", "0"], "'0' is no speed"),
+        (["replay"], "the following arguments are required: PATH"),
+    ],
+)  # fmt: skip
+def test_wrong_usage_is_one_line(words, expected, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words)
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"dijkwacht {words[0]}: ")
+    assert expected in line
+
+
+def subcommands(parser, path):
+    """Every parser within, with what one types to reach it."""
+    yield path, parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, within in action.choices.items():
+                yield from subcommands(within, (*path, name))
+
+
+def test_no_help_shows_markup():
+    parsers = [*subcommands(agent_cli._parser(), ("dijkwacht-agent",))]
+    for name in cli.COMMANDS:
+        parsers += subcommands(cli._parser([name]), (name,))
+    assert {"run", "replay", "revoke"} <= {path[-1] for path, _ in parsers}
+    for path, parser in parsers:
+        assert "`" not in parser.format_help(), path
 
 
 def test_help_needs_nothing_heavy():

@@ -82,6 +82,15 @@ def test_shipped_detectors_can_be_tried(scan, root, capsys):
             HEAD + '    def score_many(self, window):\n        return window["resp_p"][:1]\n',
             "score_many returned 1 scores for ",
         ),
+        (
+            GOOD + "\n    def explain(self, facts):\n        return facts['missing']\n",
+            "doors.py line 19: KeyError: 'missing'",
+        ),
+        (
+            GOOD.replace("import Row", "import Explanation, Row")
+            + '\n    def explain(self, facts):\n        return Explanation(*["{whom}"] * 4)\n',
+            "explain: '{whom}' cannot be filled in; it may hold {src}, {dst}, {port}, ",
+        ),
         (GOOD.replace('"resp_p",', '"door",'), "reads 'door', no column of table flows"),
         (GOOD.replace('"flows"', '"flow"'), "table 'flow': expected one of flows, dns"),
     ],

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from dijkwacht_collector.incidents.incident import Evidence
 from dijkwacht_detectors.api import Explanation
 from dijkwacht_records.addresses import format_address, format_mac
 
-_LONGEST_NAME = 40
+PLACES: Final = ("src", "dst", "port", "name", "mac")
+"""What an explanation may leave open, in braces."""
+_LONGEST_NAME: Final = 40
 
 
 def fill(explanation: Explanation, evidence: Evidence, subject: str) -> Explanation:
     """``explanation`` with its places filled. Raises ``KeyError``, ``ValueError`` for a place that is none."""
-    names = {
-        "src": format_address(evidence.src_h) or format_mac(evidence.src_mac) or subject,
-        "dst": format_address(evidence.dst_h),
-        "port": str(evidence.dst_p),
-        "name": _short_name(evidence.name),
-        "mac": format_mac(evidence.src_mac),
-    }
+    mac = format_mac(evidence.src_mac)
+    names = dict(
+        zip(
+            PLACES,
+            (
+                format_address(evidence.src_h) or mac or subject,
+                format_address(evidence.dst_h),
+                str(evidence.dst_p),
+                _short_name(evidence.name),
+                mac,
+            ),
+            strict=True,
+        )
+    )
     return Explanation(
         explanation.title_en.format_map(names),
         explanation.title_nl.format_map(names),

@@ -1,0 +1,61 @@
+"""Command lines that answer a wrong word in one line, and read networks, speeds and durations."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+from typing import Any, Final, NoReturn
+
+from dijkwacht_agent.local_networks import parse_network
+
+MOST: Final = 1e9
+"""Speeds and durations stay below this."""
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser whose errors are one line without the usage, and whose texts show no markup."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        for text in ("description", "epilog", "help"):
+            if isinstance(options.get(text), str):
+                options[text] = options[text].replace("`", "")
+        super().__init__(*args, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Print ``message`` and where to read on; exit code 2."""
+        self.exit(2, f"{self.prog}: {message.removeprefix('argument ')} (see {self.prog} --help)\n")
+
+
+def network(text: str) -> str:
+    """An argument that names a network, as it was given."""
+    return _argument(lambda: str(parse_network(text)) and text)
+
+
+def speed(text: str) -> float | None:
+    """An argument: how many times as fast as it happened; ``max`` is ``None``, without waiting."""
+    if text == "max":
+        return None
+    return _number(text, f"'{text}' is no speed; expected a number above 0, or max")
+
+
+def seconds(text: str) -> float:
+    """An argument: a duration above 0."""
+    return _number(text, f"'{text}' is no duration; expected a number of seconds above 0")
+
+
+def _number(text: str, wrong: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < MOST:
+        raise argparse.ArgumentTypeError(wrong)
+    return number
+
+
+def _argument(read: Callable[[], str]) -> str:
+    try:
+        return read()
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
