@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, cast
@@ -90,6 +91,14 @@ class Batch(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
         return sum(table.rows for table in self.tables)
 
 
+class _Local(threading.local):
+    """A decompressor for each thread: making one costs more than a small batch, sharing is unsafe."""
+
+    def __init__(self) -> None:
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_local = _Local()
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Batch)
 
@@ -256,7 +265,7 @@ def _decompress(frame: bytes) -> bytes:
         # The library obeys max_output_size only for frames that do not declare their size.
         if declared.content_size > MAX_PLAIN_BYTES or declared.window_size > _MAX_WINDOW:
             raise MalformedBatch(f"declares {declared.content_size} bytes or too large a window")
-        return zstandard.ZstdDecompressor().decompress(
+        return _local.decompressor.decompress(
             frame, max_output_size=MAX_PLAIN_BYTES, allow_extra_data=False
         )
     except zstandard.ZstdError as error:

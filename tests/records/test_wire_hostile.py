@@ -5,6 +5,7 @@ import resource
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import zstandard
@@ -191,3 +192,21 @@ def test_hostile_batches_leave_no_memory_behind():
         if turn == 0:
             first = grown
     assert grown - first < 8 * 1024
+
+
+def test_a_corrupt_frame_leaves_nothing_behind_for_the_next():
+    good = wire.decode(SAMPLES[3])
+    for end in range(5, len(SAMPLES[3]), 7):
+        with pytest.raises(MalformedBatch):
+            wire.decode(SAMPLES[3][:end])
+        assert wire.decode(SAMPLES[3]) == good
+
+
+def test_threads_decode_at_once():
+    expected = [wire.decode(sample) for sample in SAMPLES]
+
+    def many(_):
+        return all(list(map(wire.decode, SAMPLES)) == expected for _ in range(100))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(many, range(16)))
