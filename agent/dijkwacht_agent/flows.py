@@ -16,7 +16,7 @@ from typing import Final
 
 from dijkwacht_agent.dissect import ICMP, ICMPV6, TCP, UDP, endpoints, reverse
 from dijkwacht_agent.local_networks import LocalNetworks
-from dijkwacht_records.tables import ConnState, FlowState, Row
+from dijkwacht_records.tables import FLOWS, TABLES, ConnState, FlowState, Row
 
 SECOND: Final = 1_000_000
 OPEN_AFTER: Final = 1 * SECOND
@@ -36,7 +36,7 @@ SYN: Final = 0x02
 RST: Final = 0x04
 ACK: Final = 0x10
 _WELL_KNOWN: Final = 1024
-_TABLE: Final = 0  # flows
+_TABLE: Final = TABLES.index(FLOWS)
 _CALLED_BY_PORT: Final = frozenset({TCP, UDP})
 _row_time = itemgetter(0)
 

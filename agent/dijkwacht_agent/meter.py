@@ -34,13 +34,14 @@ from dijkwacht_agent.link_layers import (
 )
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.names.reader import MAX_PER_SECOND, NAME_PORTS, Budget, NameReader
-from dijkwacht_records.tables import Row
+from dijkwacht_records.tables import ARP as ARP_ROWS
+from dijkwacht_records.tables import TABLES, Row
 
 STEP: Final = 10_000_000
 """µs by which time may run back before it counts as a clock that was set."""
 _ACK: Final = 0x10
 _EVENTS: Final = FIN | SYN | RST
-_ARP_TABLE: Final = 4
+_ARP_TABLE: Final = TABLES.index(ARP_ROWS)
 _NAMES: Final = NAME_PORTS[UDP]
 _IP: Final = frozenset({IPV4, IPV6})
 _ether_type = struct.Struct(">H").unpack_from

@@ -8,14 +8,14 @@ from typing import Final
 from dijkwacht_agent.dissect import TCP, UDP, Packet, endpoints
 from dijkwacht_agent.flows import Flow
 from dijkwacht_agent.names import dhcp, dns, tls
-from dijkwacht_records.tables import NO_ANSWER, Row
+from dijkwacht_records.tables import DHCP, DNS, NO_ANSWER, TABLES, TLS, Row
 
 MAX_PER_SECOND: Final = 2000
 """Messages dissected in one second of event time; the rest is counted and left alone."""
 MAX_GROWING: Final = 256
 """ClientHellos that may wait for their next segment at one time."""
 _SECOND: Final = 1_000_000
-_DNS, _TLS, _DHCP = 1, 2, 3
+_DNS, _TLS, _DHCP = map(TABLES.index, (DNS, TLS, DHCP))
 
 _u32 = Struct(">I").unpack_from
 
