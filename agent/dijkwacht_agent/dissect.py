@@ -20,6 +20,8 @@ from dijkwacht_records.addresses import V4_PREFIX, pack_mac
 from dijkwacht_records.tables import Row
 
 Packet = tuple[bytes, int, int, int, int, int, int, int]
+FragmentName = tuple[bytes, int, int, int]
+"""What fragments of one packet share: addresses, protocol, identification, VLAN id."""
 
 ICMP: Final = 1
 TCP: Final = 6
@@ -53,16 +55,16 @@ class Fragments:
 
     def __init__(self, limit: int = 1024) -> None:
         self._limit = limit
-        self._ports: dict[tuple[bytes, int, int, int], tuple[int, int]] = {}
+        self._ports: dict[FragmentName, tuple[int, int]] = {}
 
-    def remember(self, name: tuple[bytes, int, int, int], ports: tuple[int, int]) -> None:
+    def remember(self, name: FragmentName, ports: tuple[int, int]) -> None:
         """Keep the ports of (addresses, protocol, identification, VLAN)."""
         self._ports.pop(name, None)
         if len(self._ports) >= self._limit:
             del self._ports[next(iter(self._ports))]
         self._ports[name] = ports
 
-    def recall(self, name: tuple[bytes, int, int, int]) -> tuple[int, int]:
+    def recall(self, name: FragmentName) -> tuple[int, int]:
         """Ports of the first fragment, (0, 0) if it was never seen or is forgotten."""
         return self._ports.get(name, (0, 0))
 
@@ -79,9 +81,8 @@ def dissect_ipv4(data: bytes, at: int, wire_len: int, vlan: int, fragments: Frag
     if size < 0:
         raise Malformed
     if fragment & 0x3FFF:
-        return _dissect_fragment(
-            data, at + header, addresses, proto, size, ident, fragment & 0x1FFF, vlan, fragments
-        )
+        name = (addresses, proto, ident, vlan)
+        return _dissect_fragment(data, at + header, name, size, fragment & 0x1FFF, fragments)
     return _dissect_transport(data, at + header, addresses, proto, size, vlan)
 
 
@@ -109,7 +110,8 @@ def dissect_ipv6(data: bytes, at: int, wire_len: int, vlan: int, fragments: Frag
     if size < 0:
         raise Malformed
     if fragmented:
-        return _dissect_fragment(data, at, addresses, proto, size, ident, offset, vlan, fragments)
+        name = (addresses, proto, ident, vlan)
+        return _dissect_fragment(data, at, name, size, offset, fragments)
     return _dissect_transport(data, at, addresses, proto, size, vlan)
 
 
@@ -149,18 +151,10 @@ def _dissect_transport(
 
 
 def _dissect_fragment(
-    data: bytes,
-    at: int,
-    addresses: bytes,
-    proto: int,
-    size: int,
-    ident: int,
-    offset: int,
-    vlan: int,
-    fragments: Fragments,
+    data: bytes, at: int, name: FragmentName, size: int, offset: int, fragments: Fragments
 ) -> Packet:
     """The first fragment has the transport header; the others are counted where it went."""
-    name = (addresses, proto, ident, vlan)
+    addresses, proto, _, vlan = name
     if not offset:
         try:
             packet = _dissect_transport(data, at, addresses, proto, size, vlan)

@@ -45,8 +45,7 @@ ipv6 = st.ip_addresses(v=6).map(str)
 
 
 @given(
-    src=ipv4,
-    dst=ipv4,
+    ends=st.tuples(ipv4, ipv4),
     sport=ports,
     dport=ports,
     flags=st.integers(0, 255),
@@ -56,8 +55,9 @@ ipv6 = st.ip_addresses(v=6).map(str)
     vlan=st.sampled_from([0, 1, 10, 4094]),
 )
 def test_tcp_over_ipv4_reads_as_scapy_reads_it(
-    src, dst, sport, dport, flags, payload, options, ip_options, vlan
+    ends, sport, dport, flags, payload, options, ip_options, vlan
 ):
+    src, dst = ends
     segment = TCP(sport=sport, dport=dport, flags=flags, options=options) / Raw(payload)
     inner = IP(src=src, dst=dst, options=ip_options) / segment
     data, packet = dissected(ether(Dot1Q(vlan=vlan) / inner if vlan else inner))

@@ -8,6 +8,7 @@ import pytest
 
 FORBIDDEN_WORDS = {"util", "utils", "helper", "helpers", "manager", "common", "misc"}
 LONGEST = 400
+MOST_PARAMETERS = 8
 LONGER_FOR_A_REASON: dict[str, str] = {}
 """Files past the limit, and the argument each has made for itself."""
 
@@ -58,6 +59,19 @@ def test_a_file_past_400_lines_has_argued_for_itself(root, tracked):
         and len((root / name).read_text("utf-8").splitlines()) > LONGEST
     }
     assert long == set(LONGER_FOR_A_REASON)
+
+
+@pytest.mark.parametrize("folder", ["agent", "records", "lab", "dijkwacht"])
+def test_a_function_has_at_most_eight_parameters(root, tracked, folder):
+    for name in tracked:
+        if not (name.startswith(f"{folder}/") and name.endswith(".py")):
+            continue
+        for node in ast.walk(ast.parse((root / name).read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                given = node.args
+                names = [a.arg for a in given.posonlyargs + given.args + given.kwonlyargs]
+                own = [n for n in names if n not in {"self", "cls"}]
+                assert len(own) <= MOST_PARAMETERS, f"{name}:{node.lineno}"
 
 
 def test_no_file_speaks_of_one_machine(root, tracked):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from dijkwacht_lab.traffic.ledger import DAY, HOUR, ICMP, MINUTE, SECOND, UDP, Device, Ledger
+from dijkwacht_lab.traffic.ledger import DAY, HOUR, ICMP, MINUTE, SECOND, UDP, Call, Device, Ledger
 from dijkwacht_lab.traffic.world import PLACES, spread
 
 WEEKDAY: Final = (
@@ -122,8 +122,8 @@ def _network(ledger: Ledger, device: Device, presence: Presence, period_us: int)
         ledger.arp(at, device, ledger.gateway)
 
     def time(at: int) -> None:
-        ledger.flow(at, device.address, PLACES[_TIME], 123, up=48, down=48, last_us=20_000,
-                    proto=UDP, orig_p=123, beats=(20_000,))  # fmt: skip
+        ledger.flow(at, Call(device.address, PLACES[_TIME], 123, UDP, 123), up=48, down=48,
+                    last_us=20_000, beats=(20_000,))  # fmt: skip
 
     return [
         Habit(ledger, lease, 6 * HOUR, 0.1, presence),
@@ -168,7 +168,7 @@ def _desk(ledger: Ledger, pc: Device, rate: float, people: Presence) -> list[Hab
     def call(at: int) -> None:
         lasts = int((5 + rng.expovariate(1 / 20)) * MINUTE)
         rate_up = 20_000 + rng.getrandbits(17)
-        ledger.flow(at, pc.address, PLACES[_CALLS + rng.getrandbits(3)], 3478, proto=UDP,
+        ledger.flow(at, Call(pc.address, PLACES[_CALLS + rng.getrandbits(3)], 3478, UDP),
                     up=rate_up * (lasts // SECOND), down=2 * rate_up * (lasts // SECOND),
                     last_us=lasts)  # fmt: skip
 
@@ -229,7 +229,7 @@ def _paperwork(
     def files(at: int) -> None:
         ledger.arp(at, pc, server)
         writes = rng.random() < 0.3
-        ledger.flow(at, pc.address, server.address, 445, up=_size(ledger, 250_000 if writes else 9_000),
+        ledger.flow(at, Call(pc.address, server.address, 445), up=_size(ledger, 250_000 if writes else 9_000),
                     down=_size(ledger, 8_000 if writes else 600_000),
                     last_us=int(rng.expovariate(1 / 90) * SECOND))  # fmt: skip
 
@@ -238,7 +238,7 @@ def _paperwork(
         if rng.random() < 0.05:  # it sleeps
             ledger.unanswered(at, pc.address, printer.address, 9100)
         else:
-            ledger.flow(at, pc.address, printer.address, 9100, up=_size(ledger, 300_000), down=400,
+            ledger.flow(at, Call(pc.address, printer.address, 9100), up=_size(ledger, 300_000), down=400,
                         last_us=4 * SECOND)  # fmt: skip
 
     return [
@@ -254,7 +254,7 @@ def _telephone(ledger: Ledger, phone: Device, rate: float) -> list[Habit]:
 
     def push(at: int) -> None:
         beats = [600_000, *range(240 * SECOND, 20 * MINUTE, 240 * SECOND)]
-        ledger.flow(at, phone.address, PLACES[_PUSH], 5228, up=1_800, down=2_600,
+        ledger.flow(at, Call(phone.address, PLACES[_PUSH], 5228), up=1_800, down=2_600,
                     last_us=beats[-1], beats=beats)  # fmt: skip
 
     def look(at: int) -> None:
@@ -279,7 +279,7 @@ def _thing(ledger: Ledger, thing: Device, server: Device, *, camera: bool) -> li
                      8883 if home & 1 else 443)  # fmt: skip
 
     def film(at: int) -> None:
-        ledger.flow(at, thing.address, server.address, 554, up=HOUR // SECOND * 60_000, down=9_000,
+        ledger.flow(at, Call(thing.address, server.address, 554), up=HOUR // SECOND * 60_000, down=9_000,
                     last_us=HOUR - SECOND)  # fmt: skip
 
     habits = _network(ledger, thing, _always, 5 * MINUTE)
@@ -293,8 +293,8 @@ def _server(ledger: Ledger, server: Device) -> list[Habit]:
     rng = ledger.rng
 
     def ping(at: int) -> None:
-        ledger.flow(at, server.address, ledger.gateway.address, 0, up=56, down=56, last_us=800,
-                    proto=ICMP, orig_p=8, beats=(800,))  # fmt: skip
+        ledger.flow(at, Call(server.address, ledger.gateway.address, 0, ICMP, 8), up=56, down=56,
+                    last_us=800, beats=(800,))  # fmt: skip
 
     def backup(at: int) -> None:
         lasts = int((12 + 6 * rng.random()) * MINUTE)

@@ -5,18 +5,20 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from dijkwacht_lab.traffic.world import NAMES, PLACES, spread
 from dijkwacht_records.addresses import UNSPECIFIED, V4_PREFIX
-from dijkwacht_records.tables import NO_ANSWER, TABLE, ConnState, FlowState, Row
+from dijkwacht_records.tables import NO_ANSWER, TABLE, TABLES, ConnState, FlowState, Row
 
 SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 
-FLOWS, DNS, TLS, DHCP, ARP, SYSTEM, AGENT = range(7)
+FLOWS, DNS, TLS, DHCP, ARP, SYSTEM, AGENT = (
+    TABLES.index(TABLE[name]) for name in ("flows", "dns", "tls", "dhcp", "arp", "system", "agent")
+)
 TCP, UDP, ICMP = 6, 17, 1
 S0, S1, SF, REJ = (
     int(state) for state in (ConnState.S0, ConnState.S1, ConnState.SF, ConnState.REJ)
@@ -26,6 +28,7 @@ OPEN, UPDATE, END = (int(state) for state in (FlowState.OPEN, FlowState.UPDATE, 
 _QUIET_US: Final = 60 * SECOND  # a flow without an end of its own is over after this much silence
 _PART_US: Final = 15 * SECOND
 _SYN, _SYN_ACK_DATA, _DATA, _CLOSE, _REFUSE = 0x02, 0x1A, 0x18, 0x11, 0x14
+_OPENING: Final = (_SYN | _DATA, _SYN_ACK_DATA)
 _SEGMENT = 1400
 _AGENT_WIDTH: Final = len(TABLE["agent"].columns) - 1
 
@@ -39,6 +42,20 @@ class Device:
     name: str
     cache: dict[int, int] = field(default_factory=dict)
     """Place → µs until which its address needs no look-up."""
+
+
+class Call(NamedTuple):
+    """Who calls whom; ``orig_p`` 0 lets the ledger choose."""
+
+    orig: bytes
+    resp: bytes
+    resp_p: int
+    proto: int = TCP
+    orig_p: int = 0
+
+
+_Ends = tuple[tuple[bytes, bytes, int, int, int], tuple[int, int]]
+"""What all parts of a flow share: (orig, resp, orig_p, resp_p, proto) and which ends are local."""
 
 
 class Ledger:
@@ -77,15 +94,11 @@ class Ledger:
     def flow(
         self,
         at: int,
-        orig: bytes,
-        resp: bytes,
-        resp_p: int,
+        call: Call,
         *,
         up: int,
         down: int,
         last_us: int,
-        proto: int = TCP,
-        orig_p: int = 0,
         beats: Sequence[int] = (),
     ) -> int:
         """An answered flow of ``up`` and ``down`` payload bytes over ``last_us``; returns its id.
@@ -93,30 +106,28 @@ class Ledger:
         ``beats`` are the offsets (µs, rising) at which it moves when it does not move all the time.
         """
         self.flows += 1
-        orig_p = orig_p or 32768 + self.flows % 28_000
-        local = int(orig.startswith(self.prefix)), int(resp.startswith(self.prefix))
-        closes = proto == TCP
+        ends = self._ends(call)
+        closes = call.proto == TCP
         if not beats:
             if last_us < SECOND and closes:
-                self._part(at + last_us, at, 0, END, orig, resp, orig_p, resp_p, proto, SF,
-                           _SYN | _DATA | _CLOSE, _SYN_ACK_DATA | _CLOSE, up, down, local, 3)  # fmt: skip
+                flags = _SYN | _DATA | _CLOSE, _SYN_ACK_DATA | _CLOSE
+                self._part(at + last_us, at, 0, END, ends, SF, flags, (up, down, 3))
                 return self.flows
             beats = (min(last_us, 600_000), *range(_PART_US, last_us, _PART_US), last_us)
         parts = len(beats)
         share_up, share_down = up // parts, down // parts
         begun = S1 if closes else SF
         for part, offset in enumerate(beats[:-1] if closes else beats):
-            self._part(at + offset, at, part, UPDATE if part else OPEN, orig, resp, orig_p, resp_p,
-                       proto, begun, (_SYN if not part else 0) | _DATA if closes else 0,
-                       (_SYN_ACK_DATA if not part else _DATA) if closes else 0,
-                       share_up, share_down, local, 2 * (closes and not part))  # fmt: skip
+            flags = (0, 0) if not closes else (_DATA, _DATA) if part else _OPENING
+            moved = share_up, share_down, 2 * (closes and not part)
+            self._part(at + offset, at, part, UPDATE if part else OPEN, ends, begun, flags, moved)
         if closes:
-            self._part(at + beats[-1], at, parts - 1, END, orig, resp, orig_p, resp_p, proto, SF,
-                       _DATA | _CLOSE, _DATA | _CLOSE, up - share_up * (parts - 1),
-                       down - share_down * (parts - 1), local, 1)  # fmt: skip
+            moved = up - share_up * (parts - 1), down - share_down * (parts - 1), 1
+            flags = _DATA | _CLOSE, _DATA | _CLOSE
+            self._part(at + beats[-1], at, parts - 1, END, ends, SF, flags, moved)
         else:
-            row = (at + beats[-1], at, self.flows, parts, END, orig, resp, orig_p, resp_p, proto,
-                   0, SF, 0, 0, 0, 0, 0, 0, *local)  # fmt: skip
+            row = (at + beats[-1], at, self.flows, parts, END, *ends[0],
+                   0, SF, 0, 0, 0, 0, 0, 0, *ends[1])  # fmt: skip
             self.written.append((at + beats[-1] + _QUIET_US, FLOWS, row))
         return self.flows
 
@@ -136,21 +147,30 @@ class Ledger:
     def refused(self, at: int, orig: bytes, resp: bytes, resp_p: int) -> None:
         """A connection answered by a reset."""
         self.flows += 1
+        ends = self._ends(Call(orig, resp, resp_p))
+        self._part(at + 900, at, 0, END, ends, REJ, (_SYN, _REFUSE), (0, 0, 0))
+
+    def _ends(self, call: Call) -> _Ends:
+        orig, resp, resp_p, proto, orig_p = call
         local = int(orig.startswith(self.prefix)), int(resp.startswith(self.prefix))
-        self._part(at + 900, at, 0, END, orig, resp, 32768 + self.flows % 28_000, resp_p, TCP, REJ,
-                   _SYN, _REFUSE, 0, 0, local, 0)  # fmt: skip
+        return (orig, resp, orig_p or 32768 + self.flows % 28_000, resp_p, proto), local
 
     def _part(
-        self, time: int, start: int, part: int, state: int, orig: bytes, resp: bytes, orig_p: int,
-        resp_p: int, proto: int, conn: int, orig_flags: int, resp_flags: int, up: int, down: int,
-        local: tuple[int, int], control: int,
+        self, time: int, start: int, part: int, state: int, ends: _Ends, conn: int,
+        flags: tuple[int, int], moved: tuple[int, int, int],
     ) -> None:  # fmt: skip
-        """Write one part; ``control`` packets carry no payload (handshake, close)."""
+        """Write one part. ``flags``: of originator and responder.
+
+        ``moved``: payload bytes up and down, and packets without any (handshake, close).
+        """
+        up, down, control = moved
+        head, local = ends
+        tcp = head[4] == TCP
         sent = -(-up // _SEGMENT)
         got = -(-down // _SEGMENT)
-        row = (time, start, self.flows, part, state, orig, resp, orig_p, resp_p, proto, 0, conn,
-               orig_flags, resp_flags, max(sent + (got >> 1 if proto == TCP else 0) + control, 1),
-               max(got + (sent >> 1 if proto == TCP else 0) + control, 1), up, down, *local)  # fmt: skip
+        row = (time, start, self.flows, part, state, *head, 0, conn, *flags,
+               max(sent + (got >> 1 if tcp else 0) + control, 1),
+               max(got + (sent >> 1 if tcp else 0) + control, 1), up, down, *local)  # fmt: skip
         self.packets += sent + got
         self.written.append((time, FLOWS, row))
 
@@ -166,8 +186,8 @@ class Ledger:
         self.written.append((at, DNS, (at, *ask, 1, NO_ANSWER, 0, 0)))
         self.written.append((tell, DNS, (tell, *ask, 0, rcode, answers, size)))
         self.flow(
-            at, host.address, self.gateway.address, 53, up=18 + len(name), down=size,
-            last_us=wait, proto=UDP, beats=(wait,),
+            at, Call(host.address, self.gateway.address, 53, UDP), up=18 + len(name), down=size,
+            last_us=wait, beats=(wait,),
         )  # fmt: skip
         return tell
 
@@ -196,10 +216,10 @@ class Ledger:
         elif luck < 0.018:
             self.refused(at, host.address, PLACES[place], port)
         elif port == 443 and luck > 0.9:  # QUIC
-            self.flow(at, host.address, PLACES[place], port, up=up, down=down, last_us=last_us,
-                      proto=UDP)  # fmt: skip
+            self.flow(at, Call(host.address, PLACES[place], port, UDP), up=up, down=down,
+                      last_us=last_us)  # fmt: skip
         else:
-            flow_id = self.flow(at, host.address, PLACES[place], port, up=up, down=down,
+            flow_id = self.flow(at, Call(host.address, PLACES[place], port), up=up, down=down,
                                 last_us=last_us)  # fmt: skip
             if port in (443, 993):
                 hello = at + 20_000
