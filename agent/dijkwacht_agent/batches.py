@@ -13,7 +13,7 @@ from dijkwacht_records.tables import Row
 CUT_ROWS: Final = 4_096
 """Rows that are encoded at once: some 80 kB, a few milliseconds."""
 MAX_AGE_US: Final = 500_000
-"""A row waits at most this long for company."""
+"""Batching delay: a row waits at most this long for others."""
 
 
 class Parcel(NamedTuple):

@@ -117,7 +117,7 @@ def check_share(frames: list[Frame], own: set[bytes], seconds: float) -> Finding
 
 
 def check_collector(settings: Settings, state: Path) -> Iterator[Finding]:
-    """Is the agent joined, does the collector answer, does it know us, do the clocks agree?"""
+    """Is the agent joined, does the collector answer and know it, do the clocks agree?"""
     token = ""
     with contextlib.suppress(SettingsError):
         token = read_token(state)
@@ -146,7 +146,7 @@ def check_collector(settings: Settings, state: Path) -> Iterator[Finding]:
 
 
 def check_key(state: Path) -> Iterator[Finding]:
-    """Can the key that makes pseudonyms be used? Nothing is said of one that can, or is not there yet."""
+    """Can the key that makes pseudonyms be used? No finding for one that can, or is not there yet."""
     path = state / KEY_FILE
     try:
         if path.exists():
@@ -199,7 +199,7 @@ def check_meter(packets: int = 20_000) -> Iterator[Finding]:
 
 
 def _greet(site: str, agent: str, post: Post) -> Iterator[Finding]:
-    """Send a batch without rows: it asks nothing but whether we are known."""
+    """Send a batch without rows, which shows only whether the token is good."""
     asked = wall_clock()
     try:
         reply = post(encode(site, agent, secrets.token_bytes(16), 0, asked, []))

@@ -1,6 +1,6 @@
 """``dijkwacht-agent run | join CODE | check | show``.
 
-Exit codes: 0 all is well; 1 something is wrong (one line on stderr says what); 2 wrong usage.
+Exit codes: 0 all is well; 1 something is wrong (one line on stderr names it); 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BrokenPipeError, KeyboardInterrupt):
         return 1
     except (DijkwachtError, OSError) as error:
-        _tell(words(error, spoken))
+        _report(words(error, spoken))
         return 1
     return code
 
@@ -59,7 +59,7 @@ def _usual_state(spoken: str) -> Path:
     found = state_folder(AGENT)
     if found.former:
         values = {"path": str(found.path), "usual": str(found.usual)}
-        _tell(message_text(Message("state_former", {**values}), spoken))
+        _report(message_text(Message("state_former", {**values}), spoken))
     return found.path
 
 
@@ -71,9 +71,9 @@ def _run(args: argparse.Namespace) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, ask_to_stop)
-    agent = Agent(_settings(args), args.state, args.recording or (), args.speed, _tell)
+    agent = Agent(_settings(args), args.state, args.recording or (), args.speed, _report)
     drained = agent.run(stop)
-    _tell_problems(agent.source)
+    _report_problems(agent.source)
     return 0 if drained or stop.is_set() else 1
 
 
@@ -85,7 +85,7 @@ def _join(args: argparse.Namespace) -> int:
         if error.filename is not None:
             raise
         url, why = read_code(args.code)[0], error_message(error)
-        _tell(message_text(Message("collector_silent", {"url": url, "why": why}), spoken))
+        _report(message_text(Message("collector_silent", {"url": url, "why": why}), spoken))
         return 1
     joined = Message("joined_now", {"site": settings.site or "", "agent": settings.agent or ""})
     print(message_text(joined, spoken))
@@ -148,7 +148,7 @@ def _would_leave(args: argparse.Namespace, settings: Settings) -> Iterator[Parce
         if not args.recording and time.monotonic() > end:
             break
     source.source.close()
-    _tell_problems(source)
+    _report_problems(source)
     meter.finish()
     batcher.add(meter.take())
     if system is not None:
@@ -157,15 +157,15 @@ def _would_leave(args: argparse.Namespace, settings: Settings) -> Iterator[Parce
     yield from batcher.take(everything=True)
 
 
-def _tell(sentence: str) -> None:
+def _report(sentence: str) -> None:
     print(f"dijkwacht-agent: {sentence}", file=sys.stderr, flush=True)
 
 
-def _tell_problems(source: Live | Paced) -> None:
-    """What of a recording could not be read; an interface has nothing to tell."""
+def _report_problems(source: Live | Paced) -> None:
+    """What of a recording could not be read; an interface has nothing to report."""
     if isinstance(source.source, Recording):
         for problem in source.source.problems:
-            _tell(problem)
+            _report(problem)
 
 
 def _settings(args: argparse.Namespace) -> Settings:

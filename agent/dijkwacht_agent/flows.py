@@ -96,7 +96,7 @@ class Flow:
         self.orig_any = self.resp_any = False  # packets in parts already cut
         self.closed = 0  # when TCP closed it, 0 while it is open
         self.aborter = 0  # whose RST came first: 1 originator, 2 responder
-        self.opening = proto == TCP  # the originator's first words are still to come
+        self.opening = proto == TCP  # the originator's first payload is still to come
 
     @property
     def answered(self) -> bool:
@@ -104,7 +104,7 @@ class Flow:
         return (self.orig_any or self.orig_pkts > 0) and (self.resp_any or self.resp_pkts > 0)
 
     def idle_limit(self) -> int:
-        """After how many µs of silence this flow is over."""
+        """After how many idle µs this flow is over."""
         if self.proto == TCP:
             attempt = (self.orig_seen | self.orig_flags) & SYN and not self.answered
             return IDLE_ATTEMPT if attempt else IDLE_TCP
@@ -152,7 +152,7 @@ def is_answer(proto: int, sport: int, dport: int, flags: int, key: bytes) -> boo
     """Whether the first packet seen of a flow comes from the side that was called.
 
     A SYN-ACK does. Without a SYN, the sender was called if its port is below 1024 and the other's is
-    not, unless it speaks to a group.
+    not, unless it is sent to a group.
     """
     if proto == TCP and flags & SYN:
         return bool(flags & ACK)
@@ -179,7 +179,7 @@ class FlowTable:
         self.rows = rows
         self._inside = inside
         self._max_flows = max(max_flows, 1)
-        # Queues may hold this many flows more than are alive before they are swept.
+        # Queues may hold this many flows more than are active before they are swept.
         self._slack = max_flows // 4 + 64
         self._last_id = 0
         self._fresh: deque[Flow] = deque()  # in their first second, oldest first
@@ -201,7 +201,7 @@ class FlowTable:
         self.active += 1
         bound = self._max_flows + self._slack
         if len(self._unanswered) + len(self._answered) > bound or len(self._fresh) > bound:
-            self._forget_the_dead()
+            self._sweep_ended()
         if not self._fresh:
             self.due = min(self.due, time + OPEN_AFTER)
         self._fresh.append(flow)
@@ -266,9 +266,9 @@ class FlowTable:
         self._wake(flow, over if flow.closed else min(over, flow.cut + UPDATE_EVERY))
 
     def _wake(self, flow: Flow, due: int) -> None:
-        # A flow alive has at most two: one from its last part and one from its closing.
+        # An active flow has at most two: one from its last part and one from its closing.
         if len(self._timers) > 2 * self._max_flows + self._slack:
-            self._forget_the_dead()
+            self._sweep_ended()
         heappush(self._timers, (due, flow.flow_id, flow))
         self.due = min(self.due, due)
 
@@ -327,14 +327,14 @@ class FlowTable:
         self.evicted += 1
         self.end(flow)
 
-    def _forget_the_dead(self) -> None:
+    def _sweep_ended(self) -> None:
         """Drop timers and places in the queues that belong to flows already over."""
         self._timers[:] = [timer for timer in self._timers if timer[2].key]
         heapify(self._timers)
         for queue in (self._fresh, self._unanswered, self._answered):
-            alive = [flow for flow in queue if flow.key]
+            active = [flow for flow in queue if flow.key]
             queue.clear()
-            queue.extend(alive)
+            queue.extend(active)
 
     def _in_order(self, first: int) -> None:
         """Sort the rows made since ``first`` by row time."""

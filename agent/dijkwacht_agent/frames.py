@@ -21,9 +21,9 @@ class FrameSource(Protocol):
     """Frames lost before anybody could read them, since the source was opened."""
 
     def blocks(self) -> Iterator[list[Frame]]:
-        """Yield frames as they come. An empty list says: time passed and nothing came."""
+        """Yield frames as they come. An empty list: time passed and no frame came."""
         ...
 
     def close(self) -> None:
-        """Let go of files and sockets; safe to call twice."""
+        """Release files and sockets; safe to call twice."""
         ...

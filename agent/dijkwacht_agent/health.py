@@ -15,14 +15,14 @@ from dijkwacht_agent.uplink import Uplink
 from dijkwacht_records.errors import Message
 from dijkwacht_records.tables import AGENT, TABLES, Row
 
-SAID_US: Final = 1_000_000
-"""A flow's first row leaves the meter within a second, so up to a second ago all has been said."""
+COMPLETE_AFTER_US: Final = 1_000_000
+"""A flow's first row leaves the meter within a second: rows of up to a second ago are complete."""
 _AGENT: Final = TABLES.index(AGENT)
 _COLUMNS: Final = tuple(column.name for column in AGENT.columns[1:])
 
 
 class Status(msgspec.Struct, frozen=True):
-    """What a running agent last said of itself; times in µs UTC, 0 for never."""
+    """Last state of a running agent; times in µs UTC, 0 for never."""
 
     time: int
     started: int
@@ -34,7 +34,7 @@ class Status(msgspec.Struct, frozen=True):
 
 def agent_row(now: int, counters: Mapping[str, int]) -> tuple[int, Row]:
     """The heartbeat at ``now`` (event time, µs UTC); a counter that is not given is 0."""
-    return _AGENT, (max(0, now - SAID_US), *(counters.get(name, 0) for name in _COLUMNS))
+    return _AGENT, (max(0, now - COMPLETE_AFTER_US), *(counters.get(name, 0) for name in _COLUMNS))
 
 
 class Health:
@@ -66,7 +66,7 @@ class Health:
         return {name: known[name] for name in _COLUMNS}
 
     def heartbeat(self, now: int, clock: int) -> tuple[int, Row]:
-        """The agent row at ``now`` (event time); the status file says ``clock`` (µs UTC)."""
+        """The agent row at ``now`` (event time); the status file holds ``clock`` (µs UTC)."""
         counters = self.counters()
         self._started = self._started or clock
         status = Status(
@@ -82,9 +82,9 @@ class Health:
             fresh.write_bytes(msgspec.json.encode(status) + b"\n")
             fresh.replace(self._file)
         except OSError:
-            pass  # a full disk: the heartbeat itself tells it
+            pass  # a full disk: the heartbeat itself reports it
         return agent_row(now, counters)
 
     def end(self) -> None:
-        """The agent ended as it should: it says nothing of itself any more."""
+        """The agent ended as it should: remove its status file."""
         self._file.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Names as they may leave the site: what tells an inside address or a device's name is hashed.
+"""Names as they may leave the site: what reveals an inside address or the name of a device is hashed.
 
 - A reverse name (``in-addr.arpa``, ``ip6.arpa``) of a hidden address becomes the reverse name of
   its pseudonym; a zone of it, the same number of labels.
@@ -36,7 +36,7 @@ INSIDE_SUFFIXES: Final = frozenset(
     ]
 )
 """Suffixes under which only devices of the site are named."""
-NOBODY: Final = frozenset(("", "localhost", "wpad", "isatap"))
+GENERIC_LABELS: Final = frozenset(("", "localhost", "wpad", "isatap"))
 """Single labels that every network asks for."""
 
 _SERVICE: Final = re.compile(r"_[a-z0-9-]{1,15}", re.ASCII)
@@ -64,7 +64,7 @@ class HiddenNames:
     def name(self, name: str, *, lan: bool = False) -> str:
         """``name`` (of a DNS question or a TLS server) as it may leave the site.
 
-        ``lan`` says that it was asked on the link (mDNS, LLMNR), so that it is a device's.
+        ``lan``: it was asked on the link (mDNS, LLMNR), so it names a device.
         """
         hidden = self._cache.get((name, lan))
         if hidden is None:
@@ -79,7 +79,7 @@ class HiddenNames:
         return self._shorten([self._label(label) for label in labels], name) if name else ""
 
     def _hide(self, name: str, lan: bool) -> str:
-        if name in NOBODY:
+        if name in GENERIC_LABELS:
             return name
         try:
             packed = pack_address(name.strip("[]"))

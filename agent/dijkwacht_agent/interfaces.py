@@ -1,4 +1,4 @@
-"""Which interface an agent listens on when nobody said, and what there is to choose from."""
+"""Which interface an agent listens on when none is set, and what there is to choose from."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ class Malformed(Exception):
 
 
 class Unsupported(Exception):
-    """Neither IP nor ARP, or a link type that nobody taught us."""
+    """Neither IP nor ARP, or a link type that is not known."""
 
 
 Inner = tuple[int, int, int]
@@ -76,7 +76,7 @@ def _mpls(data: bytes, at: int, vlan: int) -> Inner:
 
 
 def _version(data: bytes, at: int, vlan: int) -> Inner:
-    """Tell IPv4 from IPv6 by the version itself."""
+    """Distinguish IPv4 from IPv6 by the version field itself."""
     version = data[at] >> 4
     if version == 4:
         return IPV4, at, vlan
@@ -179,6 +179,6 @@ _SOURCE_MAC_AT: Final = {ETHERNET: 6, 113: 6, 276: 12}
 
 
 def source_mac(link_type: int, data: bytes) -> int:
-    """The hardware address that sent the frame, 0 where the link layer does not say."""
+    """The hardware address that sent the frame, 0 where the link layer has none."""
     at = _SOURCE_MAC_AT.get(link_type)
     return int.from_bytes(data[at : at + 6], "big") if at is not None else 0

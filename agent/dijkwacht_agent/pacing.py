@@ -9,8 +9,8 @@ from typing import Final
 from dijkwacht_agent.frames import Frame, FrameSource
 
 LONGEST_GAP_US: Final = 60_000_000
-"""A recording may be stitched over months: a longer silence is passed over."""
-_NAP_S: Final = 0.1
+"""A recording may be stitched over months: a longer gap is skipped."""
+_LONGEST_SLEEP_S: Final = 0.1
 
 
 def wall_clock() -> int:
@@ -22,7 +22,7 @@ class Live:
     """What comes, as it comes; now is the clock's."""
 
     patient = False
-    """Nobody waits for the spool: what cannot be kept is lost and counted."""
+    """Live capture never waits for the spool: what does not fit is dropped and counted."""
 
     def __init__(self, source: FrameSource, clock: Callable[[], int] = wall_clock) -> None:
         self.source = source
@@ -68,7 +68,7 @@ class Paced:
                 at = end
 
     def _due(self, block: list[Frame], at: int) -> int:
-        """Where the frames of ``block`` end that are due by now; naps when none is."""
+        """Where the frames of ``block`` end that are due by now; sleeps when none is."""
         if self._speed is None:
             self._now = max(self._now, *(frame[0] for frame in block[at:]))
             return len(block)
@@ -82,5 +82,5 @@ class Paced:
         while end < len(block) and block[end][0] <= self._now:
             end += 1
         if end == at:
-            self._sleep(min(_NAP_S, (due - self._now) / 1e6 / self._speed))
+            self._sleep(min(_LONGEST_SLEEP_S, (due - self._now) / 1e6 / self._speed))
         return end

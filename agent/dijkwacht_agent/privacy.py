@@ -12,7 +12,7 @@ name with an inside address, LAN name  keyed hashes for its labels (`hidden_name
 
 The permutation is Crypto-PAn (Xu, Fan, Ammar, Moon 2002) with the site's key: two addresses that
 share n leading bits have pseudonyms that share n leading bits. A pseudonym is still personal data;
-`docs/privacy.md` says what that means and what to do when the key is lost or copied.
+`docs/privacy.md` explains what that means, and what to do when the key is lost or copied.
 """
 
 from __future__ import annotations

@@ -32,14 +32,14 @@ from dijkwacht_records.errors import Message, SettingsError
 from dijkwacht_records.replies import Reply
 
 DRAIN_S: Final = 3.0
-QUIET_US: Final = 120_000_000
-"""After a recording the agent says how quiet it stayed, so that the last windows are judged too."""
+IDLE_US: Final = 120_000_000
+"""Idle time reported after a recording, so that its last windows close and are judged."""
 
 
 class Agent:
     """A joined agent over its interface, or over ``recordings`` played at ``speed``.
 
-    ``tell`` gets a sentence when something begins, changes or ends that its owner should know.
+    ``report`` gets a line when something begins, changes or ends that its owner should know.
     Raises `SettingsError`, `CaptureError` or `UnreadableInput` at once when it cannot begin.
     """
 
@@ -49,7 +49,7 @@ class Agent:
         state: Path,
         recordings: Sequence[Path] = (),
         speed: float | None = 1.0,
-        tell: Callable[[str], None] = lambda _: None,
+        report: Callable[[str], None] = lambda _: None,
     ) -> None:
         if not (settings.site and settings.agent and settings.url):
             raise worded(SettingsError, "has_not_joined")
@@ -74,15 +74,15 @@ class Agent:
             self.meter, self.batcher, self.spool, self.uplink, state / "status.json", interface
         )
         self.systemd = Systemd()
-        self.tell = tell
-        self._told: Message | None = None
-        tell(f"{settings.agent} of {settings.site} listens on {interface}; {inside.describe()}")
+        self.report = report
+        self._reported: Message | None = None
+        report(f"{settings.agent} of {settings.site} listens on {interface}; {inside.describe()}")
         self._every = {"beat": settings.heartbeat_s * 1e6, "system": settings.system_s * 1e6}
         self._last = dict.fromkeys(self._every, 0)
         self._room = settings.spool_max_bytes // 2
 
     def run(self, stop: threading.Event) -> bool:
-        """Live until ``stop`` is set or the recording ends: is the spool empty?
+        """Run until ``stop`` is set or the recording ends: is the spool empty?
 
         Raises `CaptureError` when the interface goes away; what was metered is in the spool then.
         """
@@ -114,9 +114,9 @@ class Agent:
             self.spool.append(parcel.wire, parcel.rows)
         if self.uplink.alive:
             self.systemd.moved()
-        if (trouble := self.uplink.trouble) != self._told:
-            self._told = trouble
-            self.tell(words(trouble, "en") if trouble else "the collector answers again")
+        if (trouble := self.uplink.trouble) != self._reported:
+            self._reported = trouble
+            self.report(words(trouble, "en") if trouble else "the collector answers again")
 
     def _due(self, what: str, now: int) -> bool:
         due = not 0 <= now - self._last[what] < self._every[what]  # also when time was set back
@@ -129,7 +129,7 @@ class Agent:
         self.source.source.close()
         self.meter.finish()
         ended = self.source.patient and not stop.is_set()
-        self._ship(self.source.now() + QUIET_US * ended, everything=True)
+        self._ship(self.source.now() + IDLE_US * ended, everything=True)
         while ended and self.spool.waiting_bytes and not stop.wait(0.05):
             self.systemd.moved()  # nothing is in a hurry: the recording is over
         drained = self.uplink.stop(DRAIN_S)

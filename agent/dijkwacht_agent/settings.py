@@ -1,4 +1,4 @@
-"""What an agent can be told: defaults, then its file, then the environment, then flags.
+"""Settings of an agent: defaults, then its file, then the environment, then flags.
 
 The file is ``agent.toml`` in the state folder, written by ``dijkwacht-agent join``; a variable is
 ``DIJKWACHT_AGENT_`` and the setting's name in capitals. A name that no setting has is an error.

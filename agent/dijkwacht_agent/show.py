@@ -24,9 +24,9 @@ SENTENCES: Final = {
         "none": "nothing was seen, so nothing would leave",
     },
     "nl": {
-        "batch": "pakket {seq} van {agent} bij {site}: {size} bytes, {rows} regels",
+        "batch": "zending {seq} van {agent} bij {site}: {size} bytes, {rows} regels",
         "rest": "Een veld dat 0 of leeg is, staat er niet bij. Verder gaat alleen het toegangsbewijs van de agent mee: geen inhoud, geen sleutel.",
-        "sum": "pakketten: {batches}, bytes over de lijn: {size}, regels: {rows}, bytes per regel: {each:.1f}",
+        "sum": "zendingen: {batches}, bytes over de lijn: {size}, regels: {rows}, bytes per regel: {each:.1f}",
         "none": "er is niets gezien, dus er zou niets weggaan",
     },
 }
@@ -45,12 +45,12 @@ DUTCH: Final = {
 
 def show(parcels: Iterable[Parcel], language: str = "en") -> Iterator[str]:
     """Lines for people: a line a batch, a line a row, grouped by table, and the sum."""
-    say = SENTENCES[language]
+    texts = SENTENCES[language]
     batches = size = rows = 0
     for parcel in parcels:
         batch = decode(parcel.wire)
         batches, size, rows = batches + 1, size + len(parcel.wire), rows + batch.rows
-        yield say["batch"].format(**_head(batch, parcel))
+        yield texts["batch"].format(**_head(batch, parcel))
         for number, table in enumerate(TABLES):
             found = [row for which, row in unpack_rows(batch) if which == number]
             if found:
@@ -58,10 +58,10 @@ def show(parcels: Iterable[Parcel], language: str = "en") -> Iterator[str]:
                 yield f"  {table.name}: {meaning}"
                 yield from (f"    {_line(number, row)}" for row in found)
     if batches:
-        yield say["rest"]
-        yield say["sum"].format(batches=batches, size=size, rows=rows, each=size / max(1, rows))
+        yield texts["rest"]
+        yield texts["sum"].format(batches=batches, size=size, rows=rows, each=size / max(1, rows))
     else:
-        yield say["none"]
+        yield texts["none"]
 
 
 def show_json(parcels: Iterable[Parcel]) -> Iterator[str]:

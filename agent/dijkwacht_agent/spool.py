@@ -35,7 +35,7 @@ _MAGIC: Final = b"DWS1"
 
 
 class Record(NamedTuple):
-    """One batch that waits; ``segment`` and ``offset`` say where, for `Spool.settle`."""
+    """One batch that waits; ``segment`` and ``offset`` locate it, for `Spool.settle`."""
 
     wire: bytes
     rows: int
@@ -63,7 +63,8 @@ class _Segment:
 class Spool:
     """The queue in ``folder``, never more than ``max_bytes``; safe to use from two threads.
 
-    One process at a time: `SettingsError` if another has it. ``waiting_bytes`` and ``rows_waiting`` tell what waits, ``rows_shed`` what was lost since it was opened.
+    One process at a time: `SettingsError` if another has it. ``waiting_bytes`` and ``rows_waiting``
+    count what waits, ``rows_shed`` what was dropped since it was opened.
     """
 
     def __init__(self, folder: Path, max_bytes: int = 256 * 1024 * 1024) -> None:

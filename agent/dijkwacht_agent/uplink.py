@@ -8,7 +8,7 @@
 no answer, or another answer   kept, tried again after 0.5 s, 1 s, 2 s ... 60 s, give or take half
 =============================  ==================================================================
 
-An answer that no collector gives (a hotel's log-in page says 200, a proxy says 400) settles
+An answer that no collector gives (a hotel's log-in page with 200, a proxy with 400) settles
 nothing. Sending a batch twice is harmless: the collector knows it by site, agent, boot and number.
 """
 
@@ -48,7 +48,7 @@ _MAX_CLOCK_TRIP_US: Final = 5_000_000
 
 
 class Sender(Protocol):
-    """Brings one batch to the collector, and says what became of it."""
+    """Brings one batch to the collector and returns its reply."""
 
     def __call__(self, wire: bytes, /) -> Reply:
         """As `Post.__call__`."""

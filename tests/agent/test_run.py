@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from dijkwacht_agent.health import SAID_US
+from dijkwacht_agent.health import COMPLETE_AFTER_US
 from dijkwacht_agent.privacy import Pseudonyms
-from dijkwacht_agent.run import QUIET_US, Agent
+from dijkwacht_agent.run import IDLE_US, Agent
 from dijkwacht_agent.settings import Settings, read_settings
 from dijkwacht_records import wire
 from dijkwacht_records.addresses import pack_address
@@ -59,7 +59,10 @@ def test_heartbeats_follow_the_recordings_clock_and_end_after_a_quiet_while(
     play(joined, recording)
     beats = of_table(collector, 6)
     last = START + 9_000_000
-    assert [beats[0][0], beats[-1][0]] == [last - SAID_US, last + QUIET_US - SAID_US]
+    assert [beats[0][0], beats[-1][0]] == [
+        last - COMPLETE_AFTER_US,
+        last + IDLE_US - COMPLETE_AFTER_US,
+    ]
     named = dict(zip([column.name for column in AGENT.columns], beats[-1], strict=True))
     assert named["packets_seen"] == named["packets_metered"] == 10
     assert named["rows_shed"] == 0

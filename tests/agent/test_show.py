@@ -81,4 +81,4 @@ def test_nothing_seen_is_said():
 
 def test_dutch_says_the_same_things(parcel):
     assert SENTENCES["en"].keys() == SENTENCES["nl"].keys()
-    assert any("pakket 3 van till" in line for line in show([parcel], "nl"))
+    assert any("zending 3 van till" in line for line in show([parcel], "nl"))

@@ -16,7 +16,7 @@ _NOWHERE: Final = b"\x00\x00\x00\x00"
 
 
 class Message(NamedTuple):
-    """What a DHCP message says; addresses are 16 bytes, unspecified where it says nothing."""
+    """Fields of a DHCP message; addresses are 16 bytes, unspecified where it holds none."""
 
     client_mac: int
     msg_type: int

@@ -20,7 +20,7 @@ _type = Struct(">H").unpack_from
 
 
 class Message(NamedTuple):
-    """What a DNS message says. ``rcode`` and ``answers`` mean nothing in a question."""
+    """Fields of a DNS message. ``rcode`` and ``answers`` mean nothing in a question."""
 
     response: bool
     query: str

@@ -1,4 +1,4 @@
-"""Names as text: whatever the wire says becomes printable and bounded."""
+"""Names as text: whatever is on the wire becomes printable and bounded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TLS ClientHello: which server the client wants to reach, and the newest version it speaks."""
+"""TLS ClientHello: which server the client wants to reach, and the newest version it offers."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ MAX_INTERFACES: Final = 65_536
 LATEST: Final = 1 << 61
 _BLOCK_FRAMES: Final = 1024
 _BLOCK_BYTES: Final = 1024 * 1024
-_LINK_BITS: Final = 0x03FFFFFF  # the rest tells of checksums at the frame's end
+_LINK_BITS: Final = 0x03FFFFFF  # the rest describes checksums at the frame's end
 
 _PCAP: Final = {  # magic → (byte order, units of the fraction in a second, bytes of a record's header)
     b"\xd4\xc3\xb2\xa1": ("<", 1_000_000, 16),
@@ -69,7 +69,7 @@ def in_blocks(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
 class PacketFile:
     """One file: ``path``, read ``chunk`` bytes at a time.
 
-    What is wrong with it is told to ``note``, and reading goes on where it can. Raises
+    What is wrong with it is reported to ``note``, and reading goes on where it can. Raises
     `UnreadableInput` if it cannot be opened or is neither pcap nor pcapng.
     """
 
@@ -167,7 +167,7 @@ class PacketFile:
             self._short("record", need)
 
     def _short(self, what: str, need: int) -> None:
-        """Tell that a record or block of ``need`` bytes is not there."""
+        """Report that a record or block of ``need`` bytes is not there."""
         if self._file.closed:
             return
         if need > MAX_RECORD:
@@ -178,7 +178,7 @@ class PacketFile:
 
     def _pcapng(self) -> Iterator[Frame]:
         interfaces: list[Interface] = []
-        last = 0  # for packets that say nothing of time
+        last = 0  # for packets without a time
         for at, order, kind, body in self._sections():
             if kind in _PACKETS:
                 frame = self._packet(at, order, kind, body, interfaces, last)

@@ -1,6 +1,6 @@
 """Frames from recordings: pcap and pcapng, one file or many merged by time.
 
-Formats are told by content. What cannot be read is a line in ``problems``, and what can be read is
+Formats are recognised by content. What cannot be read is a line in ``problems``, and what can be read is
 read.
 """
 
