@@ -10,7 +10,7 @@ DijkwachtError
 │  │  └─ UnknownContract  a contract version this side does not read
 │  ├─ NotAuthorised       the token is unknown or revoked → 401, kept, the agent reports it
 │  └─ CollectorBusy       the same bytes may work later   → 503 + Retry-After, kept in the spool
-├─ CaptureError           the interface is gone or may not be opened: says what is missing
+├─ CaptureError           the interface is gone or may not be opened: names what is missing
 ├─ JournalError           the journal cannot be written, or its bytes are corrupt
 └─ DetectorError          a detector failed: names detector, quarantines it, never the engine
 """
@@ -102,7 +102,7 @@ class CollectorBusy(TransferError):
 
 
 class CaptureError(DijkwachtError):
-    """Frames cannot be captured; the message says which right or interface is missing."""
+    """Frames cannot be captured; the message names the right or interface that is missing."""
 
 
 class JournalError(DijkwachtError):

@@ -142,7 +142,7 @@ def encode(
 def decode(wire: bytes | memoryview) -> Batch:
     """Read one batch from bytes that anybody may have sent.
 
-    Raises `UnknownContract` for a version this code does not speak and `MalformedBatch` for
+    Raises `UnknownContract` for a version this code does not read and `MalformedBatch` for
     everything else that is wrong. A batch that is returned has columns whose lengths, indices and
     texts are all in range.
     """
@@ -168,7 +168,7 @@ def read_checked(wire: bytes | memoryview) -> Batch:
     if len(wire) < 5 or bytes(wire[:3]) != MAGIC:
         raise MalformedBatch("not a batch: it does not begin with DWB")
     if wire[3] != CONTRACT:
-        raise UnknownContract(f"contract version {wire[3]}; this side speaks {CONTRACT}")
+        raise UnknownContract(f"contract version {wire[3]}; this side reads {CONTRACT}")
     return _decode_plain(_decompress(bytes(wire[4:])))
 
 
@@ -192,7 +192,7 @@ def unpack_rows(batch: Batch) -> Iterator[tuple[int, Row]]:
 
 
 def _pack(column: Column, values: Sequence[Value], places: dict[bytes, int]) -> Packed:
-    # The column's kind tells the type of its values, which the type checker cannot know.
+    # The column's kind fixes the type of its values, which the type checker cannot know.
     if column.kind == "int":
         return _pack_integers(cast("Sequence[int]", values))
     if column.kind == "addr":
