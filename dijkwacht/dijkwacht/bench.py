@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from dijkwacht.progress import say
+from dijkwacht.progress import report
 from dijkwacht.shadow import report_shadow
 from dijkwacht_records.errors import SettingsError
 
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
             raise SettingsError(f"bench {args.path}: no peer of this path is measured")
         options["peers"] = True
     report_shadow()
-    say(f"measuring {PATHS[args.path]} …")
+    report(f"measuring {PATHS[args.path]} …")
     result = msgspec.json.encode(measure(**options))
     sys.stdout.write((result if args.json else msgspec.json.format(result)).decode() + "\n")
     return 0

@@ -44,10 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{name}: stopped", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read us has had enough (head): nothing is wrong, and nothing more can be said.
+        # Whoever read us has had enough (head): nothing is wrong, and nothing more can be written.
         _forget_output()
         return 0
-    except OSError as error:  # of what a command was told to write to: no such folder, a full disk
+    except OSError as error:  # of what a command was to write to: no such folder, a full disk
         place = f"{error.filename}: " if error.filename else ""
         print(f"{name}: {place}{error.strerror or error}", file=sys.stderr)
         _forget_output()

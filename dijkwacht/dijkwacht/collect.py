@@ -1,4 +1,4 @@
-"""``dijkwacht collect``: runs the collector until it is told to stop."""
+"""``dijkwacht collect``: runs the collector until a signal stops it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def serve(settings: CollectorSettings) -> None:
-    """Run the collector until a signal stops it; says on standard error where it listens."""
+    """Run the collector until a signal stops it; prints on standard error where it listens."""
     import asyncio  # noqa: PLC0415  heavy, as all below
     import signal  # noqa: PLC0415
 
@@ -80,7 +80,7 @@ async def serve(settings: CollectorSettings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    # No access log: it would hold addresses. Bodies stay packed: nobody may send us a gzip bomb.
+    # No access log: it would hold addresses. Bodies stay compressed: a gzip bomb has no effect.
     app = await asyncio.to_thread(build_app, settings)
     runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=3)
     await runner.setup()
@@ -109,7 +109,7 @@ def report_former_state(command: str, state: Path) -> None:
 
 
 def notify_systemd(state: str) -> None:
-    """Tell systemd, if it started us and wants to know."""
+    """Notify systemd, if it started this process and wants to know."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return

@@ -37,7 +37,7 @@ _MEDIUM: Final = 3
 _SETTLE_S: Final = 60.0
 _LOOK_S: Final = 0.25
 _LONG: Final = re.compile(r"\S{60,}")
-"""A name that a tunnel made; its beginning and its end say enough."""
+"""A name that a tunnel made; its beginning and its end are enough."""
 _ADDRESS: Final = re.compile(r"[0-9a-fA-F.:]*[0-9a-fA-F]")
 
 Finding = Mapping[str, Any]
@@ -62,22 +62,26 @@ def perform(folder: Path, *, once: bool, port: int = 0) -> int:
     """Play the recording in ``folder`` (``traffic.pcap`` and ``truth.json``); the exit code."""
     truth = _truth(folder)
     traffic = folder / "traffic.pcap"
-    tell("Dijkwacht: one collector and one agent, on this machine only (127.0.0.1).")
-    tell(f"The recording: {truth.story} {truth.frames:,} packets, {len(truth.attacks)} attacks.")
-    tell("Addresses are the pseudonyms that leave the site; only this screen adds whose they are.")
-    report_shadow(report=tell)
-    compile_kernels(tell)
+    print_line("Dijkwacht: one collector and one agent, on this machine only (127.0.0.1).")
+    print_line(
+        f"The recording: {truth.story} {truth.frames:,} packets, {len(truth.attacks)} attacks."
+    )
+    print_line(
+        "Addresses are the pseudonyms that leave the site; only this screen adds whose they are."
+    )
+    report_shadow(report=print_line)
+    compile_kernels(print_line)
     with tempfile.TemporaryDirectory(prefix="dijkwacht-demo-") as state:
         collector = InProcessCollector(Path(state) / "collector", free_port(port))
         agent: InProcessAgent | None = None
         try:
             collector.start()
-            tell(f"Collector runs. Console: {collector.url}/")
+            print_line(f"Collector runs. Console: {collector.url}/")
             speed = max(1.0, (truth.stop - truth.start) / 1e6 / PLAY_S)
             code = collector.join_code(SITE)
             agent = InProcessAgent(Path(state) / "agent", code, "till", traffic, speed)
-            tell(f"Site {SITE!r} added; its agent has joined with a one-time code.")
-            tell(
+            print_line(f"Site {SITE!r} added; its agent has joined with a one-time code.")
+            print_line(
                 f"The recording plays {speed:.0f} times as fast as it happened, with its own times."
             )
             show = Show(truth, agent.disguise, agent.disguise_mac)
@@ -90,12 +94,14 @@ def perform(folder: Path, *, once: bool, port: int = 0) -> int:
             all_found = show.summary(agent.packets)
             if once:
                 return 0 if all_found else 1
-            tell(f"The recording is over; the console stays at {collector.url}/ until Ctrl-C.")
+            print_line(
+                f"The recording is over; the console stays at {collector.url}/ until Ctrl-C."
+            )
             threading.Event().wait()
         except KeyboardInterrupt:
             # A second Ctrl-C within the second that this takes would leave files behind.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-            tell("Stopping.")
+            print_line("Stopping.")
         finally:
             if agent is not None:
                 agent.stop()
@@ -105,7 +111,7 @@ def perform(folder: Path, *, once: bool, port: int = 0) -> int:
     return 0
 
 
-def tell(sentence: str) -> None:
+def print_line(sentence: str) -> None:
     """One line to whoever watches."""
     sys.stdout.write(sentence + "\n")
     sys.stdout.flush()
@@ -134,16 +140,16 @@ class Show:
             uid = finding["finding_info"]["uid"]
             if uid not in self._shown:
                 self._shown.add(uid)
-                tell(self._line(finding))
+                print_line(self._line(finding))
 
     def summary(self, packets: int) -> bool:
         """Print the table; whether every attack was found."""
         loud = list(_loud(self._findings))
-        tell("")
-        tell(
+        print_line("")
+        print_line(
             f"{packets:,} packets, {len(loud)} incidents, {len(self._findings) - len(loud)} for context."
         )
-        tell(f"{'attack':<12}{'with':<10}{'by':<34}{'found as':<14}technique")
+        print_line(f"{'attack':<12}{'with':<10}{'by':<34}{'found as':<14}technique")
         found_all = True
         for attack in self.truth.attacks:
             fitting = [f for f in loud if self._is(f, attack)]
@@ -151,12 +157,12 @@ class Show:
             found_all &= by is not None
             who = self._name(self._called(attack.attacker))
             found = _kind(by) if by else "not found"
-            tell(
+            print_line(
                 f"{attack.kind:<12}{attack.tool:<10}{who:<34}{found:<14}{_technique(by) if by else ''}"
             )
         attacks = len(self.truth.attacks)
         others = sum(not any(self._is(f, a) for a in self.truth.attacks) for f in loud)
-        tell(
+        print_line(
             f"{'All' if found_all else 'Not all'} of {attacks} attacks found; {others} incidents besides."
         )
         return found_all

@@ -29,7 +29,7 @@ from dijkwacht_records.errors import DijkwachtError, SettingsError
 from dijkwacht_records.tables import FLOWS
 
 BATCH_ROWS: Final = 100
-"""Small, so that the time to detect is told to a few rows."""
+"""Small, so that the time to detect is exact to a few rows."""
 _PART: Final = FLOWS.index("part")
 
 
@@ -98,7 +98,7 @@ def _begin() -> None:
 
 
 def replay_file(path: Path, local: Sequence[str] = ()) -> Outcome:
-    """One file from a cold start. What should never happen is caught and told as a crash."""
+    """One file from a cold start. What should never happen is caught and reported as a crash."""
     began, cpu = time.monotonic(), time.process_time()
     watched, counts = Watched(), [0, 0]
     try:

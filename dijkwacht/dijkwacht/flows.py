@@ -12,7 +12,7 @@ from typing import IO, Any, Final
 
 import msgspec
 
-from dijkwacht.progress import say, say_problems
+from dijkwacht.progress import report, report_problems
 from dijkwacht.recording import Recorded, add_local
 from dijkwacht_records.addresses import format_address, format_mac
 from dijkwacht_records.errors import SettingsError
@@ -45,13 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 if anything was readable, 2 if nothing was."""
     recorded = Recorded(args.paths, args.local)
-    say(recorded.inside.describe())
+    report(recorded.inside.describe())
     table: Table = TABLE[args.table]
     number = TABLES.index(table)
     rows = (row for kind, row in recorded.rows() if kind == number)
     written = write(table, rows, args.to)
-    say_problems(recorded)
-    say(f"{written:,} rows of {table.name} from {recorded.packets:,} packets")
+    report_problems(recorded)
+    report(f"{written:,} rows of {table.name} from {recorded.packets:,} packets")
     return 0 if recorded.readable else 2
 
 

@@ -109,7 +109,7 @@ class InProcessAgent:
     def __init__(self, state: Path, code: str, name: str, recording: Path, speed: float) -> None:
         settings = join(code, state, name)
         privacy = Pseudonyms(read_or_make_key(state / KEY_FILE), LocalNetworks(settings.local))
-        # How addresses are called outside the site: only whoever has the site's key can tell.
+        # How addresses are called outside the site: only whoever has the site's key can undo it.
         self.disguise: Callable[[bytes], bytes] = privacy.address
         self.disguise_mac: Callable[[int], int] = privacy.mac
         self._agent = Agent(settings, state, [recording], speed)
@@ -153,7 +153,7 @@ class InProcessAgent:
 
 
 def free_port(wanted: int) -> int:
-    """``wanted`` if nobody listens there, else any free one. Raises `SettingsError` if not a port."""
+    """``wanted`` if it is free, else any free one. Raises `SettingsError` if not a port."""
     if not 0 <= wanted <= 65_535:
         raise SettingsError(f"--port {wanted}: 0 to 65535")
     for port in (wanted, 0):

@@ -1,4 +1,4 @@
-"""Compile every kernel before anything is measured or shown, and say so while it lasts."""
+"""Compile every kernel before anything is measured or shown, and report so while it lasts."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _ROWS: Final = 3000
 _PATIENCE_S: Final = 5.0
 
 
-def compile_kernels(tell: Callable[[str], None] = lambda _: None) -> None:
+def compile_kernels(report: Callable[[str], None] = lambda _: None) -> None:
     """Run the live path over the beginning of a shipped recording, in which every table has rows.
 
-    Compiled code is kept on disk, so only the first time on a machine takes long; ``tell`` hears of it
+    Compiled code is kept on disk, so only the first time on a machine takes long; ``report`` is called
     every few seconds then.
     """
     began, done = time.monotonic(), threading.Event()
 
     def count() -> None:
-        tell("Getting the detectors ready (compiled once on a machine, about half a minute) …")
+        report("Getting the detectors ready (compiled once on a machine, about half a minute) …")
         while not done.wait(_PATIENCE_S):
-            tell(f"  … {time.monotonic() - began:.0f} s")
+            report(f"  … {time.monotonic() - began:.0f} s")
 
     counter = threading.Timer(1.0, count)
     counter.daemon = True
@@ -41,4 +41,4 @@ def compile_kernels(tell: Callable[[str], None] = lambda _: None) -> None:
     finally:
         done.set()
         counter.cancel()
-    tell(f"The detectors are ready, after {time.monotonic() - began:.1f} s.")
+    report(f"The detectors are ready, after {time.monotonic() - began:.1f} s.")

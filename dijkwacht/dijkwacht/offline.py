@@ -38,7 +38,7 @@ _MEDIUM: Final = 3
 
 @dataclass
 class Outcome:
-    """What the engine said: incidents as they stand, and when each first asked for a person.
+    """What came out: incidents as they stand, and when each first alerted.
 
     ``first_alert``: uid → arrival at which it reached medium, µs UTC by the rows' clock.
     """
@@ -76,8 +76,8 @@ class OfflineCollector:
         self._waiting: list[Draft] = []
         self._waiting_rows = 0
         self._next = 1
-        self._silent = False
-        self._silent_until = -1
+        self._muted = False
+        self._muted_until = -1
 
     def __enter__(self) -> Self:
         self._journal.open()
@@ -121,16 +121,16 @@ class OfflineCollector:
         while entries := self._journal.read(self._next):
             self._next = entries[-1].position + 1
             self._arrivals = {entry.position: entry.arrival for entry in entries}
-            self._tell(self._engine.step(entries))
+            self._record(self._engine.step(entries))
         self.cpu_s += time.process_time() - before
 
     def finish(self) -> None:
         """The recording is over: end its windows."""
         self.flush()
-        self._tell(self._engine.finish())
+        self._record(self._engine.finish())
         # Between two updates an open incident learns more than was reported.
         for incident in self._engine.open_incidents():
-            if incident.uid in self.outcome.incidents or incident.end > self._silent_until:
+            if incident.uid in self.outcome.incidents or incident.end > self._muted_until:
                 self.outcome.incidents[incident.uid] = incident
 
     def restart(self) -> None:
@@ -159,21 +159,21 @@ class OfflineCollector:
         self.flush()
         return trained
 
-    def silence(self) -> None:
-        """From here on events are kept to itself, until `speak`."""
+    def mute_events(self) -> None:
+        """Report no events from here on, until `unmute_events`."""
         self.flush()
-        self._silent = True
+        self._muted = True
 
-    def speak(self) -> None:
-        """Tell events again; incidents that stay as they were in the silence stay untold."""
+    def unmute_events(self) -> None:
+        """Report events again; incidents that do not change after the muted time stay unreported."""
         self.flush()
-        self._silent = False
-        self._silent_until = max(self._clock.values(), default=-1)
+        self._muted = False
+        self._muted_until = max(self._clock.values(), default=-1)
 
-    def _tell(self, events: Iterable[IncidentEvent]) -> None:
+    def _record(self, events: Iterable[IncidentEvent]) -> None:
         for event in events:
             incident = event.incident
-            if self._silent:
+            if self._muted:
                 continue
             if event.activity == "close" and incident.uid not in self.outcome.incidents:
                 continue

@@ -1,4 +1,4 @@
-"""What the commands say on stderr while they work. Results go to stdout and are nobody's business here."""
+"""What the commands print on stderr while they work. Results go to stdout, by other ways."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST_NAMED: Final = 20
 T = TypeVar("T")
 
 
-def say(sentence: str) -> None:
+def report(sentence: str) -> None:
     """One line on stderr."""
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K")
@@ -34,7 +34,7 @@ class _OneLine(logging.Handler):
         who = getattr(record, "detector", record.name.rpartition(".")[2])
         error = record.exc_info[1] if record.exc_info else None
         first = str(error).strip().partition("\n")[0]
-        say(
+        report(
             f"{who}: {record.getMessage()}"
             + (f": {type(error).__name__}: {first}" if error else "")
         )
@@ -50,19 +50,19 @@ def clock_text(time_us: int) -> str:
     return (_EPOCH + timedelta(microseconds=time_us)).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def say_problems(recorded: Recorded) -> None:
+def report_problems(recorded: Recorded) -> None:
     """Name what was skipped: files and lines, then packets by reason."""
     problems = [str(problem) for problem in recorded.problems]
     for named in (problems, recorded.damage):
         for problem in named[:_MOST_NAMED]:
-            say(problem)
+            report(problem)
     if (more := len(problems) - _MOST_NAMED) > 0:
-        say(f"… and {more:,} more files with problems")
+        report(f"… and {more:,} more files with problems")
     if (more := recorded.damaged - _MOST_NAMED) > 0:
-        say(f"… and {more:,} more damaged places")
+        report(f"… and {more:,} more damaged places")
     if recorded.dropped:
         counts = ", ".join(f"{count:,} {reason}" for reason, count in recorded.dropped.items())
-        say(f"packets not metered: {counts}")
+        report(f"packets not metered: {counts}")
 
 
 def counted(items: Iterable[T], line: str, total: int = 0) -> Iterator[T]:
@@ -70,12 +70,12 @@ def counted(items: Iterable[T], line: str, total: int = 0) -> Iterator[T]:
     if not sys.stderr.isatty():
         yield from items
         return
-    said = 0.0
+    printed = 0.0
     for number, item in enumerate(items, 1):
         yield item
         now = time.monotonic()
-        if now - said > _EVERY_S:
-            said = now
+        if now - printed > _EVERY_S:
+            printed = now
             share = f" of {total:,}" if total else ""
             sys.stderr.write(f"\r\x1b[K{line}: {number:,}{share}")
             sys.stderr.flush()

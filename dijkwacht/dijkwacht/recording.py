@@ -28,7 +28,7 @@ _WANTED: Final = "packets (pcap, pcapng) or a Zeek log"
 
 
 def add_local(parser: argparse.ArgumentParser) -> None:
-    """The option that says what is inside, as `Recorded` takes it."""
+    """The option that declares what is inside, as `Recorded` takes it."""
     parser.add_argument(
         "--local",
         type=network,
@@ -112,7 +112,7 @@ class Recorded:
                     self.problems.add(str(path), "folder", f"{_WANTED}; it holds no file")
                 yield from files
             elif path.is_fifo():
-                # Read once to tell what it is, a pipe is empty the second time.
+                # Once read to recognise its format, a pipe is empty the second time.
                 self.problems.add(str(path), "start", "a file; this is a pipe (save it first)")
             else:
                 yield path

@@ -1,7 +1,7 @@
 """Find incidents in recordings: the same meter, journal, engine and policy as live.
 
 Incidents come as JSON lines (OCSF) on standard output, one each, in their last state; what is assumed,
-skipped and found on the way is said on standard error.
+skipped and found on the way is printed on standard error.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from dijkwacht.offline import BATCH_ROWS, NumberedRow, OfflineCollector, cut
-from dijkwacht.progress import clock_text, counted, say, say_problems
+from dijkwacht.progress import clock_text, counted, report, report_problems
 from dijkwacht.recording import Recorded, add_local
 from dijkwacht.shadow import report_shadow
 from dijkwacht_agent.arguments import speed
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=[],
         metavar="PATH",
-        help="learn this first, in silence",
+        help="learn this first, without reporting incidents",
     )
     add("--site", default="replay", metavar="NAME", help="name of the site (default: replay)")
     add(
@@ -112,26 +112,26 @@ def run(args: argparse.Namespace) -> int:
     if args.batch_rows < 1:
         raise SettingsError(f"--batch-rows {args.batch_rows}: at least 1")
     pacing = RowPacing(args.speed)
-    tell = (lambda _: None) if args.json else say
+    note = (lambda _: None) if args.json else report
     recorded = Recorded(args.paths, args.local)
-    tell(recorded.inside.describe())
+    note(recorded.inside.describe())
     report_shadow()
     hide = _privacy(recorded, pseudonyms=args.pseudonyms)
-    with OfflineCollector(on_event=lambda event: _announce(event, tell)) as collector:
+    with OfflineCollector(on_event=lambda event: _announce(event, note)) as collector:
         rows: Iterator[NumberedRow] = hide(recorded.rows())
         if args.baseline:
-            rows = _learn_baseline(collector, args, rows, hide, tell)
+            rows = _learn_baseline(collector, args, rows, hide, note)
         _play(collector, args.site, counted(rows, "rows"), args.batch_rows, pacing)
         collector.finish()
         for incident in collector.outcome.final():
             sys.stdout.buffer.write(last_finding(incident) + b"\n")
         sys.stdout.buffer.flush()
-        say_problems(recorded)
+        report_problems(recorded)
         if pacing.shortened:
-            tell(f"{pacing.shortened} pauses of the recording were cut to {LONGEST_WAIT_S:.0f} s")
+            note(f"{pacing.shortened} pauses of the recording were cut to {LONGEST_WAIT_S:.0f} s")
         found = len(collector.outcome.incidents)
         incidents = "1 incident" if found == 1 else f"{found} incidents"
-        tell(f"{incidents} in {collector.rows:,} rows from {recorded.packets:,} packets")
+        note(f"{incidents} in {collector.rows:,} rows from {recorded.packets:,} packets")
     return 0 if recorded.readable else 2
 
 
@@ -175,26 +175,26 @@ def _learn_baseline(
     args: argparse.Namespace,
     rows: Iterator[NumberedRow],
     hide: Callable[[Iterable[NumberedRow]], Iterator[NumberedRow]],
-    tell: Callable[[str], None],
+    note: Callable[[str], None],
 ) -> Iterator[NumberedRow]:
     """Play the baseline, moved by whole days to end within a day before the recording begins."""
     first = next(rows, None)
     before = Recorded(args.baseline, args.local)
     learned = list(hide(counted(before.rows(), "rows of the baseline")))
-    say_problems(before)
+    report_problems(before)
     if first is None or not learned:
         return iter(() if first is None else (first,))
     end = max(int(row[0]) for _, row in learned)
     days = (int(first[1][0]) - end) // _DAY_US
     if days:
-        tell(f"the baseline is moved by {days} days, to end just before the recording")
-    collector.silence()
+        note(f"the baseline is moved by {days} days, to end just before the recording")
+    collector.mute_events()
     for batch in cut((moved(row, days * _DAY_US) for row in learned), args.batch_rows):
         collector.play(args.site, batch)
     for name in collector.train():
-        tell(f"{name}: trained on the baseline")
-    collector.speak()
-    tell(f"{len(learned):,} rows of baseline learned")
+        note(f"{name}: trained on the baseline")
+    collector.unmute_events()
+    note(f"{len(learned):,} rows of baseline learned")
     return chain((first,), rows)
 
 
@@ -217,7 +217,7 @@ def _privacy(
     return lambda rows: ((number, privacy.hide(number, row)) for number, row in rows)
 
 
-def _announce(event: IncidentEvent, tell: Callable[[str], None]) -> None:
+def _announce(event: IncidentEvent, note: Callable[[str], None]) -> None:
     if event.activity == "create":
         incident = event.incident
-        tell(f"{clock_text(incident.start)}  {incident.kind:<10}  {incident.title_en}")
+        note(f"{clock_text(incident.start)}  {incident.kind:<10}  {incident.title_en}")

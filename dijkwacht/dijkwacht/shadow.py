@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from dijkwacht.progress import say
+from dijkwacht.progress import report as report_line
 from dijkwacht_collector.policy.policy import in_shadow
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import shipped_detectors
 
 
 def report_shadow(
-    detectors: Sequence[AnyDetector] | None = None, report: Callable[[str], None] = say
+    detectors: Sequence[AnyDetector] | None = None, report: Callable[[str], None] = report_line
 ) -> None:
     """One line for each of ``detectors`` (those shipped, if None) that runs in shadow."""
     for name in in_shadow(shipped_detectors() if detectors is None else detectors):

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what was asked. Raises `SettingsError` saying why not."""
+    """Do what was asked. Raises `SettingsError` naming why not."""
     from dijkwacht_collector.sites.sites import Sites  # noqa: PLC0415  heavy
 
     state = Path(args.state) if args.state else state_folder(COLLECTOR).path
@@ -67,34 +67,34 @@ def run(args: argparse.Namespace) -> int:
 
 def _act(args: argparse.Namespace, sites: Sites) -> None:
     now = time.time_ns() // 1000
-    say = sys.stdout.write
+    write = sys.stdout.write
     if args.action == "list":
         _list(sites, as_json=args.json)
     elif args.action == "revoke":
         if not sites.revoke(args.name, args.agent, now):
             raise ValueError(f"site {args.name!r} has no agent {args.agent!r} with a token")
-        say(f"Agent {args.agent} of {args.name} is refused from now on.\n")
+        write(f"Agent {args.agent} of {args.name} is refused from now on.\n")
     else:
         make_code(args.url, bytes(SECRET_BYTES))  # before a site is there whose code cannot be made
         if args.action == "add":
             sites.add(args.name, now)
         code = sites.make_join_code(args.name, args.url, now)
-        say(f"Site {args.name}. Its owner types, on the machine that will watch:\n\n")
-        say(f"    dijkwacht-agent join {code}\n\n")
-        say(f"The code works once, within 24 hours. It leads to {args.url}")
+        write(f"Site {args.name}. Its owner types, on the machine that will watch:\n\n")
+        write(f"    dijkwacht-agent join {code}\n\n")
+        write(f"The code works once, within 24 hours. It leads to {args.url}")
         elsewhere = "; --url names another address" if args.url == DEFAULT_URL else ""
-        say(f"{elsewhere}.\n")
+        write(f"{elsewhere}.\n")
 
 
 def _list(sites: Sites, *, as_json: bool) -> None:
     agents = sites.agents()
-    say = sys.stdout.write
+    write = sys.stdout.write
     for site in sites.sites():
         own = {a.agent: a.last_seen for a in agents if a.site == site.name}
         if as_json:
             line = {"site": site.name, "created": site.created, "agents": own}
-            say(json.dumps(line) + "\n")
+            write(json.dumps(line) + "\n")
             continue
-        say(f"{site.name}: {len(own)} agent(s)\n")
+        write(f"{site.name}: {len(own)} agent(s)\n")
         for agent, seen in own.items():
-            say(f"    {agent}, last heard {datetime.fromtimestamp(seen / 1e6, UTC):%F %T} UTC\n")
+            write(f"    {agent}, last seen {datetime.fromtimestamp(seen / 1e6, UTC):%F %T} UTC\n")

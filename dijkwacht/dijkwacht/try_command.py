@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from dijkwacht.progress import clock_text, counted, say, say_problems
+from dijkwacht.progress import clock_text, counted, report, report_problems
 from dijkwacht.recording import Recorded, add_local
 from dijkwacht.shadow import report_shadow
 from dijkwacht.strangest import Strange, Tryout
@@ -38,16 +38,16 @@ def run(args: argparse.Namespace) -> int:
     report_shadow(detectors)
     tryout = Tryout(detectors, max(1, args.top))
     recorded = Recorded(args.paths, args.local)
-    say(recorded.inside.describe())
+    report(recorded.inside.describe())
     tryout.play(counted(recorded.rows(), "rows"))
-    say_problems(recorded)
+    report_problems(recorded)
     found = tryout.strangest()
     if args.json:
         for row in found:
             sys.stdout.buffer.write(msgspec.json.encode(row) + b"\n")
     else:
         sys.stdout.write(table(found))
-    say(f"{tryout.scored:,} scores on {tryout.rows:,} rows")
+    report(f"{tryout.scored:,} scores on {tryout.rows:,} rows")
     return 0 if recorded.readable else 2
 
 

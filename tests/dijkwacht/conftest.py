@@ -1,4 +1,4 @@
-"""Small recordings made by hand, and a policy that speaks at once."""
+"""Small recordings made by hand, and a policy that alerts at once."""
 
 import struct
 

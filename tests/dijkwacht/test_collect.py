@@ -120,7 +120,7 @@ def test_sites_are_listed_with_their_agents(tmp_path, capsys):
     assert site(tmp_path, "list") == 0
     assert capsys.readouterr().out.splitlines() == [
         "bakery: 1 agent(s)",
-        "    desk, last heard 2026-09-21 14:13:20 UTC",
+        "    desk, last seen 2026-09-21 14:13:20 UTC",
     ]
     assert site(tmp_path, "revoke", "bakery", "desk") == 0
     assert site(tmp_path, "revoke", "bakery", "desk") == 2
