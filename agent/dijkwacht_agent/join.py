@@ -94,7 +94,7 @@ def _kept_unless_done(state: Path) -> Iterator[None]:
 def _try_writing(state: Path) -> None:
     """Create, replace and delete a file in ``state`` as joining will, and use the key that is there.
 
-    Raises ``OSError`` naming the file, or `SettingsError` for a key that cannot be used.
+    Raises ``OSError`` naming folder or file, or `SettingsError` for a key that cannot be used.
     """
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     if (state / KEY_FILE).exists():
@@ -102,8 +102,12 @@ def _try_writing(state: Path) -> None:
     for folder in (state, state / SPOOL_FOLDER):
         if folder.exists():
             probe = folder / "join.probe"
-            write_private(probe, bytes(_PROBE_BYTES))
-            probe.unlink()
+            try:
+                write_private(probe, bytes(_PROBE_BYTES))
+                probe.unlink()
+            except OSError as error:
+                error.filename = str(folder)  # which the owner knows; the probe he never sees
+                raise
     for name in _OWN_FILES:
         if (content := _content(state / name)) is not None:
             write_private(state / name, content)
