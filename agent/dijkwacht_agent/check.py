@@ -142,7 +142,7 @@ def check_collector(settings: Settings, state: Path) -> Iterator[Finding]:
         )
         return
     yield Finding("collector_answers", True, {"url": url})
-    yield from _greet(settings.site, settings.agent, Post(url, token, ca_file))
+    yield from _check_token(settings.site, settings.agent, Post(url, token, ca_file))
 
 
 def check_key(state: Path) -> Iterator[Finding]:
@@ -198,7 +198,7 @@ def check_meter(packets: int = 20_000) -> Iterator[Finding]:
     yield Finding("meter_reference", True, {"rate": rounded, "megabits": megabits})
 
 
-def _greet(site: str, agent: str, post: Post) -> Iterator[Finding]:
+def _check_token(site: str, agent: str, post: Post) -> Iterator[Finding]:
     """Send a batch without rows, which shows only whether the token is good."""
     asked = wall_clock()
     try:

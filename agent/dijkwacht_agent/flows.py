@@ -130,7 +130,7 @@ def conn_state(flow: Flow) -> ConnState:
 
 
 def _established(aborter: int, orig: int, resp: int) -> ConnState:
-    """Both sides agreed to talk; who stopped?"""
+    """The connection was established; which end closed it?"""
     if aborter:
         return ConnState.RSTO if aborter == 1 else ConnState.RSTR
     if orig & FIN:
@@ -211,7 +211,7 @@ class FlowTable:
     def close(self, flow: Flow, time: int) -> None:
         """TCP has ended ``flow``: it is over when its stragglers had a moment."""
         flow.closed = time or 1
-        self._wake(flow, time + LINGER)
+        self._schedule(flow, time + LINGER)
 
     def run(self, now: int) -> None:
         """Do everything that is due up to ``now``; rows of one run are in order of row time."""
@@ -263,9 +263,9 @@ class FlowTable:
                 self._cut(flow, FlowState.UPDATE, now)
             else:
                 flow.cut = now
-        self._wake(flow, over if flow.closed else min(over, flow.cut + UPDATE_EVERY))
+        self._schedule(flow, over if flow.closed else min(over, flow.cut + UPDATE_EVERY))
 
-    def _wake(self, flow: Flow, due: int) -> None:
+    def _schedule(self, flow: Flow, due: int) -> None:
         # An active flow has at most two: one from its last part and one from its closing.
         if len(self._timers) > 2 * self._max_flows + self._slack:
             self._sweep_ended()
