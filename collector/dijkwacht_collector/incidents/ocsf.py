@@ -53,10 +53,12 @@ def _own_version() -> str:
         return "0"
 
 
+# Read once: the metadata is a file on disk, and a finding is made for every step of an incident.
+_VERSION: Final = _own_version()
 _PRODUCT: Final[Json] = {
     "name": "Dijkwacht",
     "vendor_name": "Dijkwacht",
-    "version": _own_version(),
+    "version": _VERSION,
 }
 
 
@@ -130,7 +132,7 @@ def _finding_info(incident: Incident) -> Json:
             "uid": incident.detector,
             "type_id": 1,
             "type": "Rule",
-            "version": _own_version(),
+            "version": _VERSION,
         },
         "attacks": _attacks(incident.technique),
     }

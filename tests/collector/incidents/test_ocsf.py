@@ -123,3 +123,11 @@ def test_who_and_whom_stand_where_the_schema_has_them(an_incident):
 @pytest.mark.parametrize("detector", shipped_detectors(), ids=lambda d: d.name)
 def test_every_technique_of_a_detector_has_a_name(detector):
     assert detector.technique in TECHNIQUES
+
+
+def test_the_package_metadata_is_not_read_again_for_a_finding(an_incident, monkeypatch):
+    def read(name):
+        pytest.fail(f"the metadata of {name} was read from disk")
+
+    monkeypatch.setattr("dijkwacht_collector.ocsf.version", read)
+    encode_finding(IncidentEvent("create", an_incident, 1))
