@@ -2,7 +2,7 @@
 
 ``prometheus_client`` formats every label of every series at every scrape: half a second for a
 thousand sites, with the interpreter's lock held. Here the text before the number is made when a
-series is born, and a scrape only joins. Metrics without a site stay with ``prometheus_client``.
+series is made, and a scrape only joins. Metrics without a site stay with ``prometheus_client``.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Family:
         self._values: list[float] = []
         self._lock = threading.Lock()
 
-    def born(self, *values: str) -> int:
-        """Where the series with these label values is; it is made, at 0, if it is new."""
+    def ensure(self, *values: str) -> int:
+        """The index of the series with these label values, which is made, at 0, if it is new."""
         slot = self._slots.get(values)
         if slot is not None:
             return slot
@@ -51,13 +51,13 @@ class Family:
 
     def add(self, amount: float, *values: str) -> None:
         """Add to one series."""
-        slot = self.born(*values)
+        slot = self.ensure(*values)
         with self._lock:
             self._values[slot] += amount
 
-    def put(self, value: float, *values: str) -> None:
+    def set(self, value: float, *values: str) -> None:
         """Set one series."""
-        self._values[self.born(*values)] = value
+        self._values[self.ensure(*values)] = value
 
     def render(self) -> str:
         """The family in Prometheus' text format, version 0.0.4."""

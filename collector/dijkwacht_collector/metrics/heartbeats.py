@@ -89,7 +89,7 @@ class Heartbeats:
         if last_seen == 0:
             self.observe(site, agent, 0, {})
         elif self._admit(site, agent):
-            self._last_seen.put(last_seen / 1e6, site, agent)
+            self._last_seen.set(last_seen / 1e6, site, agent)
 
     def observe(self, site: str, agent: str, time_us: int, row: Mapping[str, Value]) -> bool:
         """As `Telemetry.observe_agent`; False if the site has too many agents already."""
@@ -101,12 +101,12 @@ class Heartbeats:
             return value if isinstance(value, int) else 0
 
         drops = {reason: number(f"dropped_{reason}") for reason in DROPS}
-        self._last_seen.put(time_us / 1e6, site, agent)
-        self._offset.put(number("clock_offset") / 1e6, site, agent)
+        self._last_seen.set(time_us / 1e6, site, agent)
+        self._offset.set(number("clock_offset") / 1e6, site, agent)
         for reason, count in drops.items():
-            self._dropped.put(count, site, agent, reason)
+            self._dropped.set(count, site, agent, reason)
         for column, family in self._plain.items():
-            family.put(number(column), site, agent)
+            family.set(number(column), site, agent)
         if time_us:
             self._last[site, agent] = AgentHealth(
                 site=site,

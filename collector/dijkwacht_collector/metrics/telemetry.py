@@ -1,6 +1,6 @@
 """What the collector tells Prometheus. Every known series exists at 0 before anything happens.
 
-A counter that is born at 1 is invisible to ``increase()``: for a rare event that is the difference
+A counter that starts at 1 is invisible to ``increase()``: for a rare event that is the difference
 between seen and not seen. Labels are only ``site agent detector severity technique reason``, never
 an address, a name or an id, and a site has at most `MAX_SERIES_PER_SITE` series whatever it sends.
 
@@ -135,11 +135,11 @@ class Telemetry:
         if site in self._sites:
             return
         for family in self._plain:
-            family.born(site)
+            family.ensure(site)
         for detector in self.detectors:
             for severity in SEVERITIES.values():
-                self._incidents.born(site, detector, severity)
-                self._incidents_open.born(site, detector, severity)
+                self._incidents.ensure(site, detector, severity)
+                self._incidents_open.ensure(site, detector, severity)
         self._sites.add(site)
 
     def know_agent(self, site: str, agent: str, last_seen: int = 0) -> None:
