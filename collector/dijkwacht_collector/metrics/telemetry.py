@@ -10,7 +10,6 @@ Any thread may call any method. Calls are made once a batch or an event, never o
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -24,7 +23,6 @@ from prometheus_client import (
     generate_latest,
 )
 
-from dijkwacht_collector.incidents.incident import Incident, IncidentEvent
 from dijkwacht_collector.metrics.family import Family
 from dijkwacht_collector.metrics.heartbeats import SERIES_PER_AGENT, AgentHealth, Heartbeats
 from dijkwacht_records.tables import Value
@@ -41,6 +39,15 @@ _JOURNAL_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
 _STEP_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 
 
+def severity_name(severity_id: int) -> str:
+    """The label of an OCSF severity; what is below low counts as low, and above as critical.
+
+    >>> severity_name(1), severity_name(3), severity_name(99)
+    ('low', 'medium', 'critical')
+    """
+    return SEVERITIES[min(max(severity_id, min(SEVERITIES)), max(SEVERITIES))]
+
+
 class Telemetry:
     """The collector's metrics, with a registry of their own.
 
@@ -53,8 +60,6 @@ class Telemetry:
         self.detectors: Final = (*sorted(set(detectors) - {OTHER}), OTHER)
         self.registry: Final = CollectorRegistry()
         self._sites: set[str] = set()
-        self._open: dict[str, tuple[str, str, str]] = {}
-        self._lock = threading.Lock()
         self._fleet_metrics(techniques)
         self._site_families()
 
@@ -198,7 +203,7 @@ class Telemetry:
 
     def count_detector_failure(self, detector: str) -> None:
         """A detector raised or broke its contract and was quarantined."""
-        self._failures.labels(detector if detector in self.detectors else OTHER).inc()
+        self._failures.labels(self._detector(detector)).inc()
 
     def observe_step(self, seconds: float) -> None:
         """One step of the engine took so long."""
@@ -223,37 +228,19 @@ class Telemetry:
 
     # Incidents.
 
-    def observe_incident(self, event: IncidentEvent) -> None:
-        """Move the open gauge; a ``create`` also counts, once, under its first severity."""
-        incident = event.incident
-        with self._lock:
-            known = self._open.pop(incident.uid, None)
-            if known is not None:
-                self._incidents_open.add(-1, *known)
-        if event.activity == "create" and known is None:
-            self._incidents.add(1, *self._place(incident))
-            technique = incident.technique
-            self._by_technique.labels(technique if technique in self._techniques else OTHER).inc()
-        if event.activity != "close" and incident.status == "new":
-            self._hold(incident)
+    def count_incident(self, site: str, detector: str, severity_id: int, technique: str) -> None:
+        """An incident was opened with this severity."""
+        self.know_site(site)
+        self._incidents.add(1, site, self._detector(detector), severity_name(severity_id))
+        self._by_technique.labels(technique if technique in self._techniques else OTHER).inc()
 
-    def restore_open(self, incidents: Iterable[Incident]) -> None:
-        """Set the open gauges from what the store holds, at start; counters stay."""
-        for incident in incidents:
-            if incident.uid not in self._open:
-                self._hold(incident)
+    def add_open(self, site: str, detector: str, severity_id: int, change: int) -> None:
+        """So many incidents more (or, below 0, fewer) are open at this severity."""
+        self.know_site(site)
+        self._incidents_open.add(change, site, self._detector(detector), severity_name(severity_id))
 
-    def _hold(self, incident: Incident) -> None:
-        place = self._place(incident)
-        with self._lock:
-            self._open[incident.uid] = place
-            self._incidents_open.add(1, *place)
-
-    def _place(self, incident: Incident) -> tuple[str, str, str]:
-        self.know_site(incident.site)
-        detector = incident.detector if incident.detector in self.detectors else OTHER
-        severity = SEVERITIES[min(max(incident.severity_id, 2), 5)]
-        return incident.site, detector, severity
+    def _detector(self, name: str) -> str:
+        return name if name in self.detectors else OTHER
 
     # Out.
 

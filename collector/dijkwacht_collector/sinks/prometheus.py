@@ -1,42 +1,85 @@
-"""The sink that keeps Prometheus' numbers of incidents true."""
+"""Keeps the Prometheus metrics of incidents: which are open, and how many there were."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from dijkwacht_collector.incidents.incident import Incident, IncidentEvent
 from dijkwacht_collector.metrics.telemetry import Telemetry
 
+_MOST_ENDED: Final = 20_000
+"""Ended incidents of which a repeated step is still recognised."""
+
+
+class _Counted(NamedTuple):
+    """An incident as the metrics have it."""
+
+    revision: int
+    site: str
+    detector: str
+    severity_id: int
+    is_open: bool
+
 
 class PrometheusSink:
-    """Incident events → counters and open gauges.
+    """Incident events → counters and gauges of `Telemetry`.
 
-    ``kept`` is asked once, on opening: every incident that the engine may speak of again, which
-    are the open ones and those that ended since its last checkpoint. The gauges start from them,
-    and what the engine repeats of them counts for nothing.
+    ``kept`` is asked once, on opening: every incident that the engine may send again, which are
+    the open ones and those that ended since its last checkpoint. The gauges start from them, and
+    steps that the engine repeats are not counted again.
     """
 
     def __init__(self, telemetry: Telemetry, kept: Callable[[], Iterable[Incident]]) -> None:
         self._telemetry: Final = telemetry
         self._kept: Final = kept
-        self._taken: dict[str, int] = {}
+        self._counted: dict[str, _Counted] = {}
+        self._ended: dict[str, None] = {}
 
     def open(self) -> None:
-        """Set the gauges to what is open now."""
-        kept = list(self._kept())
-        self._taken = {incident.uid: incident.revision for incident in kept}
-        self._telemetry.restore_open(incident for incident in kept if incident.status == "new")
+        """Set the gauges to what is open now; what is kept was counted before this start."""
+        for incident in self._kept():
+            if incident.uid not in self._counted:
+                self._move(incident.uid, None, _as_counted(incident))
 
     def handle(self, events: Sequence[IncidentEvent]) -> None:
-        """Count what is news."""
+        """Count each step once."""
         for event in events:
             incident = event.incident
-            if incident.revision > self._taken.get(incident.uid, -1):
-                self._telemetry.observe_incident(event)
+            before, now = self._counted.get(incident.uid), _as_counted(incident)
+            if before is not None and now.revision <= before.revision:
+                continue
+            if before is None:
+                self._telemetry.count_incident(
+                    now.site, now.detector, now.severity_id, incident.technique
+                )
+            self._move(incident.uid, before, now)
 
     def flush(self) -> None:
-        """Numbers live in memory; the store keeps what they are made from."""
+        """Metrics live in memory; the store keeps what they are made from."""
 
     def close(self) -> None:
         """Nothing is held open."""
+
+    def _move(self, uid: str, before: _Counted | None, now: _Counted) -> None:
+        for counted, change in ((before, -1), (now, 1)):
+            if counted is not None and counted.is_open:
+                self._telemetry.add_open(
+                    counted.site, counted.detector, counted.severity_id, change
+                )
+        self._counted[uid] = now
+        if not now.is_open:
+            self._ended[uid] = None
+            if len(self._ended) > _MOST_ENDED:
+                oldest = next(iter(self._ended))
+                del self._ended[oldest], self._counted[oldest]
+
+
+def _as_counted(incident: Incident) -> _Counted:
+    return _Counted(
+        incident.revision,
+        incident.site,
+        incident.detector,
+        incident.severity_id,
+        incident.status == "new",
+    )

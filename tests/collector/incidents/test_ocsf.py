@@ -129,5 +129,5 @@ def test_the_package_metadata_is_not_read_again_for_a_finding(an_incident, monke
     def read(name):
         pytest.fail(f"the metadata of {name} was read from disk")
 
-    monkeypatch.setattr("dijkwacht_collector.ocsf.version", read)
+    monkeypatch.setattr("dijkwacht_collector.incidents.ocsf.version", read)
     encode_finding(IncidentEvent("create", an_incident, 1))

@@ -9,10 +9,8 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from dijkwacht_collector.app import build_app
-from dijkwacht_collector.incidents.incident import Incident, IncidentEvent
 from dijkwacht_collector.metrics.telemetry import MAX_SERIES_PER_SITE, SEVERITIES, Telemetry
 from dijkwacht_collector.settings import CollectorSettings
-from dijkwacht_collector.sinks.prometheus import PrometheusSink
 from dijkwacht_collector.sites.sites import Sites
 
 DETECTORS = ("scan", "bruteforce", "beacon", "dns_tunnel", "flood", "arp_spoof", "volume", "system")
@@ -30,16 +28,6 @@ def samples(telemetry):
 
 def value(telemetry, name, **labels):
     return samples(telemetry)[f"dijkwacht_{name}", frozenset(labels.items())]
-
-
-def an_event(uid="u", activity="create", severity=4, revision=0, status="new", **changes):
-    fields = {
-        "uid": uid, "site": "bakery", "kind": "scan", "detector": "scan", "technique": "T1046",
-        "subject": "s", "ordinal": 0, "severity_id": severity, "confidence": 90, "rarity": 0.1,
-        "start": 0, "end": 1, "count": 1, "title_en": "", "title_nl": "", "desc_en": "",
-        "desc_nl": "", "evidences": (), "status": status, "revision": revision,
-    }  # fmt: skip
-    return IncidentEvent(activity, Incident(**(fields | changes)), 1)
 
 
 @pytest.fixture
@@ -80,12 +68,9 @@ def test_series_of_a_site_are_bounded_whatever_comes(data):
             row = data.draw(st.dictionaries(texts, st.one_of(numbers, texts, st.floats())))
             telemetry.observe_agent("bakery", data.draw(texts), data.draw(numbers), row)
         elif kind == 1:
-            event = an_event(
-                data.draw(texts), data.draw(st.sampled_from(["create", "update", "close"])),
-                severity=data.draw(st.integers(-9, 99)), detector=data.draw(texts),
-                technique=data.draw(texts), kind=data.draw(texts),
-            )  # fmt: skip
-            telemetry.observe_incident(event)
+            detector, severity = data.draw(texts), data.draw(st.integers(-9, 99))
+            telemetry.count_incident("bakery", detector, severity, data.draw(texts))
+            telemetry.add_open("bakery", detector, severity, data.draw(st.sampled_from([-1, 1])))
         elif kind == 2:
             telemetry.count_rejected(data.draw(texts))
         elif kind == 3:
@@ -134,47 +119,23 @@ def test_an_agent_that_fell_silent_while_we_were_away_is_remembered(telemetry):
     assert value(telemetry, "agent_packets_total", site="bakery", agent="till") == 9_000_000
 
 
-def test_an_incident_counts_once_and_is_open_once(telemetry):
+def test_an_incident_is_counted_by_its_severity_and_technique(telemetry):
     where = {"site": "bakery", "detector": "scan"}
-    telemetry.observe_incident(an_event(severity=3))
-    telemetry.observe_incident(an_event(activity="update", severity=4, revision=1))
+    telemetry.count_incident("bakery", "scan", 3, "T1046")
     assert value(telemetry, "incidents_total", **where, severity="medium") == 1
-    assert value(telemetry, "incidents_total", **where, severity="high") == 0
-    assert value(telemetry, "incidents_open", **where, severity="medium") == 0
-    assert value(telemetry, "incidents_open", **where, severity="high") == 1
     assert value(telemetry, "incidents_technique_total", technique="T1046") == 1
-    telemetry.observe_incident(an_event(activity="close", revision=2, status="closed"))
-    assert value(telemetry, "incidents_open", **where, severity="high") == 0
+    telemetry.count_incident("bakery", "a name nobody declared", 3, "another")
+    unknown = {"site": "bakery", "detector": "other", "severity": "medium"}
+    assert value(telemetry, "incidents_total", **unknown) == 1
+    assert value(telemetry, "incidents_technique_total", technique="other") == 1
 
 
-def test_an_incident_answered_normal_is_open_no_more(telemetry):
-    telemetry.observe_incident(an_event())
-    telemetry.observe_incident(an_event(activity="update", revision=1, status="normal"))
-    found = value(telemetry, "incidents_open", site="bakery", detector="scan", severity="high")
-    assert found == 0
-
-
-def test_after_a_restart_the_gauges_are_true_and_repeats_count_for_nothing(telemetry):
-    kept = [
-        an_event("open", revision=3).incident,
-        an_event("over", revision=2, status="closed").incident,
-    ]
-    sink = PrometheusSink(telemetry, lambda: kept)
-    sink.open()
+def test_open_incidents_come_and_go(telemetry):
     where = {"site": "bakery", "detector": "scan", "severity": "high"}
+    telemetry.add_open("bakery", "scan", 4, 1)
     assert value(telemetry, "incidents_open", **where) == 1
-    repeats = [
-        an_event("open"), an_event("open", "update", revision=3), an_event("over"),
-        an_event("over", "close", revision=2, status="closed"),
-    ]  # fmt: skip
-    sink.handle(repeats)
-    assert value(telemetry, "incidents_open", **where) == 1
-    assert value(telemetry, "incidents_total", **where) == 0
-    sink.handle([an_event("fresh"), an_event("open", "close", revision=4, status="closed")])
-    sink.flush()
-    sink.close()
-    assert value(telemetry, "incidents_open", **where) == 1
-    assert value(telemetry, "incidents_total", **where) == 1
+    telemetry.add_open("bakery", "scan", 4, -1)
+    assert value(telemetry, "incidents_open", **where) == 0
 
 
 def test_the_rest_is_counted(telemetry):
@@ -262,6 +223,6 @@ async def test_a_collector_that_starts_again_remembers_whom_it_heard(state, aioh
 @pytest.mark.tools("promtool")
 def test_promtool_finds_nothing_to_say(telemetry):
     telemetry.know_agent("bakery", "till")
-    telemetry.observe_incident(an_event())
+    telemetry.count_incident("bakery", "scan", 4, "T1046")
     done = subprocess.run(["promtool", "check", "metrics"], input=telemetry.render(), capture_output=True, check=False)  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

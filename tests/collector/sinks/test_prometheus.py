@@ -1,0 +1,110 @@
+import msgspec
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from dijkwacht_collector.incidents.incident import Incident, IncidentEvent
+from dijkwacht_collector.metrics.telemetry import Telemetry
+from dijkwacht_collector.sinks.prometheus import PrometheusSink
+
+
+def an_event(uid="u", activity="create", severity_id=4, revision=0, **changes):
+    incident = Incident(
+        uid, "bakery", "scan", "scan", "T1046", "10.0.0.7", 0, severity_id, 90, 0.1, 0, 1,
+        1, "", "", "", "", (), revision=revision,
+    )  # fmt: skip
+    return IncidentEvent(activity, msgspec.structs.replace(incident, **changes), 1)
+
+
+def a_closed(uid="u", revision=1, **changes):
+    return an_event(uid, "close", revision=revision, **({"status": "closed"} | changes))
+
+
+@pytest.fixture
+def telemetry():
+    return Telemetry(["scan", "bruteforce"], ["T1046"])
+
+
+@pytest.fixture
+def sink(telemetry):
+    return opened(telemetry)
+
+
+def opened(telemetry, *kept):
+    sink = PrometheusSink(telemetry, lambda: kept)
+    sink.open()
+    return sink
+
+
+def by_severity(telemetry, name, detector="scan"):
+    """Severity → value, of those that are not 0."""
+    families = text_string_to_metric_families(telemetry.render().decode())
+    return {
+        sample.labels["severity"]: sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == f"dijkwacht_{name}" and sample.labels["detector"] == detector
+        if sample.value
+    }
+
+
+def technique_total(telemetry):
+    return telemetry.registry.get_sample_value(
+        "dijkwacht_incidents_technique_total", {"technique": "T1046"}
+    )
+
+
+def test_an_incident_is_open_once_at_the_severity_it_has_now(telemetry, sink):
+    sink.handle([an_event(severity_id=3)])
+    assert by_severity(telemetry, "incidents_open") == {"medium": 1}
+    sink.handle([an_event(activity="update", severity_id=4, revision=1)])
+    assert by_severity(telemetry, "incidents_open") == {"high": 1}
+    sink.handle([a_closed(revision=2)])
+    assert by_severity(telemetry, "incidents_open") == {}
+    assert technique_total(telemetry) == 1
+
+
+def test_an_incident_that_another_detector_takes_over_is_open_there(telemetry, sink):
+    sink.handle([an_event(), an_event(activity="update", revision=1, detector="bruteforce")])
+    assert by_severity(telemetry, "incidents_open") == {}
+    assert by_severity(telemetry, "incidents_open", "bruteforce") == {"high": 1}
+
+
+@pytest.mark.parametrize("status", ["normal", "confirmed", "closed"])
+def test_an_incident_that_is_answered_or_over_is_open_no_more(telemetry, sink, status):
+    sink.handle([an_event(), a_closed(status=status)])
+    assert by_severity(telemetry, "incidents_open") == {}
+
+
+def test_after_a_restart_the_gauges_are_true_and_repeats_count_for_nothing(telemetry):
+    kept = an_event("open", revision=3).incident, a_closed("over", revision=2).incident
+    sink = opened(telemetry, *kept, *kept)
+    assert by_severity(telemetry, "incidents_open") == {"high": 1}
+    sink.handle([
+        an_event("open"), an_event("open", "update", revision=3),
+        an_event("over"), a_closed("over", revision=2),
+    ])  # fmt: skip
+    assert by_severity(telemetry, "incidents_open") == {"high": 1}
+    assert by_severity(telemetry, "incidents_total") == {}
+    sink.handle([an_event("fresh"), a_closed("open", revision=4)])
+    sink.flush()
+    sink.close()
+    assert by_severity(telemetry, "incidents_open") == {"high": 1}
+    assert by_severity(telemetry, "incidents_total")["high"] == 1
+
+
+def test_steps_repeated_without_a_restart_count_for_nothing(telemetry, sink):
+    life = [an_event(), an_event(activity="update", revision=1), a_closed(revision=2)]
+    sink.handle(life)
+    sink.handle(life)
+    assert by_severity(telemetry, "incidents_total")["high"] == 1
+    assert by_severity(telemetry, "incidents_open") == {}
+
+
+def test_memory_of_ended_incidents_is_bounded(telemetry, sink, monkeypatch):
+    monkeypatch.setattr("dijkwacht_collector.sinks.prometheus._MOST_ENDED", 2)
+    sink.handle([an_event("open")])
+    for number in range(9):
+        sink.handle([an_event(f"i{number}"), a_closed(f"i{number}")])
+    sink.handle([a_closed("i8"), a_closed("i7")])
+    assert len(sink._counted) == 3
+    assert by_severity(telemetry, "incidents_open") == {"high": 1}
