@@ -280,8 +280,8 @@ def person_row() -> list[tuple[Panel, int, int]]:
         (
             by_severity(
                 lines(
-                    "Incidents opened",
-                    "New incidents, by the severity they opened with.",
+                    "Incidents by severity reached",
+                    "Each counts under every severity up to its highest: low is all of them.",
                     "none",
                     [(f"sum by (severity) (increase(dijkwacht_incidents_total{{{SITE}}}[$__rate_interval]))", "{{severity}}")],
                 )

@@ -172,12 +172,11 @@ def test_the_console_shows_what_prometheus_counts(watched):
     )
 
 
-def test_an_incident_is_visible_to_increase(watched):
-    """The counter was born at 0, so its first step is seen."""
-    wait_for(
-        lambda: watched.rows(f"sum(increase(dijkwacht_incidents_total[{RANGE}])) > 0.5"),
-        "an increase",
-    )
+@pytest.mark.parametrize("severity", ["low", "high"])
+def test_an_incident_is_visible_to_increase(watched, severity):
+    """The counter was there at 0, so its first step is seen, and so is a rise."""
+    counter = f'dijkwacht_incidents_total{{severity="{severity}"}}'
+    wait_for(lambda: watched.rows(f"sum(increase({counter}[{RANGE}])) > 0.5"), "an increase")
 
 
 def test_every_recording_rule_records(watched, rules):

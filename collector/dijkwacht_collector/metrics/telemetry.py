@@ -120,10 +120,11 @@ class Telemetry:
         where = ("site", "detector", "severity")
         self._incidents = Family(
             "dijkwacht_incidents_total", "counter",
-            "Incidents opened, by their first severity.", where,
+            "Incidents that reached this severity: each counts once under every severity up to its"
+            " highest, so low counts them all.", where,
         )  # fmt: skip
         self._incidents_open = Family(
-            "dijkwacht_incidents_open", "gauge", "Incidents open now.", where
+            "dijkwacht_incidents_open", "gauge", "Incidents open now, by their severity now.", where
         )
         of_site = len(self._plain) + 2 * len(self.detectors) * len(SEVERITIES)
         self._heartbeats = Heartbeats((MAX_SERIES_PER_SITE - of_site) // SERIES_PER_AGENT)
@@ -228,14 +229,24 @@ class Telemetry:
 
     # Incidents.
 
-    def count_incident(self, site: str, detector: str, severity_id: int, technique: str) -> None:
-        """An incident was opened with this severity."""
-        self.know_site(site)
-        self._incidents.add(1, site, self._detector(detector), severity_name(severity_id))
+    def count_technique(self, technique: str) -> None:
+        """An incident was opened."""
         self._by_technique.labels(technique if technique in self._techniques else OTHER).inc()
 
+    def count_severity(
+        self, site: str, detector: str, severity_id: int, counted_id: int = 0
+    ) -> None:
+        """An incident reached this severity; it was counted up to ``counted_id`` (0: not at all).
+
+        It counts under every severity above that one, so under each at most once.
+        """
+        self.know_site(site)
+        for level in SEVERITIES:
+            if counted_id < level <= max(severity_id, min(SEVERITIES)):
+                self._incidents.add(1, site, self._detector(detector), SEVERITIES[level])
+
     def add_open(self, site: str, detector: str, severity_id: int, change: int) -> None:
-        """So many incidents more (or, below 0, fewer) are open at this severity."""
+        """So many incidents more (or, below 0, fewer) are open at this severity now."""
         self.know_site(site)
         self._incidents_open.add(change, site, self._detector(detector), severity_name(severity_id))
 

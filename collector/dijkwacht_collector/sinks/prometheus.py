@@ -19,6 +19,7 @@ class _Counted(NamedTuple):
     site: str
     detector: str
     severity_id: int
+    highest_id: int
     is_open: bool
 
 
@@ -26,8 +27,8 @@ class PrometheusSink:
     """Incident events → counters and gauges of `Telemetry`.
 
     ``kept`` is asked once, on opening: every incident that the engine may send again, which are
-    the open ones and those that ended since its last checkpoint. The gauges start from them, and
-    steps that the engine repeats are not counted again.
+    the open ones and those that ended since its last checkpoint. The gauges start from them; what
+    the engine repeats, a rise of severity too, is not counted again.
     """
 
     def __init__(self, telemetry: Telemetry, kept: Callable[[], Iterable[Incident]]) -> None:
@@ -46,13 +47,15 @@ class PrometheusSink:
         """Count each step once."""
         for event in events:
             incident = event.incident
-            before, now = self._counted.get(incident.uid), _as_counted(incident)
+            before = self._counted.get(incident.uid)
+            now = _as_counted(incident, before)
             if before is not None and now.revision <= before.revision:
                 continue
             if before is None:
-                self._telemetry.count_incident(
-                    now.site, now.detector, now.severity_id, incident.technique
-                )
+                self._telemetry.count_technique(incident.technique)
+            self._telemetry.count_severity(
+                now.site, now.detector, now.highest_id, before.highest_id if before else 0
+            )
             self._move(incident.uid, before, now)
 
     def flush(self) -> None:
@@ -75,11 +78,12 @@ class PrometheusSink:
                 del self._ended[oldest], self._counted[oldest]
 
 
-def _as_counted(incident: Incident) -> _Counted:
+def _as_counted(incident: Incident, before: _Counted | None = None) -> _Counted:
     return _Counted(
         incident.revision,
         incident.site,
         incident.detector,
         incident.severity_id,
+        max(incident.severity_id, before.highest_id if before else 0),
         incident.status == "new",
     )

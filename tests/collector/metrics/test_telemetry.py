@@ -69,7 +69,8 @@ def test_series_of_a_site_are_bounded_whatever_comes(data):
             telemetry.observe_agent("bakery", data.draw(texts), data.draw(numbers), row)
         elif kind == 1:
             detector, severity = data.draw(texts), data.draw(st.integers(-9, 99))
-            telemetry.count_incident("bakery", detector, severity, data.draw(texts))
+            telemetry.count_technique(data.draw(texts))
+            telemetry.count_severity("bakery", detector, severity, data.draw(st.integers(-9, 99)))
             telemetry.add_open("bakery", detector, severity, data.draw(st.sampled_from([-1, 1])))
         elif kind == 2:
             telemetry.count_rejected(data.draw(texts))
@@ -119,14 +120,25 @@ def test_an_agent_that_fell_silent_while_we_were_away_is_remembered(telemetry):
     assert value(telemetry, "agent_packets_total", site="bakery", agent="till") == 9_000_000
 
 
-def test_an_incident_is_counted_by_its_severity_and_technique(telemetry):
-    where = {"site": "bakery", "detector": "scan"}
-    telemetry.count_incident("bakery", "scan", 3, "T1046")
-    assert value(telemetry, "incidents_total", **where, severity="medium") == 1
+def test_an_incident_counts_under_every_severity_up_to_the_one_reached(telemetry):
+    def counted(detector="scan"):
+        where = {"site": "bakery", "detector": detector}
+        return [value(telemetry, "incidents_total", **where, severity=s) for s in SEVERITIES.values()]  # fmt: skip
+
+    telemetry.count_severity("bakery", "scan", 3)
+    assert counted() == [1, 1, 0, 0]
+    telemetry.count_severity("bakery", "scan", 5, 3)
+    assert counted() == [1, 1, 1, 1]
+    telemetry.count_severity("bakery", "scan", 5, 5)
+    assert counted() == [1, 1, 1, 1]
+    telemetry.count_severity("bakery", "a name nobody declared", 1)
+    assert counted("other") == [1, 0, 0, 0]
+
+
+def test_a_technique_is_counted_by_its_name_if_it_has_one(telemetry):
+    telemetry.count_technique("T1046")
+    telemetry.count_technique("a technique nobody declared")
     assert value(telemetry, "incidents_technique_total", technique="T1046") == 1
-    telemetry.count_incident("bakery", "a name nobody declared", 3, "another")
-    unknown = {"site": "bakery", "detector": "other", "severity": "medium"}
-    assert value(telemetry, "incidents_total", **unknown) == 1
     assert value(telemetry, "incidents_technique_total", technique="other") == 1
 
 
@@ -223,6 +235,6 @@ async def test_a_collector_that_starts_again_remembers_whom_it_heard(state, aioh
 @pytest.mark.tools("promtool")
 def test_promtool_finds_nothing_to_say(telemetry):
     telemetry.know_agent("bakery", "till")
-    telemetry.count_incident("bakery", "scan", 4, "T1046")
+    telemetry.count_severity("bakery", "scan", 4)
     done = subprocess.run(["promtool", "check", "metrics"], input=telemetry.render(), capture_output=True, check=False)  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

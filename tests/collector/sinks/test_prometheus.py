@@ -1,9 +1,13 @@
+from collections import Counter
+
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from dijkwacht_collector.incidents.incident import Incident, IncidentEvent
-from dijkwacht_collector.metrics.telemetry import Telemetry
+from dijkwacht_collector.metrics.telemetry import SEVERITIES, Telemetry
 from dijkwacht_collector.sinks.prometheus import PrometheusSink
 
 
@@ -61,6 +65,60 @@ def test_an_incident_is_open_once_at_the_severity_it_has_now(telemetry, sink):
     sink.handle([a_closed(revision=2)])
     assert by_severity(telemetry, "incidents_open") == {}
     assert technique_total(telemetry) == 1
+
+
+def test_an_incident_counts_once_under_each_severity_it_reaches(telemetry, sink):
+    sink.handle([an_event(severity_id=2)])
+    assert by_severity(telemetry, "incidents_total") == {"low": 1}
+    sink.handle([an_event(activity="update", severity_id=4, revision=1)])
+    reached = {"low": 1, "medium": 1, "high": 1}
+    assert by_severity(telemetry, "incidents_total") == reached
+    # Down and up again is nothing new.
+    sink.handle(
+        [an_event(activity="update", severity_id=s, revision=r) for r, s in ((2, 3), (3, 4))]
+    )
+    sink.handle([a_closed(revision=4)])
+    assert by_severity(telemetry, "incidents_total") == reached
+    assert technique_total(telemetry) == 1
+
+
+def test_a_rise_that_was_counted_before_a_restart_is_not_counted_again(telemetry):
+    kept = an_event(severity_id=3, revision=1).incident
+    sink = opened(telemetry, kept)
+    sink.handle([an_event(severity_id=2), an_event(activity="update", severity_id=3, revision=1)])
+    assert by_severity(telemetry, "incidents_total") == {}
+    sink.handle([an_event(activity="update", severity_id=4, revision=2)])
+    assert by_severity(telemetry, "incidents_total") == {"high": 1}
+
+
+LIVES = st.dictionaries(
+    st.sampled_from(["a", "b", "c"]),
+    st.tuples(st.lists(st.integers(2, 5), min_size=1, max_size=5).map(sorted), st.booleans()),
+    min_size=1,
+)
+
+
+@given(LIVES, st.data())
+def test_whatever_is_repeated_after_a_restart_each_severity_counts_once(lives, data):
+    events = []
+    for uid, (severities, ends) in lives.items():
+        events += [an_event(uid, severity_id=s, revision=r) for r, s in enumerate(severities)]
+        if ends:
+            events.append(a_closed(uid, len(severities), severity_id=severities[-1]))
+    crash = data.draw(st.integers(0, len(events)))
+    checkpoint = data.draw(st.integers(0, crash))
+    first, second = Telemetry(["scan"]), Telemetry(["scan"])
+    opened(first).handle(events[:crash])
+    kept = {event.incident.uid: event.incident for event in events[:crash]}
+    opened(second, *kept.values()).handle(events[checkpoint:])
+
+    counted = Counter(by_severity(first, "incidents_total"))
+    counted.update(by_severity(second, "incidents_total"))
+    highest = [severities[-1] for severities, _ in lives.values()]
+    reached = {name: sum(h >= level for h in highest) for level, name in SEVERITIES.items()}
+    assert counted == {name: number for name, number in reached.items() if number}
+    still = Counter(SEVERITIES[s[-1]] for s, ends in lives.values() if not ends)
+    assert by_severity(second, "incidents_open") == still
 
 
 def test_an_incident_that_another_detector_takes_over_is_open_there(telemetry, sink):
