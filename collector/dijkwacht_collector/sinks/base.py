@@ -12,7 +12,7 @@ from dijkwacht_collector.incidents.incident import IncidentEvent
 class Sink(Protocol):
     """Takes incident events. Constructors are inert; `open` touches the world.
 
-    After a restart the engine repeats what it said since its last checkpoint, so a sink knows an
+    After a restart the engine repeats the events since its last checkpoint, so a sink knows an
     event by (uid, revision) and takes it once. One thread calls at a time, never the event loop's.
     """
 
@@ -26,7 +26,7 @@ class Sink(Protocol):
         """Return when everything handled so far would survive a power cut."""
 
     def close(self) -> None:
-        """Flush and let go."""
+        """Flush, and release what was opened."""
 
 
 class Fan:

@@ -1,4 +1,4 @@
-"""The sink that tells browsers: from the engine's thread to the event loop."""
+"""Hands incident events from the engine's thread to the event loop, for the console's stream."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dijkwacht_collector.incidents.incident import IncidentEvent
 
 
 class LiveSink:
-    """Calls ``publish`` on the loop that `attach` names; before that, and behind, nobody listens."""
+    """Calls ``publish`` on the loop given to `attach`; without one events are dropped."""
 
     def __init__(self, publish: Callable[[IncidentEvent], None]) -> None:
         self._publish = publish
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Speak on ``loop`` from now on."""
+        """Publish on ``loop`` from now on."""
         self._loop = loop
 
     def open(self) -> None:
@@ -33,8 +33,8 @@ class LiveSink:
                 return
 
     def flush(self) -> None:
-        """News is not kept."""
+        """Nothing is kept."""
 
     def close(self) -> None:
-        """Fall silent."""
+        """Publish no more."""
         self._loop = None

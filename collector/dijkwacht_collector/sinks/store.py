@@ -61,7 +61,7 @@ class IncidentStore:
             self._opened().execute("PRAGMA wal_checkpoint(FULL)").fetchall()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with self._turn:
             if self._database is not None:
                 self._database.close()
