@@ -1,4 +1,4 @@
-"""News for browsers: a short memory of events, and one bounded queue a reader."""
+"""The stream to browsers: a short memory of server-sent events, and one bounded queue a reader."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ QUEUE: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class ServerEvent:
     """One server-sent event. ``id`` is ``run-sequence``; data is JSON, so it holds no newline."""
 
     id: str
@@ -33,46 +33,49 @@ class News:
 
 
 class Feed:
-    """Spreads news to all who listen. ``run`` names this life of the process.
+    """Sends events to every open stream. ``run`` names this run of the process.
 
-    A reader too slow for its queue, or who comes back with an id that is no longer remembered,
-    is told to ``reload`` and misses nothing, for a page holds the whole state.
+    A reader too slow for its queue, or who comes back with an id that is no longer in memory,
+    gets ``reload`` and misses nothing, for a page holds the whole state.
     Not thread-safe: call it on the event loop (``loop.call_soon_threadsafe(feed.publish, event)``).
     """
 
     def __init__(self, run: str) -> None:
         self._run: Final = run
         self._sequence = 0
-        self._memory: deque[News] = deque(maxlen=MEMORY)
-        self._readers: set[asyncio.Queue[News | None]] = set()
+        self._memory: deque[ServerEvent] = deque(maxlen=MEMORY)
+        self._readers: set[asyncio.Queue[ServerEvent | None]] = set()
 
     @property
     def last_id(self) -> str:
-        """The id of the latest news; a page carries it, so that its stream begins there."""
+        """The id of the latest event; a page carries it, so that its stream begins there."""
         return f"{self._run}-{self._sequence}"
 
     @property
     def readers(self) -> int:
-        """How many listen now."""
+        """How many streams are open."""
         return len(self._readers)
 
     def publish(self, event: IncidentEvent) -> None:
-        """Tell every browser of one step in an incident's life."""
+        """Send one step in an incident's life to every browser."""
         incident = event.incident
-        self._spread(
-            "incident",
-            {
-                "activity": event.activity,
-                "uid": incident.uid,
-                "site": incident.site,
-                "severity": incident.severity_id,
-                "title": {language: title(incident, language) for language in LANGUAGES},
-            },
-        )
-
-    def stir(self) -> None:
-        """Say that something else on the page changed: an agent, a site."""
-        self._spread("stir", {})
+        data = {
+            "activity": event.activity,
+            "uid": incident.uid,
+            "site": incident.site,
+            "severity": incident.severity_id,
+            "title": {language: title(incident, language) for language in LANGUAGES},
+        }
+        self._sequence += 1
+        sent = ServerEvent(self.last_id, "incident", msgspec.json.encode(data))
+        self._memory.append(sent)
+        for queue in self._readers:
+            if queue.full():
+                while not queue.empty():
+                    queue.get_nowait()
+                queue.put_nowait(self._reload())
+            else:
+                queue.put_nowait(sent)
 
     def close(self) -> None:
         """End every reader's stream."""
@@ -82,18 +85,18 @@ class Feed:
             queue.put_nowait(None)
 
     @contextmanager
-    def reader(self, last_id: str = "") -> Iterator[asyncio.Queue[News | None]]:
-        """A queue of the news after ``last_id``; ``None`` in it means the end."""
-        queue: asyncio.Queue[News | None] = asyncio.Queue(QUEUE)
-        for news in self._missed(last_id):
-            queue.put_nowait(news)
+    def reader(self, last_id: str = "") -> Iterator[asyncio.Queue[ServerEvent | None]]:
+        """A queue of the events after ``last_id``; ``None`` in it means the end."""
+        queue: asyncio.Queue[ServerEvent | None] = asyncio.Queue(QUEUE)
+        for event in self._missed(last_id):
+            queue.put_nowait(event)
         self._readers.add(queue)
         try:
             yield queue
         finally:
             self._readers.discard(queue)
 
-    def _missed(self, last_id: str) -> list[News]:
+    def _missed(self, last_id: str) -> list[ServerEvent]:
         if not last_id:
             return []
         run, _, number = last_id.rpartition("-")
@@ -103,17 +106,5 @@ class Feed:
                 return list(self._memory)[len(self._memory) - behind :]
         return [self._reload()]
 
-    def _reload(self) -> News:
-        return News(self.last_id, "reload")
-
-    def _spread(self, name: str, data: dict[str, object]) -> None:
-        self._sequence += 1
-        news = News(self.last_id, name, msgspec.json.encode(data))
-        self._memory.append(news)
-        for queue in self._readers:
-            if queue.full():
-                while not queue.empty():
-                    queue.get_nowait()
-                queue.put_nowait(self._reload())
-            else:
-                queue.put_nowait(news)
+    def _reload(self) -> ServerEvent:
+        return ServerEvent(self.last_id, "reload")

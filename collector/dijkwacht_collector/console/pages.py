@@ -137,7 +137,7 @@ class _Console:
         raise web.HTTPSeeOther(f"/incidents/{uid}?lang={language}&answered={verdict}")
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        """Server-sent events: news as it happens, a comment every `HEARTBEAT_S` without any."""
+        """Server-sent events, and a comment every `HEARTBEAT_S` without any."""
         self._admit(request)
         if self._feed.readers >= MAX_READERS:
             raise web.HTTPServiceUnavailable(headers={"Retry-After": "10"})
@@ -156,13 +156,13 @@ class _Console:
             await response.write(f"retry: {RETRY_MS}\n\n".encode())
             while True:
                 try:
-                    news = await asyncio.wait_for(queue.get(), HEARTBEAT_S)
+                    event = await asyncio.wait_for(queue.get(), HEARTBEAT_S)
                 except TimeoutError:
                     await response.write(b": still here\n\n")
                     continue
-                if news is None:
+                if event is None:
                     break
-                await response.write(news.encode())
+                await response.write(event.encode())
         return response
 
     async def static(self, request: web.Request) -> web.Response:

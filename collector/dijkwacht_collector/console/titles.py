@@ -11,7 +11,7 @@ from dijkwacht_collector.incidents.incident import Incident
 
 _METRICS: Final = re.compile(rf"\b({'|'.join(METRIC)})\b")
 
-# Read now: news must not stop the event loop for a file.
+# Read now: an event to send must not stop the event loop for a file.
 _CATALOGUES: Final = {language: translations(language) for language in LANGUAGES}
 
 
@@ -23,5 +23,5 @@ def title(incident: Incident, language: Language) -> str:
     text = incident.title_nl if language == "nl" else incident.title_en
     if incident.kind != "host":
         return text
-    say = _CATALOGUES[language].gettext
-    return _METRICS.sub(lambda found: say(METRIC[found[0]]).lower(), text)
+    translate = _CATALOGUES[language].gettext
+    return _METRICS.sub(lambda found: translate(METRIC[found[0]]).lower(), text)

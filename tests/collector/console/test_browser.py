@@ -90,7 +90,7 @@ async def devtools_port(browser):
     return pytest.fail("chromium ended")
 
 
-async def test_news_appears_without_a_reload(page, client, facts, feed, make):
+async def test_an_incident_appears_without_a_reload(page, client, facts, feed, make):
     await page.open(client.make_url("/?lang=en"))
     await page.wait_for("document.querySelector('#live:not([hidden]):not(.off)')")
     assert await page.ask("document.querySelector('h1').innerText") == "All is quiet"

@@ -11,19 +11,19 @@ def drain(queue):
     return [queue.get_nowait() for _ in range(queue.qsize())]
 
 
-def test_news_reaches_every_reader_in_order(feed, make):
+def test_an_event_reaches_every_reader_in_order(feed, make):
     with feed.reader() as one, feed.reader() as two:
         feed.publish(make.event())
-        feed.stir()
+        feed.publish(make.event(activity="close"))
         for queue in (one, two):
-            assert [(news.id, news.name) for news in drain(queue)] == [
+            assert [(event.id, event.name) for event in drain(queue)] == [
                 ("run-1", "incident"),
-                ("run-2", "stir"),
+                ("run-2", "incident"),
             ]
     assert feed.readers == 0
 
 
-def test_news_is_one_line_of_json_whatever_a_title_holds(feed, make):
+def test_an_event_is_one_line_of_json_whatever_a_title_holds(feed, make):
     with feed.reader() as queue:
         feed.publish(make.event(make.incident(title_en="a\n\nevent: x\r\ndata: {}")))
         text = queue.get_nowait().encode().decode()
@@ -35,38 +35,38 @@ def test_news_is_one_line_of_json_whatever_a_title_holds(feed, make):
     assert "\r" not in text
 
 
-def test_news_names_a_metric_as_the_page_does(feed, make):
+def test_an_event_names_a_metric_as_the_page_does(feed, make):
     incident = make.incident(kind="host", title_en="load_ratio is 9", title_nl="load_ratio is 9")
     with feed.reader() as queue:
         feed.publish(make.event(incident))
-        told = json.loads(queue.get_nowait().data)
-    assert told["title"] == {"en": "load is 9", "nl": "belasting is 9"}
+        sent = json.loads(queue.get_nowait().data)
+    assert sent["title"] == {"en": "load is 9", "nl": "belasting is 9"}
 
 
-def test_a_reader_who_comes_back_gets_what_was_missed(feed):
+def test_a_reader_who_comes_back_gets_what_was_missed(feed, make):
     for _ in range(5):
-        feed.stir()
+        feed.publish(make.event())
     with feed.reader("run-3") as queue:
-        assert [news.id for news in drain(queue)] == ["run-4", "run-5"]
+        assert [event.id for event in drain(queue)] == ["run-4", "run-5"]
     with feed.reader("run-5") as queue:
         assert queue.empty()
 
 
 @pytest.mark.parametrize("last", ["run-0", "other-3", "run-999", "run-x", "x", "run--1", "\u0661"])
-def test_an_id_no_longer_known_means_reload(feed, last):
+def test_an_id_no_longer_known_means_reload(feed, make, last):
     for _ in range(MEMORY + 10):
-        feed.stir()
+        feed.publish(make.event())
     with feed.reader(last) as queue:
-        assert [news.name for news in drain(queue)] == ["reload"]
+        assert [event.name for event in drain(queue)] == ["reload"]
 
 
-def test_a_slow_reader_is_told_to_reload_and_holds_up_nobody(feed):
+def test_a_slow_reader_has_to_reload_and_holds_up_nobody(feed, make):
     with feed.reader() as slow:
         for _ in range(QUEUE + 1):
-            feed.stir()
-        assert [news.name for news in drain(slow)] == ["reload"]
-        feed.stir()
-        assert [news.name for news in drain(slow)] == ["stir"]
+            feed.publish(make.event())
+        assert [event.name for event in drain(slow)] == ["reload"]
+        feed.publish(make.event())
+        assert [event.name for event in drain(slow)] == ["incident"]
 
 
 async def read_until(stream, wanted):
@@ -79,17 +79,17 @@ async def read_until(stream, wanted):
 
 
 async def test_the_stream_over_http(client, feed, make):
-    feed.stir()
+    feed.publish(make.event())
     async with client.get("/events", headers={"Last-Event-ID": "run-0"}) as stream:
         assert stream.content_type == "text/event-stream"
-        assert "retry: 3000" in await read_until(stream, "id: run-1\nevent: stir")
+        assert "retry: 3000" in await read_until(stream, "id: run-1\nevent: incident")
         feed.publish(make.event())
         await read_until(stream, '"activity":"create"')
         feed.close()
         assert await stream.content.read() == b""
 
 
-async def test_silence_is_filled_with_comments(client, monkeypatch):
+async def test_a_stream_without_events_carries_comments(client, monkeypatch):
     monkeypatch.setattr(pages, "HEARTBEAT_S", 0.01)
     async with client.get("/events") as stream:
         await read_until(stream, ": still here\n\n")
@@ -103,16 +103,16 @@ async def test_readers_are_bounded(client, feed, monkeypatch):
     feed.close()
 
 
-async def test_a_page_carries_the_id_its_stream_begins_at(client, feed):
-    feed.stir()
+async def test_a_page_carries_the_id_its_stream_begins_at(client, feed, make):
+    feed.publish(make.event())
     page = await (await client.get("/")).text()
     assert 'data-last="run-1"' in page
 
 
-def test_closing_wakes_a_full_reader():
+def test_closing_wakes_a_full_reader(make):
     feed = Feed("run")
     with feed.reader() as queue:
         for _ in range(QUEUE):
-            feed.stir()
+            feed.publish(make.event())
         feed.close()
         assert drain(queue)[-1] is None

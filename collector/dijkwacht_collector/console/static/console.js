@@ -23,7 +23,7 @@ function showLive(on) {
 let asking = false;
 let askAgain = false;
 
-// One request at a time, and one more after it if news came meanwhile: a flood costs two requests.
+// One request at a time, and one more after it if an event came meanwhile: a flood costs two requests.
 async function refresh() {
   if (asking) {
     askAgain = true;
@@ -54,12 +54,12 @@ async function refresh() {
 }
 
 function announce(message) {
-  const news = JSON.parse(message.data);
+  const event = JSON.parse(message.data);
   const status = document.getElementById("news");
-  if (news.activity === "create" && news.severity > 2) {
-    status.textContent = `${status.dataset.new} ${news.title[language]}`;
-  } else if (news.activity === "close") {
-    status.textContent = `${status.dataset.over} ${news.title[language]}`;
+  if (event.activity === "create" && event.severity > 2) {
+    status.textContent = `${status.dataset.new} ${event.title[language]}`;
+  } else if (event.activity === "close") {
+    status.textContent = `${status.dataset.over} ${event.title[language]}`;
   }
 }
 
@@ -73,7 +73,6 @@ if (board) {
     announce(message);
     refresh();
   });
-  stream.addEventListener("stir", refresh);
   stream.addEventListener("reload", refresh);
   setInterval(() => document.hidden || refresh(), 15000);
   document.addEventListener("visibilitychange", () => document.hidden || refresh());
