@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -91,7 +92,7 @@ class AgentRow:
 
 @dataclass(frozen=True, slots=True)
 class SiteRow:
-    """One site as text, with the worst that is open there."""
+    """One site as text, with the worst that is open there; ``watched`` if an agent is up or late."""
 
     name: str
     open: int
@@ -99,11 +100,16 @@ class SiteRow:
     style: str
     agents: int
     quiet_agents: int
+    watched: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """The first page: what asks for a person, what is context, and how the watch itself does."""
+    """The first page: what asks for a person, what is context, and how the watch itself does.
+
+    ``style`` is that of the headline: the worst severity, ``quiet`` if all is well, else
+    ``unwatched``.
+    """
 
     calls: list[Card]
     context: list[Card]
@@ -113,6 +119,8 @@ class Board:
     site_count: int
     agent_count: int
     quiet_agent_count: int
+    unwatched_site_count: int
+    style: str
 
 
 class Reader:
@@ -130,16 +138,22 @@ class Reader:
         calls = [i for i in incidents if i.severity_id > 2]
         agents = data.agents()
         quiet = [agent for agent in agents if self._state(agent) != "up"]
-        sites = data.sites()
+        sites = self._sites(data.sites(), incidents, agents)
+        unwatched = sum(not site.watched for site in sites)
+        style = "unwatched" if quiet or unwatched or not agents else "quiet"
+        if calls:
+            style = words.SEVERITY_STYLE[min(calls[0].severity_id, max(words.SEVERITY_STYLE))]
         return Board(
             calls=[self.card(i, detailed=False) for i in calls[:MAX_CARDS]],
             context=[self.card(i, detailed=False) for i in incidents[len(calls) :][:MAX_CARDS]],
-            sites=self._sites(sites, incidents, agents),
+            sites=sites[:MAX_ROWS],
             agents=self._agents(agents),
             call_count=len(calls),
             site_count=len(sites),
             agent_count=len(agents),
             quiet_agent_count=len(quiet),
+            unwatched_site_count=unwatched,
+            style=style,
         )
 
     def card(self, incident: Incident, *, detailed: bool = True) -> Card:
@@ -248,7 +262,11 @@ class Reader:
 
     def _agents(self, agents: Sequence[AgentHealth]) -> list[AgentRow]:
         rows = [self._agent(agent) for agent in agents]
-        rows.sort(key=lambda r: (_STATE_ORDER.index(r.style), not r.losing, r.site, r.name))
+        rows.sort(
+            key=lambda r: (
+                _STATE_ORDER.index(r.style), not r.losing, _natural(r.site), _natural(r.name)
+            )
+        )  # fmt: skip
         return rows[:MAX_ROWS]
 
     def _agent(self, agent: AgentHealth) -> AgentRow:
@@ -276,23 +294,37 @@ class Reader:
         severities: dict[str, list[int]] = {}
         for incident in incidents:
             severities.setdefault(incident.site, []).append(incident.severity_id)
-        states: dict[str, list[bool]] = {}
+        states: dict[str, list[words.AgentState]] = {}
         for agent in agents:
-            states.setdefault(agent.site, []).append(self._state(agent) != "up")
+            states.setdefault(agent.site, []).append(self._state(agent))
         rows = []
         for site in sites:
             worst = min(max(severities.get(site.name, [0])), 5)
-            quiet = states.get(site.name, [])
+            here = states.get(site.name, [])
+            quiet = sum(state != "up" for state in here)
             row = SiteRow(
                 name=site.name,
                 open=len(severities.get(site.name, [])),
                 worst=self._say(words.SEVERITY[max(worst, 2)]) if worst else "",
                 style=words.SEVERITY_STYLE[max(worst, 2)] if worst else "quiet",
-                agents=len(quiet),
-                quiet_agents=sum(quiet),
+                agents=len(here),
+                quiet_agents=quiet,
+                watched=any(state != "silent" for state in here),
             )
-            rows.append((-worst, -sum(quiet), site.name, row))
-        return [row for *_, row in sorted(rows, key=lambda r: r[:3])[:MAX_ROWS]]
+            rows.append((-worst, row.watched, -quiet, _natural(site.name), row))
+        return [row for *_, row in sorted(rows, key=lambda r: r[:4])]
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """The order in which people count: runs of digits by their number.
+
+    >>> sorted(["site-10", "site-2", "site-1", "cafe"], key=_natural)
+    ['cafe', 'site-1', 'site-2', 'site-10']
+    """
+    parts = [(0, part) for part in re.split(r"([0-9]+)", name)]
+    # By length first, and not by int(): a hostile name may be longer than Python reads as a number.
+    parts[1::2] = [(len(d), d) for d in (part.lstrip("0") for _, part in parts[1::2])]
+    return [*parts, (0, name)]
 
 
 def _source(incident: Incident, evidence: Evidence) -> tuple[bytes, int]:

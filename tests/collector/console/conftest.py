@@ -102,7 +102,7 @@ def make():
 def facts():
     facts = Facts()
     facts.known_sites = [SiteView("bakery"), SiteView("clinic")]
-    facts.health = [an_agent()]
+    facts.health = [an_agent(), an_agent("desk", site="clinic")]
     return facts
 
 

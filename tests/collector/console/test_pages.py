@@ -121,10 +121,57 @@ async def test_low_incidents_are_context_and_never_cards(client, facts, make):
 
 async def test_the_headline_tells_a_silent_watch_from_a_quiet_night(client, facts, make):
     assert "All is quiet" in await get(client, "/?lang=en")
-    facts.health = [make.agent(last_seen=0)]
-    assert "not everybody is watching" in await get(client, "/?lang=en")
+    assert headline_style(await get(client, "/?lang=en")) == "quiet"
+    late = make.now_us - 2 * make.minute
+    facts.health[0] = make.agent(last_seen=late)
+    page = await get(client, "/?lang=en")
+    assert "not everybody is watching" in page
+    assert headline_style(page) == "unwatched"
     facts.health = []
-    assert "Nobody is on the dike yet" in await get(client, "/?lang=en")
+    page = await get(client, "/?lang=en")
+    assert "Nobody watches yet" in page
+    assert headline_style(page) == "unwatched"
+
+
+async def test_a_site_that_nobody_watches_is_not_called_quiet(client, facts, make):
+    facts.known_sites = [SiteView("bakery"), SiteView("clinic"), SiteView("garage")]
+    facts.health = [make.agent(), make.agent("xray", site="clinic", last_seen=0)]
+    page = await get(client, "/?lang=en")
+    assert "No alarm, but nobody watches 2 sites" in page
+    assert headline_style(page) == "unwatched"
+    assert "nobody watches" not in site_row(page, "bakery")
+    assert "quiet" in site_row(page, "bakery")
+    for site in ("clinic", "garage"):
+        assert '<span class="state unwatched">nobody watches</span>' in site_row(page, site)
+        assert "quiet" not in site_row(page, site)
+    assert page.index(">clinic<") < page.index(">garage<") < page.index(">bakery<")
+    assert "er wordt niet gewaakt" in site_row(await get(client, "/?lang=nl"), "clinic")
+
+    facts.hold(make.incident(site="clinic"))
+    page = await get(client, "/?lang=en")
+    assert headline_style(page) == "high"
+    assert "nobody watches 2 sites" in page
+    assert "High" in site_row(page, "clinic")
+    assert "nobody watches" in site_row(page, "clinic")
+
+
+async def test_names_are_listed_as_people_count(client, facts, make):
+    long = "9" * 5000
+    names = ["site-10", "site-2", "site-1", f"site-{long}"]
+    facts.known_sites = [SiteView(name) for name in names]
+    facts.health = [make.agent(f"agent of {name}", site=name) for name in names]
+    page = await get(client, "/?lang=en")
+    for rows in re.findall(r"<tbody>(.*?)</tbody>", page, re.DOTALL):
+        found = re.findall(r'<th scope="row"><bdi>.*?site-(\d+)</bdi>', rows)
+        assert found == ["1", "2", "10", long]
+
+
+def headline_style(page):
+    return re.search(r'<section class="headline ([a-z]+)">', page)[1]
+
+
+def site_row(page, site):
+    return re.search(rf'<tr><th scope="row"><bdi>{site}</bdi>.*?</tr>', page, re.DOTALL)[0]
 
 
 async def test_lost_packets_and_a_full_spool_are_shown(client, facts, make):
