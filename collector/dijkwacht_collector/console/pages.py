@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import ipaddress
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from dijkwacht_collector.console import words
 from dijkwacht_collector.console.data import ConsoleData
 from dijkwacht_collector.console.feed import Feed
 from dijkwacht_collector.console.language import (
@@ -24,6 +25,8 @@ from dijkwacht_collector.console.language import (
 )
 from dijkwacht_collector.console.view import Reader
 from dijkwacht_collector.journal.payloads import ANSWERS
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 HEARTBEAT_S: Final = 15.0
 RETRY_MS: Final = 3000
@@ -38,6 +41,9 @@ SECURITY: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _STATIC: Final = Path(__file__).parent / "static"
+_PROGRAM_PATHS: Final = ("/v1/", "/metrics", "/healthz")
+"""What programs ask for: there an error stays one line of plain text."""
+_KEPT_HEADERS: Final = ("Allow", "Retry-After", "WWW-Authenticate")
 _TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -50,11 +56,14 @@ def add_console(
 ) -> None:
     """Add the console's routes to ``app``: ``/``, ``/incidents/{uid}``, ``/events``, ``/static/``.
 
+    Errors of the whole app become pages too, for browsers; programs get them as they are.
     ``clock`` gives seconds UTC. ``names`` are the host names the console answers to, besides any
     bare address: a stranger's page that points its own name at this machine reads nothing.
     The feed ends with the app.
     """
     console = _Console(data, feed, clock, names)
+    # Outermost, so that it sees what the other middlewares refuse.
+    app.middlewares.insert(0, console.errors)
     app.router.add_get("/", console.board)
     app.router.add_get("/parts/board", console.board_part)
     app.router.add_get("/incidents/{uid}", console.incident)
@@ -66,6 +75,11 @@ def add_console(
         feed.close()
 
     app.on_shutdown.append(end_streams)
+
+
+class _NoSuchIncident(web.HTTPNotFound):
+    def __init__(self) -> None:
+        super().__init__(text="There is no such incident.\n")
 
 
 class _Console:
@@ -108,9 +122,7 @@ class _Console:
         language = self._admit(request)
         incident = await asyncio.to_thread(self._data.incident, request.match_info["uid"])
         if incident is None:
-            page = self._page(request, language, self._draw(request, language, "missing.html"))
-            page.set_status(404)
-            return page
+            raise _NoSuchIncident
         answered = request.query.get("answered", "")
         text = self._draw(
             request,
@@ -133,7 +145,7 @@ class _Console:
         try:
             await self._data.answer(uid, verdict)
         except KeyError:
-            raise web.HTTPNotFound(text="There is no such incident.\n") from None
+            raise _NoSuchIncident from None
         raise web.HTTPSeeOther(f"/incidents/{uid}?lang={language}&answered={verdict}")
 
     async def events(self, request: web.Request) -> web.StreamResponse:
@@ -174,12 +186,48 @@ class _Console:
         headers = {**SECURITY, "Cache-Control": "no-cache"}
         return web.Response(body=body, content_type=content_type, charset="utf-8", headers=headers)
 
+    @web.middleware
+    async def errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Middleware: a browser gets an error as a page in the reader's language."""
+        try:
+            return await handler(request)
+        except web.HTTPError as error:
+            wants_page = "text/html" in request.headers.get("Accept", "")
+            if not wants_page or request.path.startswith(_PROGRAM_PATHS):
+                raise
+            return self._error_page(request, error)
+
+    def _error_page(self, request: web.Request, error: web.HTTPError) -> web.Response:
+        language = self._language(request)
+        title = words.ERROR.get(error.status, words.ERROR_OF_ANY_OTHER_STATUS)
+        if isinstance(error, _NoSuchIncident):
+            title = words.NO_SUCH_INCIDENT
+        plain = error.text or ""
+        text = self._draw(
+            request,
+            language,
+            "error.html",
+            # The address asked for may be a stranger's text: it is in no link.
+            path="/",
+            title=self._catalogues[language].gettext(title),
+            status=error.status,
+            detail="" if error.status == 404 or plain.startswith(str(error.status)) else plain,
+        )
+        page = self._page(request, language, text)
+        page.set_status(error.status)
+        page.headers.update({n: error.headers[n] for n in _KEPT_HEADERS if n in error.headers})
+        return page
+
     def _admit(self, request: web.Request) -> Language:
         name = urlsplit(f"//{request.host}").hostname or ""
         if name not in self._names and not _is_address(name):
             raise web.HTTPMisdirectedRequest(
                 text="The console does not answer to this name; use localhost or its address.\n"
             )
+        return self._language(request)
+
+    @staticmethod
+    def _language(request: web.Request) -> Language:
         asked = request.query.get("lang") or request.cookies.get("lang")
         return choose_language(asked, request.headers.get("Accept-Language", ""))
 
@@ -190,7 +238,8 @@ class _Console:
         self, request: web.Request, language: Language, template: str, **context: object
     ) -> str:
         drawn = self._templates[language].get_template(template)
-        return drawn.render(language=language, languages=LANGUAGES, path=request.path, **context)
+        shown = {"path": request.path} | context
+        return drawn.render(shown, language=language, languages=LANGUAGES)
 
     def _page(self, request: web.Request, language: Language, text: str) -> web.Response:
         headers = {**SECURITY, "Cache-Control": "no-store", "Content-Language": language}

@@ -57,6 +57,18 @@ STATUS: Final = {
     "confirmed": N_("Answered: this was an attack"),
 }
 
+ERROR: Final = {
+    401: N_("You have to sign in"),
+    403: N_("This is not allowed"),
+    404: N_("There is no such page"),
+    405: N_("This is not allowed"),
+    421: N_("The console does not answer to this name"),
+    503: N_("Too busy at the moment"),
+}
+"""Titles of error pages, by HTTP status."""
+ERROR_OF_ANY_OTHER_STATUS: Final = N_("This cannot be done")
+NO_SUCH_INCIDENT: Final = N_("There is no such incident")
+
 METRIC: Final = {
     "cpu_ratio": N_("Processor"),
     "memory_used_ratio": N_("Memory"),
