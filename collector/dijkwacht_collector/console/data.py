@@ -1,4 +1,4 @@
-"""What the console needs to know, and from whom it does not care."""
+"""The facts that the console shows, whoever has them."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class ConsoleData(Protocol):
         ...
 
     def agents(self) -> Sequence[AgentHealth]:
-        """Every agent heard of; ``Telemetry.agents`` will do."""
+        """Every known agent; ``Telemetry.agents`` will do."""
         ...
 
     async def answer(self, uid: str, answer: Answer) -> None:
-        """Journal what a person says of an incident. Raises ``KeyError`` for an unknown one."""
+        """Journal a person's verdict on an incident. Raises ``KeyError`` for an unknown one."""
         ...

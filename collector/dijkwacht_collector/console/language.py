@@ -37,7 +37,7 @@ def choose_language(asked: str | None, accepted: str) -> Language:
 
 
 def translations(language: Language) -> gettext.NullTranslations:
-    """The catalogue of ``language``; English is what the source says."""
+    """The catalogue of ``language``; English is the text in the source."""
     return gettext.translation(DOMAIN, _HERE / "locale", [language], fallback=language == "en")
 
 

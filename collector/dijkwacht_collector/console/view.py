@@ -22,7 +22,7 @@ from dijkwacht_records.addresses import UNSPECIFIED, format_address, format_mac
 MAX_CARDS: Final = 100
 MAX_ROWS: Final = 50
 _UNKNOWN = "–"
-_STATE_ORDER: Final = ("silent", "late", "up")
+_STATE_ORDER: Final = ("offline", "late", "up")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +92,17 @@ class AgentRow:
 
 @dataclass(frozen=True, slots=True)
 class SiteRow:
-    """One site as text, with the worst that is open there; ``watched`` if an agent is up or late."""
+    """One site as text, with the worst that is open there.
+
+    ``absent_agents`` are late or offline; ``watched`` if an agent is up or late.
+    """
 
     name: str
     open: int
     worst: str
     style: str
     agents: int
-    quiet_agents: int
+    absent_agents: int
     watched: bool
 
 
@@ -118,13 +121,13 @@ class Board:
     call_count: int
     site_count: int
     agent_count: int
-    quiet_agent_count: int
+    absent_agent_count: int
     unwatched_site_count: int
     style: str
 
 
 class Reader:
-    """Puts things in the words of one language, at one moment (µs UTC)."""
+    """Turns facts into the text of one language, at one moment (µs UTC)."""
 
     def __init__(self, language: Language, catalogue: NullTranslations, now_us: int) -> None:
         self._language: Final = language
@@ -137,10 +140,10 @@ class Reader:
         incidents = sorted(data.open_incidents(), key=lambda i: (-i.severity_id, -i.end, i.uid))
         calls = [i for i in incidents if i.severity_id > 2]
         agents = data.agents()
-        quiet = [agent for agent in agents if self._state(agent) != "up"]
+        absent = sum(self._state(agent) != "up" for agent in agents)
         sites = self._sites(data.sites(), incidents, agents)
         unwatched = sum(not site.watched for site in sites)
-        style = "unwatched" if quiet or unwatched or not agents else "quiet"
+        style = "unwatched" if absent or unwatched or not agents else "quiet"
         if calls:
             style = words.SEVERITY_STYLE[min(calls[0].severity_id, max(words.SEVERITY_STYLE))]
         return Board(
@@ -151,7 +154,7 @@ class Reader:
             call_count=len(calls),
             site_count=len(sites),
             agent_count=len(agents),
-            quiet_agent_count=len(quiet),
+            absent_agent_count=absent,
             unwatched_site_count=unwatched,
             style=style,
         )
@@ -165,9 +168,9 @@ class Reader:
         return Card(
             uid=incident.uid,
             site=incident.site,
-            severity=self._say(words.SEVERITY[severity]),
+            severity=self._translate(words.SEVERITY[severity]),
             style=words.SEVERITY_STYLE[severity],
-            kind=self._say(words.KIND.get(incident.kind, words.KIND["other"])),
+            kind=self._translate(words.KIND.get(incident.kind, words.KIND["other"])),
             title=title(incident, self._language),
             description=incident.desc_nl if dutch else incident.desc_en,
             who=self._parties([_source(incident, e) for e in evidences]),
@@ -180,7 +183,7 @@ class Reader:
             count=self._figures.few(incident.count),
             confidence=incident.confidence,
             chance=self._chance(incident.rarity),
-            status=self._say(words.STATUS[incident.status]),
+            status=self._translate(words.STATUS[incident.status]),
             is_open=incident.status == "new",
             evidences=[self._evidence(incident, e) for e in evidences] if detailed else [],
         )
@@ -190,7 +193,7 @@ class Reader:
         seconds = max(self._now - time_us, 0) // 1_000_000
         ngettext = self._catalogue.ngettext
         if seconds < 60:
-            text = self._say(words.N_("just now"))
+            text = self._translate(words.N_("just now"))
         elif seconds < 3600:
             text = ngettext("%(num)d minute ago", "%(num)d minutes ago", seconds // 60)
             text %= {"num": seconds // 60}
@@ -210,18 +213,18 @@ class Reader:
         """How often the like is met by chance, from times a week."""
         weeks = 1 / max(weekly, 1e-9)
         if weeks > 5200:
-            return self._say(words.N_("less than once in a century"))
+            return self._translate(words.N_("less than once in a century"))
         if weeks > 78:
-            return self._say(words.N_("once in %(num)d years")) % {"num": round(weeks / 52)}
+            return self._translate(words.N_("once in %(num)d years")) % {"num": round(weeks / 52)}
         if weeks > 51:
-            return self._say(words.N_("once a year"))
+            return self._translate(words.N_("once a year"))
         if weeks > 1.5:
-            return self._say(words.N_("once in %(num)d weeks")) % {"num": round(weeks)}
+            return self._translate(words.N_("once in %(num)d weeks")) % {"num": round(weeks)}
         if weeks > 0.7:
-            return self._say(words.N_("once a week"))
-        return self._say(words.N_("%(num)d times a week")) % {"num": round(weekly)}
+            return self._translate(words.N_("once a week"))
+        return self._translate(words.N_("%(num)d times a week")) % {"num": round(weekly)}
 
-    def _say(self, text: str) -> str:
+    def _translate(self, text: str) -> str:
         return self._catalogue.gettext(text)
 
     def _parties(self, parties: Sequence[tuple[bytes, int]]) -> str:
@@ -241,7 +244,7 @@ class Reader:
             who_mac=format_mac(evidence.src_mac),
             whom=format_address(evidence.dst_h),
             port=evidence.dst_p,
-            name=self._say(metric) if metric else evidence.name,
+            name=self._translate(metric) if metric else evidence.name,
             facts=[
                 (self._fact(name), self._figures.few(value))
                 for name, value in evidence.facts.items()
@@ -252,12 +255,12 @@ class Reader:
 
     def _fact(self, name: str) -> str:
         known = words.FACT.get(name)
-        return self._say(known) if known else name.replace("_", " ")
+        return self._translate(known) if known else name.replace("_", " ")
 
     def _state(self, agent: AgentHealth) -> words.AgentState:
         age_s = (self._now - agent.last_seen) / 1e6
-        if age_s > words.SILENT_AFTER_S:
-            return "silent"
+        if age_s > words.OFFLINE_AFTER_S:
+            return "offline"
         return "late" if age_s > words.LATE_AFTER_S else "up"
 
     def _agents(self, agents: Sequence[AgentHealth]) -> list[AgentRow]:
@@ -275,7 +278,7 @@ class Reader:
         return AgentRow(
             site=agent.site,
             name=agent.agent,
-            state=self._say(words.AGENT_STATE[state]),
+            state=self._translate(words.AGENT_STATE[state]),
             style=state,
             seen=self.moment(agent.last_seen),
             packets=self._figures.short(agent.packets_seen) if agent.heard else _UNKNOWN,
@@ -301,17 +304,17 @@ class Reader:
         for site in sites:
             worst = min(max(severities.get(site.name, [0])), 5)
             here = states.get(site.name, [])
-            quiet = sum(state != "up" for state in here)
+            absent = sum(state != "up" for state in here)
             row = SiteRow(
                 name=site.name,
                 open=len(severities.get(site.name, [])),
-                worst=self._say(words.SEVERITY[max(worst, 2)]) if worst else "",
+                worst=self._translate(words.SEVERITY[max(worst, 2)]) if worst else "",
                 style=words.SEVERITY_STYLE[max(worst, 2)] if worst else "quiet",
                 agents=len(here),
-                quiet_agents=quiet,
-                watched=any(state != "silent" for state in here),
+                absent_agents=absent,
+                watched=any(state != "offline" for state in here),
             )
-            rows.append((-worst, row.watched, -quiet, _natural(site.name), row))
+            rows.append((-worst, row.watched, -absent, _natural(site.name), row))
         return [row for *_, row in sorted(rows, key=lambda r: r[:4])]
 
 

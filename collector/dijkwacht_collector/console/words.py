@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-AgentState = Literal["up", "late", "silent"]
+AgentState = Literal["up", "late", "offline"]
 
 LATE_AFTER_S: Final = 60
-SILENT_AFTER_S: Final = 300
+OFFLINE_AFTER_S: Final = 300
 
 
 def N_(text: str) -> str:  # noqa: N802  # gettext's own name for it, known to every extractor
@@ -47,7 +47,7 @@ KIND: Final = {
 AGENT_STATE: Final[dict[AgentState, str]] = {
     "up": N_("Up"),
     "late": N_("Late"),
-    "silent": N_("Silent"),
+    "offline": N_("Offline"),
 }
 
 STATUS: Final = {
@@ -85,40 +85,40 @@ METRIC: Final = {
 """The agent's names for what it measures of its own machine (``system.py`` there)."""
 
 FACT: Final = {
-    "addresses": N_("addresses asked for"),
+    "addresses": N_("addresses requested"),
     "addresses_claimed": N_("addresses claimed"),
-    "alike": N_("likeness"),
-    "answers": N_("answers"),
-    "attempts": N_("attempts"),
+    "alike": N_("similarity"),
+    "answers": N_("unsolicited responses"),
+    "attempts": N_("unanswered attempts"),
     "bytes": N_("bytes"),
-    "bytes_each": N_("bytes each"),
-    "calls": N_("calls"),
-    "changed_hands": N_("changes of owner"),
-    "failed_share": N_("share that failed"),
-    "failed_targets": N_("doors that stayed shut"),
-    "guesses": N_("guesses"),
-    "habit_mib": N_("usual MiB"),
-    "host_share": N_("share of one machine"),
-    "interval_s": N_("seconds between calls"),
-    "jitter": N_("irregularity"),
-    "length": N_("length of names"),
+    "bytes_each": N_("bytes per connection"),
+    "calls": N_("connections"),
+    "changed_hands": N_("changes of MAC address"),
+    "failed_share": N_("failed share"),
+    "failed_targets": N_("refused or unanswered ports"),
+    "guesses": N_("login attempts"),
+    "habit_mib": N_("MiB sent usually"),
+    "host_share": N_("share at one host"),
+    "interval_s": N_("interval in seconds"),
+    "jitter": N_("jitter"),
+    "length": N_("name length"),
     "messages": N_("messages"),
-    "missing_domains": N_("domains that do not exist"),
+    "missing_domains": N_("domains that do not exist (NXDOMAIN)"),
     "names": N_("names"),
-    "new_clients": N_("new devices"),
-    "odd_names": N_("odd names"),
-    "one_source": N_("from one source"),
-    "other_sources": N_("other sources"),
-    "packets_per_s": N_("packets a second"),
-    "per_minute": N_("per minute"),
-    "port_share": N_("share of one port"),
+    "new_clients": N_("new clients"),
+    "odd_names": N_("unusual names"),
+    "one_source": N_("responses from one source"),
+    "other_sources": N_("flows from other sources"),
+    "packets_per_s": N_("packets per second"),
+    "per_minute": N_("attempts per minute"),
+    "port_share": N_("share at one port"),
     "rarity": N_("rarity"),
-    "senders": N_("forged senders"),
+    "senders": N_("spoofed sources"),
     "sent_mib": N_("MiB sent"),
     "times_spread": N_("times the usual spread"),
-    "unanswered_flows": N_("unanswered connections"),
-    "unasked": N_("answers nobody asked for"),
-    "usual": N_("usually"),
-    "value": N_("now"),
+    "unanswered_flows": N_("unanswered flows"),
+    "unasked": N_("unsolicited ARP replies"),
+    "usual": N_("usual value"),
+    "value": N_("value now"),
 }
 """What the shipped detectors' facts are called; a fact of another detector keeps its own name."""

@@ -1,4 +1,4 @@
-"""The catalogues are complete, fresh, and say what the source says."""
+"""The catalogues are complete, fresh, and match the source."""
 
 import importlib.util
 import io
@@ -66,9 +66,9 @@ def test_the_compiled_catalogue_is_made_from_the_readable_one():
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_closed_set_has_words(language):
-    say = translations(language).gettext
+    translate = translations(language).gettext
     for texts in (words.SEVERITY, words.KIND, words.AGENT_STATE, words.STATUS, words.METRIC):
-        assert all(say(text) for text in texts.values())
+        assert all(translate(text) for text in texts.values())
 
 
 def test_every_fact_of_every_shipped_detector_has_a_dutch_word():

@@ -109,7 +109,7 @@ async def test_severity_and_state_are_words_beside_colours(client, facts, make):
         make.agent("c", last_seen=make.now_us - 60 * make.minute),
     ]
     text = " ".join(outline(await get(client, "/?lang=en")).text)
-    for word in ("Low", "Medium", "High", "Critical", "Up", "Late", "Silent"):
+    for word in ("Low", "Medium", "High", "Critical", "Up", "Late", "Offline"):
         assert re.search(rf"\b{word}\b", text)
 
 
@@ -121,13 +121,13 @@ async def test_low_incidents_are_context_and_never_cards(client, facts, make):
     assert "1 small thing noticed" in page
 
 
-async def test_the_headline_tells_a_silent_watch_from_a_quiet_night(client, facts, make):
+async def test_the_headline_tells_an_absent_watch_from_a_quiet_night(client, facts, make):
     assert "All is quiet" in await get(client, "/?lang=en")
     assert headline_style(await get(client, "/?lang=en")) == "quiet"
     late = make.now_us - 2 * make.minute
     facts.health[0] = make.agent(last_seen=late)
     page = await get(client, "/?lang=en")
-    assert "not everybody is watching" in page
+    assert "not every agent is up" in page
     assert headline_style(page) == "unwatched"
     facts.health = []
     page = await get(client, "/?lang=en")
@@ -191,7 +191,7 @@ async def test_a_thousand_sites_still_make_a_short_page(client, facts, make):
     facts.hold(*(make.incident(f"i{n}", site=f"site-{n}") for n in range(500)))
     page = await get(client, "/?lang=en")
     assert len(page) < 300_000
-    assert "agent-777" in page, "who is silent comes first"
+    assert "agent-777" in page, "who is offline comes first"
     assert "and 400 more" in page
 
 
@@ -214,12 +214,12 @@ async def test_facts_and_numbers_are_in_the_readers_language(client, facts, make
     facts.hold(make.incident(evidences=(evidence,), count=12_345))
     facts.health = [make.agent(packets_seen=1000, dropped=20, spool_bytes=3 * 1024 * 1024)]
     dutch = await get(client, "/incidents/a1?lang=nl")
-    assert '<span class="muted">deuren die dicht bleven</span> 1.204<' in dutch
+    assert '<span class="muted">geweigerde of onbeantwoorde poorten</span> 1.204<' in dutch
     assert '<span class="muted">deel dat mislukte</span> 0,991<' in dutch
     for number in (">7,25<", ">12.345<"):
         assert number in dutch
     english = await get(client, "/incidents/a1?lang=en")
-    for text in ("doors that stayed shut</span> 1,204<", " 0.991<", ">12,345<"):
+    for text in ("refused or unanswered ports</span> 1,204<", " 0.991<", ">12,345<"):
         assert text in english
     board = await get(client, "/?lang=nl")
     assert "20 (2,00%)" in board
@@ -263,8 +263,8 @@ async def test_an_empty_console_says_how_to_begin(client, facts, language, begin
     facts.known_sites, facts.health = [], []
     page = await get(client, f"/?lang={language}")
     assert f"<code>{begin}</code>" in page
-    assert "all of them heard from" not in page
-    assert "allemaal gehoord" not in page
+    assert "all of them up" not in page
+    assert "allemaal actief" not in page
 
 
 @pytest.mark.parametrize("kind", ["dhcp", "a class of tomorrow"])
