@@ -43,7 +43,7 @@ class Family:
                 slot = len(self._prefixes)
                 pairs = zip(self._labels, values, strict=True)
                 inside = ",".join(f'{name}="{value.translate(_ESCAPES)}"' for name, value in pairs)
-                # In this order: whoever finds a prefix, or a slot, finds its number too.
+                # In this order: a reader that finds a prefix, or a slot, finds its number too.
                 self._values.append(0)
                 self._prefixes.append(f"{self.name}{{{inside}}} ")
                 self._slots[values] = slot

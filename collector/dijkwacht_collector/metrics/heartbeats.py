@@ -1,4 +1,4 @@
-"""What agents last said of their own health, as series and as rows."""
+"""The last heartbeat of each agent, as series and as rows."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _AGENT: Final = ("site", "agent")
 class AgentHealth:
     """An agent's last heartbeat. ``last_seen`` is the collector's clock, µs UTC; counts since boot.
 
-    ``clock_offset`` is µs, the collector's clock minus the agent's. An agent that was not ``heard``
-    since the collector's start is known from before: its counts are not.
+    ``clock_offset`` is µs, the collector's clock minus the agent's. ``heard`` is False of
+    an agent that has sent no heartbeat since the collector's start: its counts are not known.
     """
 
     site: str
@@ -50,7 +50,7 @@ class Heartbeats:
         )  # fmt: skip
         self._dropped = Family(
             "dijkwacht_agent_packets_dropped_total", "counter",
-            "Packets not metered, and why.", (*_AGENT, "reason"),
+            "Packets not metered, by reason.", (*_AGENT, "reason"),
         )  # fmt: skip
         self._offset = Family(
             "dijkwacht_agent_clock_offset_seconds", "gauge",
@@ -67,7 +67,7 @@ class Heartbeats:
             ),
             "flows_evicted": Family(
                 "dijkwacht_agent_flows_evicted_total", "counter",
-                "Flows ended early: table full.", _AGENT,
+                "Flows evicted from a full table.", _AGENT,
             ),
             "rows_shed": Family(
                 "dijkwacht_agent_rows_shed_total", "counter",
@@ -75,7 +75,7 @@ class Heartbeats:
             ),
             "spool_bytes": Family(
                 "dijkwacht_agent_spool_bytes", "gauge",
-                "Bytes that wait on the agent's disk.", _AGENT,
+                "Bytes in the agent's spool, not yet sent.", _AGENT,
             ),
         }  # fmt: skip
         """Families that show a column as it is."""
@@ -122,7 +122,7 @@ class Heartbeats:
         return True
 
     def last(self) -> list[AgentHealth]:
-        """The last heartbeat of every agent heard since start, by site and name."""
+        """The last heartbeat of every agent since start, by site and name."""
         held = self._last.copy()
         return [held[key] for key in sorted(held)]
 

@@ -1,4 +1,4 @@
-"""What the collector tells Prometheus. Every known series exists at 0 before anything happens.
+"""The collector's Prometheus metrics. Every known series exists at 0 before anything happens.
 
 A counter that starts at 1 is invisible to ``increase()``: for a rare event that is the difference
 between seen and not seen. Labels are only ``site agent detector severity technique reason``, never
@@ -66,7 +66,7 @@ class Telemetry:
     def _fleet_metrics(self, techniques: Iterable[str]) -> None:
         here = self.registry
         self._rejected = Counter(
-            "dijkwacht_batches_rejected_total", "Batches refused.", ["reason"], registry=here
+            "dijkwacht_batches_rejected_total", "Batches rejected.", ["reason"], registry=here
         )
         self._journal_bytes = Counter(
             "dijkwacht_journal_bytes_total", "Bytes made durable in the journal.", registry=here
@@ -83,7 +83,7 @@ class Telemetry:
             registry=here, buckets=_STEP_BUCKETS,
         )  # fmt: skip
         self._failures = Counter(
-            "dijkwacht_detector_failures_total", "Times a detector broke its contract.",
+            "dijkwacht_detector_failures_total", "Times a detector raised or broke its contract.",
             ["detector"], registry=here,
         )  # fmt: skip
         self._by_technique = Counter(
@@ -108,11 +108,13 @@ class Telemetry:
 
         self._batches = counter("batches", "Batches made durable.")
         self._rows = counter("rows", "Rows made durable.")
-        self._duplicate = counter("batches_duplicate", "Batches that had come before.")
+        self._duplicate = counter("batches_duplicate", "Duplicate batches: acknowledged, not kept.")
         self._engine_rows = counter("engine_rows", "Rows scored by every detector.")
-        self._late = counter("rows_late", "Rows folded at their agent's watermark.")
-        self._future = counter("rows_future", "Rows whose time was ahead of their arrival.")
-        self._shed = counter("incidents_shed", "Findings not told: too many incidents are open.")
+        self._late = counter("rows_late", "Rows older than their agent's watermark, scored at it.")
+        self._future = counter(
+            "rows_future", "Rows whose time was too far ahead, replaced by their arrival."
+        )
+        self._shed = counter("incidents_shed", "Findings dropped: too many incidents are open.")
         self._plain = (
             self._batches, self._rows, self._duplicate,
             self._engine_rows, self._late, self._future, self._shed,
@@ -151,8 +153,8 @@ class Telemetry:
     def know_agent(self, site: str, agent: str, last_seen: int = 0) -> None:
         """Create an agent's series at 0. One that joins is known by its first heartbeat.
 
-        For an agent of before this start give ``last_seen``, µs UTC: one that fell silent while the
-        collector was away must not be forgotten. Its counters wait for its heartbeat: to begin at
+        For an agent of before this start give ``last_seen``, µs UTC: one that went offline while the
+        collector was down must not be forgotten. Its counters wait for its heartbeat: to begin at
         0 again and jump would look like a burst.
         """
         self.know_site(site)
@@ -224,7 +226,7 @@ class Telemetry:
             self._untracked.inc()
 
     def agents(self) -> list[AgentHealth]:
-        """The last heartbeat of every agent heard since start, by site and name."""
+        """The last heartbeat of every agent since start, by site and name."""
         return self._heartbeats.last()
 
     # Incidents.
