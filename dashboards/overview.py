@@ -1,4 +1,4 @@
-"""The overview dashboard: what asks for a person, who watches, and how the collector does."""
+"""The overview dashboard: what needs attention, the agents, and the collector."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SEVERITY_COLOURS: Final = {
     "critical": "#c4162a",
 }
 LATE_S: Final = 60
-SILENT_S: Final = 300
+OFFLINE_S: Final = 300
 
 
 Panel = stat.Panel | timeseries.Panel | statetimeline.Panel | table.Panel | bargauge.Panel
@@ -125,30 +125,30 @@ def open_incidents() -> stat.Panel:
     """The first thing an operator looks at."""
     return number(
         "Open incidents",
-        "Incidents open now, by severity. Medium and above ask for a person.",
+        "Incidents open now, by their severity now. Medium and above need a person.",
         f"sum by (severity) (dijkwacht_incidents_open{{{SITE}}})",
         legend="{{severity}}",
     ).thresholds(threshold((None, "green"), (1, "orange")))
 
 
-def silent_agents() -> stat.Panel:
-    """A watch that nobody walks is no quiet night."""
+def offline_agents() -> stat.Panel:
+    """Part of a network that is not monitored."""
     return number(
-        "Silent agents",
-        f"Agents not heard from for {SILENT_S} seconds: nobody watches there.",
-        f"count(time() - dijkwacht_agent_last_seen_timestamp_seconds{{{SITE}}} > {SILENT_S})"
+        "Agents offline",
+        f"Agents without a heartbeat for {OFFLINE_S} seconds.",
+        f"count(time() - dijkwacht_agent_last_seen_timestamp_seconds{{{SITE}}} > {OFFLINE_S})"
         " or vector(0)",
     ).thresholds(threshold((None, "green"), (1, "red")))
 
 
-def missed_packets() -> stat.Panel:
-    """Drops are blindness."""
+def packet_loss() -> stat.Panel:
+    """What was on the wire and is in no record."""
     dropped = f'sum(rate(dijkwacht_agent_packets_dropped_total{{{SITE}, reason!="unsupported"}}[$__rate_interval]))'
     seen = f"sum(rate(dijkwacht_agent_packets_total{{{SITE}}}[$__rate_interval]))"
     return (
         number(
-            "Packets missed",
-            "Share of packets that were seen and not metered; other protocols are not counted.",
+            "Packet loss",
+            "Share of packets seen and not metered, other than unsupported protocols.",
             f"{dropped} / clamp_min({seen}, 0.001)",
             "percentunit",
         )
@@ -157,28 +157,39 @@ def missed_packets() -> stat.Panel:
     )
 
 
-def watched_sites() -> stat.Panel:
-    """How far the dike reaches."""
+def unwatched_sites() -> stat.Panel:
+    """Sites that look quiet because no agent is there."""
+    return number(
+        "Sites unwatched",
+        f"Sites without an agent that sent a heartbeat in the last {OFFLINE_S} seconds.",
+        f"count(dijkwacht_batches_total{{{SITE}}} unless on (site)"
+        f" (time() - dijkwacht_agent_last_seen_timestamp_seconds{{{SITE}}} <= {OFFLINE_S}))"
+        " or vector(0)",
+    ).thresholds(threshold((None, "green"), (1, "red")))
+
+
+def known_sites() -> stat.Panel:
+    """How many there are."""
     return number(
         "Sites",
-        "Sites that have ever sent a batch or are known to the collector.",
+        "Sites known to the collector.",
         f"count(dijkwacht_batches_total{{{SITE}}})",
     ).thresholds(threshold((None, "blue")))
 
 
 def agent_states() -> statetimeline.Panel:
-    """Every agent's life as a ribbon, in words."""
-    silence = f"(time() - dijkwacht_agent_last_seen_timestamp_seconds{{{SITE}}}"
-    texts = {"0": ("up", "green"), "1": ("late", "yellow"), "2": ("silent", "red")}
+    """The state of every agent over time."""
+    age = f"(time() - dijkwacht_agent_last_seen_timestamp_seconds{{{SITE}}}"
+    texts = {"0": ("up", "green"), "1": ("late", "yellow"), "2": ("offline", "red")}
     return (
         statetimeline.Panel()
         .title("Agents")
-        .description(f"Late after {LATE_S} seconds without a heartbeat, silent after {SILENT_S}.")
+        .description(f"Late after {LATE_S} seconds without a heartbeat, offline after {OFFLINE_S}.")
         .datasource(SOURCE)
         .unit("none")
         .with_target(
             query(
-                f"{silence} > bool {LATE_S}) + {silence} > bool {SILENT_S})",
+                f"{age} > bool {LATE_S}) + {age} > bool {OFFLINE_S})",
                 "{{site}} / {{agent}}",
             )
         )
@@ -189,7 +200,7 @@ def agent_states() -> statetimeline.Panel:
 
 
 def open_table() -> table.Panel:
-    """What is open, with a way to the page that explains it."""
+    """What is open, with a link to the console."""
     link = (
         dashboard.DashboardLink("Explain in the console")
         .type(models.DashboardLinkType.LINK)
@@ -199,7 +210,9 @@ def open_table() -> table.Panel:
     return (
         table.Panel()
         .title("Open, by site and detector")
-        .description("One row a site, detector and severity. The console explains each incident.")
+        .description(
+            "One row a site, detector and severity. The console has a page for each incident."
+        )
         .datasource(SOURCE)
         .unit("none")
         .with_target(rows_query(f"dijkwacht_incidents_open{{{SITE}}} > 0"))
@@ -210,36 +223,34 @@ def open_table() -> table.Panel:
 
 
 def firing_alerts() -> table.Panel:
-    """What Prometheus itself says is wrong."""
+    """Prometheus' own alerts."""
     return (
         table.Panel()
-        .title("Firing rules")
-        .description(
-            "Rules of dashboards/rules that fire now, incidents and the watch's own state."
-        )
+        .title("Firing alerts")
+        .description("Alerts of dashboards/rules that are firing: incidents, agents, collector.")
         .datasource(SOURCE)
         .unit("none")
         .with_target(rows_query('ALERTS{alertname=~"Dijkwacht.+", alertstate="firing"}'))
         .with_transformation(
             hide_columns("Time", "Value", "__name__", "instance", "job", "alertstate")
         )
-        .no_value("No rule fires")
+        .no_value("No alert is firing")
     )
 
 
 def hide_columns(*names: str) -> models.DataTransformerConfig:
-    """Leave out what says nothing to a reader."""
+    """Leave out columns that are the same in every row."""
     return models.DataTransformerConfig(
         id_val="organize", options={"excludeByName": dict.fromkeys(names, True)}
     )
 
 
 def techniques() -> bargauge.Panel:
-    """Which ATT&CK techniques were met."""
+    """Incidents by ATT&CK technique."""
     return (
         bargauge.Panel()
-        .title("Techniques met")
-        .description("Incidents opened in the time shown, by ATT&CK technique, on all sites.")
+        .title("ATT&CK techniques")
+        .description("Incidents opened in the time range, by ATT&CK technique, on all sites.")
         .datasource(SOURCE)
         .unit("none")
         .decimals(0)
@@ -268,13 +279,14 @@ def rate(name: str, by: str, *, site: bool = True) -> str:
     return f"sum by ({by}) (rate({name}{where}[$__rate_interval]))"
 
 
-def person_row() -> list[tuple[Panel, int, int]]:
-    """Panels with width and height: what asks for a person."""
+def attention_row() -> list[tuple[Panel, int, int]]:
+    """Panels with width and height: what needs attention."""
     return [
-        (open_incidents(), 10, 4),
-        (silent_agents(), 4, 4),
-        (missed_packets(), 5, 4),
-        (watched_sites(), 5, 4),
+        (open_incidents(), 8, 4),
+        (offline_agents(), 4, 4),
+        (unwatched_sites(), 4, 4),
+        (packet_loss(), 4, 4),
+        (known_sites(), 4, 4),
         (open_table(), 12, 8),
         (firing_alerts(), 12, 8),
         (
@@ -293,20 +305,20 @@ def person_row() -> list[tuple[Panel, int, int]]:
     ]  # fmt: skip
 
 
-def watch_row() -> list[tuple[Panel, int, int]]:
+def agents_row() -> list[tuple[Panel, int, int]]:
     """Panels with width and height: the agents."""
     return [
         (agent_states(), 24, 7),
         (lines("Rows received", "Rows made durable, the ten busiest sites.", "rowsps",
                [(f"topk(10, {rate('dijkwacht_rows_total', 'site')})", "{{site}}")]), 12, 7),
-        (lines("Packets not metered", "By reason; unsupported are protocols nobody meters.", "pps",
+        (lines("Packets dropped", "Packets not metered, by reason.", "pps",
                [(rate("dijkwacht_agent_packets_dropped_total", "reason"), "{{reason}}")]), 12, 7),
-        (lines("Waiting on agents' disks", "Grows while an agent cannot reach the collector.", "bytes",
+        (lines("Spool size", "Grows while an agent cannot reach the collector; the ten largest.", "bytes",
                [(f"topk(10, dijkwacht_agent_spool_bytes{{{SITE}}})", "{{site}} / {{agent}}")]), 8, 7),
-        (lines("Rows and flows given up", "Rows shed when a spool was full; flows ended early.", "cps",
+        (lines("Rows shed, flows evicted", "Rows lost from a full spool; flows ended early, table full.", "cps",
                [(rate("dijkwacht_agent_rows_shed_total", "site"), "rows shed, {{site}}"),
                 (rate("dijkwacht_agent_flows_evicted_total", "site"), "flows evicted, {{site}}")]), 8, 7),
-        (lines("Flows in the agents' tables", "How busy the networks are.", "none",
+        (lines("Active flows", "Flows in the agents' tables.", "none",
                [(f"sum by (site) (dijkwacht_agent_flows_active{{{SITE}}})", "{{site}}")]), 8, 7),
     ]  # fmt: skip
 
@@ -314,22 +326,22 @@ def watch_row() -> list[tuple[Panel, int, int]]:
 def collector_row() -> list[tuple[Panel, int, int]]:
     """Panels with width and height: the collector itself."""
     return [
-        (lines("Rows scored", "Every detector on every row.", "rowsps",
+        (lines("Rows scored", "By every detector.", "rowsps",
                [(f"sum({rate('dijkwacht_engine_rows_total', 'site')})", "rows")]), 8, 7),
-        (lines("Entries behind", "Durable and not yet scored.", "none",
+        (lines("Engine lag", "Durable entries not yet scored.", "none",
                [("dijkwacht_engine_lag_entries", "entries")]), 8, 7),
-        (lines("Time of a step and of a commit", "Half and 99 of 100 are faster than this.", "s",
-               [(quantile("dijkwacht_engine_step_seconds", 0.5), "step, half"),
-                (quantile("dijkwacht_engine_step_seconds", 0.99), "step, 99 of 100"),
-                (quantile("dijkwacht_journal_commit_seconds", 0.99), "commit, 99 of 100")]), 8, 7),
-        (lines("Batches refused", "By reason; busy ones stay in the agent's spool.", "cps",
+        (lines("Step and commit time", "Of the engine and the journal; median and 99th percentile.", "s",
+               [(quantile("dijkwacht_engine_step_seconds", 0.5), "step, p50"),
+                (quantile("dijkwacht_engine_step_seconds", 0.99), "step, p99"),
+                (quantile("dijkwacht_journal_commit_seconds", 0.99), "commit, p99")]), 8, 7),
+        (lines("Batches rejected", "By reason; busy ones stay in the agent's spool.", "cps",
                [(rate("dijkwacht_batches_rejected_total", "reason", site=False), "{{reason}}")]), 8, 7),
-        (lines("Rows out of time, findings not told",
-               "Late rows fold at their agent's watermark; a site with 200 open incidents opens no more.", "cps",
+        (lines("Rows out of order, findings dropped",
+               "Late rows count at their agent's watermark; a site with 200 open incidents opens no more.", "cps",
                [(f"sum({rate('dijkwacht_rows_late_total', 'site')})", "late rows"),
                 (f"sum({rate('dijkwacht_rows_future_total', 'site')})", "rows from the future"),
-                (f"sum({rate('dijkwacht_incidents_shed_total', 'site')})", "findings not told")]), 8, 7),
-        (lines("Detectors that failed", "A failing detector is quarantined; the others go on.", "cps",
+                (f"sum({rate('dijkwacht_incidents_shed_total', 'site')})", "findings dropped")]), 8, 7),
+        (lines("Detector failures", "A failing detector is quarantined; the others go on.", "cps",
                [(rate("dijkwacht_detector_failures_total", "detector", site=False), "{{detector}}")]), 8, 7),
     ]  # fmt: skip
 
@@ -394,7 +406,7 @@ def overview() -> models.Dashboard:
             .text_format("{{detector}}")
         )
     )  # fmt: skip
-    top, next_id = place(made, "What asks for a person", person_row(), 0, 1)
-    top, next_id = place(made, "The watch", watch_row(), top, next_id)
-    place(made, "The collector", collector_row(), top, next_id)
+    top, next_id = place(made, "Needs attention", attention_row(), 0, 1)
+    top, next_id = place(made, "Agents", agents_row(), top, next_id)
+    place(made, "Collector", collector_row(), top, next_id)
     return made.build()

@@ -2,7 +2,7 @@
 
 States and counts go by these rules alone. Severities are the product's own words: ``high`` and
 ``critical`` wake somebody, ``medium`` can wait for the morning. No label changes while an alert
-lasts, for the labels are what an alert is.
+lasts, for an alert is known by its labels.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Alert:
 
 
 def recordings() -> list[Recording]:
-    """What rules and people ask for again and again."""
+    """What rules and people query often."""
     return [
         Recording("site:dijkwacht_rows:rate5m", "sum by (site) (rate(dijkwacht_rows_total[5m]))"),
         Recording(
@@ -45,7 +45,7 @@ def recordings() -> list[Recording]:
             "sum by (site, severity) (dijkwacht_incidents_open)",
         ),
         Recording(
-            "site_agent:dijkwacht_agent_silence_seconds:now",
+            "site_agent:dijkwacht_agent_heartbeat_age_seconds:now",
             "time() - max by (site, agent) (dijkwacht_agent_last_seen_timestamp_seconds)",
         ),
         Recording(
@@ -65,13 +65,13 @@ def recordings() -> list[Recording]:
 
 
 def alerts() -> list[Alert]:
-    """Incidents first, then the watch, then the collector."""
+    """Incidents first, then agents, then the collector."""
     return [*_incidents(), *_agents(), *_collector()]
 
 
 def _incidents() -> list[Alert]:
     # The incident's own severity label becomes the alert's.
-    explain = "The console explains it and says what to do."
+    explain = "Its page in the console has the evidence and the advice."
     return [
         Alert(
             "DijkwachtIncidentHigh",
@@ -92,46 +92,46 @@ def _agents() -> list[Alert]:
     where = "{{ $labels.agent }} at {{ $labels.site }}"
     return [
         Alert(
-            "DijkwachtAgentSilent",
-            "site_agent:dijkwacht_agent_silence_seconds:now > 120",
-            f"{where} has fallen silent",
-            "No heartbeat for five minutes: nobody watches there.",
+            "DijkwachtAgentOffline",
+            "site_agent:dijkwacht_agent_heartbeat_age_seconds:now > 120",
+            f"{where} is offline",
+            "No heartbeat for five minutes: its part of the network is not monitored.",
             wait="3m", severity="high",
         ),
         Alert(
             "DijkwachtAgentBlind",
             "sum by (site, agent) (increase(dijkwacht_agent_packets_total[10m])) == 0"
-            " and site_agent:dijkwacht_agent_silence_seconds:now < 120",
-            f"{where} is up and sees no packet",
-            "The mirror port, the bridge or the interface it listens on is likely gone.",
+            " and site_agent:dijkwacht_agent_heartbeat_age_seconds:now < 120",
+            f"{where} captures no packets",
+            "It is up. The mirror port, the bridge or the capture interface is probably down.",
             wait="5m", severity="high",
         ),
         Alert(
             "DijkwachtAgentDropsPackets",
             "site_agent:dijkwacht_agent_packets_lost:ratio_rate5m > 0.001",
-            f"{where} misses packets",
-            "It misses {{ $value | humanizePercentage }} of them: what it does not see, nobody does.",
+            f"{where} drops packets",
+            "{{ $value | humanizePercentage }} of its packets are not metered.",
             wait="5m", severity="medium",
         ),
         Alert(
             "DijkwachtAgentShedsRows",
             "sum by (site, agent) (increase(dijkwacht_agent_rows_shed_total[10m])) > 0",
             f"{where} has lost rows",
-            "Its spool was full, or the collector refused what it sent.",
+            "Its spool was full, or the collector rejected a batch.",
             severity="high", keep="10m",
         ),
         Alert(
             "DijkwachtSpoolGrowing",
             "deriv(dijkwacht_agent_spool_bytes[15m]) > 0 and dijkwacht_agent_spool_bytes > 1e6",
-            f"What {where} has to send piles up",
-            "The line is too slow, or the collector is too busy.",
+            f"The spool of {where} grows",
+            "Its uplink is too slow, or the collector is overloaded.",
             wait="15m", severity="medium",
         ),
         Alert(
             "DijkwachtAgentClockWrong",
             "abs(dijkwacht_agent_clock_offset_seconds) > 300",
-            f"The clock of {where} is wrong",
-            "It is {{ $value | humanizeDuration }} off: its rows are folded at their arrival.",
+            f"The clock of {where} is off",
+            "It is {{ $value | humanizeDuration }} off: rows ahead of time are scored at their arrival.",
             wait="5m", severity="medium",
         ),
     ]  # fmt: skip
@@ -142,36 +142,36 @@ def _collector() -> list[Alert]:
         Alert(
             "DijkwachtCollectorDown",
             'up{job="dijkwacht"} == 0 or absent(up{job="dijkwacht"})',
-            "The collector does not answer",
-            "Agents keep what they see on their disks; nothing is scored until it is back.",
+            "The collector is down",
+            "Prometheus cannot scrape it. Agents spool to disk; nothing is scored until it is back.",
             wait="1m", severity="critical",
         ),
         Alert(
             "DijkwachtEngineBehind",
             "dijkwacht_engine_lag_entries > 1000",
             "The engine is behind the journal",
-            "Incidents come late. A spool that drains is a good reason; otherwise look at its load.",
+            "Incidents are delayed. Expected while a spool drains; otherwise check the engine's load.",
             wait="5m", severity="medium",
         ),
         Alert(
             "DijkwachtJournalSlow",
             "collector:dijkwacht_journal_commit_seconds:p99_5m > 0.25",
-            "The journal's disk is slow",
-            "One commit in a hundred takes longer than {{ $value | humanizeDuration }}.",
+            "Journal commits are slow",
+            "The 99th percentile of a commit is {{ $value | humanizeDuration }}.",
             wait="5m", severity="medium",
         ),
         Alert(
             "DijkwachtBatchesRejected",
             'sum by (reason) (increase(dijkwacht_batches_rejected_total{reason!="busy"}[10m])) > 0',
-            "Batches are refused: {{ $labels.reason }}",
-            "Somebody sends what is no batch, or with a token that is not theirs.",
+            "Batches are rejected: {{ $labels.reason }}",
+            "A client sends malformed batches, or its token is not valid.",
             severity="medium", keep="10m",
         ),
         Alert(
             "DijkwachtDetectorFailed",
             "sum by (detector) (increase(dijkwacht_detector_failures_total[10m])) > 0",
             "The detector {{ $labels.detector }} failed",
-            "After three failures it says nothing until the collector starts again.",
+            "After three failures it is left out until the collector restarts.",
             severity="high", keep="1h",
         ),
     ]  # fmt: skip

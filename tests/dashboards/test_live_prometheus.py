@@ -47,7 +47,7 @@ def free_port():
 
 @contextlib.contextmanager
 def running(log, *command):
-    """A program until the block ends; what it says goes to ``log``."""
+    """A program until the block ends; its output goes to ``log``."""
     with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:
         try:
             yield process
@@ -83,7 +83,7 @@ def watched(root, recording, tmp_path_factory):
         url = found[1]
         with running(folder / "prometheus.log", *prometheus(root, folder, url)):
             asked = f"http://127.0.0.1:{(folder / 'port').read_text()}/api/v1"
-            # What was born at 0 must have been seen at 0.
+            # Counters that start at 0 must have been scraped at 0.
             wait_for(lambda: rows(asked, 'up{job="dijkwacht"} == 1'), "a first scrape")
             join(folder, url)
             wait_for(lambda: rows(asked, 'dijkwacht_rows_total{site="bakery"}'), "the site at 0")

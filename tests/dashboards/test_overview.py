@@ -72,7 +72,7 @@ def test_every_metric_asked_for_is_exposed(dashboard, promql, exposed):
 
 
 def test_every_metric_exposed_is_shown_or_named_as_not(dashboard, promql, exposed):
-    """A metric that nobody looks at is a metric that nobody misses."""
+    """A metric that no panel shows is a metric that nobody would miss."""
     exprs = [promql.substitute(t["expr"]) for _, t in promql.targets(dashboard)]
     used = set().union(*map(promql.metric_names, exprs))
     unseen = {
@@ -136,4 +136,4 @@ def test_it_follows_the_rules_of_grafanas_own_linter(dashboard):
 def test_states_are_words_beside_colours(dashboard):
     agents = next(p for p in dashboard["panels"] if p["type"] == "state-timeline")
     (mapping,) = agents["fieldConfig"]["defaults"]["mappings"]
-    assert [o["text"] for o in mapping["options"].values()] == ["up", "late", "silent"]
+    assert [o["text"] for o in mapping["options"].values()] == ["up", "late", "offline"]
