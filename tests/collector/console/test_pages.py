@@ -143,11 +143,13 @@ async def test_a_site_that_nobody_watches_is_not_called_quiet(client, facts, mak
     assert headline_style(page) == "unwatched"
     assert "nobody watches" not in site_row(page, "bakery")
     assert "quiet" in site_row(page, "bakery")
+    assert "1 / 1</td>" in site_row(page, "bakery")
+    assert "0 / 1</td>" in site_row(page, "clinic")
     for site in ("clinic", "garage"):
         assert '<span class="state unwatched">nobody watches</span>' in site_row(page, site)
         assert "quiet" not in site_row(page, site)
     assert page.index(">clinic<") < page.index(">garage<") < page.index(">bakery<")
-    assert "er wordt niet gewaakt" in site_row(await get(client, "/?lang=nl"), "clinic")
+    assert "onbewaakt" in site_row(await get(client, "/?lang=nl"), "clinic")
 
     facts.hold(make.incident(site="clinic"))
     page = await get(client, "/?lang=en")
@@ -263,8 +265,8 @@ async def test_an_empty_console_says_how_to_begin(client, facts, language, begin
     facts.known_sites, facts.health = [], []
     page = await get(client, f"/?lang={language}")
     assert f"<code>{begin}</code>" in page
-    assert "all of them up" not in page
-    assert "allemaal actief" not in page
+    assert "all up" not in page
+    assert "alle actief" not in page
 
 
 @pytest.mark.parametrize("kind", ["dhcp", "a class of tomorrow"])
