@@ -76,7 +76,7 @@ def _incidents() -> list[Alert]:
         Alert(
             "DijkwachtIncidentHigh",
             'sum by (site, detector, severity) (dijkwacht_incidents_open{severity=~"high|critical"}) > 0',
-            "{{ $labels.severity }} incident at {{ $labels.site }} ({{ $labels.detector }})",
+            "{{ $labels.severity | title }} incident at {{ $labels.site }} ({{ $labels.detector }})",
             explain,
         ),
         Alert(
