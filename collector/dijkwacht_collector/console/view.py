@@ -21,7 +21,8 @@ from dijkwacht_records.addresses import UNSPECIFIED, format_address, format_mac
 
 MAX_CARDS: Final = 100
 MAX_ROWS: Final = 50
-_UNKNOWN = "–"
+_UNKNOWN: Final = "–"
+_DATED_AFTER_DAYS: Final = 60
 _STATE_ORDER: Final = ("offline", "late", "up")
 
 
@@ -189,7 +190,11 @@ class Reader:
         )
 
     def moment(self, time_us: int) -> Moment:
-        """A time in µs UTC, as "3 minutes ago" and exactly."""
+        """A time in µs UTC, as "3 minutes ago" and exactly; the date if it is months ago."""
+        try:
+            exact = datetime.fromtimestamp(time_us / 1e6, UTC)
+        except (OverflowError, ValueError, OSError):
+            return Moment(_UNKNOWN, "", _UNKNOWN)
         seconds = max(self._now - time_us, 0) // 1_000_000
         ngettext = self._catalogue.ngettext
         if seconds < 60:
@@ -200,14 +205,15 @@ class Reader:
         elif seconds < 2 * 86400:
             text = ngettext("%(num)d hour ago", "%(num)d hours ago", seconds // 3600)
             text %= {"num": seconds // 3600}
-        else:
+        elif seconds < _DATED_AFTER_DAYS * 86400:
             text = ngettext("%(num)d day ago", "%(num)d days ago", seconds // 86400)
             text %= {"num": seconds // 86400}
-        try:
-            exact = datetime.fromtimestamp(time_us / 1e6, UTC)
-        except (OverflowError, ValueError, OSError):
-            return Moment("–", "", "–")
+        else:
+            text = f"{exact:%Y-%m-%d}"
         return Moment(text, f"{exact:%Y-%m-%dT%H:%M:%SZ}", f"{exact:%Y-%m-%d %H:%M:%S} UTC")
+
+    def _never(self) -> Moment:
+        return Moment(self._translate(words.N_("never")), "", _UNKNOWN)
 
     def _chance(self, weekly: float) -> str:
         """How often the like is met by chance, from times a week."""
@@ -280,7 +286,7 @@ class Reader:
             name=agent.agent,
             state=self._translate(words.AGENT_STATE[state]),
             style=state,
-            seen=self.moment(agent.last_seen),
+            seen=self.moment(agent.last_seen) if agent.last_seen else self._never(),
             packets=self._figures.short(agent.packets_seen) if agent.heard else _UNKNOWN,
             dropped=self._figures.lost(agent.dropped, lost) if agent.heard else _UNKNOWN,
             losing=lost > 0.001,

@@ -153,7 +153,7 @@ async def test_it_fits_a_phone_and_can_be_read(page, client, facts, make):
         deviceScaleFactor=1,
         mobile=True,
     )
-    for scheme, path in itertools.product(("light", "dark"), ("/", "/incidents/a1")):
+    for scheme, path in itertools.product(("light", "dark"), ("/", "/incidents/a1", "/nowhere")):
         colours = [{"name": "prefers-color-scheme", "value": scheme}]
         await page.call("Emulation.setEmulatedMedia", features=colours)
         await page.open(client.make_url(path).with_query(lang="nl"))

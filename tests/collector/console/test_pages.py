@@ -342,6 +342,21 @@ class TestErrors:
         assert set(links) == {"#main", "/?lang=en", "/?lang=nl"}
 
 
+async def test_what_is_months_ago_has_a_date(client, facts, make):
+    days = 24 * 60 * make.minute
+    facts.hold(make.incident(start=make.now_us - 847 * days, end=make.now_us - 59 * days))
+    page = await get(client, "/incidents/a1?lang=en")
+    assert ">2024-05-27</time>" in page
+    assert ">59 days ago</time>" in page
+    assert ">2024-05-27 14:13:20 UTC</span>" in page, "the exact time is on the page too"
+
+
+async def test_an_agent_that_never_sent_a_heartbeat_was_never_seen(client, facts, make):
+    facts.health = [make.agent(last_seen=0, heard=False)]
+    assert '<td class="seen">never</td>' in await get(client, "/?lang=en")
+    assert '<td class="seen">nooit</td>' in await get(client, "/?lang=nl")
+
+
 async def test_times_that_no_clock_shows_do_not_break_a_page(client, facts, make):
     facts.hold(make.incident(start=-(1 << 62), end=1 << 62))
     await get(client, "/")
