@@ -1,12 +1,10 @@
 import asyncio
-import dataclasses
 import re
 from html.parser import HTMLParser
 
 import msgspec
 import pytest
 from aiohttp import web
-from yarl import URL
 
 from dijkwacht_collector.console import SiteView, add_console
 from dijkwacht_collector.sites.access import Operators
@@ -113,90 +111,6 @@ async def test_severity_and_state_are_words_beside_colours(client, facts, make):
         assert re.search(rf"\b{word}\b", text)
 
 
-async def test_low_incidents_are_context_and_never_cards(client, facts, make):
-    facts.hold(make.incident(severity_id=2))
-    page = await get(client, "/?lang=en")
-    assert "All is quiet" in page
-    assert 'class="card ' not in page
-    assert "1 small thing noticed" in page
-
-
-async def test_the_headline_tells_an_absent_watch_from_a_quiet_night(client, facts, make):
-    assert "All is quiet" in await get(client, "/?lang=en")
-    assert headline_style(await get(client, "/?lang=en")) == "quiet"
-    late = make.now_us - 2 * make.minute
-    facts.health[0] = make.agent(last_seen=late)
-    page = await get(client, "/?lang=en")
-    assert "not every agent is up" in page
-    assert headline_style(page) == "unwatched"
-    facts.health = []
-    page = await get(client, "/?lang=en")
-    assert "Nobody watches yet" in page
-    assert headline_style(page) == "unwatched"
-
-
-async def test_a_site_that_nobody_watches_is_not_called_quiet(client, facts, make):
-    facts.known_sites = [SiteView("bakery"), SiteView("clinic"), SiteView("garage")]
-    facts.health = [make.agent(), make.agent("xray", site="clinic", last_seen=0)]
-    page = await get(client, "/?lang=en")
-    assert "No alarm, but nobody watches 2 sites" in page
-    assert headline_style(page) == "unwatched"
-    assert "nobody watches" not in site_row(page, "bakery")
-    assert "quiet" in site_row(page, "bakery")
-    assert "1 / 1</td>" in site_row(page, "bakery")
-    assert "0 / 1</td>" in site_row(page, "clinic")
-    for site in ("clinic", "garage"):
-        assert '<span class="state unwatched">nobody watches</span>' in site_row(page, site)
-        assert "quiet" not in site_row(page, site)
-    assert page.index(">clinic<") < page.index(">garage<") < page.index(">bakery<")
-    assert "onbewaakt" in site_row(await get(client, "/?lang=nl"), "clinic")
-
-    facts.hold(make.incident(site="clinic"))
-    page = await get(client, "/?lang=en")
-    assert headline_style(page) == "high"
-    assert "nobody watches 2 sites" in page
-    assert "High" in site_row(page, "clinic")
-    assert "nobody watches" in site_row(page, "clinic")
-
-
-async def test_names_are_listed_as_people_count(client, facts, make):
-    long = "9" * 5000
-    names = ["site-10", "site-2", "site-1", f"site-{long}"]
-    facts.known_sites = [SiteView(name) for name in names]
-    facts.health = [make.agent(f"agent of {name}", site=name) for name in names]
-    page = await get(client, "/?lang=en")
-    for rows in re.findall(r"<tbody>(.*?)</tbody>", page, re.DOTALL):
-        found = re.findall(r'<th scope="row"><bdi>.*?site-(\d+)</bdi>', rows)
-        assert found == ["1", "2", "10", long]
-
-
-def headline_style(page):
-    return re.search(r'<section class="headline ([a-z]+)">', page)[1]
-
-
-def site_row(page, site):
-    return re.search(rf'<tr><th scope="row"><bdi>{site}</bdi>.*?</tr>', page, re.DOTALL)[0]
-
-
-async def test_lost_packets_and_a_full_spool_are_shown(client, facts, make):
-    facts.health = [make.agent(packets_seen=1000, dropped=20, spool_bytes=3 * 1024 * 1024)]
-    page = await get(client, "/?lang=en")
-    assert "20 (2.00%)" in page
-    assert "too many" in page
-    assert "3.0 MB" in page
-
-
-async def test_a_thousand_sites_still_make_a_short_page(client, facts, make):
-    facts.known_sites = [SiteView(f"site-{n}") for n in range(1000)]
-    facts.health = [make.agent(f"agent-{n}", site=f"site-{n}") for n in range(1000)]
-    facts.health[777] = dataclasses.replace(facts.health[777], last_seen=0)
-    facts.hold(*(make.incident(f"i{n}", site=f"site-{n}") for n in range(500)))
-    page = await get(client, "/?lang=en")
-    assert len(page) < 300_000
-    assert "agent-777" in page, "who is offline comes first"
-    assert "and 400 more" in page
-
-
 async def test_the_incident_page_explains_and_advises(client, facts, make):
     facts.hold(make.incident())
     page = await get(client, "/incidents/a1?lang=en")
@@ -275,73 +189,6 @@ async def test_every_class_has_a_page(client, facts, make, kind):
     assert "What it means, and what to do" in await get(client, "/incidents/a1?lang=en")
 
 
-BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-
-
-class TestErrors:
-    @pytest.mark.parametrize(
-        ("path", "english", "dutch"),
-        [
-            ("/incidents/nope", "There is no such incident", "Deze melding bestaat niet"),
-            ("/nowhere", "There is no such page", "Deze pagina bestaat niet"),
-            ("/static/nothing.css", "There is no such page", "Deze pagina bestaat niet"),
-        ],
-    )
-    async def test_what_does_not_exist_is_a_page_with_a_way_back(
-        self, client, path, english, dutch
-    ):
-        for language, title in (("en", english), ("nl", dutch)):
-            answer = await client.get(f"{path}?lang={language}", headers=BROWSER)
-            page = await answer.text()
-            assert answer.status == 404
-            assert answer.headers["Content-Security-Policy"].startswith("default-src 'self';")
-            assert f'<html lang="{language}">' in page
-            assert f"<h1>{title}</h1>" in page
-            assert f'<a href="/?lang={language}">←' in page
-            assert headline_style(page) == "error", "and not the stripe of a quiet night"
-
-    @pytest.mark.parametrize("path", ["/nowhere", "/incidents/nope", "/v1/nowhere", "/metrics/x"])
-    @pytest.mark.parametrize("accept", ["application/json", "*/*"])
-    async def test_a_program_gets_one_plain_line(self, client, path, accept):
-        answer = await client.get(path, headers={"Accept": accept})
-        assert (answer.status, answer.content_type) == (404, "text/plain")
-
-    async def test_below_v1_a_browser_gets_the_plain_line_too(self, client):
-        answer = await client.get("/v1/nowhere", headers=BROWSER)
-        assert (answer.status, answer.content_type) == (404, "text/plain")
-
-    async def test_a_method_that_is_not_there_names_those_that_are(self, client):
-        answer = await client.post("/?lang=nl", headers=BROWSER)
-        assert answer.status == 405
-        assert answer.headers["Allow"] == "GET,HEAD"
-        assert "<h1>Dit mag niet</h1>" in await answer.text()
-
-    @pytest.fixture
-    def guarded(self, facts, feed):
-        app = web.Application(middlewares=[Operators("secret").guard])
-        add_console(app, facts, feed)
-        return app
-
-    async def test_what_another_middleware_refuses_is_a_page_too(self, guarded, aiohttp_client):
-        client = await aiohttp_client(guarded)
-        answer = await client.get("/?lang=en", headers=BROWSER)
-        page = await answer.text()
-        assert answer.status == 401
-        assert answer.headers["WWW-Authenticate"].startswith("Basic")
-        assert "You have to sign in" in page
-        assert "bakery" not in page
-
-    @pytest.mark.parametrize(
-        "path", ["//evil.example/x", "/%5Cevil.example", "/%22%3E%3Cscript%3E"]
-    )
-    async def test_an_address_of_a_strangers_making_is_in_no_link(self, client, path):
-        asked = URL(str(client.make_url("")).rstrip("/") + path, encoded=True)
-        answer = await client.session.get(asked, headers=BROWSER)
-        assert answer.status == 404
-        links = [a["href"] for tag, a in outline(await answer.text()).tags if tag == "a"]
-        assert set(links) == {"#main", "/?lang=en", "/?lang=nl"}
-
-
 async def test_what_is_months_ago_has_a_date(client, facts, make):
     days = 24 * 60 * make.minute
     facts.hold(make.incident(start=make.now_us - 847 * days, end=make.now_us - 59 * days))
@@ -349,12 +196,6 @@ async def test_what_is_months_ago_has_a_date(client, facts, make):
     assert ">2024-05-27</time>" in page
     assert ">59 days ago</time>" in page
     assert ">2024-05-27 14:13:20 UTC</span>" in page, "the exact time is on the page too"
-
-
-async def test_an_agent_that_never_sent_a_heartbeat_was_never_seen(client, facts, make):
-    facts.health = [make.agent(last_seen=0, heard=False)]
-    assert '<td class="seen">never</td>' in await get(client, "/?lang=en")
-    assert '<td class="seen">nooit</td>' in await get(client, "/?lang=nl")
 
 
 async def test_times_that_no_clock_shows_do_not_break_a_page(client, facts, make):
@@ -413,13 +254,6 @@ async def test_a_title_as_long_as_a_hostile_name_is_cut(client, facts, make):
         assert "x" * 161 not in await get(client, path)
 
 
-async def test_the_part_holds_the_board_alone(client, facts, make):
-    facts.hold(make.incident())
-    part = await get(client, "/parts/board?lang=nl")
-    assert "<html" not in part
-    assert "voelt aan de deuren" in part
-
-
 async def test_many_hosts_are_counted_not_listed(client, facts, make):
     evidence = make.incident().evidences[0]
     evidences = tuple(
@@ -473,9 +307,3 @@ async def test_a_browser_that_goes_away_is_no_error(client, feed, make, caplog):
         if not feed.readers:
             break
     assert "Error handling request" not in caplog.text
-
-
-async def test_counts_of_an_agent_not_heard_since_the_start_are_not_made_up(client, facts, make):
-    facts.health = [make.agent(packets_seen=0, heard=False)]
-    page = await get(client, "/?lang=en")
-    assert page.count(">–</td>") == 3
