@@ -59,7 +59,7 @@ def generator(root):
         return module
     finally:
         sys.path.remove(str(folder))
-        for name in ("overview", "rules"):
+        for name in ("overview", "panels", "rules"):
             sys.modules.pop(name, None)
 
 
