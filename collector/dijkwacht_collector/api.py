@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from dijkwacht_collector.console.overview import Overview
-from dijkwacht_collector.engine.worker import Crew
+from dijkwacht_collector.engine.worker import EngineWorkers
 from dijkwacht_collector.incidents.ocsf import detection_finding
 from dijkwacht_collector.intake.batches import refuse
 from dijkwacht_collector.journal.journal import Journal
@@ -32,10 +32,10 @@ class Api:
     """JSON for programs; the console's pages are drawn elsewhere."""
 
     def __init__(
-        self, store: IncidentStore, overview: Overview, journal: Journal, crew: Crew
+        self, store: IncidentStore, overview: Overview, journal: Journal, workers: EngineWorkers
     ) -> None:
         self._store, self._overview = store, overview
-        self._journal, self._crew = journal, crew
+        self._journal, self._workers = journal, workers
 
     async def incidents(self, request: web.Request) -> web.Response:
         """``GET /v1/incidents``: OCSF findings, latest first; ``site=NAME``, ``open=1``."""
@@ -61,14 +61,14 @@ class Api:
 
     async def health(self, _request: web.Request) -> web.Response:
         """``GET /healthz``: 200, or 503 with what is wrong."""
-        troubles = self._crew.troubles
+        troubles = self._workers.troubles
         if self._journal.failure is not None:
             troubles.append(f"journal: {self._journal.failure}")
         state = {
             "status": "failing" if troubles else "ok",
             "troubles": troubles,
             "journal_position": self._journal.last,
-            "engine_position": self._crew.position,
+            "engine_position": self._workers.position,
         }
         return web.json_response(state, status=503 if troubles else 200)
 

@@ -18,14 +18,14 @@ from dijkwacht_collector.api import Api
 from dijkwacht_collector.console import Feed, add_console
 from dijkwacht_collector.console.overview import Overview
 from dijkwacht_collector.engine.engine import Engine
-from dijkwacht_collector.engine.worker import Crew
+from dijkwacht_collector.engine.worker import EngineWorkers
 from dijkwacht_collector.incidents.techniques import TECHNIQUES
 from dijkwacht_collector.intake.batches import Intake, Orders
 from dijkwacht_collector.journal.journal import Journal
 from dijkwacht_collector.maintenance import Upkeep
 from dijkwacht_collector.metrics.telemetry import Telemetry
 from dijkwacht_collector.settings import CollectorSettings
-from dijkwacht_collector.sinks.base import Fan
+from dijkwacht_collector.sinks.base import Sinks
 from dijkwacht_collector.sinks.jsonl import JsonLines
 from dijkwacht_collector.sinks.live import LiveSink
 from dijkwacht_collector.sinks.prometheus import PrometheusSink
@@ -52,7 +52,7 @@ def build_app(
     store = IncidentStore(state / "incidents.db")
     feed = Feed(secrets.token_hex(4))
     live = LiveSink(feed.publish)
-    fan = Fan([
+    sinks = Sinks([
         store,
         JsonLines(state / "incidents.jsonl", clock),
         PrometheusSink(
@@ -67,11 +67,11 @@ def build_app(
         coalesce_s=settings.coalesce_s,
         on_commit=telemetry.count_commit,
     )
-    crew = Crew(
+    workers = EngineWorkers(
         settings.workers,
         journal,
         lambda: Engine(shipped_detectors()),
-        fan,
+        sinks,
         telemetry,
         state / "checkpoints",
         checkpoint_interval_s=settings.checkpoint_interval_s,
@@ -91,7 +91,7 @@ def build_app(
         joins_per_minute=settings.joins_per_minute,
     )
     overview = Overview(store, sites, telemetry, journal, clock)
-    api = Api(store, overview, journal, crew)
+    api = Api(store, overview, journal, workers)
     operators = Operators(settings.operator_token())
 
     app = web.Application(client_max_size=settings.max_body_bytes, middlewares=[operators.guard])
@@ -103,12 +103,14 @@ def build_app(
     app.router.add_get("/metrics", telemetry.serve)
     add_console(app, overview, feed, names=settings.names)
 
-    upkeep = Upkeep(settings, journal, intake, sites, authenticator, orders, crew, telemetry, clock)
+    upkeep = Upkeep(
+        settings, journal, intake, sites, authenticator, orders, workers, telemetry, clock
+    )
 
     async def live_and_die(_app: web.Application) -> AsyncIterator[None]:
         await asyncio.to_thread(state.mkdir, 0o700, parents=True, exist_ok=True)
         async with contextlib.AsyncExitStack() as opened:
-            for part in (sites, order_key, journal, fan, upkeep, crew):
+            for part in (sites, order_key, journal, sinks, upkeep, workers):
                 opened.push_async_callback(asyncio.to_thread, part.close)
                 await asyncio.to_thread(part.open)
             live.attach(asyncio.get_running_loop())

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from dijkwacht_collector.engine.worker import Crew
+from dijkwacht_collector.engine.worker import EngineWorkers
 from dijkwacht_collector.intake.batches import Intake, Orders
 from dijkwacht_collector.intake.high_water import Marks
 from dijkwacht_collector.journal.journal import Journal
@@ -36,7 +36,7 @@ class Upkeep:
         sites: Sites,
         authenticator: TokenAuthenticator,
         orders: Orders,
-        crew: Crew,
+        workers: EngineWorkers,
         telemetry: Telemetry,
         clock: Callable[[], int],
     ) -> None:
@@ -44,7 +44,7 @@ class Upkeep:
         self._retention_us = int(settings.retention_days * _DAY_US)
         self._journal, self._intake, self._sites = journal, intake, sites
         self._authenticator, self._orders = authenticator, orders
-        self._crew, self._telemetry, self._clock = crew, telemetry, clock
+        self._workers, self._telemetry, self._clock = workers, telemetry, clock
         self._marked = 0
         self._turn = threading.Lock()
 
@@ -99,7 +99,7 @@ class Upkeep:
         if snapshot is not None:
             Marks.save(self._path, snapshot)
             self._marked = position
-            behind = min(self._crew.saved, position)
+            behind = min(self._workers.saved, position)
             gone = self._journal.forget(behind, self._clock() - self._retention_us)
             if gone:
                 log.info("old segments deleted", extra={"segments": gone})

@@ -191,7 +191,7 @@ class EngineWorker:
             log.warning("training failed", extra={"why": str(error)})
 
 
-class Crew:
+class EngineWorkers:
     """All engine threads of one collector. The constructor is inert."""
 
     def __init__(
@@ -207,7 +207,7 @@ class Crew:
         training: bool,
     ) -> None:
         self._journal = journal
-        self.workers: Final = tuple(
+        self.each: Final = tuple(
             EngineWorker(
                 number,
                 count,
@@ -225,26 +225,26 @@ class Crew:
     @property
     def position(self) -> int:
         """The last entry that every engine has folded and every sink has been told of."""
-        return min(worker.position for worker in self.workers)
+        return min(worker.position for worker in self.each)
 
     @property
     def saved(self) -> int:
         """The last position that every checkpoint covers."""
-        return min(worker.saved for worker in self.workers)
+        return min(worker.saved for worker in self.each)
 
     @property
     def troubles(self) -> list[str]:
         """Why an engine stands still, if one does."""
-        failed = [f"engine: {w.failure}" for w in self.workers if w.failure is not None]
-        return failed + ["sinks wait" for w in self.workers if w.sinks_wait]
+        failed = [f"engine: {w.failure}" for w in self.each if w.failure is not None]
+        return failed + ["sinks wait" for w in self.each if w.sinks_wait]
 
     def open(self) -> None:
         """Own the partitions and start every thread."""
-        for worker in self.workers:
+        for worker in self.each:
             self._journal.own(worker.partitions)
             worker.start()
 
     def close(self) -> None:
         """Finish the steps in hand, save, end every thread."""
-        for worker in self.workers:
+        for worker in self.each:
             worker.stop()

@@ -1,4 +1,4 @@
-"""The contract of a sink, and the fan that hands every event to all of them."""
+"""The contract of a sink, and all of them as one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Sink(Protocol):
         """Flush, and release what was opened."""
 
 
-class Fan:
+class Sinks:
     """All sinks as one, for as many engine threads as there are."""
 
     def __init__(self, sinks: Sequence[Sink]) -> None:

@@ -6,8 +6,8 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from dijkwacht_collector.access import Operators
 from dijkwacht_collector.console import add_console
+from dijkwacht_collector.sites.access import Operators
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 

@@ -7,7 +7,6 @@ import pytest
 from aiohttp import web
 
 from dijkwacht_collector.console import SiteView, add_console
-from dijkwacht_collector.sites.access import Operators
 from dijkwacht_records.addresses import pack_address
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202eevil"

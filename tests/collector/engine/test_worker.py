@@ -6,11 +6,11 @@ import pytest
 
 from dijkwacht_collector.engine.checkpoints import Checkpoints
 from dijkwacht_collector.engine.engine import Observed
-from dijkwacht_collector.engine.worker import Crew
+from dijkwacht_collector.engine.worker import EngineWorkers
 from dijkwacht_collector.incidents.incident import Incident, IncidentEvent
 from dijkwacht_collector.journal.journal import Draft, Journal
 from dijkwacht_collector.metrics.telemetry import Telemetry
-from dijkwacht_collector.sinks.base import Fan
+from dijkwacht_collector.sinks.base import Sinks
 
 
 class CountingEngine:
@@ -80,20 +80,20 @@ def journal(tmp_path):
 
 @pytest.fixture
 def start(journal, tmp_path):
-    crews = []
+    started = []
 
     def start_crew(sink, count=1, make_engine=CountingEngine, interval=1000.0, *, training=False):
-        crew = Crew(
-            count, journal, make_engine, Fan([sink]), Telemetry(["scan"]), tmp_path / "checkpoints",
+        workers = EngineWorkers(
+            count, journal, make_engine, Sinks([sink]), Telemetry(["scan"]), tmp_path / "checkpoints",
             checkpoint_interval_s=interval, training=training,
         )  # fmt: skip
-        crews.append(crew)
-        crew.open()
-        return crew
+        started.append(workers)
+        workers.open()
+        return workers
 
     yield start_crew
-    for crew in crews:
-        crew.close()
+    for workers in started:
+        workers.close()
 
 
 def feed(journal, *sites):
@@ -109,37 +109,37 @@ def until(true):
 
 def test_the_engine_gets_every_entry_once_and_in_order(journal, start):
     sink = Kept()
-    crew = start(sink)
+    workers = start(sink)
     for _ in range(20):
         feed(journal, "bakery", "clinic")
-    until(lambda: crew.position == 40)
+    until(lambda: workers.position == 40)
     assert [e.position for e in sink.events] == list(range(1, 41))
 
 
 def test_a_stop_saves_and_a_start_goes_on_behind_it(journal, start):
     sink = Kept()
-    crew = start(sink)
+    workers = start(sink)
     feed(journal, "bakery", "bakery")
-    until(lambda: crew.position == 2)
-    crew.close()
+    until(lambda: workers.position == 2)
+    workers.close()
     assert sink.flushed == 2
     feed(journal, "bakery")
-    crew = start(sink)
-    until(lambda: crew.position == 3)
+    workers = start(sink)
+    until(lambda: workers.position == 3)
     assert [e.position for e in sink.events] == [1, 2, 3]
 
 
 def test_every_partition_has_one_thread(journal, start):
     sink = Kept()
-    crew = start(sink, count=3)
+    workers = start(sink, count=3)
     sites = [f"site-{n}" for n in range(40)]
     feed(journal, *sites, *sites)
-    until(lambda: crew.position == 80)
+    until(lambda: workers.position == 80)
     assert sorted(e.position for e in sink.events) == list(range(1, 81))
     for site in sites:
         of_site = [e.position for e in sink.events if e.incident.site == site]
         assert of_site == sorted(of_site)
-    partitions = [p for worker in crew.workers for p in worker.partitions]
+    partitions = [p for worker in workers.each for p in worker.partitions]
     assert sorted(partitions) == list(range(128))
 
 
@@ -150,32 +150,32 @@ def test_a_model_reaches_every_engine(journal, start):
         engines.append(CountingEngine())
         return engines[-1]
 
-    crew = start(Kept(), count=2, make_engine=make_engine)
+    workers = start(Kept(), count=2, make_engine=make_engine)
     journal.append_many([Draft("model", "", 1, b"scan\nbundle")])
-    until(lambda: crew.position == 1)
+    until(lambda: workers.position == 1)
     assert [engine.folded for engine in engines] == [[1], [1]]
 
 
 def test_sinks_that_cannot_take_events_are_asked_again(journal, start, monkeypatch):
     monkeypatch.setattr("dijkwacht_collector.engine.worker._RETRY_S", 0.01)
     sink = Kept(refusals=3)
-    crew = start(sink)
+    workers = start(sink)
     feed(journal, "bakery")
-    until(lambda: crew.position == 1)
+    until(lambda: workers.position == 1)
     assert len(sink.events) == 1
-    assert crew.troubles == []
+    assert workers.troubles == []
 
 
 def test_no_checkpoint_passes_what_sinks_have_not_taken(journal, start):
     sink = Kept(refusals=1 << 30)
-    crew = start(sink, interval=0.0)
+    workers = start(sink, interval=0.0)
     feed(journal, "bakery")
-    until(lambda: crew.troubles == ["sinks wait"])
-    crew.close()
-    assert crew.saved == 0
+    until(lambda: workers.troubles == ["sinks wait"])
+    workers.close()
+    assert workers.saved == 0
     sink.refusals = 0
-    crew = start(sink)
-    until(lambda: crew.position == 1)
+    workers = start(sink)
+    until(lambda: workers.position == 1)
     assert [e.position for e in sink.events] == [1]
 
 
@@ -184,9 +184,9 @@ def test_a_broken_engine_stops_loudly(journal, start):
         def step(self, entries):
             raise RuntimeError("no such luck")
 
-    crew = start(Kept(), make_engine=Broken)
+    workers = start(Kept(), make_engine=Broken)
     feed(journal, "bakery")
-    until(lambda: crew.troubles == ["engine: no such luck"])
+    until(lambda: workers.troubles == ["engine: no such luck"])
     assert feed(journal, "bakery") == 2
 
 
@@ -218,9 +218,9 @@ def test_a_checkpoint_ahead_of_the_journal_is_not_used(tmp_path):
 
 
 def test_an_engine_with_nothing_to_do_holds_nobody_back(journal, start):
-    crew = start(Kept(), count=3, interval=0.0)
+    workers = start(Kept(), count=3, interval=0.0)
     feed(journal, "bakery", "bakery", "bakery")
-    until(lambda: crew.saved == 3)
+    until(lambda: workers.saved == 3)
 
 
 class Troubled:
@@ -244,8 +244,8 @@ def test_a_training_that_cannot_begin_stops_no_engine(journal, start, monkeypatc
     monkeypatch.setattr("dijkwacht_collector.engine.worker._TRAINING_S", 0.0)
     trainer = Troubled()
     monkeypatch.setattr("dijkwacht_collector.engine.worker.Trainer", lambda: trainer)
-    crew = start(Kept(), training=True)
+    workers = start(Kept(), training=True)
     until(lambda: trainer.asked > 2)
     feed(journal, "bakery")
-    until(lambda: crew.position == 1)
-    assert crew.troubles == []
+    until(lambda: workers.position == 1)
+    assert workers.troubles == []

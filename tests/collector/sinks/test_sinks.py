@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from dijkwacht_collector.incidents.incident import Incident, IncidentEvent
-from dijkwacht_collector.sinks.base import Fan
+from dijkwacht_collector.sinks.base import Sinks
 from dijkwacht_collector.sinks.jsonl import JsonLines
 from dijkwacht_collector.sinks.live import LiveSink
 from dijkwacht_collector.sinks.store import IncidentStore
@@ -146,11 +146,11 @@ def test_the_store_is_there_after_a_restart(store, tmp_path):
 
 def test_the_fan_hands_everything_to_everyone(lines, store):
     heard = []
-    fan = Fan([store, JsonLines(lines), LiveSink(heard.append)])
-    fan.open()
-    fan.handle(LIFE)
-    fan.flush()
-    fan.close()
+    sinks = Sinks([store, JsonLines(lines), LiveSink(heard.append)])
+    sinks.open()
+    sinks.handle(LIFE)
+    sinks.flush()
+    sinks.close()
     assert len(written(lines)) == 4
     assert heard == []
 
