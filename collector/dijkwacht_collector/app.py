@@ -20,9 +20,10 @@ from dijkwacht_collector.console.overview import Overview
 from dijkwacht_collector.engine.engine import Engine
 from dijkwacht_collector.engine.worker import EngineWorkers
 from dijkwacht_collector.incidents.techniques import TECHNIQUES
-from dijkwacht_collector.intake.batches import Intake, Orders
+from dijkwacht_collector.intake.batches import Intake
+from dijkwacht_collector.intake.orders import PendingOrders
 from dijkwacht_collector.journal.journal import Journal
-from dijkwacht_collector.maintenance import Upkeep
+from dijkwacht_collector.maintenance import Maintenance
 from dijkwacht_collector.metrics.telemetry import Telemetry
 from dijkwacht_collector.settings import CollectorSettings
 from dijkwacht_collector.sinks.base import Sinks
@@ -79,7 +80,7 @@ def build_app(
     )
     authenticator = TokenAuthenticator(sites)
     order_key = OrderKey(state / "order.key")
-    orders = Orders(sites, order_key, clock)
+    orders = PendingOrders(sites, order_key, clock)
     intake = Intake(
         journal,
         authenticator,
@@ -103,21 +104,19 @@ def build_app(
     app.router.add_get("/metrics", telemetry.serve)
     add_console(app, overview, feed, names=settings.names)
 
-    upkeep = Upkeep(
-        settings, journal, intake, sites, authenticator, orders, workers, telemetry, clock
-    )
+    maintenance = Maintenance(settings, journal, intake, sites, workers, telemetry, clock)
 
-    async def live_and_die(_app: web.Application) -> AsyncIterator[None]:
+    async def lifespan(_app: web.Application) -> AsyncIterator[None]:
         await asyncio.to_thread(state.mkdir, 0o700, parents=True, exist_ok=True)
         async with contextlib.AsyncExitStack() as opened:
-            for part in (sites, order_key, journal, sinks, upkeep, workers):
+            for part in (sites, order_key, journal, sinks, maintenance, workers):
                 opened.push_async_callback(asyncio.to_thread, part.close)
                 await asyncio.to_thread(part.open)
             live.attach(asyncio.get_running_loop())
-            rounds = asyncio.create_task(upkeep.go_round())
+            rounds = asyncio.create_task(maintenance.go_round())
             yield
             rounds.cancel()
             await asyncio.wait([rounds])
 
-    app.cleanup_ctx.append(live_and_die)
+    app.cleanup_ctx.append(lifespan)
     return app

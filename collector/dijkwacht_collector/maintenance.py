@@ -10,12 +10,11 @@ from collections.abc import Callable
 from typing import Final
 
 from dijkwacht_collector.engine.worker import EngineWorkers
-from dijkwacht_collector.intake.batches import Intake, Orders
-from dijkwacht_collector.intake.high_water import Marks
+from dijkwacht_collector.intake.batches import Intake
+from dijkwacht_collector.intake.high_water import HighWater
 from dijkwacht_collector.journal.journal import Journal
 from dijkwacht_collector.metrics.telemetry import Telemetry
 from dijkwacht_collector.settings import CollectorSettings
-from dijkwacht_collector.sites.access import TokenAuthenticator
 from dijkwacht_collector.sites.sites import Sites
 
 log: Final = logging.getLogger(__name__)
@@ -25,8 +24,8 @@ _SNAPSHOT_ROUNDS: Final = 15
 _DAY_US: Final = 86_400_000_000
 
 
-class Upkeep:
-    """Keeps tokens and orders fresh, agents' last words and marks on disk, old segments off it."""
+class Maintenance:
+    """Refreshes tokens and orders, saves high-water marks and when agents were last heard, trims the journal."""
 
     def __init__(
         self,
@@ -34,8 +33,6 @@ class Upkeep:
         journal: Journal,
         intake: Intake,
         sites: Sites,
-        authenticator: TokenAuthenticator,
-        orders: Orders,
         workers: EngineWorkers,
         telemetry: Telemetry,
         clock: Callable[[], int],
@@ -43,7 +40,6 @@ class Upkeep:
         self._path = settings.state / "journal" / "marks"
         self._retention_us = int(settings.retention_days * _DAY_US)
         self._journal, self._intake, self._sites = journal, intake, sites
-        self._authenticator, self._orders = authenticator, orders
         self._workers, self._telemetry, self._clock = workers, telemetry, clock
         self._marked = 0
         self._turn = threading.Lock()
@@ -54,8 +50,8 @@ class Upkeep:
             "journal",
             extra={"position": self._journal.last, "cut_bytes": self._journal.cut_bytes},
         )
-        self._intake.marks = Marks.load(self._path)
-        self._intake.marks.catch_up(self._journal)
+        self._intake.high_water = HighWater.load(self._path)
+        self._intake.high_water.catch_up(self._journal)
         self._refresh()
         for agent in self._sites.agents():
             self._telemetry.know_agent(agent.site, agent.agent, agent.last_seen)
@@ -68,21 +64,21 @@ class Upkeep:
             rounds += 1
             heard, self._intake.heard = self._intake.heard, {}
             # The marks belong to the loop: they are copied here and written elsewhere.
-            marks = self._intake.marks
+            marks = self._intake.high_water
             fresh = rounds % _SNAPSHOT_ROUNDS == 0 and marks.position > self._marked
             snapshot = marks.dump() if fresh else None
             try:
                 await asyncio.to_thread(self._round, heard, marks.position, snapshot)
             except (OSError, sqlite3.Error) as error:
-                log.warning("upkeep failed", extra={"why": str(error)})
+                log.warning("maintenance failed", extra={"why": str(error)})
 
     def close(self) -> None:
         """Once more, for the next start. Blocks; the loop must not use the marks any more."""
-        marks = self._intake.marks
+        marks = self._intake.high_water
         try:
             self._round(self._intake.heard, marks.position, marks.dump())
         except (OSError, sqlite3.Error) as error:
-            log.warning("upkeep failed", extra={"why": str(error)})
+            log.warning("maintenance failed", extra={"why": str(error)})
 
     def _round(
         self, heard: dict[tuple[str, str], int], position: int, snapshot: bytes | None
@@ -97,7 +93,7 @@ class Upkeep:
         if heard:
             self._sites.note_agents(heard)
         if snapshot is not None:
-            Marks.save(self._path, snapshot)
+            HighWater.save(self._path, snapshot)
             self._marked = position
             behind = min(self._workers.saved, position)
             gone = self._journal.forget(behind, self._clock() - self._retention_us)
@@ -105,7 +101,6 @@ class Upkeep:
                 log.info("old segments deleted", extra={"segments": gone})
 
     def _refresh(self) -> None:
-        if self._authenticator.refresh():
+        if self._intake.refresh():
             for site in self._sites.sites():
                 self._telemetry.know_site(site.name)
-        self._orders.refresh()

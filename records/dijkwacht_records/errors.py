@@ -7,7 +7,8 @@ DijkwachtError
 ├─ TransferError          a batch on its way from agent to collector
 │  ├─ RejectedBatch       the same bytes will never work  → 400, dropped and counted
 │  │  ├─ MalformedBatch   the bytes are not a batch
-│  │  └─ UnknownContract  a contract version this side does not read
+│  │  ├─ UnknownContract  a contract version this side does not read
+│  │  └─ TooLarge         more bytes than a batch may have; they were not read
 │  ├─ NotAuthorised       the token is unknown or revoked → 401, kept, the agent reports it
 │  └─ CollectorBusy       the same bytes may work later   → 503 + Retry-After, kept in the spool
 ├─ CaptureError           the interface is gone or may not be opened: names what is missing
@@ -81,6 +82,12 @@ class UnknownContract(RejectedBatch):
     """The batch has a contract version that this side does not read."""
 
     reason = "unknown_contract"
+
+
+class TooLarge(RejectedBatch):
+    """More bytes than a batch may have; they were not read."""
+
+    reason = "too_large"
 
 
 class NotAuthorised(TransferError):

@@ -13,25 +13,24 @@ import msgspec
 import zstandard
 from aiohttp import web
 
-from dijkwacht_collector.intake.high_water import Marks
+from dijkwacht_collector.intake.high_water import HighWater
+from dijkwacht_collector.intake.orders import PendingOrders
 from dijkwacht_collector.journal.journal import Log
 from dijkwacht_collector.journal.payloads import batch_draft, batch_key
 from dijkwacht_collector.metrics.telemetry import Telemetry
 from dijkwacht_collector.sites.access import Authenticator
 from dijkwacht_collector.sites.signing import OrderKey
-from dijkwacht_collector.sites.sites import Sites
 from dijkwacht_records.errors import (
     CollectorBusy,
     JournalError,
     MalformedBatch,
     NotAuthorised,
-    RejectedBatch,
+    TooLarge,
     TransferError,
 )
 from dijkwacht_records.replies import (
     JoinReply,
     JoinRequest,
-    Order,
     Refusal,
     Reply,
     decode_json,
@@ -48,32 +47,6 @@ _AGENT_TABLE: Final = TABLES.index(AGENT)
 _AGENT_COLUMNS: Final = tuple(column.name for column in AGENT.columns)
 
 
-class TooLarge(RejectedBatch):
-    """More bytes than a batch may have; not read."""
-
-    reason = "too_large"
-
-
-class Orders:
-    """Orders that wait for agents, signed when they are handed out."""
-
-    def __init__(self, sites: Sites, key: OrderKey, clock: Callable[[], int]) -> None:
-        self._sites, self._key, self._clock = sites, key, clock
-        self._waiting: set[tuple[str, str]] = set()
-
-    def refresh(self) -> None:
-        """Look again for whom orders wait. Blocks."""
-        self._waiting = self._sites.agents_with_orders(self._clock())
-
-    async def orders_for(self, site: str, agent: str) -> list[Order]:
-        """The orders for an agent; nearly always none, at the price of a look in a set."""
-        if (site, agent) not in self._waiting:
-            return []
-        self._waiting.discard((site, agent))
-        orders = await asyncio.to_thread(self._sites.take_orders, site, agent, self._clock())
-        return [self._key.sign(order) for order in orders]
-
-
 class Intake:
     """``POST /v1/batches`` and ``POST /v1/join``. ``clock`` gives µs UTC."""
 
@@ -81,7 +54,7 @@ class Intake:
         self,
         log: Log,
         authenticator: Authenticator,
-        orders: Orders,
+        orders: PendingOrders,
         order_key: OrderKey,
         telemetry: Telemetry,
         clock: Callable[[], int],
@@ -89,7 +62,7 @@ class Intake:
         max_body_bytes: int,
         joins_per_minute: int,
     ) -> None:
-        self.marks = Marks()
+        self.high_water = HighWater()
         self.heard: dict[tuple[str, str], int] = {}
         self._log, self._authenticator = log, authenticator
         self._orders, self._order_key = orders, order_key
@@ -98,6 +71,11 @@ class Intake:
         self._joins: deque[float] = deque(maxlen=joins_per_minute)
         self._in_hand = 0
         self._in_flight: dict[tuple[str, str], asyncio.Future[int]] = {}
+
+    def refresh(self) -> bool:
+        """Look again at tokens and waiting orders: have sites or tokens changed? Blocks."""
+        self._orders.refresh()
+        return self._authenticator.refresh()
 
     async def batches(self, request: web.Request) -> web.Response:
         """Take one batch: 200 when it is durable, else what the error tree says."""
@@ -147,7 +125,7 @@ class Intake:
     async def _keep(self, batch: Batch, wire: bytes, arrival: int) -> bool:
         """Return once the batch is durable: whether it was, or was about to be, before."""
         key = batch_key(batch.agent, batch.boot, batch.seq)
-        if self.marks.seen(batch.site, key):
+        if self.high_water.seen(batch.site, key):
             return True
         name = (batch.site, key)
         future = self._in_flight.get(name)
@@ -164,7 +142,7 @@ class Intake:
     def _kept(self, name: tuple[str, str], future: asyncio.Future[int]) -> None:
         del self._in_flight[name]
         if not future.cancelled() and future.exception() is None:
-            self.marks.note(*name, future.result())
+            self.high_water.note(*name, future.result())
 
     def _observe(self, batch: Batch, arrival: int) -> None:
         self._telemetry.count_batch(batch.site, batch.rows)

@@ -35,7 +35,7 @@ class _Snapshot(msgspec.Struct):
     streams: dict[str, _Mark]
 
 
-class Marks:
+class HighWater:
     """The marks of every stream. One thread at a time."""
 
     def __init__(self) -> None:
@@ -94,7 +94,7 @@ class Marks:
         replace_file(path, snapshot)
 
     @classmethod
-    def load(cls, path: Path) -> Marks:
+    def load(cls, path: Path) -> HighWater:
         """The marks of a snapshot; empty ones if there is none that can be read."""
         marks = cls()
         try:

@@ -28,6 +28,9 @@ class Authenticator(Protocol):
     def site_of(self, request: web.BaseRequest) -> str:
         """The site. Raises `NotAuthorised`."""
 
+    def refresh(self) -> bool:
+        """Look again at what credentials are good: have they changed? Blocks."""
+
     def join(self, code: str, agent: str, now: int) -> tuple[str, str]:
         """Trade a join code for (site, credential). Blocks. Raises `NotAuthorised`."""
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dijkwacht_collector.intake.high_water import MOST_STREAMS, WINDOW, Marks
+from dijkwacht_collector.intake.high_water import MOST_STREAMS, WINDOW, HighWater
 from dijkwacht_collector.journal.journal import Draft, Journal
 from dijkwacht_collector.journal.payloads import batch_key
 
@@ -13,7 +13,7 @@ def key(seq, agent="desk", boot=BOOT):
 
 
 def test_a_batch_is_seen_once_it_is_noted():
-    marks = Marks()
+    marks = HighWater()
     assert not marks.seen("bakery", key(0))
     marks.note("bakery", key(0), 1)
     assert marks.seen("bakery", key(0))
@@ -25,7 +25,7 @@ def test_a_batch_is_seen_once_it_is_noted():
 
 @given(st.lists(st.integers(0, WINDOW - 1), max_size=60))
 def test_batches_may_overtake_each_other(order):
-    marks, sent = Marks(), set()
+    marks, sent = HighWater(), set()
     for seq in order:
         assert marks.seen("bakery", key(seq)) == (seq in sent)
         marks.note("bakery", key(seq), 1)
@@ -34,7 +34,7 @@ def test_batches_may_overtake_each_other(order):
 
 @given(st.lists(st.integers(0, 5000), min_size=1, max_size=60))
 def test_what_was_noted_is_seen_for_ever(order):
-    marks = Marks()
+    marks = HighWater()
     for position, seq in enumerate(order):
         marks.note("bakery", key(seq), position)
     assert all(marks.seen("bakery", key(seq)) for seq in order)
@@ -48,21 +48,21 @@ def test_marks_come_back_from_snapshot_and_journal(tmp_path):
     def keep(*seqs):
         return journal.append_many([Draft("batch", "bakery", 0, b"x", key(s)) for s in seqs])
 
-    marks = Marks()
+    marks = HighWater()
     for position, seq in enumerate((0, 1, 2), keep(0, 1, 2) - 2):
         marks.note("bakery", key(seq), position)
-    Marks.save(tmp_path / "marks", marks.dump())
+    HighWater.save(tmp_path / "marks", marks.dump())
     keep(3, 4)
     journal.append_many([Draft("verdict", "bakery", 0, b"{}")])
 
-    again = Marks.load(tmp_path / "marks")
+    again = HighWater.load(tmp_path / "marks")
     assert again.position == 3
     again.catch_up(journal)
     assert again.position == 6
     assert [again.seen("bakery", key(s)) for s in range(6)] == [True] * 5 + [False]
 
     (tmp_path / "marks").write_bytes(b"\xc1 not a snapshot")
-    anew = Marks.load(tmp_path / "marks")
+    anew = HighWater.load(tmp_path / "marks")
     assert anew.position == 0
     anew.catch_up(journal)
     assert anew.dump() == again.dump()
@@ -70,7 +70,7 @@ def test_marks_come_back_from_snapshot_and_journal(tmp_path):
 
 
 def test_marks_are_never_ahead_of_the_journal(tmp_path):
-    marks = Marks()
+    marks = HighWater()
     marks.note("bakery", key(7), 99)
     journal = Journal(tmp_path / "journal")
     journal.open()
@@ -80,13 +80,13 @@ def test_marks_are_never_ahead_of_the_journal(tmp_path):
 
 
 def test_an_agent_that_makes_up_boots_forgets_its_own_and_nobody_elses(tmp_path):
-    marks = Marks()
+    marks = HighWater()
     marks.note("clinic", key(0), 1)
     for number in range(2 * MOST_STREAMS):
         marks.note("bakery", key(0), 1)
         marks.note("bakery", key(0, boot=number.to_bytes(16)), 1)
-    Marks.save(tmp_path / "marks", marks.dump())
-    again = Marks.load(tmp_path / "marks")
+    HighWater.save(tmp_path / "marks", marks.dump())
+    again = HighWater.load(tmp_path / "marks")
     assert again.seen("clinic", key(0))
     assert again.seen("bakery", key(0))
     assert again.seen("bakery", key(0, boot=(2 * MOST_STREAMS - 1).to_bytes(16)))
