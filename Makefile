@@ -16,7 +16,7 @@ help:
 	@echo 'make long          the tests that take minutes'
 	@echo 'make bench         the hot paths, measured'
 	@echo 'make lint | format | types | arrows   one part of `make test`'
-	@echo 'make docs          write docs/reference/ from the code'
+	@echo 'make docs          write docs/reference/ and the picture of the rooms from the code'
 	@echo 'make clean         remove what these made'
 
 demo: $(VENV)/ready-to-run
@@ -56,6 +56,7 @@ kernels: $(VENV)/ready-to-develop
 
 docs: $(VENV)/ready-to-develop
 	@$(BIN)/python docs/generate.py
+	@$(BIN)/python docs/draw_rooms.py
 
 clean:
 	rm -rf $(VENV) var build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -16,8 +16,8 @@ from pathlib import Path
 import msgspec
 
 from dijkwacht_agent.settings import VARIABLE, Settings
-from dijkwacht_collector.metrics.telemetry import Telemetry
-from dijkwacht_collector.policy.policy import in_shadow
+from dijkwacht_collector.metrics import Telemetry
+from dijkwacht_collector.policy import in_shadow
 from dijkwacht_collector.settings import CollectorSettings
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import shipped_detectors

@@ -8,13 +8,12 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from dijkwacht_collector.console.overview import Overview
+from dijkwacht_collector.console import Overview
 from dijkwacht_collector.engine.worker import EngineWorkers
-from dijkwacht_collector.incidents.ocsf import detection_finding
-from dijkwacht_collector.intake.batches import refuse
-from dijkwacht_collector.journal.journal import Journal
-from dijkwacht_collector.journal.payloads import Answer
-from dijkwacht_collector.sinks.store import IncidentStore
+from dijkwacht_collector.incidents import detection_finding
+from dijkwacht_collector.intake import refuse
+from dijkwacht_collector.journal import Answer, Journal
+from dijkwacht_collector.sinks import IncidentStore
 from dijkwacht_records.errors import CollectorBusy, JournalError
 from dijkwacht_records.replies import decode_json
 

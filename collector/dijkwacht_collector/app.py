@@ -15,25 +15,18 @@ from collections.abc import AsyncIterator, Callable
 from aiohttp import web
 
 from dijkwacht_collector.api import Api
-from dijkwacht_collector.console import Feed, add_console
-from dijkwacht_collector.console.overview import Overview
-from dijkwacht_collector.engine.engine import Engine
+from dijkwacht_collector.console import Feed, Overview, add_console
+from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.engine.worker import EngineWorkers
-from dijkwacht_collector.incidents.techniques import TECHNIQUES
-from dijkwacht_collector.intake.batches import Intake
-from dijkwacht_collector.intake.orders import PendingOrders
-from dijkwacht_collector.journal.journal import Journal
+from dijkwacht_collector.incidents import TECHNIQUES
+from dijkwacht_collector.intake import Intake, PendingOrders
+from dijkwacht_collector.journal import Journal
 from dijkwacht_collector.maintenance import Maintenance
-from dijkwacht_collector.metrics.telemetry import Telemetry
+from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.settings import CollectorSettings
-from dijkwacht_collector.sinks.base import Sinks
-from dijkwacht_collector.sinks.jsonl import JsonLines
-from dijkwacht_collector.sinks.live import LiveSink
-from dijkwacht_collector.sinks.prometheus import PrometheusSink
-from dijkwacht_collector.sinks.store import IncidentStore
+from dijkwacht_collector.sinks import IncidentStore, JsonLines, LiveSink, PrometheusSink, Sinks
+from dijkwacht_collector.sites import OrderKey, Sites
 from dijkwacht_collector.sites.access import Operators, TokenAuthenticator
-from dijkwacht_collector.sites.signing import OrderKey
-from dijkwacht_collector.sites.sites import Sites
 from dijkwacht_detectors.discover import shipped_detectors
 
 

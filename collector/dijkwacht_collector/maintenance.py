@@ -10,12 +10,11 @@ from collections.abc import Callable
 from typing import Final
 
 from dijkwacht_collector.engine.worker import EngineWorkers
-from dijkwacht_collector.intake.batches import Intake
-from dijkwacht_collector.intake.high_water import HighWater
-from dijkwacht_collector.journal.journal import Journal
-from dijkwacht_collector.metrics.telemetry import Telemetry
+from dijkwacht_collector.intake import HighWater, Intake
+from dijkwacht_collector.journal import Journal
+from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.settings import CollectorSettings
-from dijkwacht_collector.sites.sites import Sites
+from dijkwacht_collector.sites import Sites
 
 log: Final = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from dijkwacht_agent.privacy import Pseudonyms, read_or_make_key
 from dijkwacht_agent.run import Agent
 from dijkwacht_collector.app import build_app, wall_clock
 from dijkwacht_collector.settings import CollectorSettings
-from dijkwacht_collector.sites.sites import Sites
+from dijkwacht_collector.sites import Sites
 from dijkwacht_records.errors import DijkwachtError, SettingsError
 
 _STARTING_S: Final = 60.0

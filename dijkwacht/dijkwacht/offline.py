@@ -17,11 +17,10 @@ from typing import Final, Self
 
 import numpy as np
 
-from dijkwacht_collector.engine.engine import Engine
+from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.engine.trainer import FIRST_SAMPLES, train
-from dijkwacht_collector.incidents.incident import Incident, IncidentEvent
-from dijkwacht_collector.journal.journal import Draft, Journal
-from dijkwacht_collector.journal.payloads import Model, batch_draft, batch_key
+from dijkwacht_collector.incidents import Incident, IncidentEvent
+from dijkwacht_collector.journal import Draft, Journal, Model, batch_draft, batch_key
 from dijkwacht_collector.readers.zeek import row_time
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import shipped_detectors

@@ -22,8 +22,7 @@ from dijkwacht.recording import Recorded, add_local
 from dijkwacht.shadow import report_shadow
 from dijkwacht_agent.arguments import speed
 from dijkwacht_agent.privacy import KEY_BYTES, Pseudonyms
-from dijkwacht_collector.incidents.incident import Activity, Incident, IncidentEvent
-from dijkwacht_collector.incidents.ocsf import encode_finding
+from dijkwacht_collector.incidents import Activity, Incident, IncidentEvent, encode_finding
 from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.tables import TABLES
 from dijkwacht_records.wire import NAME

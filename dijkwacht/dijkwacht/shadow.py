@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from dijkwacht.progress import report as report_line
-from dijkwacht_collector.policy.policy import in_shadow
+from dijkwacht_collector.policy import in_shadow
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import shipped_detectors
 

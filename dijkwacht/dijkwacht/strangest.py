@@ -13,9 +13,8 @@ import numpy as np
 
 from dijkwacht.offline import NumberedRow
 from dijkwacht_collector.engine.findings import evidence_of
-from dijkwacht_collector.incidents.incident import Evidence
-from dijkwacht_collector.incidents.wording import PLACES, fill
-from dijkwacht_collector.policy.policy import Scored
+from dijkwacht_collector.incidents import PLACES, Evidence, fill
+from dijkwacht_collector.policy import Scored
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_lab.scoring import Scoring
 from dijkwacht_records.addresses import format_address, format_mac

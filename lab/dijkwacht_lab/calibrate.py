@@ -30,8 +30,7 @@ from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.sources.recording import Recording
 from dijkwacht_collector.engine.trainer import FIRST_SAMPLES, train
-from dijkwacht_collector.policy.calibration import Calibration
-from dijkwacht_collector.policy.policy import Scored
+from dijkwacht_collector.policy import Calibration, Scored
 from dijkwacht_collector.readers import Problems
 from dijkwacht_collector.readers.formats import ZEEK, tell
 from dijkwacht_collector.readers.zeek import read_logs

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Final, Literal
 
-from dijkwacht_collector.incidents.incident import Incident
+from dijkwacht_collector.incidents import Incident
 from dijkwacht_lab.labels import ACCEPTED, Attackers, Labelled, attackers
 from dijkwacht_records.errors import UnreadableInput
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from dijkwacht_collector.engine.columns import Arrival, Tick, join_columns
 from dijkwacht_collector.engine.detector_host import DetectorHost, OnFailure, log_failure
-from dijkwacht_collector.policy.policy import Scored
+from dijkwacht_collector.policy import Scored
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_records import wire
 from dijkwacht_records.tables import Row

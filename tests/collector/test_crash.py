@@ -13,8 +13,8 @@ import time
 import msgspec
 import pytest
 
-from dijkwacht_collector.journal.journal import Journal
-from dijkwacht_collector.sites.sites import Sites
+from dijkwacht_collector.journal import Journal
+from dijkwacht_collector.sites import Sites
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.replies import decode_reply

@@ -8,8 +8,8 @@ from dijkwacht_agent.batches import Batcher
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.privacy import Pseudonyms
 from dijkwacht_agent.spool import Spool
-from dijkwacht_collector.engine.engine import Engine
-from dijkwacht_collector.journal.entry import Entry
+from dijkwacht_collector.engine import Engine
+from dijkwacht_collector.journal import Entry
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
 from dijkwacht_records.addresses import pack_address

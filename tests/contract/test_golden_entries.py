@@ -8,15 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from dijkwacht_collector.journal import Budget, Exemption, Model, Verdict, batch_draft, batch_key
 from dijkwacht_collector.journal.entry import KINDS, partition_of, read_frame, write_frame
-from dijkwacht_collector.journal.payloads import (
-    Budget,
-    Exemption,
-    Model,
-    Verdict,
-    batch_draft,
-    batch_key,
-)
 from dijkwacht_records import wire
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import promql_parser
 import pytest
 
-from dijkwacht_collector.metrics.telemetry import Telemetry
+from dijkwacht_collector.metrics import Telemetry
 
 VALUES = {
     "$__rate_interval": "1m",

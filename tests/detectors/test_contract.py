@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import dijkwacht_detectors
-from dijkwacht_collector.policy.calibration import load_calibration
-from dijkwacht_collector.policy.policy import DetectorPolicy, in_shadow
+from dijkwacht_collector.policy import in_shadow, load_calibration
+from dijkwacht_collector.policy.policy import DetectorPolicy
 from dijkwacht_detectors.api import RowDetector
 from dijkwacht_detectors.checks import check_detector, sample_rows, score_rows
 from dijkwacht_detectors.discover import shipped_detectors

@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 
-from dijkwacht_collector.policy.calibration import Calibration
+from dijkwacht_collector.policy import Calibration
 from dijkwacht_records.addresses import pack_address
 
 SECOND = 1_000_000

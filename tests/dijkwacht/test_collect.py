@@ -14,7 +14,7 @@ import pytest
 from dijkwacht import cli
 from dijkwacht.collect import notify_systemd
 from dijkwacht_collector.settings import load_settings
-from dijkwacht_collector.sites.sites import Sites
+from dijkwacht_collector.sites import Sites
 from dijkwacht_records.joincode import read_code
 
 

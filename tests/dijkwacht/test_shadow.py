@@ -9,8 +9,8 @@ import pytest
 
 import dijkwacht_detectors
 from dijkwacht.cli import main
-from dijkwacht_collector.engine.engine import Engine
-from dijkwacht_collector.policy.policy import in_shadow
+from dijkwacht_collector.engine import Engine
+from dijkwacht_collector.policy import in_shadow
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.recordings import recording
 

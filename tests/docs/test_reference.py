@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from dijkwacht_collector.metrics.telemetry import Telemetry
+from dijkwacht_collector.metrics import Telemetry
 
 NAMES = ["records", "errors", "metrics", "settings", "detectors"]
 

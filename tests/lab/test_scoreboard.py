@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from dijkwacht_collector.incidents.incident import Evidence, Incident
+from dijkwacht_collector.incidents import Evidence, Incident
 from dijkwacht_lab import labels, scoreboard
 from dijkwacht_lab.labels import Attackers, Labelled, attackers, read_labels
 from dijkwacht_lab.scoreboard import Outcome, Watched, judge, poisson_interval, summary, table

@@ -10,7 +10,7 @@ import zstandard
 from dijkwacht_agent.join import KEY_FILE
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.privacy import Pseudonyms
-from dijkwacht_collector.journal.journal import Journal
+from dijkwacht_collector.journal import Journal
 from dijkwacht_records import wire
 from dijkwacht_records.addresses import V4_PREFIX, format_address, pack_address
 from dijkwacht_records.tables import AGENT, TABLES

@@ -17,7 +17,7 @@ import pytest
 
 from dijkwacht.offline import OfflineCollector, cut
 from dijkwacht.recording import Recorded
-from dijkwacht_collector.policy.policy import in_shadow
+from dijkwacht_collector.policy import in_shadow
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_records.addresses import format_address
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from dijkwacht_collector.incidents.incident import Incident
-from dijkwacht_collector.journal.payloads import Answer
-from dijkwacht_collector.metrics.heartbeats import AgentHealth
+from dijkwacht_collector.incidents import Incident
+from dijkwacht_collector.journal import Answer
+from dijkwacht_collector.metrics import AgentHealth
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import msgspec
 
 from dijkwacht_collector.console.language import LANGUAGES
 from dijkwacht_collector.console.titles import title
-from dijkwacht_collector.incidents.incident import IncidentEvent
+from dijkwacht_collector.incidents import IncidentEvent
 
 MEMORY: Final = 256
 QUEUE: Final = 64

@@ -6,14 +6,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from dijkwacht_collector.console import SiteView
-from dijkwacht_collector.incidents.incident import Incident
-from dijkwacht_collector.journal.journal import Log
-from dijkwacht_collector.journal.payloads import Answer, Verdict
-from dijkwacht_collector.metrics.heartbeats import AgentHealth
-from dijkwacht_collector.metrics.telemetry import Telemetry
-from dijkwacht_collector.sinks.store import IncidentStore
-from dijkwacht_collector.sites.sites import Sites
+from dijkwacht_collector.console.data import SiteView
+from dijkwacht_collector.incidents import Incident
+from dijkwacht_collector.journal import Answer, Log, Verdict
+from dijkwacht_collector.metrics import AgentHealth, Telemetry
+from dijkwacht_collector.sinks import IncidentStore
+from dijkwacht_collector.sites import Sites
 
 _MOST_SHOWN: Final = 1000
 

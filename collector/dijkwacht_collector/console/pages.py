@@ -24,7 +24,7 @@ from dijkwacht_collector.console.language import (
     translations,
 )
 from dijkwacht_collector.console.view import Reader
-from dijkwacht_collector.journal.payloads import ANSWERS
+from dijkwacht_collector.journal import ANSWERS
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

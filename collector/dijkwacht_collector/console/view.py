@@ -14,9 +14,8 @@ from dijkwacht_collector.console.data import ConsoleData, SiteView
 from dijkwacht_collector.console.figures import Figures
 from dijkwacht_collector.console.language import Language
 from dijkwacht_collector.console.titles import title
-from dijkwacht_collector.incidents.incident import Evidence, Incident
-from dijkwacht_collector.incidents.techniques import TECHNIQUES
-from dijkwacht_collector.metrics.heartbeats import AgentHealth
+from dijkwacht_collector.incidents import TECHNIQUES, Evidence, Incident
+from dijkwacht_collector.metrics import AgentHealth
 from dijkwacht_records.addresses import UNSPECIFIED, format_address, format_mac
 
 MAX_CARDS: Final = 100

@@ -1,1 +1,5 @@
 """The engine: journal entries in, incident events out, on threads that own partitions."""
+
+from dijkwacht_collector.engine.engine import Engine
+
+__all__ = ["Engine"]

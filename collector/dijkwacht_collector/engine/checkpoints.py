@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from dijkwacht_collector.engine.engine import Engine
-from dijkwacht_collector.journal.segment import sync_folder
+from dijkwacht_collector.journal import sync_folder
 
 log: Final = logging.getLogger(__name__)
 

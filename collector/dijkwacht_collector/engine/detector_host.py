@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dijkwacht_collector.engine.columns import Step, TableRows, Tick
 from dijkwacht_collector.engine.windows import WindowPool
-from dijkwacht_collector.policy.policy import Scored
+from dijkwacht_collector.policy import Scored
 from dijkwacht_detectors.api import ENTITY_COLUMNS, AnyDetector, RowDetector, Rows
 from dijkwacht_detectors.state.entities import Entities
 from dijkwacht_detectors.state.memory import Memory, state_fields

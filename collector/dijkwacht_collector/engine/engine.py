@@ -25,13 +25,9 @@ from dijkwacht_collector.engine.columns import Arrival, Step, Tick, join_columns
 from dijkwacht_collector.engine.detector_host import DetectorHost
 from dijkwacht_collector.engine.findings import Positions, event_time_of, finding_of
 from dijkwacht_collector.engine.numbering import Numbering
-from dijkwacht_collector.incidents.incident import Evidence, Incident, IncidentEvent
-from dijkwacht_collector.incidents.open_incidents import OpenIncidents
-from dijkwacht_collector.incidents.wording import fill
-from dijkwacht_collector.journal.entry import Entry
-from dijkwacht_collector.journal.payloads import Budget, Exemption, Model, Verdict
-from dijkwacht_collector.policy.calibration import load_calibration
-from dijkwacht_collector.policy.policy import Policy, Scored, budget_share
+from dijkwacht_collector.incidents import Evidence, Incident, IncidentEvent, OpenIncidents, fill
+from dijkwacht_collector.journal import Budget, Entry, Exemption, Model, Verdict
+from dijkwacht_collector.policy import Policy, Scored, budget_share, load_calibration
 from dijkwacht_detectors.api import AnyDetector, Explanation
 from dijkwacht_records.errors import DijkwachtError
 from dijkwacht_records.wire import read_checked

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from dijkwacht_collector.engine.columns import Tick
 from dijkwacht_collector.engine.numbering import Numbering
-from dijkwacht_collector.incidents.incident import Evidence
-from dijkwacht_collector.incidents.open_incidents import EventTime, Finding, Place
-from dijkwacht_collector.policy.policy import RareRow, Scored
+from dijkwacht_collector.incidents import EventTime, Evidence, Finding, Place
+from dijkwacht_collector.policy import RareRow, Scored
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_records.addresses import UNSPECIFIED, format_address, format_mac
 

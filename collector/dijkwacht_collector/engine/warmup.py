@@ -7,7 +7,7 @@ from copy import deepcopy
 from typing import Final
 
 from dijkwacht_collector.engine.engine import Engine
-from dijkwacht_collector.journal.entry import Entry
+from dijkwacht_collector.journal import Entry
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.tables import TABLES, Column, Value

@@ -18,11 +18,9 @@ from typing import Final, Protocol
 from dijkwacht_collector.engine.checkpoints import Checkpoints
 from dijkwacht_collector.engine.engine import Engine
 from dijkwacht_collector.engine.trainer import Trainer
-from dijkwacht_collector.incidents.incident import IncidentEvent
-from dijkwacht_collector.journal.entry import PARTITIONS, Entry
-from dijkwacht_collector.journal.journal import Journal
-from dijkwacht_collector.journal.payloads import Model
-from dijkwacht_collector.metrics.telemetry import Telemetry
+from dijkwacht_collector.incidents import IncidentEvent
+from dijkwacht_collector.journal import PARTITIONS, Entry, Journal, Model
+from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_records.errors import CollectorBusy, DetectorError, JournalError
 
 log: Final = logging.getLogger(__name__)

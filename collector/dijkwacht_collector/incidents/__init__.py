@@ -1,1 +1,32 @@
 """What is decided for a site: incidents, their life, and the forms in which others read them."""
+
+from dijkwacht_collector.incidents.incident import (
+    ALERT_SEVERITY,
+    Activity,
+    Evidence,
+    Incident,
+    IncidentEvent,
+    Status,
+)
+from dijkwacht_collector.incidents.ocsf import detection_finding, encode_finding
+from dijkwacht_collector.incidents.open_incidents import EventTime, Finding, OpenIncidents, Place
+from dijkwacht_collector.incidents.techniques import TECHNIQUES
+from dijkwacht_collector.incidents.wording import PLACES, fill
+
+__all__ = [
+    "ALERT_SEVERITY",
+    "PLACES",
+    "TECHNIQUES",
+    "Activity",
+    "EventTime",
+    "Evidence",
+    "Finding",
+    "Incident",
+    "IncidentEvent",
+    "OpenIncidents",
+    "Place",
+    "Status",
+    "detection_finding",
+    "encode_finding",
+    "fill",
+]

@@ -18,8 +18,8 @@ from dijkwacht_collector.incidents.incident import (
     Status,
     incident_uid,
 )
-from dijkwacht_collector.journal.payloads import Exemption
-from dijkwacht_collector.policy.policy import severity
+from dijkwacht_collector.journal import Exemption
+from dijkwacht_collector.policy import severity
 from dijkwacht_detectors.api import Explanation
 
 IDLE_US: Final = 3_600_000_000

@@ -15,11 +15,10 @@ from aiohttp import web
 
 from dijkwacht_collector.intake.high_water import HighWater
 from dijkwacht_collector.intake.orders import PendingOrders
-from dijkwacht_collector.journal.journal import Log
-from dijkwacht_collector.journal.payloads import batch_draft, batch_key
-from dijkwacht_collector.metrics.telemetry import Telemetry
+from dijkwacht_collector.journal import Log, batch_draft, batch_key
+from dijkwacht_collector.metrics import Telemetry
+from dijkwacht_collector.sites import OrderKey
 from dijkwacht_collector.sites.access import Authenticator
-from dijkwacht_collector.sites.signing import OrderKey
 from dijkwacht_records.errors import (
     CollectorBusy,
     JournalError,

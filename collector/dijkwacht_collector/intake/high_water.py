@@ -14,8 +14,7 @@ from typing import Final
 
 import msgspec
 
-from dijkwacht_collector.journal.entry import Entry
-from dijkwacht_collector.journal.journal import Journal, replace_file
+from dijkwacht_collector.journal import Entry, Journal, replace_file
 
 log: Final = logging.getLogger(__name__)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from dijkwacht_collector.sites.signing import OrderKey
-from dijkwacht_collector.sites.sites import Sites
+from dijkwacht_collector.sites import OrderKey, Sites
 from dijkwacht_records.replies import Order
 
 

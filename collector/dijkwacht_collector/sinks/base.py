@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from typing import Protocol
 
-from dijkwacht_collector.incidents.incident import IncidentEvent
+from dijkwacht_collector.incidents import IncidentEvent
 
 
 class Sink(Protocol):

@@ -9,8 +9,7 @@ from typing import Final
 
 import msgspec
 
-from dijkwacht_collector.incidents.incident import IncidentEvent
-from dijkwacht_collector.incidents.ocsf import encode_finding
+from dijkwacht_collector.incidents import IncidentEvent, encode_finding
 
 _CHUNK: Final = 1 << 20
 

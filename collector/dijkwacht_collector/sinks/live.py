@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from dijkwacht_collector.incidents.incident import IncidentEvent
+from dijkwacht_collector.incidents import IncidentEvent
 
 
 class LiveSink:

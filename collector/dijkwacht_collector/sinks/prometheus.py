@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from dijkwacht_collector.incidents.incident import Incident, IncidentEvent
-from dijkwacht_collector.metrics.telemetry import Telemetry
+from dijkwacht_collector.incidents import Incident, IncidentEvent
+from dijkwacht_collector.metrics import Telemetry
 
 _MOST_ENDED: Final = 20_000
 """Ended incidents of which a repeated step is still recognised."""

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from dijkwacht_collector.database import connect
-from dijkwacht_collector.incidents.incident import Activity, Incident, IncidentEvent
+from dijkwacht_collector.incidents import Activity, Incident, IncidentEvent
 
 _REMEMBERED: Final = 20_000
 _MIGRATIONS: Final = (

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from dijkwacht_collector.journal.journal import replace_file
+from dijkwacht_collector.journal import replace_file
 from dijkwacht_records.replies import Order
 
 

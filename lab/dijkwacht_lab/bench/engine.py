@@ -15,12 +15,11 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any, Final
 
+from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.engine import engine as engine_module
-from dijkwacht_collector.engine.engine import Engine
 from dijkwacht_collector.engine.trainer import train
 from dijkwacht_collector.engine.worker import calm_garbage_collection
-from dijkwacht_collector.journal.entry import Entry
-from dijkwacht_collector.journal.payloads import Model
+from dijkwacht_collector.journal import Entry, Model
 from dijkwacht_detectors.api import RowDetector, SiteDetector
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows

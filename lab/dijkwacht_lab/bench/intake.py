@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import uvloop
 
-from dijkwacht_collector.journal.entry import Entry
+from dijkwacht_collector.journal import Entry
 from dijkwacht_lab.bench.engine import _entries
 from dijkwacht_lab.bench.served import (
     collector,

@@ -18,7 +18,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from dijkwacht_collector.sites.sites import Sites
+from dijkwacht_collector.sites import Sites
 
 LIMIT_S: Final = 120.0
 _LISTENING: Final = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")

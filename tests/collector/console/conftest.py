@@ -7,8 +7,8 @@ import pytest
 from aiohttp import web
 
 from dijkwacht_collector.console import Feed, SiteView, add_console
-from dijkwacht_collector.incidents.incident import Evidence, Incident, IncidentEvent
-from dijkwacht_collector.metrics.heartbeats import AgentHealth
+from dijkwacht_collector.incidents import Evidence, Incident, IncidentEvent
+from dijkwacht_collector.metrics import AgentHealth
 from dijkwacht_records.addresses import pack_address
 
 NOW_US = 1_790_000_000_000_000

@@ -7,10 +7,10 @@ import logging
 import numpy as np
 import pytest
 
+from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.engine.detector_host import STRIKES
-from dijkwacht_collector.engine.engine import Engine
-from dijkwacht_collector.journal.entry import Entry
-from dijkwacht_collector.policy.calibration import Calibration
+from dijkwacht_collector.journal import Entry
+from dijkwacht_collector.policy import Calibration
 from dijkwacht_detectors.api import Explanation, RowDetector, SiteDetector, Who
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_records.wire import encode

@@ -5,9 +5,9 @@ import random
 import msgspec
 import pytest
 
-from dijkwacht_collector.engine.engine import Engine
+from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.engine.numbering import MOST_AGENTS, OTHER_AGENTS
-from dijkwacht_collector.journal.entry import Entry
+from dijkwacht_collector.journal import Entry
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_detectors.state.forest import Bundle
 from dijkwacht_records import wire

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dijkwacht_collector.engine.engine import Engine
-from dijkwacht_collector.incidents.incident import Incident
-from dijkwacht_collector.journal.entry import Entry
-from dijkwacht_collector.policy.calibration import load_calibration
+from dijkwacht_collector.engine import Engine
+from dijkwacht_collector.incidents import Incident
+from dijkwacht_collector.journal import Entry
+from dijkwacht_collector.policy import load_calibration
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
 from dijkwacht_records.addresses import pack_address

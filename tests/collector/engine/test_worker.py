@@ -7,10 +7,10 @@ import pytest
 from dijkwacht_collector.engine.checkpoints import Checkpoints
 from dijkwacht_collector.engine.engine import Observed
 from dijkwacht_collector.engine.worker import EngineWorkers
-from dijkwacht_collector.incidents.incident import Incident, IncidentEvent
-from dijkwacht_collector.journal.journal import Draft, Journal
-from dijkwacht_collector.metrics.telemetry import Telemetry
-from dijkwacht_collector.sinks.base import Sinks
+from dijkwacht_collector.incidents import Incident, IncidentEvent
+from dijkwacht_collector.journal import Draft, Journal
+from dijkwacht_collector.metrics import Telemetry
+from dijkwacht_collector.sinks import Sinks
 
 
 class CountingEngine:

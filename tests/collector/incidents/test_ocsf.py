@@ -8,9 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
-from dijkwacht_collector.incidents.incident import Evidence, Incident, IncidentEvent, Status
-from dijkwacht_collector.incidents.ocsf import encode_finding
-from dijkwacht_collector.incidents.techniques import TECHNIQUES
+from dijkwacht_collector.incidents import (
+    TECHNIQUES,
+    Evidence,
+    Incident,
+    IncidentEvent,
+    Status,
+    encode_finding,
+)
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_records.addresses import HASHED_MAC, UNSPECIFIED, pack_address
 

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from dijkwacht_collector.incidents.incident import Evidence
-from dijkwacht_collector.incidents.open_incidents import (
-    IDLE_US,
-    MOST_OPEN,
-    NORMAL_US,
-    WEEK_US,
-    EventTime,
-    Finding,
-    OpenIncidents,
-    Place,
-)
-from dijkwacht_collector.incidents.wording import fill
-from dijkwacht_collector.journal.payloads import Exemption
+from dijkwacht_collector.incidents import EventTime, Evidence, Finding, OpenIncidents, Place, fill
+from dijkwacht_collector.incidents.open_incidents import IDLE_US, MOST_OPEN, NORMAL_US, WEEK_US
+from dijkwacht_collector.journal import Exemption
 from dijkwacht_detectors.api import Explanation
 from dijkwacht_records.addresses import pack_address
 

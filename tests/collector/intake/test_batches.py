@@ -9,9 +9,9 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from dijkwacht_collector import app as collector_app
 from dijkwacht_collector.app import build_app
-from dijkwacht_collector.journal.journal import Journal
+from dijkwacht_collector.journal import Journal
 from dijkwacht_collector.settings import CollectorSettings
-from dijkwacht_collector.sites.sites import Sites
+from dijkwacht_collector.sites import Sites
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.replies import JoinReply, Refusal, Reply
 from dijkwacht_records.tables import TABLES, ConnState, FlowState

@@ -1,9 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dijkwacht_collector.intake.high_water import MOST_STREAMS, WINDOW, HighWater
-from dijkwacht_collector.journal.journal import Draft, Journal
-from dijkwacht_collector.journal.payloads import batch_key
+from dijkwacht_collector.intake import HighWater
+from dijkwacht_collector.intake.high_water import MOST_STREAMS, WINDOW
+from dijkwacht_collector.journal import Draft, Journal, batch_key
 
 BOOT = bytes(range(16))
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dijkwacht_collector.journal.journal import Draft, Journal, partition_of, replace_file
+from dijkwacht_collector.journal import Draft, Journal, replace_file
+from dijkwacht_collector.journal.journal import partition_of
 from dijkwacht_collector.journal.segment import Disk
 from dijkwacht_records.errors import CollectorBusy, JournalError
 
@@ -256,7 +257,8 @@ def test_a_new_file_takes_the_place_of_the_old(tmp_path):
 WRITER = """
 import sys
 from pathlib import Path
-from dijkwacht_collector.journal.journal import Draft, Journal
+from dijkwacht_collector.journal import Journal
+from dijkwacht_collector.journal import Draft
 journal = Journal(Path(sys.argv[1]), segment_bytes=20_000)
 journal.open()
 number = journal.last

@@ -4,12 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dijkwacht_collector.journal import PARTITIONS, Draft
 from dijkwacht_collector.journal.entry import (
     FRAME_BYTES,
     KINDS,
-    PARTITIONS,
     BadFrame,
-    Draft,
     check_draft,
     partition_of,
     read_frame,

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from dijkwacht_collector.app import build_app
-from dijkwacht_collector.metrics.telemetry import MAX_SERIES_PER_SITE, SEVERITIES, Telemetry
+from dijkwacht_collector.metrics import Telemetry
+from dijkwacht_collector.metrics.telemetry import MAX_SERIES_PER_SITE, SEVERITIES
 from dijkwacht_collector.settings import CollectorSettings
-from dijkwacht_collector.sites.sites import Sites
+from dijkwacht_collector.sites import Sites
 
 DETECTORS = ("scan", "bruteforce", "beacon", "dns_tunnel", "flood", "arp_spoof", "volume", "system")
 LABELS = {"site", "agent", "detector", "severity", "technique", "reason", "le"}

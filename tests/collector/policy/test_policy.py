@@ -7,15 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dijkwacht_collector.policy.calibration import Calibration, load_calibration
-from dijkwacht_collector.policy.policy import (
-    DetectorPolicy,
+from dijkwacht_collector.policy import (
+    Calibration,
     Policy,
     Scored,
     budget_share,
     in_shadow,
+    load_calibration,
     severity,
 )
+from dijkwacht_collector.policy.policy import DetectorPolicy
 from dijkwacht_detectors.discover import shipped_detectors
 
 HOUR = 3_600_000_000

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from dijkwacht_collector.incidents.incident import Incident, IncidentEvent
-from dijkwacht_collector.metrics.telemetry import SEVERITIES, Telemetry
-from dijkwacht_collector.sinks.prometheus import PrometheusSink
+from dijkwacht_collector.incidents import Incident, IncidentEvent
+from dijkwacht_collector.metrics import Telemetry
+from dijkwacht_collector.metrics.telemetry import SEVERITIES
+from dijkwacht_collector.sinks import PrometheusSink
 
 
 def an_event(uid="u", activity="create", severity_id=4, revision=0, **changes):

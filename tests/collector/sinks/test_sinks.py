@@ -4,11 +4,8 @@ import os
 import msgspec
 import pytest
 
-from dijkwacht_collector.incidents.incident import Incident, IncidentEvent
-from dijkwacht_collector.sinks.base import Sinks
-from dijkwacht_collector.sinks.jsonl import JsonLines
-from dijkwacht_collector.sinks.live import LiveSink
-from dijkwacht_collector.sinks.store import IncidentStore
+from dijkwacht_collector.incidents import Incident, IncidentEvent
+from dijkwacht_collector.sinks import IncidentStore, JsonLines, LiveSink, Sinks
 
 
 def an_event(uid="a", revision=0, activity="create", **changes):

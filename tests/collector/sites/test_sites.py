@@ -4,8 +4,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from dijkwacht_collector.database import connect
-from dijkwacht_collector.sites.signing import OrderKey
-from dijkwacht_collector.sites.sites import JOIN_CODE_LIFE_US, MOST_AGENTS, Sites, digest
+from dijkwacht_collector.sites import OrderKey, Sites
+from dijkwacht_collector.sites.sites import JOIN_CODE_LIFE_US, MOST_AGENTS, digest
 from dijkwacht_records.errors import NotAuthorised
 from dijkwacht_records.joincode import make_code, read_code
 
