@@ -17,7 +17,7 @@ from aiohttp import web
 from dijkwacht_collector.api import Api
 from dijkwacht_collector.console import Feed, Overview, add_console
 from dijkwacht_collector.engine import Engine
-from dijkwacht_collector.engine.worker import EngineWorkers
+from dijkwacht_collector.engine.worker import EngineParts, EngineWorkers
 from dijkwacht_collector.incidents import TECHNIQUES
 from dijkwacht_collector.intake import Intake, PendingOrders
 from dijkwacht_collector.journal import Journal
@@ -61,16 +61,15 @@ def build_app(
         coalesce_s=settings.coalesce_s,
         on_commit=telemetry.count_commit,
     )
-    workers = EngineWorkers(
-        settings.workers,
+    parts = EngineParts(
         journal,
         lambda: Engine(shipped_detectors()),
         sinks,
         telemetry,
-        state / "checkpoints",
-        checkpoint_interval_s=settings.checkpoint_interval_s,
-        training=settings.training,
+        settings.checkpoint_interval_s,
     )
+    checkpoints = state / "checkpoints"
+    workers = EngineWorkers(settings.workers, parts, checkpoints, training=settings.training)
     authenticator = TokenAuthenticator(sites)
     order_key = OrderKey(state / "order.key")
     orders = PendingOrders(sites, order_key, clock)

@@ -12,6 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -51,6 +52,17 @@ class Outlet(Protocol):
         """Return when everything handled so far would survive a power cut."""
 
 
+@dataclass(frozen=True)
+class EngineParts:
+    """What every engine thread works with. ``checkpoint_interval_s``: seconds between two saves."""
+
+    journal: Journal
+    make_engine: Callable[[], Engine]
+    outlet: Outlet
+    telemetry: Telemetry
+    checkpoint_interval_s: float
+
+
 class EngineWorker:
     """Worker ``number`` of ``count``: the thread of every partition that is ``number`` modulo that."""
 
@@ -58,13 +70,8 @@ class EngineWorker:
         self,
         number: int,
         count: int,
-        journal: Journal,
-        make_engine: Callable[[], Engine],
-        outlet: Outlet,
-        telemetry: Telemetry,
+        parts: EngineParts,
         checkpoints: Checkpoints,
-        *,
-        checkpoint_interval_s: float,
         trainer: Trainer | None,
     ) -> None:
         self.partitions: Final = frozenset(range(number, PARTITIONS, count))
@@ -72,9 +79,10 @@ class EngineWorker:
         self.position = 0
         self.saved = 0
         self.sinks_wait = False
-        self._journal, self._make_engine, self._outlet = journal, make_engine, outlet
-        self._telemetry, self._checkpoints, self._trainer = telemetry, checkpoints, trainer
-        self._checkpoint_interval_s = checkpoint_interval_s
+        self._journal, self._make_engine = parts.journal, parts.make_engine
+        self._outlet, self._telemetry = parts.outlet, parts.telemetry
+        self._checkpoint_interval_s = parts.checkpoint_interval_s
+        self._checkpoints, self._trainer = checkpoints, trainer
         self._alone = count == 1
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"engine-{number}", daemon=True)
@@ -192,30 +200,15 @@ class EngineWorker:
 class EngineWorkers:
     """All engine threads of one collector. The constructor is inert."""
 
-    def __init__(
-        self,
-        count: int,
-        journal: Journal,
-        make_engine: Callable[[], Engine],
-        outlet: Outlet,
-        telemetry: Telemetry,
-        folder: Path,
-        *,
-        checkpoint_interval_s: float,
-        training: bool,
-    ) -> None:
-        self._journal = journal
+    def __init__(self, count: int, parts: EngineParts, folder: Path, *, training: bool) -> None:
+        self._journal = parts.journal
         self.each: Final = tuple(
             EngineWorker(
                 number,
                 count,
-                journal,
-                make_engine,
-                outlet,
-                telemetry,
+                parts,
                 Checkpoints(folder, f"engine-{number + 1}-of-{count}"),
-                checkpoint_interval_s=checkpoint_interval_s,
-                trainer=Trainer() if training and number == 0 else None,
+                Trainer() if training and number == 0 else None,
             )
             for number in range(count)
         )

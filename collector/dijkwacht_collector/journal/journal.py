@@ -24,10 +24,8 @@ from typing import Final, Protocol
 import msgspec
 
 from dijkwacht_collector.journal.entry import (
-    PARTITIONS,
     Draft,
     Entry,
-    Kind,
     check_draft,
     partition_of,
     read_frame,
@@ -35,8 +33,6 @@ from dijkwacht_collector.journal.entry import (
 )
 from dijkwacht_collector.journal.segment import SUFFIX, Disk, Segment, sync_folder
 from dijkwacht_records.errors import CollectorBusy, DijkwachtError, JournalError
-
-__all__ = ["PARTITIONS", "Draft", "Entry", "Journal", "Kind", "Log", "partition_of"]
 
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _GROUP_BYTES: Final = 8 * 1024 * 1024

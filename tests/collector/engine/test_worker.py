@@ -6,7 +6,7 @@ import pytest
 
 from dijkwacht_collector.engine.checkpoints import Checkpoints
 from dijkwacht_collector.engine.engine import Observed
-from dijkwacht_collector.engine.worker import EngineWorkers
+from dijkwacht_collector.engine.worker import EngineParts, EngineWorkers
 from dijkwacht_collector.incidents import Incident, IncidentEvent
 from dijkwacht_collector.journal import Draft, Journal
 from dijkwacht_collector.metrics import Telemetry
@@ -82,16 +82,16 @@ def journal(tmp_path):
 def start(journal, tmp_path):
     started = []
 
-    def start_crew(sink, count=1, make_engine=CountingEngine, interval=1000.0, *, training=False):
-        workers = EngineWorkers(
-            count, journal, make_engine, Sinks([sink]), Telemetry(["scan"]), tmp_path / "checkpoints",
-            checkpoint_interval_s=interval, training=training,
-        )  # fmt: skip
+    def start_workers(
+        sink, count=1, make_engine=CountingEngine, interval=1000.0, *, training=False
+    ):
+        parts = EngineParts(journal, make_engine, Sinks([sink]), Telemetry(["scan"]), interval)
+        workers = EngineWorkers(count, parts, tmp_path / "checkpoints", training=training)
         started.append(workers)
         workers.open()
         return workers
 
-    yield start_crew
+    yield start_workers
     for workers in started:
         workers.close()
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dijkwacht_collector.journal import Draft, Journal, replace_file
-from dijkwacht_collector.journal.journal import partition_of
+from dijkwacht_collector.journal.entry import partition_of
 from dijkwacht_collector.journal.segment import Disk
 from dijkwacht_records.errors import CollectorBusy, JournalError
 
