@@ -5,19 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from itertools import islice
 from typing import Final
 
-from dijkwacht.offline import OfflineCollector, cut
-from dijkwacht.recording import Recorded
-from dijkwacht_lab.recordings import recording
+from dijkwacht_collector.engine.warmup import warm_up
+from dijkwacht_detectors.discover import shipped_detectors
 
-_ROWS: Final = 3000
 _PATIENCE_S: Final = 5.0
 
 
 def compile_kernels(report: Callable[[str], None] = lambda _: None) -> None:
-    """Run the live path over the beginning of a shipped recording, in which every table has rows.
+    """Warm up the engine and the shipped detectors.
 
     Compiled code is kept on disk, so only the first time on a machine takes long; ``report`` is called
     every few seconds then.
@@ -33,11 +30,7 @@ def compile_kernels(report: Callable[[str], None] = lambda _: None) -> None:
     counter.daemon = True
     counter.start()
     try:
-        with OfflineCollector() as collector:
-            rows = Recorded([recording("demo") / "traffic.pcap"]).rows()
-            for batch in cut(islice(rows, _ROWS), 500):
-                collector.play("warm-up", batch)
-            collector.finish()
+        warm_up(shipped_detectors())
     finally:
         done.set()
         counter.cancel()

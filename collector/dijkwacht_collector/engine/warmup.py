@@ -1,4 +1,4 @@
-"""Compile every kernel before anybody waits for one: a scratch engine folds a row of each table."""
+"""Compile every kernel before anybody waits for one: a scratch engine folds made-up rows."""
 
 from __future__ import annotations
 
@@ -13,28 +13,34 @@ from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.tables import TABLES, Column, Value
 from dijkwacht_records.wire import encode
 
-_SAMPLE: Final[dict[str, Value]] = {
-    "int": 1,
-    "float": 1.0,
-    "addr": pack_address("192.0.2.1"),
-    "text": "warm.example",
-}
 _MINUTE_US: Final = 60_000_000
+_MINUTES: Final = 6
+_ROWS: Final = 150
+"""Of each table a minute: enough that tables of entities grow and windows are compacted."""
 
 
 def warm_up(detectors: Sequence[AnyDetector]) -> None:
     """Compile what ``detectors`` and the engine need; half a minute the first time, then cached."""
     engine = Engine(deepcopy(list(detectors)))
-    for position in range(2):
-        time = (position + 1) * _MINUTE_US
+    for minute in range(1, _MINUTES + 1):
+        time = minute * _MINUTE_US
         rows = [
-            (number, (time, *(_value(column) for column in table.columns[1:])))
+            (number, (time, *(_value(column, minute * _ROWS + n) for column in table.columns[1:])))
+            for n in range(_ROWS)
             for number, table in enumerate(TABLES)
         ]
-        payload = encode("warm", "up", bytes(16), position, time, rows)
-        engine.step([Entry(position, "batch", 0, time, "warm", payload)])
+        payload = encode("warm", "up", bytes(16), minute, time, rows)
+        engine.step([Entry(minute, "batch", 0, time, "warm", payload)])
     engine.finish()
 
 
-def _value(column: Column) -> Value:
-    return _SAMPLE[column.kind]
+def _value(column: Column, n: int) -> Value:
+    match column.kind:
+        case "addr":
+            return pack_address(f"192.0.{n // 256}.{n % 256}")
+        case "text":
+            return f"n{n}.warm.example"
+        case "float":
+            return 1.0
+        case _:
+            return 1
