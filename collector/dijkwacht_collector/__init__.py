@@ -1,1 +1,1 @@
-"""The collector: takes batches in, keeps them, detects, tells."""
+"""The collector: takes batches in, journals them, detects, reports."""

@@ -24,7 +24,7 @@ _DAY_US: Final = 86_400_000_000
 
 
 class Maintenance:
-    """Refreshes tokens and orders, saves high-water marks and when agents were last heard, trims the journal."""
+    """Refreshes tokens and orders, saves high-water marks and when agents were last seen, trims the journal."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What the collector can be told. Every default works on one machine without a server beside it."""
+"""The collector's settings. Every default works on one machine without a server beside it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class CollectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     segment_bytes: int = 64 * 1024 * 1024
     """Size at which the journal begins a new file."""
     queue_bytes: int = 64 * 1024 * 1024
-    """Most bytes that may wait for the journal; past it agents are told to come back."""
+    """Most bytes that may wait for the journal; past it agents must retry later."""
     coalesce_s: float = 0.001
     """Batching delay: how long a commit of the journal waits for more to write, under load."""
     checkpoint_interval_s: float = 30.0

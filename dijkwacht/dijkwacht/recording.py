@@ -16,7 +16,7 @@ from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.sources.recording import Recording, is_recording
 from dijkwacht_collector.readers import Problems
-from dijkwacht_collector.readers.formats import PACKETS, ZEEK, Format, tell
+from dijkwacht_collector.readers.formats import PACKETS, ZEEK, Format, detect_format
 from dijkwacht_collector.readers.zeek import read_logs, row_time
 from dijkwacht_records.errors import SettingsError, UnreadableInput
 from dijkwacht_records.tables import Row
@@ -119,7 +119,7 @@ class Recorded:
 
     def _sort(self, path: Path) -> None:
         try:
-            found = tell(path)
+            found = detect_format(path)
         except UnreadableInput as error:
             self.problems.add(error.path, error.place, error.expected)
             return

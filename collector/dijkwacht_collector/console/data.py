@@ -13,10 +13,9 @@ from dijkwacht_collector.metrics import AgentHealth
 
 @dataclass(frozen=True, slots=True)
 class SiteView:
-    """A site as the console lists it. ``rows`` made durable since start; ``joined`` is µs UTC."""
+    """A site as the console lists it; ``joined`` is µs UTC."""
 
     name: str
-    rows: int = 0
     joined: int = 0
 
 

@@ -1,4 +1,4 @@
-"""An engine's checkpoint on disk: a cache of what the journal says, safe to lose."""
+"""An engine's checkpoint on disk: a cache of what the journal holds, safe to lose."""
 
 from __future__ import annotations
 

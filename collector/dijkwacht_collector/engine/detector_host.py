@@ -1,6 +1,6 @@
 """HOT  Hosts the detectors: gives each its columns and its memory, and fences off what fails.
 
-What comes out are opinions. What they mean on a site, and whether anybody is told, is the policy's.
+What comes out are opinions. What they mean on a site is the policy's, and whether they are reported the incidents'.
 """
 
 from __future__ import annotations

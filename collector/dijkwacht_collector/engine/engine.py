@@ -113,7 +113,7 @@ class Engine:
         return self.host.samples()
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint at `position`: a cache of what the journal says, ours alone to read."""
+        """Write a checkpoint at `position`: a cache of what the journal holds, readable by us alone."""
         path.write_bytes(
             pickle.dumps(
                 (
@@ -209,7 +209,7 @@ class Engine:
                 case "exemption":
                     self.incidents.exempt(entry.site, Exemption.read(entry))
         except ValueError as error:  # msgspec's errors and those of texts are values' errors, too
-            log.error(  # noqa: TRY400  # the words say enough
+            log.error(  # noqa: TRY400  # the text is enough
                 "journal entry ignored",
                 extra={"position": entry.position, "kind": entry.kind, "why": str(error)},
             )

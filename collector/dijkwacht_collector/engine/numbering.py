@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 MOST_AGENTS: Final = 256
-"""Agents of one site that are told apart; those past it count as one, `OTHER_AGENTS`."""
+"""Agents of one site that are distinguished; those past it count as one, `OTHER_AGENTS`."""
 OTHER_AGENTS: Final = "others"
 
 

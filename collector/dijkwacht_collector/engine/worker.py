@@ -121,7 +121,7 @@ class EngineWorker:
                     return
                 if len(entries) < _CROWD:
                     # A step costs nearly the same for one entry as for many. Under load, waiting as
-                    # long as it took lets company come; a lone entry has been folded already.
+                    # long as it took lets more entries arrive; a lone one has been folded already.
                     self._stop.wait(min(time.perf_counter() - began, _LONGEST_REST_S))
             else:
                 self._journal.wait_beyond(self.position, _IDLE_S)
@@ -143,7 +143,7 @@ class EngineWorker:
         began = time.perf_counter()
         events = engine.step(entries)
         engine.position = end  # what lies between is of other partitions, and done with
-        self._tell(engine, time.perf_counter() - began)
+        self._count(engine, time.perf_counter() - began)
         while events:
             try:
                 self._outlet.handle(events)
@@ -159,7 +159,7 @@ class EngineWorker:
         self._telemetry.show_lag(self._journal.last - end)
         return True
 
-    def _tell(self, engine: Engine, seconds: float) -> None:
+    def _count(self, engine: Engine, seconds: float) -> None:
         seen = engine.take_observed()
         self._telemetry.observe_step(seconds)
         for site, rows in seen.rows.items():
@@ -215,7 +215,7 @@ class EngineWorkers:
 
     @property
     def position(self) -> int:
-        """The last entry that every engine has folded and every sink has been told of."""
+        """The last entry that every engine has folded, its events in every sink."""
         return min(worker.position for worker in self.each)
 
     @property

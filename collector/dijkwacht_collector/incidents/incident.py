@@ -1,4 +1,4 @@
-"""What the site is told: incidents, and the events in their life."""
+"""Incidents, and the events in their life."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ or ``confirmed`` that it was an attack."""
 
 
 class Evidence(msgspec.Struct, frozen=True, array_like=True):
-    """One observation that speaks for an incident: who, against whom, when, how strange.
+    """One observation that supports an incident: who, against whom, when, how strange.
 
     Addresses are 16 bytes as on the wire; ``facts`` are the detector's named numbers, and
     ``score`` is on that detector's own scale.

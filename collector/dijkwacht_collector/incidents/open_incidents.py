@@ -30,7 +30,7 @@ NORMAL_US: Final = 30 * 24 * 3_600_000_000
 MOST_OPEN: Final = 200
 """Incidents open at once on one site; past it nothing more is opened until some are closed."""
 MOST_SUBJECTS: Final = 4096
-"""Subjects of one site whose incidents are told apart even if they begin at the same moment."""
+"""Subjects of one site whose incidents are distinguished even if they begin at the same moment."""
 _MOST_EVIDENCES: Final = 5
 
 
@@ -39,7 +39,7 @@ class Place(NamedTuple):
 
     ``row``: place among all rows of the step. At one row, first event time moves (``rank`` 0), then
     the windows that this ended give their scores (1), then the row itself (2). ``number`` and ``at``
-    tell apart what is left: the detector and its row, or the agent and its time.
+    order what is left: the detector and its row, or the agent and its time.
     """
 
     row: int
@@ -49,7 +49,7 @@ class Place(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """A rare row as an incident meets it: whose it is, how rare, and what speaks for it.
+    """A rare row as an incident meets it: whose it is, how rare, and its evidence.
 
     ``budget`` is what the site lets the detector have, ``position`` that of the journal's entry.
     """
@@ -177,7 +177,7 @@ class OpenIncidents:
     def _update(
         self, key: Key, known: Incident, finding: Finding, severity_id: int, explain: Explain
     ) -> list[IncidentEvent]:
-        """Take the finding in; what is reported says more than before."""
+        """Take the finding in; it is reported if severity rose or the count doubled."""
         time = finding.evidence.time
         stronger = severity_id > known.severity_id
         if stronger and known.severity_id < ALERT_SEVERITY:

@@ -38,7 +38,7 @@ def fill(explanation: Explanation, evidence: Evidence, subject: str) -> Explanat
 
 
 def _short_name(name: str) -> str:
-    r"""A name that fits in a sentence: its end, which says whose it is, and nothing but print.
+    r"""A name that fits in a sentence: its end, which names its owner, and printable characters only.
 
     >>> _short_name("www.example.org"), _short_name("a" * 60 + ".t.example.org")
     ('www.example.org', '…aaaaaaaaaaaaaaaaaaaaaaaaaa.t.example.org')

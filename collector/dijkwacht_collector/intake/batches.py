@@ -77,7 +77,7 @@ class Intake:
         return self._authenticator.refresh()
 
     async def batches(self, request: web.Request) -> web.Response:
-        """Take one batch: 200 when it is durable, else what the error tree says."""
+        """Take one batch: 200 when it is durable, else the status of the error tree."""
         try:
             most = self._max_body_bytes
             size = min(request.content_length or most, most)
@@ -148,7 +148,7 @@ class Intake:
         beats = [table for table in batch.tables if table.number == _AGENT_TABLE]
         if beats:
             alone = msgspec.structs.replace(batch, tables=beats, order=b"")
-            last = deque(unpack_rows(alone), maxlen=1)  # counts since boot: it says what all did
+            last = deque(unpack_rows(alone), maxlen=1)  # counts since boot: it covers all before it
             named = dict(zip(_AGENT_COLUMNS, last[0][1], strict=True))
             self._telemetry.observe_agent(batch.site, batch.agent, arrival, named)
 

@@ -20,7 +20,7 @@ log: Final = logging.getLogger(__name__)
 
 WINDOW: Final = 256
 MOST_STREAMS: Final = 4096
-"""Streams remembered of a site, the last to speak: years of restarts, or one agent gone mad."""
+"""Streams remembered of a site, the latest: years of restarts, or one agent that restarts without end."""
 _FULL: Final = (1 << WINDOW) - 1
 
 

@@ -1,4 +1,4 @@
-"""The journal: what happened, in order, on disk before anybody is told."""
+"""The journal: what happened, in order, on disk before it is acknowledged."""
 
 from dijkwacht_collector.journal.entry import PARTITIONS, Draft, Entry, Kind
 from dijkwacht_collector.journal.journal import Journal, Log, replace_file

@@ -8,7 +8,7 @@ first entry (u64). Every entry follows as one frame, little-endian::
 
 ``length`` counts what comes after the checksum, which covers the same bytes and starts from the
 segment's salt: bytes that a stranger sent inside a payload never look like a frame. ``durable`` is
-the last position that was on disk when the frame was written; it tells a torn tail (nothing behind
+the last position that was on disk when the frame was written; it distinguishes a torn tail (nothing behind
 it was ever acknowledged) from damage.
 """
 

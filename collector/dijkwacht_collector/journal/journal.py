@@ -1,4 +1,4 @@
-"""The journal: what has happened, in order, on disk before anybody is told so.
+"""The journal: what has happened, in order, on disk before it is acknowledged.
 
 Callers hand entries to one writer thread. It writes everything that waits, syncs once, and only then
 answers all of them (group commit). Readers see synced entries only, from the files: the engine gets
@@ -64,8 +64,8 @@ class _Waiting:
 class Journal:
     """Segments in a folder. The constructor is inert; `open` locks the folder and recovers.
 
-    ``queue_bytes`` bounds what may wait; ``coalesce_s`` is how long a commit waits for company when
-    the commit before it had some; ``on_commit(bytes, seconds)`` is told of every commit.
+    ``queue_bytes`` bounds what may wait; ``coalesce_s`` is the batching delay of a commit when the
+    one before it held several entries; ``on_commit(bytes, seconds)`` is called after each.
     """
 
     def __init__(
@@ -207,7 +207,7 @@ class Journal:
         return gone
 
     def close(self) -> None:
-        """Write what waits, stop the writer, let go of the folder."""
+        """Write what waits, stop the writer, unlock the folder."""
         with self._work:
             self._closing = True
             self._work.notify_all()
@@ -283,7 +283,7 @@ class Journal:
 
     def _undo(self, segment: Segment, error: OSError) -> DijkwachtError:
         # After a sync that failed for another reason the kernel may have dropped the pages and will
-        # not say so again: whatever is written behind them could be lost while we call it durable.
+        # not report it again: whatever is written behind them could be lost while we call it durable.
         if error.errno in _FULL:
             try:
                 self._disk.cut(segment.fd, segment.size)

@@ -14,7 +14,7 @@ import msgspec
 from dijkwacht_collector.journal.entry import Draft, Entry, Kind
 
 Answer = Literal["normal", "attack"]
-"""What a person says of an incident."""
+"""A person's verdict on an incident."""
 ANSWERS: Final[tuple[Answer, ...]] = ("normal", "attack")
 
 

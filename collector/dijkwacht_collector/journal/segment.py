@@ -111,7 +111,7 @@ class Segment:
         """Entries from offset ``at``, which holds ``position``, and the offset behind them.
 
         Reads about ``want`` bytes, at least one entry, at most ``most``, none behind ``size``.
-        Raises `JournalError` for bytes that nobody wrote.
+        Raises `JournalError` for corrupt bytes.
         """
         entries: list[Entry] = []
         while at < size and not entries:
@@ -133,7 +133,7 @@ class Segment:
         return entries, at
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         os.close(self.fd)
 
     def _expect(self, frame: Frame, position: int, at: int) -> None:

@@ -1,4 +1,4 @@
-"""Readers of other sensors' logs: what they say becomes rows of the contract.
+"""Readers of other sensors' logs: what they hold becomes rows of the contract.
 
 A reader keeps an allow-list of columns. Whatever else stands in a file, labels above all, is gone
 before anything sees a row.

@@ -1,4 +1,4 @@
-"""Tell what a file is by what is in it. Names and endings are not asked."""
+"""Detect a file's format by its content, never by its name or ending."""
 
 from __future__ import annotations
 
@@ -41,11 +41,10 @@ class Format(Enum):
 
 PACKETS: Final = frozenset({Format.PCAP, Format.PCAPNG})
 ZEEK: Final = frozenset({Format.ZEEK_TSV, Format.ZEEK_JSON})
-READABLE: Final = PACKETS | ZEEK
 """What this version reads; the others are recognised so that they can be named."""
 
 
-def tell(path: Path) -> Format:
+def detect_format(path: Path) -> Format:
     """Look at the first bytes of ``path``, through gzip. Raises `UnreadableInput` if there are none to get."""
     head = read_head(path)
     if not head.strip():

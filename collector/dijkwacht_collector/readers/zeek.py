@@ -1,6 +1,6 @@
 """Zeek's logs, as tab-separated text or JSON lines, plain or gzip: lines → rows of the contract.
 
-Which log a file is, is told by the columns it has. A header that appears again further down (logs
+Which log a file is follows from its columns. A header that appears again further down (logs
 laid end to end) starts anew. Of each line only the columns of `zeek_rows.COLUMNS` are looked at;
 label columns, whatever they are called and however they were glued on, never leave this module.
 """
@@ -19,7 +19,7 @@ from typing import BinaryIO, Final, NamedTuple, cast
 import msgspec
 
 from dijkwacht_collector.readers import IsInside, Problems
-from dijkwacht_collector.readers.formats import ZEEK, tell
+from dijkwacht_collector.readers.formats import ZEEK, detect_format
 from dijkwacht_collector.readers.zeek_rows import COLUMNS, Bad, Fields, Value, rows_of, which_log
 from dijkwacht_records.errors import UnreadableInput
 from dijkwacht_records.tables import Row
@@ -138,7 +138,7 @@ class ZeekLog:
 
 
 class _Header:
-    """What ``#`` lines said, and the cutting of lines by it."""
+    """What ``#`` lines declared, and the splitting of lines by it."""
 
     def __init__(self, separator: str = "\t") -> None:
         self.separator = separator
@@ -187,7 +187,7 @@ class _Header:
 
 
 class _Json:
-    """JSON lines: unset columns are missing, so the log is told from many lines at once."""
+    """JSON lines: unset columns are missing, so the log is identified from many lines at once."""
 
     def __init__(self, path: Path) -> None:
         self._log = which_log(_keys_of_head(path))
@@ -247,7 +247,7 @@ def read_logs(paths: Sequence[Path], is_inside: IsInside, problems: Problems) ->
     readable = 0
     for path in paths:
         try:
-            if (found := tell(path)) not in ZEEK:
+            if (found := detect_format(path)) not in ZEEK:
                 problems.add(str(path), "start", f"a Zeek log; this is {found.value}")
                 continue
             log = ZeekLog(path, is_inside, problems)

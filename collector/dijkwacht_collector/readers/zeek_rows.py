@@ -83,7 +83,7 @@ _MAC: Final = re.compile(r"(?:[0-9a-f]{1,2}[:-]){5}[0-9a-f]{1,2}", re.ASCII)
 
 
 class Bad(ValueError):
-    """A line that cannot be read; the text says what was expected."""
+    """A line that cannot be read; the text names what was expected."""
 
 
 def which_log(names: Container[str]) -> str | None:
@@ -210,7 +210,7 @@ def _flow(f: Fields, is_inside: IsInside) -> Row:
         int(state),
         orig_flags,
         resp_flags,
-        # Without counts a connection still had the packets that its history tells of.
+        # Without counts a connection still had the packets that its history lists.
         f.number("orig_pkts") if seen else sum(c.isupper() for c in history) or 1,
         f.number("resp_pkts") if seen else sum(c.islower() for c in history),
         f.number("orig_bytes"),

@@ -13,7 +13,6 @@ import msgspec
 from dijkwacht_collector.database import connect
 from dijkwacht_collector.incidents import Activity, Incident, IncidentEvent
 
-_REMEMBERED: Final = 20_000
 _MIGRATIONS: Final = (
     """
     CREATE TABLE incidents (
@@ -90,13 +89,6 @@ class IncidentStore:
     ) -> list[Incident]:
         """The incidents themselves, latest first."""
         return [event.incident for event in self.events(site, only_open=only_open, limit=limit)]
-
-    def remembered(self) -> list[Incident]:
-        """What an engine may speak of again: every open incident, and many that ended lately."""
-        last = self.incidents(limit=_REMEMBERED)
-        known = {incident.uid for incident in last}
-        still_open = self.incidents(only_open=True, limit=-1)
-        return last + [incident for incident in still_open if incident.uid not in known]
 
     def incident(self, uid: str) -> Incident | None:
         """One incident, or ``None``."""

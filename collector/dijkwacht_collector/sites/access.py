@@ -23,7 +23,7 @@ _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Authenticator(Protocol):
-    """Says which site a request speaks for. Mutual TLS will be another one."""
+    """Determines the site of a request. Mutual TLS will be another one."""
 
     def site_of(self, request: web.BaseRequest) -> str:
         """The site. Raises `NotAuthorised`."""

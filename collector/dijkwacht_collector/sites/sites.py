@@ -82,7 +82,7 @@ class Sites:
         self._database = connect(self._path, _MIGRATIONS)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._database is not None:
             self._database.close()
             self._database = None

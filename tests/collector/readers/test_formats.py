@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dijkwacht_collector.readers.formats import Format, tell
+from dijkwacht_collector.readers.formats import Format, detect_format
 from dijkwacht_records.errors import UnreadableInput
 
 
@@ -36,27 +36,27 @@ from dijkwacht_records.errors import UnreadableInput
 def test_content_tells_the_format(tmp_path, content, expected, packed):
     path = tmp_path / "misleading.parquet"
     path.write_bytes(gzip.compress(content) if packed else content)
-    assert tell(path) is expected
+    assert detect_format(path) is expected
 
 
 def test_a_missing_file_is_one_clear_error(tmp_path):
     with pytest.raises(UnreadableInput, match="expected a file that can be opened"):
-        tell(tmp_path / "none")
+        detect_format(tmp_path / "none")
 
 
 def test_a_folder_is_one_clear_error(tmp_path):
     with pytest.raises(UnreadableInput, match="expected a file that can be opened"):
-        tell(tmp_path)
+        detect_format(tmp_path)
 
 
 def test_a_broken_gzip_is_told_by_what_is_left(tmp_path):
     path = tmp_path / "conn.log.gz"
     path.write_bytes(gzip.compress(b"#separator \\x09\n" * 5000, mtime=0)[:60])
-    assert tell(path) in {Format.ZEEK_TSV, Format.EMPTY}
+    assert detect_format(path) in {Format.ZEEK_TSV, Format.EMPTY}
 
 
 @given(content=st.binary(max_size=200))
 def test_any_bytes_have_a_format(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "any"
     path.write_bytes(content)
-    assert isinstance(tell(path), Format)
+    assert isinstance(detect_format(path), Format)

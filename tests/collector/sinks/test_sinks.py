@@ -126,12 +126,6 @@ def test_the_store_holds_each_incident_as_it_stands(store):
     store.flush()
 
 
-def test_open_incidents_are_remembered_however_old(store, monkeypatch):
-    monkeypatch.setattr("dijkwacht_collector.sinks.store._REMEMBERED", 1)
-    store.handle([an_event("old", end=1), an_event("ended", end=9, status="closed")])
-    assert [i.uid for i in store.remembered()] == ["ended", "old"]
-
-
 def test_the_store_is_there_after_a_restart(store, tmp_path):
     store.handle(LIFE)
     store.close()
