@@ -5,7 +5,7 @@ site's policy decides how rare a score must be before anyone is told.
 
 Three ways to write one, from simple to fast:
 
-- `SiteDetector`: plain numpy over the rows of one site's last minute; one object a site.
+- `SiteDetector`: plain numpy over the rows of one agent's last minute; one object a site.
 - `WindowDetector`: the same windows, but with state in arrays, keyed by entity.
 - `RowDetector`: a compiled kernel that scores each row against all rows before it, then learns it.
 
