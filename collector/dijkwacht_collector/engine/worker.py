@@ -27,7 +27,7 @@ from dijkwacht_records.errors import CollectorBusy, DetectorError, JournalError
 log: Final = logging.getLogger(__name__)
 
 _STEP_BYTES: Final = 128 * 1024
-_CROWD: Final = 64
+_MANY_ENTRIES: Final = 64
 _LONGEST_REST_S: Final = 0.004
 _IDLE_S: Final = 0.1
 _RETRY_S: Final = 1.0
@@ -119,7 +119,7 @@ class EngineWorker:
                 began = time.perf_counter()
                 if not self._step(engine, entries):
                     return
-                if len(entries) < _CROWD:
+                if len(entries) < _MANY_ENTRIES:
                     # A step costs nearly the same for one entry as for many. Under load, waiting as
                     # long as it took lets more entries arrive; a lone one has been folded already.
                     self._stop.wait(min(time.perf_counter() - began, _LONGEST_REST_S))
@@ -137,26 +137,37 @@ class EngineWorker:
     def _step(self, engine: Engine, entries: list[Entry]) -> bool:
         """Fold ``entries``; False if the sinks could not take the events before the stop."""
         end = entries[-1].position
-        if not self._alone:
-            # A model counts for every site, wherever its entry lies.
-            entries = [e for e in entries if e.partition in self.partitions or e.kind == "model"]
         began = time.perf_counter()
-        events = engine.step(entries)
+        events = engine.step(self._own(entries))
         engine.position = end  # what lies between is of other partitions, and done with
         self._count(engine, time.perf_counter() - began)
+        if not self._hand_over(events):
+            return False
+        self.position = end
+        self._telemetry.show_lag(self._journal.last - end)
+        return True
+
+    def _own(self, entries: list[Entry]) -> list[Entry]:
+        if self._alone:
+            return entries
+        # A model counts for every site, wherever its entry lies.
+        return [e for e in entries if e.partition in self.partitions or e.kind == "model"]
+
+    def _hand_over(self, events: list[IncidentEvent]) -> bool:
+        """Hand ``events`` to the sinks, again and again until they take them or the stop comes.
+
+        Nothing is lost meanwhile: sinks know what they have, and no checkpoint passes them.
+        """
         while events:
             try:
                 self._outlet.handle(events)
                 break
             except (OSError, sqlite3.Error) as error:
-                # Nothing is lost: sinks know what they have, and no checkpoint passes them.
                 self.sinks_wait = True
                 log.warning("sinks wait", extra={"why": str(error)})
                 if self._stop.wait(_RETRY_S):
                     return False
         self.sinks_wait = False
-        self.position = end
-        self._telemetry.show_lag(self._journal.last - end)
         return True
 
     def _count(self, engine: Engine, seconds: float) -> None:
@@ -168,8 +179,8 @@ class EngineWorker:
             self._telemetry.count_late(site, rows)
         for site, rows in seen.future.items():
             self._telemetry.count_future(site, rows)
-        for site, candidates in seen.shed.items():
-            self._telemetry.count_shed(site, candidates)
+        for site, findings in seen.shed.items():
+            self._telemetry.count_shed(site, findings)
         for detector, failures in seen.failures.items():
             for _ in range(failures):
                 self._telemetry.count_detector_failure(detector)
