@@ -9,8 +9,8 @@ Three ways to write one, from simple to fast:
 - `WindowDetector`: the same windows, but with state in arrays, keyed by entity.
 - `RowDetector`: a compiled kernel that scores each row against all rows before it, then learns it.
 
-One class a file, the file named as the detector. Put the file in this package, or in a folder given
-by ``--detectors``; there is nothing to register.
+One class a file, the file named as the detector. Put the file in this package; there is nothing to
+register. ``dijkwacht try FILE`` needs no more than the file.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from dijkwacht_detectors.api import (
     Text,
     WindowDetector,
 )
+from dijkwacht_detectors.declaration import faults
 from dijkwacht_detectors.state.memory import Memory
 from dijkwacht_records.tables import TABLE
 
@@ -162,15 +163,8 @@ def _run(
 
 
 def _check_declaration(detector: AnyDetector) -> None:
-    table = TABLE[detector.table]
-    for column in detector.reads:
-        table.index(column)
-    known = {c.name: c.kind for c in table.columns}
-    who = detector.who
-    for named, kind in (
-        (who.src, "addr"), (who.dst, "addr"), (who.port, "int"), (who.mac, "int"), (who.name, "text"),
-    ):  # fmt: skip
-        assert not named or known.get(named) == kind, f"who names {named!r}, which is no {kind}"
+    for fault in faults(detector):
+        raise AssertionError(fault)
     assert detector.name == type(detector).__module__.rpartition(".")[2], "the file bears the name"
 
 
@@ -192,11 +186,9 @@ def _check_empty(detector: AnyDetector) -> None:
 
 def _check_scores(detector: AnyDetector, rows: list[dict[str, Any]]) -> None:
     scores, facts = _run(detector, [rows])
-    assert scores.dtype == np.float64, "scores are float64"
-    assert scores.shape == (len(rows),), "one score a row"
     assert not np.isinf(scores).any(), "scores are finite or NaN"
-    said = ~np.isnan(scores)
-    assert np.isfinite(np.nan_to_num(facts[said])).all(), "facts are finite"
+    scored = ~np.isnan(scores)
+    assert np.isfinite(facts[scored]).all(), "facts are finite where a score is"
 
 
 def _check_strange_rows(detector: AnyDetector) -> None:

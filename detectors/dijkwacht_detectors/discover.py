@@ -1,4 +1,4 @@
-"""Find detectors: every module beside the contract, and every file of a folder. No registration."""
+"""Find detectors: every module of this package beside the contract, or those of one file. No registration."""
 
 from __future__ import annotations
 
@@ -12,28 +12,34 @@ from types import ModuleType
 from typing import Final, cast
 
 from dijkwacht_detectors.api import AnyDetector, Detector
+from dijkwacht_detectors.declaration import faults
 from dijkwacht_records.errors import SettingsError
-from dijkwacht_records.tables import TABLE
 
-_CONTRACT: Final = {"api", "checks", "discover"}
+_CONTRACT: Final = {"api", "checks", "declaration", "discover"}
 """Not even imported to be looked at: `checks` brings doctest and unittest.mock, which no collector needs."""
 
 
 def shipped_detectors() -> list[AnyDetector]:
-    """One new instance of each detector of this package, ordered by name."""
+    """One new instance of each detector of this package, ordered by name.
+
+    Raises `SettingsError` for one whose declaration does not fit the tables.
+    """
     package = importlib.import_module("dijkwacht_detectors")
     modules = [
         importlib.import_module(f"{package.__name__}.{found.name}")
         for found in pkgutil.iter_modules(package.__path__)
         if not found.ispkg and found.name not in _CONTRACT
     ]
-    return sorted((d for m in modules for d in _in_module(m)), key=lambda d: d.name)
+    detectors = [detector for module in modules for detector in _in_module(module)]
+    for detector in detectors:
+        _refuse_faults(type(detector).__module__, detector)
+    return sorted(detectors, key=lambda d: d.name)
 
 
 def load_detectors(path: Path) -> list[AnyDetector]:
     """New instances of the detectors in one file.
 
-    Raises `SettingsError` if it holds none, or one that reads what no table has.
+    Raises `SettingsError` if it holds none, or one whose declaration does not fit the tables.
     """
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if not path.is_file() or spec is None or spec.loader is None:
@@ -45,16 +51,13 @@ def load_detectors(path: Path) -> list[AnyDetector]:
     if not detectors:
         raise SettingsError(f"{path}: holds no class that is a detector")
     for detector in detectors:
-        _check_reads(path, detector)
+        _refuse_faults(str(path), detector)
     return detectors
 
 
-def _check_reads(path: Path, detector: AnyDetector) -> None:
-    if detector.table not in TABLE:
-        raise SettingsError(f"{path}: table {detector.table!r}: expected one of {', '.join(TABLE)}")
-    known = {column.name for column in TABLE[detector.table].columns}
-    if unknown := [name for name in detector.reads if name not in known]:
-        raise SettingsError(f"{path}: reads {unknown[0]!r}, no column of table {detector.table}")
+def _refuse_faults(where: str, detector: AnyDetector) -> None:
+    for fault in faults(detector):
+        raise SettingsError(f"{where}: {type(detector).__name__}: {fault}")
 
 
 def _in_module(module: ModuleType) -> list[AnyDetector]:

@@ -74,8 +74,6 @@ class Volume(RowDetector):
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each part of a flow, once there is a forest."""
         n = len(rows)
-        if state["samples_seen"][0] == 0:
-            state["samples"][:] = np.nan  # nothing kept yet
         features = np.empty((n, _FEATURES), np.float32)
         _features(
             _columns(rows), _memory(state),

@@ -15,7 +15,7 @@ from dijkwacht.offline import NumberedRow
 from dijkwacht_collector.engine.findings import evidence_of
 from dijkwacht_collector.incidents import PLACES, Evidence, fill
 from dijkwacht_collector.policy import Scored
-from dijkwacht_detectors.api import AnyDetector
+from dijkwacht_detectors.api import AnyDetector, Explanation
 from dijkwacht_lab.scoring import Scoring
 from dijkwacht_records.addresses import format_address, format_mac
 from dijkwacht_records.errors import DetectorError
@@ -86,6 +86,8 @@ def _strange(detector: AnyDetector, evidence: Evidence) -> Strange:
         words = detector.explain(evidence.facts)
     except Exception as error:  # noqa: BLE001  # a student's code may fail in any way
         raise _failure(detector, error) from None
+    if not isinstance(words, Explanation):
+        raise DetectorError(detector.name, f"explain returned {words!r}, not an Explanation")
     try:
         sentence = fill(words, evidence, "").title_en
     except (LookupError, ValueError, AttributeError):

@@ -11,7 +11,7 @@ import pytest
 
 PACKAGES = ["agent", "records", "detectors", "collector", "lab", "dijkwacht"]
 ASKED = [
-    "tests/detectors", "tests/scenarios", "tests/docs", "tests/collector/policy/test_policy.py",
+    "tests/detectors", "tests/dijkwacht/test_shadow.py", "tests/scenarios", "tests/docs", "tests/collector/policy/test_policy.py",
     "tests/collector/console", "tests/lab/test_calibrate.py", "tests/architecture/test_layout.py",
 ]  # fmt: skip
 DETECTOR = '''

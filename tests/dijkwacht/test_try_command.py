@@ -91,6 +91,26 @@ def test_shipped_detectors_can_be_tried(scan, root, capsys):
             + '\n    def explain(self, facts):\n        return Explanation(*["{whom}"] * 4)\n',
             "explain: '{whom}' cannot be filled in; it may hold {src}, {dst}, {port}, ",
         ),
+        (
+            GOOD + "\n    def explain(self, facts):\n        return None\n",
+            "explain returned None, not an",
+        ),
+        (
+            HEAD.replace("SiteDetector)", "WindowDetector)").replace(
+                "import Row", "import WindowDetector, Row"
+            )
+            + '    entity = "site"\n    kind = "other"\n    technique = ""\n    facts = ("a", "b")\n'
+            + "    def explain(self, facts):\n        return None\n"
+            + "    def score(self, window, state):\n"
+            + '        return window["resp_p"] * 1.0, window["resp_p"][:, None] * 1.0\n',
+            "score returned facts of shape (300, 1) for 300 rows and 2 facts",
+        ),
+        (
+            GOOD.replace('"flows"', '"arp"').replace('("resp_p",)', '("op",)'),
+            "who names 'orig_h', no addr column",
+        ),
+        (GOOD.replace('    name = "doors"\n', ""), "Doors: declares no name"),
+        (GOOD + '\n    entity = "host"\n', "entity 'host': expected one of site, orig, resp, pair"),
         (GOOD.replace('"resp_p",', '"door",'), "reads 'door', no column of table flows"),
         (GOOD.replace('"flows"', '"flow"'), "table 'flow': expected one of flows, dns"),
     ],

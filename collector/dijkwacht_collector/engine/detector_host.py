@@ -154,12 +154,12 @@ class DetectorHost:
     def _score(
         self, number: int, rows: Rows, table: TableRows, sizes: Sequence[int] | None = None
     ) -> list[Scored]:
+        who = self.detectors[number].who
         try:
             scores, facts = self._memories[number].score(rows, sizes)
         except Exception as error:  # noqa: BLE001  # the fence: a detector may fail in any way, the engine not
             self.strike(number, error)
             return []
-        who = self.detectors[number].who
         return [
             Scored(
                 number, sizes is not None, table.order, table.agent, rows.time, rows.site,

@@ -1,6 +1,6 @@
 """Which slot of the state arrays an entity has: one hash table, bounded and fair per site.
 
-A site never holds more than its bound: past it, the least recently seen of eight entities in turn
+A site never holds more than its bound: past it, the least recently seen of a few, looked at in turn,
 is evicted. What is evicted depends on that site's own rows only, so what other sites do, and how rows
 are cut into batches, changes nothing. A key of one site that equals another site's, even on purpose,
 has a slot of its own.

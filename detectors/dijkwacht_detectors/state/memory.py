@@ -86,8 +86,8 @@ class Memory:
         """Score ``rows`` and learn them; scores float64[n] and facts float64[n, k].
 
         ``sizes`` are the lengths of the windows that lie end to end in ``rows``, no two of one site;
-        None for a `RowDetector`. Raises whatever the detector raises, and ``ValueError`` if it does
-        not give one score a row.
+        None for a `RowDetector`. Raises whatever the detector raises, and ``ValueError`` for a score
+        too few, or facts that are not those it declares.
         """
         detector = self.detector
         if isinstance(detector, RowDetector):
@@ -101,6 +101,9 @@ class Memory:
         scores, facts = detector.score(rows, state)
         if np.shape(scores) != (len(rows),):
             raise ValueError(f"score returned {_count(scores)} for {len(rows)} rows")
+        if np.shape(facts) != (len(rows), len(detector.facts)):
+            wanted = f"{len(rows)} rows and {len(detector.facts)} facts"
+            raise ValueError(f"score returned facts of shape {np.shape(facts)} for {wanted}")
         detector.learn(rows, state)
         return scores, facts
 

@@ -9,9 +9,9 @@ import pytest
 
 from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.engine.detector_host import STRIKES
-from dijkwacht_collector.journal import Entry
+from dijkwacht_collector.journal import Entry, Verdict
 from dijkwacht_collector.policy import Calibration
-from dijkwacht_detectors.api import Explanation, RowDetector, SiteDetector, Who
+from dijkwacht_detectors.api import Explanation, RowDetector, SiteDetector, Who, WindowDetector
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_records.wire import encode
 
@@ -112,6 +112,33 @@ def test_a_score_too_few_is_a_failure_not_a_score_for_all():
     assert engine.take_observed().failures == {"short": STRIKES}
 
 
+class Narrow(WindowDetector):
+    name = "narrow"
+    table = "system"
+    reads = ("value",)
+    entity = "site"
+    kind = "other"
+    technique = ""
+    who = Who("", "", "")
+    subject = "agent"
+    facts = ("a", "b")
+
+    def score(self, window, state):
+        return window["value"], window["value"][:, None]
+
+    def explain(self, facts):
+        return Explanation("", "", "", "")
+
+
+def test_facts_that_are_not_those_declared_are_a_failure_of_the_detector_alone():
+    engine = engine_of(Narrow(), Jump())
+    events = [
+        e for m in range(9) for e in engine.step([samples("bakery", m, 9.0 if m == 7 else 0.5)])
+    ]
+    assert engine.take_observed().failures["narrow"] == STRIKES
+    assert [e.incident.detector for e in events] == ["jump"]
+
+
 class Fall(Jump):
     """The same, on another scale, for the same kind and subject."""
 
@@ -127,12 +154,12 @@ def test_normal_is_learned_by_each_detector_on_its_own_scale():
     for minute in range(10):
         events += engine.step([samples("bakery", minute, 11.0 if minute == 8 else 0.5)])
     (uid,) = {event.incident.uid for event in events}
-    said = b'{"uid":"%s","site":"bakery","verdict":"normal"}' % uid.encode()
+    said = Verdict(uid, "normal").draft("bakery", 0).payload
     engine.step([Entry(99, "verdict", 0, 0, "bakery", said)])
     for policy in engine.policy.detectors:
         assert policy.history[0].tolist() == [0, 1]
     standing = events[-1].incident.evidences
-    assert {evidence.detector for evidence in standing} <= {"jump", "fall"}
+    assert {evidence.detector for evidence in standing} == {"jump", "fall"}
 
 
 @pytest.mark.parametrize("verdict", ["normal", "attack"])
@@ -143,7 +170,7 @@ def test_a_verdict_closes_and_normal_is_learned(verdict):
     ]
     uid = events[0].incident.uid
     rarity = engine.policy.detectors[0].rarity(0, 8.0)
-    said = b'{"uid":"%s","site":"bakery","verdict":"%s"}' % (uid.encode(), verdict.encode())
+    said = Verdict(uid, verdict).draft("bakery", 0).payload
     (closed,) = engine.step([Entry(99, "verdict", 0, 0, "bakery", said)])
     assert closed.incident.status == ("normal" if verdict == "normal" else "confirmed")
     assert (engine.policy.detectors[0].rarity(0, 8.0) > rarity) == (verdict == "normal")
