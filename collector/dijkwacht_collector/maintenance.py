@@ -15,6 +15,7 @@ from dijkwacht_collector.journal import Journal
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.settings import CollectorSettings
 from dijkwacht_collector.sites import Sites
+from dijkwacht_records.errors import DijkwachtError
 
 log: Final = logging.getLogger(__name__)
 
@@ -61,22 +62,27 @@ class Maintenance:
         while True:
             await asyncio.sleep(_ROUND_S)
             rounds += 1
-            heard, self._intake.heard = self._intake.heard, {}
+            heard = self._take_heard()
             # The marks belong to the loop: they are copied here and written elsewhere.
             marks = self._intake.high_water
             fresh = rounds % _SNAPSHOT_ROUNDS == 0 and marks.position > self._marked
             snapshot = marks.dump() if fresh else None
             try:
                 await asyncio.to_thread(self._round, heard, marks.position, snapshot)
-            except (OSError, sqlite3.Error) as error:
+            except (DijkwachtError, OSError, sqlite3.Error) as error:
+                self._intake.heard = heard | self._intake.heard  # the next round tries again
                 log.warning("maintenance failed", extra={"why": str(error)})
+
+    def _take_heard(self) -> dict[tuple[str, str], int]:
+        heard, self._intake.heard = self._intake.heard, {}
+        return heard
 
     def close(self) -> None:
         """Once more, for the next start. Blocks; the loop must not use the marks any more."""
         marks = self._intake.high_water
         try:
             self._round(self._intake.heard, marks.position, marks.dump())
-        except (OSError, sqlite3.Error) as error:
+        except (DijkwachtError, OSError, sqlite3.Error) as error:
             log.warning("maintenance failed", extra={"why": str(error)})
 
     def _round(

@@ -1,0 +1,59 @@
+"""What is done now and then goes on when something of it fails."""
+
+import asyncio
+import sqlite3
+from types import SimpleNamespace
+
+import pytest
+
+from dijkwacht_collector.maintenance import Maintenance
+from dijkwacht_collector.settings import CollectorSettings
+from dijkwacht_records.errors import JournalError
+
+
+class Marks:
+    position = 7
+
+    def dump(self):
+        return b"marks"
+
+
+class Intake:
+    def __init__(self):
+        self.heard = {("bakery", "till"): 1}
+        self.high_water = Marks()
+        self.refreshed = 0
+
+    def refresh(self):
+        self.refreshed += 1
+        return False
+
+
+class Sites:
+    def __init__(self, error):
+        self.errors, self.noted = [error], {}
+
+    def note_agents(self, heard):
+        if self.errors:
+            raise self.errors.pop()
+        self.noted |= heard
+
+
+@pytest.mark.parametrize(
+    "error", [JournalError("corrupt"), OSError("full"), sqlite3.OperationalError("locked")]
+)
+async def test_a_round_that_fails_is_tried_again_and_loses_nothing(tmp_path, monkeypatch, error):
+    monkeypatch.setattr("dijkwacht_collector.maintenance._ROUND_S", 0.001)
+    intake, sites = Intake(), Sites(error)
+    maintenance = Maintenance(
+        CollectorSettings(state=tmp_path), None, intake, sites, None, SimpleNamespace(), lambda: 0
+    )
+    rounds = asyncio.create_task(maintenance.go_round())
+    async with asyncio.timeout(10):
+        while not sites.noted:
+            assert not rounds.done(), rounds.exception()
+            await asyncio.sleep(0)
+    assert sites.noted == {("bakery", "till"): 1}
+    assert intake.refreshed >= 2
+    rounds.cancel()
+    await asyncio.wait([rounds])
