@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -162,7 +161,7 @@ class EngineWorker:
             try:
                 self._outlet.handle(events)
                 break
-            except (OSError, sqlite3.Error) as error:
+            except OSError as error:
                 self.sinks_wait = True
                 log.warning("sinks wait", extra={"why": str(error)})
                 if self._stop.wait(_RETRY_S):
@@ -191,7 +190,7 @@ class EngineWorker:
         try:
             self._outlet.flush()
             self._checkpoints.save(engine)
-        except (OSError, sqlite3.Error) as error:
+        except OSError as error:
             log.warning("no checkpoint", extra={"why": str(error)})
         else:
             self.saved = engine.position

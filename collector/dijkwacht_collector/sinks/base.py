@@ -12,15 +12,17 @@ from dijkwacht_collector.incidents import IncidentEvent
 class Sink(Protocol):
     """Takes incident events. Constructors are inert; `open` touches the world.
 
-    After a restart the engine repeats the events since its last checkpoint, so a sink knows an
-    event by (uid, revision) and takes it once. One thread calls at a time, never the event loop's.
+    After a restart the engine repeats the events since its last checkpoint, and when one sink raises,
+    all are handed the same events again: so a sink knows an event by (uid, revision) and takes it
+    once. `LiveSink`, which keeps nothing, stands last for that. One thread calls at a time, never the
+    event loop's.
     """
 
     def open(self) -> None:
         """Get ready; learn from what was kept which events have been taken. Raises ``OSError``."""
 
     def handle(self, events: Sequence[IncidentEvent]) -> None:
-        """Take ``events`` in their order; those taken before are skipped."""
+        """Take ``events`` in their order; those taken before are skipped. Raises ``OSError``."""
 
     def flush(self) -> None:
         """Return when everything handled so far would survive a power cut."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -51,12 +52,12 @@ class IncidentStore:
         """Keep the latest revision of each incident."""
         if not events:
             return
-        with self._turn, self._opened() as database:
+        with _as_os_error(), self._turn, self._opened() as database:
             database.executemany(_UPSERT, [_row(event) for event in events])
 
     def flush(self) -> None:
         """Move the write-ahead log into the file and sync it."""
-        with self._turn:
+        with _as_os_error(), self._turn:
             self._opened().execute("PRAGMA wal_checkpoint(FULL)").fetchall()
 
     def close(self) -> None:
@@ -100,6 +101,15 @@ class IncidentStore:
     def _opened(self) -> sqlite3.Connection:
         assert self._database is not None, "not open"
         return self._database
+
+
+@contextmanager
+def _as_os_error() -> Iterator[None]:
+    """What callers of a sink expect of a disk that fails, whatever lies on it."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise OSError(f"incidents: {error}") from error
 
 
 def _row(event: IncidentEvent) -> tuple[object, ...]:

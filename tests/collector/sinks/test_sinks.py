@@ -156,3 +156,9 @@ async def test_news_reaches_the_loop():
     sink.close()
     sink.handle(LIFE)
     assert heard.empty()
+
+
+def test_a_database_that_fails_is_an_os_error_to_whoever_hands_events(store):
+    store._database.execute("DROP TABLE incidents")
+    with pytest.raises(OSError, match="incidents: no such table"):
+        store.handle([an_event("one")])
