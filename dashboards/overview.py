@@ -236,7 +236,7 @@ def collector_row() -> list[tuple[Panel, int, int]]:
                [(f"sum({rate('dijkwacht_rows_late_total', 'site')})", "late rows"),
                 (f"sum({rate('dijkwacht_rows_future_total', 'site')})", "rows from the future"),
                 (f"sum({rate('dijkwacht_incidents_shed_total', 'site')})", "findings dropped")]), 8, 7),
-        (lines("Detector failures", "A failing detector is quarantined; the others go on.", "cps",
+        (lines("Detector failures", "A detector that failed three times is left out; the others go on.", "cps",
                [(rate("dijkwacht_detector_failures_total", "detector", site=False), "{{detector}}")]), 8, 7),
     ]  # fmt: skip
 

@@ -61,7 +61,8 @@ class Tick:
 class Step:
     """All rows of some batches, by table number, with what happened to event time on the way.
 
-    ``late`` and ``future`` count, per agent, rows whose own time was not used.
+    ``late`` and ``future`` count, per agent, rows whose own time was not used because it lay more than
+    `LATE_US` before the agent's event time, or more than `FUTURE_US` behind their arrival.
     """
 
     tables: dict[int, TableRows]

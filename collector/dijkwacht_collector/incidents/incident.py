@@ -37,7 +37,7 @@ class Evidence(msgspec.Struct, frozen=True, array_like=True):
 class Incident(msgspec.Struct, frozen=True):
     """One incident as it stands; a later event carries the whole of it again.
 
-    ``kind`` is the class of design §3 (``finding_info.types[0]``). Times are µs UTC of events, never
+    ``kind`` is the class (``finding_info.types[0]`` of OCSF). Times are µs UTC of events, never
     of clocks. ``rarity`` is how often a site like this one would see the like by chance, in
     incidents a week. ``evidences``: at most five, strongest first.
     """

@@ -1,4 +1,4 @@
-"""What has been seen: a batch that comes again is known for ever.
+"""What has been seen: a batch that comes again is recognised.
 
 A stream is one agent's one boot. Its mark is the highest sequence number that is durable, with a
 window of the numbers just below it, so that batches that overtake each other are not taken for

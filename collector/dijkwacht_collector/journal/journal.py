@@ -41,7 +41,7 @@ _CURSORS: Final = 1024
 
 
 class Log(Protocol):
-    """The three verbs behind which any replicated log fits."""
+    """What intake and console need of a journal. Engines and maintenance still need `Journal` itself."""
 
     def append(self, draft: Draft) -> asyncio.Future[int]:
         """Write ``draft``; the future holds its position once it is durable."""
@@ -141,7 +141,7 @@ class Journal:
         return answer
 
     def append_many(self, drafts: Sequence[Draft]) -> int:
-        """Write ``drafts`` and wait; the position of the last one (for replay and tests)."""
+        """Write ``drafts`` and wait; the position of the last one (from a thread, not the event loop)."""
         if not drafts:
             return self._last
         answer: Future[int] = Future()

@@ -110,7 +110,9 @@ class Telemetry:
         self._rows = counter("rows", "Rows made durable.")
         self._duplicate = counter("batches_duplicate", "Duplicate batches: acknowledged, not kept.")
         self._engine_rows = counter("engine_rows", "Rows scored by every detector.")
-        self._late = counter("rows_late", "Rows older than their agent's watermark, scored at it.")
+        self._late = counter(
+            "rows_late", "Rows over 15 minutes behind their agent's event time, scored at it."
+        )
         self._future = counter(
             "rows_future", "Rows whose time was too far ahead, replaced by their arrival."
         )
@@ -205,7 +207,7 @@ class Telemetry:
         self._shed.add(findings, site)
 
     def count_detector_failure(self, detector: str) -> None:
-        """A detector raised or broke its contract and was quarantined."""
+        """A detector raised or broke its contract; it is left out after three times."""
         self._failures.labels(self._detector(detector)).inc()
 
     def observe_step(self, seconds: float) -> None:

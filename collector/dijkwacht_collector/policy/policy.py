@@ -6,7 +6,8 @@ for `PRIOR_WEEKS`). A score is rare enough when that rate is within the detector
 site's alert budget. A detector without a table has no share: it runs in shadow.
 
 An hour whose strongest score is far rarer than the budget is taken for an attack and not learned as
-normal; the owner's "this is normal" learns it all the same. Of the hours in which the threshold
+normal (extreme by the shipped table, whatever the site's own hours); the owner's "this is normal"
+learns it all the same. Of the hours in which the threshold
 was reached, the first two are not learned either: one real attack must not hide the next, but what
 comes a third time is a habit.
 """

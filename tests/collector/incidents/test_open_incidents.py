@@ -39,11 +39,11 @@ def passed(time, row=0):
 
 
 def test_one_incident_a_subject_whatever_happens():
-    ledger = OpenIncidents()
-    told = [e for i in range(100) for e in apply(ledger, finding(i, dst=f"10.0.1.{i}", score=i))]
+    incidents = OpenIncidents()
+    told = [e for i in range(100) for e in apply(incidents, finding(i, dst=f"10.0.1.{i}", score=i))]
     assert [e.activity for e in told] == ["create"] + ["update"] * 6
     assert [e.incident.revision for e in told] == list(range(7))
-    (incident,) = ledger.open.values()
+    (incident,) = incidents.open.values()
     assert incident.count == 100
     assert [e.score for e in incident.evidences] == [99, 98, 97, 96, 95]
     assert incident.start == 0
@@ -57,66 +57,66 @@ def test_the_words_name_who_and_whom():
 
 
 def test_quiet_closes_and_a_return_is_another_incident():
-    ledger = OpenIncidents()
-    (first,) = apply(ledger, finding(0))
-    assert apply(ledger, passed(IDLE_US - 1)) == []
-    (closed,) = apply(ledger, passed(IDLE_US))
+    incidents = OpenIncidents()
+    (first,) = apply(incidents, finding(0))
+    assert apply(incidents, passed(IDLE_US - 1)) == []
+    (closed,) = apply(incidents, passed(IDLE_US))
     assert (closed.activity, closed.incident.status) == ("close", "closed")
     assert closed.incident.revision == 1
-    (second,) = apply(ledger, finding(0))
+    (second,) = apply(incidents, finding(0))
     assert second.incident.ordinal == 1
     assert second.incident.uid != first.incident.uid
 
 
 def test_normal_closes_and_keeps_silent_for_thirty_days():
-    ledger = OpenIncidents()
-    (event,) = apply(ledger, finding(0))
-    answered = ledger.answer(event.incident.uid, normal=True, position=2, explain=explain)
+    incidents = OpenIncidents()
+    (event,) = apply(incidents, finding(0))
+    answered = incidents.answer(event.incident.uid, normal=True, position=2, explain=explain)
     assert answered is not None
     assert answered[1][0].incident.status == "normal"
-    assert apply(ledger, finding(NORMAL_US - 1)) == []
-    assert apply(ledger, finding(NORMAL_US))
-    assert ledger.answer("no such", normal=True, position=5, explain=explain) is None
+    assert apply(incidents, finding(NORMAL_US - 1)) == []
+    assert apply(incidents, finding(NORMAL_US))
+    assert incidents.answer("no such", normal=True, position=5, explain=explain) is None
 
 
 def test_an_attack_is_confirmed_and_told_again_when_it_comes_back():
-    ledger = OpenIncidents()
-    (event,) = apply(ledger, finding(0))
-    answered = ledger.answer(event.incident.uid, normal=False, position=2, explain=explain)
+    incidents = OpenIncidents()
+    (event,) = apply(incidents, finding(0))
+    answered = incidents.answer(event.incident.uid, normal=False, position=2, explain=explain)
     assert answered is not None
     (closed,) = answered[1]
     assert (closed.activity, closed.incident.status) == ("close", "confirmed")
-    assert apply(ledger, finding(1))
+    assert apply(incidents, finding(1))
 
 
 def test_a_week_of_incidents_is_counted_and_forgotten():
-    ledger = OpenIncidents()
+    incidents = OpenIncidents()
     for i in range(3):
-        apply(ledger, finding(i, src=f"10.0.0.{i}", severity=4))
-    apply(ledger, finding(3, src="10.0.0.77", severity=2))
-    assert ledger.spent("bakery", "scan", 10) == 3
-    assert ledger.spent("bakery", "scan", WEEK_US + 2) == 1
+        apply(incidents, finding(i, src=f"10.0.0.{i}", severity=4))
+    apply(incidents, finding(3, src="10.0.0.77", severity=2))
+    assert incidents.spent("bakery", "scan", 10) == 3
+    assert incidents.spent("bakery", "scan", WEEK_US + 2) == 1
 
 
 def test_one_site_cannot_fill_the_ledger():
-    ledger = OpenIncidents()
+    incidents = OpenIncidents()
     for i in range(MOST_OPEN + 50):
-        apply(ledger, finding(i, src=f"10.1.{i // 250}.{i % 250}"))
-    assert len(ledger.open) == MOST_OPEN
-    assert ledger.shed == {"bakery": 50}
+        apply(incidents, finding(i, src=f"10.1.{i // 250}.{i % 250}"))
+    assert len(incidents.open) == MOST_OPEN
+    assert incidents.shed == {"bakery": 50}
 
 
 def test_subjects_that_are_made_up_leave_little_behind(monkeypatch):
     monkeypatch.setattr("dijkwacht_collector.incidents.open_incidents.MOST_SUBJECTS", 50)
-    ledger = OpenIncidents()
+    incidents = OpenIncidents()
     uids = set()
     for at in range(500):
         for src in ("192.168.0.1", f"10.0.{at // 250}.{at % 250}"):
-            (event,) = apply(ledger, finding(0, src=src))
+            (event,) = apply(incidents, finding(0, src=src))
             uids.add(event.incident.uid)
-        apply(ledger, passed(IDLE_US))
+        apply(incidents, passed(IDLE_US))
     assert len(uids) == 1000
-    assert len(ledger.ordinals["bakery"]) == 50
+    assert len(incidents.ordinals["bakery"]) == 50
 
 
 def test_a_name_is_only_text():
@@ -130,55 +130,55 @@ def test_a_name_is_only_text():
 
 
 def test_words_are_asked_for_only_when_something_is_reported():
-    ledger = OpenIncidents()
+    incidents = OpenIncidents()
     asked.clear()
-    reported = [e for i in range(100) for e in apply(ledger, finding(i, score=i))]
+    reported = [e for i in range(100) for e in apply(incidents, finding(i, score=i))]
     assert len(asked) == len(reported) == 7
-    ledger.exempt("bakery", Exemption("scan", "10.0.0.8", 10**9))
-    assert apply(ledger, finding(0, src="10.0.0.8")) == []
+    incidents.exempt("bakery", Exemption("scan", "10.0.0.8", 10**9))
+    assert apply(incidents, finding(0, src="10.0.0.8")) == []
     assert len(asked) == 7
 
 
 def test_words_follow_the_rarest_evidence_even_if_it_was_not_reported_itself():
-    ledger = OpenIncidents()
-    apply(ledger, finding(0), finding(1))
-    assert apply(ledger, finding(2, dst="10.0.0.2", rarity=0.09)) == []
-    assert apply(ledger, finding(3, dst="10.0.0.3", rarity=0.5))[0].incident.title_en.endswith(
+    incidents = OpenIncidents()
+    apply(incidents, finding(0), finding(1))
+    assert apply(incidents, finding(2, dst="10.0.0.2", rarity=0.09)) == []
+    assert apply(incidents, finding(3, dst="10.0.0.3", rarity=0.5))[0].incident.title_en.endswith(
         "scans 10.0.0.2:22"
     )
-    apply(ledger, finding(4, dst="10.0.0.4", rarity=0.08))
-    (current,) = ledger.current(explain)
+    apply(incidents, finding(4, dst="10.0.0.4", rarity=0.08))
+    (current,) = incidents.current(explain)
     assert current.title_en.endswith("scans 10.0.0.4:22")
-    (closed,) = apply(ledger, passed(IDLE_US + 4))
+    (closed,) = apply(incidents, passed(IDLE_US + 4))
     assert closed.incident.title_en == current.title_en
 
 
 def test_a_detector_without_words_opens_nothing_and_keeps_the_words_it_had():
-    ledger = OpenIncidents()
-    assert apply(ledger, finding(), explain=lambda *_: None) == []
-    assert ledger.open == {}
-    (opened,) = apply(ledger, finding())
-    (updated,) = apply(ledger, finding(1), explain=lambda *_: None)
+    incidents = OpenIncidents()
+    assert apply(incidents, finding(), explain=lambda *_: None) == []
+    assert incidents.open == {}
+    (opened,) = apply(incidents, finding())
+    (updated,) = apply(incidents, finding(1), explain=lambda *_: None)
     assert updated.incident.title_en == opened.incident.title_en
 
 
 def test_what_happens_in_one_step_is_taken_in_the_order_of_its_rows():
-    ledger = OpenIncidents()
-    apply(ledger, finding(0))
+    incidents = OpenIncidents()
+    apply(incidents, finding(0))
     late = finding(2 * IDLE_US, row=9)
-    events = apply(ledger, late, passed(2 * IDLE_US, row=9))
+    events = apply(incidents, late, passed(2 * IDLE_US, row=9))
     assert [e.activity for e in events] == ["close", "create"], "time moves before its row counts"
     early = finding(2 * IDLE_US + 1, row=1)
-    events = apply(ledger, early, passed(9 * IDLE_US, row=2))
+    events = apply(incidents, early, passed(9 * IDLE_US, row=2))
     assert [e.activity for e in events] == ["update", "close"]
 
 
 def test_each_incident_of_a_week_halves_what_the_detector_has_left():
-    ledger = OpenIncidents()
+    incidents = OpenIncidents()
     severities = [
-        apply(ledger, finding(i, src=f"10.0.0.{i}", rarity=0.2))[0].incident.severity_id
+        apply(incidents, finding(i, src=f"10.0.0.{i}", rarity=0.2))[0].incident.severity_id
         for i in range(5)
     ]
     assert severities == [3, 3, 3, 2, 2]
-    (again,) = apply(ledger, finding(9, src="10.0.0.0", rarity=0.2))
+    (again,) = apply(incidents, finding(9, src="10.0.0.0", rarity=0.2))
     assert again.incident.severity_id == 3, "it has been counted, and pays once"

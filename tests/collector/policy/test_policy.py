@@ -12,7 +12,6 @@ from dijkwacht_collector.policy import (
     Policy,
     Scored,
     budget_share,
-    in_shadow,
     load_calibration,
     severity,
 )
@@ -166,19 +165,6 @@ def test_cutting_changes_nothing(rows, size):
         again += [at + i for i in judge(parts, ordered[at : at + size])]
     assert said == again
     assert whole.threshold[0] == parts.threshold[0]
-
-
-@pytest.mark.parametrize("name", [d.name for d in shipped_detectors()])
-def test_every_shipped_detector_has_a_table_that_rises_and_falls(name):
-    table = load_calibration(name)
-    if not table.known:
-        assert name in in_shadow(shipped_detectors())
-    assert table.detector == name
-    assert table.made
-    assert np.all(np.diff(table.grid) > 0)
-    assert np.all(np.diff(table.rates) <= 0)
-    assert table.rates[0] <= 168.0
-    assert len(table.scores) == len(table.per_week) >= 8
 
 
 def test_two_agents_an_hour_apart_are_one_site_with_one_history():
