@@ -13,7 +13,7 @@ import numpy as np
 
 from dijkwacht.offline import NumberedRow
 from dijkwacht_collector.engine.findings import evidence_of
-from dijkwacht_collector.incidents import PLACES, Evidence, fill
+from dijkwacht_collector.incidents import PLACEHOLDERS, Evidence, fill
 from dijkwacht_collector.policy import Scored
 from dijkwacht_detectors.api import AnyDetector, Explanation
 from dijkwacht_lab.scoring import Scoring
@@ -91,7 +91,7 @@ def _strange(detector: AnyDetector, evidence: Evidence) -> Strange:
     try:
         sentence = fill(words, evidence, "").title_en
     except (LookupError, ValueError, AttributeError):
-        known = ", ".join(f"{{{place}}}" for place in PLACES)
+        known = ", ".join(f"{{{place}}}" for place in PLACEHOLDERS)
         raise DetectorError(
             detector.name, f"explain: {words.title_en!r} cannot be filled in; it may hold {known}"
         ) from None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dijkwacht_collector.engine.columns import Tick
 from dijkwacht_collector.engine.numbering import Numbering
-from dijkwacht_collector.incidents import EventTime, Evidence, Finding, Place
+from dijkwacht_collector.incidents import EventTime, Evidence, Finding, StepOrder
 from dijkwacht_collector.policy import RareRow, Scored
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_records.addresses import UNSPECIFIED, format_address, format_mac
@@ -28,7 +28,7 @@ def finding_of(
     evidence = evidence_of(scored, row, detector)
     agent = int(scored.agent[row])
     return Finding(
-        place=Place(order, 1 if scored.windowed else 2, scored.detector, row),
+        order=StepOrder(order, 1 if scored.windowed else 2, scored.detector, row),
         position=int(positions[order]),
         site=numbering.sites[scored.site[row]],
         kind=detector.kind,
@@ -67,7 +67,7 @@ def evidence_of(scored: Scored, row: int, detector: AnyDetector) -> Evidence:
 def event_time_of(tick: Tick, numbering: Numbering, positions: Positions) -> EventTime:
     """A tick by its site's name, at its place among findings."""
     return EventTime(
-        place=Place(tick.order, 0, tick.agent, tick.time),
+        order=StepOrder(tick.order, 0, tick.agent, tick.time),
         position=int(positions[tick.order]),
         site=numbering.site_of(tick.agent),
         time=tick.time,

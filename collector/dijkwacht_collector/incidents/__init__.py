@@ -9,13 +9,18 @@ from dijkwacht_collector.incidents.incident import (
     Status,
 )
 from dijkwacht_collector.incidents.ocsf import detection_finding, encode_finding
-from dijkwacht_collector.incidents.open_incidents import EventTime, Finding, OpenIncidents, Place
+from dijkwacht_collector.incidents.open_incidents import (
+    EventTime,
+    Finding,
+    OpenIncidents,
+    StepOrder,
+)
 from dijkwacht_collector.incidents.techniques import TECHNIQUES
-from dijkwacht_collector.incidents.wording import PLACES, fill
+from dijkwacht_collector.incidents.wording import PLACEHOLDERS, fill
 
 __all__ = [
     "ALERT_SEVERITY",
-    "PLACES",
+    "PLACEHOLDERS",
     "TECHNIQUES",
     "Activity",
     "EventTime",
@@ -24,8 +29,8 @@ __all__ = [
     "Incident",
     "IncidentEvent",
     "OpenIncidents",
-    "Place",
     "Status",
+    "StepOrder",
     "detection_finding",
     "encode_finding",
     "fill",

@@ -34,7 +34,7 @@ MOST_SUBJECTS: Final = 4096
 _MOST_EVIDENCES: Final = 5
 
 
-class Place(NamedTuple):
+class StepOrder(NamedTuple):
     """Where something stands in a step; what happens is sorted by it.
 
     ``row``: place among all rows of the step. At one row, first event time moves (``rank`` 0), then
@@ -54,7 +54,7 @@ class Finding(NamedTuple):
     ``budget`` is what the site lets the detector have, ``position`` that of the journal's entry.
     """
 
-    place: Place
+    order: StepOrder
     position: int
     site: str
     kind: str
@@ -69,7 +69,7 @@ class Finding(NamedTuple):
 class EventTime(NamedTuple):
     """The event time of one of ``site``'s agents reached ``time``, µs UTC."""
 
-    place: Place
+    order: StepOrder
     position: int
     site: str
     time: int
@@ -101,7 +101,7 @@ class OpenIncidents:
         """Open, update and close, in the order of the step; words are asked for only when needed."""
         events: list[IncidentEvent] = []
         changes: list[Finding | EventTime] = [*times, *findings]
-        for change in sorted(changes, key=attrgetter("place")):
+        for change in sorted(changes, key=attrgetter("order")):
             if isinstance(change, Finding):
                 events += self._take(change, explain)
             else:

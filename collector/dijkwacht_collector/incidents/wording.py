@@ -8,7 +8,7 @@ from dijkwacht_collector.incidents.incident import Evidence
 from dijkwacht_detectors.api import Explanation
 from dijkwacht_records.addresses import format_address, format_mac
 
-PLACES: Final = ("src", "dst", "port", "name", "mac")
+PLACEHOLDERS: Final = ("src", "dst", "port", "name", "mac")
 """What an explanation may leave open, in braces."""
 _LONGEST_NAME: Final = 40
 
@@ -18,7 +18,7 @@ def fill(explanation: Explanation, evidence: Evidence, subject: str) -> Explanat
     mac = format_mac(evidence.src_mac)
     names = dict(
         zip(
-            PLACES,
+            PLACEHOLDERS,
             (
                 format_address(evidence.src_h) or mac or subject,
                 format_address(evidence.dst_h),

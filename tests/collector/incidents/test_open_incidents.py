@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from dijkwacht_collector.incidents import EventTime, Evidence, Finding, OpenIncidents, Place, fill
+from dijkwacht_collector.incidents import (
+    EventTime,
+    Evidence,
+    Finding,
+    OpenIncidents,
+    StepOrder,
+    fill,
+)
 from dijkwacht_collector.incidents.open_incidents import IDLE_US, MOST_OPEN, NORMAL_US, WEEK_US
 from dijkwacht_collector.journal import Exemption
 from dijkwacht_detectors.api import Explanation
@@ -24,8 +31,8 @@ def finding(time=0, src="10.0.0.9", dst="10.0.0.1", score=1.0, severity=3, rarit
     )
     if rarity is None:
         rarity = {2: 2.0, 3: 0.1, 4: 0.01}[severity]
-    place = Place(row, 2, 0, row)
-    return Finding(place, row, "bakery", "scan", "scan", "T1046", src, rarity, 1.0, evidence)
+    order = StepOrder(row, 2, 0, row)
+    return Finding(order, row, "bakery", "scan", "scan", "T1046", src, rarity, 1.0, evidence)
 
 
 def apply(open_, *changes, explain=explain):
@@ -35,7 +42,7 @@ def apply(open_, *changes, explain=explain):
 
 
 def passed(time, row=0):
-    return EventTime(Place(row, 0, 0, time), row, "bakery", time)
+    return EventTime(StepOrder(row, 0, 0, time), row, "bakery", time)
 
 
 def test_one_incident_a_subject_whatever_happens():
