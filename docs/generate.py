@@ -118,7 +118,7 @@ def _state(kind: StateKind) -> str:
     return (
         f"The state folder is `--state`, else the first of `$STATE_DIRECTORY` (systemd), else"
         f" `{SYSTEM / kind.system}` as root, else `$XDG_STATE_HOME/{kind.user}`"
-        f" (`~/.local/state/{kind.user}`)."
+        f" (`~/.local/state/{kind.user}`); a path in these variables that is not absolute is ignored."
     )
 
 

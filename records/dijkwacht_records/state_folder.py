@@ -6,6 +6,10 @@ as root                   ``/var/lib/NAME``
 as anybody else           ``$XDG_STATE_HOME/NAME``, or ``~/.local/state/NAME``
 ========================  ==================================================================
 
+A path of the environment that is not absolute is ignored, as the XDG specification says: state
+would depend on the current folder. Without ``$HOME`` the user database knows ``~``; who has no home
+there either is given ``/var/lib/NAME``.
+
 Earlier versions kept it under ``var/`` in the current folder. What is in use there is found as long
 as the usual place holds nothing.
 """
@@ -13,6 +17,7 @@ as the usual place holds nothing.
 from __future__ import annotations
 
 import os
+import pwd
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -53,15 +58,26 @@ def state_folder(
     system: Path = SYSTEM,
 ) -> StateFolder:
     """Where the state of ``kind`` is; nothing is made. ``root``: asked of the system if ``None``."""
-    if given := environment.get("STATE_DIRECTORY", "").partition(":")[0]:
-        return StateFolder(Path(given), Path(given))
-    if os.geteuid() == 0 if root is None else root:
-        usual = system / kind.system
-    else:
-        home = Path(environment.get("HOME") or Path.home())
-        chosen = Path(environment.get("XDG_STATE_HOME", ""))
-        # The XDG specification: a path that is not absolute is to be ignored.
-        usual = (chosen if chosen.is_absolute() else home / ".local/state") / kind.user
+    listed = environment.get("STATE_DIRECTORY", "").split(":")
+    if given := next(filter(None, map(_absolute, listed)), None):
+        return StateFolder(given, given)
+    usual = system / kind.system
+    if not (os.geteuid() == 0 if root is None else root):
+        home = _absolute(environment.get("HOME", "")) or _home_of_the_user()
+        chosen = _absolute(environment.get("XDG_STATE_HOME", ""))
+        if base := chosen or (home and home / ".local/state"):
+            usual = base / kind.user
     if (kind.formerly / kind.mark).exists() and not (usual / kind.mark).exists():
         return StateFolder(kind.formerly, usual)
     return StateFolder(usual, usual)
+
+
+def _absolute(path: str) -> Path | None:
+    return Path(path) if Path(path).is_absolute() else None
+
+
+def _home_of_the_user() -> Path | None:
+    try:
+        return _absolute(pwd.getpwuid(os.geteuid()).pw_dir)
+    except KeyError:
+        return None

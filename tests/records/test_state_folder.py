@@ -1,6 +1,8 @@
 """One place for state, whatever the current folder."""
 
+import pwd
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,6 +20,9 @@ def _somewhere(tmp_path, monkeypatch):
     [
         (AGENT, {"STATE_DIRECTORY": "/srv/a:/srv/b"}, True, "/srv/a"),
         (AGENT, {"STATE_DIRECTORY": "/srv/a"}, False, "/srv/a"),
+        (AGENT, {"STATE_DIRECTORY": "a", "HOME": "/h"}, False, "/h/.local/state/dijkwacht/agent"),
+        (AGENT, {"STATE_DIRECTORY": "a:/srv/b"}, True, "/srv/b"),
+        (COLLECTOR, {"STATE_DIRECTORY": "a"}, True, "/var/lib/dijkwacht"),
         (AGENT, {}, True, "/var/lib/dijkwacht-agent"),
         (COLLECTOR, {}, True, "/var/lib/dijkwacht"),
         (AGENT, {"HOME": "/h"}, False, "/h/.local/state/dijkwacht/agent"),
@@ -28,6 +33,25 @@ def _somewhere(tmp_path, monkeypatch):
 def test_where_state_is(kind, environment, root, expected):
     found = state_folder(kind, environment, root=root)
     assert (found.path, found.former) == (Path(expected), False)
+
+
+@pytest.mark.parametrize("environment", [{}, {"HOME": ""}, {"HOME": "h"}, {"HOME": "./h"}])
+def test_a_home_that_depends_on_the_current_folder_is_the_user_databases(environment, monkeypatch):
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: SimpleNamespace(pw_dir="/home-of/jan"))
+    found = state_folder(AGENT, environment, root=False)
+    assert found.path == Path("/home-of/jan/.local/state/dijkwacht/agent")
+
+
+@pytest.mark.parametrize("known", [{"pw_dir": ""}, {"pw_dir": "h"}, None])
+def test_who_has_no_home_is_given_the_systems_place(known, tmp_path, monkeypatch):
+    def look_up(_):
+        if known is None:
+            raise KeyError
+        return SimpleNamespace(**known)
+
+    monkeypatch.setattr(pwd, "getpwuid", look_up)
+    found = state_folder(AGENT, {"HOME": "h"}, root=False, system=tmp_path)
+    assert found.path == tmp_path / AGENT.system
 
 
 @pytest.mark.parametrize("kind", [AGENT, COLLECTOR])
