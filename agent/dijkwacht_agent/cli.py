@@ -19,7 +19,7 @@ from typing import Any
 from dijkwacht_agent.arguments import OneLineParser, network, seconds, speed
 from dijkwacht_agent.batches import Batcher, Parcel
 from dijkwacht_agent.check import Finding, check
-from dijkwacht_agent.error_words import error_message, words
+from dijkwacht_agent.error_words import error_message, error_message_of_state, words
 from dijkwacht_agent.health import agent_row
 from dijkwacht_agent.interfaces import default_interface
 from dijkwacht_agent.join import KEY_FILE, join
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BrokenPipeError, KeyboardInterrupt):
         return 1
     except (DijkwachtError, OSError) as error:
-        _report(words(error, spoken))
+        _report(words(error_message_of_state(error, args.state), spoken))
         return 1
     return code
 

@@ -7,8 +7,10 @@ words by their kind. What is neither stays as it is, in English.
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import ssl
+from pathlib import Path
 from typing import Final, TypeVar
 
 from dijkwacht_agent.messages import message_text
@@ -62,6 +64,24 @@ def error_message(error: BaseException) -> Message:
         if error.filename is not None:
             return _file_message(error, str(error.filename))
     return Message("other", {"text": str(error) or type(error).__name__})
+
+
+def error_message_of_state(error: BaseException, state: Path | None) -> Message:
+    """The same, where ``error`` may be about the state folder: then with what helps there."""
+    if state is None or not isinstance(error, OSError) or error.filename is None:
+        return error_message(error)
+    path = Path(os.fsdecode(error.filename))
+    if not path.is_relative_to(state):
+        return error_message(error)
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        if os.geteuid() == 0:
+            return Message("state_not_writable", {"path": str(path)})
+        # Not sudo alone: as root the usual folder is another.
+        return Message("state_no_access", {"path": str(path), "state": str(state)})
+    if error.errno == errno.ENOENT and path == state:  # so /proc answers
+        key = "state_not_writable" if path.exists() else "state_not_made"
+        return Message(key, {"path": str(path)})
+    return error_message(error)
 
 
 def words(why: Message | BaseException, language: str) -> str:

@@ -42,7 +42,11 @@ def join(code: str, state: Path, agent: str | None = None, *, again: bool = Fals
     url, _ = read_code(code)
     known = read_settings(state, {})
     if (state / TOKEN_FILE).exists() and not again:
-        raise worded(SettingsError, "has_joined", site=known.site or "")
+        raise worded(
+            SettingsError,
+            "has_joined" if known.site else "has_joined_some",
+            site=known.site or "",
+        )
     # Not the machine's name: what a site calls its devices stays with the site.
     name = agent or known.agent or f"agent-{secrets.token_hex(2)}"
     if not NAME.fullmatch(name):
@@ -96,7 +100,11 @@ def _try_writing(state: Path) -> None:
 
     Raises ``OSError`` naming folder or file, or `SettingsError` for a key that cannot be used.
     """
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        error.filename = str(state)  # which was asked for, not the part of it that failed
+        raise
     if (state / KEY_FILE).exists():
         read_or_make_key(state / KEY_FILE)
     for folder in (state, state / SPOOL_FOLDER):

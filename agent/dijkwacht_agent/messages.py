@@ -140,6 +140,10 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "this agent has joined {site} before; --again joins anew",
         "deze agent hoort al bij {site}; met --again meldt u hem opnieuw aan",
     ),
+    "has_joined_some": (
+        "this agent has joined a site before; --again joins anew",
+        "deze agent hoort al ergens bij; met --again meldt u hem opnieuw aan",
+    ),
     "code_letter": (WRONG_CODES["code_letter"], "in een code komt geen '{letter}' voor"),
     "code_long": (WRONG_CODES["code_long"], "de code is te lang: is hij twee keer geplakt?"),
     "code_short": (WRONG_CODES["code_short"], "de code is te kort: ontbreekt er een stuk?"),
@@ -182,6 +186,18 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "state_former": (
         "using the state of an earlier version in {path}; moved to {usual}, it is found from every folder",
         "de gegevens van een eerdere versie in {path} worden gebruikt; verplaatst naar {usual} zijn ze vanuit elke map te vinden",
+    ),
+    "state_no_access": (
+        "{path}: no access; use sudo and name this folder: --state {state}, or name a folder of your own with --state",
+        "{path}: geen toegang; gebruik sudo en noem deze map erbij: --state {state}, of noem met --state een eigen map",
+    ),
+    "state_not_writable": (
+        "{path}: cannot be written, not even by root (perhaps it can only be read)",
+        "{path}: hier kan niet worden geschreven, ook niet door root (misschien is alleen lezen mogelijk)",
+    ),
+    "state_not_made": (
+        "{path}: this folder cannot be made here; name another with --state",
+        "{path}: deze map kan hier niet worden gemaakt; noem een andere met --state",
     ),
     "spool_in_use": (
         "{folder}: another agent is running here",
@@ -329,7 +345,10 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "there is no way to it (perhaps the cable is out)",
         "er is geen weg naartoe (misschien zit de kabel er niet in)",
     ),
-    "os_no_access": ("{path}: no access; run as root", "{path}: geen toegang; start met sudo"),
+    "os_no_access": (
+        "{path}: this user has no access",
+        "{path}: deze gebruiker heeft geen toegang",
+    ),
     "os_disk_full": ("{path}: the disk is full", "{path}: de schijf is vol"),
     "os_read_only": (
         "{path}: the disk can only be read",

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from dijkwacht_agent.error_words import carrying, error_message, worded
+from dijkwacht_agent.error_words import carrying, error_message_of_state, worded
 from dijkwacht_agent.local_networks import parse_network
 from dijkwacht_records.errors import Message, SettingsError
 from dijkwacht_records.replies import OrderKind
@@ -136,7 +136,7 @@ def _read_file(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise carrying(SettingsError, error_message(error)) from None
+        raise carrying(SettingsError, error_message_of_state(error, path.parent)) from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise worded(SettingsError, "settings_file", path=str(path), why=str(error)) from None
 

@@ -1,8 +1,10 @@
+import errno
 import json
 import os
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +26,69 @@ def test_the_state_folder_may_stand_behind_the_command(tmp_path, collector, caps
     assert main(["join", code, "--state", str(tmp_path / "s"), "--lang", "nl"]) == 0
     assert "Aangemeld bij bakery" in capsys.readouterr().out
     assert (tmp_path / "s" / "token").exists()
+
+
+def no_access(folder, *_, **__):
+    raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+
+
+@pytest.mark.parametrize(
+    ("user", "spoken", "advice"),
+    [
+        (0, "en", "cannot be written, not even by root (perhaps it can only be read)"),
+        (0, "nl", "hier kan niet worden geschreven, ook niet door root"),
+        (1000, "en", "no access; use sudo and name this folder: --state {state}, or name a folder"),
+        (1000, "nl", "geen toegang; gebruik sudo en noem deze map erbij: --state {state}, of noem"),
+    ],
+)
+def test_no_access_to_the_state_folder_is_advised_by_who_asks(
+    tmp_path, collector, capsys, monkeypatch, user, spoken, advice
+):
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(Path, "mkdir", no_access)
+    state = tmp_path / "deep" / "state"
+    words = ["--state", str(state), "join", make_code(collector.url, bytes(16)), "--lang", spoken]
+    assert main(words) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"dijkwacht-agent: {state}: {advice.format(state=state)}")
+    assert collector.joins == []
+
+
+def test_no_access_to_the_settings_is_advised_too(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(Path, "read_text", no_access)
+    assert main(["--state", str(tmp_path), "run"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"dijkwacht-agent: {tmp_path}/agent.toml: no access; use sudo and name")
+    assert f"--state {tmp_path}, or" in line
+
+
+def test_no_access_to_another_file_has_nothing_to_do_with_the_state(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(cli, "_would_leave", lambda *_: no_access("morning.pcap"))
+    assert main(["--state", str(tmp_path), "show"]) == 1
+    assert capsys.readouterr().err == "dijkwacht-agent: morning.pcap: this user has no access\n"
+
+
+@pytest.mark.parametrize(
+    ("spoken", "sentence"),
+    [
+        ("en", "this folder cannot be made here; name another with --state"),
+        ("nl", "deze map kan hier niet worden gemaakt; noem een andere met --state"),
+    ],
+)
+@pytest.mark.parametrize("folder", ["/proc/dijkwacht", "/proc/dijkwacht/agent"])
+def test_a_state_folder_that_cannot_be_made_is_no_missing_file(
+    collector, capsys, folder, spoken, sentence
+):
+    code = make_code(collector.url, bytes(16))
+    assert main(["--state", folder, "join", code, "--lang", spoken]) == 1
+    assert capsys.readouterr().err == f"dijkwacht-agent: {folder}: {sentence}\n"
+    assert collector.joins == []
+
+
+def test_a_folder_that_is_there_and_takes_no_files_is_not_writable(collector, capsys):
+    assert main(["--state", "/proc", "join", make_code(collector.url, bytes(16))]) == 1
+    assert "/proc: cannot be written" in capsys.readouterr().err
 
 
 def test_an_error_is_one_line(tmp_path, capsys):

@@ -4,6 +4,7 @@ import stat
 
 import pytest
 
+from dijkwacht_agent.error_words import words
 from dijkwacht_agent.join import connection_path, join, read_token
 from dijkwacht_agent.settings import read_settings
 from dijkwacht_records.errors import NotAuthorised, SettingsError, TransferError
@@ -44,6 +45,21 @@ def test_joining_again_keeps_name_key_and_choices(tmp_path, collector, code):
     again = join(code, tmp_path, again=True)
     assert (again.agent, again.interface) == (first.agent, "br0")
     assert (tmp_path / "privacy.key").read_bytes() == key
+
+
+@pytest.mark.parametrize(
+    ("spoken", "sentence"),
+    [
+        ("en", "this agent has joined a site before; --again joins anew"),
+        ("nl", "deze agent hoort al ergens bij; met --again meldt u hem opnieuw aan"),
+    ],
+)
+def test_a_token_without_settings_is_of_some_site(tmp_path, collector, code, spoken, sentence):
+    (tmp_path / "token").write_text("dw_old")
+    with pytest.raises(SettingsError) as caught:
+        join(code, tmp_path)
+    assert words(caught.value, spoken) == sentence
+    assert collector.joins == []
 
 
 def test_another_site_gets_neither_key_nor_what_waited(tmp_path, collector, code):
