@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sqlite3
 import sys
 import time
@@ -53,6 +54,11 @@ def run(args: argparse.Namespace) -> int:
 
     state = Path(args.state) if args.state else state_folder(COLLECTOR).path
     report_former_state("site", state)
+    if args.action != "add" and not (state / "sites.db").exists():
+        raise SettingsError(
+            f"{state}: there is no collector state in this folder;"
+            " --state names another, 'dijkwacht site add NAME' makes it"
+        )
     sites = Sites(state / "sites.db")
     try:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -70,6 +76,11 @@ def _act(args: argparse.Namespace, sites: Sites) -> None:
     write = sys.stdout.write
     if args.action == "list":
         _list(sites, as_json=args.json)
+        if not sites.sites():
+            given = f"--state {shlex.quote(args.state)} " if args.state else ""
+            sys.stderr.write(
+                f"dijkwacht site: there is no site yet; add one: dijkwacht site {given}add NAME\n"
+            )
     elif args.action == "revoke":
         if not sites.revoke(args.name, args.agent, now):
             raise ValueError(f"site {args.name!r} has no agent {args.agent!r} with a token")

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -98,6 +99,12 @@ def site(tmp_path, *arguments):
     return cli.main(["site", "--state", str(tmp_path), *arguments])
 
 
+def an_empty_state(folder):
+    sites = Sites(folder / "sites.db")
+    sites.open()
+    sites.close()
+
+
 def test_a_site_comes_with_the_line_its_owner_types(tmp_path, capsys):
     assert site(tmp_path, "add", "bakery", "--url", "https://wacht.example") == 0
     code = re.search(r"dijkwacht-agent join (\S+)", capsys.readouterr().out)[1]
@@ -135,10 +142,44 @@ def test_sites_are_listed_with_their_agents(tmp_path, capsys):
     ],
 )
 def test_what_cannot_be_is_said(tmp_path, capsys, arguments, sentence):
+    an_empty_state(tmp_path)
     assert site(tmp_path, *arguments) == 2
     assert sentence in capsys.readouterr().err
     site(tmp_path, "list")
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "arguments", [["list"], ["list", "--json"], ["code", "bakery"], ["revoke", "bakery", "desk"]]
+)
+@pytest.mark.parametrize("there", [False, True])
+def test_a_folder_without_state_is_named_and_stays_as_it_is(tmp_path, capsys, arguments, there):
+    state = tmp_path / "mistyped"
+    if there:
+        state.mkdir()
+    assert site(state, *arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"dijkwacht site: {state}: there is no collector state in this folder;")
+    assert err.count("\n") == 1
+    assert list(tmp_path.rglob("*")) == ([state] if there else [])
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_a_state_without_sites_says_how_one_is_added(tmp_path, capsys, as_json):
+    state = tmp_path / "the state"
+    state.mkdir()
+    an_empty_state(state)
+    assert site(state, "list", *as_json) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    [line] = err.splitlines()
+    assert line.startswith("dijkwacht site: there is no site yet; add one: ")
+    words = shlex.split(line.partition("add one: ")[2])
+    assert words == ["dijkwacht", "site", "--state", str(state), "add", "NAME"]
+    assert cli.main([*words[1:-1], "bakery"]) == 0
+    assert site(state, "list") == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_the_state_may_stand_behind_the_action(tmp_path, capsys):
