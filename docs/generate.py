@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from dijkwacht_agent.settings import VARIABLE, Settings
+from dijkwacht_collector.console.refusals import OTHER_REASONS, REASONS
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.policy import in_shadow
 from dijkwacht_collector.settings import CollectorSettings
@@ -53,11 +54,11 @@ def records() -> str:
 
 def mistakes() -> str:
     """The error tree, and what each error means."""
-    page = _NOTE.format(source="records/dijkwacht_records/errors.py") + "# Errors\n\n"
+    page = _NOTE.format(source="the errors of records and console") + "# Errors\n\n"
     tree = (errors.__doc__ or "").partition("\n\n")[2].strip("\n")
     page += "Every branch answers one question: would the same data work later?\n\n"
     page += f"```text\n{tree}\n```\n\n"
-    return page + _table(
+    page += _table(
         ("error", "means"),
         (
             (f"`{name}`", " ".join((error.__doc__ or "").split()))
@@ -65,6 +66,32 @@ def mistakes() -> str:
             if inspect.isclass(error) and issubclass(error, errors.DijkwachtError)
         ),
     )
+    page += (
+        "\n## Refusals\n\nWhat the collector refuses below `/v1/`, and anywhere if `Accept` asks for"
+        ' JSON and not for HTML, is answered with `{"reason": …, "message": …}`. The message is a'
+        " sentence for people and may change; the reason is one of these. Agents meet those of the"
+        " error tree only.\n\n"
+    )
+    return page + _table(("reason", "HTTP status", "means"), _refusals())
+
+
+def _refusals() -> list[tuple[str, str, str]]:
+    """Reason, statuses and meaning of every refusal: the console's, and the error tree's."""
+    statuses: dict[str, set[str]] = {}
+    meanings: dict[str, str] = {}
+    for status, (reason, sentence) in REASONS.items():
+        statuses.setdefault(reason, set()).add(str(status))
+        meanings[reason] = sentence
+    for digit, (reason, sentence) in OTHER_REASONS.items():
+        statuses.setdefault(reason, set()).add(f"any other {digit}xx")
+        meanings[reason] = sentence
+    for error in vars(errors).values():
+        if inspect.isclass(error) and issubclass(error, errors.TransferError):
+            if error is errors.TransferError:  # only its branches are ever sent
+                continue
+            statuses.setdefault(error.reason, set()).add(str(error.status))
+            meanings.setdefault(error.reason, " ".join((error.__doc__ or "").split()))
+    return [(f"`{r}`", ", ".join(sorted(statuses[r])), meanings[r]) for r in statuses]
 
 
 def metrics() -> str:

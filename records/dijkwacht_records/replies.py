@@ -44,7 +44,10 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """The answer to a batch that was not taken: ``reason`` from the error tree, a sentence."""
+    """The answer to what was not taken: a sentence, and ``reason`` from a closed set.
+
+    To an agent it is one of the error tree; docs/reference/errors.md lists the others too.
+    """
 
     reason: str
     message: str

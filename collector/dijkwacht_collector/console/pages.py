@@ -23,6 +23,7 @@ from dijkwacht_collector.console.language import (
     environment,
     translations,
 )
+from dijkwacht_collector.console.refusals import refusal, wants_refusal
 from dijkwacht_collector.console.view import Reader
 from dijkwacht_collector.journal import ANSWERS
 
@@ -41,8 +42,8 @@ SECURITY: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _STATIC: Final = Path(__file__).parent / "static"
-_PROGRAM_PATHS: Final = ("/v1/", "/metrics", "/healthz")
-"""What programs ask for: there an error stays one line of plain text."""
+_PROGRAM_PATHS: Final = ("/metrics", "/healthz")
+"""What programs ask for: there an error is no page."""
 _KEPT_HEADERS: Final = ("Allow", "Retry-After", "WWW-Authenticate")
 _TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
@@ -56,7 +57,8 @@ def add_console(
 ) -> None:
     """Add the console's routes to ``app``: ``/``, ``/incidents/{uid}``, ``/events``, ``/static/``.
 
-    Errors of the whole app become pages too, for browsers; programs get them as they are.
+    Errors of the whole app become pages too, for browsers, and refusals in JSON for programs that
+    ask for it or ask below ``/v1/``; others get them as they are.
     ``clock`` gives seconds UTC. ``names`` are the host names the console answers to, besides any
     bare address: a stranger's page that points its own name at this machine reads nothing.
     The feed ends with the app.
@@ -188,10 +190,12 @@ class _Console:
 
     @web.middleware
     async def errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Middleware: a browser gets an error as a page in the reader's language."""
+        """Middleware: an error is a page in the reader's language, a refusal in JSON, or plain text."""
         try:
             return await handler(request)
         except web.HTTPError as error:
+            if wants_refusal(request):
+                return refusal(error)
             wants_page = "text/html" in request.headers.get("Accept", "")
             if not wants_page or request.path.startswith(_PROGRAM_PATHS):
                 raise

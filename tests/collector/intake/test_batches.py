@@ -249,6 +249,35 @@ async def test_unknown_incidents_and_foreign_pages_get_no_verdict(client):
     assert (await client.get("/v1/incidents", headers={"Host": "evil.example"})).status == 403
 
 
+async def refused(asked):
+    """The status and the refusal of an answer."""
+    response = await asked
+    assert response.content_type == "application/json"
+    return response, msgspec.json.decode(await response.read(), type=Refusal)
+
+
+async def test_everything_below_v1_is_refused_in_the_same_form(client):
+    path = "/v1/incidents/nobody/verdict"
+    said = {"verdict": "normal"}
+    json_type = {"Content-Type": "application/json"}
+    for asked, status, reason in (
+        (client.get("/v1/nope"), 404, "not_found"),
+        (client.delete("/v1/incidents"), 405, "method_not_allowed"),
+        (client.get("/v1/batches"), 405, "method_not_allowed"),
+        (client.post(path, json=said), 404, "not_found"),
+        (client.post(path, data=b"{", headers=json_type), 400, "malformed"),
+        (client.post(path, json={"verdict": "perhaps"}), 400, "malformed"),
+        (client.post(path, data=json.dumps(said)), 415, "wrong_type"),
+        (client.post(path, json=said, headers={"Origin": "http://evil.example"}), 403, "forbidden"),
+        (client.get("/v1/incidents", headers={"Host": "evil.example"}), 403, "forbidden"),
+        (client.post(path, data=bytes(MAX_WIRE_BYTES + 1), headers=json_type), 413, "too_large"),
+    ):
+        response, refusal = await refused(asked)
+        assert (response.status, refusal.reason) == (status, reason)
+        assert "\n" not in refusal.message
+        assert ("Allow" in response.headers) == (status == 405)
+
+
 async def test_operators_elsewhere_need_their_token(tmp_path, site_token):
     (tmp_path / "operators").write_text("correct-horse-battery")
     settings = CollectorSettings(
@@ -260,6 +289,11 @@ async def test_operators_elsewhere_need_their_token(tmp_path, site_token):
             response = await client.get(path)
             assert response.status == 401
             assert response.headers["WWW-Authenticate"].startswith("Basic")
+        _, refusal = await refused(client.get("/v1/incidents"))
+        assert (refusal.reason, refusal.message) == (
+            "not_authorised",
+            "the operators' token is needed",
+        )
         good = {"Authorization": "Bearer correct-horse-battery"}
         assert (await client.get("/v1/incidents", headers=good)).status == 200
         wrong = {"Authorization": f"Bearer {site_token}"}
