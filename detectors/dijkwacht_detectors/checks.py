@@ -10,6 +10,7 @@ import inspect
 import pickle
 import sys
 import time as clock
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -48,7 +49,7 @@ class Harness:
     def __init__(self, detector: AnyDetector) -> None:
         self.detector = detector
         self.memory = Memory(detector)
-        self.agents: dict[tuple[int, str], int] = {}
+        self.sites: dict[int, int] = {}
 
     def feed(self, rows: Sequence[Mapping[str, Any]]) -> tuple[Scores, Scores]:
         """Score ``rows`` in order, and learn them; a score and the facts for each.
@@ -61,9 +62,9 @@ class Harness:
         scores = np.full(len(rows), np.nan)
         facts = np.full((len(rows), len(detector.facts)), np.nan)
         length = detector.window_s * 1_000_000
-        windows: dict[tuple[int, int], list[int]] = {}
+        windows: dict[tuple[int, int, str], list[int]] = {}
         for place, row in enumerate(rows):
-            key = (row.get("time", 0) // length, self._agent(row))
+            key = (row.get("time", 0) // length, row.get("site", 0), row.get("agent", "agent"))
             windows.setdefault(key, []).append(place)
         for _, places in sorted(windows.items()):
             window = self.rows([rows[place] for place in places])
@@ -78,14 +79,27 @@ class Harness:
             for c in TABLE[self.detector.table].columns
         }  # fmt: skip
         time = columns["time"]
-        site = np.array([row.get("site", 0) for row in rows], np.int32)
-        agent = np.array([self._agent(row) for row in rows], np.int32)
-        slot, fresh = self.memory.resolve(columns, time, site, agent)
+        names = [row.get("site", 0) for row in rows]
+        site = np.array([self.sites.setdefault(n, len(self.sites)) for n in names], np.int32)
+        agents = [zlib.crc32(row.get("agent", "agent").encode()) for row in rows]
+        slot, fresh = self.memory.resolve(
+            columns, time, site, np.array(names, np.uint64), np.array(agents, np.uint64)
+        )
         return self.memory.rows(columns, time, site, slot, fresh)
 
-    def _agent(self, row: Mapping[str, Any]) -> int:
-        name = (row.get("site", 0), row.get("agent", "agent"))
-        return self.agents.setdefault(name, len(self.agents))
+    def moved(self) -> Harness:
+        """All sites taken, and put into another harness, where they have other numbers and slots."""
+        other = Harness(pickle.loads(pickle.dumps(self.detector)))  # noqa: S301  # our own bytes
+        for name, site in reversed(self.sites.items()):
+            slots, keys, seen = self.memory.entities.take(site)
+            here = other.sites.setdefault(name, len(other.sites))
+            other.memory.put(
+                here, other.memory.entities.put(here, keys, seen), *self.memory.take(site, slots)
+            )
+        for field, values in self.memory.state.items():
+            if field.startswith("samples"):
+                other.memory.state[field] = values
+        return other
 
 
 def score_rows(detector: AnyDetector, rows: Sequence[Mapping[str, Any]]) -> Scores:
@@ -105,6 +119,7 @@ def check_detector(detector: AnyDetector) -> None:
     _check_pickling(detector, rows)
     _check_clock(detector, rows)
     _check_sites(detector, rows)
+    _check_moving(detector, rows)
     if isinstance(detector, RowDetector):
         _check_cuts(detector, rows)
     if isinstance(detector, WindowDetector):
@@ -223,10 +238,7 @@ def _check_explanation(detector: AnyDetector, rows: list[dict[str, Any]]) -> Non
 
 
 def _check_pickling(detector: AnyDetector, rows: list[dict[str, Any]]) -> None:
-    length = 60_000_000
-    half = next(
-        n for n, row in enumerate(rows) if row["time"] // length != rows[0]["time"] // length
-    )
+    half = _window_edge(rows)
     whole = _run(detector, [rows[:half], rows[half:]])
     harness = Harness(detector)
     first = harness.feed(rows[:half])
@@ -255,6 +267,24 @@ def _check_sites(detector: AnyDetector, rows: list[dict[str, Any]]) -> None:
         own = [n for n, row in enumerate(rows) if row["site"] == site]
         alone = _run(detector, [[rows[n] for n in own]])[0]
         assert _same(together[own], alone), "another site's rows change a site's scores"
+
+
+def _check_moving(detector: AnyDetector, rows: list[dict[str, Any]]) -> None:
+    """Sites that go on in another engine, under other numbers, score as if they had stayed."""
+    half = _window_edge(rows)
+    whole = _run(detector, [rows[:half], rows[half:]])
+    harness = Harness(detector)
+    first = harness.feed(rows[:half])
+    rest = harness.moved().feed(rows[half:])
+    assert _same(whole[0], np.concatenate((first[0], rest[0]))), "a move changes scores"
+    assert _same(whole[1], np.concatenate((first[1], rest[1]))), "a move changes facts"
+
+
+def _window_edge(rows: list[dict[str, Any]]) -> int:
+    length = 60_000_000
+    return next(
+        n for n, row in enumerate(rows) if row["time"] // length != rows[0]["time"] // length
+    )
 
 
 def _check_cuts(detector: RowDetector, rows: list[dict[str, Any]]) -> None:

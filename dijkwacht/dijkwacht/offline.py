@@ -18,6 +18,7 @@ from typing import Final, Self
 import numpy as np
 
 from dijkwacht_collector.engine import Engine
+from dijkwacht_collector.engine.checkpoints import load, save
 from dijkwacht_collector.engine.trainer import FIRST_SAMPLES, train
 from dijkwacht_collector.incidents import Incident, IncidentEvent
 from dijkwacht_collector.journal import Draft, Journal, Model, batch_draft, batch_key
@@ -136,9 +137,9 @@ class OfflineCollector:
         """Stop here and go on with a new engine from a checkpoint, as after a restart."""
         self.flush()
         checkpoint = Path(self._folder.name) / "checkpoint"
-        self._engine.save(checkpoint)
+        save(self._engine, checkpoint)
         self._engine = Engine(self._detectors())
-        self._engine.load(checkpoint)
+        load(self._engine, checkpoint)
 
     def train(self) -> list[str]:
         """Train the models on what was seen so far; the names of detectors that got one.

@@ -10,6 +10,7 @@ import numpy as np
 
 from dijkwacht_collector.engine.columns import Arrival, Tick, join_columns
 from dijkwacht_collector.engine.detector_host import DetectorHost, OnFailure, log_failure
+from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.policy import Scored
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_records import wire
@@ -30,6 +31,9 @@ class Scoring:
     ) -> None:
         self.host = DetectorHost(detectors, on_failure)
         self.rows = 0
+        numbering = Numbering()
+        numbering.agent(numbering.site("site"), "agent")
+        self.host.know(numbering.site_keys, numbering.agent_keys)
         self._wanted = self.host.wanted_columns()
         self._clocks = np.zeros(1, np.int64)
         self._arrival = 0
@@ -40,7 +44,6 @@ class Scoring:
         while step := list(islice(iterator, _STEP_ROWS)):
             self._arrival = max(self._arrival, *(int(row[0]) for _, row in step))
             arrivals = [Arrival(batch, 0, 0, self._arrival) for batch in self._batches(step)]
-            self.host.make_room(1)
             self.rows += len(step)
             yield self.host.score(join_columns(arrivals, self._wanted, self._clocks))
 

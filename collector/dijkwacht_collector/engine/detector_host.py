@@ -6,15 +6,25 @@ What comes out are opinions. What they mean on a site is the policy's, and wheth
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+import pickle
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dijkwacht_collector.engine.columns import Step, TableRows, Tick
+from dijkwacht_collector.engine.site_record import (
+    Column,
+    DetectorPart,
+    EntityPart,
+    SiteRecord,
+    pack_all,
+    unpack,
+    unpack_all,
+)
 from dijkwacht_collector.engine.windows import WindowPool
-from dijkwacht_collector.policy import Scored
+from dijkwacht_collector.policy import Policy, Scored
 from dijkwacht_detectors.api import ENTITY_COLUMNS, AnyDetector, RowDetector, Rows
 from dijkwacht_detectors.state.entities import Entities
 from dijkwacht_detectors.state.memory import Memory, state_fields
@@ -50,15 +60,25 @@ class DetectorHost:
         self._numbers = {d.name: number for number, d in enumerate(self.detectors)}
         self._tables = [TABLES.index(TABLE[d.table]) for d in self.detectors]
         self._columns = [_columns_of(d) for d in self.detectors]
-        shared: dict[tuple[Any, ...], Entities] = {}
-        self._memories = [Memory(d, _shared_entities(d, shared)) for d in self.detectors]
+        shared: dict[str, Entities] = {}
+        self._entity_tables = [_entity_table(d) for d in self.detectors]
+        self._memories = [
+            Memory(d, shared.setdefault(table, Memory.entities_for(d)))
+            for d, table in zip(self.detectors, self._entity_tables, strict=True)
+        ]
+        self._signatures = [
+            f"{sorted(state_fields(d).items())} {columns} {getattr(d, 'window_s', 0)} {table}"
+            for d, columns, table in zip(
+                self.detectors, self._columns, self._entity_tables, strict=True
+            )
+        ]
         self._pools = {
             number: WindowPool(d.window_s)
             for number, d in enumerate(self.detectors)
             if not isinstance(d, RowDetector)
         }
         self._bundles: dict[str, bytes] = {}
-        self._agents = 0
+        self._site_keys = self._agent_keys = np.zeros(0, np.uint64)
 
     def wanted_columns(self) -> dict[int, frozenset[str]]:
         """The columns that somebody reads, by table number."""
@@ -67,9 +87,9 @@ class DetectorHost:
             wanted[table] = wanted.get(table, frozenset()) | frozenset(columns)
         return wanted
 
-    def make_room(self, agents: int) -> None:
-        """There are so many agents by now."""
-        self._agents = agents
+    def know(self, site_keys: NDArray[np.uint64], agent_keys: NDArray[np.uint64]) -> None:
+        """What stands for the name of each site and agent by now, by number."""
+        self._site_keys, self._agent_keys = site_keys, agent_keys
 
     def score(self, step: Step) -> list[Scored]:
         """Score and learn every row of a detector's table, and the windows that ended."""
@@ -80,13 +100,11 @@ class DetectorHost:
             if table is None or self._is_out(number):
                 continue
             if number in self._pools:
-                self._pools[number].append(table, self._columns[number], self._agents)
+                self._pools[number].append(table, self._columns[number], len(self._agent_keys))
                 continue
             entities = id(memory.entities)
             if entities not in resolved:
-                resolved[entities] = memory.resolve(
-                    table.columns, table.time, table.site, table.agent
-                )
+                resolved[entities] = self._resolve(memory, table)
             rows = memory.rows(table.columns, table.time, table.site, *resolved[entities])
             scored += self._score(number, rows, table)
         if self._pools and step.ticks:
@@ -126,25 +144,87 @@ class DetectorHost:
             if "samples" in memory.state
         }
 
-    def number(self, name: str) -> int:
-        """The place of a detector. Raises ``KeyError`` for an unknown name."""
-        return self._numbers[name]
+    def number(self, name: str) -> int | None:
+        """The place of a detector; None if there is none of that name (any more)."""
+        return self._numbers.get(name)
 
-    def signature(self) -> tuple[str, ...]:
-        """What a checkpoint must agree with to be of use."""
-        return tuple(f"{d.name}:{sorted(state_fields(d).items())}" for d in self.detectors)
+    def take(
+        self, site: int, agents: Mapping[int, str], policy: Policy
+    ) -> tuple[dict[str, EntityPart], dict[str, DetectorPart]]:
+        """What the detectors remember of one site, with its policies' lines; it stays.
 
-    def memory(self) -> Any:
-        """All that must survive a restart."""
-        return ([m.held() for m in self._memories], self._pools, self._bundles, self._agents)
+        ``agents``: the site's agents, number → name.
+        """
+        entities: dict[str, EntityPart] = {}
+        parts: dict[str, DetectorPart] = {}
+        slots: dict[str, NDArray[np.int32]] = {}
+        for number, memory in enumerate(self._memories):
+            table = self._entity_tables[number]
+            if table not in slots:
+                slots[table], keys, seen = memory.entities.take(site)
+                entities[table] = EntityPart(keys.tobytes(), seen.tobytes())
+            fields, own = memory.take(site, slots[table])
+            pool = self._pools.get(number)
+            waiting = {} if pool is None else {n: pool.take(a) for a, n in agents.items()}
+            parts[memory.detector.name] = DetectorPart(
+                self._signatures[number],
+                pack_all(fields),
+                b"" if own is None else pickle.dumps(own, protocol=5),
+                {name: pack_all(columns) for name, columns in waiting.items() if columns},
+                policy.detectors[number].take(site, slots[table]),
+            )
+        return entities, parts
 
-    def recall(self, memory: Any) -> None:
-        """Take up what `memory` gave."""
-        held, self._pools, self._bundles, self._agents = memory
-        for one, what in zip(self._memories, held, strict=True):
-            one.take(what)
-        for name, bundle in self._bundles.items():
-            self.activate(name, bundle)
+    def put(self, site: int, agents: Mapping[str, int], record: SiteRecord, policy: Policy) -> None:
+        """Take up a site that this host does not know. ``agents``: its agents, name → number."""
+        slots: dict[str, NDArray[np.int32]] = {}
+        for number, memory in enumerate(self._memories):
+            table = self._entity_tables[number]
+            if table not in slots:
+                kept = record.entities.get(table, EntityPart(b"", b""))
+                keys = np.frombuffer(kept.keys, np.uint64)
+                slots[table] = memory.entities.put(site, keys, np.frombuffer(kept.seen, np.int64))
+            part = record.detectors.get(memory.detector.name)
+            if part is None or part.signature != self._signatures[number]:
+                memory.forget(slots[table])
+                continue
+            own = pickle.loads(part.own) if part.own else None  # noqa: S301  # our own file, readable by us alone
+            memory.put(site, slots[table], unpack_all(part.fields), own)
+            policy.detectors[number].put(site, slots[table], part.lines)
+            for name, columns in part.waiting.items():
+                self._await(number, site, agents[name], unpack_all(columns))
+
+    def shared(self) -> dict[str, dict[str, Column]]:
+        """What detectors remember of all sites together, by detector and field."""
+        return {
+            m.detector.name: pack_all({f: v for f, v in m.state.items() if f.startswith("samples")})
+            for m in self._memories
+            if any(f.startswith("samples") for f in m.state)
+        }
+
+    def put_shared(self, shared: Mapping[str, Mapping[str, Column]]) -> None:
+        """Take up what `shared` returned, of fields that are still of that shape."""
+        for memory in self._memories:
+            for field, column in shared.get(memory.detector.name, {}).items():
+                values = unpack(column)
+                known = memory.state.get(field)
+                if known is not None and (known.shape, known.dtype) == (values.shape, values.dtype):
+                    memory.state[field] = values
+
+    @property
+    def bundles(self) -> dict[str, bytes]:
+        """The models in force, by detector."""
+        return self._bundles
+
+    def _await(self, number: int, site: int, agent: int, columns: dict[str, Any]) -> None:
+        """Let rows wait again for the end of their window."""
+        time = columns.pop("time")
+        columns.pop("site")
+        n = len(time)
+        rows = TableRows(
+            columns, time, np.full(n, site, np.int32), np.full(n, agent, np.int32), np.arange(n)
+        )
+        self._pools[number].append(rows, self._columns[number], len(self._agent_keys))
 
     def strike(self, number: int, error: Exception) -> None:
         """Count a failure of a detector; it is left out after `STRIKES`."""
@@ -179,9 +259,14 @@ class DetectorHost:
             agent=np.repeat(np.array([agent for _, agent, _ in windows], np.int32), sizes),
             order=np.repeat(np.array([order for order, _, _ in windows], np.int64), sizes),
         )
-        slot, fresh = memory.resolve(columns, table.time, table.site, table.agent)
-        rows = memory.rows(columns, table.time, table.site, slot, fresh)
+        rows = memory.rows(columns, table.time, table.site, *self._resolve(memory, table))
         return self._score(number, rows, table, sizes)
+
+    def _resolve(
+        self, memory: Memory, table: TableRows
+    ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+        sites, agents = self._site_keys[table.site], self._agent_keys[table.agent]
+        return memory.resolve(table.columns, table.time, table.site, sites, agents)
 
     def _is_out(self, number: int) -> bool:
         return self.strikes[number] >= STRIKES
@@ -219,11 +304,8 @@ def _columns_of(detector: AnyDetector) -> tuple[str, ...]:
     return tuple(name for name in dict.fromkeys(named) if name in known and name != "time")
 
 
-def _shared_entities(
-    detector: AnyDetector, shared: dict[tuple[Any, ...], Entities]
-) -> Entities | None:
-    """One table of entities for all row detectors that would fill it alike; None: one of its own."""
-    if not isinstance(detector, RowDetector):
-        return None
+def _entity_table(detector: AnyDetector) -> str:
+    """Names a table of entities: one for all row detectors that would fill it alike."""
     key = (detector.table, detector.entity, detector.entities_per_site, detector.forget_after_s)
-    return shared.setdefault(key, Memory.entities_for(detector))
+    own = "" if isinstance(detector, RowDetector) else f" of {detector.name}"
+    return " ".join(map(str, key)) + own

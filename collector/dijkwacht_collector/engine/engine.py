@@ -9,15 +9,11 @@ policy judges how rare that is on a site, the open incidents decide what is repo
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,18 +21,17 @@ from dijkwacht_collector.engine.columns import Arrival, Step, Tick, join_columns
 from dijkwacht_collector.engine.detector_host import DetectorHost
 from dijkwacht_collector.engine.findings import Positions, event_time_of, finding_of
 from dijkwacht_collector.engine.numbering import Numbering
+from dijkwacht_collector.engine.site_record import Control, Head, SiteRecord
 from dijkwacht_collector.incidents import Evidence, Incident, IncidentEvent, OpenIncidents, fill
 from dijkwacht_collector.journal import Budget, Entry, Exemption, Model, Verdict
 from dijkwacht_collector.policy import Policy, Scored, budget_share, load_calibration
 from dijkwacht_detectors.api import AnyDetector, Explanation
-from dijkwacht_records.errors import DijkwachtError
 from dijkwacht_records.wire import read_checked
 
 log: Final = logging.getLogger(__name__)
 
 STEP_ROWS: Final = 8192
 """Rows folded at once: enough to be cheap, few enough to stay in the cache."""
-CHECKPOINT_VERSION: Final = 4
 _DAY_US: Final = 86_400_000_000
 
 
@@ -65,15 +60,14 @@ class Engine:
         self.incidents = OpenIncidents()
         self.observed = Observed()
         self._wanted = self.host.wanted_columns()
-        tables = msgspec.json.encode((calibrations, shares))  # a checkpoint would keep the old ones
-        self._signature = (self.host.signature(), hashlib.blake2b(tables).hexdigest())
+        self._covered: dict[str, int] = {}
 
     def step(self, entries: Sequence[Entry]) -> list[IncidentEvent]:
         """Fold ``entries`` in order and return what changed about incidents, in order."""
         events: list[IncidentEvent] = []
         waiting: list[tuple[Arrival, int]] = []
         rows = 0
-        for entry in entries:
+        for entry in self._uncovered(entries) if self._covered else entries:
             if entry.kind == "batch":
                 arrival = self._arrive(entry)
                 waiting.append((arrival, entry.position))
@@ -112,36 +106,65 @@ class Engine:
         """Rows that detectors with a model have kept for training, by detector."""
         return self.host.samples()
 
-    def save(self, path: Path) -> None:
-        """Write a checkpoint at `position`: a cache of what the journal holds, readable by us alone."""
-        path.write_bytes(
-            pickle.dumps(
-                (
-                    CHECKPOINT_VERSION, self._signature, self.position, self.numbering,
-                    self.clocks, self.policy, self.incidents, self.host.memory(),
-                ),
-                protocol=5,
-            )
-        )  # fmt: skip
+    def take(self, name: str) -> SiteRecord:
+        """All that is known of one site at `position`; it stays here."""
+        site = self.numbering.site(name)
+        agents = self.numbering.agents_at(site)
+        self._make_room()
+        entities, detectors = self.host.take(site, agents, self.policy)
+        clocks = [(agent, int(self.clocks[number])) for number, agent in agents.items()]
+        control = Control(clocks, self.policy.per_week.get(site), self.incidents.take(name))
+        return SiteRecord(name, self.position, control, entities, detectors)
 
-    def load(self, path: Path) -> None:
-        """Take up a checkpoint. Raises `DijkwachtError` if it is of other code, detectors or calibration."""
-        try:
-            held = pickle.loads(path.read_bytes())  # noqa: S301  # our own file, readable by us alone
-        except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError) as error:
-            raise DijkwachtError(f"{path}: not a checkpoint of this version: {error}") from None
-        if held[:2] != (CHECKPOINT_VERSION, self._signature):
-            raise DijkwachtError(f"{path}: made by other code, other detectors or calibration")
-        self.position, self.numbering, self.clocks, self.policy, self.incidents = held[2:7]
-        self.host.recall(held[7])
+    def put(self, record: SiteRecord) -> None:
+        """Go on with a site that another engine has taken, or this one before a restart."""
+        site = self.numbering.site(record.name)
+        agents = {}
+        for name, clock in record.control.clocks:
+            agents[name] = self.numbering.agent(site, name)
+            self._set_clock(agents[name], clock)
+        self._make_room()
+        if record.control.per_week is not None:
+            self.policy.set_budget(site, record.control.per_week)
+        self.host.put(site, agents, record, self.policy)
+        self.incidents.put(record.name, record.control.incidents)
+
+    def head(self) -> Head:
+        """What a checkpoint holds besides its sites, at `position`."""
+        return Head(self.position, dict(self.host.bundles), self.host.shared())
+
+    def resume(self, head: Head, records: Sequence[SiteRecord]) -> None:
+        """Go on from a checkpoint. Entries that a site's record covers already are passed over."""
+        self.position = head.position
+        for name, bundle in head.bundles.items():
+            self.host.activate(name, bundle)
+        self.host.put_shared(head.shared)
+        for record in records:
+            self.numbering.site(record.name)
+        self._make_room()  # once for all
+        for record in records:
+            self.put(record)
+        self._covered = {r.name: r.position for r in records if r.position > head.position}
+
+    def _uncovered(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Without what a record covers that was taken behind the others' (see `resume`)."""
+        fresh = [e for e in entries if e.position > self._covered.get(e.site, -1)]
+        if entries[-1].position >= max(self._covered.values()):
+            self._covered = {}
+        return fresh
 
     def _arrive(self, entry: Entry) -> Arrival:
         batch = read_checked(entry.payload)  # the journal's own checksum vouches for it
         site = self.numbering.site(entry.site)
         agent = self.numbering.agent(site, batch.agent)
+        self._set_clock(agent)
+        return Arrival(batch, site, agent, entry.arrival)
+
+    def _set_clock(self, agent: int, time: int | None = None) -> None:
         if agent >= len(self.clocks):
             self.clocks = np.append(self.clocks, np.zeros(agent + 1, np.int64))
-        return Arrival(batch, site, agent, entry.arrival)
+        if time is not None:
+            self.clocks[agent] = time
 
     def _fold(self, waiting: Sequence[tuple[Arrival, int]]) -> list[IncidentEvent]:
         arrivals = [arrival for arrival, _ in waiting]
@@ -173,6 +196,8 @@ class Engine:
 
     def _explain(self, detector: str, evidence: Evidence, subject: str) -> Explanation | None:
         number = self.host.number(detector)
+        if number is None:
+            return None
         try:
             words = self.host.detectors[number].explain(evidence.facts)
             return fill(words, evidence, subject)
@@ -181,7 +206,7 @@ class Engine:
             return None
 
     def _make_room(self) -> None:
-        self.host.make_room(len(self.numbering.agents))
+        self.host.know(self.numbering.site_keys, self.numbering.agent_keys)
         self.policy.make_room(len(self.numbering.sites))
 
     def _observe(self, step: Step, arrivals: Sequence[Arrival]) -> None:
@@ -226,5 +251,7 @@ class Engine:
         incident, events = answered
         for name in {evidence.detector for evidence in incident.evidences} if normal else ():
             strongest = max(e.score for e in incident.evidences if e.detector == name)
-            self.policy.learn_normal(self.host.number(name), site, strongest)
+            number = self.host.number(name)
+            if number is not None:
+                self.policy.learn_normal(number, site, strongest)
         return events

@@ -78,6 +78,12 @@ class WindowPool:
         self._live -= len(taken)
         return taken
 
+    def take(self, agent: int) -> Mapping[str, Any]:
+        """The columns of all rows of ``agent`` that wait, in order; they stay."""
+        if agent >= len(self._heads) or self._heads[agent] < 0:
+            return {}
+        return self.read(_places(agent, self._next, self._heads))
+
     def site(self, place: int) -> int:
         """The site of the row at ``place``."""
         return int(self._columns["site"][place])
@@ -158,6 +164,20 @@ def _pop(agent, time, window_us, following, heads, tails, window):  # type: igno
         tails[agent] = -1
     else:
         window[agent] = time[place] // window_us
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _places(agent, following, heads):  # type: ignore[no-untyped-def]
+    n, place = 0, heads[agent]
+    while place >= 0:
+        n += 1
+        place = following[place]
+    out = np.empty(n, np.int64)
+    place = heads[agent]
+    for i in range(n):
+        out[i] = place
+        place = following[place]
     return out
 
 

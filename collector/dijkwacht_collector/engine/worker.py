@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from dijkwacht_collector.engine.checkpoints import Checkpoints
+from dijkwacht_collector.engine.checkpoints import Checkpoints, SaveRound
 from dijkwacht_collector.engine.engine import Engine
 from dijkwacht_collector.engine.trainer import Trainer
 from dijkwacht_collector.incidents import IncidentEvent
@@ -29,6 +29,8 @@ _STEP_BYTES: Final = 128 * 1024
 _MANY_ENTRIES: Final = 64
 _LONGEST_REST_S: Final = 0.004
 _IDLE_S: Final = 0.1
+_SAVE_S: Final = 0.002
+"""Time between two steps that may go into taking sites for a checkpoint."""
 _RETRY_S: Final = 1.0
 _TRAINING_S: Final = 10.0
 
@@ -82,6 +84,7 @@ class EngineWorker:
         self._outlet, self._telemetry = parts.outlet, parts.telemetry
         self._checkpoint_interval_s = parts.checkpoint_interval_s
         self._checkpoints, self._trainer = checkpoints, trainer
+        self._round: SaveRound | None = None
         self._alone = count == 1
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"engine-{number}", daemon=True)
@@ -108,6 +111,7 @@ class EngineWorker:
             self.failure = error
             log.exception("engine stopped", extra={"position": self.position})
         finally:
+            self._abandon()
             if self._trainer is not None:
                 self._trainer.stop()
 
@@ -123,15 +127,20 @@ class EngineWorker:
                     # long as it took lets more entries arrive; a lone one has been folded already.
                     self._stop.wait(min(time.perf_counter() - began, _LONGEST_REST_S))
             else:
-                self._journal.wait_beyond(self.position, _IDLE_S)
+                self._journal.wait_beyond(self.position, _IDLE_S if self._round is None else 0.0)
             now = time.monotonic()
             if now - trained >= _TRAINING_S and self._trainer is not None:
                 trained = now
                 self._train(engine, self._trainer)
-            if now - saved >= self._checkpoint_interval_s:
+            if self._round is not None:
+                self._round.advance(engine, _SAVE_S)
+                if self._round.finished:
+                    self._end_round(self._round)
+                    self._round = None
+            elif now - saved >= self._checkpoint_interval_s and engine.position > self.saved:
                 saved = now
-                self._save(engine)
-        self._save(engine)
+                self._round = self._begin_round(engine)
+        self._save_all(engine)
 
     def _step(self, engine: Engine, entries: list[Entry]) -> bool:
         """Fold ``entries``; False if the sinks could not take the events before the stop."""
@@ -184,16 +193,33 @@ class EngineWorker:
             for _ in range(failures):
                 self._telemetry.count_detector_failure(detector)
 
-    def _save(self, engine: Engine) -> None:
-        if engine.position <= self.saved:
-            return
+    def _begin_round(self, engine: Engine) -> SaveRound | None:
         try:
-            self._outlet.flush()
-            self._checkpoints.save(engine)
+            return self._checkpoints.begin(engine, self._outlet.flush)
         except OSError as error:
             log.warning("no checkpoint", extra={"why": str(error)})
-        else:
-            self.saved = engine.position
+            return None
+
+    def _end_round(self, save_round: SaveRound) -> None:
+        try:
+            self.saved = save_round.result()
+        except OSError as error:
+            log.warning("no checkpoint", extra={"why": str(error)})
+
+    def _save_all(self, engine: Engine) -> None:
+        """At the stop: nothing waits for the engine any more."""
+        self._abandon()
+        if engine.position <= self.saved:
+            return
+        save_round = self._begin_round(engine)
+        if save_round is not None:
+            save_round.advance(engine)
+            self._end_round(save_round)
+
+    def _abandon(self) -> None:
+        if self._round is not None:
+            self._round.abandon()
+            self._round = None
 
     def _train(self, engine: Engine, trainer: Trainer) -> None:
         try:

@@ -13,6 +13,7 @@ from dijkwacht_collector.incidents.open_incidents import (
     EventTime,
     Finding,
     OpenIncidents,
+    SiteIncidents,
     StepOrder,
 )
 from dijkwacht_collector.incidents.techniques import TECHNIQUES
@@ -29,6 +30,7 @@ __all__ = [
     "Incident",
     "IncidentEvent",
     "OpenIncidents",
+    "SiteIncidents",
     "Status",
     "StepOrder",
     "detection_finding",

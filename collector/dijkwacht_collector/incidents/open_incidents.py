@@ -75,6 +75,16 @@ class EventTime(NamedTuple):
     time: int
 
 
+class SiteIncidents(msgspec.Struct, frozen=True, array_like=True):
+    """One site's part of `OpenIncidents`; (kind, subject) names what its keys name."""
+
+    open: list[Incident]
+    unworded: list[tuple[str, str, Evidence]]
+    ordinals: list[tuple[str, str, int]]
+    exempt_until: list[tuple[str, str, int]]
+    opened: dict[str, list[int]]
+
+
 Key = tuple[str, str, str]
 Explain = Callable[[str, Evidence, str], Explanation | None]
 """(detector, evidence, subject) → the incident's words, or None if the detector fails to give them."""
@@ -90,8 +100,10 @@ class OpenIncidents:
     by_site: dict[str, dict[Key, None]] = field(default_factory=dict)
     ordinals: dict[str, dict[Key, int]] = field(default_factory=dict)
     """By site, how many incidents each of the last `MOST_SUBJECTS` has had."""
-    exempt_until: dict[Key, int] = field(default_factory=dict)
-    opened: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    exempt_until: dict[str, dict[Key, int]] = field(default_factory=dict)
+    """By site, event time at which each exemption ends."""
+    opened: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    """By site and detector, when it opened incidents that asked for a person."""
     shed: dict[str, int] = field(default_factory=dict)
     """By site, findings that found `MOST_OPEN` incidents open."""
 
@@ -115,14 +127,40 @@ class OpenIncidents:
         for key, incident in self.open.items():
             if incident.uid == uid:
                 if normal:
-                    self.exempt_until[key] = incident.end + NORMAL_US
+                    self.exempt_until.setdefault(incident.site, {})[key] = incident.end + NORMAL_US
                 status: Status = "normal" if normal else "confirmed"
                 return incident, [self._close(key, status, position, explain)]
         return None
 
     def exempt(self, site: str, exemption: Exemption) -> None:
         """Report nothing of this class and subject before the exemption ends."""
-        self.exempt_until[site, exemption.kind, exemption.subject] = exemption.until
+        key = (site, exemption.kind, exemption.subject)
+        self.exempt_until.setdefault(site, {})[key] = exemption.until
+
+    def take(self, site: str) -> SiteIncidents:
+        """All that is remembered of one site; it stays."""
+        open_ = self.by_site.get(site, ())
+        return SiteIncidents(
+            [self.open[key] for key in open_],
+            [(*key[1:], self.unworded[key]) for key in open_ if key in self.unworded],
+            [(k, s, n) for (_, k, s), n in self.ordinals.get(site, {}).items()],
+            [(k, s, until) for (_, k, s), until in self.exempt_until.get(site, {}).items()],
+            {name: [*times] for name, times in self.opened.get(site, {}).items()},
+        )
+
+    def put(self, site: str, kept: SiteIncidents) -> None:
+        """Remember of a site what `take` returned."""
+        for incident in kept.open:
+            key = (site, incident.kind, incident.subject)
+            self.open[key] = incident
+            self.by_site.setdefault(site, {})[key] = None
+        self.unworded |= {(site, kind, subject): e for kind, subject, e in kept.unworded}
+        if kept.ordinals:
+            self.ordinals[site] = {(site, kind, subject): n for kind, subject, n in kept.ordinals}
+        if kept.exempt_until:
+            self.exempt_until[site] = {(site, k, s): until for k, s, until in kept.exempt_until}
+        if kept.opened:
+            self.opened[site] = {detector: [*times] for detector, times in kept.opened.items()}
 
     def current(self, explain: Explain) -> list[Incident]:
         """Every open incident as it stands, in words too; between two updates it may have grown."""
@@ -130,7 +168,7 @@ class OpenIncidents:
 
     def spent(self, site: str, detector: str, time: int) -> int:
         """Incidents of medium severity or more that ``detector`` opened here in the last week."""
-        times = self.opened.get((site, detector), [])
+        times = self.opened.get(site, {}).get(detector, [])
         while times and times[0] < time - WEEK_US:
             times.pop(0)
         return len(times)
@@ -143,7 +181,7 @@ class OpenIncidents:
         if known is not None and known.severity_id >= ALERT_SEVERITY:
             spent = max(0, spent - 1)  # it has been counted, and pays once
         severity_id = severity(finding.rarity, finding.budget, spent)
-        if time < self.exempt_until.get(key, 0):
+        if time < self.exempt_until.get(finding.site, {}).get(key, 0):
             return []
         if known is not None:
             return self._update(key, known, finding, severity_id, explain)
@@ -161,7 +199,7 @@ class OpenIncidents:
             return []
         time, ordinal = evidence.time, self._next_ordinal(key)
         if severity_id >= ALERT_SEVERITY:
-            self.opened.setdefault((finding.site, finding.detector), []).append(time)
+            self._note_opened(finding)
         incident = Incident(
             uid=incident_uid(*key, time, ordinal),
             site=finding.site, kind=finding.kind, detector=finding.detector,
@@ -181,7 +219,7 @@ class OpenIncidents:
         time = finding.evidence.time
         stronger = severity_id > known.severity_id
         if stronger and known.severity_id < ALERT_SEVERITY:
-            self.opened.setdefault((finding.site, finding.detector), []).append(time)
+            self._note_opened(finding)
         changed = {
             "end": max(known.end, time),
             "count": known.count + 1,
@@ -237,6 +275,10 @@ class OpenIncidents:
                 incident = msgspec.structs.replace(incident, **_fields(words))
                 self.open[key] = incident
         return incident
+
+    def _note_opened(self, finding: Finding) -> None:
+        of_site = self.opened.setdefault(finding.site, {})
+        of_site.setdefault(finding.detector, []).append(finding.evidence.time)
 
     def _next_ordinal(self, key: Key) -> int:
         known = self.ordinals.setdefault(key[0], {})

@@ -14,10 +14,12 @@ comes a third time is a habit.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -99,11 +101,26 @@ class _Slots(NamedTuple):
     alerted_time: NDArray[np.int64]
 
 
+class SiteLines(msgspec.Struct, frozen=True, array_like=True):
+    """What a site has taught about one detector; ``signature`` names the table it was learned by."""
+
+    signature: str
+    history: bytes
+    hours: int
+    hour: int
+    peak: float
+    alert_hours: int
+    alerted_bin: bytes
+    alerted_time: bytes
+
+
 class DetectorPolicy:
     """What one detector's scores mean on each site."""
 
     def __init__(self, calibration: Calibration, share: float) -> None:
         self.share = share
+        learned = msgspec.json.encode((calibration.scores, calibration.per_week))
+        self.signature = hashlib.blake2b(learned, digest_size=8).hexdigest()
         self._table = _Table(calibration.grid, calibration.rates)
         self._sites = _Sites(
             np.zeros(0), np.zeros(0), np.zeros((0, len(calibration.grid)), np.int64),
@@ -156,6 +173,29 @@ class DetectorPolicy:
             for row, rarity in zip(rows, rarities, strict=True)
         ]
 
+    def take(self, site: int, slots: NDArray[np.int32]) -> SiteLines:
+        """What one site has taught, with what was last alerted of the entities at ``slots``."""
+        self.make_room(site + 1, int(slots.max(initial=-1)) + 1)
+        sites, by_slot = self._sites, self._slots
+        return SiteLines(
+            self.signature, sites.history[site].tobytes(), int(sites.hours[site]),
+            int(sites.hour[site]), float(sites.peak[site]), int(sites.alert_hours[site]),
+            by_slot.alerted_bin[slots].tobytes(), by_slot.alerted_time[slots].tobytes(),
+        )  # fmt: skip
+
+    def put(self, site: int, slots: NDArray[np.int32], lines: SiteLines) -> None:
+        """Take up what `take` returned, if it was learned by the same table; else start anew."""
+        self.make_room(site + 1, int(slots.max(initial=-1)) + 1)
+        if lines.signature != self.signature:
+            return
+        sites = self._sites
+        sites.history[site] = np.frombuffer(lines.history, np.int64)
+        sites.hours[site], sites.hour[site] = lines.hours, lines.hour
+        sites.peak[site], sites.alert_hours[site] = lines.peak, lines.alert_hours
+        self._slots.alerted_bin[slots] = np.frombuffer(lines.alerted_bin, np.int16)
+        self._slots.alerted_time[slots] = np.frombuffer(lines.alerted_time, np.int64)
+        self._settle(site)
+
     def rarity(self, site: int, score: float) -> float:
         """Hours a week in which this site would reach ``score`` by chance."""
         return float(_rarity(self._table, self.history[site], self._sites.hours[site], score))
@@ -197,6 +237,8 @@ class Policy:
 
     def __init__(self, calibrations: Sequence[Calibration], shares: Sequence[float]) -> None:
         self.detectors = [DetectorPolicy(*pair) for pair in zip(calibrations, shares, strict=True)]
+        self.per_week: dict[int, float] = {}
+        """By site number, the incidents a week that it has chosen, if it has."""
 
     def make_room(self, sites: int) -> None:
         """Grow to ``sites`` sites."""
@@ -209,6 +251,7 @@ class Policy:
 
     def set_budget(self, site: int, per_week: float) -> None:
         """Take the site's choice of incidents a week; each detector has its share of it."""
+        self.per_week[site] = per_week
         for policy in self.detectors:
             policy.set_budget(site, per_week)
 

@@ -66,16 +66,38 @@ class Entities:
             )  # fmt: skip
         return slot, fresh
 
-    def _make_room(self, sites: int) -> None:
-        """Have a slot free at least. State arrays follow: so only what is used makes them grow."""
+    def take(self, site: int) -> tuple[NDArray[np.int32], NDArray[np.uint64], NDArray[np.int64]]:
+        """Return a site's slots in the order of its ring, from its hand on, their keys and last times."""
+        table = self._table
+        if site >= len(table.counts):
+            return np.zeros(0, np.int32), np.zeros(0, np.uint64), np.zeros(0, np.int64)
+        slots: NDArray[np.int32] = _walk(tuple(table), site)
+        return slots, table.keys[slots], table.seen[slots]
+
+    def put(
+        self, site: int, keys: NDArray[np.uint64], seen: NDArray[np.int64]
+    ) -> NDArray[np.int32]:
+        """Give a site that has none the entities that `take` returned; their slots, in that order."""
+        self._make_room(site + 1, max(1, len(keys)))
+        if self._table.counts[site]:
+            raise ValueError(f"site {site} has entities already")
+        _insert(tuple(self._table), site, keys, seen, self.used)
+        slots = np.arange(self.used, self.used + len(keys), dtype=np.int32)
+        self.used += len(keys)
+        return slots
+
+    def _make_room(self, sites: int, slots: int = 1) -> None:
+        """Have so many slots free at least. State arrays follow: so only what is used makes them grow."""
         table = self._table
         if sites > len(table.counts):
             size = 2 * sites
             table = table._replace(
                 counts=_grown(table.counts, size, 0), hands=_grown(table.hands, size, -1)
             )
-        if self.used == len(table.keys):
-            size = 2 * self.used
+        if self.used + slots > len(table.keys):
+            size = 2 * len(table.keys)
+            while self.used + slots > size:
+                size *= 2
             table = table._replace(
                 buckets=np.zeros(4 * size, np.int32),  # at least half of it stays free
                 keys=_grown(table.keys, size, 0),
@@ -119,6 +141,37 @@ def _rehash(buckets, keys, used):  # type: ignore[no-untyped-def]
         while buckets[at]:
             at = (at + np.uint64(1)) & mask
         buckets[at] = slot + 1
+
+
+@njit(cache=True, nogil=True)
+def _walk(arrays, site):  # type: ignore[no-untyped-def]
+    table = _Table(*arrays)
+    slots = np.empty(table.counts[site], np.int32)
+    at = table.hands[site]
+    for i in range(len(slots)):
+        slots[i] = at
+        at = table.ring[at]
+    return slots
+
+
+@njit(cache=True, nogil=True)
+def _insert(arrays, site, keys, seen, used):  # type: ignore[no-untyped-def]
+    table = _Table(*arrays)
+    mask = np.uint64(len(table.buckets) - 1)
+    n = len(keys)
+    for i in range(n):
+        slot = used + i
+        table.keys[slot] = keys[i]
+        table.seen[slot] = seen[i]
+        table.owners[slot] = site
+        table.ring[slot] = used + (i + 1) % n
+        at = keys[i] & mask
+        while table.buckets[at]:
+            at = (at + np.uint64(1)) & mask
+        table.buckets[at] = slot + 1
+    table.counts[site] = n
+    if n:
+        table.hands[site] = used
 
 
 @njit(cache=True, nogil=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numba import njit
@@ -25,6 +25,8 @@ from dijkwacht_detectors.api import (
 )
 from dijkwacht_detectors.state.entities import Entities, mix, mix_column
 
+_UNBORN: Final = "!unborn"  # no field of a detector can have this name
+
 
 class Memory:
     """The memory of ``detector``; ``entities`` may be one that several detectors fill alike.
@@ -37,7 +39,14 @@ class Memory:
         self.detector = detector
         self.entities = Memory.entities_for(detector) if entities is None else entities
         self.state = _new_state(detector)
+        self._by_slot = {
+            name: field
+            for name, field in state_fields(detector).items()
+            if not name.startswith("samples")
+        }
+        self._capacity = 0
         self.by_site: dict[int, SiteDetector] = {}
+        self._unborn: NDArray[np.bool_] | None = None
 
     @staticmethod
     def entities_for(detector: AnyDetector) -> Entities:
@@ -49,18 +58,20 @@ class Memory:
         columns: Mapping[str, Any],
         time: NDArray[np.int64],
         site: NDArray[np.int32],
-        agent: NDArray[np.int32],
+        site_key: NDArray[np.uint64],
+        agent_key: NDArray[np.uint64],
     ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """The slot of each row's entity, int32[n], and whether it is fresh there, bool[n].
 
-        ``columns`` hold those that name the entity; ``site`` and ``agent`` are small numbers.
+        ``columns`` hold those that name the entity; ``site`` is a small number. ``site_key`` and
+        ``agent_key``, uint64[n], stand for the names: a site's number is another one elsewhere.
         """
         detector = self.detector
         key = np.zeros(len(site), np.uint64)
-        mix_column(key, site)
+        mix_column(key, site_key)
         names = () if detector.entity == "site" else ENTITY_COLUMNS[detector.table][detector.entity]
         for name in names:
-            column = agent if name == "agent" else columns[name]
+            column = agent_key if name == "agent" else columns[name]
             if isinstance(column, Text):
                 _mix_texts(key, column.offsets, column.blob)
             elif column.ndim == 2:
@@ -79,6 +90,8 @@ class Memory:
         fresh: NDArray[np.bool_],
     ) -> Rows:
         """The rows as the detector is handed them: of ``columns`` only what it reads."""
+        if self._unborn is not None:
+            fresh = self._renew(slot, fresh)
         read = {name: columns[name] for name in self.detector.reads}
         return Rows(read, time, site, slot, fresh)
 
@@ -110,20 +123,58 @@ class Memory:
     def grown(self) -> State:
         """The arrays, grown to all slots there are; what is new is zero."""
         state, capacity = self.state, self.entities.capacity
-        for name, (dtype, shape) in state_fields(self.detector).items():
-            if not name.startswith("samples") and len(state[name]) < capacity:
+        if capacity > self._capacity:
+            for name, (dtype, shape) in self._by_slot.items():
                 grown = np.zeros((capacity, *shape), dtype)
                 grown[: len(state[name])] = state[name]
                 state[name] = grown
+            self._capacity = capacity
         return state
 
-    def held(self) -> tuple[Entities, State, dict[int, SiteDetector]]:
-        """All that must survive a restart."""
-        return self.entities, self.state, self.by_site
+    def take(self, site: int, slots: NDArray[np.int32]) -> tuple[State, SiteDetector | None]:
+        """What is remembered of one site: each field's values at ``slots``, and its own object."""
+        state = self.grown()
+        fields = {name: state[name][slots] for name in self._by_slot}
+        if self._unborn is not None:
+            fields[_UNBORN] = np.isin(slots, np.flatnonzero(self._unborn))
+        return fields, self.by_site.get(site)
 
-    def take(self, held: tuple[Entities, State, dict[int, SiteDetector]]) -> None:
-        """Go on from what `held` gave."""
-        self.entities, self.state, self.by_site = held
+    def put(
+        self, site: int, slots: NDArray[np.int32], fields: State, own: SiteDetector | None
+    ) -> None:
+        """Remember of one site, at other slots, what `take` returned."""
+        state = self.grown()
+        for name, values in fields.items():
+            if name == _UNBORN:
+                self.forget(slots[values])
+            else:
+                state[name][slots] = values
+        if own is not None:
+            self.by_site[site] = own
+
+    def forget(self, slots: NDArray[np.int32]) -> None:
+        """Take the entities at ``slots`` for new, though others that share the table know them."""
+        if not len(slots):
+            return
+        unborn = np.zeros(self.entities.capacity, np.bool_)
+        if self._unborn is not None:
+            unborn[: len(self._unborn)] = self._unborn
+        unborn[slots] = True
+        self._unborn = unborn
+
+    def _renew(self, slot: NDArray[np.int32], fresh: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """``fresh``, true also at the first row of each entity that `forget` named."""
+        unborn = self._unborn
+        assert unborn is not None
+        known = slot < len(unborn)
+        rows = np.flatnonzero(known & unborn[np.where(known, slot, 0)])
+        _, first = np.unique(slot[rows], return_index=True)
+        renewed = fresh.copy()
+        renewed[rows[first]] = True
+        unborn[slot[rows]] = False
+        if not unborn.any():
+            self._unborn = None
+        return renewed
 
     def _score_sites(
         self, detector: SiteDetector, rows: Rows, sizes: Sequence[int]

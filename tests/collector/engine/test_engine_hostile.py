@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from dijkwacht_collector.engine import Engine
+from dijkwacht_collector.engine.checkpoints import load, save
 from dijkwacht_collector.engine.numbering import MOST_AGENTS, OTHER_AGENTS
 from dijkwacht_collector.journal import Entry
 from dijkwacht_detectors.discover import shipped_detectors
@@ -93,9 +94,9 @@ def test_an_entry_that_makes_no_sense_changes_nothing(kind, payload, caplog, tmp
     with caplog.at_level("CRITICAL"):
         odd.step([Entry(0, kind, 0, NOW, "bakery", payload)])
     assert odd.take_observed().failures == ({"volume": 1} if payload[:6] == b"volume" else {})
-    odd.save(tmp_path / "checkpoint")
+    save(odd, tmp_path / "checkpoint")
     odd = Engine(shipped_detectors())
-    odd.load(tmp_path / "checkpoint")
+    load(odd, tmp_path / "checkpoint")
     assert [event for entry in entries for event in odd.step([entry])] == wanted
 
 

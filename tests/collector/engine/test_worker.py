@@ -1,13 +1,15 @@
-import pickle
 import threading
 import time
 
+import msgspec
 import pytest
 
 from dijkwacht_collector.engine.checkpoints import Checkpoints
 from dijkwacht_collector.engine.engine import Observed
+from dijkwacht_collector.engine.numbering import Numbering
+from dijkwacht_collector.engine.site_record import Control, Head, SiteRecord
 from dijkwacht_collector.engine.worker import EngineParts, EngineWorkers
-from dijkwacht_collector.incidents import Incident, IncidentEvent
+from dijkwacht_collector.incidents import Incident, IncidentEvent, SiteIncidents
 from dijkwacht_collector.journal import Draft, Journal
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.sinks import Sinks
@@ -19,6 +21,8 @@ class CountingEngine:
     def __init__(self):
         self.position = -1
         self.folded = []
+        self.numbering = Numbering()
+        self.numbering.site("bakery")
 
     def step(self, entries):
         self.folded += [entry.position for entry in entries]
@@ -28,11 +32,17 @@ class CountingEngine:
             IncidentEvent("create", an_incident(e.position, e.site), e.position) for e in entries
         ]
 
-    def save(self, path):
-        path.write_bytes(pickle.dumps((self.position, self.folded)))
+    def head(self):
+        return Head(self.position, {"folded": msgspec.msgpack.encode(self.folded)}, {})
 
-    def load(self, path):
-        self.position, self.folded = pickle.loads(path.read_bytes())
+    def take(self, name):
+        control = Control([], None, SiteIncidents([], [], [], [], {}))
+        return SiteRecord(name, self.position, control, {}, {})
+
+    def resume(self, head, records):
+        self.position = head.position
+        self.folded = msgspec.msgpack.decode(head.bundles["folded"])
+        assert [record.name for record in records] == ["bakery"]
 
     def take_observed(self):
         return Observed()
@@ -196,12 +206,18 @@ def saved_engine(position):
     return engine
 
 
+def keep(checkpoints, engine):
+    save_round = checkpoints.begin(engine, lambda: None)
+    save_round.advance(engine)
+    return save_round.result()
+
+
 def test_the_newest_whole_checkpoint_is_taken(tmp_path):
     checkpoints = Checkpoints(tmp_path, "engine")
     assert checkpoints.restore(CountingEngine, 100).position == -1
-    checkpoints.save(saved_engine(7))
+    assert keep(checkpoints, saved_engine(7)) == 7
     assert (tmp_path / "engine.checkpoint").stat().st_mode & 0o777 == 0o600
-    checkpoints.save(saved_engine(9))
+    assert keep(checkpoints, saved_engine(9)) == 9
     assert checkpoints.restore(CountingEngine, 100).position == 9
     (tmp_path / "engine.checkpoint").write_bytes(b"torn")
     assert checkpoints.restore(CountingEngine, 100).position == 7
@@ -209,10 +225,47 @@ def test_the_newest_whole_checkpoint_is_taken(tmp_path):
     assert checkpoints.restore(CountingEngine, 100).position == -1
 
 
+def test_sites_are_taken_between_steps_and_the_file_counts_when_the_last_is(tmp_path):
+    checkpoints, engine, flushed = Checkpoints(tmp_path, "engine"), CountingEngine(), []
+    engine.numbering.site("clinic")
+    engine.position = 3
+    save_round = checkpoints.begin(engine, lambda: flushed.append(engine.position))
+    save_round.advance(engine, 0.0)
+    assert not save_round.finished
+    engine.position = 8
+    assert not (tmp_path / "engine.checkpoint").exists()
+    save_round.advance(engine, 0.0)
+    assert save_round.result() == 3, "what one site still needs of the journal"
+    assert flushed == [8]
+    assert (tmp_path / "engine.checkpoint").exists()
+
+
+def test_an_abandoned_checkpoint_leaves_the_one_before(tmp_path):
+    checkpoints = Checkpoints(tmp_path, "engine")
+    keep(checkpoints, saved_engine(7))
+    save_round = checkpoints.begin(saved_engine(9), lambda: None)
+    save_round.abandon()
+    assert save_round.finished
+    assert checkpoints.restore(CountingEngine, 100).position == 7
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["engine.checkpoint"]
+
+
+def test_every_flipped_bit_of_a_checkpoint_is_noticed(tmp_path):
+    checkpoints = Checkpoints(tmp_path, "engine")
+    keep(checkpoints, saved_engine(7))
+    path = tmp_path / "engine.checkpoint"
+    whole = path.read_bytes()
+    for bit in range(8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        assert checkpoints.restore(CountingEngine, 100).position == -1, bit
+
+
 def test_a_checkpoint_ahead_of_the_journal_is_not_used(tmp_path):
     checkpoints = Checkpoints(tmp_path, "engine")
-    checkpoints.save(saved_engine(7))
-    checkpoints.save(saved_engine(9))
+    assert keep(checkpoints, saved_engine(7)) == 7
+    assert keep(checkpoints, saved_engine(9)) == 9
     assert checkpoints.restore(CountingEngine, 8).position == 7
     assert checkpoints.restore(CountingEngine, 5).position == -1
 

@@ -1,0 +1,100 @@
+"""A site as a record: all that an engine knows of it, so that it can be saved, and go on elsewhere.
+
+What a person has chosen and what is open (`Control`) survives every upgrade. What detectors remember
+is theirs: a part whose signature differs is left behind, and that detector alone starts anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from dijkwacht_collector.incidents import SiteIncidents
+from dijkwacht_collector.policy import SiteLines
+from dijkwacht_detectors.api import Text
+
+_TEXT: Final = "text"
+
+
+class Column(msgspec.Struct, frozen=True, array_like=True):
+    """An array, or a column of texts (``kind`` is ``text``, ``data`` their lengths, ``blob`` the rest)."""
+
+    kind: str
+    shape: tuple[int, ...]
+    data: bytes
+    blob: bytes = b""
+
+
+class EntityPart(msgspec.Struct, frozen=True, array_like=True):
+    """Entities of one table in the order of the site's ring: uint64 keys, int64 last times."""
+
+    keys: bytes
+    seen: bytes
+
+
+class DetectorPart(msgspec.Struct, frozen=True, array_like=True):
+    """One detector's memory of the site: fields by slot, its own object, rows that wait, by agent."""
+
+    signature: str
+    fields: dict[str, Column]
+    own: bytes
+    waiting: dict[str, dict[str, Column]]
+    lines: SiteLines
+
+
+class Control(msgspec.Struct, frozen=True, array_like=True):
+    """Event time of each agent (µs UTC), the budget chosen, incidents and exemptions."""
+
+    clocks: list[tuple[str, int]]
+    per_week: float | None
+    incidents: SiteIncidents
+
+
+class Head(msgspec.Struct, frozen=True, array_like=True):
+    """What belongs to no site: the models in force at ``position``, and what is kept to train on."""
+
+    position: int
+    bundles: dict[str, bytes]
+    shared: dict[str, dict[str, Column]]
+
+
+class SiteRecord(msgspec.Struct, frozen=True, array_like=True):
+    """One site at the journal position ``position``."""
+
+    name: str
+    position: int
+    control: Control
+    entities: dict[str, EntityPart]
+    detectors: dict[str, DetectorPart]
+
+
+def pack(values: Any) -> Column:
+    """An array or a `Text` as a `Column`."""
+    if isinstance(values, Text):
+        lengths = np.diff(values.offsets)
+        return Column(_TEXT, (len(lengths),), lengths.tobytes(), values.blob.tobytes())
+    array = np.ascontiguousarray(values)
+    return Column(array.dtype.str, array.shape, array.tobytes())
+
+
+def unpack(column: Column) -> Any:
+    """What `pack` was given; arrays may be written to."""
+    if column.kind == _TEXT:
+        offsets = np.zeros(column.shape[0] + 1, np.int64)
+        np.cumsum(np.frombuffer(column.data, np.int64), out=offsets[1:])
+        return Text(offsets, np.frombuffer(column.blob, np.uint8))
+    return np.frombuffer(column.data, np.dtype(column.kind)).reshape(column.shape).copy()
+
+
+def pack_all(columns: Mapping[str, Any]) -> dict[str, Column]:
+    """Each column packed."""
+    return {name: pack(values) for name, values in columns.items()}
+
+
+def unpack_all(columns: Mapping[str, Column]) -> dict[str, NDArray[Any]]:
+    """Each column unpacked."""
+    return {name: unpack(column) for name, column in columns.items()}
