@@ -18,7 +18,7 @@ import msgspec
 from dijkwacht_agent.settings import VARIABLE, Settings
 from dijkwacht_collector.console.refusals import OTHER_REASONS, REASONS
 from dijkwacht_collector.metrics import Telemetry
-from dijkwacht_collector.policy import in_shadow
+from dijkwacht_collector.policy import Calibrations
 from dijkwacht_collector.settings import CollectorSettings
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import shipped_detectors
@@ -204,7 +204,9 @@ def detectors() -> str:
 def _share(detector: AnyDetector) -> str:
     """Its part of a site's alert budget; the shipped ones, all together, have 1."""
     return (
-        "shadow" if in_shadow([detector]) else str(Fraction(detector.share).limit_denominator(999))
+        "shadow"
+        if Calibrations().in_shadow([detector])
+        else str(Fraction(detector.share).limit_denominator(999))
     )
 
 

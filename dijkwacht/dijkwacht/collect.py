@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     import uvloop  # noqa: PLC0415  only this command needs it
 
     from dijkwacht_collector.logs import log_to_stderr  # noqa: PLC0415  the same
-    from dijkwacht_collector.policy.policy import in_shadow  # noqa: PLC0415  the same
+    from dijkwacht_collector.policy import Calibrations  # noqa: PLC0415  the same
     from dijkwacht_collector.settings import load_settings, parse_listen  # noqa: PLC0415  the same
     from dijkwacht_detectors.discover import shipped_detectors  # noqa: PLC0415  the same
 
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         workers=args.workers,
         training=False if args.no_training else None,
     )
-    for name in in_shadow(shipped_detectors()):
+    for name in Calibrations().in_shadow(shipped_detectors()):
         log.warning("detector runs in shadow: it never interrupts", extra={"detector": name})
     report_former_state("collect", settings.state)
     sys.setswitchinterval(SWITCH_INTERVAL_S)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import dijkwacht_detectors
-from dijkwacht_collector.policy import in_shadow, load_calibration
+from dijkwacht_collector.policy import Calibrations, load_calibration
 from dijkwacht_collector.policy.policy import DetectorPolicy
 from dijkwacht_detectors.api import RowDetector
 from dijkwacht_detectors.checks import check_detector, sample_rows, score_rows
@@ -17,7 +17,7 @@ from dijkwacht_detectors.scan import Scan
 
 DETECTORS = shipped_detectors()
 NAMES = [detector.name for detector in DETECTORS]
-CALIBRATED = [d for d in DETECTORS if d.name not in in_shadow(DETECTORS)]
+CALIBRATED = [d for d in DETECTORS if d.name not in Calibrations().in_shadow(DETECTORS)]
 
 
 @pytest.mark.parametrize("detector", DETECTORS, ids=NAMES)

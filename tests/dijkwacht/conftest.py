@@ -69,7 +69,7 @@ def loud(monkeypatch):
         rates = np.logspace(-4, -9, 60)  # so rare that no hour is learned as normal
         return Calibration(detector, 1, "for a test", scores.tolist(), rates.tolist())
 
-    monkeypatch.setattr("dijkwacht_collector.engine.engine.load_calibration", calibration)
+    monkeypatch.setattr("dijkwacht_collector.policy.calibration.load_calibration", calibration)
 
 
 @pytest.fixture

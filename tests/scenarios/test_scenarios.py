@@ -17,7 +17,7 @@ import pytest
 
 from dijkwacht.offline import OfflineCollector, cut
 from dijkwacht.recording import Recorded
-from dijkwacht_collector.policy import in_shadow
+from dijkwacht_collector.policy import Calibrations
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_records.addresses import format_address
 
@@ -111,7 +111,7 @@ def test_a_case_tells_what_it_is(case):
 def test_every_detector_has_a_case():
     """An incident that it gives; one that never interrupts has a folder that bears its name."""
     detectors = shipped_detectors()
-    shadow = in_shadow(detectors)
+    shadow = Calibrations().in_shadow(detectors)
     assert {name.replace("_", "-") for name in shadow} <= {case.name for case in CASES}
     told = {(wanted["kind"], wanted["technique"]) for case in CASES for wanted in expected_of(case)}
     assert {(d.kind, d.technique) for d in detectors if d.name not in shadow} <= told

@@ -24,7 +24,7 @@ from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.engine.site_record import Control, Head, SiteRecord
 from dijkwacht_collector.incidents import Evidence, Incident, IncidentEvent, OpenIncidents, fill
 from dijkwacht_collector.journal import Budget, Entry, Exemption, Model, Verdict
-from dijkwacht_collector.policy import Policy, Scored, budget_share, load_calibration
+from dijkwacht_collector.policy import Calibrations, Policy, Scored
 from dijkwacht_detectors.api import AnyDetector, Explanation
 from dijkwacht_records.wire import read_checked
 
@@ -47,16 +47,22 @@ class Observed:
 
 
 class Engine:
-    """Detectors, policy and incidents of the partitions it owns."""
+    """Detectors, policy and incidents of the partitions it owns.
 
-    def __init__(self, detectors: Sequence[AnyDetector]) -> None:
+    ``calibrations``: those shipped, if None.
+    """
+
+    def __init__(
+        self, detectors: Sequence[AnyDetector], calibrations: Calibrations | None = None
+    ) -> None:
         self.position = -1
         self.numbering = Numbering()
         self.clocks = np.zeros(0, np.int64)
-        calibrations = [load_calibration(d.name) for d in detectors]
-        shares = [budget_share(*pair) for pair in zip(detectors, calibrations, strict=True)]
+        calibrations = calibrations or Calibrations()
+        tables = [calibrations.table(d) for d in detectors]
+        shares = [calibrations.share(d) for d in detectors]
         self.host = DetectorHost(detectors)
-        self.policy = Policy(calibrations, shares)
+        self.policy = Policy(tables, shares)
         self.incidents = OpenIncidents()
         self.observed = Observed()
         self._wanted = self.host.wanted_columns()

@@ -1,24 +1,15 @@
 """How rare a score is on a site, and what of its alert budget that may cost."""
 
-from dijkwacht_collector.policy.calibration import Calibration, load_calibration
-from dijkwacht_collector.policy.policy import (
-    Policy,
-    RareRow,
-    Scored,
-    SiteLines,
-    budget_share,
-    in_shadow,
-    severity,
-)
+from dijkwacht_collector.policy.calibration import Calibration, Calibrations, load_calibration
+from dijkwacht_collector.policy.policy import Policy, RareRow, Scored, SiteLines, severity
 
 __all__ = [
     "Calibration",
+    "Calibrations",
     "Policy",
     "RareRow",
     "Scored",
     "SiteLines",
-    "budget_share",
-    "in_shadow",
     "load_calibration",
     "severity",
 ]

@@ -1,4 +1,4 @@
-"""Shipped calibration: how often benign traffic reaches a score. Numbers learned, not thresholds.
+"""Calibration: how often benign traffic reaches a score. Numbers learned, not thresholds.
 
 One JSON file a detector, made by ``python -m dijkwacht_lab.calibrate``, which writes beside the
 numbers how they were made.
@@ -6,11 +6,19 @@ numbers how they were made.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.resources import files
+from typing import Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+from dijkwacht_detectors.api import AnyDetector
+
+OWN_SHARE: Final = 1 / 30
+"""What a detector of one's own with a calibration table has of the alert budget, on top of those shipped."""
 
 
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,5 +55,36 @@ def load_calibration(detector: str) -> Calibration:
     source = files(__package__) / "tables" / f"{detector}.json"
     if source.is_file():
         return msgspec.json.decode(source.read_bytes(), type=Calibration)
+    return _knows_nothing(detector)
+
+
+@dataclass(frozen=True)
+class Calibrations:
+    """The table and the budget share of each detector: those shipped, and ``own``.
+
+    ``own``: name → table of each detector of one's own, None where it has none. What is shipped is
+    not asked about these: a share is not theirs to declare.
+    """
+
+    own: Mapping[str, Calibration | None] = field(default_factory=dict)
+
+    def table(self, detector: AnyDetector) -> Calibration:
+        """Its table, or one that knows nothing."""
+        if detector.name in self.own:
+            return self.own[detector.name] or _knows_nothing(detector.name)
+        return load_calibration(detector.name)
+
+    def share(self, detector: AnyDetector) -> float:
+        """What it has of a site's alert budget, 0 to 1: nothing without a table."""
+        if not self.table(detector).known:
+            return 0.0
+        return OWN_SHARE if detector.name in self.own else detector.share
+
+    def in_shadow(self, detectors: Sequence[AnyDetector]) -> list[str]:
+        """Names of those that have no share: they score and learn, and never interrupt."""
+        return [detector.name for detector in detectors if not self.share(detector)]
+
+
+def _knows_nothing(detector: str) -> Calibration:
     grid = np.concatenate((-np.logspace(3, -3, 24), np.logspace(-3, 6, 72)))
     return Calibration(detector, 0, "unknown detector", grid.tolist(), [168.0] * len(grid))

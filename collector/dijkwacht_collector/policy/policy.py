@@ -24,8 +24,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dijkwacht_collector.policy.calibration import Calibration, load_calibration
-from dijkwacht_detectors.api import AnyDetector, Scores
+from dijkwacht_collector.policy.calibration import Calibration
+from dijkwacht_detectors.api import Scores
 
 PRIOR_WEEKS: Final = 1.0
 """How much history of its own a site needs to weigh as much as the shipped table."""
@@ -222,18 +222,8 @@ def _joined(old: tuple[Any, ...], new: tuple[Any, ...]) -> list[Any]:
     return [np.concatenate(pair) for pair in zip(old, new, strict=True)]
 
 
-def budget_share(detector: AnyDetector, calibration: Calibration) -> float:
-    """What a detector has of a site's alert budget, 0 to 1: nothing without a calibration table."""
-    return detector.share if calibration.known else 0.0
-
-
-def in_shadow(detectors: Sequence[AnyDetector]) -> list[str]:
-    """Names of the detectors that have no share: they score and learn, and never interrupt."""
-    return [d.name for d in detectors if not budget_share(d, load_calibration(d.name))]
-
-
 class Policy:
-    """All detectors' policies. ``shares``: what each has of the budget, see `budget_share`."""
+    """All detectors' policies. ``shares``: what each has of the budget, see `Calibrations`."""
 
     def __init__(self, calibrations: Sequence[Calibration], shares: Sequence[float]) -> None:
         self.detectors = [DetectorPolicy(*pair) for pair in zip(calibrations, shares, strict=True)]

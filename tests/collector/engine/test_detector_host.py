@@ -10,7 +10,7 @@ import pytest
 from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.engine.detector_host import STRIKES
 from dijkwacht_collector.journal import Entry, Verdict
-from dijkwacht_collector.policy import Calibration
+from dijkwacht_collector.policy import Calibration, Calibrations
 from dijkwacht_detectors.api import Explanation, RowDetector, SiteDetector, Who, WindowDetector
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_records.wire import encode
@@ -66,12 +66,10 @@ def samples(site, minute, value, rows=4):
 
 
 def engine_of(*detectors):
-    engine = Engine(detectors)
-    for at, detector in enumerate(detectors):
-        table = Calibration(detector.name, 1, "a test", [0.0, 5.0], [168.0, 1e-6])
-        policy = type(engine.policy.detectors[at])(table, 1.0)
-        engine.policy.detectors[at] = policy
-    return engine
+    tables = {
+        d.name: Calibration(d.name, 1, "a test", [0.0, 5.0], [168.0, 1e-6]) for d in detectors
+    }
+    return Engine(detectors, Calibrations(tables))
 
 
 def test_a_broken_detector_is_left_out_and_counted(caplog):

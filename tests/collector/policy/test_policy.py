@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from dijkwacht_collector.policy import (
     Calibration,
+    Calibrations,
     Policy,
     Scored,
-    budget_share,
     load_calibration,
     severity,
 )
@@ -125,9 +125,17 @@ def test_every_incident_halves_what_may_be_said():
 
 
 def test_the_shares_of_those_that_interrupt_are_the_whole_budget():
-    detectors = shipped_detectors()
-    shares = [budget_share(d, load_calibration(d.name)) for d in detectors]
-    assert sum(shares) == pytest.approx(1.0)
+    assert sum(map(Calibrations().share, shipped_detectors())) == pytest.approx(1.0)
+
+
+def test_ones_own_have_their_share_on_top_and_none_without_a_table():
+    with_table, without, *others = shipped_detectors()
+    own = Calibrations({with_table.name: TABLE, without.name: None})
+    assert own.table(with_table) is TABLE
+    assert own.share(with_table) == pytest.approx(1 / 30), "whatever it declares"
+    assert not own.table(without).known, "whatever is shipped under its name"
+    assert own.in_shadow([with_table, without, *others]) == [without.name]
+    assert [own.share(d) for d in others] == [Calibrations().share(d) for d in others]
 
 
 def test_without_a_table_or_a_share_nothing_is_ever_rare_enough():
