@@ -238,6 +238,8 @@ def collector_row() -> list[tuple[Panel, int, int]]:
                 (f"sum({rate('dijkwacht_incidents_shed_total', 'site')})", "findings dropped")]), 8, 7),
         (lines("Detector failures", "A detector that failed three times is left out; the others go on.", "cps",
                [(rate("dijkwacht_detector_failures_total", "detector", site=False), "{{detector}}")]), 8, 7),
+        (lines("Rows scored by each detector", "Those that run in shadow, too.", "rowsps",
+               [(rate("dijkwacht_detector_scored_rows_total", "detector", site=False), "{{detector}}")]), 24, 7),
     ]  # fmt: skip
 
 

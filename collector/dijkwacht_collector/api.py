@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -31,10 +32,16 @@ class Api:
     """JSON for programs; the console's pages are drawn elsewhere."""
 
     def __init__(
-        self, store: IncidentStore, overview: Overview, journal: Journal, workers: EngineWorkers
+        self,
+        store: IncidentStore,
+        overview: Overview,
+        journal: Journal,
+        workers: EngineWorkers,
+        shadow: Sequence[str],
     ) -> None:
         self._store, self._overview = store, overview
         self._journal, self._workers = journal, workers
+        self._shadow = list(shadow)
 
     async def incidents(self, request: web.Request) -> web.Response:
         """``GET /v1/incidents``: OCSF findings, latest first; ``site=NAME``, ``open=1``."""
@@ -59,7 +66,7 @@ class Api:
         return web.json_response({"durable": True})
 
     async def health(self, _request: web.Request) -> web.Response:
-        """``GET /healthz``: 200, or 503 with what is wrong."""
+        """``GET /healthz``: 200, or 503 with what is wrong; who never interrupts in ``shadow``."""
         troubles = self._workers.troubles
         if self._journal.failure is not None:
             troubles.append(f"journal: {self._journal.failure}")
@@ -68,6 +75,7 @@ class Api:
             "troubles": troubles,
             "journal_position": self._journal.last,
             "engine_position": self._workers.position,
+            "shadow": self._shadow,
         }
         return web.json_response(state, status=503 if troubles else 200)
 

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from dijkwacht_collector.api import Api
 from dijkwacht_collector.console import Feed, Overview, add_console
-from dijkwacht_collector.engine import Engine
+from dijkwacht_collector.engine import DetectorSet
 from dijkwacht_collector.engine.worker import EngineParts, EngineWorkers
 from dijkwacht_collector.incidents import TECHNIQUES
 from dijkwacht_collector.intake import Intake, PendingOrders
@@ -27,7 +27,6 @@ from dijkwacht_collector.settings import CollectorSettings
 from dijkwacht_collector.sinks import IncidentStore, JsonLines, LiveSink, PrometheusSink, Sinks
 from dijkwacht_collector.sites import OrderKey, Sites
 from dijkwacht_collector.sites.access import Operators, TokenAuthenticator
-from dijkwacht_detectors.discover import shipped_detectors
 
 
 def wall_clock() -> int:
@@ -36,12 +35,14 @@ def wall_clock() -> int:
 
 
 def build_app(
-    settings: CollectorSettings, clock: Callable[[], int] = wall_clock
+    settings: CollectorSettings,
+    clock: Callable[[], int] = wall_clock,
+    detectors: DetectorSet | None = None,
 ) -> web.Application:
     """The whole collector; nothing is opened before the application starts."""
     state = settings.state
-    detectors = {detector.name for detector in shipped_detectors()}
-    telemetry = Telemetry(detectors, TECHNIQUES)
+    detectors = detectors or DetectorSet()
+    telemetry = Telemetry((detector.name for detector in detectors.detectors()), TECHNIQUES)
     sites = Sites(state / "sites.db")
     store = IncidentStore(state / "incidents.db")
     feed = Feed(secrets.token_hex(4))
@@ -63,10 +64,11 @@ def build_app(
     )
     parts = EngineParts(
         journal,
-        lambda: Engine(shipped_detectors()),
+        detectors.engine,
         sinks,
         telemetry,
         settings.checkpoint_interval_s,
+        detectors.own_files(),
     )
     checkpoints = state / "checkpoints"
     workers = EngineWorkers(settings.workers, parts, checkpoints, training=settings.training)
@@ -84,7 +86,7 @@ def build_app(
         joins_per_minute=settings.joins_per_minute,
     )
     overview = Overview(store, sites, telemetry, journal, clock)
-    api = Api(store, overview, journal, workers)
+    api = Api(store, overview, journal, workers, detectors.shadow())
     operators = Operators(settings.operator_token())
 
     app = web.Application(client_max_size=settings.max_body_bytes, middlewares=[operators.guard])

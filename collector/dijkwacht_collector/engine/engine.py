@@ -10,7 +10,7 @@ policy judges how rare that is on a site, the open incidents decide what is repo
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -33,27 +33,33 @@ log: Final = logging.getLogger(__name__)
 STEP_ROWS: Final = 8192
 """Rows folded at once: enough to be cheap, few enough to stay in the cache."""
 _DAY_US: Final = 86_400_000_000
+Watch = Callable[[Sequence[Scored], Numbering], None]
+"""Called once a step with all opinions; it must leave them as they are."""
 
 
 @dataclass
 class Observed:
-    """Counts by site, and of failures by detector, since telemetry last took them."""
+    """Counts by site, and of failures and scored rows by detector, since telemetry last took them."""
 
     rows: dict[str, int] = field(default_factory=dict)
     late: dict[str, int] = field(default_factory=dict)
     future: dict[str, int] = field(default_factory=dict)
     shed: dict[str, int] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
+    scored: dict[str, int] = field(default_factory=dict)
 
 
 class Engine:
     """Detectors, policy and incidents of the partitions it owns.
 
-    ``calibrations``: those shipped, if None.
+    ``calibrations``: those shipped, if None. ``watch`` sees the opinions of each step.
     """
 
     def __init__(
-        self, detectors: Sequence[AnyDetector], calibrations: Calibrations | None = None
+        self,
+        detectors: Sequence[AnyDetector],
+        calibrations: Calibrations | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.position = -1
         self.numbering = Numbering()
@@ -67,6 +73,8 @@ class Engine:
         self.observed = Observed()
         self._wanted = self.host.wanted_columns()
         self._covered: dict[str, int] = {}
+        self._watch = watch
+        self._scored = [0] * len(detectors)
 
     def step(self, entries: Sequence[Entry]) -> list[IncidentEvent]:
         """Fold ``entries`` in order and return what changed about incidents, in order."""
@@ -106,6 +114,9 @@ class Engine:
         observed, self.observed = self.observed, Observed()
         observed.failures, self.host.failures = self.host.failures, {}
         observed.shed, self.incidents.shed = self.incidents.shed, {}
+        names = (detector.name for detector in self.host.detectors)
+        observed.scored = {n: c for n, c in zip(names, self._scored, strict=True) if c}
+        self._scored = [0] * len(self._scored)
         return observed
 
     def take_samples(self) -> dict[str, NDArray[np.float64]]:
@@ -185,6 +196,11 @@ class Engine:
         self, scored: Sequence[Scored], ticks: Sequence[Tick], positions: Positions
     ) -> list[IncidentEvent]:
         """Opinions → decisions."""
+        for one in scored:
+            silent = int(np.count_nonzero(np.isnan(one.scores)))
+            self._scored[one.detector] += len(one.scores) - silent
+        if self._watch is not None:
+            self._watch(scored, self.numbering)
         rare = self.policy.judge(scored)
         detectors = self.host.detectors
         findings = [

@@ -1,6 +1,6 @@
 """Trains models in a process of their own, from rows that the model will never score.
 
-``python -m dijkwacht_collector.engine.trainer DETECTOR`` reads a numpy array on standard input and writes
+``python -m dijkwacht_collector.engine.trainer DETECTOR [FILE]`` reads a numpy array on standard input and writes
 the bundle on standard output; an empty answer means that there was nothing to learn. The bundle
 becomes a journal entry, so that the rows behind it are the first that the new model sees.
 """
@@ -14,12 +14,13 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dijkwacht_detectors.discover import shipped_detectors
+from dijkwacht_detectors.discover import load_detectors, shipped_detectors
 from dijkwacht_records.errors import DetectorError
 
 TRAINING_LIMIT_S: Final = 120
@@ -41,9 +42,13 @@ class _Training:
 
 
 class Trainer:
-    """Starts a training when a detector has kept enough rows; one at a time, never waited for."""
+    """Starts a training when a detector has kept enough rows; one at a time, never waited for.
 
-    def __init__(self) -> None:
+    ``own_files``: detector → its file, of those that are not shipped.
+    """
+
+    def __init__(self, own_files: Mapping[str, Path] | None = None) -> None:
+        self._own_files = own_files or {}
         self._trained_on: dict[str, int] = {}
         self._running: _Training | None = None
 
@@ -55,7 +60,7 @@ class Trainer:
             count = int(np.isfinite(samples).all(axis=1).sum())
             if count >= max(FIRST_SAMPLES, 2 * self._trained_on.get(detector, 0)):
                 self._trained_on[detector] = count
-                self._running = _start(detector, samples)
+                self._running = _start(detector, samples, self._own_files.get(detector))
                 return
 
     def collect(self) -> tuple[str, bytes] | None:
@@ -82,19 +87,22 @@ class Trainer:
             self._running = None
 
 
-def train(detector: str, samples: NDArray[np.float64]) -> bytes | None:
+def train(
+    detector: str, samples: NDArray[np.float64], own_file: Path | None = None
+) -> bytes | None:
     """Train now and wait; for replays. Raises `DetectorError` if the training failed."""
-    return _result(_start(detector, samples))
+    return _result(_start(detector, samples, own_file))
 
 
-def _start(detector: str, samples: NDArray[np.float64]) -> _Training:
+def _start(detector: str, samples: NDArray[np.float64], own_file: Path | None) -> _Training:
+    words = [detector] if own_file is None else [detector, str(own_file)]
     bundle = tempfile.TemporaryFile()  # noqa: SIM115  # _result closes both
     complaint = tempfile.TemporaryFile()  # noqa: SIM115
     with tempfile.TemporaryFile() as given:
         np.save(given, samples, allow_pickle=False)
         given.seek(0)
         process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-            [sys.executable, "-m", "dijkwacht_collector.engine.trainer", detector],
+            [sys.executable, "-m", "dijkwacht_collector.engine.trainer", *words],
             stdin=given,
             stdout=bundle,
             stderr=complaint,
@@ -121,7 +129,9 @@ def _result(training: _Training) -> bytes | None:
 
 def _main() -> None:
     samples = np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False)
-    chosen = next(d for d in shipped_detectors() if d.name == sys.argv[1])
+    name, *own_file = sys.argv[1:]
+    detectors = load_detectors(Path(own_file[0])) if own_file else shipped_detectors()
+    chosen = next(detector for detector in detectors if detector.name == name)
     sys.stdout.buffer.write(chosen.train(samples) or b"")
 
 

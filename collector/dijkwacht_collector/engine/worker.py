@@ -10,8 +10,8 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -55,13 +55,17 @@ class Outlet(Protocol):
 
 @dataclass(frozen=True)
 class EngineParts:
-    """What every engine thread works with. ``checkpoint_interval_s``: seconds between two saves."""
+    """What every engine thread works with. ``checkpoint_interval_s``: seconds between two saves.
+
+    ``own_files``: detector → its file, of those that are not shipped.
+    """
 
     journal: Journal
     make_engine: Callable[[], Engine]
     outlet: Outlet
     telemetry: Telemetry
     checkpoint_interval_s: float
+    own_files: Mapping[str, Path] = field(default_factory=dict)
 
 
 class EngineWorker:
@@ -189,6 +193,8 @@ class EngineWorker:
             self._telemetry.count_future(site, rows)
         for site, findings in seen.shed.items():
             self._telemetry.count_shed(site, findings)
+        for detector, rows in seen.scored.items():
+            self._telemetry.count_scored(detector, rows)
         for detector, failures in seen.failures.items():
             for _ in range(failures):
                 self._telemetry.count_detector_failure(detector)
@@ -244,7 +250,7 @@ class EngineWorkers:
                 count,
                 parts,
                 Checkpoints(folder, f"engine-{number + 1}-of-{count}"),
-                Trainer() if training and number == 0 else None,
+                Trainer(parts.own_files) if training and number == 0 else None,
             )
             for number in range(count)
         )

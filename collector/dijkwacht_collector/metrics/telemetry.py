@@ -86,6 +86,10 @@ class Telemetry:
             "dijkwacht_detector_failures_total", "Times a detector raised or broke its contract.",
             ["detector"], registry=here,
         )  # fmt: skip
+        self._scored = Counter(
+            "dijkwacht_detector_scored_rows_total",
+            "Rows to which a detector gave a score, in shadow too.", ["detector"], registry=here,
+        )  # fmt: skip
         self._by_technique = Counter(
             "dijkwacht_incidents_technique_total", "Incidents opened, by ATT&CK technique.",
             ["technique"], registry=here,
@@ -101,6 +105,7 @@ class Telemetry:
             self._rejected.labels(reason)
         for detector in self.detectors:
             self._failures.labels(detector)
+            self._scored.labels(detector)
 
     def _site_families(self) -> None:
         def counter(name: str, help_text: str) -> Family:
@@ -209,6 +214,10 @@ class Telemetry:
     def count_detector_failure(self, detector: str) -> None:
         """A detector raised or broke its contract; it is left out after three times."""
         self._failures.labels(self._detector(detector)).inc()
+
+    def count_scored(self, detector: str, rows: int) -> None:
+        """A detector gave so many rows a score."""
+        self._scored.labels(self._detector(detector)).inc(rows)
 
     def observe_step(self, seconds: float) -> None:
         """One step of the engine took so long."""

@@ -1,9 +1,16 @@
 """How rare a score is on a site, and what of its alert budget that may cost."""
 
-from dijkwacht_collector.policy.calibration import Calibration, Calibrations, load_calibration
+from dijkwacht_collector.policy.calibration import (
+    OWN_SHARE,
+    Calibration,
+    Calibrations,
+    load_calibration,
+    read_calibration,
+)
 from dijkwacht_collector.policy.policy import Policy, RareRow, Scored, SiteLines, severity
 
 __all__ = [
+    "OWN_SHARE",
     "Calibration",
     "Calibrations",
     "Policy",
@@ -11,5 +18,6 @@ __all__ = [
     "Scored",
     "SiteLines",
     "load_calibration",
+    "read_calibration",
     "severity",
 ]

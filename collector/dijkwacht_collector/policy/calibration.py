@@ -6,9 +6,11 @@ numbers how they were made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
+from itertools import pairwise
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -16,9 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import AnyDetector
+from dijkwacht_records.errors import SettingsError
 
 OWN_SHARE: Final = 1 / 30
 """What a detector of one's own with a calibration table has of the alert budget, on top of those shipped."""
+_FEWEST: Final = 2
+_MOST: Final = 1000
+_WEEK_H: Final = 168.0
 
 
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,6 +64,34 @@ def load_calibration(detector: str) -> Calibration:
     return _knows_nothing(detector)
 
 
+def read_calibration(path: Path, detector: str) -> Calibration:
+    """The table of ``detector`` in a file. Raises `SettingsError`, in one line, if it is none."""
+    try:
+        table = msgspec.json.decode(path.read_bytes(), type=Calibration)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: no calibration table: {error}") from None
+    for fault in _faults(table, detector):
+        raise SettingsError(f"{path}: {fault}")
+    return table
+
+
+def _faults(table: Calibration, detector: str) -> Iterator[str]:
+    if table.detector != detector:
+        yield f"detector {table.detector!r}: expected {detector!r}"
+    if not table.known:
+        yield f"version {table.version}: expected 1 or more"
+    if not _FEWEST <= len(table.scores) <= _MOST:
+        yield f"{len(table.scores)} scores: expected {_FEWEST} to {_MOST}"
+    if len(table.per_week) != len(table.scores):
+        yield f"{len(table.per_week)} per_week: expected {len(table.scores)}, as there are scores"
+    if not all(a < b for a, b in pairwise(table.scores)):
+        yield "scores: expected to rise"
+    if not all(a >= b for a, b in pairwise(table.per_week)):
+        yield "per_week: expected not to rise"
+    if not all(0 <= rate <= _WEEK_H for rate in table.per_week):
+        yield f"per_week: expected hours of a week, 0 to {_WEEK_H:.0f}"
+
+
 @dataclass(frozen=True)
 class Calibrations:
     """The table and the budget share of each detector: those shipped, and ``own``.
@@ -87,4 +121,4 @@ class Calibrations:
 
 def _knows_nothing(detector: str) -> Calibration:
     grid = np.concatenate((-np.logspace(3, -3, 24), np.logspace(-3, 6, 72)))
-    return Calibration(detector, 0, "unknown detector", grid.tolist(), [168.0] * len(grid))
+    return Calibration(detector, 0, "unknown detector", grid.tolist(), [_WEEK_H] * len(grid))

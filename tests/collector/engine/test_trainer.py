@@ -39,6 +39,31 @@ def test_a_model_comes_when_there_is_enough_to_learn():
     assert bundle == train("volume", samples()), "the same rows give the same model"
 
 
+OWN = """
+from dijkwacht_detectors.api import SiteDetector
+
+class Own(SiteDetector):
+    name = "own"
+    table = "flows"
+    reads = ()
+
+    def score_many(self, window):
+        return window.time * 0.0
+
+    def train(self, samples):
+        return b"%d rows" % len(samples)
+"""
+
+
+def test_a_detector_of_ones_own_is_found_in_its_file(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(OWN)
+    trainer = Trainer({"own": file})
+    trainer.offer({"own": samples()})
+    assert result(trainer) == ("own", b"2000 rows")
+    assert train("own", samples(5), file) == b"5 rows"
+
+
 @pytest.fixture
 def stuck(tmp_path, monkeypatch):
     """A Python that never ends."""

@@ -296,7 +296,7 @@ class Troubled:
 def test_a_training_that_cannot_begin_stops_no_engine(journal, start, monkeypatch):
     monkeypatch.setattr("dijkwacht_collector.engine.worker._TRAINING_S", 0.0)
     trainer = Troubled()
-    monkeypatch.setattr("dijkwacht_collector.engine.worker.Trainer", lambda: trainer)
+    monkeypatch.setattr("dijkwacht_collector.engine.worker.Trainer", lambda _: trainer)
     workers = start(Kept(), training=True)
     until(lambda: trainer.asked > 2)
     feed(journal, "bakery")

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from dijkwacht_collector import app as collector_app
 from dijkwacht_collector.app import build_app
+from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.journal import Journal
 from dijkwacht_collector.settings import CollectorSettings
 from dijkwacht_collector.sites import Sites
@@ -221,11 +221,10 @@ async def test_health_says_where_journal_and_engine_are(client):
 
 
 async def test_a_broken_engine_is_said_and_the_intake_goes_on(settings, site_token, monkeypatch):
-    class Broken(collector_app.Engine):
-        def step(self, entries):
-            raise RuntimeError("no such luck")
+    def broken(*_):
+        raise RuntimeError("no such luck")
 
-    monkeypatch.setattr(collector_app, "Engine", Broken)
+    monkeypatch.setattr(Engine, "step", broken)
     app = await asyncio.to_thread(build_app, settings)
     async with TestClient(TestServer(app)) as client:
         client.session.headers["Authorization"] = f"Bearer {site_token}"

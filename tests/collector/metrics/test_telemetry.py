@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from dijkwacht_collector.app import build_app
+from dijkwacht_collector.engine.detector_set import MOST_OWN
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.metrics.telemetry import MAX_SERIES_PER_SITE, SEVERITIES
 from dijkwacht_collector.settings import CollectorSettings
 from dijkwacht_collector.sites import Sites
+from dijkwacht_detectors.discover import shipped_detectors
 
 DETECTORS = ("scan", "bruteforce", "beacon", "dns_tunnel", "flood", "arp_spoof", "volume", "system")
 LABELS = {"site", "agent", "detector", "severity", "technique", "reason", "le"}
@@ -49,6 +51,7 @@ def test_everything_known_exists_at_0_before_anything_happens(telemetry):
     assert value(telemetry, "incidents_technique_total", technique="T1046") == 0
     assert value(telemetry, "batches_rejected_total", reason="malformed") == 0
     assert value(telemetry, "detector_failures_total", detector="scan") == 0
+    assert value(telemetry, "detector_scored_rows_total", detector="scan") == 0
     assert not [name for name, _ in found if name.endswith("_created")]
 
 
@@ -239,3 +242,8 @@ def test_promtool_finds_nothing_to_say(telemetry):
     telemetry.count_severity("bakery", "scan", 4)
     done = subprocess.run(["promtool", "check", "metrics"], input=telemetry.render(), capture_output=True, check=False)  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_there_is_room_for_the_agents_of_a_site_beside_all_detectors_of_ones_own():
+    names = [d.name for d in shipped_detectors()] + [f"own{n}" for n in range(MOST_OWN)]
+    assert Telemetry(names, ["T1046"]).max_agents_per_site >= 10
