@@ -12,10 +12,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from dijkwacht.own_detectors import add_detectors
 from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.state_folder import COLLECTOR, state_folder
 
 if TYPE_CHECKING:
+    from dijkwacht_collector.engine import DetectorSet
     from dijkwacht_collector.settings import CollectorSettings
 
 log: Final = logging.getLogger(__name__)
@@ -35,16 +37,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-training", action="store_true", help="keep the shipped models; train none"
     )
+    add_detectors(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT. Raises `DijkwachtError` if it cannot start."""
     import uvloop  # noqa: PLC0415  only this command needs it
 
+    from dijkwacht.shadow import remarks  # noqa: PLC0415  the same
+    from dijkwacht_collector.engine import DetectorSet  # noqa: PLC0415  the same
     from dijkwacht_collector.logs import log_to_stderr  # noqa: PLC0415  the same
-    from dijkwacht_collector.policy import Calibrations  # noqa: PLC0415  the same
     from dijkwacht_collector.settings import load_settings, parse_listen  # noqa: PLC0415  the same
-    from dijkwacht_detectors.discover import shipped_detectors  # noqa: PLC0415  the same
 
     log_to_stderr()
     host, port = parse_listen(args.listen) if args.listen else (None, None)
@@ -56,18 +59,19 @@ def run(args: argparse.Namespace) -> int:
         workers=args.workers,
         training=False if args.no_training else None,
     )
-    for name in Calibrations().in_shadow(shipped_detectors()):
-        log.warning("detector runs in shadow: it never interrupts", extra={"detector": name})
+    detectors = DetectorSet.with_own(args.detectors)
+    for name, remark in remarks(detectors):
+        log.warning("detector %s", remark, extra={"detector": name})
     report_former_state("collect", settings.state)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
-        uvloop.run(serve(settings))
+        uvloop.run(serve(settings, detectors))
     except OSError as error:
         raise SettingsError(_why_not(error, settings)) from None
     return 0
 
 
-async def serve(settings: CollectorSettings) -> None:
+async def serve(settings: CollectorSettings, detectors: DetectorSet) -> None:
     """Run the collector until a signal stops it; prints on standard error where it listens."""
     import asyncio  # noqa: PLC0415  heavy, as all below
     import signal  # noqa: PLC0415
@@ -81,7 +85,7 @@ async def serve(settings: CollectorSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     # No access log: it would hold addresses. Bodies stay compressed: a gzip bomb has no effect.
-    app = await asyncio.to_thread(build_app, settings)
+    app = await asyncio.to_thread(build_app, settings, detectors=detectors)
     runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=3)
     await runner.setup()
     try:

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -20,9 +21,12 @@ import msgspec
 
 from dijkwacht.kernels import compile_kernels
 from dijkwacht.offline import NumberedRow, OfflineCollector, cut
+from dijkwacht.own_detectors import add_detectors
 from dijkwacht.progress import counted, log_for_people
 from dijkwacht.recording import Recorded, add_local
+from dijkwacht.score_watch import ScoreWatch
 from dijkwacht.shadow import report_shadow
+from dijkwacht_collector.engine import DetectorSet
 from dijkwacht_lab.labels import Labelled, read_labels
 from dijkwacht_lab.scoreboard import Judged, Outcome, Watched, judge, summary, table
 from dijkwacht_records.errors import DijkwachtError, SettingsError
@@ -52,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="files at a time (default: cores)",
     )
     add_local(parser)
+    add_detectors(parser)
     add("--json", action="store_true", help="one JSON object instead of a table")
 
 
@@ -64,8 +69,9 @@ def run(args: argparse.Namespace) -> int:
     if unknown := set(args.only) - known:
         raise SettingsError(f"--only {min(unknown)}: one of {' '.join(sorted(known))}")
     chosen = [labelled for labelled in listed if not args.only or labelled.class_ in args.only]
-    report_shadow()
-    judged = list(counted(evaluate(chosen, args.jobs, args.local), "files", len(chosen)))
+    report_shadow(DetectorSet.with_own(args.detectors))
+    judging = evaluate(chosen, args.jobs, args.local, args.detectors)
+    judged = list(counted(judging, "files", len(chosen)))
     judged.sort(key=lambda j: (j.labelled.kind, j.labelled.file))
     result = summary(judged)
     if args.json:
@@ -76,18 +82,27 @@ def run(args: argparse.Namespace) -> int:
 
 
 def evaluate(
-    chosen: Sequence[Labelled], jobs: int = 1, local: Sequence[str] = ()
+    chosen: Sequence[Labelled],
+    jobs: int = 1,
+    local: Sequence[str] = (),
+    own: Sequence[Path] = (),
 ) -> Iterator[Judged]:
-    """Replay and judge files, ``jobs`` at a time, in the order in which they are done."""
+    """Replay and judge files, ``jobs`` at a time, in the order in which they are done.
+
+    ``own``: files and folders of detectors of one's own.
+    """
     compile_kernels()  # nobody's time to detect, and nothing of the cost
     if jobs == 1:
+        detectors = DetectorSet.with_own(own)
         for labelled in chosen:
-            yield judge(labelled, replay_file(labelled.path, local))
+            yield judge(labelled, replay_file(labelled.path, local, detectors))
         return
     # Fresh processes: a fork would copy this one's threads in whatever state they are.
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=fresh, initializer=_begin) as pool:
-        running = {pool.submit(replay_file, item.path, local): item for item in chosen}
+        running = {
+            pool.submit(_replay_there, item.path, local, tuple(own)): item for item in chosen
+        }
         for future in as_completed(running):
             yield judge(running[future], future.result())
 
@@ -97,13 +112,27 @@ def _begin() -> None:
     compile_kernels()
 
 
-def replay_file(path: Path, local: Sequence[str] = ()) -> Outcome:
+def _replay_there(path: Path, local: Sequence[str], own: tuple[Path, ...]) -> Outcome:
+    return replay_file(path, local, _detectors_here(own))
+
+
+@cache
+def _detectors_here(own: tuple[Path, ...]) -> DetectorSet:
+    """One's own are loaded in each process, once: classes of a file cannot be sent to another."""
+    return DetectorSet.with_own(own)
+
+
+def replay_file(
+    path: Path, local: Sequence[str] = (), detectors: DetectorSet | None = None
+) -> Outcome:
     """One file from a cold start. What should never happen is caught and reported as a crash."""
     began, cpu = time.monotonic(), time.process_time()
     watched, counts = Watched(), [0, 0]
+    detectors = detectors or DetectorSet()
+    watch = ScoreWatch(detectors, detectors.own_files())
     try:
         recorded = Recorded([path], local)
-        with OfflineCollector() as collector:
+        with OfflineCollector(detectors=detectors, watch=watch) as collector:
             for batch in cut(_watch(recorded.rows(), watched, counts), BATCH_ROWS):
                 collector.play("lab", batch)
             collector.finish()
@@ -125,6 +154,7 @@ def replay_file(path: Path, local: Sequence[str] = ()) -> Outcome:
         refused=""
         if recorded.readable
         else "; ".join(map(str, (*recorded.problems, *recorded.damage))),
+        scored={name: (heard.rows, heard.strongest) for name, heard in watch.heard.items()},
     )
 
 

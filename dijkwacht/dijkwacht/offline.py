@@ -17,14 +17,15 @@ from typing import Final, Self
 
 import numpy as np
 
-from dijkwacht_collector.engine import Engine
+from dijkwacht_collector.engine import DetectorSet
 from dijkwacht_collector.engine.checkpoints import load, save
+from dijkwacht_collector.engine.engine import Watch
+from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.engine.trainer import FIRST_SAMPLES, train
 from dijkwacht_collector.incidents import Incident, IncidentEvent
 from dijkwacht_collector.journal import Draft, Journal, Model, batch_draft, batch_key
+from dijkwacht_collector.policy import Scored
 from dijkwacht_collector.readers.zeek import row_time
-from dijkwacht_detectors.api import AnyDetector
-from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_records import wire
 from dijkwacht_records.tables import Row
 
@@ -54,22 +55,25 @@ class Outcome:
 class OfflineCollector:
     """A journal in a temporary folder and an engine that reads it. Use as a context manager.
 
-    ``detectors``: those shipped, if None. ``on_event`` sees every incident event as it happens.
+    ``detectors``: those shipped, if None. ``on_event`` sees every incident event as it happens, and
+    ``watch`` every opinion, but for what is muted.
     """
 
     def __init__(
         self,
         *,
-        detectors: Callable[[], Sequence[AnyDetector]] = shipped_detectors,
+        detectors: DetectorSet | None = None,
         on_event: Callable[[IncidentEvent], None] = lambda _event: None,
+        watch: Watch | None = None,
     ) -> None:
         self.outcome = Outcome()
         self.cpu_s = 0.0
         self.rows = 0
-        self._detectors, self._on_event = detectors, on_event
+        self._detectors = detectors or DetectorSet()
+        self._on_event, self._watch = on_event, watch
         self._folder = tempfile.TemporaryDirectory(prefix="dijkwacht-")
         self._journal = Journal(Path(self._folder.name) / "journal")
-        self._engine = Engine(detectors())
+        self._engine = self._detectors.engine(self._see)
         self._clock: dict[str, int] = {}
         self._seq: dict[str, int] = {}
         self._arrivals: dict[int, int] = {}
@@ -138,7 +142,7 @@ class OfflineCollector:
         self.flush()
         checkpoint = Path(self._folder.name) / "checkpoint"
         save(self._engine, checkpoint)
-        self._engine = Engine(self._detectors())
+        self._engine = self._detectors.engine(self._see)
         load(self._engine, checkpoint)
 
     def train(self) -> list[str]:
@@ -147,12 +151,12 @@ class OfflineCollector:
         Like live, a detector needs `FIRST_SAMPLES` rows for its first model.
         """
         self.flush()
-        trained = []
+        trained, own_files = [], self._detectors.own_files()
         arrival = max(self._clock.values(), default=0)
         for name, samples in sorted(self._engine.take_samples().items()):
             if np.isfinite(samples).all(axis=1).sum() < FIRST_SAMPLES:
                 continue
-            bundle = train(name, samples)
+            bundle = train(name, samples, own_files.get(name))
             if bundle is not None:
                 trained.append(name)
                 self._waiting.append(Model(name, bundle).draft(arrival))
@@ -169,6 +173,10 @@ class OfflineCollector:
         self.flush()
         self._muted = False
         self._muted_until = max(self._clock.values(), default=-1)
+
+    def _see(self, scored: Sequence[Scored], numbering: Numbering) -> None:
+        if self._watch is not None and not self._muted:
+            self._watch(scored, numbering)
 
     def _record(self, events: Iterable[IncidentEvent]) -> None:
         for event in events:
@@ -190,7 +198,7 @@ def replay_rows(
     site: str = "replay",
     batch_rows: int = BATCH_ROWS,
     restart_after: frozenset[int] = frozenset(),
-    detectors: Callable[[], Sequence[AnyDetector]] = shipped_detectors,
+    detectors: DetectorSet | None = None,
 ) -> list[Incident]:
     """Incidents that a cold start finds in the rows of one site, in their final state."""
     return replay_batches(
@@ -204,7 +212,7 @@ def replay_batches(
     batches: Iterable[tuple[str, Sequence[NumberedRow]]],
     *,
     restart_after: frozenset[int] = frozenset(),
-    detectors: Callable[[], Sequence[AnyDetector]] = shipped_detectors,
+    detectors: DetectorSet | None = None,
 ) -> list[Incident]:
     """The same for (site, rows) batches of any sites in any order.
 

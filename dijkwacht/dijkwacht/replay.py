@@ -17,11 +17,14 @@ from pathlib import Path
 from typing import Final
 
 from dijkwacht.offline import BATCH_ROWS, NumberedRow, OfflineCollector, cut
+from dijkwacht.own_detectors import add_detectors
 from dijkwacht.progress import clock_text, counted, report, report_problems
 from dijkwacht.recording import Recorded, add_local
+from dijkwacht.score_watch import ScoreWatch
 from dijkwacht.shadow import report_shadow
 from dijkwacht_agent.arguments import speed
 from dijkwacht_agent.privacy import KEY_BYTES, Pseudonyms
+from dijkwacht_collector.engine import DetectorSet
 from dijkwacht_collector.incidents import Activity, Incident, IncidentEvent, encode_finding
 from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.tables import TABLES
@@ -62,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="N times as fast as it happened (default: max)",
     )
     add_local(parser)
+    add_detectors(parser)
     add("--pseudonyms", action="store_true", help="hide inside addresses, as an agent does")
     add(
         "--batch-rows",
@@ -112,11 +116,15 @@ def run(args: argparse.Namespace) -> int:
         raise SettingsError(f"--batch-rows {args.batch_rows}: at least 1")
     pacing = RowPacing(args.speed)
     note = (lambda _: None) if args.json else report
+    detectors = DetectorSet.with_own(args.detectors)
+    watch = ScoreWatch(detectors, detectors.shadow())
     recorded = Recorded(args.paths, args.local)
     note(recorded.inside.describe())
-    report_shadow()
+    report_shadow(detectors)
     hide = _privacy(recorded, pseudonyms=args.pseudonyms)
-    with OfflineCollector(on_event=lambda event: _announce(event, note)) as collector:
+    with OfflineCollector(
+        detectors=detectors, on_event=lambda event: _announce(event, note), watch=watch
+    ) as collector:
         rows: Iterator[NumberedRow] = hide(recorded.rows())
         if args.baseline:
             rows = _learn_baseline(collector, args, rows, hide, note)
@@ -128,6 +136,8 @@ def run(args: argparse.Namespace) -> int:
         report_problems(recorded)
         if pacing.shortened:
             note(f"{pacing.shortened} pauses of the recording were cut to {LONGEST_WAIT_S:.0f} s")
+        for name, heard in watch.heard.items():
+            note(f"{name}: in shadow, {heard}")
         found = len(collector.outcome.incidents)
         incidents = "1 incident" if found == 1 else f"{found} incidents"
         note(f"{incidents} in {collector.rows:,} rows from {recorded.packets:,} packets")

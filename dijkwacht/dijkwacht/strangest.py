@@ -72,7 +72,7 @@ class Tryout:
                 evidence = evidence_of(scored, int(row), detector)
                 key = (
                     detector.name,
-                    _source(evidence),
+                    source_of(evidence),
                     format_address(evidence.dst_h),
                     evidence.dst_p,
                 )
@@ -99,7 +99,7 @@ def _strange(detector: AnyDetector, evidence: Evidence) -> Strange:
         detector.name,
         evidence.time,
         evidence.score,
-        _source(evidence),
+        source_of(evidence),
         format_address(evidence.dst_h),
         evidence.dst_p,
         evidence.name,
@@ -108,7 +108,8 @@ def _strange(detector: AnyDetector, evidence: Evidence) -> Strange:
     )
 
 
-def _source(evidence: Evidence) -> str:
+def source_of(evidence: Evidence) -> str:
+    """Who did it: an address, else a MAC, else nothing."""
     return format_address(evidence.src_h) or format_mac(evidence.src_mac)
 
 

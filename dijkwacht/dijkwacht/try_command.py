@@ -13,10 +13,12 @@ from pathlib import Path
 
 import msgspec
 
+from dijkwacht.own_detectors import add_detectors
 from dijkwacht.progress import clock_text, counted, report, report_problems
 from dijkwacht.recording import Recorded, add_local
 from dijkwacht.shadow import report_shadow
 from dijkwacht.strangest import Strange, Tryout
+from dijkwacht_collector.engine import DetectorSet
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import load_detectors
 from dijkwacht_records.errors import SettingsError
@@ -29,13 +31,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("paths", nargs="+", type=Path, metavar="PATH", help="pcap, pcapng, Zeek logs, folders")
     add("--top", type=int, default=20, metavar="N", help="how many rows (default: 20)")
     add_local(parser)
+    add_detectors(parser)
     add("--json", action="store_true", help="JSON lines instead of a table")
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 if anything was readable, 2 if nothing was."""
-    detectors = _load(args.detector)
-    report_shadow(detectors)
+    chosen = DetectorSet.with_own(args.detectors)
+    detectors = _beside(args.detector, chosen)
+    report_shadow(chosen, detectors)
     tryout = Tryout(detectors, max(1, args.top))
     recorded = Recorded(args.paths, args.local)
     report(recorded.inside.describe())
@@ -51,6 +55,20 @@ def run(args: argparse.Namespace) -> int:
     return 0 if recorded.readable else 2
 
 
+def _beside(path: Path, chosen: DetectorSet) -> list[AnyDetector]:
+    """The detectors of the file and those chosen beside it; the file may be one of theirs, too."""
+    files = chosen.own_files()
+    if path.resolve() in {file.resolve() for file in files.values()}:
+        return list(chosen.own)
+    detectors = load_detectors(path)
+    for detector in detectors:
+        if detector.name in files:
+            raise SettingsError(
+                f"{path}: {files[detector.name]} has a detector named {detector.name}, too"
+            )
+    return [*detectors, *chosen.own]
+
+
 def table(found: Sequence[Strange]) -> str:
     """Strange rows for people, strangest first."""
     if not found:
@@ -63,14 +81,3 @@ def table(found: Sequence[Strange]) -> str:
             f"{whom or row.name:<28}  {row.sentence}"
         )
     return "\n".join(lines) + "\n"
-
-
-def _load(path: Path) -> list[AnyDetector]:
-    try:
-        return load_detectors(path)
-    except SyntaxError as error:
-        raise SettingsError(f"{path}: line {error.lineno}: {error.msg}") from None
-    except SettingsError:
-        raise
-    except Exception as error:  # noqa: BLE001  # the file is a student's and may fail in any way while it loads
-        raise SettingsError(f"{path}: cannot be loaded: {type(error).__name__}: {error}") from None

@@ -8,7 +8,7 @@ Benign time counts only while packets come less than an hour apart.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Final, Literal
@@ -26,6 +26,7 @@ MOST_OTHERS: Final = 2
 GAP_US: Final = 3600 * 1_000_000
 WEEK_S: Final = 7 * 86_400.0
 SLOW_S: Final = 10.0
+_SILENT: Final = (0, math.nan)
 
 
 @dataclass(slots=True)
@@ -52,6 +53,7 @@ class Outcome:
 
     ``noticed``: incident uid → event time at which it first reached medium, µs UTC. ``first``: time
     of the first row. ``refused``: why nothing could be read. ``crash``: an error that should not be.
+    ``scored``: detector of one's own → rows that it scored, and its strongest score (NaN: none).
     """
 
     incidents: Sequence[Incident] = ()
@@ -65,6 +67,7 @@ class Outcome:
     wall_s: float = 0.0
     refused: str = ""
     crash: str = ""
+    scored: Mapping[str, tuple[int, float]] = field(default_factory=dict)
 
 
 Status = Literal[
@@ -184,6 +187,7 @@ def summary(judged: Iterable[Judged]) -> dict[str, Any]:
         },
         "benign": _benign([j for j in lines if j.labelled.class_ == "benign" and j.counts]),
         "robust": _robust([j for j in lines if j.labelled.class_ == "robust"]),
+        "detectors": _own_detectors(lines),
         "crashed": {j.labelled.file: j.outcome.crash for j in lines if j.status == "crashed"},
         "not_readable": [j.labelled.file for j in lines if j.status == "not readable"],
         "cpu_seconds_per_million_flows": cpu / flows * 1e6 if flows else None,
@@ -231,6 +235,24 @@ def _robust(lines: list[Judged]) -> dict[str, Any]:
     }
 
 
+def _own_detectors(lines: list[Judged]) -> dict[str, Any]:
+    """By detector of one's own: what it said, whoever it was said of, and whether or not it may interrupt."""
+    names = sorted({name for j in lines for name in j.outcome.scored})
+    return {
+        name: {
+            "rows_scored": sum(j.outcome.scored.get(name, _SILENT)[0] for j in lines),
+            "strongest_on_attacks": _strongest(name, lines, ACCEPTED),
+            "strongest_on_benign": _strongest(name, lines, ("benign",)),
+        }
+        for name in names
+    }
+
+
+def _strongest(name: str, lines: list[Judged], classes: Collection[str]) -> float | None:
+    scores = (j.outcome.scored.get(name, _SILENT)[1] for j in lines if j.labelled.class_ in classes)
+    return max((score for score in scores if not math.isnan(score)), default=None)
+
+
 def _line(judged: Judged) -> dict[str, Any]:
     return {
         "kind": judged.labelled.kind,
@@ -260,7 +282,7 @@ def table(result: Mapping[str, Any]) -> str:
         lines += [f"missed       {name}: {file}" for file in c["missed"]]
         lines += [f"too small    {name}: {file}" for file in c["small"]]
     lines += [f"not readable in this version: {file}" for file in result["not_readable"]]
-    lines += _benign_lines(result) + _robust_lines(result)
+    lines += _benign_lines(result) + _robust_lines(result) + _own_lines(result)
     if (cost := result["cpu_seconds_per_million_flows"]) is not None:
         lines.append(f"cost         {cost:.1f} CPU seconds per million flows")
     return "\n".join(lines)
@@ -285,6 +307,19 @@ def _benign_lines(result: Mapping[str, Any]) -> list[str]:
             if found["false"]
         ),
     ]
+
+
+def _own_lines(result: Mapping[str, Any]) -> list[str]:
+    return [
+        f"detector     {name}: {said['rows_scored']:,} rows scored, the strongest "
+        f"{_score(said['strongest_on_attacks'])} on attacks, "
+        f"{_score(said['strongest_on_benign'])} on benign"
+        for name, said in result["detectors"].items()
+    ]
+
+
+def _score(score: float | None) -> str:
+    return "none" if score is None else f"{score:.4g}"
 
 
 def _robust_lines(result: Mapping[str, Any]) -> list[str]:
