@@ -10,6 +10,7 @@ from dijkwacht.cli import main as dijkwacht
 from dijkwacht_agent.cli import main as dijkwacht_agent
 from dijkwacht_detectors.checks import check_detector
 from dijkwacht_detectors.discover import load_detectors
+from dijkwacht_lab.recordings import recording
 
 PROGRAMS = {"dijkwacht": dijkwacht, "dijkwacht-agent": dijkwacht_agent}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -89,7 +90,26 @@ def test_quoted_detectors_keep_the_contract(root):
             check_detector(detector)
 
 
-def test_examples_on_pages_run(root):
+def test_the_way_of_a_first_detector_can_be_gone(root, tmp_path, monkeypatch, capsys):
+    """Its commands, on a recording that is here."""
+    traffic = recording("demo") / "traffic.pcap"
+    labels = tmp_path / "LABELS.csv"
+    (tmp_path / traffic.name).symlink_to(traffic)
+    labels.write_text(f"kind,file,label_rule,n\nbenign.app,{traffic.name},all benign,40\n")
+    monkeypatch.chdir(root)
+    places = {"recording.pcap": str(traffic), "LABELS.csv": str(labels)}
+    gone = []
+    for words in _commands((root / "docs/first-detector.md").read_text("utf-8")):
+        assert words[0] == "dijkwacht"
+        assert dijkwacht([places.get(word, word) for word in words[1:]]) == 0, words
+        out, said = capsys.readouterr()
+        assert "rare_port" in out + said
+        gone.append(words[1])
+    assert gone == ["try", "replay", "evaluate"]
+
+
+def test_examples_on_pages_run(root, monkeypatch):
+    monkeypatch.chdir(root)  # their paths are those of the repository
     for page in _pages(root):
         if ">>>" in page.read_text("utf-8"):
             failed, _ = doctest.testfile(str(page), module_relative=False)
