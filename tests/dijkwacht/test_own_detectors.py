@@ -20,13 +20,14 @@ from dijkwacht.offline import OfflineCollector, cut
 from dijkwacht.recording import Recorded
 from dijkwacht_collector.app import build_app
 from dijkwacht_collector.engine import DetectorSet
+from dijkwacht_collector.engine.checkpoints import load, save
 from dijkwacht_collector.engine.detector_set import MOST_OWN
 from dijkwacht_collector.policy import Calibration
 from dijkwacht_collector.settings import CollectorSettings
 from dijkwacht_collector.sites import Sites
 from dijkwacht_lab.labels import read_labels
 from dijkwacht_lab.recordings import recording
-from dijkwacht_records.errors import DijkwachtError, SettingsError
+from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.wire import encode
 
 BEGIN = 1_700_000_000_000_000
@@ -291,7 +292,7 @@ def test_a_file_hides_no_module_of_its_name(tmp_path, quiet):
     assert sys.modules["json"] is json
 
 
-def test_a_restart_goes_on_and_a_checkpoint_is_for_those_detectors_alone(folder, scan, tmp_path):
+def test_a_restart_goes_on_and_without_one_of_its_own_the_others_do(folder, scan, tmp_path):
     chosen = DetectorSet.with_own([folder])
     watched = []
     with OfflineCollector(detectors=chosen, watch=lambda *_: watched.append(1)) as player:
@@ -299,12 +300,13 @@ def test_a_restart_goes_on_and_a_checkpoint_is_for_those_detectors_alone(folder,
             player.play("bakery", batch)
             player.restart()
         player.finish()
+        assert [incident.kind for incident in player.outcome.final()] == ["scan"]
+        save(player._engine, tmp_path / "checkpoint")
     assert watched
-    engine = chosen.engine()
-    engine.save(tmp_path / "checkpoint")
-    chosen.engine().load(tmp_path / "checkpoint")
-    with pytest.raises(DijkwachtError, match="other detectors"):
-        DetectorSet().engine().load(tmp_path / "checkpoint")
+    without = DetectorSet().engine()
+    load(without, tmp_path / "checkpoint")
+    assert [incident.kind for incident in without.open_incidents()] == ["scan"]
+    assert "steady" not in [detector.name for detector in without.host.detectors]
 
 
 async def collected(state, rows, detectors):
