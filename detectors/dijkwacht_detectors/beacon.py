@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -63,9 +62,12 @@ class Beacon(WindowDetector):
 
     def score(self, window: Rows, state: State) -> tuple[Scores, Scores]:
         """Score each connection of the window by all connections up to it."""
-        slots, inverse = np.unique(window.slot, return_inverse=True)
-        copy = {field: state[field][slots] for field in self.state}
-        return self._walk(replace(window, slot=inverse.astype(np.int32)), copy)
+        before = {field: state[field][window.slot] for field in self.state}
+        try:
+            return self._walk(window, state)
+        finally:
+            for field, values in before.items():
+                state[field][window.slot] = values
 
     def learn(self, window: Rows, state: State) -> None:
         """Remember when the connections began."""

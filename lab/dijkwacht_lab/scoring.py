@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from dijkwacht_collector.engine.columns import Arrival, Tick, join_columns
+from dijkwacht_collector.engine.columns import Arrival, join_columns
 from dijkwacht_collector.engine.detector_host import DetectorHost, OnFailure, log_failure
 from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.policy import Scored
@@ -49,7 +49,7 @@ class Scoring:
 
     def finish(self) -> list[Scored]:
         """End every window, as at the end of a recording."""
-        return self.host.end_windows([Tick(0, 0, int(self._clocks[0]) + _LONG_AFTER_US)])
+        return self.host.end_windows(np.array([[0, 0, self._clocks[0] + _LONG_AFTER_US]]))
 
     def _batches(self, rows: Sequence[tuple[int, Row]]) -> list[wire.Batch]:
         """The rows as the engine meets them: what the wire does to a value is done to it here too."""

@@ -191,6 +191,24 @@ def unpack_rows(batch: Batch) -> Iterator[tuple[int, Row]]:
         yield number, next(tables[number])
 
 
+def unpack_row(batch: Batch, table: PackedTable, at: int) -> Row:
+    """Row ``at`` of one of the batch's tables; the others stay packed, whatever their number."""
+    columns = zip(TABLES[table.number].columns, table.columns, strict=True)
+    return tuple(
+        next(iter(_unpack(column, _cut(column, packed, table.rows, at), 1, batch.addresses)))
+        for column, packed in columns
+    )
+
+
+def plain_size(wire: bytes) -> int:
+    """Bytes that `decode` may unpack ``wire`` to, by its frame's own head; 0 if it has none and is refused."""
+    try:
+        declared = zstandard.frame_content_size(wire[4:32])
+    except zstandard.ZstdError:
+        return 0
+    return MAX_PLAIN_BYTES if declared < 0 else min(declared, MAX_PLAIN_BYTES)
+
+
 def _pack(column: Column, values: Sequence[Value], places: dict[bytes, int]) -> Packed:
     # The column's kind fixes the type of its values, which the type checker cannot know.
     if column.kind == "int":
@@ -240,6 +258,16 @@ def _unpack(column: Column, packed: Packed, rows: int, addresses: bytes) -> Iter
         texts.append(packed.blob[at : at + length].decode())
         at += length
     return texts
+
+
+def _cut(column: Column, packed: Packed, rows: int, at: int) -> Packed:
+    """The same column with row ``at`` alone."""
+    blob = b""
+    if column.kind == "text":
+        lengths = _unpack_integers(packed, rows)
+        begin = sum(lengths[:at])
+        blob = packed.blob[begin : begin + lengths[at]]
+    return Packed(packed.base, packed.width, packed.planes[at::rows], blob)
 
 
 def _unpack_integers(packed: Packed, rows: int) -> list[int]:

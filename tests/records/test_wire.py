@@ -41,6 +41,26 @@ def test_rows_come_back_as_they_were_and_in_their_order(rows):
     assert list(wire.unpack_rows(batch)) == _surrogates_replaced(rows)
 
 
+@given(ROWS)
+def test_one_row_of_a_table_is_read_without_the_others(rows):
+    batch = wire.decode(_encode(rows))
+    for table in batch.tables:
+        whole = [row for number, row in wire.unpack_rows(batch) if number == table.number]
+        assert [wire.unpack_row(batch, table, at) for at in range(table.rows)] == whole
+
+
+def test_what_a_batch_unpacks_to_is_known_before_it_is_unpacked():
+    small, large = _encode([(5, (1, "m", 0.5))]), _encode([(5, (1, "m" * 200, 0.5))] * 5000)
+    plain = zstandard.ZstdDecompressor().decompress(large[4:])
+    assert wire.plain_size(large) == len(plain) > 50 * len(large)
+    assert wire.plain_size(small) < 200
+    unsaid = zstandard.ZstdCompressor(write_content_size=False).compress(plain)
+    liar = zstandard.ZstdCompressor().compress(bytes(2 * wire.MAX_PLAIN_BYTES))
+    for frame in (unsaid, liar):
+        assert wire.plain_size(large[:4] + frame) == wire.MAX_PLAIN_BYTES
+    assert wire.plain_size(b"") == wire.plain_size(b"DWB\1 no frame at all") == 0
+
+
 @given(ROWS, st.integers(1, 5))
 def test_cutting_a_stream_into_other_batches_changes_nothing(rows, size):
     cut = [rows[at : at + size] for at in range(0, len(rows), size)]

@@ -26,6 +26,10 @@ LATE_US = 900_000_000
 FUTURE_US = 300_000_000
 """A time further ahead of its arrival than this is not believed."""
 
+Ticks = NDArray[np.int64]
+"""int64[n, 3], a line (order, agent, time) each: before row ``order`` the event time of ``agent`` reached
+``time``, a multiple of `TICK_US`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
@@ -49,15 +53,6 @@ class TableRows:
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
-    """Before row ``order``, ``agent``'s event time reached ``time``, a multiple of `TICK_US`."""
-
-    order: int
-    agent: int
-    time: int
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
     """All rows of some batches, by table number, with what happened to event time on the way.
 
@@ -66,7 +61,7 @@ class Step:
     """
 
     tables: dict[int, TableRows]
-    ticks: list[Tick]
+    ticks: Ticks
     late: NDArray[np.int64]
     future: NDArray[np.int64]
     rows: int
@@ -98,7 +93,7 @@ def join_columns(
         tables[number] = TableRows(
             joined.columns, event[span], joined.site, joined.agent, order[span]
         )
-    return Step(tables, [Tick(*(int(v) for v in row)) for row in ticks], late, future, len(times))
+    return Step(tables, ticks, late, future, len(times))
 
 
 def _sequence(

@@ -8,12 +8,12 @@ from __future__ import annotations
 import logging
 import pickle
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dijkwacht_collector.engine.columns import Step, TableRows, Tick
+from dijkwacht_collector.engine.columns import Step, TableRows, Ticks
 from dijkwacht_collector.engine.site_record import (
     Column,
     DetectorPart,
@@ -23,11 +23,11 @@ from dijkwacht_collector.engine.site_record import (
     unpack,
     unpack_all,
 )
-from dijkwacht_collector.engine.windows import WindowPool
+from dijkwacht_collector.engine.windows import Ended, WindowPool
 from dijkwacht_collector.policy import Policy, Scored
 from dijkwacht_detectors.api import ENTITY_COLUMNS, AnyDetector, RowDetector, Rows
 from dijkwacht_detectors.state.entities import Entities
-from dijkwacht_detectors.state.memory import Memory, state_fields
+from dijkwacht_detectors.state.memory import Memory, cut_column, cut_rows, state_fields
 from dijkwacht_records.tables import TABLE, TABLES
 
 log: Final = logging.getLogger(__name__)
@@ -100,25 +100,27 @@ class DetectorHost:
             if table is None or self._is_out(number):
                 continue
             if number in self._pools:
-                self._pools[number].append(table, self._columns[number], len(self._agent_keys))
+                reads = self._columns[number]
+                self._pools[number].append(table, reads, len(self._agent_keys), step.ticks)
                 continue
             entities = id(memory.entities)
             if entities not in resolved:
                 resolved[entities] = self._resolve(memory, table)
             rows = memory.rows(table.columns, table.time, table.site, *resolved[entities])
             scored += self._score(number, rows, table)
-        if self._pools and step.ticks:
+        if self._pools and len(step.ticks):
             scored += self.end_windows(step.ticks)
         return scored
 
-    def end_windows(self, ticks: Sequence[Tick]) -> list[Scored]:
+    def end_windows(self, ticks: Ticks) -> list[Scored]:
         """Score and learn the windows that ``ticks`` have ended."""
         scored: list[Scored] = []
         for number, pool in self._pools.items():
             if self._is_out(number):
                 continue
-            for windows in _rounds(pool, ticks):
-                scored += self._score_windows(number, windows)
+            ended = pool.end(ticks)
+            if len(ended.windows):
+                scored += self._score_windows(number, _rounds(ended))
         return scored
 
     def activate(self, name: str, bundle: bytes) -> None:
@@ -175,6 +177,14 @@ class DetectorHost:
             )
         return entities, parts
 
+    def take_dropped(self) -> dict[int, int]:
+        """Rows that a detector's full windows did not take, by site, since the last time."""
+        dropped: dict[int, int] = {}
+        for pool in self._pools.values():
+            for site, rows in pool.take_dropped().items():
+                dropped[site] = dropped.get(site, 0) + rows
+        return dropped
+
     def put(self, site: int, agents: Mapping[str, int], record: SiteRecord, policy: Policy) -> None:
         """Take up a site that this host does not know. ``agents``: its agents, name → number."""
         slots: dict[str, NDArray[np.int32]] = {}
@@ -192,7 +202,7 @@ class DetectorHost:
             memory.put(site, slots[table], unpack_all(part.fields), own)
             policy.detectors[number].put(site, slots[table], part.lines)
             for name, columns in part.waiting.items():
-                self._await(number, site, agents[name], unpack_all(columns))
+                self._pools[number].put(site, agents[name], unpack_all(columns))
 
     def shared(self) -> dict[str, dict[str, Column]]:
         """What detectors remember of all sites together, by detector and field."""
@@ -216,16 +226,6 @@ class DetectorHost:
         """The models in force, by detector."""
         return self._bundles
 
-    def _await(self, number: int, site: int, agent: int, columns: dict[str, Any]) -> None:
-        """Let rows wait again for the end of their window."""
-        time = columns.pop("time")
-        columns.pop("site")
-        n = len(time)
-        rows = TableRows(
-            columns, time, np.full(n, site, np.int32), np.full(n, agent, np.int32), np.arange(n)
-        )
-        self._pools[number].append(rows, self._columns[number], len(self._agent_keys))
-
     def strike(self, number: int, error: Exception) -> None:
         """Count a failure of a detector; it is left out after `STRIKES`."""
         self.strikes[number] += 1
@@ -247,9 +247,13 @@ class DetectorHost:
             )
         ]  # fmt: skip
 
-    def _score_windows(self, number: int, windows: Sequence[_Window]) -> list[Scored]:
-        """The windows' rows as one table: a kernel's call costs more than a small window's rows."""
+    def _score_windows(self, number: int, rounds: Sequence[Sequence[_Window]]) -> list[Scored]:
+        """Windows in rounds, read and resolved at once: that costs more a call than for a window's rows.
+
+        A round's windows are one table: so does a kernel's call.
+        """
         memory = self._memories[number]
+        windows = [window for one in rounds for window in one]
         sizes = [len(places) for _, _, places in windows]
         columns = dict(self._pools[number].read(np.concatenate([p for _, _, p in windows])))
         table = TableRows(
@@ -260,7 +264,15 @@ class DetectorHost:
             order=np.repeat(np.array([order for order, _, _ in windows], np.int64), sizes),
         )
         rows = memory.rows(columns, table.time, table.site, *self._resolve(memory, table))
-        return self._score(number, rows, table, sizes)
+        scored: list[Scored] = []
+        begin = done = 0
+        for one in rounds:
+            of_round = sizes[done : done + len(one)]
+            end, done = begin + sum(of_round), done + len(one)
+            cut = _cut_table(table, begin, end)
+            scored += self._score(number, cut_rows(rows, begin, end), cut, of_round)
+            begin = end
+        return scored
 
     def _resolve(
         self, memory: Memory, table: TableRows
@@ -277,23 +289,32 @@ class DetectorHost:
         self._on_failure(detector, error, self._is_out(number))
 
 
-def _rounds(pool: WindowPool, ticks: Sequence[Tick]) -> list[list[_Window]]:
-    """The windows that ``ticks`` end, in rounds in which no site has two.
+def _rounds(ended: Ended) -> list[list[_Window]]:
+    """The windows that ended, in rounds in which no site has two.
 
     So each window is scored by what the one before it has taught.
     """
     rounds: list[list[_Window]] = []
     depth: dict[int, int] = {}
-    for tick in ticks:
-        while pool.ends(tick.agent, tick.time):
-            places = pool.pop(tick.agent)
-            site = pool.site(places[0])
-            level = depth.get(site, 0)
-            depth[site] = level + 1
-            if level == len(rounds):
-                rounds.append([])
-            rounds[level].append((tick.order, tick.agent, places))
+    at = 0
+    for order, agent, site, rows in ended.windows.tolist():
+        level = depth.get(site, 0)
+        depth[site] = level + 1
+        if level == len(rounds):
+            rounds.append([])
+        rounds[level].append((order, agent, ended.places[at : at + rows]))
+        at += rows
     return rounds
+
+
+def _cut_table(table: TableRows, begin: int, end: int) -> TableRows:
+    return TableRows(
+        {name: cut_column(column, begin, end) for name, column in table.columns.items()},
+        table.time[begin:end],
+        table.site[begin:end],
+        table.agent[begin:end],
+        table.order[begin:end],
+    )
 
 
 def _columns_of(detector: AnyDetector) -> tuple[str, ...]:

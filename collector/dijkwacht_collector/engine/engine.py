@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dijkwacht_collector.engine.columns import Arrival, Step, Tick, join_columns
+from dijkwacht_collector.engine.columns import Arrival, Step, Ticks, join_columns
 from dijkwacht_collector.engine.detector_host import DetectorHost
 from dijkwacht_collector.engine.findings import Positions, event_time_of, finding_of
 from dijkwacht_collector.engine.numbering import Numbering
@@ -44,6 +44,7 @@ class Observed:
     rows: dict[str, int] = field(default_factory=dict)
     late: dict[str, int] = field(default_factory=dict)
     future: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
     shed: dict[str, int] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
     scored: dict[str, int] = field(default_factory=dict)
@@ -99,11 +100,9 @@ class Engine:
 
     def finish(self) -> list[IncidentEvent]:
         """End every window, as at the end of a recording; incidents stay open."""
-        ends = [
-            Tick(0, agent, int(self.clocks[agent]) + _DAY_US)
-            for agent in range(len(self.numbering.agents))
-        ]
-        return self._decide(self.host.end_windows(ends), [], [self.position])
+        agents = np.arange(len(self.numbering.agents))
+        ends = np.column_stack((np.zeros_like(agents), agents, self.clocks[agents] + _DAY_US))
+        return self._decide(self.host.end_windows(ends), ends[:0], [self.position])
 
     def open_incidents(self) -> list[Incident]:
         """Every open incident as it stands; between two updates it may have grown."""
@@ -117,6 +116,8 @@ class Engine:
         names = (detector.name for detector in self.host.detectors)
         observed.scored = {n: c for n, c in zip(names, self._scored, strict=True) if c}
         self._scored = [0] * len(self._scored)
+        for site, rows in self.host.take_dropped().items():
+            observed.dropped[self.numbering.sites[site]] = rows
         return observed
 
     def take_samples(self) -> dict[str, NDArray[np.float64]]:
@@ -193,7 +194,7 @@ class Engine:
         return self._decide(scored, step.ticks, positions)
 
     def _decide(
-        self, scored: Sequence[Scored], ticks: Sequence[Tick], positions: Positions
+        self, scored: Sequence[Scored], ticks: Ticks, positions: Positions
     ) -> list[IncidentEvent]:
         """Opinions → decisions."""
         for one in scored:
@@ -211,8 +212,8 @@ class Engine:
         watched = self.incidents.by_site.keys() | {finding.site for finding in findings}
         times = (
             event_time_of(tick, self.numbering, positions)
-            for tick in (ticks if watched else ())
-            if self.numbering.site_of(tick.agent) in watched
+            for tick in (ticks.tolist() if watched else ())
+            if self.numbering.site_of(tick[1]) in watched
         )
         return self.incidents.apply(findings, times, self._explain)
 

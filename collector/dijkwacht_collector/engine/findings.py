@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dijkwacht_collector.engine.columns import Tick
 from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.incidents import EventTime, Evidence, Finding, StepOrder
 from dijkwacht_collector.policy import RareRow, Scored
@@ -64,13 +63,16 @@ def evidence_of(scored: Scored, row: int, detector: AnyDetector) -> Evidence:
     )
 
 
-def event_time_of(tick: Tick, numbering: Numbering, positions: Positions) -> EventTime:
-    """A tick by its site's name, at its place among findings."""
+def event_time_of(
+    tick: tuple[int, int, int], numbering: Numbering, positions: Positions
+) -> EventTime:
+    """A line of `Ticks` by its site's name, at its place among findings."""
+    order, agent, time = tick
     return EventTime(
-        order=StepOrder(tick.order, 0, tick.agent, tick.time),
-        position=int(positions[tick.order]),
-        site=numbering.site_of(tick.agent),
-        time=tick.time,
+        order=StepOrder(order, 0, agent, time),
+        position=int(positions[order]),
+        site=numbering.site_of(agent),
+        time=time,
     )
 
 

@@ -31,6 +31,7 @@ def warm_up(detectors: Sequence[AnyDetector]) -> None:
         ]
         payload = encode("warm", "up", bytes(16), minute, time, rows)
         engine.step([Entry(minute, "batch", 0, time, "warm", payload)])
+    Engine(deepcopy(list(detectors))).put(engine.take("warm"))
     engine.finish()
 
 

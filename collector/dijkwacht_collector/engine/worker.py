@@ -191,6 +191,8 @@ class EngineWorker:
             self._telemetry.count_late(site, rows)
         for site, rows in seen.future.items():
             self._telemetry.count_future(site, rows)
+        for site, rows in seen.dropped.items():
+            self._telemetry.count_window_full(site, rows)
         for site, findings in seen.shed.items():
             self._telemetry.count_shed(site, findings)
         for detector, rows in seen.scored.items():

@@ -6,11 +6,11 @@ import asyncio
 import functools
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import msgspec
-import zstandard
 from aiohttp import web
 
 from dijkwacht_collector.intake.high_water import HighWater
@@ -36,10 +36,10 @@ from dijkwacht_records.replies import (
     encode_reply,
 )
 from dijkwacht_records.tables import AGENT, TABLES
-from dijkwacht_records.wire import NAME, Batch, decode, unpack_rows
+from dijkwacht_records.wire import NAME, Batch, decode, plain_size, unpack_row
 
 MAX_BYTES_IN_HAND: Final = 128 * 1024 * 1024
-"""Bytes of requests that are being read or wait for the journal."""
+"""Bytes of requests that are being read or wait for the journal, and of what they unpack to."""
 _BODY_S: Final = 30.0
 _LIGHT_BYTES: Final = 512 * 1024
 _AGENT_TABLE: Final = TABLES.index(AGENT)
@@ -81,13 +81,8 @@ class Intake:
         try:
             most = self._max_body_bytes
             size = min(request.content_length or most, most)
-            if self._in_hand + size > MAX_BYTES_IN_HAND:
-                raise CollectorBusy("too many batches in hand")
-            self._in_hand += size
-            try:
+            with self._hold(size):
                 reply = await self._take(request)
-            finally:
-                self._in_hand -= size
         except TransferError as error:
             self._telemetry.count_rejected(error.reason)
             return refuse(error)
@@ -108,7 +103,24 @@ class Intake:
     async def _take(self, request: web.Request) -> Reply:
         site = self._authenticator.site_of(request)
         wire = await self._body(request)
-        batch = decode(wire) if _is_light(wire) else await asyncio.to_thread(decode, wire)
+        plain = plain_size(wire)
+        with self._hold(plain):
+            # What takes so little is decoded here: a thread would cost more.
+            light = plain <= _LIGHT_BYTES
+            batch = decode(wire) if light else await asyncio.to_thread(decode, wire)
+            return await self._take_batch(batch, wire, site)
+
+    @contextmanager
+    def _hold(self, size: int) -> Iterator[None]:
+        if self._in_hand + size > MAX_BYTES_IN_HAND:
+            raise CollectorBusy("too many batches in hand")
+        self._in_hand += size
+        try:
+            yield
+        finally:
+            self._in_hand -= size
+
+    async def _take_batch(self, batch: Batch, wire: bytes, site: str) -> Reply:
         if batch.site != site:
             raise NotAuthorised("the token is another site's")
         arrival = self._clock()
@@ -145,11 +157,9 @@ class Intake:
 
     def _observe(self, batch: Batch, arrival: int) -> None:
         self._telemetry.count_batch(batch.site, batch.rows)
-        beats = [table for table in batch.tables if table.number == _AGENT_TABLE]
-        if beats:
-            alone = msgspec.structs.replace(batch, tables=beats, order=b"")
-            last = deque(unpack_rows(alone), maxlen=1)  # counts since boot: it covers all before it
-            named = dict(zip(_AGENT_COLUMNS, last[0][1], strict=True))
+        for beats in (table for table in batch.tables if table.number == _AGENT_TABLE):
+            last = unpack_row(batch, beats, beats.rows - 1)  # since boot: it covers all before it
+            named = dict(zip(_AGENT_COLUMNS, last, strict=True))
             self._telemetry.observe_agent(batch.site, batch.agent, arrival, named)
 
     async def _body(self, request: web.Request) -> bytes:
@@ -197,11 +207,3 @@ def refuse(error: TransferError) -> web.Response:
         content_type="application/json",
         headers=headers,
     )
-
-
-def _is_light(wire: bytes) -> bool:
-    """Whether decoding takes so little that a thread would cost more."""
-    try:
-        return 0 <= zstandard.frame_content_size(wire[4:]) <= _LIGHT_BYTES
-    except zstandard.ZstdError:
-        return True  # refused at once

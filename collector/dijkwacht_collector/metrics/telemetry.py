@@ -32,6 +32,7 @@ SEVERITIES: Final = {2: "low", 3: "medium", 4: "high", 5: "critical"}
 REJECTIONS: Final = (
     "malformed", "unknown_contract", "rejected", "not_authorised", "busy", "too_large", "other",
 )  # fmt: skip
+DROPS: Final = ("window_full",)
 OTHER: Final = "other"
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -126,6 +127,11 @@ class Telemetry:
             self._batches, self._rows, self._duplicate,
             self._engine_rows, self._late, self._future, self._shed,
         )  # fmt: skip
+        self._dropped = Family(
+            "dijkwacht_rows_dropped_total", "counter",
+            "Rows that a detector was not given; window_full: those waiting for the end of their"
+            " window were too many.", ("site", "reason"),
+        )  # fmt: skip
         where = ("site", "detector", "severity")
         self._incidents = Family(
             "dijkwacht_incidents_total", "counter",
@@ -135,7 +141,7 @@ class Telemetry:
         self._incidents_open = Family(
             "dijkwacht_incidents_open", "gauge", "Incidents open now, by their severity now.", where
         )
-        of_site = len(self._plain) + 2 * len(self.detectors) * len(SEVERITIES)
+        of_site = len(self._plain) + len(DROPS) + 2 * len(self.detectors) * len(SEVERITIES)
         self._heartbeats = Heartbeats((MAX_SERIES_PER_SITE - of_site) // SERIES_PER_AGENT)
 
     @property
@@ -151,6 +157,8 @@ class Telemetry:
             return
         for family in self._plain:
             family.ensure(site)
+        for reason in DROPS:
+            self._dropped.ensure(site, reason)
         for detector in self.detectors:
             for severity in SEVERITIES.values():
                 self._incidents.ensure(site, detector, severity)
@@ -205,6 +213,11 @@ class Telemetry:
         """Rows whose time was replaced by their arrival."""
         self.know_site(site)
         self._future.add(rows, site)
+
+    def count_window_full(self, site: str, rows: int) -> None:
+        """Rows that a detector was not given, because too many wait for the end of their window."""
+        self.know_site(site)
+        self._dropped.add(rows, site, DROPS[0])
 
     def count_shed(self, site: str, findings: int) -> None:
         """Findings that opened no incident, because the site has too many open."""
@@ -271,7 +284,8 @@ class Telemetry:
     def render(self) -> bytes:
         """Everything in Prometheus' text format. Milliseconds of work: not on the event loop."""
         families = (
-            *self._plain, self._incidents, self._incidents_open, *self._heartbeats.families()
+            *self._plain, self._dropped, self._incidents, self._incidents_open,
+            *self._heartbeats.families(),
         )  # fmt: skip
         sites = "".join(family.render() for family in families)
         return generate_latest(self.registry) + sites.encode()

@@ -182,7 +182,7 @@ class Memory:
         scores = np.full(len(rows), np.nan)
         at = 0
         for size in sizes:
-            window = _cut(rows, at, at + size)
+            window = cut_rows(rows, at, at + size)
             own = self.by_site.setdefault(int(rows.site[at]), deepcopy(detector))
             given = np.asarray(own.score_many(window))
             if given.shape != (size,):  # numpy would spread one number over all rows
@@ -212,16 +212,22 @@ def _count(scores: Any) -> str:
     return "a single value" if np.ndim(scores) == 0 else f"{len(scores)} scores"
 
 
-def _cut(rows: Rows, begin: int, end: int) -> Rows:
-    def cut(column: Any) -> Any:
-        if isinstance(column, Text):
-            offsets = column.offsets[begin : end + 1]
-            return Text(offsets - offsets[0], column.blob[offsets[0] : offsets[-1]])
-        return column[begin:end]
+def cut_column(column: Any, begin: int, end: int) -> Any:
+    """Some rows of a column, an array or a `Text`."""
+    if isinstance(column, Text):
+        offsets = column.offsets[begin : end + 1]
+        return Text(offsets - offsets[0], column.blob[offsets[0] : offsets[-1]])
+    return column[begin:end]
 
+
+def cut_rows(rows: Rows, begin: int, end: int) -> Rows:
+    """Some of ``rows``, from ``begin`` to before ``end``."""
     return Rows(
-        {name: cut(column) for name, column in rows.columns.items()},
-        *(cut(c) for c in (rows.time, rows.site, rows.slot, rows.fresh)),
+        {name: cut_column(column, begin, end) for name, column in rows.columns.items()},
+        rows.time[begin:end],
+        rows.site[begin:end],
+        rows.slot[begin:end],
+        rows.fresh[begin:end],
     )
 
 

@@ -12,7 +12,10 @@ from dijkwacht_collector.engine.detector_host import STRIKES
 from dijkwacht_collector.journal import Entry, Verdict
 from dijkwacht_collector.policy import Calibration, Calibrations
 from dijkwacht_detectors.api import Explanation, RowDetector, SiteDetector, Who, WindowDetector
+from dijkwacht_detectors.beacon import Beacon
 from dijkwacht_detectors.discover import shipped_detectors
+from dijkwacht_records.addresses import pack_address
+from dijkwacht_records.tables import TABLE
 from dijkwacht_records.wire import encode
 
 MINUTE = 60_000_000
@@ -212,3 +215,50 @@ def test_a_detector_whose_words_fail_is_counted_and_stops_nobody(caplog):
         ]
     assert engine.take_observed().failures["mute"] >= 1
     assert [e.incident.detector for e in events] == ["jump"]
+
+
+class Forgetful(Beacon):
+    """Room for two pairs only, so that entities make way for others all the time."""
+
+    entities_per_site = 2
+
+
+def told_by(entries, step):
+    engine, told = Engine([Forgetful()]), []
+    judge = engine.policy.judge
+
+    def listen(scored):
+        for one in scored:
+            told.extend(
+                zip(one.time, one.slot, one.fresh, one.scores, one.facts.tolist(), strict=True)
+            )
+        return judge(scored)
+
+    engine.policy.judge = listen
+    for at in range(0, len(entries), step):
+        engine.step(entries[at : at + step])
+    engine.finish()
+    return told
+
+
+def test_minutes_that_end_in_one_step_are_scored_as_one_by_one():
+    names = [c.name for c in TABLE["flows"].columns]
+    entries = []
+    for minute in range(60):
+        time = 1_000 * MINUTE + minute * MINUTE
+        rows = []
+        for host in (7, 7, 8 + minute // 9 % 3):
+            row = dict.fromkeys(names, 0) | {"time": time, "start": time, "resp_p": 443, "proto": 6}
+            row |= {"part": 0, "orig_h": inside(host), "resp_h": pack_address("198.51.100.9")}
+            rows.append((0, tuple(row.values())))
+        body = encode("bakery", "till", bytes(16), minute, time, rows)
+        entries.append(Entry(minute + 1, "batch", 0, time, "bakery", body))
+    one_by_one, at_once = told_by(entries, 1), told_by(entries, 60)
+    assert repr(at_once) == repr(one_by_one)
+    assert len(at_once) == 180
+    assert sum(bool(fresh) for _, _, fresh, _, _ in at_once) > 6
+    assert any(score > 0 for _, _, _, score, _ in at_once)
+
+
+def inside(host):
+    return pack_address(f"192.168.77.{host}")

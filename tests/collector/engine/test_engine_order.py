@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,17 +18,19 @@ from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.engine.checkpoints import MAGIC, load, save
 from dijkwacht_collector.incidents import Incident
 from dijkwacht_collector.journal import Entry
+from dijkwacht_detectors.beacon import Beacon
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.errors import DijkwachtError
-from dijkwacht_records.tables import ConnState, FlowState, Row
+from dijkwacht_records.tables import AGENT, TABLES, ConnState, FlowState, Row
 from dijkwacht_records.wire import encode
 
 Stream = list[tuple[int, Row]]
 
 INTRUDER = pack_address("192.168.77.66")
 SERVER = pack_address("192.168.77.2")
+AGENT_TABLE = TABLES.index(AGENT)
 
 
 def flow(time: int, number: int, resp_p: int, state: ConnState, size: int) -> tuple[int, Row]:
@@ -153,6 +156,84 @@ def test_any_cut_any_mix_of_sites_any_restart(
         told[incident.site].append(msgspec.json.encode(incident))
     wanted = undisturbed()
     assert {s: sorted(t) for s, t in told.items()} == {s: sorted(t) for s, t in wanted.items()}
+
+
+Flood = list[tuple[str, int, int]]
+"""Agent, minute, connections; 0 of them: a heartbeat instead."""
+
+FLOODS: dict[str, Flood] = {
+    "bakery": [
+        ("a", 0, 30_000), ("b", 0, 30_000), ("c", 0, 30_000), ("a", 0, 9_000), ("b", 1, 0),
+        ("d", 0, 20_000), ("c", 1, 700), ("e", 1, 20_000), ("b", 1, 300), ("e", 2, 0), ("f", 1, 9_000),
+    ],
+    "clinic": [("a", 0, 25_000), ("b", 0, 300), ("c", 0, 25_000), ("a", 3, 25_000)],
+}  # fmt: skip
+
+
+def flood_entries(site: str, rows_each: int) -> list[Entry]:
+    made = []
+    for agent, minute, connections in FLOODS[site]:
+        now = WORKING_MORNING + minute * 60_000_000
+        beat = (now, *(0 for _ in TABLES[AGENT_TABLE].columns[1:]))
+        rows: Stream = [(AGENT_TABLE, beat)]
+        if connections:
+            rows = [flow(now, 0, 4444, ConnState.S0, 0)] * connections
+        for at in range(0, len(rows), rows_each):
+            part = rows[at : at + rows_each]
+            payload = encode(site, agent, bytes(16), len(made), now, part)
+            made.append(Entry(0, "batch", 0, now, site, payload))
+    return made
+
+
+def dropped_of(
+    queues: list[list[Entry]], step: int, shuffle: random.Random, checkpoint: Path | None
+) -> tuple[dict[str, int], int]:
+    """Rows that full windows did not take, by site, and what waits at the end."""
+    mixed = []
+    while any(queues):
+        mixed.append(shuffle.choice([q for q in queues if q]).pop(0))
+    engine = Engine([Beacon()])
+    told: dict[str, int] = {}
+    for part in chunks(numbered(mixed), step):
+        engine.step(part)
+        for site, rows in engine.take_observed().dropped.items():
+            told[site] = told.get(site, 0) + rows
+        if checkpoint is not None:
+            save(engine, checkpoint)
+            engine = Engine([Beacon()])
+            load(engine, checkpoint)
+    scored = engine.host.end_windows(
+        np.array([[0, agent, 1 << 60] for agent in range(len(engine.numbering.agents))])
+    )
+    return told, sum(len(one.time) for one in scored)
+
+
+@cache
+def dropped_undisturbed(site: str) -> tuple[dict[str, int], int]:
+    return dropped_of([flood_entries(site, 30_000)], 1, random.Random(0), None)
+
+
+@settings(max_examples=6)
+@given(
+    rows_each=st.integers(3_000, 30_000),
+    step=st.integers(1, 30),
+    shuffle=st.randoms(use_true_random=False),
+    restarts=st.booleans(),
+)
+def test_full_windows_drop_the_same_rows_in_any_cut_mix_and_restart(
+    rows_each: int,
+    step: int,
+    shuffle: random.Random,
+    restarts: bool,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    checkpoint = tmp_path_factory.mktemp("engine") / "checkpoint" if restarts else None
+    queues = [flood_entries(site, rows_each) for site in FLOODS]
+    dropped, waiting = dropped_of(queues, step, shuffle, checkpoint)
+    alone = [dropped_undisturbed(site) for site in FLOODS]
+    assert dropped == alone[0][0] | alone[1][0]
+    assert set(dropped) == {"bakery", "clinic"}
+    assert waiting == sum(rows for _, rows in alone)
 
 
 def test_a_checkpoint_that_is_none_is_refused(tmp_path: Path) -> None:

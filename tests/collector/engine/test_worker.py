@@ -126,6 +126,23 @@ def test_the_engine_gets_every_entry_once_and_in_order(journal, start):
     assert [e.position for e in sink.events] == list(range(1, 41))
 
 
+class DroppingEngine(CountingEngine):
+    def take_observed(self):
+        return Observed(dropped={"bakery": 5})
+
+
+def test_what_full_windows_drop_reaches_the_metrics(journal, tmp_path):
+    telemetry = Telemetry(["scan"])
+    parts = EngineParts(journal, DroppingEngine, Sinks([Kept()]), telemetry, 1000.0)
+    workers = EngineWorkers(1, parts, tmp_path / "checkpoints", training=False)
+    workers.open()
+    feed(journal, "bakery")
+    until(lambda: workers.position == 1)
+    workers.close()
+    line = b'dijkwacht_rows_dropped_total{site="bakery",reason="window_full"} 5\n'
+    assert line in telemetry.render()
+
+
 def test_a_stop_saves_and_a_start_goes_on_behind_it(journal, start):
     sink = Kept()
     workers = start(sink)

@@ -12,6 +12,7 @@ from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.journal import Journal
 from dijkwacht_collector.settings import CollectorSettings
 from dijkwacht_collector.sites import Sites
+from dijkwacht_records import wire as wire_format
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.replies import JoinReply, Refusal, Reply
 from dijkwacht_records.tables import TABLES, ConnState, FlowState
@@ -31,31 +32,6 @@ def a_row(number=0, **values):
 
 def wire(seq=0, site="bakery", agent="desk", boot=BOOT, rows=None):
     return encode(site, agent, boot, seq, NOW, rows or [a_row()])
-
-
-@pytest.fixture
-def site_token(tmp_path):
-    sites = Sites(tmp_path / "sites.db")
-    sites.open()
-    sites.add("bakery", NOW)
-    sites.add("clinic", NOW)
-    token = sites.make_token("bakery", "desk", NOW)
-    sites.close()
-    return token
-
-
-@pytest.fixture
-def settings(tmp_path, monkeypatch):
-    monkeypatch.setattr("dijkwacht_collector.maintenance._ROUND_S", 0.01)
-    return CollectorSettings(state=tmp_path, training=False, joins_per_minute=3)
-
-
-@pytest.fixture
-async def client(settings, site_token):
-    app = await asyncio.to_thread(build_app, settings, clock=lambda: NOW)
-    async with TestClient(TestServer(app)) as client:
-        client.session.headers["Authorization"] = f"Bearer {site_token}"
-        yield client
 
 
 async def post(client, body, **kinds):
@@ -162,6 +138,21 @@ async def test_heartbeats_reach_metrics_and_console(client):
     assert 'dijkwacht_rows_total{site="bakery"} 2' in metrics
     assert 'dijkwacht_rows_total{site="clinic"} 0' in metrics
     assert "desk" in await (await client.get("/")).text()
+
+
+async def test_of_many_heartbeats_the_last_is_read_alone(client, monkeypatch):
+    beats = [a_row(6, packets_seen=seen % 5000) for seen in range(65_535)]
+    unpack, seen = wire_format._unpack, []
+
+    def watched(column, packed, rows, addresses):
+        seen.append(rows)
+        return unpack(column, packed, rows, addresses)
+
+    monkeypatch.setattr(wire_format, "_unpack", watched)
+    assert (await post(client, wire(rows=beats)))[0] == 200
+    metrics = await (await client.get("/metrics")).text()
+    assert f'dijkwacht_agent_packets_total{{site="bakery",agent="desk"}} {65_534 % 5000}' in metrics
+    assert set(seen) == {1}
 
 
 async def test_an_agent_joins_with_a_code_and_sends_at_once(client, tmp_path):
@@ -365,6 +356,16 @@ async def test_what_is_in_hand_is_bounded(client, monkeypatch):
     monkeypatch.setattr("dijkwacht_collector.intake.batches.MAX_BYTES_IN_HAND", 10)
     status, refusal = await post(client, wire())
     assert (status, refusal.reason) == (503, "busy")
+
+
+async def test_what_a_batch_unpacks_to_is_in_hand_with_it(client, monkeypatch):
+    metrics = [a_row(5, metric="m" * 100)] * 20_000
+    body = wire(rows=metrics)
+    monkeypatch.setattr("dijkwacht_collector.intake.batches.MAX_BYTES_IN_HAND", 50 * len(body))
+    status, refusal = await post(client, body)
+    assert (status, refusal.reason) == (503, "busy")
+    for seq in range(60):  # what was in hand is given back
+        assert (await post(client, wire(seq=seq)))[0] == 200
 
 
 async def test_ten_agents_send_a_thousand_batches_each(client, tmp_path):

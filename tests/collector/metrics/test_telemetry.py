@@ -48,6 +48,7 @@ def test_everything_known_exists_at_0_before_anything_happens(telemetry):
                 assert found[name, frozenset(labels.items())] == 0
     for reason in ("ring", "truncated", "malformed", "unsupported"):
         assert not value(telemetry, "agent_packets_dropped_total", site="bakery", agent="till", reason=reason)  # fmt: skip
+    assert value(telemetry, "rows_dropped_total", site="bakery", reason="window_full") == 0
     assert value(telemetry, "incidents_technique_total", technique="T1046") == 0
     assert value(telemetry, "batches_rejected_total", reason="malformed") == 0
     assert value(telemetry, "detector_failures_total", detector="scan") == 0
@@ -160,6 +161,7 @@ def test_the_rest_is_counted(telemetry):
     telemetry.count_engine_rows("bakery", 8)
     telemetry.count_late("bakery", 2)
     telemetry.count_future("bakery")
+    telemetry.count_window_full("bakery", 9)
     telemetry.count_commit(512, 0.002)
     telemetry.observe_step(0.003)
     telemetry.show_lag(7)
@@ -169,6 +171,7 @@ def test_the_rest_is_counted(telemetry):
         "batches_total", "rows_total", "batches_duplicate_total", "engine_rows_total",
         "rows_late_total", "rows_future_total")}  # fmt: skip
     assert list(found.values()) == [1, 10, 1, 8, 2, 1]
+    assert value(telemetry, "rows_dropped_total", site="bakery", reason="window_full") == 9
     assert value(telemetry, "journal_bytes_total") == 512
     assert value(telemetry, "journal_commit_seconds_count") == 1
     assert value(telemetry, "engine_step_seconds_count") == 1
