@@ -46,7 +46,8 @@ class Maintenance:
 
     def open(self) -> None:
         """Learn the marks and the tokens, before the first request comes. Blocks."""
-        log.info(
+        log.log(
+            logging.WARNING if self._journal.cut_bytes else logging.INFO,
             "journal",
             extra={"position": self._journal.last, "cut_bytes": self._journal.cut_bytes},
         )

@@ -57,3 +57,17 @@ async def test_a_round_that_fails_is_tried_again_and_loses_nothing(tmp_path, mon
     assert intake.refreshed >= 2
     rounds.cancel()
     await asyncio.wait([rounds])
+
+
+@pytest.mark.parametrize(("cut", "level"), [(0, "INFO"), (42, "WARNING")])
+def test_a_tail_that_was_cut_off_is_a_warning(tmp_path, caplog, cut, level):
+    journal = SimpleNamespace(last=0, cut_bytes=cut, read=lambda _: [])
+    sites = SimpleNamespace(agents=list)
+    settings = CollectorSettings(state=tmp_path)
+    maintenance = Maintenance(
+        settings, journal, Intake(), sites, None, SimpleNamespace(), lambda: 0
+    )
+    with caplog.at_level("INFO", "dijkwacht_collector.maintenance"):
+        maintenance.open()
+    [said] = [record for record in caplog.records if record.message == "journal"]
+    assert (said.levelname, said.cut_bytes) == (level, cut)

@@ -1,14 +1,22 @@
 """Journal entries that collectors have written: every later version must still read them.
 
 ``golden/journal/NAME.bin`` is one frame, salt 7, of an entry of that kind, as the first version wrote
-it. Files are only ever added.
+it; ``segment_1.dwj`` is a whole segment of the first format. Files are only ever added.
 """
 
 from pathlib import Path
 
 import pytest
 
-from dijkwacht_collector.journal import Budget, Exemption, Model, Verdict, batch_draft, batch_key
+from dijkwacht_collector.journal import (
+    Budget,
+    Exemption,
+    Journal,
+    Model,
+    Verdict,
+    batch_draft,
+    batch_key,
+)
 from dijkwacht_collector.journal.entry import KINDS, partition_of, read_frame, write_frame
 from dijkwacht_records import wire
 
@@ -65,6 +73,21 @@ def test_a_batch_is_the_agents_own_bytes_under_the_name_it_had():
     written = write_frame(draft, partition_of(batch.site), 1, 0, SALT)
     assert written == (GOLDEN / "journal/batch.bin").read_bytes()
     assert frame.entry.payload == body
+
+
+def test_a_segment_of_the_first_format_is_read(tmp_path):
+    path = tmp_path / f"{1:020d}.dwj"
+    path.write_bytes((GOLDEN / "journal/segment_1.dwj").read_bytes())
+    journal = Journal(tmp_path)
+    journal.open()
+    entries = journal.read(1)
+    journal.close()
+    named = [(e.position, e.kind, e.site, e.arrival - NOON, e.payload, e.key) for e in entries]
+    assert named == [
+        (1, "batch", "bakery", 0, b"first", batch_key("desk", bytes(16), 0)),
+        (2, "budget", "bakery", 1, b'{"per_week":2.5}', ""),
+        (3, "batch", "clinic", 2, b"third", batch_key("till", bytes(16), 0)),
+    ]
 
 
 @pytest.mark.parametrize("kind", ["verdict", "exemption", "budget"])

@@ -1,7 +1,8 @@
 """What a journal holds: entries, and how one lies on disk.
 
-A segment begins with 16 bytes: ``DWJ``, the format's version, a salt (u32), the position of its
-first entry (u64). Every entry follows as one frame, little-endian::
+A segment begins with 20 bytes: ``DWJ``, the format's version 2, a salt (u32), the position of its first
+entry (u64), a crc32 of these (u32); version 1, still read, had no checksum. Every entry follows as
+one frame, little-endian::
 
     marker 4 │ length u32 │ crc32 u32 │ position u64 │ durable u64 │ arrival i64 │ kind u8
     │ partition u8 │ site length u8 │ key length u8 │ site │ key │ payload
@@ -26,12 +27,15 @@ Kind = Literal["batch", "verdict", "exemption", "budget", "model"]
 KINDS: Final[tuple[Kind, ...]] = ("batch", "verdict", "exemption", "budget", "model")
 """Everything that can change a verdict; a kind's place here is its number on disk."""
 
-FORMAT: Final = 1
-MAGIC: Final = b"DWJ" + bytes([FORMAT])
+FORMAT: Final = 2
+_UNCHECKED_FORMAT: Final = 1
+MAGIC: Final = b"DWJ"
 MARKER: Final = b"\xd1DWE"
 MAX_PAYLOAD_BYTES: Final = 16 * 1024 * 1024
 
-SEGMENT_HEADER: Final = struct.Struct("<4sIQ")
+_HEADER: Final = struct.Struct("<3sBIQ")
+_CHECKSUM: Final = struct.Struct("<I")
+HEADER_BYTES: Final = _HEADER.size + _CHECKSUM.size
 _FRAME: Final = struct.Struct("<4sII")
 _HEAD: Final = struct.Struct("<QQqBBBB")
 FRAME_BYTES: Final = _FRAME.size + _HEAD.size
@@ -65,6 +69,15 @@ class Draft(NamedTuple):
     key: str = ""
 
 
+class Header(NamedTuple):
+    """How a segment begins. ``size``: its bytes; ``checked``: a checksum vouches for the salt."""
+
+    salt: int
+    first: int
+    size: int
+    checked: bool
+
+
 class Frame(NamedTuple):
     """A frame found in a segment: the entry, what was durable when it was written, its end."""
 
@@ -74,7 +87,7 @@ class Frame(NamedTuple):
 
 
 class BadFrame(Exception):
-    """The bytes at this offset are not a whole frame; ``short``: there may be more to come."""
+    """The bytes at this offset are no whole frame or header; ``short``: there may be more to come."""
 
     def __init__(self, message: str, *, short: bool = False) -> None:
         super().__init__(message)
@@ -96,6 +109,26 @@ def check_draft(draft: Draft) -> None:
     lengths = len(draft.site.encode()), len(draft.key.encode()), len(draft.payload)
     if max(lengths[:2]) > 255 or lengths[2] > MAX_PAYLOAD_BYTES:
         raise ValueError(f"{lengths}: site, key or payload too long for the journal")
+
+
+def write_header(salt: int, first: int) -> bytes:
+    """How a new segment begins."""
+    header = _HEADER.pack(MAGIC, FORMAT, salt, first)
+    return header + _CHECKSUM.pack(zlib.crc32(header))
+
+
+def read_header(data: bytes) -> Header:
+    """The header at the start of ``data``, of this version or an earlier one. Raises `BadFrame`."""
+    if len(data) < _HEADER.size or not data.startswith(MAGIC):
+        raise BadFrame("not a journal segment of this version")
+    _, version, salt, first = _HEADER.unpack_from(data)
+    if version == _UNCHECKED_FORMAT:
+        return Header(salt, first, _HEADER.size, checked=False)
+    if version != FORMAT or len(data) < HEADER_BYTES:
+        raise BadFrame("not a journal segment of this version")
+    if _CHECKSUM.unpack_from(data, _HEADER.size)[0] != zlib.crc32(data[: _HEADER.size]):
+        raise BadFrame("the header's checksum differs")
+    return Header(salt, first, HEADER_BYTES, checked=True)
 
 
 def write_frame(draft: Draft, partition: int, position: int, durable: int, salt: int) -> bytes:

@@ -23,7 +23,9 @@ from typing import Final, Protocol
 
 import msgspec
 
+from dijkwacht_collector.journal.durable import DurableNote
 from dijkwacht_collector.journal.entry import (
+    BadFrame,
     Draft,
     Entry,
     check_draft,
@@ -87,6 +89,7 @@ class Journal:
         self._queue: deque[_Waiting] = deque()
         self._queued = 0
         self._last = 0
+        self._durable = DurableNote(folder / "durable")
         self._failed: JournalError | None = None
         self._closing = False
         self._work = threading.Condition()
@@ -112,7 +115,8 @@ class Journal:
     def open(self) -> None:
         """Lock the folder, find the segments, cut a torn tail, start the writer.
 
-        Raises `JournalError` when another process holds the folder or acknowledged bytes are damaged.
+        Raises `JournalError` when another process holds the folder or acknowledged bytes are damaged
+        or gone.
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock_fd = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -123,10 +127,13 @@ class Journal:
             self._lock_fd = -1
             raise JournalError(f"{self.folder}: another collector uses this journal") from None
         try:
-            self._segments = [Segment.load(p) for p in sorted(self.folder.glob(f"*{SUFFIX}"))]
+            durable = self._durable.open()
+            for path in sorted(self.folder.glob(f"*{SUFFIX}")):
+                self._segments.append(Segment.load(path))
             if not self._segments:
                 self._segments = [Segment.create(self.folder, 1, self._disk)]
-            self._last, self.cut_bytes = self._segments[-1].recover(self._disk)
+            self._last, self.cut_bytes = self._segments[-1].recover(self._disk, durable)
+            self._durable.write(self._last)
         except BaseException:
             self.close()
             raise
@@ -161,7 +168,7 @@ class Journal:
             return []
         segment, at = cursor or self._find(segments, position)
         if at >= segment.size and segment is not segments[-1]:
-            segment = next(s for s in segments if s.first == position)
+            segment = self._following(segments, segment, position)
             at = segment.start
         end = size if segment is segments[-1] else segment.size
         entries, at = segment.read(at, position, end, max_bytes, max_entries)
@@ -183,6 +190,8 @@ class Journal:
             epochs = msgspec.json.decode(path.read_bytes(), type=dict[str, int])
         except FileNotFoundError:
             epochs = {}
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise JournalError(f"{path}: not the epochs of a journal: {error}") from None
         epoch = max(epochs.values(), default=0) + 1
         epochs.update((str(partition), epoch) for partition in partitions)
         replace_file(path, msgspec.json.encode(epochs))
@@ -217,6 +226,7 @@ class Journal:
             self._synced.notify_all()
         while self._segments:
             self._segments.pop().close()
+        self._durable.close()
         if self._lock_fd >= 0:
             os.close(self._lock_fd)
             self._lock_fd = -1
@@ -274,9 +284,11 @@ class Journal:
             self._disk.sync(segment.fd)
         except OSError as error:
             return self._undo(segment, error)
+        last = next(positions) - 1
+        self._durable.write(last)
         with self._synced:
             segment.size += len(frames)
-            self._last = next(positions) - 1
+            self._last = last
             self._synced.notify_all()
         self._on_commit(len(frames), time.perf_counter() - began)
         return before
@@ -321,9 +333,22 @@ class Journal:
         segment = max((s for s in segments if s.first <= position), key=lambda s: s.first)
         at = segment.start
         data = os.pread(segment.fd, segment.size, 0)
-        for _ in range(position - segment.first):
-            at = read_frame(data, at, segment.salt).end
+        for reached in range(segment.first, position):
+            if at >= len(data):
+                raise _missing(segment, reached)
+            try:
+                at = read_frame(data, at, segment.salt).end
+            except BadFrame as bad:
+                raise JournalError(f"{segment.path.name}: offset {at}: {bad}") from None
         return segment, at
+
+    @staticmethod
+    def _following(segments: list[Segment], ended: Segment, position: int) -> Segment:
+        """The segment that begins at ``position``, where ``ended`` has ended."""
+        for segment in segments:
+            if segment.first == position:
+                return segment
+        raise _missing(ended, position)
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -338,6 +363,12 @@ def replace_file(path: Path, content: bytes) -> None:
         os.close(fd)
     draft.rename(path)
     sync_folder(path.parent)
+
+
+def _missing(ended: Segment, position: int) -> JournalError:
+    return JournalError(
+        f"{ended.path.name}: offset {ended.size}: no segment goes on with position {position}"
+    )
 
 
 def _settle(answers: list[tuple[asyncio.Future[int], int]], failure: DijkwachtError | None) -> None:

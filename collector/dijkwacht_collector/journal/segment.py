@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from dijkwacht_collector.journal.entry import (
-    MAGIC,
+    HEADER_BYTES,
     MARKER,
-    SEGMENT_HEADER,
     BadFrame,
     Entry,
     Frame,
+    Header,
     read_frame,
+    read_header,
+    write_header,
 )
 from dijkwacht_records.errors import JournalError
 
@@ -41,23 +45,24 @@ class Disk:
 
 
 class Segment:
-    """Entries ``first``, ``first`` + 1, … in one file. ``size``: bytes that are durable."""
+    """Entries ``first``, ``first`` + 1, … in one file.
 
-    start: Final = SEGMENT_HEADER.size
-    """Offset of the first frame."""
+    ``start``: offset of the first frame; ``size``: bytes that are durable.
+    """
 
-    def __init__(self, path: Path, fd: int, first: int, salt: int, size: int) -> None:
-        self.path, self.fd, self.first, self.salt, self.size = path, fd, first, salt, size
+    def __init__(self, path: Path, fd: int, header: Header, size: int) -> None:
+        self.path, self.fd, self.size = path, fd, size
+        self.salt, self.first, self.start, self._checked = header
 
     @classmethod
     def create(cls, folder: Path, first: int, disk: Disk) -> Segment:
         """A new, empty segment that survives a power cut. Raises ``OSError``."""
         path = folder / f"{first:020d}{SUFFIX}"
         draft = path.with_suffix(".new")
-        salt = secrets.randbits(32)
+        begin = write_header(secrets.randbits(32), first)
         fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            disk.append(fd, SEGMENT_HEADER.pack(MAGIC, salt, first), 0)
+            disk.append(fd, begin, 0)
             disk.sync(fd)
             draft.rename(path)
             sync_folder(folder)
@@ -65,38 +70,47 @@ class Segment:
             os.close(fd)
             draft.unlink(missing_ok=True)
             raise
-        return cls(path, fd, first, salt, SEGMENT_HEADER.size)
+        return cls(path, fd, read_header(begin), len(begin))
 
     @classmethod
     def load(cls, path: Path) -> Segment:
         """An existing segment, its frames unread. Raises `JournalError`, ``OSError``."""
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        header = os.pread(fd, SEGMENT_HEADER.size, 0)
-        if len(header) < SEGMENT_HEADER.size or header[:4] != MAGIC:
+        try:
+            header = read_header(os.pread(fd, HEADER_BYTES, 0))
+        except BadFrame as bad:
             os.close(fd)
-            raise JournalError(f"{path.name}: offset 0: not a journal segment of this version")
-        _, salt, first = SEGMENT_HEADER.unpack(header)
-        if path.name != f"{first:020d}{SUFFIX}":
+            raise JournalError(f"{path.name}: offset 0: {bad}") from None
+        if path.name != f"{header.first:020d}{SUFFIX}":
             os.close(fd)
-            raise JournalError(f"{path.name}: offset 8: begins at position {first}, not its name")
-        return cls(path, fd, first, salt, os.fstat(fd).st_size)
+            raise JournalError(
+                f"{path.name}: offset 8: begins at position {header.first}, not its name"
+            )
+        return cls(path, fd, header, os.fstat(fd).st_size)
 
-    def recover(self, disk: Disk) -> tuple[int, int]:
+    def recover(self, disk: Disk, durable: int = 0) -> tuple[int, int]:
         """Read the last segment after a stop: (last position in it, bytes of torn tail cut off).
 
-        Raises `JournalError` when bytes that had been acknowledged are damaged.
+        ``durable`` is a position known to have been durable. Raises `JournalError`, and cuts nothing,
+        when bytes that may have been acknowledged are damaged or gone.
         """
         data = os.pread(self.fd, self.size, 0)
-        position, at = self.first - 1, SEGMENT_HEADER.size
+        position, at = self.first - 1, self.start
         while at < len(data):
             try:
                 frame = read_frame(data, at, self.salt)
             except BadFrame as bad:
-                if _durable_behind(data, at, self.salt) > position:
+                said = (frame.durable for frame in _whole_behind(data, at, self.salt))
+                if max([durable, *said]) > position or self._salt_in_doubt(data, at, bad):
                     raise JournalError(f"{self.path.name}: offset {at}: {bad}") from None
                 break
             self._expect(frame, position + 1, at)
             position, at = position + 1, frame.end
+        if position < durable:
+            raise JournalError(
+                f"{self.path.name}: offset {at}: the journal ends at position {position}, but {durable}"
+                " was durable; to go on without what is gone, move the file 'durable' away as well"
+            )
         torn = len(data) - at
         if torn:
             disk.cut(self.fd, at)
@@ -136,6 +150,17 @@ class Segment:
         """Close the file."""
         os.close(self.fd)
 
+    def _salt_in_doubt(self, data: bytes, at: int, bad: BadFrame) -> bool:
+        """Whether the bad first frame may be whole, and the salt wrong, which nothing vouches for.
+
+        With a wrong salt no frame is whole: the entire segment would pass for a torn tail.
+        """
+        if self._checked or at != self.start:
+            return False
+        if data.startswith(MARKER, at) and not bad.short:
+            return True
+        return data.find(MARKER, at + 1) >= 0 and not any(_whole_behind(data, at, self.salt))
+
     def _expect(self, frame: Frame, position: int, at: int) -> None:
         if frame.entry.position != position:
             raise JournalError(
@@ -152,12 +177,8 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
-def _durable_behind(data: bytes, at: int, salt: int) -> int:
-    """The highest position that a whole frame behind ``at`` says was durable; 0 without one."""
-    highest = 0
+def _whole_behind(data: bytes, at: int, salt: int) -> Iterator[Frame]:
+    """Every whole frame behind ``at``."""
     while (at := data.find(MARKER, at + 1)) >= 0:
-        try:
-            highest = max(highest, read_frame(data, at, salt).durable)
-        except BadFrame:
-            continue
-    return highest
+        with contextlib.suppress(BadFrame):
+            yield read_frame(data, at, salt)

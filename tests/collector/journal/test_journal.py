@@ -243,7 +243,7 @@ def test_a_damaged_entry_in_an_old_segment_is_said(opened):
     data[100] ^= 1
     oldest.write_bytes(data)
     again = opened()
-    with pytest.raises(JournalError, match=f"{oldest.name}: offset 16"):
+    with pytest.raises(JournalError, match=f"{oldest.name}: offset 20"):
         again.read(1)
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from dijkwacht_collector.journal import PARTITIONS, Draft
 from dijkwacht_collector.journal.entry import (
     FRAME_BYTES,
+    HEADER_BYTES,
     KINDS,
     BadFrame,
     check_draft,
@@ -17,6 +18,7 @@ from dijkwacht_collector.journal.entry import (
 from dijkwacht_collector.journal.segment import Disk, Segment
 from dijkwacht_records.errors import JournalError
 
+START = HEADER_BYTES
 drafts = st.builds(
     Draft,
     st.sampled_from(KINDS),
@@ -82,14 +84,14 @@ def a_segment(folder, frames):
 def test_a_tail_torn_at_any_byte_is_cut(tmp_path):
     path = a_segment(tmp_path, [(1, 0), (2, 0), (3, 2)])
     whole = path.read_bytes()
-    each = (len(whole) - 16) // 3
-    for length in range(16, len(whole) + 1):
+    each = (len(whole) - START) // 3
+    for length in range(START, len(whole) + 1):
         path.write_bytes(whole[:length])
         segment = Segment.load(path)
         last, torn = segment.recover(Disk())
-        assert last == (length - 16) // each
-        assert torn == (length - 16) % each
-        assert path.stat().st_size == 16 + last * each
+        assert last == (length - START) // each
+        assert torn == (length - START) % each
+        assert path.stat().st_size == START + last * each
         segment.close()
 
 
@@ -97,8 +99,8 @@ def test_a_torn_tail_with_later_pages_on_disk_is_cut(tmp_path):
     # Frames 2 and 3 were written together and never synced: the disk may hold only the second.
     path = a_segment(tmp_path, [(1, 0), (2, 1), (3, 1)])
     data = bytearray(path.read_bytes())
-    each = (len(data) - 16) // 3
-    data[16 + each : 16 + 2 * each] = bytes(each)
+    each = (len(data) - START) // 3
+    data[START + each : START + 2 * each] = bytes(each)
     path.write_bytes(data)
     segment = Segment.load(path)
     assert segment.recover(Disk()) == (1, 2 * each)
@@ -110,12 +112,12 @@ def test_damage_to_acknowledged_bytes_names_file_and_offset(tmp_path, what):
     # Frame 3 says that 2 was durable when it was written: 2 was acknowledged and must not vanish.
     path = a_segment(tmp_path, [(1, 0), (2, 1), (3, 2)])
     data = bytearray(path.read_bytes())
-    each = (len(data) - 16) // 3
-    place = 16 + each + {"marker": 0, "length": 5, "payload": each - 1}[what]
+    each = (len(data) - START) // 3
+    place = START + each + {"marker": 0, "length": 5, "payload": each - 1}[what]
     data[place] ^= 0xFF
     path.write_bytes(data)
     segment = Segment.load(path)
-    with pytest.raises(JournalError, match=rf"{path.name}: offset {16 + each}"):
+    with pytest.raises(JournalError, match=rf"{path.name}: offset {START + each}"):
         segment.recover(Disk())
     segment.close()
 

@@ -1,0 +1,35 @@
+"""Files beside the segments that only save reading them: a changed bit is seen before one is used.
+
+A sealed file begins with the four bytes that name its kind and version, and 16 bytes of BLAKE2b over
+them and the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+from dijkwacht_records.errors import JournalError
+
+_MAGIC_BYTES: Final = 4
+_DIGEST_BYTES: Final = 16
+SEAL_BYTES: Final = _MAGIC_BYTES + _DIGEST_BYTES
+
+
+def seal(magic: bytes, body: bytes) -> bytes:
+    """The bytes to write before ``body``."""
+    digest = hashlib.blake2b(magic, digest_size=_DIGEST_BYTES)
+    digest.update(body)
+    return magic + digest.digest()
+
+
+def unseal(magic: bytes, data: bytes) -> memoryview:
+    """The body of ``data`` as it was sealed. Raises `JournalError`, naming no file."""
+    if data[:_MAGIC_BYTES] != magic:
+        raise JournalError("not written by this version")
+    body = memoryview(data)[SEAL_BYTES:]
+    digest = hashlib.blake2b(magic, digest_size=_DIGEST_BYTES)
+    digest.update(body)
+    if digest.digest() != data[_MAGIC_BYTES:SEAL_BYTES]:
+        raise JournalError("its bytes have changed since they were written")
+    return body
