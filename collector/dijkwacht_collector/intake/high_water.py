@@ -3,7 +3,8 @@
 A stream is one agent's one boot. Its mark is the highest sequence number that is durable, with a
 window of the numbers just below it, so that batches that overtake each other are not taken for
 repeats. Marks come from the journal alone: a snapshot beside the segments only saves reading them
-all, and is never ahead of them.
+all, and is never ahead of them. It is sealed: a mark that a flipped bit had raised would have batches
+acknowledged and dropped.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Final
 
 import msgspec
 
-from dijkwacht_collector.journal import Entry, Journal, replace_file
+from dijkwacht_collector.journal import Entry, Journal, replace_file, seal, unseal
+from dijkwacht_records.errors import JournalError
 
 log: Final = logging.getLogger(__name__)
 
@@ -22,6 +24,7 @@ WINDOW: Final = 256
 MOST_STREAMS: Final = 4096
 """Streams remembered of a site, the latest: years of restarts, or one agent that restarts without end."""
 _FULL: Final = (1 << WINDOW) - 1
+_MAGIC: Final = b"DWM\x02"  # the first version's snapshots had no seal
 
 
 class _Mark(msgspec.Struct, array_like=True):
@@ -85,7 +88,8 @@ class HighWater:
             for site, streams in self._streams.items()
             for stream, (top, window) in streams.items()
         }
-        return msgspec.msgpack.encode(_Snapshot(self.position, streams))
+        body = msgspec.msgpack.encode(_Snapshot(self.position, streams))
+        return seal(_MAGIC, body) + body
 
     @staticmethod
     def save(path: Path, snapshot: bytes) -> None:
@@ -94,11 +98,19 @@ class HighWater:
 
     @classmethod
     def load(cls, path: Path) -> HighWater:
-        """The marks of a snapshot; empty ones if there is none that can be read."""
+        """The marks of a snapshot; empty ones if there is none that can be relied on."""
         marks = cls()
         try:
-            snapshot = msgspec.msgpack.decode(path.read_bytes(), type=_Snapshot)
-        except (FileNotFoundError, msgspec.MsgspecError):
+            body = unseal(_MAGIC, path.read_bytes())
+            snapshot = msgspec.msgpack.decode(body, type=_Snapshot)
+        except FileNotFoundError:
+            return marks
+        except (JournalError, OSError, ValueError, msgspec.MsgspecError) as error:
+            # ValueError: a name that is no text, which msgspec lets through.
+            log.warning(
+                "marks discarded, the journal is read instead",
+                extra={"file": path.name, "why": str(error)},
+            )
             return marks
         marks.position = snapshot.position
         for name, mark in snapshot.streams.items():

@@ -12,6 +12,7 @@ from dijkwacht_collector.journal.payloads import (
     batch_draft,
     batch_key,
 )
+from dijkwacht_collector.journal.sealed import seal, unseal
 from dijkwacht_collector.journal.segment import sync_folder
 
 __all__ = [
@@ -30,5 +31,7 @@ __all__ = [
     "batch_draft",
     "batch_key",
     "replace_file",
+    "seal",
     "sync_folder",
+    "unseal",
 ]

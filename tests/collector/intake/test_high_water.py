@@ -1,3 +1,5 @@
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,6 +69,55 @@ def test_marks_come_back_from_snapshot_and_journal(tmp_path):
     anew.catch_up(journal)
     assert anew.dump() == again.dump()
     journal.close()
+
+
+@pytest.fixture
+def journal(tmp_path):
+    """Two sites, three agents, with a batch that overtook another."""
+    journal = Journal(tmp_path / "journal")
+    journal.open()
+    for site, agent, seqs in (("bakery", "desk", (0, 1, 3)), ("clinic", "till", (7, 6))):
+        journal.append_many([Draft("batch", site, 0, b"x", key(seq, agent)) for seq in seqs])
+    yield journal
+    journal.close()
+
+
+def caught_up(path, journal):
+    marks = HighWater.load(path)
+    marks.catch_up(journal)
+    return marks.dump()
+
+
+def test_any_bit_of_a_snapshot_costs_a_warning_and_no_mark(tmp_path, journal, caplog):
+    path = tmp_path / "marks"
+    truth = caught_up(path, journal)
+    assert caplog.records == []
+    HighWater.save(path, truth)
+    assert caught_up(path, journal) == truth
+    assert caplog.records == []
+    for bit in range(8 * len(truth)):
+        altered = bytearray(truth)
+        altered[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(altered)
+        caplog.clear()
+        assert caught_up(path, journal) == truth, bit
+        assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_a_snapshot_of_the_first_format_is_discarded_in_one_line(tmp_path, journal, caplog):
+    old = {"position": 5, "streams": {f"bakery/desk/{BOOT.hex()}": [9, bytes([255] * 32)]}}
+    path = tmp_path / "marks"
+    path.write_bytes(msgspec.msgpack.encode(old))
+    assert caught_up(path, journal) == caught_up(tmp_path / "none", journal)
+    [said] = caplog.records
+    assert said.message == "marks discarded, the journal is read instead"
+    assert (said.levelname, said.why) == ("WARNING", "not written by this version")
+
+
+def test_a_snapshot_that_the_disk_does_not_give_is_discarded(tmp_path, journal, caplog):
+    (tmp_path / "marks").mkdir()
+    assert caught_up(tmp_path / "marks", journal) == caught_up(tmp_path / "none", journal)
+    assert len(caplog.records) == 1
 
 
 def test_marks_are_never_ahead_of_the_journal(tmp_path):
