@@ -68,6 +68,7 @@ def build_app(
         sinks,
         telemetry,
         settings.checkpoint_interval_s,
+        lambda: store.identity,
         detectors.own_files(),
     )
     checkpoints = state / "checkpoints"

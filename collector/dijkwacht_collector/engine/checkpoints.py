@@ -24,7 +24,7 @@ import zstandard
 
 from dijkwacht_collector.engine.engine import Engine
 from dijkwacht_collector.engine.site_record import Head, SiteRecord
-from dijkwacht_collector.journal import sync_folder
+from dijkwacht_collector.journal import open_own, sync_folder
 from dijkwacht_records.errors import DijkwachtError
 
 log: Final = logging.getLogger(__name__)
@@ -90,6 +90,7 @@ class SaveRound:
         try:
             fd = os.open(self._draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             with os.fdopen(fd, "wb") as file:
+                os.fchmod(fd, 0o600)  # one that was there may have been anybody's
                 write_frames(file, iter(self._queue.get, b""))
                 file.flush()
                 os.fsync(file.fileno())
@@ -123,11 +124,12 @@ class Checkpoints:
 
         return SaveRound(engine, self._draft, publish)
 
-    def restore(self, make_engine: Callable[[], Engine], last: int) -> Engine:
+    def restore(self, make_engine: Callable[[], Engine], last: int, store_id: str) -> Engine:
         """The engine as it was saved, or a new one that will read the journal from its start.
 
         ``last`` is the journal's last position: a checkpoint from behind it belongs to a journal
-        that has lost its end, and is not used.
+        that has lost its end, and is not used. Nor is one whose events another store took than
+        ``store_id``: they would be missing here for ever.
         """
         for path in (self._newest, self._previous):
             if not path.exists():
@@ -138,10 +140,15 @@ class Checkpoints:
             except Exception as error:  # noqa: BLE001  # whatever is wrong with a cache: make it anew
                 log.warning("checkpoint discarded", extra={"file": path.name, "why": str(error)})
                 continue
-            if newest <= last:
+            if newest > last:
+                log.warning("checkpoint is ahead of the journal", extra={"file": path.name})
+            elif engine.store_id != store_id:
+                log.warning("checkpoint is of another incidents.db", extra={"file": path.name})
+            else:
                 return engine
-            log.warning("checkpoint is ahead of the journal", extra={"file": path.name})
-        return make_engine()
+        engine = make_engine()
+        engine.store_id = store_id
+        return engine
 
 
 def save(engine: Engine, path: Path) -> None:
@@ -154,9 +161,10 @@ def save(engine: Engine, path: Path) -> None:
 def load(engine: Engine, path: Path) -> int:
     """Let a new engine take up a checkpoint; the highest position in it.
 
-    Raises `DijkwachtError` for a file that is damaged or of another version, ``OSError``.
+    Raises `DijkwachtError` for a file that is damaged, of another version, or that others may write;
+    ``OSError``.
     """
-    with path.open("rb") as file:
+    with open_own(path) as file:
         frames = read_frames(file)
         try:
             head = msgspec.msgpack.decode(next(frames), type=Head)

@@ -53,7 +53,8 @@ class Observed:
 class Engine:
     """Detectors, policy and incidents of the partitions it owns.
 
-    ``calibrations``: those shipped, if None. ``watch`` sees the opinions of each step.
+    ``calibrations``: those shipped, if None. ``watch`` sees the opinions of each step. ``store_id``
+    names the store that has its events up to `position`.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Engine:
         watch: Watch | None = None,
     ) -> None:
         self.position = -1
+        self.store_id = ""
         self.numbering = Numbering()
         self.clocks = np.zeros(0, np.int64)
         calibrations = calibrations or Calibrations()
@@ -149,11 +151,11 @@ class Engine:
 
     def head(self) -> Head:
         """What a checkpoint holds besides its sites, at `position`."""
-        return Head(self.position, dict(self.host.bundles), self.host.shared())
+        return Head(self.position, self.store_id, dict(self.host.bundles), self.host.shared())
 
     def resume(self, head: Head, records: Sequence[SiteRecord]) -> None:
         """Go on from a checkpoint. Entries that a site's record covers already are passed over."""
-        self.position = head.position
+        self.position, self.store_id = head.position, head.store_id
         for name, bundle in head.bundles.items():
             self.host.activate(name, bundle)
         self.host.put_shared(head.shared)

@@ -55,9 +55,13 @@ class Control(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True):
-    """What belongs to no site: the models in force at ``position``, and what is kept to train on."""
+    """What belongs to no site: the models in force at ``position``, and what is kept to train on.
+
+    ``store_id`` names the store of incidents that took the events so far.
+    """
 
     position: int
+    store_id: str
     bundles: dict[str, bytes]
     shared: dict[str, dict[str, Column]]
 

@@ -55,9 +55,11 @@ class Outlet(Protocol):
 
 @dataclass(frozen=True)
 class EngineParts:
-    """What every engine thread works with. ``checkpoint_interval_s``: seconds between two saves.
+    """What every engine thread works with.
 
-    ``own_files``: detector → its file, of those that are not shipped.
+    ``checkpoint_interval_s``: seconds between two saves; ``store_id``: which store keeps the
+    incidents, asked when the threads start; ``own_files``: detector → its file, of those that are
+    not shipped.
     """
 
     journal: Journal
@@ -65,6 +67,7 @@ class EngineParts:
     outlet: Outlet
     telemetry: Telemetry
     checkpoint_interval_s: float
+    store_id: Callable[[], str]
     own_files: Mapping[str, Path] = field(default_factory=dict)
 
 
@@ -86,7 +89,7 @@ class EngineWorker:
         self.sinks_wait = False
         self._journal, self._make_engine = parts.journal, parts.make_engine
         self._outlet, self._telemetry = parts.outlet, parts.telemetry
-        self._checkpoint_interval_s = parts.checkpoint_interval_s
+        self._checkpoint_interval_s, self._store_id = parts.checkpoint_interval_s, parts.store_id
         self._checkpoints, self._trainer = checkpoints, trainer
         self._round: SaveRound | None = None
         self._alone = count == 1
@@ -106,9 +109,16 @@ class EngineWorker:
 
     def _run(self) -> None:
         try:
-            engine = self._checkpoints.restore(self._make_engine, self._journal.last)
+            engine = self._checkpoints.restore(
+                self._make_engine, self._journal.last, self._store_id()
+            )
             self.position = self.saved = max(engine.position, 0)
             log.info("engine starts", extra={"position": self.position, "end": self._journal.last})
+            if self.position + 1 < self._journal.first:
+                log.warning(
+                    "the journal was trimmed: what came before its first position cannot come back",
+                    extra={"position": self.position, "first": self._journal.first},
+                )
             self._live(engine)
         except Exception as error:
             # The fence: one broken engine must not take intake, journal and console with it.

@@ -12,7 +12,7 @@ from dijkwacht_collector.journal.payloads import (
     batch_draft,
     batch_key,
 )
-from dijkwacht_collector.journal.sealed import seal, unseal
+from dijkwacht_collector.journal.sealed import open_own, seal, unseal
 from dijkwacht_collector.journal.segment import sync_folder
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Verdict",
     "batch_draft",
     "batch_key",
+    "open_own",
     "replace_file",
     "seal",
     "sync_folder",

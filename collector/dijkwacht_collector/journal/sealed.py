@@ -7,13 +7,17 @@ them and the rest.
 from __future__ import annotations
 
 import hashlib
-from typing import Final
+import os
+import stat
+from pathlib import Path
+from typing import IO, Final
 
 from dijkwacht_records.errors import JournalError
 
 _MAGIC_BYTES: Final = 4
 _DIGEST_BYTES: Final = 16
 SEAL_BYTES: Final = _MAGIC_BYTES + _DIGEST_BYTES
+_OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 def seal(magic: bytes, body: bytes) -> bytes:
@@ -33,3 +37,17 @@ def unseal(magic: bytes, data: bytes) -> memoryview:
     if digest.digest() != data[_MAGIC_BYTES:SEAL_BYTES]:
         raise JournalError("its bytes have changed since they were written")
     return body
+
+
+def open_own(path: Path) -> IO[bytes]:
+    """Open a file that nobody but this user could have written, to read; links are not followed.
+
+    Raises `JournalError` for one of another owner or that others may write, ``OSError``.
+    """
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
+    status = os.fstat(file.fileno())
+    if status.st_uid != os.geteuid() or status.st_mode & _OTHERS_WRITE:
+        file.close()
+        mode = stat.S_IMODE(status.st_mode)
+        raise JournalError(f"{path}: of user {status.st_uid}, mode {mode:o}: not ours alone")
+    return file

@@ -24,6 +24,10 @@ _MIGRATIONS: Final = (
     CREATE INDEX incidents_open ON incidents (finish) WHERE status = 'new';
     CREATE INDEX incidents_of_site ON incidents (site, finish);
     """,
+    """
+    CREATE TABLE identity (id TEXT NOT NULL) STRICT;
+    INSERT INTO identity VALUES (lower(hex(randomblob(16))));
+    """,
 )
 _UPSERT: Final = """
     INSERT INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -37,9 +41,14 @@ _UPSERT: Final = """
 
 
 class IncidentStore:
-    """The table of incidents in the file ``path``. The constructor is inert; any thread may read."""
+    """The table of incidents in the file ``path``. The constructor is inert; any thread may read.
+
+    ``identity`` is drawn when the file is made: a checkpoint that names another is of incidents that
+    this store never took.
+    """
 
     def __init__(self, path: Path) -> None:
+        self.identity = ""
         self._path = path
         self._turn = threading.Lock()
         self._database: sqlite3.Connection | None = None
@@ -47,6 +56,7 @@ class IncidentStore:
     def open(self) -> None:
         """Open the file, making or upgrading it. Raises ``sqlite3.Error``, ``OSError``."""
         self._database = connect(self._path, _MIGRATIONS)
+        [(self.identity,)] = self._database.execute("SELECT id FROM identity").fetchall()
 
     def handle(self, events: Sequence[IncidentEvent]) -> None:
         """Keep the latest revision of each incident."""

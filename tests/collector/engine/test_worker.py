@@ -19,7 +19,7 @@ class CountingEngine:
     """Says one incident an entry; remembers every position it was handed."""
 
     def __init__(self):
-        self.position = -1
+        self.position, self.store_id = -1, ""
         self.folded = []
         self.numbering = Numbering()
         self.numbering.site("bakery")
@@ -33,14 +33,16 @@ class CountingEngine:
         ]
 
     def head(self):
-        return Head(self.position, {"folded": msgspec.msgpack.encode(self.folded)}, {})
+        return Head(
+            self.position, self.store_id, {"folded": msgspec.msgpack.encode(self.folded)}, {}
+        )
 
     def take(self, name):
         control = Control([], None, SiteIncidents([], [], [], [], {}))
         return SiteRecord(name, self.position, control, {}, {})
 
     def resume(self, head, records):
-        self.position = head.position
+        self.position, self.store_id = head.position, head.store_id
         self.folded = msgspec.msgpack.decode(head.bundles["folded"])
         assert [record.name for record in records] == ["bakery"]
 
@@ -90,17 +92,20 @@ def journal(tmp_path):
 
 @pytest.fixture
 def start(journal, tmp_path):
-    started = []
+    started, stores = [], ["first"]
 
     def start_workers(
         sink, count=1, make_engine=CountingEngine, interval=1000.0, *, training=False
     ):
-        parts = EngineParts(journal, make_engine, Sinks([sink]), Telemetry(["scan"]), interval)
+        parts = EngineParts(
+            journal, make_engine, Sinks([sink]), Telemetry(["scan"]), interval, lambda: stores[-1]
+        )
         workers = EngineWorkers(count, parts, tmp_path / "checkpoints", training=training)
         started.append(workers)
         workers.open()
         return workers
 
+    start_workers.stores = stores
     yield start_workers
     for workers in started:
         workers.close()
@@ -133,7 +138,7 @@ class DroppingEngine(CountingEngine):
 
 def test_what_full_windows_drop_reaches_the_metrics(journal, tmp_path):
     telemetry = Telemetry(["scan"])
-    parts = EngineParts(journal, DroppingEngine, Sinks([Kept()]), telemetry, 1000.0)
+    parts = EngineParts(journal, DroppingEngine, Sinks([Kept()]), telemetry, 1000.0, lambda: "")
     workers = EngineWorkers(1, parts, tmp_path / "checkpoints", training=False)
     workers.open()
     feed(journal, "bakery")
@@ -154,6 +159,45 @@ def test_a_stop_saves_and_a_start_goes_on_behind_it(journal, start):
     workers = start(sink)
     until(lambda: workers.position == 3)
     assert [e.position for e in sink.events] == [1, 2, 3]
+
+
+def test_a_store_that_is_new_gets_everything_again(journal, start, caplog):
+    workers = start(Kept(), count=2)
+    feed(journal, "bakery", "clinic", "bakery")
+    until(lambda: workers.position == 3)
+    workers.close()
+    start.stores.append("second")
+    sink = Kept()
+    workers = start(sink, count=2)
+    until(lambda: workers.position == 3)
+    workers.close()
+    assert sorted(e.position for e in sink.events) == [1, 2, 3]
+    said = [record.message for record in caplog.records]
+    assert said == ["checkpoint is of another incidents.db"] * 2
+    sink = Kept()
+    workers = start(sink, count=2)
+    until(lambda: workers.position == 3)
+    assert sink.events == []
+
+
+def test_a_store_that_is_new_is_told_what_cannot_come_back(tmp_path, caplog):
+    journal = Journal(tmp_path / "journal", segment_bytes=100)
+    journal.open()
+    for _ in range(4):
+        feed(journal, "bakery")
+    assert journal.forget(4, 1 << 60) > 0
+    assert journal.first == 3
+    parts = EngineParts(
+        journal, CountingEngine, Sinks([sink := Kept()]), Telemetry(["scan"]), 1000.0, lambda: "new"
+    )
+    workers = EngineWorkers(1, parts, tmp_path / "checkpoints", training=False)
+    workers.open()
+    until(lambda: workers.position == 4)
+    workers.close()
+    journal.close()
+    assert [e.position for e in sink.events] == [3, 4]
+    [said] = [record for record in caplog.records if "trimmed" in record.message]
+    assert (said.levelname, said.position, said.first) == ("WARNING", 0, 3)
 
 
 def test_every_partition_has_one_thread(journal, start):
@@ -231,15 +275,15 @@ def keep(checkpoints, engine):
 
 def test_the_newest_whole_checkpoint_is_taken(tmp_path):
     checkpoints = Checkpoints(tmp_path, "engine")
-    assert checkpoints.restore(CountingEngine, 100).position == -1
+    assert checkpoints.restore(CountingEngine, 100, "").position == -1
     assert keep(checkpoints, saved_engine(7)) == 7
     assert (tmp_path / "engine.checkpoint").stat().st_mode & 0o777 == 0o600
     assert keep(checkpoints, saved_engine(9)) == 9
-    assert checkpoints.restore(CountingEngine, 100).position == 9
+    assert checkpoints.restore(CountingEngine, 100, "").position == 9
     (tmp_path / "engine.checkpoint").write_bytes(b"torn")
-    assert checkpoints.restore(CountingEngine, 100).position == 7
+    assert checkpoints.restore(CountingEngine, 100, "").position == 7
     (tmp_path / "engine.previous").write_bytes(b"")
-    assert checkpoints.restore(CountingEngine, 100).position == -1
+    assert checkpoints.restore(CountingEngine, 100, "").position == -1
 
 
 def test_sites_are_taken_between_steps_and_the_file_counts_when_the_last_is(tmp_path):
@@ -263,7 +307,7 @@ def test_an_abandoned_checkpoint_leaves_the_one_before(tmp_path):
     save_round = checkpoints.begin(saved_engine(9), lambda: None)
     save_round.abandon()
     assert save_round.finished
-    assert checkpoints.restore(CountingEngine, 100).position == 7
+    assert checkpoints.restore(CountingEngine, 100, "").position == 7
     assert sorted(path.name for path in tmp_path.iterdir()) == ["engine.checkpoint"]
 
 
@@ -276,15 +320,15 @@ def test_every_flipped_bit_of_a_checkpoint_is_noticed(tmp_path):
         damaged = bytearray(whole)
         damaged[bit // 8] ^= 1 << bit % 8
         path.write_bytes(damaged)
-        assert checkpoints.restore(CountingEngine, 100).position == -1, bit
+        assert checkpoints.restore(CountingEngine, 100, "").position == -1, bit
 
 
 def test_a_checkpoint_ahead_of_the_journal_is_not_used(tmp_path):
     checkpoints = Checkpoints(tmp_path, "engine")
     assert keep(checkpoints, saved_engine(7)) == 7
     assert keep(checkpoints, saved_engine(9)) == 9
-    assert checkpoints.restore(CountingEngine, 8).position == 7
-    assert checkpoints.restore(CountingEngine, 5).position == -1
+    assert checkpoints.restore(CountingEngine, 8, "").position == 7
+    assert checkpoints.restore(CountingEngine, 5, "").position == -1
 
 
 def test_an_engine_with_nothing_to_do_holds_nobody_back(journal, start):

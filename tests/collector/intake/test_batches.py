@@ -342,6 +342,20 @@ async def test_a_scan_becomes_an_incident_and_an_answer_closes_it(client):
     assert await (await client.get("/v1/incidents?open=1")).json() == []
 
 
+async def test_incidents_come_back_when_their_store_is_lost(client, settings, tmp_path):
+    await post(client, a_scan("desk"))
+    told = await the_incident(client, "?open=1", lambda f: f["severity_id"] >= 3)
+    await client.close()  # which saves a checkpoint behind the scan
+    lines = (tmp_path / "incidents.jsonl").read_bytes()
+    (tmp_path / "incidents.db").unlink()
+    app = await asyncio.to_thread(build_app, settings)
+    async with TestClient(TestServer(app)) as again:
+        back = await the_incident(again, "?open=1", lambda f: f["severity_id"] >= 3)
+    assert back["finding_info"] == told["finding_info"]
+    assert back["unmapped"]["revision"] == told["unmapped"]["revision"]
+    assert (tmp_path / "incidents.jsonl").read_bytes() == lines
+
+
 async def test_browsers_hear_of_an_incident_as_it_happens(client):
     async with client.get("/events") as events:
         await post(client, a_scan("desk"))

@@ -4,8 +4,10 @@ import os
 import msgspec
 import pytest
 
+from dijkwacht_collector.database import connect
 from dijkwacht_collector.incidents import Incident, IncidentEvent
 from dijkwacht_collector.sinks import IncidentStore, JsonLines, LiveSink, Sinks
+from dijkwacht_collector.sinks import store as store_module
 
 
 def an_event(uid="a", revision=0, activity="create", **changes):
@@ -133,6 +135,31 @@ def test_the_store_is_there_after_a_restart(store, tmp_path):
     again.open()
     assert again.incident("a") == LIFE[3].incident
     again.close()
+
+
+def test_a_store_is_known_from_one_that_was_made_anew(store, tmp_path):
+    path = tmp_path / "incidents.db"
+    store.handle(LIFE)
+    again = IncidentStore(path)
+    again.open()
+    assert again.identity == store.identity != ""
+    again.close()
+    path.unlink()  # as by hand after a crash: the write-ahead log stays behind
+    assert path.with_name("incidents.db-wal").stat().st_size > 0
+    anew = IncidentStore(path)
+    anew.open()
+    assert anew.identity not in {"", store.identity}
+    assert anew.incidents() == []
+    anew.close()
+
+
+def test_a_store_of_the_first_version_gets_a_name_and_keeps_it(tmp_path):
+    connect(tmp_path / "incidents.db", store_module._MIGRATIONS[:1]).close()
+    stores = [IncidentStore(tmp_path / "incidents.db") for _ in range(2)]
+    for store in stores:
+        store.open()
+        store.close()
+    assert stores[0].identity == stores[1].identity != ""
 
 
 def test_the_fan_hands_everything_to_everyone(lines, store):
