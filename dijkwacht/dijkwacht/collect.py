@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 import socket
+import sqlite3
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -68,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
         uvloop.run(serve(settings, detectors))
     except OSError as error:
         raise SettingsError(_why_not(error, settings)) from None
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # damage that shows only when it is read
+        raise SettingsError(f"a database in {settings.state}: {error}") from None
     return 0
 
 

@@ -15,6 +15,7 @@ import pytest
 from dijkwacht import cli
 from dijkwacht.collect import notify_systemd
 from dijkwacht_collector.settings import load_settings
+from dijkwacht_collector.sinks import IncidentStore
 from dijkwacht_collector.sites import Sites
 from dijkwacht_records.joincode import read_code
 
@@ -67,6 +68,27 @@ def test_two_collectors_do_not_share_their_state(tmp_path):
         assert "another collector uses this journal" in said[-1]
         first.terminate()
         first.stderr.read()
+
+
+@pytest.mark.parametrize("name", ["sites.db", "incidents.db"])
+@pytest.mark.parametrize("damage", ["not a database", "a page"])
+def test_a_damaged_database_is_one_line(tmp_path, name, damage):
+    for part in (Sites(tmp_path / "sites.db"), IncidentStore(tmp_path / "incidents.db")):
+        part.open()
+        part.close()
+    data = bytearray((tmp_path / name).read_bytes())
+    at = 0 if damage == "not a database" else 4096
+    data[at : at + 4096] = b"\xa5" * 4096
+    (tmp_path / name).write_bytes(data)
+    with collect(tmp_path, "--listen", "127.0.0.1:0") as process:
+        said = [next(line for line in process.stderr if not line.startswith("{"))]
+        if "listening" in said[0]:
+            process.terminate()
+        said += [line for line in process.stderr if not line.startswith("{")]
+        code = process.wait(30)
+    assert (len(said), code) == (1, 2), said
+    assert said[0].startswith(f"dijkwacht collect: {tmp_path / name}: ")
+    assert "move it away" in said[0]
 
 
 @pytest.mark.parametrize(

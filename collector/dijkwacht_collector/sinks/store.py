@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from dijkwacht_collector.database import connect
+from dijkwacht_collector.database import connect, unusable
 from dijkwacht_collector.incidents import Activity, Incident, IncidentEvent
 
 _MIGRATIONS: Final = (
@@ -29,6 +29,7 @@ _MIGRATIONS: Final = (
     INSERT INTO identity VALUES (lower(hex(randomblob(16))));
     """,
 )
+_REMEDY: Final = "move it away, and its incidents are found again in the journal"
 _UPSERT: Final = """
     INSERT INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (uid) DO UPDATE SET
@@ -54,9 +55,10 @@ class IncidentStore:
         self._database: sqlite3.Connection | None = None
 
     def open(self) -> None:
-        """Open the file, making or upgrading it. Raises ``sqlite3.Error``, ``OSError``."""
-        self._database = connect(self._path, _MIGRATIONS)
-        [(self.identity,)] = self._database.execute("SELECT id FROM identity").fetchall()
+        """Open the file, making or upgrading it. Raises `DijkwachtError`, ``OSError``."""
+        self._database = connect(self._path, _MIGRATIONS, _REMEDY)
+        with self._readable():
+            [(self.identity,)] = self._database.execute("SELECT id FROM identity").fetchall()
 
     def handle(self, events: Sequence[IncidentEvent]) -> None:
         """Keep the latest revision of each incident."""
@@ -80,7 +82,10 @@ class IncidentStore:
     def events(
         self, site: str | None = None, *, only_open: bool = False, limit: int = 1000
     ) -> list[IncidentEvent]:
-        """The last step of each incident, latest first; a ``limit`` of -1 is none."""
+        """The last step of each incident, latest first; a ``limit`` of -1 is none.
+
+        Raises `DijkwachtError` for a file that is damaged, as all that read do.
+        """
         where, values = ["1"], list[object]()
         if site is not None:
             where.append("site = ?")
@@ -91,9 +96,10 @@ class IncidentStore:
             "SELECT activity, body, position FROM incidents WHERE "  # noqa: S608  fixed texts only
             f"{' AND '.join(where)} ORDER BY finish DESC, uid LIMIT ?"
         )
-        with self._turn:
-            rows = self._opened().execute(query, (*values, limit)).fetchall()
-        return [_event(*row) for row in rows]
+        with self._readable():
+            with self._turn:
+                rows = self._opened().execute(query, (*values, limit)).fetchall()
+            return [_event(*row) for row in rows]
 
     def incidents(
         self, site: str | None = None, *, only_open: bool = False, limit: int = 1000
@@ -104,9 +110,17 @@ class IncidentStore:
     def incident(self, uid: str) -> Incident | None:
         """One incident, or ``None``."""
         query = "SELECT activity, body, position FROM incidents WHERE uid = ?"
-        with self._turn:
-            row = self._opened().execute(query, (uid,)).fetchone()
-        return _event(*row).incident if row else None
+        with self._readable():
+            with self._turn:
+                row = self._opened().execute(query, (uid,)).fetchone()
+            return _event(*row).incident if row else None
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, msgspec.MsgspecError, ValueError) as error:
+            raise unusable(self._path, error, _REMEDY) from None
 
     def _opened(self) -> sqlite3.Connection:
         assert self._database is not None, "not open"

@@ -46,6 +46,7 @@ _MIGRATIONS: Final = (
     CREATE INDEX orders_waiting ON orders (site, agent) WHERE delivered IS NULL;
     """,
 )
+_REMEDY: Final = "restore it from a copy, or move it away and let every agent join again"
 
 
 class SiteRow(NamedTuple):
@@ -78,8 +79,8 @@ class Sites:
         self._database: sqlite3.Connection | None = None
 
     def open(self) -> None:
-        """Open the file, making or upgrading it. Raises ``sqlite3.Error``, ``OSError``."""
-        self._database = connect(self._path, _MIGRATIONS)
+        """Open the file, making or upgrading it. Raises `DijkwachtError`, ``OSError``."""
+        self._database = connect(self._path, _MIGRATIONS, _REMEDY)
 
     def close(self) -> None:
         """Close the file."""

@@ -1,5 +1,6 @@
 import asyncio
 import os
+import random
 
 import msgspec
 import pytest
@@ -8,6 +9,7 @@ from dijkwacht_collector.database import connect
 from dijkwacht_collector.incidents import Incident, IncidentEvent
 from dijkwacht_collector.sinks import IncidentStore, JsonLines, LiveSink, Sinks
 from dijkwacht_collector.sinks import store as store_module
+from dijkwacht_records.errors import DijkwachtError
 
 
 def an_event(uid="a", revision=0, activity="create", **changes):
@@ -154,12 +156,38 @@ def test_a_store_is_known_from_one_that_was_made_anew(store, tmp_path):
 
 
 def test_a_store_of_the_first_version_gets_a_name_and_keeps_it(tmp_path):
-    connect(tmp_path / "incidents.db", store_module._MIGRATIONS[:1]).close()
+    connect(tmp_path / "incidents.db", store_module._MIGRATIONS[:1], "").close()
     stores = [IncidentStore(tmp_path / "incidents.db") for _ in range(2)]
     for store in stores:
         store.open()
         store.close()
     assert stores[0].identity == stores[1].identity != ""
+
+
+def test_any_bit_of_a_store_leaves_it_readable_or_is_said(store, tmp_path):
+    path = tmp_path / "incidents.db"
+    store.handle(LIFE)
+    store.close()
+    whole = path.read_bytes()
+    bits = {*range(800), *random.Random(3).sample(range(8 * len(whole)), 1200)}
+    said = 0
+    for bit in bits:
+        path.with_name("incidents.db-wal").unlink(missing_ok=True)
+        altered = bytearray(whole)
+        altered[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(altered)
+        again = IncidentStore(path)
+        try:
+            again.open()
+            again.incidents(only_open=True)
+            again.incidents()
+        except DijkwachtError as error:
+            assert str(error).startswith(f"{path}: ")  # noqa: PT017  most bits lie in free space
+            assert "\n" not in str(error)  # noqa: PT017
+            said += 1
+        finally:
+            again.close()
+    assert said > 20
 
 
 def test_the_fan_hands_everything_to_everyone(lines, store):

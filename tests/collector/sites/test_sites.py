@@ -1,12 +1,10 @@
-import sqlite3
-
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from dijkwacht_collector.database import connect
 from dijkwacht_collector.sites import OrderKey, Sites
 from dijkwacht_collector.sites.sites import JOIN_CODE_LIFE_US, MOST_AGENTS, digest
-from dijkwacht_records.errors import NotAuthorised
+from dijkwacht_records.errors import DijkwachtError, NotAuthorised
 from dijkwacht_records.joincode import make_code, read_code
 
 URL = "http://127.0.0.1:8470"
@@ -114,10 +112,10 @@ def test_an_order_waits_until_it_is_taken_or_runs_out(sites, tmp_path):
 
 
 def test_a_database_of_a_later_release_is_left_alone(tmp_path):
-    connect(tmp_path / "x.db", ("CREATE TABLE a (b) ", "CREATE TABLE c (d)")).close()
-    with pytest.raises(sqlite3.DatabaseError, match="later release"):
-        connect(tmp_path / "x.db", ("CREATE TABLE a (b)",))
-    connect(tmp_path / "x.db", ("CREATE TABLE a (b)", "CREATE TABLE c (d)")).close()
+    connect(tmp_path / "x.db", ("CREATE TABLE a (b) ", "CREATE TABLE c (d)"), "").close()
+    with pytest.raises(DijkwachtError, match="later release"):
+        connect(tmp_path / "x.db", ("CREATE TABLE a (b)",), "")
+    connect(tmp_path / "x.db", ("CREATE TABLE a (b)", "CREATE TABLE c (d)"), "").close()
 
 
 def test_agents_that_are_made_up_are_remembered_up_to_a_bound(sites):
