@@ -1,5 +1,6 @@
 """Small recordings made by hand, and a policy that alerts at once."""
 
+import logging
 import struct
 
 import numpy as np
@@ -39,6 +40,17 @@ def knocks(count, begin=BEGIN, src="192.168.7.66", dst="192.168.7.2", step=20_00
         frames.append((time, tcp(src, dst, 40_000, port, 0x02)))
         frames.append((time + 300, tcp(dst, src, port, 40_000, 0x14)))
     return frames
+
+
+@pytest.fixture(autouse=True)
+def logs_go_nowhere_afterwards():
+    """What a command sent to a test's standard error ends with the test."""
+    before, level = list(logging.root.handlers), logging.root.level
+    yield
+    for handler in list(logging.root.handlers):
+        if handler not in before and type(handler).__module__ != "_pytest.logging":
+            logging.root.removeHandler(handler)
+    logging.root.setLevel(level)
 
 
 @pytest.fixture
