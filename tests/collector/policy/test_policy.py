@@ -134,7 +134,7 @@ def test_ones_own_have_their_share_on_top_and_none_without_a_table():
     assert own.table(with_table) is TABLE
     assert own.share(with_table) == pytest.approx(1 / 30), "whatever it declares"
     assert not own.table(without).known, "whatever is shipped under its name"
-    assert own.in_shadow([with_table, without, *others]) == [without.name]
+    assert own.in_shadow([with_table, without]) == [without.name]
     assert [own.share(d) for d in others] == [Calibrations().share(d) for d in others]
 
 
