@@ -39,7 +39,7 @@ def measure(
     Each run folds the same ``sites × rows_per_site`` rows into a new engine that has already seen
     a tenth of them, so that kernels are compiled, sites known and models trained.
     """
-    entries = _entries(sites, rows_per_site, batch_rows)
+    entries = generated_entries(sites, rows_per_site, batch_rows)
     warm = len(entries) // 10
     results = [_run(entries, warm) for _ in range(runs)]
     results.sort(key=lambda result: float(result["rows_per_second"]))
@@ -125,7 +125,8 @@ def _stopwatches(engine: Engine) -> dict[str, float]:
     return spent
 
 
-def _entries(sites: int, rows_per_site: int, batch_rows: int) -> list[Entry]:
+def generated_entries(sites: int, rows_per_site: int, batch_rows: int) -> list[Entry]:
+    """Batches of ordinary offices as they would arrive, interleaved."""
     queues = [_site_batches(site, rows_per_site, batch_rows) for site in range(sites)]
     merged = heapq.merge(*queues, key=lambda item: item[:2])
     return [

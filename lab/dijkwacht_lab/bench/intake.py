@@ -16,7 +16,7 @@ from typing import Any, Final
 import uvloop
 
 from dijkwacht_collector.journal import Entry
-from dijkwacht_lab.bench.engine import _entries
+from dijkwacht_lab.bench.engine import generated_entries
 from dijkwacht_lab.bench.served import (
     collector,
     cpu_seconds,
@@ -53,7 +53,7 @@ def measure(
 
 
 def _measure_size(agents: int, rows_per_agent: int, batch_rows: int) -> dict[str, Any]:
-    entries = _entries(agents, rows_per_agent, batch_rows)
+    entries = generated_entries(agents, rows_per_agent, batch_rows)
     by_site: dict[str, list[bytes]] = {}
     for entry in entries:
         by_site.setdefault(entry.site, []).append(entry.payload)

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import uvloop
 
-from dijkwacht_lab.bench.engine import _entries
+from dijkwacht_lab.bench.engine import generated_entries
 from dijkwacht_lab.bench.served import collector, make_sites, request, send_all, wait_scored
 from dijkwacht_lab.traffic import WORKING_MORNING
 from dijkwacht_records.addresses import pack_address
@@ -37,7 +37,7 @@ def measure(
 
     The load is half of what the same collector took just before, acknowledged and scored.
     """
-    background = _entries(agents, rows // agents, batch_rows)
+    background = generated_entries(agents, rows // agents, batch_rows)
     attackers = [f"attacked-{number:04d}" for number in range(scans)]
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         state = Path(folder)
