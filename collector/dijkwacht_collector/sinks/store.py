@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -68,9 +69,17 @@ class IncidentStore:
             database.executemany(_UPSERT, [_row(event) for event in events])
 
     def flush(self) -> None:
-        """Move the write-ahead log into the file and sync it."""
+        """Sync the write-ahead log, and move of it into the file what nobody reads.
+
+        A checkpoint of SQLite's own does nothing while another process reads, and says so in a row.
+        """
         with _as_os_error(), self._turn:
-            self._opened().execute("PRAGMA wal_checkpoint(FULL)").fetchall()
+            self._opened().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            fd = os.open(f"{self._path}-wal", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
 
     def close(self) -> None:
         """Close the file."""

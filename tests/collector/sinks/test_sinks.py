@@ -1,6 +1,7 @@
 import asyncio
 import os
 import random
+import sqlite3
 
 import msgspec
 import pytest
@@ -217,3 +218,15 @@ def test_a_database_that_fails_is_an_os_error_to_whoever_hands_events(store):
     store._database.execute("DROP TABLE incidents")
     with pytest.raises(OSError, match="incidents: no such table"):
         store.handle([an_event("one")])
+
+
+def test_a_flush_syncs_though_somebody_reads(store, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    reader = sqlite3.connect(store._path)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM incidents").fetchall()
+    store.handle([an_event("one")])
+    store.flush()
+    reader.close()
+    assert len(synced) == 1
