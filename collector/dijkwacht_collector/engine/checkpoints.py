@@ -49,6 +49,7 @@ class SaveRound:
         self._left = engine.numbering.sites[::-1]
         self._draft, self._publish = draft, publish
         self._error: OSError | None = None
+        self._published = False
         self._queue: SimpleQueue[bytes] = SimpleQueue()
         self._queue.put(msgspec.msgpack.encode(engine.head()))
         if not self._left:
@@ -59,7 +60,7 @@ class SaveRound:
     def advance(self, engine: Engine, seconds: float = float("inf")) -> None:
         """Take sites until so much time is spent, one at least; nothing if the writer is behind."""
         end = time.perf_counter() + seconds
-        while self._left and (seconds == float("inf") or self._queue.qsize() < _MOST_WAITING):
+        while self.takes or (self._left and seconds == float("inf")):
             record = engine.take(self._left.pop())
             self._queue.put(msgspec.msgpack.encode(record))
             if not self._left:
@@ -75,9 +76,14 @@ class SaveRound:
     def result(self) -> int:
         """Wait for the writer; the position from which the journal is needed. Raises ``OSError``."""
         self._thread.join()
-        if self._error is not None:
-            raise self._error
+        if not self._published:
+            raise self._error or OSError("the writer of the checkpoint failed")
         return self.position
+
+    @property
+    def takes(self) -> bool:
+        """Whether a site could be taken now."""
+        return bool(self._left) and self._queue.qsize() < _MOST_WAITING
 
     def abandon(self) -> None:
         """Give it up; what was written so far is removed."""
@@ -96,10 +102,12 @@ class SaveRound:
                 os.fsync(file.fileno())
             if self._error is None:
                 self._publish()
-            else:
-                self._draft.unlink(missing_ok=True)
+                self._published = True
         except OSError as error:
             self._error = error
+        finally:
+            if not self._published:
+                self._draft.unlink(missing_ok=True)
 
 
 class Checkpoints:
@@ -110,6 +118,7 @@ class Checkpoints:
         self._newest = folder / f"{name}.checkpoint"
         self._previous = folder / f"{name}.previous"
         self._draft = folder / f"{name}.new"
+        self._refused: set[Path] = set()
 
     def begin(self, engine: Engine, flush: Callable[[], None]) -> SaveRound:
         """Begin to save what ``engine`` knows; see `SaveRound`. Raises ``OSError``."""
@@ -117,8 +126,9 @@ class Checkpoints:
 
         def publish() -> None:
             flush()
-            if self._newest.exists():
+            if self._newest.exists() and self._newest not in self._refused:
                 self._newest.replace(self._previous)
+            self._refused.clear()
             self._draft.replace(self._newest)
             sync_folder(self._folder)
 
@@ -138,6 +148,7 @@ class Checkpoints:
             try:
                 newest = load(engine, path)
             except Exception as error:  # noqa: BLE001  # whatever is wrong with a cache: make it anew
+                self._refused.add(path)
                 log.warning("checkpoint discarded", extra={"file": path.name, "why": str(error)})
                 continue
             if newest > last:

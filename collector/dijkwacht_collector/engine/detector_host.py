@@ -5,6 +5,8 @@ What comes out are opinions. What they mean on a site is the policy's, and wheth
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import logging
 import pickle
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +27,7 @@ from dijkwacht_collector.engine.site_record import (
 )
 from dijkwacht_collector.engine.windows import Ended, WindowPool
 from dijkwacht_collector.policy import Policy, Scored
-from dijkwacht_detectors.api import ENTITY_COLUMNS, AnyDetector, RowDetector, Rows
+from dijkwacht_detectors.api import ENTITY_COLUMNS, AnyDetector, RowDetector, Rows, SiteDetector
 from dijkwacht_detectors.state.entities import Entities
 from dijkwacht_detectors.state.memory import Memory, cut_column, cut_rows, state_fields
 from dijkwacht_records.tables import TABLE, TABLES
@@ -67,7 +69,7 @@ class DetectorHost:
             for d, table in zip(self.detectors, self._entity_tables, strict=True)
         ]
         self._signatures = [
-            f"{sorted(state_fields(d).items())} {columns} {getattr(d, 'window_s', 0)} {table}"
+            f"{sorted(state_fields(d).items())} {columns} {getattr(d, 'window_s', 0)} {table}{_source(d)}"
             for d, columns, table in zip(
                 self.detectors, self._columns, self._entity_tables, strict=True
             )
@@ -94,10 +96,14 @@ class DetectorHost:
     def score(self, step: Step) -> list[Scored]:
         """Score and learn every row of a detector's table, and the windows that ended."""
         scored: list[Scored] = []
+        out: list[Memory] = []
         resolved: dict[int, tuple[NDArray[np.int32], NDArray[np.bool_]]] = {}
         for number, memory in enumerate(self._memories):
             table = step.tables.get(self._tables[number])
-            if table is None or self._is_out(number):
+            if table is None:
+                continue
+            if self._is_out(number):
+                out.append(memory)
                 continue
             if number in self._pools:
                 reads = self._columns[number]
@@ -108,6 +114,10 @@ class DetectorHost:
                 resolved[entities] = self._resolve(memory, table)
             rows = memory.rows(table.columns, table.time, table.site, *resolved[entities])
             scored += self._score(number, rows, table)
+        for memory in out:
+            if (known := resolved.get(id(memory.entities))) is not None:
+                slot, fresh = known
+                memory.forget(slot[fresh])  # others that share the table have seen them
         if self._pools and len(step.ticks):
             scored += self.end_windows(step.ticks)
         return scored
@@ -168,10 +178,17 @@ class DetectorHost:
             fields, own = memory.take(site, slots[table])
             pool = self._pools.get(number)
             waiting = {} if pool is None else {n: pool.take(a) for a, n in agents.items()}
+            signature, pickled = self._signatures[number], b""
+            if own is not None:
+                try:
+                    pickled = pickle.dumps(own, protocol=5)
+                except Exception as error:  # noqa: BLE001  # the fence: what it remembers is its own
+                    signature = ""  # it starts anew, alone
+                    self.strike(number, error)
             parts[memory.detector.name] = DetectorPart(
-                self._signatures[number],
+                signature,
                 pack_all(fields),
-                b"" if own is None else pickle.dumps(own, protocol=5),
+                pickled,
                 {name: pack_all(columns) for name, columns in waiting.items() if columns},
                 policy.detectors[number].take(site, slots[table]),
             )
@@ -198,7 +215,12 @@ class DetectorHost:
             if part is None or part.signature != self._signatures[number]:
                 memory.forget(slots[table])
                 continue
-            own = pickle.loads(part.own) if part.own else None  # noqa: S301  # our own file, readable by us alone
+            try:
+                own = pickle.loads(part.own) if part.own else None  # noqa: S301  # our own file, and ours alone
+            except Exception as error:  # noqa: BLE001  # the fence, as above
+                self._count_failure(number, error)
+                memory.forget(slots[table])
+                continue
             memory.put(site, slots[table], unpack_all(part.fields), own)
             policy.detectors[number].put(site, slots[table], part.lines)
             for name, columns in part.waiting.items():
@@ -239,6 +261,7 @@ class DetectorHost:
             scores, facts = self._memories[number].score(rows, sizes)
         except Exception as error:  # noqa: BLE001  # the fence: a detector may fail in any way, the engine not
             self.strike(number, error)
+            self._memories[number].forget(rows.slot[rows.fresh])  # it has not seen them
             return []
         return [
             Scored(
@@ -323,6 +346,19 @@ def _columns_of(detector: AnyDetector) -> tuple[str, ...]:
     known = {c.name for c in TABLE[detector.table].columns}
     named = (*detector.reads, *entity, *detector.who.columns)
     return tuple(name for name in dict.fromkeys(named) if name in known and name != "time")
+
+
+def _source(detector: AnyDetector) -> str:
+    """What a pickled object depends on: its class and all of its file."""
+    if not isinstance(detector, SiteDetector):
+        return ""
+    kind = type(detector)
+    try:
+        source = inspect.getsource(inspect.getmodule(kind) or kind)
+    except (OSError, TypeError):
+        source = ""
+    digest = hashlib.blake2b(source.encode(), digest_size=8).hexdigest()
+    return f" {kind.__module__}.{kind.__qualname__} {digest}"
 
 
 def _entity_table(detector: AnyDetector) -> str:

@@ -134,7 +134,9 @@ class Engine:
         entities, detectors = self.host.take(site, agents, self.policy)
         clocks = [(agent, int(self.clocks[number])) for number, agent in agents.items()]
         control = Control(clocks, self.policy.per_week.get(site), self.incidents.take(name))
-        return SiteRecord(name, self.position, control, entities, detectors)
+        # After a restart a site may still be ahead of the engine: see `resume`.
+        position = max(self.position, self._covered.get(name, -1))
+        return SiteRecord(name, position, control, entities, detectors)
 
     def put(self, record: SiteRecord) -> None:
         """Go on with a site that another engine has taken, or this one before a restart."""
@@ -169,8 +171,9 @@ class Engine:
     def _uncovered(self, entries: Sequence[Entry]) -> list[Entry]:
         """Without what a record covers that was taken behind the others' (see `resume`)."""
         fresh = [e for e in entries if e.position > self._covered.get(e.site, -1)]
-        if entries[-1].position >= max(self._covered.values()):
-            self._covered = {}
+        if entries:
+            last = entries[-1].position
+            self._covered = {site: p for site, p in self._covered.items() if p > last}
         return fresh
 
     def _arrive(self, entry: Entry) -> Arrival:
@@ -257,6 +260,7 @@ class Engine:
                     self._make_room()
                     self.policy.set_budget(site, budget.per_week)
                 case "exemption":
+                    self.numbering.site(entry.site)  # so that a checkpoint knows it
                     self.incidents.exempt(entry.site, Exemption.read(entry))
         except ValueError as error:  # msgspec's errors and those of texts are values' errors, too
             log.error(  # noqa: TRY400  # the text is enough

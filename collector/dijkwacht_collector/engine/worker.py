@@ -141,7 +141,7 @@ class EngineWorker:
                     # long as it took lets more entries arrive; a lone one has been folded already.
                     self._stop.wait(min(time.perf_counter() - began, _LONGEST_REST_S))
             else:
-                self._journal.wait_beyond(self.position, _IDLE_S if self._round is None else 0.0)
+                self._journal.wait_beyond(self.position, self._patience())
             now = time.monotonic()
             if now - trained >= _TRAINING_S and self._trainer is not None:
                 trained = now
@@ -155,6 +155,12 @@ class EngineWorker:
                 saved = now
                 self._round = self._begin_round(engine)
         self._save_all(engine)
+
+    def _patience(self) -> float:
+        """Seconds for which an idle engine waits for entries."""
+        if self._round is None:
+            return _IDLE_S
+        return 0.0 if self._round.takes else _LONGEST_REST_S
 
     def _step(self, engine: Engine, entries: list[Entry]) -> bool:
         """Fold ``entries``; False if the sinks could not take the events before the stop."""

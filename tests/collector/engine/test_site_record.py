@@ -14,9 +14,10 @@ from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.engine.checkpoints import load, save
 from dijkwacht_collector.engine.site_record import SiteRecord, pack, unpack
 from dijkwacht_collector.journal import Budget, Entry, Exemption, Verdict
-from dijkwacht_detectors.api import Text
+from dijkwacht_detectors.api import SiteDetector, Text
 from dijkwacht_detectors.bruteforce import Bruteforce
 from dijkwacht_detectors.discover import shipped_detectors
+from dijkwacht_detectors.scan import Scan
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
 from dijkwacht_records.wire import encode
 
@@ -143,6 +144,107 @@ def test_a_checkpoint_whose_sites_were_taken_one_by_one_gives_equal_incidents(
             assert known.setdefault(name, text) == text, "what is repeated is the same"
             events.append(event)
     assert incidents(again, events=events) == WHOLE
+
+
+def test_a_checkpoint_before_all_is_caught_up_with_claims_no_less():
+    """Sites that are ahead of the engine after a restart are saved as far as they are."""
+    engine = Engine(shipped_detectors())
+    events = [event for entry in ENTRIES[:6] for event in engine.step([entry])]
+    head = engine.head()
+    events += [event for entry in ENTRIES[6:15] for event in engine.step([entry])]
+    records = [engine.take(site) for site in engine.numbering.sites]
+    again = Engine(shipped_detectors())
+    again.resume(head, records)
+    behind = [e for e in ENTRIES if e.position > again.position]
+    assert again.step([]) == [], "another worker's entries alone"
+    events += [event for entry in behind[:2] for event in again.step([entry])]
+    head, records = again.head(), [again.take(site) for site in again.numbering.sites]
+    assert {record.position for record in records} == {15}
+    third = Engine(shipped_detectors())
+    third.resume(head, records)
+    later = [e for e in ENTRIES if e.position > third.position]
+    events += [event for entry in later for event in third.step([entry])]
+    assert incidents(third, events=events) == WHOLE
+
+
+def test_an_exemption_of_a_site_that_never_sent_a_row_is_kept(tmp_path):
+    engine = Engine(shipped_detectors())
+    payload = Exemption("scan", "192.168.77.66", 2**62).draft("bakery", 0).payload
+    engine.step([Entry(1, "exemption", 0, 0, "bakery", payload)])
+    engine = restarted(engine, shipped_detectors(), tmp_path / "c")
+    assert list(engine.incidents.exempt_until) == ["bakery"]
+
+
+class Own(SiteDetector):
+    """Remembers what cannot be pickled, or what cannot be read again."""
+
+    name = "own"
+    table = "flows"
+    reads = ("resp_p",)
+
+    def score_many(self, window):
+        return window["resp_p"] * 1.0
+
+    def learn_many(self, window):
+        self.kept = lambda: len(window)
+
+
+class Unreadable(Own):
+    def learn_many(self, window):
+        self.kept = Exploding()
+
+
+class Exploding:
+    def __reduce__(self):
+        return (explode, ())
+
+
+def explode():
+    raise RuntimeError
+
+
+@pytest.mark.parametrize("kind", [Own, Unreadable])
+def test_what_a_detector_cannot_keep_costs_only_itself(tmp_path, kind):
+    engine = Engine([*shipped_detectors(), kind()])
+    events = [event for entry in ENTRIES[:12] for event in engine.step([entry])]
+    engine = restarted(engine, [*shipped_detectors(), kind()], tmp_path / "c")
+    events += [event for entry in ENTRIES[12:] for event in engine.step([entry])]
+    assert incidents(engine, events=events) == WHOLE
+
+
+class Failing(Scan):
+    """Shares its table of entities, and fails at first."""
+
+    name = "failing"
+    left = 2
+
+    def fold(self, rows, state, scores, facts):
+        if self.left:
+            self.left -= 1
+            raise ZeroDivisionError
+        super().fold(rows, state, scores, facts)
+
+
+def test_a_detector_that_failed_meets_what_it_missed_as_new(monkeypatch):
+    seen = []
+    detector = Failing()
+    inner = Scan.fold
+
+    def fold(self, rows, state, scores, facts):
+        if isinstance(self, Failing):
+            seen.append((rows.slot.copy(), rows.fresh.copy()))
+        inner(self, rows, state, scores, facts)
+
+    monkeypatch.setattr(Scan, "fold", fold)
+    engine = Engine([*shipped_detectors(), detector])
+    for entry in ENTRIES[:5]:
+        engine.step([entry])
+    first = {}
+    for slots, fresh in seen:
+        for slot, new in zip(slots.tolist(), fresh.tolist(), strict=True):
+            first.setdefault(slot, new)
+    assert first
+    assert all(first.values())
 
 
 class Patient(Bruteforce):

@@ -301,6 +301,31 @@ def test_sites_are_taken_between_steps_and_the_file_counts_when_the_last_is(tmp_
     assert (tmp_path / "engine.checkpoint").exists()
 
 
+def test_a_writer_that_fails_in_any_way_saves_nothing(tmp_path, monkeypatch):
+    def fail(_file, bodies):
+        list(bodies)
+        raise MemoryError
+
+    checkpoints = Checkpoints(tmp_path, "engine")
+    monkeypatch.setattr("dijkwacht_collector.engine.checkpoints.write_frames", fail)
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    with pytest.raises(OSError, match="writer"):
+        keep(checkpoints, saved_engine(7))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_checkpoint_does_not_take_the_place_of_the_one_before(tmp_path):
+    checkpoints = Checkpoints(tmp_path, "engine")
+    keep(checkpoints, saved_engine(7))
+    keep(checkpoints, saved_engine(8))
+    path = tmp_path / "engine.checkpoint"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert checkpoints.restore(CountingEngine, 100, "").position == 7
+    keep(checkpoints, saved_engine(9))
+    path.write_bytes(b"")
+    assert checkpoints.restore(CountingEngine, 100, "").position == 7
+
+
 def test_an_abandoned_checkpoint_leaves_the_one_before(tmp_path):
     checkpoints = Checkpoints(tmp_path, "engine")
     keep(checkpoints, saved_engine(7))
