@@ -28,7 +28,7 @@ from dijkwacht_detectors.api import (
     WindowDetector,
 )
 from dijkwacht_detectors.declaration import faults
-from dijkwacht_detectors.state.memory import Memory
+from dijkwacht_detectors.state.memory import Memory, is_of_all_sites
 from dijkwacht_records.tables import TABLE
 
 _INSIDE = 0x0A000000  # addresses given as small numbers become 10.0.0.n
@@ -97,7 +97,7 @@ class Harness:
                 here, other.memory.entities.put(here, keys, seen), *self.memory.take(site, slots)
             )
         for field, values in self.memory.state.items():
-            if field.startswith("samples"):
+            if is_of_all_sites(field):
                 other.memory.state[field] = values
         return other
 

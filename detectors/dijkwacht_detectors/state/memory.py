@@ -42,7 +42,7 @@ class Memory:
         self._by_slot = {
             name: field
             for name, field in state_fields(detector).items()
-            if not name.startswith("samples")
+            if not is_of_all_sites(name)
         }
         self._capacity = 0
         self.by_site: dict[int, SiteDetector] = {}
@@ -198,9 +198,14 @@ def state_fields(detector: AnyDetector) -> Mapping[str, tuple[str, tuple[int, ..
     return {} if isinstance(detector, SiteDetector) else detector.state
 
 
+def is_of_all_sites(field: str) -> bool:
+    """Whether a state field is one array for all sites together, and not one entry a slot."""
+    return field.startswith("samples")
+
+
 def _new_state(detector: AnyDetector) -> State:
     state = {
-        name: np.zeros(shape if name.startswith("samples") else (0, *shape), dtype)
+        name: np.zeros(shape if is_of_all_sites(name) else (0, *shape), dtype)
         for name, (dtype, shape) in state_fields(detector).items()
     }
     if "samples" in state:
