@@ -214,8 +214,7 @@ class EngineWorker:
         for detector, rows in seen.scored.items():
             self._telemetry.count_scored(detector, rows)
         for detector, failures in seen.failures.items():
-            for _ in range(failures):
-                self._telemetry.count_detector_failure(detector)
+            self._telemetry.count_failures(detector, failures)
 
     def _begin_round(self, engine: Engine) -> SaveRound | None:
         try:

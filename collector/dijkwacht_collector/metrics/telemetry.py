@@ -224,9 +224,9 @@ class Telemetry:
         self.know_site(site)
         self._shed.add(findings, site)
 
-    def count_detector_failure(self, detector: str) -> None:
-        """A detector raised or broke its contract; it is left out after three times."""
-        self._failures.labels(self._detector(detector)).inc()
+    def count_failures(self, detector: str, failures: int) -> None:
+        """A detector raised or broke its contract so often; it is left out after three times."""
+        self._failures.labels(self._detector(detector)).inc(failures)
 
     def count_scored(self, detector: str, rows: int) -> None:
         """A detector gave so many rows a score."""

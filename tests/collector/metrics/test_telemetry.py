@@ -80,7 +80,7 @@ def test_series_of_a_site_are_bounded_whatever_comes(data):
         elif kind == 2:
             telemetry.count_rejected(data.draw(texts))
         elif kind == 3:
-            telemetry.count_detector_failure(data.draw(texts))
+            telemetry.count_failures(data.draw(texts), 1)
         else:
             telemetry.count_batch("bakery", data.draw(st.integers(0, 1000)))
     check_bound(telemetry)
