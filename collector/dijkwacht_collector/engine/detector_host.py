@@ -29,7 +29,13 @@ from dijkwacht_collector.engine.windows import Ended, WindowPool
 from dijkwacht_collector.policy import Policy, Scored
 from dijkwacht_detectors.api import ENTITY_COLUMNS, AnyDetector, RowDetector, Rows, SiteDetector
 from dijkwacht_detectors.state.entities import Entities
-from dijkwacht_detectors.state.memory import Memory, cut_column, cut_rows, state_fields
+from dijkwacht_detectors.state.memory import (
+    Memory,
+    cut_column,
+    cut_rows,
+    is_of_all_sites,
+    state_fields,
+)
 from dijkwacht_records.tables import TABLE, TABLES
 
 log: Final = logging.getLogger(__name__)
@@ -80,6 +86,7 @@ class DetectorHost:
             if not isinstance(d, RowDetector)
         }
         self._bundles: dict[str, bytes] = {}
+        self._unsaved: set[int] = set()
         self._site_keys = self._agent_keys = np.zeros(0, np.uint64)
 
     def wanted_columns(self) -> dict[int, frozenset[str]]:
@@ -178,13 +185,7 @@ class DetectorHost:
             fields, own = memory.take(site, slots[table])
             pool = self._pools.get(number)
             waiting = {} if pool is None else {n: pool.take(a) for a, n in agents.items()}
-            signature, pickled = self._signatures[number], b""
-            if own is not None:
-                try:
-                    pickled = pickle.dumps(own, protocol=5)
-                except Exception as error:  # noqa: BLE001  # the fence: what it remembers is its own
-                    signature = ""  # it starts anew, alone
-                    self.strike(number, error)
+            signature, pickled = self._pickle(number, own)
             parts[memory.detector.name] = DetectorPart(
                 signature,
                 pack_all(fields),
@@ -229,9 +230,9 @@ class DetectorHost:
     def shared(self) -> dict[str, dict[str, Column]]:
         """What detectors remember of all sites together, by detector and field."""
         return {
-            m.detector.name: pack_all({f: v for f, v in m.state.items() if f.startswith("samples")})
+            m.detector.name: pack_all({f: v for f, v in m.state.items() if is_of_all_sites(f)})
             for m in self._memories
-            if any(f.startswith("samples") for f in m.state)
+            if any(is_of_all_sites(f) for f in m.state)
         }
 
     def put_shared(self, shared: Mapping[str, Mapping[str, Column]]) -> None:
@@ -302,6 +303,21 @@ class DetectorHost:
     ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         sites, agents = self._site_keys[table.site], self._agent_keys[table.agent]
         return memory.resolve(table.columns, table.time, table.site, sites, agents)
+
+    def _pickle(self, number: int, own: SiteDetector | None) -> tuple[str, bytes]:
+        """Signature and bytes of a site's own object; no signature if it cannot be saved.
+
+        That is no strike: what is reported may not depend on when it was saved.
+        """
+        if own is None:
+            return self._signatures[number], b""
+        if number not in self._unsaved:
+            try:
+                return self._signatures[number], pickle.dumps(own, protocol=5)
+            except Exception as error:  # noqa: BLE001  # the fence: what it remembers is its own
+                self._unsaved.add(number)  # once is enough for the log
+                self._count_failure(number, error)
+        return "", b""
 
     def _is_out(self, number: int) -> bool:
         return self.strikes[number] >= STRIKES

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.engine.checkpoints import load, save
+from dijkwacht_collector.engine.detector_host import STRIKES
 from dijkwacht_collector.engine.site_record import SiteRecord, pack, unpack
 from dijkwacht_collector.journal import Budget, Entry, Exemption, Verdict
 from dijkwacht_detectors.api import SiteDetector, Text
@@ -210,6 +211,16 @@ def test_what_a_detector_cannot_keep_costs_only_itself(tmp_path, kind):
     engine = restarted(engine, [*shipped_detectors(), kind()], tmp_path / "c")
     events += [event for entry in ENTRIES[12:] for event in engine.step([entry])]
     assert incidents(engine, events=events) == WHOLE
+
+
+def test_how_often_it_was_saved_leaves_no_detector_out(tmp_path):
+    engine = Engine([Own()])
+    for entry in ENTRIES[:12]:
+        engine.step([entry])
+    for number in range(STRIKES + 1):
+        save(engine, tmp_path / f"{number}")
+    assert engine.take_observed().failures == {"own": 1}
+    assert engine.host.strikes == [0]
 
 
 class Failing(Scan):
