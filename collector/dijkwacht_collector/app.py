@@ -17,10 +17,11 @@ from aiohttp import web
 from dijkwacht_collector.api import Api
 from dijkwacht_collector.console import Feed, Overview, add_console
 from dijkwacht_collector.engine import DetectorSet
-from dijkwacht_collector.engine.worker import EngineParts, EngineWorkers
+from dijkwacht_collector.engine.parts import EngineParts
+from dijkwacht_collector.engine.worker import EngineWorkers
 from dijkwacht_collector.incidents import TECHNIQUES
 from dijkwacht_collector.intake import Intake, PendingOrders
-from dijkwacht_collector.journal import Journal
+from dijkwacht_collector.journal import Bundles, Journal
 from dijkwacht_collector.maintenance import Maintenance
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.settings import CollectorSettings
@@ -47,14 +48,18 @@ def build_app(
     store = IncidentStore(state / "incidents.db")
     feed = Feed(secrets.token_hex(4))
     live = LiveSink(feed.publish)
-    sinks = Sinks([
-        store,
-        JsonLines(state / "incidents.jsonl", clock),
-        PrometheusSink(
-            telemetry, lambda: [*store.incidents(only_open=True, limit=10**6), *store.incidents()]
-        ),
-        live,
-    ])  # fmt: skip
+    sinks = Sinks(
+        [
+            store,
+            JsonLines(state / "incidents.jsonl", clock),
+            PrometheusSink(
+                telemetry,
+                lambda: [*store.incidents(only_open=True, limit=10**6), *store.incidents()],
+            ),
+            live,
+        ],
+        store.fence,
+    )
     journal = Journal(
         state / "journal",
         segment_bytes=settings.segment_bytes,
@@ -64,12 +69,13 @@ def build_app(
     )
     parts = EngineParts(
         journal,
-        detectors.engine,
+        Bundles(state / "journal" / "bundles"),
+        detectors,
         sinks,
+        store,
         telemetry,
+        clock,
         settings.checkpoint_interval_s,
-        lambda: store.identity,
-        detectors.own_files(),
     )
     checkpoints = state / "checkpoints"
     workers = EngineWorkers(settings.workers, parts, checkpoints, training=settings.training)

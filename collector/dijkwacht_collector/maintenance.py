@@ -41,7 +41,7 @@ class Maintenance:
         self._retention_us = int(settings.retention_days * _DAY_US)
         self._journal, self._intake, self._sites = journal, intake, sites
         self._workers, self._telemetry, self._clock = workers, telemetry, clock
-        self._marked = 0
+        self._marked: dict[int, int] = {}
         self._turn = threading.Lock()
 
     def open(self) -> None:
@@ -65,11 +65,11 @@ class Maintenance:
             rounds += 1
             heard = self._take_heard()
             # The marks belong to the loop: they are copied here and written elsewhere.
-            marks = self._intake.high_water
-            fresh = rounds % _SNAPSHOT_ROUNDS == 0 and marks.position > self._marked
+            marks = self._intake.settle()
+            fresh = rounds % _SNAPSHOT_ROUNDS == 0 and marks.after != self._marked
             snapshot = marks.dump() if fresh else None
             try:
-                await asyncio.to_thread(self._round, heard, marks.position, snapshot)
+                await asyncio.to_thread(self._round, heard, marks.after.copy(), snapshot)
             except (DijkwachtError, OSError, sqlite3.Error) as error:
                 self._intake.heard = heard | self._intake.heard  # the next round tries again
                 log.warning("maintenance failed", extra={"why": str(error)})
@@ -82,27 +82,28 @@ class Maintenance:
         """Once more, for the next start. Blocks; the loop must not use the marks any more."""
         marks = self._intake.high_water
         try:
-            self._round(self._intake.heard, marks.position, marks.dump())
+            self._round(self._intake.heard, marks.after, marks.dump())
         except (DijkwachtError, OSError, sqlite3.Error) as error:
             log.warning("maintenance failed", extra={"why": str(error)})
 
     def _round(
-        self, heard: dict[tuple[str, str], int], position: int, snapshot: bytes | None
+        self, heard: dict[tuple[str, str], int], marked: dict[int, int], snapshot: bytes | None
     ) -> None:
         with self._turn:
-            self._look_after(heard, position, snapshot)
+            self._look_after(heard, marked, snapshot)
 
     def _look_after(
-        self, heard: dict[tuple[str, str], int], position: int, snapshot: bytes | None
+        self, heard: dict[tuple[str, str], int], marked: dict[int, int], snapshot: bytes | None
     ) -> None:
         self._refresh()
         if heard:
             self._sites.note_agents(heard)
         if snapshot is not None:
             HighWater.save(self._path, snapshot)
-            self._marked = position
-            behind = min(self._workers.saved, position)
-            gone = self._journal.forget(behind, self._clock() - self._retention_us)
+            self._marked = marked
+            for partition, durable in self._workers.durable.items():
+                self._journal.trim(partition, min(durable, marked[partition]) + 1)
+            gone = self._journal.sweep(self._clock() - self._retention_us)
             if gone:
                 log.info("old segments deleted", extra={"segments": gone})
 

@@ -23,7 +23,16 @@ from dijkwacht_collector.engine.engine import Watch
 from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.engine.trainer import FIRST_SAMPLES, train
 from dijkwacht_collector.incidents import Incident, IncidentEvent
-from dijkwacht_collector.journal import Draft, Journal, Model, batch_draft, batch_key
+from dijkwacht_collector.journal import (
+    PARTITIONS,
+    BundlesInHand,
+    Draft,
+    Journal,
+    Model,
+    batch_draft,
+    batch_key,
+    partition_of,
+)
 from dijkwacht_collector.policy import Scored
 from dijkwacht_collector.readers.zeek import row_time
 from dijkwacht_records import wire
@@ -73,13 +82,14 @@ class OfflineCollector:
         self._on_event, self._watch = on_event, watch
         self._folder = tempfile.TemporaryDirectory(prefix="dijkwacht-")
         self._journal = Journal(Path(self._folder.name) / "journal")
-        self._engine = self._detectors.engine(self._see)
+        self._bundles = BundlesInHand()
+        self._engine = self._detectors.engine(self._see, self._bundles)
         self._clock: dict[str, int] = {}
         self._seq: dict[str, int] = {}
         self._arrivals: dict[int, int] = {}
-        self._waiting: list[Draft] = []
+        self._waiting: list[tuple[int, Draft]] = []
         self._waiting_rows = 0
-        self._next = 1
+        self._after = dict.fromkeys(range(PARTITIONS), 0)
         self._muted = False
         self._muted_until = -1
 
@@ -110,7 +120,8 @@ class OfflineCollector:
             self.play(site, rows[half:])
             return
         self._seq[site] = seq + 1
-        self._waiting.append(batch_draft(site, batch_key(AGENT, _BOOT, seq), arrival, payload))
+        draft = batch_draft(site, batch_key(AGENT, _BOOT, seq), arrival, payload)
+        self._waiting.append((partition_of(site), draft))
         self._waiting_rows += len(rows)
         self.rows += len(rows)
         if self._waiting_rows >= _COMMIT_ROWS:
@@ -119,11 +130,13 @@ class OfflineCollector:
     def flush(self) -> None:
         """Make what waits durable, then let the engine read it from the journal."""
         if self._waiting:
-            self._journal.append_many(self._waiting)
+            self._journal.append_all(self._waiting)
             self._waiting, self._waiting_rows = [], 0
         before = time.process_time()
-        while entries := self._journal.read(self._next):
-            self._next = entries[-1].position + 1
+        while True:
+            entries, self._after = self._journal.read(self._after, self._after)
+            if not entries:
+                break
             self._arrivals = {entry.position: entry.arrival for entry in entries}
             self._record(self._engine.step(entries))
         self.cpu_s += time.process_time() - before
@@ -140,9 +153,9 @@ class OfflineCollector:
     def restart(self) -> None:
         """Stop here and go on with a new engine from a checkpoint, as after a restart."""
         self.flush()
-        checkpoint = Path(self._folder.name) / "checkpoint"
+        checkpoint = Path(self._folder.name) / "checkpoints"
         save(self._engine, checkpoint)
-        self._engine = self._detectors.engine(self._see)
+        self._engine = self._detectors.engine(self._see, self._bundles)
         load(self._engine, checkpoint)
 
     def train(self) -> list[str]:
@@ -159,7 +172,8 @@ class OfflineCollector:
             bundle = train(name, samples, own_files.get(name))
             if bundle is not None:
                 trained.append(name)
-                self._waiting.append(Model(name, bundle).draft(arrival))
+                draft = Model(name, self._bundles.keep(bundle)).draft("", arrival)
+                self._waiting += ((partition, draft) for partition in range(PARTITIONS))
         self.flush()
         return trained
 

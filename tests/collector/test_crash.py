@@ -13,7 +13,7 @@ import time
 import msgspec
 import pytest
 
-from dijkwacht_collector.journal import Journal
+from dijkwacht_collector.journal import PARTITIONS, Journal
 from dijkwacht_collector.sites import Sites
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
 from dijkwacht_records.addresses import pack_address
@@ -228,10 +228,10 @@ def run(state, batches, kills=(), forgetful=False, seed=0):
 def journalled(state):
     journal = Journal(state / "journal")
     journal.open()
-    position, entries = 1, []
-    while found := journal.read(position):
-        entries += found
-        position = found[-1].position + 1
+    after, entries = dict.fromkeys(range(PARTITIONS), 0), []
+    while journal.wait(after, after, 0):
+        found, after = journal.read(after, after)
+        entries += (entry for entry in found if entry.kind != "release")
     journal.close()
     return entries
 

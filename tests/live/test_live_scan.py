@@ -10,10 +10,18 @@ import zstandard
 from dijkwacht_agent.join import KEY_FILE
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.privacy import Pseudonyms
-from dijkwacht_collector.journal import Journal
+from dijkwacht_collector.journal import PARTITIONS, Journal
 from dijkwacht_records import wire
 from dijkwacht_records.addresses import V4_PREFIX, format_address, pack_address
 from dijkwacht_records.tables import AGENT, TABLES
+
+EVERY = range(PARTITIONS)
+
+
+def read(journal, position=1, **limits):
+    """Entries of all partitions from ``position`` on."""
+    return journal.read(EVERY, dict.fromkeys(EVERY, position - 1), **limits).entries
+
 
 pytestmark = [pytest.mark.live("nmap", "ping"), pytest.mark.timeout(400)]
 
@@ -69,7 +77,7 @@ def stored(watched):
     journal = Journal(watched.collector / "journal")
     journal.open()
     entries, position = [], journal.first
-    while more := journal.read(position):
+    while more := read(journal, position):
         entries += more
         position = more[-1].position + 1
     journal.close()

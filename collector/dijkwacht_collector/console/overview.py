@@ -8,7 +8,7 @@ from typing import Final
 
 from dijkwacht_collector.console.data import SiteView
 from dijkwacht_collector.incidents import Incident
-from dijkwacht_collector.journal import Answer, Log, Verdict
+from dijkwacht_collector.journal import Answer, Log, Verdict, partition_of
 from dijkwacht_collector.metrics import AgentHealth, Telemetry
 from dijkwacht_collector.sinks import IncidentStore
 from dijkwacht_collector.sites import Sites
@@ -55,4 +55,5 @@ class Overview:
         incident = await asyncio.to_thread(self._store.incident, uid)
         if incident is None:
             raise KeyError(uid)
-        await self._log.append(Verdict(uid, answer, by).draft(incident.site, self._clock()))
+        draft = Verdict(uid, answer, by).draft(incident.site, self._clock())
+        await self._log.append(partition_of(incident.site), draft)

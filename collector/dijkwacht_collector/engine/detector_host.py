@@ -74,7 +74,7 @@ class DetectorHost:
             Memory(d, shared.setdefault(table, Memory.entities_for(d)))
             for d, table in zip(self.detectors, self._entity_tables, strict=True)
         ]
-        self._signatures = [
+        self.signatures = [
             f"{sorted(state_fields(d).items())} {columns} {getattr(d, 'window_s', 0)} {table}{_source(d)}"
             for d, columns, table in zip(
                 self.detectors, self._columns, self._entity_tables, strict=True
@@ -213,7 +213,7 @@ class DetectorHost:
                 keys = np.frombuffer(kept.keys, np.uint64)
                 slots[table] = memory.entities.put(site, keys, np.frombuffer(kept.seen, np.int64))
             part = record.detectors.get(memory.detector.name)
-            if part is None or part.signature != self._signatures[number]:
+            if part is None or part.signature != self.signatures[number]:
                 memory.forget(slots[table])
                 continue
             try:
@@ -310,10 +310,10 @@ class DetectorHost:
         That is no strike: what is reported may not depend on when it was saved.
         """
         if own is None:
-            return self._signatures[number], b""
+            return self.signatures[number], b""
         if number not in self._unsaved:
             try:
-                return self._signatures[number], pickle.dumps(own, protocol=5)
+                return self.signatures[number], pickle.dumps(own, protocol=5)
             except Exception as error:  # noqa: BLE001  # the fence: what it remembers is its own
                 self._unsaved.add(number)  # once is enough for the log
                 self._count_failure(number, error)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Final, Self
 
 from dijkwacht_collector.engine.engine import Engine, Watch
+from dijkwacht_collector.engine.succession import History
+from dijkwacht_collector.journal import Bundles, BundlesInHand
 from dijkwacht_collector.policy import Calibrations, read_calibration
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import own_detectors, shipped_detectors
@@ -46,9 +48,14 @@ class DetectorSet:
         """New instances; one's own come last, so that those shipped keep their order."""
         return [*shipped_detectors(), *(type(detector)() for detector in self.own)]
 
-    def engine(self, watch: Watch | None = None) -> Engine:
-        """A new engine of them."""
-        return Engine(self.detectors(), self.calibrations, watch)
+    def engine(
+        self,
+        watch: Watch | None = None,
+        bundles: Bundles | BundlesInHand | None = None,
+        history: History | None = None,
+    ) -> Engine:
+        """A new engine of them; see `Engine`."""
+        return Engine(self.detectors(), self.calibrations, watch, bundles, history)
 
     def own_files(self) -> dict[str, Path]:
         """Where one's own are, by name."""

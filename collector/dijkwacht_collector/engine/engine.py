@@ -3,6 +3,9 @@
 One engine owns some partitions; one thread drives it. The same entries give the same events
 whatever the size of the steps, the speed, or a stop and start between two of them.
 
+A site's rows are one sequence, and its record has a position of its own. A partition's entries count
+from the `Release` on that this engine is: what another has decided is learned, and not said again.
+
 Facts, opinions and decisions are three steps in a row (`Engine._fold`): the detectors score, the
 policy judges how rare that is on a site, the open incidents decide what is reported.
 """
@@ -11,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -21,11 +24,34 @@ from dijkwacht_collector.engine.columns import Arrival, Step, Ticks, join_column
 from dijkwacht_collector.engine.detector_host import DetectorHost
 from dijkwacht_collector.engine.findings import Positions, event_time_of, finding_of
 from dijkwacht_collector.engine.numbering import Numbering
-from dijkwacht_collector.engine.site_record import Control, Head, SiteRecord
-from dijkwacht_collector.incidents import Evidence, Incident, IncidentEvent, OpenIncidents, fill
-from dijkwacht_collector.journal import Budget, Entry, Exemption, Model, Verdict
+from dijkwacht_collector.engine.observed import Observed
+from dijkwacht_collector.engine.release import Member, describe, source_of
+from dijkwacht_collector.engine.site_record import Control, PartitionState, SiteRecord
+from dijkwacht_collector.engine.succession import History, Succession, no_history
+from dijkwacht_collector.incidents import (
+    Evidence,
+    Incident,
+    IncidentEvent,
+    OpenIncidents,
+    fill,
+    recall,
+)
+from dijkwacht_collector.journal import (
+    PARTITIONS,
+    Budget,
+    Bundles,
+    BundlesInHand,
+    Entry,
+    Exemption,
+    Model,
+    Release,
+    Verdict,
+    bundle_name,
+    partition_of,
+)
 from dijkwacht_collector.policy import Calibrations, Policy, Scored
 from dijkwacht_detectors.api import AnyDetector, Explanation
+from dijkwacht_records.errors import JournalError
 from dijkwacht_records.wire import read_checked
 
 log: Final = logging.getLogger(__name__)
@@ -37,24 +63,13 @@ Watch = Callable[[Sequence[Scored], Numbering], None]
 """Called once a step with all opinions; it must leave them as they are."""
 
 
-@dataclass
-class Observed:
-    """Counts by site, and of failures and scored rows by detector, since telemetry last took them."""
-
-    rows: dict[str, int] = field(default_factory=dict)
-    late: dict[str, int] = field(default_factory=dict)
-    future: dict[str, int] = field(default_factory=dict)
-    dropped: dict[str, int] = field(default_factory=dict)
-    shed: dict[str, int] = field(default_factory=dict)
-    failures: dict[str, int] = field(default_factory=dict)
-    scored: dict[str, int] = field(default_factory=dict)
-
-
 class Engine:
     """Detectors, policy and incidents of the partitions it owns.
 
-    ``calibrations``: those shipped, if None. ``watch`` sees the opinions of each step. ``store_id``
-    names the store that has its events up to `position`.
+    ``calibrations``: those shipped, if None. ``watch`` sees the opinions of each step. ``bundles``
+    keeps what entries only name; ``history`` is asked when another release has decided before this one.
+    ``positions``: that of the last entry folded, by partition;
+    ``touched``: the partitions of which something was folded since it was last emptied.
     """
 
     def __init__(
@@ -62,9 +77,11 @@ class Engine:
         detectors: Sequence[AnyDetector],
         calibrations: Calibrations | None = None,
         watch: Watch | None = None,
+        bundles: Bundles | BundlesInHand | None = None,
+        history: History | None = None,
     ) -> None:
-        self.position = -1
-        self.store_id = ""
+        self.positions: dict[int, int] = {}
+        self.touched: set[int] = set()
         self.numbering = Numbering()
         self.clocks = np.zeros(0, np.int64)
         calibrations = calibrations or Calibrations()
@@ -75,7 +92,12 @@ class Engine:
         self.incidents = OpenIncidents()
         self.observed = Observed()
         self._wanted = self.host.wanted_columns()
+        self._bundles, self._history = bundles or BundlesInHand(), history or no_history
+        self._last = 0
         self._covered: dict[str, int] = {}
+        self._succession = Succession(lambda: self.release)
+        self._models: dict[int, dict[str, str]] = {}
+        self._active: dict[str, str] = {}
         self._watch = watch
         self._scored = [0] * len(detectors)
 
@@ -85,6 +107,7 @@ class Engine:
         waiting: list[tuple[Arrival, int]] = []
         rows = 0
         for entry in self._uncovered(entries) if self._covered else entries:
+            self._succession.note(entry)
             if entry.kind == "batch":
                 arrival = self._arrive(entry)
                 waiting.append((arrival, entry.position))
@@ -96,15 +119,16 @@ class Engine:
                 events += self._control(entry)
         if waiting:
             events += self._fold(waiting)
-        if entries:
-            self.position = entries[-1].position
+        self.positions.update((entry.partition, entry.position) for entry in entries)
+        self.touched.update(entry.partition for entry in entries)
+        self._last = entries[-1].position if entries else self._last
         return events
 
     def finish(self) -> list[IncidentEvent]:
         """End every window, as at the end of a recording; incidents stay open."""
         agents = np.arange(len(self.numbering.agents))
         ends = np.column_stack((np.zeros_like(agents), agents, self.clocks[agents] + _DAY_US))
-        return self._decide(self.host.end_windows(ends), ends[:0], [self.position])
+        return self._decide(self.host.end_windows(ends), ends[:0], [self._last])
 
     def open_incidents(self) -> list[Incident]:
         """Every open incident as it stands; between two updates it may have grown."""
@@ -134,9 +158,12 @@ class Engine:
         entities, detectors = self.host.take(site, agents, self.policy)
         clocks = [(agent, int(self.clocks[number])) for number, agent in agents.items()]
         control = Control(clocks, self.policy.per_week.get(site), self.incidents.take(name))
-        # After a restart a site may still be ahead of the engine: see `resume`.
-        position = max(self.position, self._covered.get(name, -1))
-        return SiteRecord(name, position, control, entities, detectors)
+        return SiteRecord(name, self.position_of(name), control, entities, detectors)
+
+    def position_of(self, site: str) -> int:
+        """Up to which position a site's entries have been folded."""
+        # After a restart a site may still be ahead of its partition: see `resume`.
+        return max(self.positions.get(partition_of(site), 0), self._covered.get(site, 0))
 
     def put(self, record: SiteRecord) -> None:
         """Go on with a site that another engine has taken, or this one before a restart."""
@@ -151,29 +178,70 @@ class Engine:
         self.host.put(site, agents, record, self.policy)
         self.incidents.put(record.name, record.control.incidents)
 
-    def head(self) -> Head:
-        """What a checkpoint holds besides its sites, at `position`."""
-        return Head(self.position, self.store_id, dict(self.host.bundles), self.host.shared())
+    def state_of(self, partition: int, epoch: int, store_id: str) -> PartitionState:
+        """What a checkpoint holds of a partition besides its sites; see `PartitionState`."""
+        return PartitionState(
+            partition, self.positions.get(partition, 0), epoch, store_id,
+            self._succession.in_force(partition), self._models.get(partition, {}), {},
+        )  # fmt: skip
 
-    def resume(self, head: Head, records: Sequence[SiteRecord]) -> None:
+    def resume(self, states: Sequence[PartitionState], records: Sequence[SiteRecord]) -> None:
         """Go on from a checkpoint. Entries that a site's record covers already are passed over."""
-        self.position, self.store_id = head.position, head.store_id
-        for name, bundle in head.bundles.items():
-            self.host.activate(name, bundle)
-        self.host.put_shared(head.shared)
+        for state in states:
+            self.positions[state.partition] = state.position
+            if state.release:
+                self._succession.obey(state.partition, state.release, state.position)
+            for detector, bundle in state.models.items():
+                try:
+                    self._activate(state.partition, Model(detector, bundle))
+                except (JournalError, OSError) as error:
+                    log.error("model lost", extra={"detector": detector, "why": str(error)})  # noqa: TRY400
         for record in records:
             self.numbering.site(record.name)
         self._make_room()  # once for all
         for record in records:
             self.put(record)
-        self._covered = {r.name: r.position for r in records if r.position > head.position}
+            if record.position > self.positions.get(partition_of(record.name), 0):
+                self._covered[record.name] = record.position
+
+    @cached_property
+    def release(self) -> str:
+        """The name of the release that decides here."""
+        return bundle_name(self.description())
+
+    def distrust(self, partition: int) -> None:
+        """Nobody knows who has decided in a partition so far: learn only, until a `Release` comes."""
+        self._succession.obey(partition, "", 0)
+
+    def decides(self, partition: int) -> bool:
+        """Whether what is folded of a partition now is decided here; else another release's."""
+        return self._succession.decides(partition)
+
+    def description(self) -> bytes:
+        """Who decides here; see `release`. A `Release` entry names its hash."""
+        return describe(
+            Member(
+                detector.name,
+                "live" if policy.share else "shadow",
+                policy.share,
+                signature,
+                policy.signature,
+                source_of(detector),
+            )
+            for detector, policy, signature in zip(
+                self.host.detectors, self.policy.detectors, self.host.signatures, strict=True
+            )
+        )
 
     def _uncovered(self, entries: Sequence[Entry]) -> list[Entry]:
         """Without what a record covers that was taken behind the others' (see `resume`)."""
         fresh = [e for e in entries if e.position > self._covered.get(e.site, -1)]
-        if entries:
-            last = entries[-1].position
-            self._covered = {site: p for site, p in self._covered.items() if p > last}
+        reached = {entry.partition: entry.position for entry in entries}
+        self._covered = {
+            site: position
+            for site, position in self._covered.items()
+            if position > reached.get(partition_of(site), 0)
+        }
         return fresh
 
     def _arrive(self, entry: Entry) -> Arrival:
@@ -213,8 +281,10 @@ class Engine:
             finding_of(row, detectors[row.scored.detector], self.numbering, positions)
             for row in rare
         ]
+        speaking = self._succession.speaks_of({finding.site for finding in findings})
+        findings = [finding for finding in findings if finding.site in speaking]
         # Time matters only where something is open, or will be.
-        watched = self.incidents.by_site.keys() | {finding.site for finding in findings}
+        watched = speaking | self._succession.speaks_of(set(self.incidents.by_site))
         times = (
             event_time_of(tick, self.numbering, positions)
             for tick in (ticks.tolist() if watched else ())
@@ -252,9 +322,15 @@ class Engine:
         try:
             match entry.kind:
                 case "model":
-                    self.host.activate(*Model.read(entry))
+                    model = Model.read(entry)
+                    # Those of earlier versions stood once in the journal, for all sites.
+                    for partition in [entry.partition] if model.bundle else range(PARTITIONS):
+                        self._activate(partition, model)
+                case "release":
+                    release = Release.read(entry).bundle
+                    return self._obey_release(entry.partition, release, entry.position)
                 case "verdict":
-                    return self._answer(Verdict.read(entry), entry)
+                    return self._answer(Verdict.read(entry), entry.partition, entry.position)
                 case "budget":
                     budget, site = Budget.read(entry), self.numbering.site(entry.site)
                     self._make_room()
@@ -262,25 +338,63 @@ class Engine:
                 case "exemption":
                     self.numbering.site(entry.site)  # so that a checkpoint knows it
                     self.incidents.exempt(entry.site, Exemption.read(entry))
-        except ValueError as error:  # msgspec's errors and those of texts are values' errors, too
+        except (ValueError, JournalError, OSError) as error:
+            # msgspec's errors and those of texts are values' errors, the others a bundle's.
             log.error(  # noqa: TRY400  # the text is enough
                 "journal entry ignored",
                 extra={"position": entry.position, "kind": entry.kind, "why": str(error)},
             )
         return []
 
-    def _answer(self, verdict: Verdict, entry: Entry) -> list[IncidentEvent]:
-        site, normal = self.numbering.site(entry.site), verdict.verdict == "normal"
-        self._make_room()
+    def _activate(self, partition: int, model: Model) -> None:
+        """Use a model for the sites of a partition. Raises `JournalError` if its bytes are not there."""
+        if model.data is not None:
+            model = Model(model.detector, self._bundles.keep(model.data))
+        of_partition = self._models.setdefault(partition, {})
+        if of_partition.get(model.detector) != model.bundle:
+            if self._active.get(model.detector) != model.bundle:
+                self.host.activate(model.detector, self._bundles.get(model.bundle))
+                self._active[model.detector] = model.bundle
+            of_partition[model.detector] = model.bundle
+
+    def _obey_release(self, partition: int, release: str, position: int) -> list[IncidentEvent]:
+        """Go on by what the store holds, if another release has decided before this one."""
+        quiet = self._succession.obey(partition, release, position)
+        if quiet is None:
+            return []
+        for site, stored in self._history(partition).items():
+            self.numbering.site(site)
+            self._make_room()
+            incidents = [event.incident for event in stored]
+            self.incidents.put(site, recall(self.incidents.take(site), incidents))
+            for event in stored:
+                if event.incident.status == "normal" and event.position > quiet.since:
+                    self._learn_normal(event.incident)
+        return [
+            event
+            for verdict in quiet.verdicts
+            for event in self._answer(verdict, partition, position)
+        ]
+
+    def _answer(self, verdict: Verdict, partition: int, position: int) -> list[IncidentEvent]:
+        if self._succession.defer(partition, verdict):
+            return []
+        normal = verdict.verdict == "normal"
         answered = self.incidents.answer(
-            verdict.uid, normal=normal, position=entry.position, explain=self._explain
+            verdict.uid, normal=normal, position=position, explain=self._explain
         )
         if answered is None:
             return []
         incident, events = answered
-        for name in {evidence.detector for evidence in incident.evidences} if normal else ():
+        if normal:
+            self._learn_normal(incident)
+        return events
+
+    def _learn_normal(self, incident: Incident) -> None:
+        site = self.numbering.site(incident.site)
+        self._make_room()
+        for name in {evidence.detector for evidence in incident.evidences}:
             strongest = max(e.score for e in incident.evidences if e.detector == name)
             number = self.host.number(name)
             if number is not None:
                 self.policy.learn_normal(number, site, strongest)
-        return events

@@ -54,16 +54,20 @@ class Control(msgspec.Struct, frozen=True, array_like=True):
     incidents: SiteIncidents
 
 
-class Head(msgspec.Struct, frozen=True, array_like=True):
-    """What belongs to no site: the models in force at ``position``, and what is kept to train on.
+class PartitionState(msgspec.Struct, frozen=True, array_like=True):
+    """What belongs to all sites of a partition. The journal is needed behind ``position``.
 
-    ``store_id`` names the store of incidents that took the events so far.
+    ``store_id`` names the store of incidents that took the events so far, ``epoch`` the owner;
+    ``release``, ``models`` (by detector) and ``tables`` (by name) name the bundles in force.
     """
 
+    partition: int
     position: int
+    epoch: int
     store_id: str
-    bundles: dict[str, bytes]
-    shared: dict[str, dict[str, Column]]
+    release: str
+    models: dict[str, str]
+    tables: dict[str, str]
 
 
 class SiteRecord(msgspec.Struct, frozen=True, array_like=True):

@@ -1,7 +1,8 @@
 """Engine threads: each reads the journal, steps its engine, hands the events to the sinks.
 
-Every partition has exactly one thread. An engine that fails stops its thread, loudly; the intake
-goes on, and the journal keeps what has still to be looked at.
+Every partition has exactly one thread, which holds its epoch: a former owner's events, models and
+checkpoints are refused. An engine that fails stops its thread, loudly; the intake goes on, and the
+journal keeps what has still to be looked at.
 """
 
 from __future__ import annotations
@@ -10,17 +11,22 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
-from dijkwacht_collector.engine.checkpoints import Checkpoints, SaveRound
+from dijkwacht_collector.engine.checkpoints import Checkpoints, Owner, SaveRound
 from dijkwacht_collector.engine.engine import Engine
+from dijkwacht_collector.engine.observed import Observed
+from dijkwacht_collector.engine.parts import EngineParts
 from dijkwacht_collector.engine.trainer import Trainer
 from dijkwacht_collector.incidents import IncidentEvent
-from dijkwacht_collector.journal import PARTITIONS, Entry, Journal, Model
-from dijkwacht_collector.metrics import Telemetry
+from dijkwacht_collector.journal import (
+    PARTITIONS,
+    Entry,
+    Model,
+    Release,
+)
 from dijkwacht_records.errors import CollectorBusy, DetectorError, JournalError
 
 log: Final = logging.getLogger(__name__)
@@ -33,6 +39,8 @@ _SAVE_S: Final = 0.002
 """Time between two steps that may go into taking sites for a checkpoint."""
 _RETRY_S: Final = 1.0
 _TRAINING_S: Final = 10.0
+_LAST_STEPS_S: Final = 5.0
+"""How long a stop may take to fold what is left: the next release would only learn from it."""
 
 
 def calm_garbage_collection() -> None:
@@ -43,96 +51,111 @@ def calm_garbage_collection() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-class Outlet(Protocol):
-    """Where the events of all engines go; a sink that cannot take them raises ``OSError``."""
-
-    def handle(self, events: Sequence[IncidentEvent]) -> None:
-        """Take ``events`` in their order; those taken before are skipped."""
-
-    def flush(self) -> None:
-        """Return when everything handled so far would survive a power cut."""
-
-
-@dataclass(frozen=True)
-class EngineParts:
-    """What every engine thread works with.
-
-    ``checkpoint_interval_s``: seconds between two saves; ``store_id``: which store keeps the
-    incidents, asked when the threads start; ``own_files``: detector → its file, of those that are
-    not shipped.
-    """
-
-    journal: Journal
-    make_engine: Callable[[], Engine]
-    outlet: Outlet
-    telemetry: Telemetry
-    checkpoint_interval_s: float
-    store_id: Callable[[], str]
-    own_files: Mapping[str, Path] = field(default_factory=dict)
-
-
 class EngineWorker:
-    """Worker ``number`` of ``count``: the thread of every partition that is ``number`` modulo that."""
+    """The thread of some ``partitions``. ``after``: up to where it has folded each of them."""
 
     def __init__(
         self,
-        number: int,
-        count: int,
+        name: str,
+        partitions: Sequence[int],
         parts: EngineParts,
         checkpoints: Checkpoints,
         trainer: Trainer | None,
     ) -> None:
-        self.partitions: Final = frozenset(range(number, PARTITIONS, count))
+        self.partitions: Final = tuple(partitions)
         self.failure: Exception | None = None
-        self.position = 0
-        self.saved = 0
+        self.after = dict.fromkeys(partitions, 0)
+        self.durable = dict.fromkeys(partitions, 0)
+        """By partition, up to where the journal is not needed any more."""
         self.sinks_wait = False
-        self._journal, self._make_engine = parts.journal, parts.make_engine
-        self._outlet, self._telemetry = parts.outlet, parts.telemetry
-        self._checkpoint_interval_s, self._store_id = parts.checkpoint_interval_s, parts.store_id
+        self._parts, self._journal, self._outlet = parts, parts.journal, parts.outlet
         self._checkpoints, self._trainer = checkpoints, trainer
+        self._name, self._epoch = name, 0
+        self._next, self._passed = self.after, self.after
         self._round: SaveRound | None = None
-        self._alone = count == 1
+        self._unsaved: set[int] = set()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"engine-{number}", daemon=True)
+        self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Start the thread; the engine is restored there."""
+    def start(self, epoch: int) -> None:
+        """Restore the engine, say who decides from here on, and start the thread.
+
+        ``epoch``: under which the partitions are owned. Blocks; nothing may be appended meanwhile.
+        """
         calm_garbage_collection()
+        self._epoch = epoch
+        engine = self._restore()
+        self._thread = threading.Thread(
+            target=self._run, args=(engine,), name=self._name, daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the step in hand, save, end the thread."""
+        """Fold what is left, if that takes no longer than some seconds, save, end the thread."""
         self._stop.set()
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join()
 
-    def _run(self) -> None:
+    def _run(self, engine: Engine) -> None:
         try:
-            engine = self._checkpoints.restore(
-                self._make_engine, self._journal.last, self._store_id()
-            )
-            self.position = self.saved = max(engine.position, 0)
-            log.info("engine starts", extra={"position": self.position, "end": self._journal.last})
-            if self.position + 1 < self._journal.first:
-                log.warning(
-                    "the journal was trimmed: what came before its first position cannot come back",
-                    extra={"position": self.position, "first": self._journal.first},
-                )
             self._live(engine)
         except Exception as error:
             # The fence: one broken engine must not take intake, journal and console with it.
             self.failure = error
-            log.exception("engine stopped", extra={"position": self.position})
+            log.exception("engine stopped", extra={"engine": self._name})
         finally:
             self._abandon()
             if self._trainer is not None:
                 self._trainer.stop()
 
+    def _restore(self) -> Engine:
+        """The engine as it was saved, or as far as that can be read."""
+        heads = {partition: self._journal.head(partition) for partition in self.partitions}
+        identity = self._parts.store.identity
+        found = {p: self._checkpoints.restore(p, head, identity) for p, head in heads.items()}
+        saved = {p: checkpoint for p, checkpoint in found.items() if checkpoint is not None}
+        engine = self._parts.make_engine()
+        try:
+            engine.resume(
+                [checkpoint.state for checkpoint in saved.values()],
+                [record for checkpoint in saved.values() for record in checkpoint.records],
+            )
+        except Exception as error:  # noqa: BLE001  # whatever is wrong with a cache: make it anew
+            log.warning("checkpoints discarded", extra={"why": f"{type(error).__name__}: {error}"})
+            engine, saved = self._parts.make_engine(), {}
+        self.after |= {p: checkpoint.state.position for p, checkpoint in saved.items()}
+        behind = [partition for partition, head in heads.items() if head > self.after[partition]]
+        self._begin_anew(engine, [partition for partition in behind if partition not in saved])
+        log.info("engine starts", extra={"saved": len(saved), "behind": len(behind)})
+        known = saved.keys() - behind
+        self._release(engine, [p for p in heads if p not in known or not engine.decides(p)])
+        return engine
+
+    def _begin_anew(self, engine: Engine, partitions: Sequence[int]) -> None:
+        """Partitions of which nothing was saved are learned from all that the journal holds.
+
+        It is decided again only where it was this release's to decide, or where the incidents are lost.
+        """
+        for partition in set(partitions) - self._checkpoints.orphaned:
+            engine.distrust(partition)
+        lost = self._checkpoints.orphaned.intersection(partitions)
+        _, after = self._journal.read(lost, {}, max_entries=1)
+        if (first := min(after.values(), default=1)) > 1:
+            log.warning(
+                "the journal was trimmed: incidents from before what it holds cannot come back",
+                extra={"first": first, "partitions": len(lost)},
+            )
+
+    def _release(self, engine: Engine, partitions: Sequence[int]) -> None:
+        """From here on this release decides; nothing that comes later was decided by another."""
+        bundle = self._parts.bundles.keep(engine.description())
+        draft = Release(bundle).draft("", self._parts.clock())
+        self._journal.append_all([(partition, draft) for partition in partitions], self._epoch)
+
     def _live(self, engine: Engine) -> None:
         saved = trained = time.monotonic()
         while not self._stop.is_set():
-            if entries := self._journal.read(self.position + 1, max_bytes=_STEP_BYTES):
+            if entries := self._read():
                 began = time.perf_counter()
                 if not self._step(engine, entries):
                     return
@@ -141,7 +164,7 @@ class EngineWorker:
                     # long as it took lets more entries arrive; a lone one has been folded already.
                     self._stop.wait(min(time.perf_counter() - began, _LONGEST_REST_S))
             else:
-                self._journal.wait_beyond(self.position, self._patience())
+                self._journal.wait(self.partitions, self.after, self._patience())
             now = time.monotonic()
             if now - trained >= _TRAINING_S and self._trainer is not None:
                 trained = now
@@ -151,10 +174,17 @@ class EngineWorker:
                 if self._round.finished:
                     self._end_round(self._round)
                     self._round = None
-            elif now - saved >= self._checkpoint_interval_s and engine.position > self.saved:
+            elif now - saved >= self._parts.checkpoint_interval_s and self._is_behind(engine):
                 saved = now
                 self._round = self._begin_round(engine)
-        self._save_all(engine)
+        self._finish(engine)
+
+    def _read(self) -> list[Entry]:
+        entries, after = self._journal.read(self.partitions, self.after, max_bytes=_STEP_BYTES)
+        if not entries:
+            self.after = after  # what lies between is of other partitions, and done with
+        self._next = after
+        return entries
 
     def _patience(self) -> float:
         """Seconds for which an idle engine waits for entries."""
@@ -164,22 +194,15 @@ class EngineWorker:
 
     def _step(self, engine: Engine, entries: list[Entry]) -> bool:
         """Fold ``entries``; False if the sinks could not take the events before the stop."""
-        end = entries[-1].position
         began = time.perf_counter()
-        events = engine.step(self._own(entries))
-        engine.position = end  # what lies between is of other partitions, and done with
-        self._count(engine, time.perf_counter() - began)
+        events = engine.step(entries)
+        self._count(engine.take_observed(), time.perf_counter() - began)
         if not self._hand_over(events):
             return False
-        self.position = end
-        self._telemetry.show_lag(self._journal.last - end)
+        self.after = self._next
+        head = max(map(self._journal.head, self.partitions))
+        self._parts.telemetry.show_lag(head - entries[-1].position)
         return True
-
-    def _own(self, entries: list[Entry]) -> list[Entry]:
-        if self._alone:
-            return entries
-        # A model counts for every site, wherever its entry lies.
-        return [e for e in entries if e.partition in self.partitions or e.kind == "model"]
 
     def _hand_over(self, events: list[IncidentEvent]) -> bool:
         """Hand ``events`` to the sinks, again and again until they take them or the stop comes.
@@ -188,7 +211,7 @@ class EngineWorker:
         """
         while events:
             try:
-                self._outlet.handle(events)
+                self._outlet.handle(events, self._epoch)
                 break
             except OSError as error:
                 self.sinks_wait = True
@@ -198,43 +221,69 @@ class EngineWorker:
         self.sinks_wait = False
         return True
 
-    def _count(self, engine: Engine, seconds: float) -> None:
-        seen = engine.take_observed()
-        self._telemetry.observe_step(seconds)
+    def _count(self, seen: Observed, seconds: float) -> None:
+        telemetry = self._parts.telemetry
+        telemetry.observe_step(seconds)
         for site, rows in seen.rows.items():
-            self._telemetry.count_engine_rows(site, rows)
+            telemetry.count_engine_rows(site, rows)
         for site, rows in seen.late.items():
-            self._telemetry.count_late(site, rows)
+            telemetry.count_late(site, rows)
         for site, rows in seen.future.items():
-            self._telemetry.count_future(site, rows)
+            telemetry.count_future(site, rows)
         for site, rows in seen.dropped.items():
-            self._telemetry.count_window_full(site, rows)
+            telemetry.count_window_full(site, rows)
         for site, findings in seen.shed.items():
-            self._telemetry.count_shed(site, findings)
+            telemetry.count_shed(site, findings)
         for detector, rows in seen.scored.items():
-            self._telemetry.count_scored(detector, rows)
+            telemetry.count_scored(detector, rows)
         for detector, failures in seen.failures.items():
-            self._telemetry.count_failures(detector, failures)
+            telemetry.count_failures(detector, failures)
+
+    def _is_behind(self, engine: Engine) -> bool:
+        """Whether a checkpoint would say more than the last one."""
+        return bool(engine.touched or self._unsaved or self._checkpoints.uneven)
 
     def _begin_round(self, engine: Engine) -> SaveRound | None:
+        """Save what was touched, but where another release decides as yet: it is not taken over."""
+        self._unsaved |= engine.touched
+        engine.touched = set()
+        chosen = sorted(p for p in self._unsaved if engine.decides(p))
         try:
-            return self._checkpoints.begin(engine, self._outlet.flush)
+            owner = Owner(self._epoch, self._parts.store.identity)
+            save_round = self._checkpoints.begin(engine, chosen, owner, self._flush)
         except OSError as error:
             log.warning("no checkpoint", extra={"why": str(error)})
             return None
+        self._unsaved -= set(chosen)
+        self._passed = self.after
+        return save_round
+
+    def _flush(self) -> None:
+        self._outlet.flush()
+        self._journal.check(self.partitions, self._epoch)
 
     def _end_round(self, save_round: SaveRound) -> None:
         try:
-            self.saved = save_round.result()
+            save_round.result()
         except OSError as error:
+            self._unsaved |= set(save_round.partitions)
             log.warning("no checkpoint", extra={"why": str(error)})
-
-    def _save_all(self, engine: Engine) -> None:
-        """At the stop: nothing waits for the engine any more."""
-        self._abandon()
-        if engine.position <= self.saved:
             return
-        save_round = self._begin_round(engine)
+        moving = self._unsaved | set(save_round.partitions)
+        self.durable = {
+            partition: position if partition in moving else self._passed[partition]
+            for partition in self.partitions
+            for position in [self._checkpoints.position(partition)]
+        }
+
+    def _finish(self, engine: Engine) -> None:
+        """Fold and save what there is; nothing waits for the engine any more."""
+        end = time.monotonic() + _LAST_STEPS_S
+        while time.monotonic() < end and (entries := self._read()):
+            if not self._step(engine, entries):
+                return
+        self._abandon()
+        save_round = self._begin_round(engine) if self._is_behind(engine) else None
         if save_round is not None:
             save_round.advance(engine)
             self._end_round(save_round)
@@ -242,14 +291,16 @@ class EngineWorker:
     def _abandon(self) -> None:
         if self._round is not None:
             self._round.abandon()
+            self._unsaved |= set(self._round.partitions)
             self._round = None
 
     def _train(self, engine: Engine, trainer: Trainer) -> None:
         try:
             if (made := trainer.collect()) is not None:
                 detector, bundle = made
-                arrival = time.time_ns() // 1000
-                self._journal.append_many([Model(detector, bundle).draft(arrival)])
+                name = self._parts.bundles.keep(bundle)
+                draft = Model(detector, name).draft("", self._parts.clock())
+                self._journal.append_all([(p, draft) for p in range(PARTITIONS)], self._epoch)
                 log.info("model activated", extra={"detector": detector, "bytes": len(bundle)})
             trainer.offer(engine.take_samples())
         except (DetectorError, CollectorBusy, JournalError, OSError) as error:
@@ -260,27 +311,27 @@ class EngineWorkers:
     """All engine threads of one collector. The constructor is inert."""
 
     def __init__(self, count: int, parts: EngineParts, folder: Path, *, training: bool) -> None:
-        self._journal = parts.journal
+        self._journal, self._folder = parts.journal, folder
         self.each: Final = tuple(
             EngineWorker(
-                number,
-                count,
+                f"engine-{number}",
+                range(number, PARTITIONS, count),
                 parts,
-                Checkpoints(folder, f"engine-{number + 1}-of-{count}"),
-                Trainer(parts.own_files) if training and number == 0 else None,
+                Checkpoints(folder),
+                Trainer(parts.detectors.own_files()) if training and number == 0 else None,
             )
             for number in range(count)
         )
 
     @property
     def position(self) -> int:
-        """The last entry that every engine has folded, its events in every sink."""
-        return min(worker.position for worker in self.each)
+        """Up to where every engine has folded the journal, its events in every sink."""
+        return min(position for worker in self.each for position in worker.after.values())
 
     @property
-    def saved(self) -> int:
-        """The last position that every checkpoint covers."""
-        return min(worker.saved for worker in self.each)
+    def durable(self) -> dict[int, int]:
+        """By partition, up to where what was folded would survive without the journal."""
+        return {p: position for worker in self.each for p, position in worker.durable.items()}
 
     @property
     def troubles(self) -> list[str]:
@@ -290,9 +341,16 @@ class EngineWorkers:
 
     def open(self) -> None:
         """Own the partitions and start every thread."""
+        earlier = list(self._folder.glob("engine-*-of-*"))
+        for path in earlier:
+            path.unlink()
+        if earlier:
+            log.warning(
+                "checkpoint of an earlier version discarded: what the journal holds is learned again"
+            )
+        epoch = self._journal.own(range(PARTITIONS))
         for worker in self.each:
-            self._journal.own(worker.partitions)
-            worker.start()
+            worker.start(epoch)
 
     def close(self) -> None:
         """Finish the steps in hand, save, end every thread."""

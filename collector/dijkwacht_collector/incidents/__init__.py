@@ -16,6 +16,7 @@ from dijkwacht_collector.incidents.open_incidents import (
     SiteIncidents,
     StepOrder,
 )
+from dijkwacht_collector.incidents.recall import recall
 from dijkwacht_collector.incidents.techniques import TECHNIQUES
 from dijkwacht_collector.incidents.wording import PLACEHOLDERS, fill
 
@@ -36,4 +37,5 @@ __all__ = [
     "detection_finding",
     "encode_finding",
     "fill",
+    "recall",
 ]

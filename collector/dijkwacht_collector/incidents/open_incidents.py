@@ -149,7 +149,10 @@ class OpenIncidents:
         )
 
     def put(self, site: str, kept: SiteIncidents) -> None:
-        """Remember of a site what `take` returned."""
+        """Remember of a site what `take` returned, and nothing else."""
+        for key in self.by_site.pop(site, ()):
+            del self.open[key]
+            self.unworded.pop(key, None)
         for incident in kept.open:
             key = (site, incident.kind, incident.subject)
             self.open[key] = incident

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from dijkwacht_collector.intake.high_water import HighWater
 from dijkwacht_collector.intake.orders import PendingOrders
-from dijkwacht_collector.journal import Log, batch_draft, batch_key
+from dijkwacht_collector.journal import Log, batch_draft, batch_key, partition_of
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.sites import OrderKey
 from dijkwacht_collector.sites.access import Authenticator
@@ -70,6 +70,16 @@ class Intake:
         self._joins: deque[float] = deque(maxlen=joins_per_minute)
         self._in_hand = 0
         self._in_flight: dict[tuple[str, str], asyncio.Future[int]] = {}
+
+    def settle(self) -> HighWater:
+        """The marks, said to hold up to where the journal is: nothing of it is still to be noted here.
+
+        From the event loop.
+        """
+        unsettled = {partition_of(site) for site, _ in self._in_flight}
+        for partition in self.high_water.after.keys() - unsettled:
+            self.high_water.after[partition] = self._log.head(partition)
+        return self.high_water
 
     def refresh(self) -> bool:
         """Look again at tokens and waiting orders: have sites or tokens changed? Blocks."""
@@ -143,7 +153,8 @@ class Intake:
         if future is not None:
             await asyncio.shield(future)
             return True
-        future = self._log.append(batch_draft(batch.site, key, arrival, wire))
+        draft = batch_draft(batch.site, key, arrival, wire)
+        future = self._log.append(partition_of(batch.site), draft)
         self._in_flight[name] = future
         # Not in this coroutine: a sender who hangs up must not leave the mark unset.
         future.add_done_callback(functools.partial(self._kept, name))

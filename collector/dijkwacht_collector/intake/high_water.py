@@ -10,12 +10,21 @@ acknowledged and dropped.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from dijkwacht_collector.journal import Entry, Journal, replace_file, seal, unseal
+from dijkwacht_collector.journal import (
+    PARTITIONS,
+    Entry,
+    Readable,
+    partition_of,
+    replace_file,
+    seal,
+    unseal,
+)
 from dijkwacht_records.errors import JournalError
 
 log: Final = logging.getLogger(__name__)
@@ -24,7 +33,9 @@ WINDOW: Final = 256
 MOST_STREAMS: Final = 4096
 """Streams remembered of a site, the latest: years of restarts, or one agent that restarts without end."""
 _FULL: Final = (1 << WINDOW) - 1
-_MAGIC: Final = b"DWM\x02"  # the first version's snapshots had no seal
+_MAGIC: Final = b"DWM\x03"
+_SEALED_EARLIER: Final = b"DWM\x02"
+_UNSEALED: Final = b"\x82"  # how the first version's began: a map of two
 
 
 class _Mark(msgspec.Struct, array_like=True):
@@ -33,15 +44,22 @@ class _Mark(msgspec.Struct, array_like=True):
 
 
 class _Snapshot(msgspec.Struct):
-    position: int
+    """``after``: position up to which each partition was read; earlier versions had one for all."""
+
     streams: dict[str, _Mark]
+    after: dict[int, int] = {}
+    position: int = 0
 
 
 class HighWater:
-    """The marks of every stream. One thread at a time."""
+    """The marks of every stream of the ``partitions`` that this intake owns. One thread at a time.
 
-    def __init__(self) -> None:
-        self.position = 0
+    ``after``: the position up to which they hold, by partition.
+    """
+
+    def __init__(self, partitions: Collection[int] = range(PARTITIONS)) -> None:
+        self.after = dict.fromkeys(partitions, 0)
+        self._of_all = 0  # the one position of an earlier version's snapshot
         self._streams: dict[str, dict[str, tuple[int, int]]] = {}
 
     def seen(self, site: str, key: str) -> bool:
@@ -64,22 +82,28 @@ class HighWater:
         elif top - seq < WINDOW:
             window |= 1 << (top - seq)
         streams[stream] = (top, window)
-        self.position = max(self.position, position)
+        partition = partition_of(site)
+        self.after[partition] = max(self.after[partition], position)
 
-    def catch_up(self, journal: Journal) -> None:
-        """Read what the journal holds behind `position`."""
-        if self.position > journal.last:
+    def catch_up(self, journal: Readable) -> None:
+        """Read what the journal holds behind `after`."""
+        heads = {partition: journal.head(partition) for partition in self.after}
+        if self._of_all > max(heads.values()) or any(self.after[p] > heads[p] for p in heads):
             # The journal lost its end, by other hands than ours: what it does not hold is unseen.
-            log.error("the journal ends before its marks", extra={"marks": self.position})
-            self.position, self._streams = 0, {}
-        while entries := journal.read(self.position + 1):
+            log.error("the journal ends before its marks")
+            self.after, self._streams = dict.fromkeys(heads, 0), {}
+        elif self._of_all:
+            self.after = {partition: min(self._of_all, head) for partition, head in heads.items()}
+        after = self.after.copy()
+        while journal.wait(after, after, 0.0):
+            entries, after = journal.read(after, after)
             for entry in entries:
                 self._take(entry)
 
     def _take(self, entry: Entry) -> None:
         if entry.key:
             self.note(entry.site, entry.key, entry.position)
-        self.position = entry.position
+        self.after[entry.partition] = entry.position
 
     def dump(self) -> bytes:
         """A snapshot, as bytes."""
@@ -88,7 +112,7 @@ class HighWater:
             for site, streams in self._streams.items()
             for stream, (top, window) in streams.items()
         }
-        body = msgspec.msgpack.encode(_Snapshot(self.position, streams))
+        body = msgspec.msgpack.encode(_Snapshot(streams, self.after))
         return seal(_MAGIC, body) + body
 
     @staticmethod
@@ -101,8 +125,7 @@ class HighWater:
         """The marks of a snapshot; empty ones if there is none that can be relied on."""
         marks = cls()
         try:
-            body = unseal(_MAGIC, path.read_bytes())
-            snapshot = msgspec.msgpack.decode(body, type=_Snapshot)
+            snapshot = _read(path.read_bytes())
         except FileNotFoundError:
             return marks
         except (JournalError, OSError, ValueError, msgspec.MsgspecError) as error:
@@ -112,12 +135,23 @@ class HighWater:
                 extra={"file": path.name, "why": str(error)},
             )
             return marks
-        marks.position = snapshot.position
+        marks.after |= snapshot.after
+        marks._of_all = snapshot.position
         for name, mark in snapshot.streams.items():
             site, _, stream = name.partition("/")
             window = int.from_bytes(mark.window, "little")
             marks._streams.setdefault(site, {})[stream] = mark.top, window
         return marks
+
+
+def _read(data: bytes) -> _Snapshot:
+    """A snapshot of this version or an earlier one."""
+    if data.startswith(_UNSEALED):
+        body: memoryview | bytes = data
+    else:
+        earlier = data.startswith(_SEALED_EARLIER)
+        body = unseal(_SEALED_EARLIER if earlier else _MAGIC, data)
+    return msgspec.msgpack.decode(body, type=_Snapshot)
 
 
 def _split(key: str) -> tuple[str, int]:

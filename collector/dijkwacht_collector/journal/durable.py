@@ -54,3 +54,11 @@ class DurableNote:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def read_note(path: Path) -> int | None:
+    """The position noted in ``path`` by another process; None if it is just being written, or missing."""
+    try:
+        return int.from_bytes(unseal(_MAGIC, path.read_bytes()), "little")
+    except (OSError, JournalError):
+        return None

@@ -1,8 +1,9 @@
 """What a journal holds: entries, and how one lies on disk.
 
-A segment begins with 20 bytes: ``DWJ``, the format's version 2, a salt (u32), the position of its first
-entry (u64), a crc32 of these (u32); version 1, still read, had no checksum. Every entry follows as
-one frame, little-endian::
+A segment begins with 1,044 bytes: ``DWJ``, the format's version 3, a salt (u32), the position of its
+first entry (u64), the last position of each partition before it (128 × u64), a crc32 of these (u32).
+Version 2, still read, had no positions, version 1 no checksum either. Every entry follows as one
+frame, little-endian::
 
     marker 4 │ length u32 │ crc32 u32 │ position u64 │ durable u64 │ arrival i64 │ kind u8
     │ partition u8 │ site length u8 │ key length u8 │ site │ key │ payload
@@ -15,27 +16,33 @@ it was ever acknowledged) from damage.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import struct
 import zlib
+from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 PARTITIONS: Final = 128
 """Fixed for life: a site's rows are one sequence, whoever reads them."""
 
-Kind = Literal["batch", "verdict", "exemption", "budget", "model"]
-KINDS: Final[tuple[Kind, ...]] = ("batch", "verdict", "exemption", "budget", "model")
+Kind = Literal["batch", "verdict", "exemption", "budget", "model", "release", "table", "strike"]
+KINDS: Final[tuple[Kind, ...]] = (
+    "batch", "verdict", "exemption", "budget", "model", "release", "table", "strike",
+)  # fmt: skip
 """Everything that can change a verdict; a kind's place here is its number on disk."""
 
-FORMAT: Final = 2
+FORMAT: Final = 3
+_HEADLESS_FORMAT: Final = 2
 _UNCHECKED_FORMAT: Final = 1
 MAGIC: Final = b"DWJ"
 MARKER: Final = b"\xd1DWE"
 MAX_PAYLOAD_BYTES: Final = 16 * 1024 * 1024
 
 _HEADER: Final = struct.Struct("<3sBIQ")
+_HEADS: Final = struct.Struct(f"<{PARTITIONS}Q")
 _CHECKSUM: Final = struct.Struct("<I")
-HEADER_BYTES: Final = _HEADER.size + _CHECKSUM.size
+HEADER_BYTES: Final = _HEADER.size + _HEADS.size + _CHECKSUM.size
 _FRAME: Final = struct.Struct("<4sII")
 _HEAD: Final = struct.Struct("<QQqBBBB")
 FRAME_BYTES: Final = _FRAME.size + _HEAD.size
@@ -45,7 +52,7 @@ _MAX_LENGTH: Final = _HEAD.size + 510 + MAX_PAYLOAD_BYTES
 class Entry(NamedTuple):
     """One thing that happened, in the order in which it counts.
 
-    ``position`` rises by one from 1; ``arrival`` is µs UTC by the collector's clock; what ``payload``
+    ``position`` orders what is in one ``partition``; ``arrival`` is µs UTC by the collector's clock; what ``payload``
     holds is in ``payloads.py``; ``key`` names a batch as its agent counts it (agent/boot/seq), so
     that sending it again is known for ever.
     """
@@ -70,12 +77,17 @@ class Draft(NamedTuple):
 
 
 class Header(NamedTuple):
-    """How a segment begins. ``size``: its bytes; ``checked``: a checksum vouches for the salt."""
+    """How a segment begins. ``size``: its bytes; ``checked``: a checksum vouches for the salt.
+
+    ``heads``: the last position of each partition before the segment, by partition; None if an earlier
+    version did not write them.
+    """
 
     salt: int
     first: int
     size: int
     checked: bool
+    heads: tuple[int, ...] | None = None
 
 
 class Frame(NamedTuple):
@@ -94,6 +106,7 @@ class BadFrame(Exception):
         self.short = short
 
 
+@functools.lru_cache(maxsize=65_536)
 def partition_of(site: str) -> int:
     """The partition that holds ``site``, 0 to 127.
 
@@ -111,9 +124,9 @@ def check_draft(draft: Draft) -> None:
         raise ValueError(f"{lengths}: site, key or payload too long for the journal")
 
 
-def write_header(salt: int, first: int) -> bytes:
-    """How a new segment begins."""
-    header = _HEADER.pack(MAGIC, FORMAT, salt, first)
+def write_header(salt: int, first: int, heads: Sequence[int]) -> bytes:
+    """How a new segment begins; ``heads`` as in `Header`."""
+    header = _HEADER.pack(MAGIC, FORMAT, salt, first) + _HEADS.pack(*heads)
     return header + _CHECKSUM.pack(zlib.crc32(header))
 
 
@@ -124,11 +137,14 @@ def read_header(data: bytes) -> Header:
     _, version, salt, first = _HEADER.unpack_from(data)
     if version == _UNCHECKED_FORMAT:
         return Header(salt, first, _HEADER.size, checked=False)
-    if version != FORMAT or len(data) < HEADER_BYTES:
+    end = _HEADER.size + (_HEADS.size if version == FORMAT else 0)
+    size = end + _CHECKSUM.size
+    if version not in (_HEADLESS_FORMAT, FORMAT) or len(data) < size:
         raise BadFrame("not a journal segment of this version")
-    if _CHECKSUM.unpack_from(data, _HEADER.size)[0] != zlib.crc32(data[: _HEADER.size]):
+    if _CHECKSUM.unpack_from(data, end)[0] != zlib.crc32(data[:end]):
         raise BadFrame("the header's checksum differs")
-    return Header(salt, first, HEADER_BYTES, checked=True)
+    heads = _HEADS.unpack_from(data, _HEADER.size) if version == FORMAT else None
+    return Header(salt, first, size, checked=True, heads=heads)
 
 
 def write_frame(draft: Draft, partition: int, position: int, durable: int, salt: int) -> bytes:

@@ -15,56 +15,37 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
-
-import msgspec
+from typing import Final
 
 from dijkwacht_collector.journal.durable import DurableNote
-from dijkwacht_collector.journal.entry import (
-    BadFrame,
-    Draft,
-    Entry,
-    check_draft,
-    partition_of,
-    read_frame,
-    write_frame,
-)
-from dijkwacht_collector.journal.segment import SUFFIX, Disk, Segment, sync_folder
+from dijkwacht_collector.journal.entry import PARTITIONS, Draft, check_draft, write_frame
+from dijkwacht_collector.journal.epochs import Epochs, FencedOff
+from dijkwacht_collector.journal.log import Reading
+from dijkwacht_collector.journal.segment import SUFFIX, Disk, Segment
+from dijkwacht_collector.journal.segments import Segments
+from dijkwacht_collector.journal.selection import select
 from dijkwacht_records.errors import CollectorBusy, DijkwachtError, JournalError
 
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _GROUP_BYTES: Final = 8 * 1024 * 1024
-_CURSORS: Final = 1024
-"""Places remembered where a reader stopped: many for each thread, as they step unevenly."""
-
-
-class Log(Protocol):
-    """What intake and console need of a journal. Engines and maintenance still need `Journal` itself."""
-
-    def append(self, draft: Draft) -> asyncio.Future[int]:
-        """Write ``draft``; the future holds its position once it is durable."""
-
-    def read(self, from_position: int, max_entries: int = ..., max_bytes: int = ...) -> list[Entry]:
-        """Durable entries from ``from_position`` on, in order; empty when there are none yet."""
-
-    def own(self, partitions: Collection[int]) -> int:
-        """Become the only reader of ``partitions``; an epoch higher than any owner before had."""
+_PIECE_ENTRIES: Final = 1024
 
 
 @dataclass(slots=True)
 class _Waiting:
-    drafts: Sequence[Draft]
+    drafts: Sequence[tuple[int, Draft]]
     size: int
+    fence: int
     answer: asyncio.Future[int] | Future[int]
     loop: asyncio.AbstractEventLoop | None
 
 
 class Journal:
-    """Segments in a folder. The constructor is inert; `open` locks the folder and recovers.
+    """Segments in a folder, behind the verbs of `Log`. The constructor is inert; `open` recovers.
 
     ``queue_bytes`` bounds what may wait; ``coalesce_s`` is the batching delay of a commit when the
     one before it held several entries; ``on_commit(bytes, seconds)`` is called after each.
@@ -84,12 +65,14 @@ class Journal:
         self.cut_bytes = 0
         self._segment_bytes, self._queue_bytes = segment_bytes, queue_bytes
         self._coalesce_s, self._disk, self._on_commit = coalesce_s, disk or Disk(), on_commit
-        self._segments: list[Segment] = []
-        self._cursors: dict[int, tuple[Segment, int]] = {}
+        self._segments = Segments()
+        self._heads = [0] * PARTITIONS
+        self._needed = [0] * PARTITIONS
         self._queue: deque[_Waiting] = deque()
         self._queued = 0
         self._last = 0
         self._durable = DurableNote(folder / "durable")
+        self._epochs = Epochs(folder / "epochs.json")
         self._failed: JournalError | None = None
         self._closing = False
         self._work = threading.Condition()
@@ -99,13 +82,13 @@ class Journal:
 
     @property
     def last(self) -> int:
-        """Position of the newest durable entry; 0 in an empty journal."""
+        """Position of the newest durable entry of all; 0 in an empty journal."""
         return self._last
 
     @property
     def first(self) -> int:
         """Position of the oldest entry still kept (of the next one in an empty journal)."""
-        return self._segments[0].first
+        return self._segments.first
 
     @property
     def failure(self) -> JournalError | None:
@@ -127,12 +110,8 @@ class Journal:
             self._lock_fd = -1
             raise JournalError(f"{self.folder}: another collector uses this journal") from None
         try:
-            durable = self._durable.open()
-            for path in sorted(self.folder.glob(f"*{SUFFIX}")):
-                self._segments.append(Segment.load(path))
-            if not self._segments:
-                self._segments = [Segment.create(self.folder, 1, self._disk)]
-            self._last, self.cut_bytes = self._segments[-1].recover(self._disk, durable)
+            self._epochs.open()
+            self._recover(self._durable.open())
             self._durable.write(self._last)
         except BaseException:
             self.close()
@@ -140,78 +119,104 @@ class Journal:
         self._writer = threading.Thread(target=self._write, name="journal", daemon=True)
         self._writer.start()
 
-    def append(self, draft: Draft) -> asyncio.Future[int]:
-        """As `Log.append`, from a coroutine. Raises `CollectorBusy` or `JournalError` at once."""
+    def _recover(self, durable: int) -> None:
+        for path in sorted(self.folder.glob(f"*{SUFFIX}")):
+            self._segments.add(Segment.load(path))
+        if not self._segments.list:
+            self._segments.add(Segment.create(self.folder, 1, self._heads, self._disk))
+        newest = self._segments.newest
+        heads = list(newest.heads or self._heads)
+        self._last, self.cut_bytes = newest.recover(self._disk, heads, durable)
+        if newest.heads is None:  # of an earlier version
+            self._heads = self._read_heads()
+            if self._last >= newest.first:
+                self._begin_segment()
+        else:
+            self._heads = heads
+
+    def _read_heads(self) -> list[int]:
+        """Where each partition ends, by reading all that is kept: no header says it yet."""
+        heads, position = [0] * PARTITIONS, 0
+        while entries := self._segments.read(position + 1, self._last, _PIECE_ENTRIES, 1 << 20):
+            for entry in entries:
+                heads[entry.partition] = entry.position
+            position = entries[-1].position
+        return heads
+
+    def append(self, partition: int, draft: Draft, fence: int = 0) -> asyncio.Future[int]:
+        """As `Log.append`."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[int] = loop.create_future()
-        self._submit(_Waiting((draft,), len(draft.payload), answer, loop))
+        size = len(draft.payload)
+        self._submit(_Waiting(((partition, draft),), size, fence, answer, loop))
         return answer
 
-    def append_many(self, drafts: Sequence[Draft]) -> int:
-        """Write ``drafts`` and wait; the position of the last one (from a thread, not the event loop)."""
+    def append_all(self, drafts: Sequence[tuple[int, Draft]], fence: int = 0) -> int:
+        """As `Log.append_all`."""
         if not drafts:
             return self._last
         answer: Future[int] = Future()
-        size = sum(len(draft.payload) for draft in drafts)
-        self._submit(_Waiting(drafts, size, answer, None))
+        size = sum(len(draft.payload) for _, draft in drafts)
+        self._submit(_Waiting(drafts, size, fence, answer, None))
         return answer.result()
 
     def read(
-        self, from_position: int, max_entries: int = 4096, max_bytes: int = 1 << 20
-    ) -> list[Entry]:
-        """As `Log.read`. A position before `first` reads from `first`."""
+        self,
+        partitions: Collection[int],
+        after: Mapping[int, int],
+        max_entries: int = 4096,
+        max_bytes: int = 1 << 20,
+    ) -> Reading:
+        """As `Log.read`; what was deleted is passed over."""
         with self._synced:
-            last, size, segments = self._last, self._segments[-1].size, self._segments[:]
-            position = max(from_position, segments[0].first)
-            cursor = self._cursors.get(position)
-        if position > last:
-            return []
-        segment, at = cursor or self._find(segments, position)
-        if at >= segment.size and segment is not segments[-1]:
-            segment = self._following(segments, segment, position)
-            at = segment.start
-        end = size if segment is segments[-1] else segment.size
-        entries, at = segment.read(at, position, end, max_bytes, max_entries)
-        with self._synced:
-            while len(self._cursors) >= _CURSORS:
-                del self._cursors[next(iter(self._cursors))]
-            self._cursors[position + len(entries)] = (segment, at)
-        return entries
+            last, heads = self._last, self._heads
+        limits = (max_entries, max_bytes)
+        return select(self._segments, partitions, after, heads, last, limits)
 
-    def wait_beyond(self, position: int, timeout: float) -> bool:
-        """Block until an entry behind ``position`` is durable; False after ``timeout`` seconds."""
+    def head(self, partition: int) -> int:
+        """As `Log.head`."""
+        return self._heads[partition]
+
+    def wait(self, partitions: Collection[int], after: Mapping[int, int], timeout: float) -> bool:
+        """As `Log.wait`."""
+
+        def behind() -> bool:
+            heads = self._heads
+            return any(heads[p] > after.get(p, 0) for p in partitions)
+
         with self._synced:
-            return self._synced.wait_for(lambda: self._last > position or self._closing, timeout)
+            return self._synced.wait_for(lambda: self._closing or behind(), timeout) and behind()
 
     def own(self, partitions: Collection[int]) -> int:
         """As `Log.own`; the epochs lie in a file beside the segments."""
-        path = self.folder / "epochs.json"
-        try:
-            epochs = msgspec.json.decode(path.read_bytes(), type=dict[str, int])
-        except FileNotFoundError:
-            epochs = {}
-        except (msgspec.MsgspecError, ValueError) as error:
-            raise JournalError(f"{path}: not the epochs of a journal: {error}") from None
-        epoch = max(epochs.values(), default=0) + 1
-        epochs.update((str(partition), epoch) for partition in partitions)
-        replace_file(path, msgspec.json.encode(epochs))
-        return epoch
+        return self._epochs.own(partitions)
 
-    def forget(self, before_position: int, before_arrival: int) -> int:
-        """Delete segments that are wholly before both; how many. The last one always stays."""
+    def check(self, partitions: Collection[int], epoch: int) -> None:
+        """As `Log.check`."""
+        self._epochs.check(partitions, epoch)
+
+    def trim(self, partition: int, before: int) -> None:
+        """As `Log.trim`; `sweep` deletes."""
+        self._needed[partition] = max(before, self._needed[partition])
+
+    def sweep(self, arrived_before: int) -> int:
+        """Delete segments that nobody needs and that are wholly older, µs UTC; how many.
+
+        The newest always stays.
+        """
         gone = 0
-        while len(self._segments) > 1:
-            following = self._segments[1]
-            if following.first > before_position:
+        while len(self._segments.list) > 1:
+            oldest, following = self._segments.list[:2]
+            heads = following.heads or [following.first - 1] * PARTITIONS
+            if any(
+                oldest.first <= head and needed <= head
+                for head, needed in zip(heads, self._needed, strict=True)
+            ):
                 break
-            first = self.read(following.first, max_entries=1, max_bytes=1 << 16)
-            if not first or first[0].arrival >= before_arrival:
+            first = self._segments.read(following.first, self._last, 1, 1 << 16)
+            if not first or first[0].arrival >= arrived_before:
                 break
-            with self._synced:
-                old = self._segments.pop(0)
-                self._cursors = {p: c for p, c in self._cursors.items() if c[0] is not old}
-            old.path.unlink()
-            old.close()
+            self._segments.drop_first().path.unlink()
             gone += 1
         return gone
 
@@ -224,15 +229,14 @@ class Journal:
             self._writer.join()
         with self._synced:
             self._synced.notify_all()
-        while self._segments:
-            self._segments.pop().close()
+        self._segments = Segments()
         self._durable.close()
         if self._lock_fd >= 0:
             os.close(self._lock_fd)
             self._lock_fd = -1
 
     def _submit(self, waiting: _Waiting) -> None:
-        for draft in waiting.drafts:
+        for _, draft in waiting.drafts:
             check_draft(draft)
         with self._work:
             if self._failed is not None or self._closing:
@@ -261,26 +265,39 @@ class Journal:
                     size += group[-1].size
                 self._queued -= size
             crowded = len(group) > 1
-            self._answer(group, self._commit(group))
+            with self._epochs.unchanged:
+                group = self._admitted(group)
+                self._answer(group, self._commit(group) if group else 0)
+
+    def _admitted(self, group: list[_Waiting]) -> list[_Waiting]:
+        """Those of owners; former owners are told that they are none any more."""
+        admitted = []
+        for waiting in group:
+            try:
+                if waiting.fence:
+                    self._epochs.check([p for p, _ in waiting.drafts], waiting.fence)
+                admitted.append(waiting)
+            except FencedOff as error:
+                self._answer([waiting], error)
+        return admitted
 
     def _commit(self, group: list[_Waiting]) -> int | DijkwachtError:
         """The last position before the group, or why none of it was written."""
         if self._failed is not None:
             return self._failed
         before, began = self._last, time.perf_counter()
-        segment = self._segments[-1]
+        segment = self._segments.newest
         try:
             if segment.size >= self._segment_bytes:
-                segment = Segment.create(self.folder, before + 1, self._disk)
-                with self._synced:
-                    self._segments.append(segment)
+                segment = self._begin_segment()
             positions = itertools.count(before + 1)
-            frames = b"".join(
-                write_frame(d, partition_of(d.site), next(positions), before, segment.salt)
-                for waiting in group
-                for d in waiting.drafts
-            )
-            self._disk.append(segment.fd, frames, segment.size)
+            heads = self._heads.copy()
+            frames = bytearray()
+            for waiting in group:
+                for partition, draft in waiting.drafts:
+                    heads[partition] = position = next(positions)
+                    frames += write_frame(draft, partition, position, before, segment.salt)
+            self._disk.append(segment.fd, bytes(frames), segment.size)
             self._disk.sync(segment.fd)
         except OSError as error:
             return self._undo(segment, error)
@@ -288,10 +305,15 @@ class Journal:
         self._durable.write(last)
         with self._synced:
             segment.size += len(frames)
-            self._last = last
+            self._last, self._heads = last, heads
             self._synced.notify_all()
         self._on_commit(len(frames), time.perf_counter() - began)
         return before
+
+    def _begin_segment(self) -> Segment:
+        segment = Segment.create(self.folder, self._last + 1, self._heads, self._disk)
+        self._segments.add(segment)
+        return segment
 
     def _undo(self, segment: Segment, error: OSError) -> DijkwachtError:
         # After a sync that failed for another reason the kernel may have dropped the pages and will
@@ -326,49 +348,6 @@ class Journal:
                 loop.call_soon_threadsafe(_settle, answers, failure)
             except RuntimeError:  # the loop has closed: nobody waits any more
                 continue
-
-    @staticmethod
-    def _find(segments: list[Segment], position: int) -> tuple[Segment, int]:
-        """Where ``position`` lies. Reads its segment from the start: once a reader, at its start."""
-        segment = max((s for s in segments if s.first <= position), key=lambda s: s.first)
-        at = segment.start
-        data = os.pread(segment.fd, segment.size, 0)
-        for reached in range(segment.first, position):
-            if at >= len(data):
-                raise _missing(segment, reached)
-            try:
-                at = read_frame(data, at, segment.salt).end
-            except BadFrame as bad:
-                raise JournalError(f"{segment.path.name}: offset {at}: {bad}") from None
-        return segment, at
-
-    @staticmethod
-    def _following(segments: list[Segment], ended: Segment, position: int) -> Segment:
-        """The segment that begins at ``position``, where ``ended`` has ended."""
-        for segment in segments:
-            if segment.first == position:
-                return segment
-        raise _missing(ended, position)
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Replace ``path`` by ``content`` so that a crash leaves the old or the new, whole."""
-    draft = path.with_name(path.name + ".new")
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        with open(fd, "wb", closefd=False) as file:
-            file.write(content)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    draft.rename(path)
-    sync_folder(path.parent)
-
-
-def _missing(ended: Segment, position: int) -> JournalError:
-    return JournalError(
-        f"{ended.path.name}: offset {ended.size}: no segment goes on with position {position}"
-    )
 
 
 def _settle(answers: list[tuple[asyncio.Future[int], int]], failure: DijkwachtError | None) -> None:

@@ -1,13 +1,12 @@
 """What journal entries hold, one type a kind: it alone writes and reads the payload.
 
-A batch is the agent's own bytes. Of the others all are JSON but a model, which is a detector's name,
-a newline, and a bundle that only the detector understands. A field may be added with a default;
+A batch is the agent's own bytes, all others are JSON. A field may be added with a default;
 ``tests/contract/golden/journal/`` keeps what was written before.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final, Literal, NamedTuple, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 import msgspec
 
@@ -75,18 +74,60 @@ class Exemption(_Json, frozen=True):
     until: int
 
 
-class Model(NamedTuple):
-    """A detector's new model; it holds for every site from this entry on."""
+class Model(_Json, frozen=True, omit_defaults=True):
+    """A detector's new model; it holds for the sites of the entry's partition, from this entry on.
+
+    ``bundle`` names the bytes among the `Bundles`. Earlier versions wrote one entry for all sites,
+    with the bytes in it: ``data``.
+    """
+
+    kind_of_entry: ClassVar[Kind] = "model"
 
     detector: str
-    bundle: bytes
-
-    def draft(self, arrival: int) -> Draft:
-        """The entry to append; it belongs to no site. ``arrival``: µs UTC."""
-        return Draft("model", "", arrival, self.detector.encode() + b"\n" + self.bundle)
+    bundle: str
+    data: bytes | None = None
 
     @classmethod
     def read(cls, entry: Entry) -> Model:
-        """The payload of a ``model`` entry. Raises ``ValueError`` if its name is no text."""
-        name, _, bundle = entry.payload.partition(b"\n")
-        return cls(name.decode(), bundle)
+        """The payload of an entry of this kind, of any version. Raises ``ValueError`` if it is none."""
+        if entry.payload.startswith(b"{"):  # no detector's name does
+            return msgspec.json.decode(entry.payload, type=cls)
+        name, _, data = entry.payload.partition(b"\n")
+        return cls(name.decode(), "", data)
+
+
+class Table(_Json, frozen=True):
+    """What the ecosystem knows: the table ``name``, for the sites of the entry's partition from here on.
+
+    ``bundle`` names the bytes among the `Bundles`.
+    """
+
+    kind_of_entry: ClassVar[Kind] = "table"
+
+    name: str
+    bundle: str
+
+
+class Release(_Json, frozen=True):
+    """Who decides from this entry on: detectors with their roles and calibrations, by their hash.
+
+    ``bundle`` names its description among the `Bundles`. What stands before was decided by another,
+    and is not decided again.
+    """
+
+    kind_of_entry: ClassVar[Kind] = "release"
+
+    bundle: str
+
+
+class Strike(_Json, frozen=True, omit_defaults=True):
+    """A detector failed on the rows of this site's entry at ``position``; so often, and it is left out.
+
+    It counts from this entry on.
+    """
+
+    kind_of_entry: ClassVar[Kind] = "strike"
+
+    detector: str
+    position: int
+    why: str = ""

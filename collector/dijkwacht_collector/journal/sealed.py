@@ -51,3 +51,26 @@ def open_own(path: Path) -> IO[bytes]:
         mode = stat.S_IMODE(status.st_mode)
         raise JournalError(f"{path}: of user {status.st_uid}, mode {mode:o}: not ours alone")
     return file
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace ``path`` by ``content`` so that a crash leaves the old or the new, whole."""
+    draft = path.with_name(path.name + ".new")
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        with open(fd, "wb", closefd=False) as file:
+            file.write(content)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    draft.rename(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a file's new name survive a power cut."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

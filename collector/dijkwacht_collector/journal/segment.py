@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ from dijkwacht_collector.journal.entry import (
     read_header,
     write_header,
 )
+from dijkwacht_collector.journal.sealed import sync_folder
 from dijkwacht_records.errors import JournalError
 
 SUFFIX: Final = ".dwj"
@@ -47,19 +49,21 @@ class Disk:
 class Segment:
     """Entries ``first``, ``first`` + 1, … in one file.
 
-    ``start``: offset of the first frame; ``size``: bytes that are durable.
+    ``start``: offset of the first frame; ``size``: bytes that are durable; ``heads`` as in `Header`.
+    The file is closed when nobody has the segment any more: a reader may be in one that was deleted.
     """
 
     def __init__(self, path: Path, fd: int, header: Header, size: int) -> None:
         self.path, self.fd, self.size = path, fd, size
-        self.salt, self.first, self.start, self._checked = header
+        self.salt, self.first, self.start, self._checked, self.heads = header
+        weakref.finalize(self, os.close, fd)
 
     @classmethod
-    def create(cls, folder: Path, first: int, disk: Disk) -> Segment:
+    def create(cls, folder: Path, first: int, heads: Sequence[int], disk: Disk) -> Segment:
         """A new, empty segment that survives a power cut. Raises ``OSError``."""
         path = folder / f"{first:020d}{SUFFIX}"
         draft = path.with_suffix(".new")
-        begin = write_header(secrets.randbits(32), first)
+        begin = write_header(secrets.randbits(32), first, heads)
         fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             disk.append(fd, begin, 0)
@@ -73,9 +77,9 @@ class Segment:
         return cls(path, fd, read_header(begin), len(begin))
 
     @classmethod
-    def load(cls, path: Path) -> Segment:
+    def load(cls, path: Path, *, write: bool = True) -> Segment:
         """An existing segment, its frames unread. Raises `JournalError`, ``OSError``."""
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(path, (os.O_RDWR if write else os.O_RDONLY) | os.O_CLOEXEC)
         try:
             header = read_header(os.pread(fd, HEADER_BYTES, 0))
         except BadFrame as bad:
@@ -88,10 +92,10 @@ class Segment:
             )
         return cls(path, fd, header, os.fstat(fd).st_size)
 
-    def recover(self, disk: Disk, durable: int = 0) -> tuple[int, int]:
+    def recover(self, disk: Disk, heads: list[int], durable: int = 0) -> tuple[int, int]:
         """Read the last segment after a stop: (last position in it, bytes of torn tail cut off).
 
-        ``durable`` is a position known to have been durable. Raises `JournalError`, and cuts nothing,
+        ``heads``, the last position of each partition, is moved on. ``durable`` is a position known to have been durable. Raises `JournalError`, and cuts nothing,
         when bytes that may have been acknowledged are damaged or gone.
         """
         data = os.pread(self.fd, self.size, 0)
@@ -106,6 +110,7 @@ class Segment:
                 break
             self._expect(frame, position + 1, at)
             position, at = position + 1, frame.end
+            heads[frame.entry.partition] = position
         if position < durable:
             raise JournalError(
                 f"{self.path.name}: offset {at}: the journal ends at position {position}, but {durable}"
@@ -119,16 +124,24 @@ class Segment:
         self.size = at
         return position, torn
 
-    def read(
-        self, at: int, position: int, size: int, want: int, most: int
-    ) -> tuple[list[Entry], int]:
+    @property
+    def length(self) -> int:
+        """Bytes of the file, durable or not: what a reader in another process must go by."""
+        return os.fstat(self.fd).st_size
+
+    def read(self, at: int, position: int, most: int, want: int) -> tuple[list[Entry], int]:
         """Entries from offset ``at``, which holds ``position``, and the offset behind them.
 
-        Reads about ``want`` bytes, at least one entry, at most ``most``, none behind ``size``.
+        Reads about ``want`` bytes, at least one entry, at most ``most``, all of which are there.
         Raises `JournalError` for corrupt bytes.
         """
         entries: list[Entry] = []
-        while at < size and not entries:
+        size = self.length
+        while not entries:
+            if at >= size:
+                raise JournalError(
+                    f"{self.path.name}: offset {at}: no segment goes on with position {position}"
+                )
             data = os.pread(self.fd, min(want, size - at), at)
             whole = at + len(data) >= size or len(data) < want
             offset = 0
@@ -146,10 +159,6 @@ class Segment:
             want *= 2
         return entries, at
 
-    def close(self) -> None:
-        """Close the file."""
-        os.close(self.fd)
-
     def _salt_in_doubt(self, data: bytes, at: int, bad: BadFrame) -> bool:
         """Whether the bad first frame may be whole, and the salt wrong, which nothing vouches for.
 
@@ -166,15 +175,6 @@ class Segment:
             raise JournalError(
                 f"{self.path.name}: offset {at}: position {frame.entry.position}, expected {position}"
             )
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a file's new name survive a power cut."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _whole_behind(data: bytes, at: int, salt: int) -> Iterator[Frame]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from dijkwacht_collector.incidents import IncidentEvent
+from dijkwacht_collector.journal import partition_of
+
+Fence = Callable[[Collection[int], int], None]
+"""(partitions, epoch): raises `FencedOff` if one has a later owner; else this is its latest."""
 
 
 class Sink(Protocol):
@@ -32,10 +36,13 @@ class Sink(Protocol):
 
 
 class Sinks:
-    """All sinks as one, for as many engine threads as there are."""
+    """All sinks as one, for as many engine threads as there are.
 
-    def __init__(self, sinks: Sequence[Sink]) -> None:
-        self._sinks = tuple(sinks)
+    ``fence`` is asked before any is handed events of an owner with an epoch.
+    """
+
+    def __init__(self, sinks: Sequence[Sink], fence: Fence | None = None) -> None:
+        self._sinks, self._fence = tuple(sinks), fence
         self._turn = threading.Lock()
 
     def open(self) -> None:
@@ -43,9 +50,14 @@ class Sinks:
         for sink in self._sinks:
             sink.open()
 
-    def handle(self, events: Sequence[IncidentEvent]) -> None:
-        """Hand ``events`` to every sink; returns when all have taken them."""
+    def handle(self, events: Sequence[IncidentEvent], epoch: int = 0) -> None:
+        """Hand ``events`` to every sink; returns when all have taken them.
+
+        Raises `FencedOff` if their partitions have a later owner than that of ``epoch``, ``OSError``.
+        """
         with self._turn:
+            if self._fence is not None and epoch:
+                self._fence({partition_of(event.incident.site) for event in events}, epoch)
             for sink in self._sinks:
                 sink.handle(events)
 

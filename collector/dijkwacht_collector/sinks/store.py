@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,7 @@ import msgspec
 
 from dijkwacht_collector.database import connect, unusable
 from dijkwacht_collector.incidents import Activity, Incident, IncidentEvent
+from dijkwacht_collector.journal import FencedOff
 
 _MIGRATIONS: Final = (
     """
@@ -29,8 +30,13 @@ _MIGRATIONS: Final = (
     CREATE TABLE identity (id TEXT NOT NULL) STRICT;
     INSERT INTO identity VALUES (lower(hex(randomblob(16))));
     """,
+    "CREATE TABLE owners (partition INTEGER PRIMARY KEY, epoch INTEGER NOT NULL) STRICT;",
 )
 _REMEDY: Final = "move it away, and its incidents are found again in the journal"
+_OWN: Final = """
+    INSERT INTO owners VALUES (?, ?)
+    ON CONFLICT (partition) DO UPDATE SET epoch = max(epoch, excluded.epoch) RETURNING epoch
+"""
 _UPSERT: Final = """
     INSERT INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (uid) DO UPDATE SET
@@ -67,6 +73,19 @@ class IncidentStore:
             return
         with _as_os_error(), self._turn, self._opened() as database:
             database.executemany(_UPSERT, [_row(event) for event in events])
+
+    def fence(self, partitions: Collection[int], epoch: int) -> None:
+        """Take from now on only what owners of this ``epoch`` or later say of ``partitions``.
+
+        Raises `FencedOff` if there was a later one, ``OSError``.
+        """
+        with _as_os_error(), self._turn, self._opened() as database:
+            for partition in partitions:
+                [(latest,)] = database.execute(_OWN, (partition, epoch)).fetchall()
+                if latest > epoch:
+                    raise FencedOff(
+                        f"partition {partition}: epoch {epoch} has ended, {latest} is its owner's"
+                    )
 
     def flush(self) -> None:
         """Sync the write-ahead log, and move of it into the file what nobody reads.

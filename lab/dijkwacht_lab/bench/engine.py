@@ -19,7 +19,7 @@ from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.engine import engine as engine_module
 from dijkwacht_collector.engine.trainer import train
 from dijkwacht_collector.engine.worker import calm_garbage_collection
-from dijkwacht_collector.journal import Entry, Model
+from dijkwacht_collector.journal import PARTITIONS, BundlesInHand, Entry, Model, partition_of
 from dijkwacht_detectors.api import RowDetector, SiteDetector
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
@@ -55,14 +55,15 @@ def measure(
 
 
 def _run(entries: list[Entry], warm: int) -> dict[str, Any]:
-    engine = Engine(shipped_detectors())
+    bundles = BundlesInHand()
+    engine = Engine(shipped_detectors(), bundles=bundles)
     for at in range(0, warm, _ENTRIES_A_STEP):
         engine.step(entries[at : min(at + _ENTRIES_A_STEP, warm)])
     for name, samples in engine.take_samples().items():
         bundle = train(name, samples)
         if bundle:
-            draft = Model(name, bundle).draft(0)
-            engine.step([Entry(engine.position, "model", 0, 0, "", draft.payload)])
+            payload = Model(name, bundles.keep(bundle)).draft("", 0).payload
+            engine.step([Entry(warm, "model", p, 0, "", payload) for p in range(PARTITIONS)])
     before = sum(engine.take_observed().rows.values())
     spent = _stopwatches(engine)
     gc.collect()
@@ -130,7 +131,7 @@ def generated_entries(sites: int, rows_per_site: int, batch_rows: int) -> list[E
     queues = [_site_batches(site, rows_per_site, batch_rows) for site in range(sites)]
     merged = heapq.merge(*queues, key=lambda item: item[:2])
     return [
-        Entry(position, "batch", 0, arrival, site, payload)
+        Entry(position, "batch", partition_of(site), arrival, site, payload)
         for position, (arrival, site, payload) in enumerate(merged, 1)
     ]
 

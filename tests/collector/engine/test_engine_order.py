@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.engine.checkpoints import MAGIC, load, save
 from dijkwacht_collector.incidents import Incident
-from dijkwacht_collector.journal import Entry
+from dijkwacht_collector.journal import Entry, partition_of
 from dijkwacht_detectors.beacon import Beacon
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
@@ -68,7 +68,7 @@ def entries_of(site: str, rows: Stream, cuts: list[int]) -> list[Entry]:
         part = rows[begin:end]
         arrival = max(int(row[0]) for _, row in part)
         payload = encode(site, "agent-1", bytes(16), seq, arrival, part)
-        made.append(Entry(0, "batch", 0, arrival, site, payload))
+        made.append(Entry(0, "batch", partition_of(site), arrival, site, payload))
     return made
 
 
@@ -181,7 +181,7 @@ def flood_entries(site: str, rows_each: int) -> list[Entry]:
         for at in range(0, len(rows), rows_each):
             part = rows[at : at + rows_each]
             payload = encode(site, agent, bytes(16), len(made), now, part)
-            made.append(Entry(0, "batch", 0, now, site, payload))
+            made.append(Entry(0, "batch", partition_of(site), now, site, payload))
     return made
 
 
@@ -237,11 +237,11 @@ def test_full_windows_drop_the_same_rows_in_any_cut_mix_and_restart(
 
 
 def test_a_checkpoint_that_is_none_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "checkpoint"
+    path = tmp_path / "partition-095.checkpoint"
     for content in (b"", b"\x00", pickle.dumps(()), MAGIC, MAGIC + bytes(40), MAGIC + bytes(20)):
         path.write_bytes(content)
         with pytest.raises(DijkwachtError, match=r"not a checkpoint|missing|damaged"):
-            load(Engine(shipped_detectors()), path)
+            load(Engine(shipped_detectors()), tmp_path)
 
 
 def test_a_row_from_1970_and_one_from_the_future_move_no_clock_wrongly() -> None:

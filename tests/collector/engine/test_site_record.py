@@ -14,7 +14,7 @@ from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.engine.checkpoints import load, save
 from dijkwacht_collector.engine.detector_host import STRIKES
 from dijkwacht_collector.engine.site_record import SiteRecord, pack, unpack
-from dijkwacht_collector.journal import Budget, Entry, Exemption, Verdict
+from dijkwacht_collector.journal import Budget, Entry, Exemption, Verdict, partition_of
 from dijkwacht_detectors.api import SiteDetector, Text
 from dijkwacht_detectors.bruteforce import Bruteforce
 from dijkwacht_detectors.discover import shipped_detectors
@@ -39,7 +39,10 @@ def entries(minutes: int = 14) -> list[Entry]:
             if part:
                 made.append((end, site, encode(site, f"a{seq % 2}", bytes(16), seq, end, part)))
     made.sort(key=lambda item: item[:2])
-    return [Entry(n, "batch", 0, end, site, body) for n, (end, site, body) in enumerate(made, 1)]
+    return [
+        Entry(n, "batch", partition_of(site), end, site, body)
+        for n, (end, site, body) in enumerate(made, 1)
+    ]
 
 
 def attack(start):
@@ -59,6 +62,15 @@ def attack(start):
 
 
 ENTRIES = entries()
+
+
+def states_of(engine):
+    return [engine.state_of(partition, 0, "") for partition in sorted(engine.positions)]
+
+
+def behind(engine):
+    """What is to be read of the journal after a restart: of each partition, what its state lacks."""
+    return [e for e in ENTRIES if e.position > engine.positions.get(e.partition, 0)]
 
 
 def incidents(*engines, events):
@@ -129,16 +141,16 @@ def test_a_checkpoint_whose_sites_were_taken_one_by_one_gives_equal_incidents(
 ) -> None:
     engine = Engine(shipped_detectors())
     events = [event for entry in ENTRIES[:begin] for event in engine.step([entry])]
-    head, records, at = engine.head(), [], begin
+    states, records, at = states_of(engine), [], begin
     for site, pause in zip(engine.numbering.sites, pauses, strict=False):
         for entry in ENTRIES[at : at + pause]:
             events += engine.step([entry])
         at += pause
         records.append(engine.take(site))
     again = Engine(shipped_detectors())
-    again.resume(head, records)
+    again.resume(states, records)
     known = {(e.incident.uid, e.incident.revision): msgspec.json.encode(e) for e in events}
-    for entry in (e for e in ENTRIES if e.position > again.position):
+    for entry in behind(again):
         for event in again.step([entry]):
             text = msgspec.json.encode(event)
             name = (event.incident.uid, event.incident.revision)
@@ -151,20 +163,17 @@ def test_a_checkpoint_before_all_is_caught_up_with_claims_no_less():
     """Sites that are ahead of the engine after a restart are saved as far as they are."""
     engine = Engine(shipped_detectors())
     events = [event for entry in ENTRIES[:6] for event in engine.step([entry])]
-    head = engine.head()
+    states = states_of(engine)
     events += [event for entry in ENTRIES[6:15] for event in engine.step([entry])]
-    records = [engine.take(site) for site in engine.numbering.sites]
     again = Engine(shipped_detectors())
-    again.resume(head, records)
-    behind = [e for e in ENTRIES if e.position > again.position]
+    again.resume(states, [engine.take(site) for site in engine.numbering.sites])
     assert again.step([]) == [], "another worker's entries alone"
-    events += [event for entry in behind[:2] for event in again.step([entry])]
-    head, records = again.head(), [again.take(site) for site in again.numbering.sites]
-    assert {record.position for record in records} == {15}
+    events += [event for entry in behind(again)[:2] for event in again.step([entry])]
+    states, records = states_of(again), [again.take(site) for site in again.numbering.sites]
+    assert [r.position for r in records] == [engine.position_of(r.name) for r in records]
     third = Engine(shipped_detectors())
-    third.resume(head, records)
-    later = [e for e in ENTRIES if e.position > third.position]
-    events += [event for entry in later for event in third.step([entry])]
+    third.resume(states, records)
+    events += [event for entry in behind(third) for event in third.step([entry])]
     assert incidents(third, events=events) == WHOLE
 
 

@@ -1,56 +1,110 @@
 import threading
 import time
 
-import msgspec
 import pytest
 
-from dijkwacht_collector.engine.checkpoints import Checkpoints
-from dijkwacht_collector.engine.engine import Observed
 from dijkwacht_collector.engine.numbering import Numbering
-from dijkwacht_collector.engine.site_record import Control, Head, SiteRecord
-from dijkwacht_collector.engine.worker import EngineParts, EngineWorkers
+from dijkwacht_collector.engine.observed import Observed
+from dijkwacht_collector.engine.parts import EngineParts
+from dijkwacht_collector.engine.site_record import Control, PartitionState, SiteRecord
+from dijkwacht_collector.engine.worker import EngineWorkers
 from dijkwacht_collector.incidents import Incident, IncidentEvent, SiteIncidents
-from dijkwacht_collector.journal import Draft, Journal
+from dijkwacht_collector.journal import (
+    Bundles,
+    Draft,
+    Journal,
+    Release,
+    bundle_name,
+    partition_of,
+)
+from dijkwacht_collector.journal.entry import read_frame, read_header, write_header
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.sinks import Sinks
 
 
 class CountingEngine:
-    """Says one incident an entry; remembers every position it was handed."""
+    """Says one incident a batch; remembers every position it was handed, and who decided."""
 
-    def __init__(self):
-        self.position, self.store_id = -1, ""
-        self.folded = []
-        self.numbering = Numbering()
-        self.numbering.site("bakery")
+    own = b"this release"
+
+    def __init__(self, **_parts):
+        self.positions, self.touched, self.folded = {}, set(), {}
+        self.numbering, self.distrusted = Numbering(), set()
+        self.observed = Observed(dropped={"bakery": 5})
 
     def step(self, entries):
-        self.folded += [entry.position for entry in entries]
-        if entries:
-            self.position = entries[-1].position
-        return [
-            IncidentEvent("create", an_incident(e.position, e.site), e.position) for e in entries
-        ]
+        events = []
+        for entry in entries:
+            self.folded.setdefault(entry.partition, []).append(entry.position)
+            self.positions[entry.partition] = entry.position
+            self.touched.add(entry.partition)
+            if entry.kind == "release":
+                self.distrusted.discard(entry.partition)
+            if entry.kind == "batch":
+                self.numbering.site(entry.site)
+                incident = an_incident(entry.position, entry.site)
+                events.append(IncidentEvent("create", incident, entry.position))
+        return events
 
-    def head(self):
-        return Head(
-            self.position, self.store_id, {"folded": msgspec.msgpack.encode(self.folded)}, {}
+    def description(self):
+        return self.own
+
+    def decides(self, partition):
+        return partition not in self.distrusted
+
+    def distrust(self, partition):
+        self.distrusted.add(partition)
+
+    def state_of(self, partition, epoch, store_id):
+        folded = ",".join(map(str, self.folded.get(partition, [])))
+        position = self.positions.get(partition, 0)
+        return PartitionState(
+            partition, position, epoch, store_id, "release", {"folded": folded}, {}
         )
 
     def take(self, name):
         control = Control([], None, SiteIncidents([], [], [], [], {}))
-        return SiteRecord(name, self.position, control, {}, {})
+        position = self.positions.get(partition_of(name), 0)
+        return SiteRecord(name, position, control, {}, {})
 
-    def resume(self, head, records):
-        self.position, self.store_id = head.position, head.store_id
-        self.folded = msgspec.msgpack.decode(head.bundles["folded"])
-        assert [record.name for record in records] == ["bakery"]
+    def resume(self, states, records):
+        for state in states:
+            self.positions[state.partition] = state.position
+            if folded := state.models["folded"]:
+                self.folded[state.partition] = [int(position) for position in folded.split(",")]
+        for record in records:
+            self.numbering.site(record.name)
 
     def take_observed(self):
-        return Observed()
+        observed, self.observed = self.observed, Observed()
+        return observed
 
     def take_samples(self):
         return {}
+
+
+class Engines:
+    """As a `DetectorSet`: remembers the engines it made."""
+
+    def __init__(self, kind=CountingEngine):
+        self.kind, self.made = kind, []
+
+    def engine(self, **parts):
+        self.made.append(self.kind(**parts))
+        return self.made[-1]
+
+    def own_files(self):
+        return {}
+
+
+class Store:
+    """As an `IncidentStore` that holds nothing."""
+
+    def __init__(self, identity="first"):
+        self.identity = identity
+
+    def events(self, site=None, *, limit=0):
+        return []
 
 
 def an_incident(number, site):
@@ -90,29 +144,41 @@ def journal(tmp_path):
     journal.close()
 
 
+def parts_of(journal, sink, engines=None, interval=1000.0, store=None, telemetry=None):
+    return EngineParts(
+        journal,
+        Bundles(journal.folder / "bundles"),
+        engines or Engines(),
+        Sinks([sink]),
+        store or Store(),
+        telemetry or Telemetry(["scan"]),
+        lambda: 1,
+        interval,
+    )
+
+
 @pytest.fixture
 def start(journal, tmp_path):
-    started, stores = [], ["first"]
+    started = []
 
-    def start_workers(
-        sink, count=1, make_engine=CountingEngine, interval=1000.0, *, training=False
-    ):
-        parts = EngineParts(
-            journal, make_engine, Sinks([sink]), Telemetry(["scan"]), interval, lambda: stores[-1]
-        )
+    def start_workers(sink, count=1, *, training=False, **kinds):
+        parts = parts_of(journal, sink, **kinds)
         workers = EngineWorkers(count, parts, tmp_path / "checkpoints", training=training)
         started.append(workers)
         workers.open()
         return workers
 
-    start_workers.stores = stores
     yield start_workers
     for workers in started:
         workers.close()
 
 
 def feed(journal, *sites):
-    return journal.append_many([Draft("batch", site, 1, b"x") for site in sites])
+    return journal.append_all([(partition_of(s), Draft("batch", s, 1, b"x")) for s in sites])
+
+
+def folded(journal, workers):
+    return workers.position == journal.last
 
 
 def until(true):
@@ -123,81 +189,109 @@ def until(true):
 
 
 def test_the_engine_gets_every_entry_once_and_in_order(journal, start):
-    sink = Kept()
-    workers = start(sink)
+    sink, engines, telemetry = Kept(), Engines(), Telemetry(["scan"])
+    workers = start(sink, engines=engines, telemetry=telemetry)
     for _ in range(20):
         feed(journal, "bakery", "clinic")
-    until(lambda: workers.position == 40)
-    assert [e.position for e in sink.events] == list(range(1, 41))
+    until(lambda: folded(journal, workers))
+    [engine] = engines.made
+    assert sorted(p for of in engine.folded.values() for p in of) == list(range(1, 169))
+    assert [e.position for e in sink.events] == list(range(129, 169))
+    full = b'dijkwacht_rows_dropped_total{site="bakery",reason="window_full"} 5\n'
+    assert full in telemetry.render(), "what it counts on the way reaches the metrics"
 
 
-class DroppingEngine(CountingEngine):
-    def take_observed(self):
-        return Observed(dropped={"bakery": 5})
-
-
-def test_what_full_windows_drop_reaches_the_metrics(journal, tmp_path):
-    telemetry = Telemetry(["scan"])
-    parts = EngineParts(journal, DroppingEngine, Sinks([Kept()]), telemetry, 1000.0, lambda: "")
-    workers = EngineWorkers(1, parts, tmp_path / "checkpoints", training=False)
-    workers.open()
+def test_a_release_is_said_before_anything_is_folded(journal, start):
+    start(Kept(), count=2)
     feed(journal, "bakery")
-    until(lambda: workers.position == 1)
-    workers.close()
-    line = b'dijkwacht_rows_dropped_total{site="bakery",reason="window_full"} 5\n'
-    assert line in telemetry.render()
+    entries, _ = journal.read(range(128), {})
+    assert [e.kind for e in entries] == ["release"] * 128 + ["batch"]
+    assert sorted(e.partition for e in entries[:128]) == list(range(128))
+    assert {Release.read(e).bundle for e in entries[:128]} == {bundle_name(CountingEngine.own)}
+    bundles = Bundles(journal.folder / "bundles")
+    assert bundles.get(bundle_name(CountingEngine.own)) == CountingEngine.own
 
 
 def test_a_stop_saves_and_a_start_goes_on_behind_it(journal, start):
-    sink = Kept()
-    workers = start(sink)
+    sink, engines = Kept(), Engines()
+    workers = start(sink, engines=engines)
     feed(journal, "bakery", "bakery")
-    until(lambda: workers.position == 2)
+    until(lambda: folded(journal, workers))
     workers.close()
     assert sink.flushed == 2
+    before = journal.last
     feed(journal, "bakery")
-    workers = start(sink)
-    until(lambda: workers.position == 3)
-    assert [e.position for e in sink.events] == [1, 2, 3]
+    workers = start(sink, engines=engines)
+    until(lambda: folded(journal, workers))
+    assert [e.position for e in sink.events] == [129, 130, 131]
+    later, _ = journal.read(range(128), dict.fromkeys(range(128), before))
+    assert [(e.kind, e.site) for e in later] == [("batch", "bakery"), ("release", "")], (
+        "where nothing came meanwhile, nobody else can have decided"
+    )
+    bakery = partition_of("bakery")
+    assert engines.made[1].folded[bakery] == [*engines.made[0].folded[bakery], 131, 132]
+
+
+@pytest.mark.parametrize("counts", [(1, 2, 1), (2, 1, 3), (4, 4, 2)])
+def test_any_number_of_workers_goes_on_with_what_others_saved(journal, start, counts):
+    sink, sites = Kept(), [f"site-{number}" for number in range(40)]
+    for count in counts:
+        workers = start(sink, count=count)
+        feed(journal, *sites)
+        until(lambda: folded(journal, workers))  # noqa: B023  at once
+        workers.close()
+    assert len({e.position for e in sink.events}) == len(sink.events) == 120
 
 
 def test_a_store_that_is_new_gets_everything_again(journal, start, caplog):
     workers = start(Kept(), count=2)
     feed(journal, "bakery", "clinic", "bakery")
-    until(lambda: workers.position == 3)
+    until(lambda: folded(journal, workers))
     workers.close()
-    start.stores.append("second")
-    sink = Kept()
-    workers = start(sink, count=2)
-    until(lambda: workers.position == 3)
+    sink, second = Kept(), Store("second")
+    workers = start(sink, count=2, store=second)
+    until(lambda: folded(journal, workers))
     workers.close()
-    assert sorted(e.position for e in sink.events) == [1, 2, 3]
-    said = [record.message for record in caplog.records]
-    assert said == ["checkpoint is of another incidents.db"] * 2
+    assert sorted(e.position for e in sink.events) == [129, 130, 131]
+    assert {r.message for r in caplog.records} == {"checkpoint is of another incidents.db"}
     sink = Kept()
-    workers = start(sink, count=2)
-    until(lambda: workers.position == 3)
+    workers = start(sink, count=2, store=second)
+    until(lambda: folded(journal, workers))
     assert sink.events == []
 
 
-def test_a_store_that_is_new_is_told_what_cannot_come_back(tmp_path, caplog):
-    journal = Journal(tmp_path / "journal", segment_bytes=100)
-    journal.open()
+def test_a_store_that_is_new_is_told_what_cannot_come_back(tmp_path, start, journal, caplog):
+    workers = start(Kept())
     for _ in range(4):
         feed(journal, "bakery")
-    assert journal.forget(4, 1 << 60) > 0
-    assert journal.first == 3
-    parts = EngineParts(
-        journal, CountingEngine, Sinks([sink := Kept()]), Telemetry(["scan"]), 1000.0, lambda: "new"
-    )
-    workers = EngineWorkers(1, parts, tmp_path / "checkpoints", training=False)
-    workers.open()
-    until(lambda: workers.position == 4)
+    until(lambda: folded(journal, workers))
     workers.close()
     journal.close()
-    assert [e.position for e in sink.events] == [3, 4]
+    first, *_ = (tmp_path / "journal").glob("*.dwj")
+    data = first.read_bytes()
+    # As after trimming: a segment that begins behind the release.
+    header = read_header(data)
+    at = header.size
+    heads = [0] * 128
+    for _ in range(129):
+        frame = read_frame(data, at, header.salt)
+        heads[frame.entry.partition] = frame.entry.position
+        at = frame.end
+    first.with_name(f"{130:020d}.dwj").write_bytes(
+        write_header(header.salt, 130, heads) + data[at:]
+    )
+    first.unlink()
+    journal = Journal(tmp_path / "journal")
+    journal.open()
+    parts = parts_of(journal, sink := Kept(), store=Store("new"))
+    workers = EngineWorkers(1, parts, tmp_path / "checkpoints", training=False)
+    workers.open()
+    until(lambda: folded(journal, workers))
+    workers.close()
+    journal.close()
+    assert [e.position for e in sink.events] == [130, 131, 132]
     [said] = [record for record in caplog.records if "trimmed" in record.message]
-    assert (said.levelname, said.position, said.first) == ("WARNING", 0, 3)
+    assert (said.levelname, said.first) == ("WARNING", 130)
 
 
 def test_every_partition_has_one_thread(journal, start):
@@ -205,8 +299,8 @@ def test_every_partition_has_one_thread(journal, start):
     workers = start(sink, count=3)
     sites = [f"site-{n}" for n in range(40)]
     feed(journal, *sites, *sites)
-    until(lambda: workers.position == 80)
-    assert sorted(e.position for e in sink.events) == list(range(1, 81))
+    until(lambda: folded(journal, workers))
+    assert sorted(e.position for e in sink.events) == list(range(129, 209))
     for site in sites:
         of_site = [e.position for e in sink.events if e.incident.site == site]
         assert of_site == sorted(of_site)
@@ -214,17 +308,26 @@ def test_every_partition_has_one_thread(journal, start):
     assert sorted(partitions) == list(range(128))
 
 
-def test_a_model_reaches_every_engine(journal, start):
-    engines = []
+def test_what_nobody_vouches_for_is_learned_until_this_release_begins(journal, start):
+    feed(journal, "bakery", "clinic")
+    engines = Engines()
+    workers = start(Kept(), engines=engines)
+    assert engines.made[0].distrusted <= {partition_of("bakery"), partition_of("clinic")}
+    until(lambda: folded(journal, workers))
+    assert engines.made[0].distrusted == set()
 
-    def make_engine():
-        engines.append(CountingEngine())
-        return engines[-1]
 
-    workers = start(Kept(), count=2, make_engine=make_engine)
-    journal.append_many([Draft("model", "", 1, b"scan\nbundle")])
-    until(lambda: workers.position == 1)
-    assert [engine.folded for engine in engines] == [[1], [1]]
+def test_an_engine_whose_partitions_were_taken_stops_and_saves_nothing(journal, start, tmp_path):
+    workers = start(sink := Kept(), interval=0.0)
+    feed(journal, "bakery")
+    until(lambda: folded(journal, workers) and set(workers.durable.values()) == {129})
+    saved = {path.name: path.read_bytes() for path in (tmp_path / "checkpoints").iterdir()}
+    journal.own([95])
+    feed(journal, "bakery")
+    until(lambda: workers.troubles)
+    assert "partition 95" in workers.troubles[0]
+    assert {p.name: p.read_bytes() for p in (tmp_path / "checkpoints").iterdir()} == saved
+    assert sink.events
 
 
 def test_sinks_that_cannot_take_events_are_asked_again(journal, start, monkeypatch):
@@ -232,7 +335,7 @@ def test_sinks_that_cannot_take_events_are_asked_again(journal, start, monkeypat
     sink = Kept(refusals=3)
     workers = start(sink)
     feed(journal, "bakery")
-    until(lambda: workers.position == 1)
+    until(lambda: folded(journal, workers))
     assert len(sink.events) == 1
     assert workers.troubles == []
 
@@ -243,11 +346,11 @@ def test_no_checkpoint_passes_what_sinks_have_not_taken(journal, start):
     feed(journal, "bakery")
     until(lambda: workers.troubles == ["sinks wait"])
     workers.close()
-    assert workers.saved == 0
+    assert workers.durable[partition_of("bakery")] < 129
     sink.refusals = 0
     workers = start(sink)
-    until(lambda: workers.position == 1)
-    assert [e.position for e in sink.events] == [1]
+    until(lambda: folded(journal, workers))
+    assert [e.position for e in sink.events] == [129]
 
 
 def test_a_broken_engine_stops_loudly(journal, start):
@@ -255,111 +358,16 @@ def test_a_broken_engine_stops_loudly(journal, start):
         def step(self, entries):
             raise RuntimeError("no such luck")
 
-    workers = start(Kept(), make_engine=Broken)
+    workers = start(Kept(), engines=Engines(Broken))
     feed(journal, "bakery")
     until(lambda: workers.troubles == ["engine: no such luck"])
-    assert feed(journal, "bakery") == 2
+    assert feed(journal, "bakery") == 130
 
 
-def saved_engine(position):
-    engine = CountingEngine()
-    engine.position = position
-    return engine
-
-
-def keep(checkpoints, engine):
-    save_round = checkpoints.begin(engine, lambda: None)
-    save_round.advance(engine)
-    return save_round.result()
-
-
-def test_the_newest_whole_checkpoint_is_taken(tmp_path):
-    checkpoints = Checkpoints(tmp_path, "engine")
-    assert checkpoints.restore(CountingEngine, 100, "").position == -1
-    assert keep(checkpoints, saved_engine(7)) == 7
-    assert (tmp_path / "engine.checkpoint").stat().st_mode & 0o777 == 0o600
-    assert keep(checkpoints, saved_engine(9)) == 9
-    assert checkpoints.restore(CountingEngine, 100, "").position == 9
-    (tmp_path / "engine.checkpoint").write_bytes(b"torn")
-    assert checkpoints.restore(CountingEngine, 100, "").position == 7
-    (tmp_path / "engine.previous").write_bytes(b"")
-    assert checkpoints.restore(CountingEngine, 100, "").position == -1
-
-
-def test_sites_are_taken_between_steps_and_the_file_counts_when_the_last_is(tmp_path):
-    checkpoints, engine, flushed = Checkpoints(tmp_path, "engine"), CountingEngine(), []
-    engine.numbering.site("clinic")
-    engine.position = 3
-    save_round = checkpoints.begin(engine, lambda: flushed.append(engine.position))
-    save_round.advance(engine, 0.0)
-    assert not save_round.finished
-    engine.position = 8
-    assert not (tmp_path / "engine.checkpoint").exists()
-    save_round.advance(engine, 0.0)
-    assert save_round.result() == 3, "what one site still needs of the journal"
-    assert flushed == [8]
-    assert (tmp_path / "engine.checkpoint").exists()
-
-
-def test_a_writer_that_fails_in_any_way_saves_nothing(tmp_path, monkeypatch):
-    def fail(_file, bodies):
-        list(bodies)
-        raise MemoryError
-
-    checkpoints = Checkpoints(tmp_path, "engine")
-    monkeypatch.setattr("dijkwacht_collector.engine.checkpoints.write_frames", fail)
-    monkeypatch.setattr(threading, "excepthook", lambda _: None)
-    with pytest.raises(OSError, match="writer"):
-        keep(checkpoints, saved_engine(7))
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_damaged_checkpoint_does_not_take_the_place_of_the_one_before(tmp_path):
-    checkpoints = Checkpoints(tmp_path, "engine")
-    keep(checkpoints, saved_engine(7))
-    keep(checkpoints, saved_engine(8))
-    path = tmp_path / "engine.checkpoint"
-    path.write_bytes(path.read_bytes()[:-1])
-    assert checkpoints.restore(CountingEngine, 100, "").position == 7
-    keep(checkpoints, saved_engine(9))
-    path.write_bytes(b"")
-    assert checkpoints.restore(CountingEngine, 100, "").position == 7
-
-
-def test_an_abandoned_checkpoint_leaves_the_one_before(tmp_path):
-    checkpoints = Checkpoints(tmp_path, "engine")
-    keep(checkpoints, saved_engine(7))
-    save_round = checkpoints.begin(saved_engine(9), lambda: None)
-    save_round.abandon()
-    assert save_round.finished
-    assert checkpoints.restore(CountingEngine, 100, "").position == 7
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["engine.checkpoint"]
-
-
-def test_every_flipped_bit_of_a_checkpoint_is_noticed(tmp_path):
-    checkpoints = Checkpoints(tmp_path, "engine")
-    keep(checkpoints, saved_engine(7))
-    path = tmp_path / "engine.checkpoint"
-    whole = path.read_bytes()
-    for bit in range(8 * len(whole)):
-        damaged = bytearray(whole)
-        damaged[bit // 8] ^= 1 << bit % 8
-        path.write_bytes(damaged)
-        assert checkpoints.restore(CountingEngine, 100, "").position == -1, bit
-
-
-def test_a_checkpoint_ahead_of_the_journal_is_not_used(tmp_path):
-    checkpoints = Checkpoints(tmp_path, "engine")
-    assert keep(checkpoints, saved_engine(7)) == 7
-    assert keep(checkpoints, saved_engine(9)) == 9
-    assert checkpoints.restore(CountingEngine, 8, "").position == 7
-    assert checkpoints.restore(CountingEngine, 5, "").position == -1
-
-
-def test_an_engine_with_nothing_to_do_holds_nobody_back(journal, start):
+def test_what_a_partition_needs_of_the_journal_moves_on_when_it_stands_still(journal, start):
     workers = start(Kept(), count=3, interval=0.0)
     feed(journal, "bakery", "bakery", "bakery")
-    until(lambda: workers.saved == 3)
+    until(lambda: set(workers.durable.values()) == {131})
 
 
 class Troubled:
@@ -386,5 +394,5 @@ def test_a_training_that_cannot_begin_stops_no_engine(journal, start, monkeypatc
     workers = start(Kept(), training=True)
     until(lambda: trainer.asked > 2)
     feed(journal, "bakery")
-    until(lambda: workers.position == 1)
+    until(lambda: folded(journal, workers))
     assert workers.troubles == []

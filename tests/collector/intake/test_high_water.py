@@ -5,7 +5,15 @@ from hypothesis import strategies as st
 
 from dijkwacht_collector.intake import HighWater
 from dijkwacht_collector.intake.high_water import MOST_STREAMS, WINDOW
-from dijkwacht_collector.journal import Draft, Journal, batch_key
+from dijkwacht_collector.journal import Draft, Journal, batch_key, partition_of, seal
+
+BAKERY = partition_of("bakery")
+
+
+def append(journal, drafts):
+    """Each of ``drafts`` to the partition of its site, all at once."""
+    return journal.append_all([(partition_of(draft.site), draft) for draft in drafts])
+
 
 BOOT = bytes(range(16))
 
@@ -48,24 +56,24 @@ def test_marks_come_back_from_snapshot_and_journal(tmp_path):
     journal.open()
 
     def keep(*seqs):
-        return journal.append_many([Draft("batch", "bakery", 0, b"x", key(s)) for s in seqs])
+        return append(journal, [Draft("batch", "bakery", 0, b"x", key(s)) for s in seqs])
 
     marks = HighWater()
     for position, seq in enumerate((0, 1, 2), keep(0, 1, 2) - 2):
         marks.note("bakery", key(seq), position)
     HighWater.save(tmp_path / "marks", marks.dump())
     keep(3, 4)
-    journal.append_many([Draft("verdict", "bakery", 0, b"{}")])
+    append(journal, [Draft("verdict", "bakery", 0, b"{}")])
 
     again = HighWater.load(tmp_path / "marks")
-    assert again.position == 3
+    assert again.after[BAKERY] == 3
     again.catch_up(journal)
-    assert again.position == 6
+    assert again.after[BAKERY] == 6
     assert [again.seen("bakery", key(s)) for s in range(6)] == [True] * 5 + [False]
 
     (tmp_path / "marks").write_bytes(b"\xc1 not a snapshot")
     anew = HighWater.load(tmp_path / "marks")
-    assert anew.position == 0
+    assert not any(anew.after.values())
     anew.catch_up(journal)
     assert anew.dump() == again.dump()
     journal.close()
@@ -77,7 +85,7 @@ def journal(tmp_path):
     journal = Journal(tmp_path / "journal")
     journal.open()
     for site, agent, seqs in (("bakery", "desk", (0, 1, 3)), ("clinic", "till", (7, 6))):
-        journal.append_many([Draft("batch", site, 0, b"x", key(seq, agent)) for seq in seqs])
+        append(journal, [Draft("batch", site, 0, b"x", key(seq, agent)) for seq in seqs])
     yield journal
     journal.close()
 
@@ -104,14 +112,37 @@ def test_any_bit_of_a_snapshot_costs_a_warning_and_no_mark(tmp_path, journal, ca
         assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
-def test_a_snapshot_of_the_first_format_is_discarded_in_one_line(tmp_path, journal, caplog):
-    old = {"position": 5, "streams": {f"bakery/desk/{BOOT.hex()}": [9, bytes([255] * 32)]}}
-    path = tmp_path / "marks"
-    path.write_bytes(msgspec.msgpack.encode(old))
-    assert caught_up(path, journal) == caught_up(tmp_path / "none", journal)
-    [said] = caplog.records
-    assert said.message == "marks discarded, the journal is read instead"
-    assert (said.levelname, said.why) == ("WARNING", "not written by this version")
+def as_earlier(path, journal, magic):
+    """A snapshot at position 3, with a mark of a boot that the journal does not hold any more."""
+    gone = f"bakery/desk/{bytes(16).hex()}"
+    body = msgspec.msgpack.encode({"position": 3, "streams": {gone: [9, bytes([255] * 32)]}})
+    path.write_bytes((seal(magic, body) if magic else b"") + body)
+    marks = HighWater.load(path)
+    marks.catch_up(journal)
+    return marks, gone.partition("/")[2]
+
+
+@pytest.mark.parametrize("magic", [b"", b"DWM\x02"])
+def test_a_snapshot_of_an_earlier_version_is_taken_over(tmp_path, journal, caplog, magic):
+    marks, gone = as_earlier(tmp_path / "marks", journal, magic)
+    assert marks.seen("bakery", f"{gone}/9")
+    assert not marks.seen("bakery", f"{gone}/10")
+    assert marks.seen("clinic", key(7, "till")), "what came behind it is read"
+    assert not marks.seen("bakery", key(0)), "and nothing else"
+    assert marks.after[partition_of("clinic")] == 5
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("magic", [b"", b"DWM\x02"])
+def test_a_snapshot_of_an_earlier_version_ahead_of_the_journal_is_not_believed(
+    tmp_path, caplog, magic
+):
+    journal = Journal(tmp_path / "journal")
+    journal.open()
+    marks, gone = as_earlier(tmp_path / "marks", journal, magic)
+    journal.close()
+    assert not marks.seen("bakery", f"{gone}/9")
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
 def test_a_snapshot_that_the_disk_does_not_give_is_discarded(tmp_path, journal, caplog):

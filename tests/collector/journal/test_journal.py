@@ -11,10 +11,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dijkwacht_collector.journal import Draft, Journal, replace_file
-from dijkwacht_collector.journal.entry import partition_of
+from dijkwacht_collector.journal import (
+    PARTITIONS,
+    Draft,
+    Journal,
+    partition_of,
+    replace_file,
+    segments,
+)
+from dijkwacht_collector.journal.entry import HEADER_BYTES
 from dijkwacht_collector.journal.segment import Disk
 from dijkwacht_records.errors import CollectorBusy, JournalError
+
+EVERY = range(PARTITIONS)
+BAKERY = partition_of("bakery")
+
+
+def append(journal, drafts):
+    """Each of ``drafts`` to the partition of its site, all at once."""
+    return journal.append_all([(partition_of(draft.site), draft) for draft in drafts])
+
+
+def read(journal, position=1, **limits):
+    """Entries of all partitions from ``position`` on."""
+    return journal.read(EVERY, dict.fromkeys(EVERY, position - 1), **limits).entries
 
 
 def a_draft(number, size=20, site="bakery"):
@@ -23,7 +43,7 @@ def a_draft(number, size=20, site="bakery"):
 
 def everything(journal, **limits):
     position, found = 1, []
-    while entries := journal.read(position, **limits):
+    while entries := read(journal, position, **limits):
         found += entries
         position = entries[-1].position + 1
     return found
@@ -64,8 +84,8 @@ class FullDisk(Disk):
 
 def test_what_was_appended_is_read_in_order_after_a_restart(opened):
     journal = opened()
-    assert journal.append_many([a_draft(n) for n in range(5)]) == 5
-    assert journal.append_many([Draft("verdict", "clinic", 9, b"{}")]) == 6
+    assert append(journal, [a_draft(n) for n in range(5)]) == 5
+    assert append(journal, [Draft("verdict", "clinic", 9, b"{}")]) == 6
     journal.close()
     entries = everything(opened())
     assert [e.position for e in entries] == [1, 2, 3, 4, 5, 6]
@@ -86,20 +106,20 @@ def test_reading_gives_the_same_however_it_is_cut(
     journal = Journal(tmp_path_factory.mktemp("journal"), segment_bytes=segment_bytes)
     journal.open()
     for number, size in enumerate(sizes):
-        journal.append_many([a_draft(number, size)])
+        append(journal, [a_draft(number, size)])
     for limits in ({}, {"max_entries": most}, {"max_bytes": want}):
         found = everything(journal, **limits)
         assert [len(e.payload) for e in found] == sizes
         assert [e.position for e in found] == list(range(1, len(sizes) + 1))
     for start in range(1, len(sizes) + 1):
-        assert journal.read(start, max_entries=1)[0].position == start
-    assert journal.read(len(sizes) + 1) == []
+        assert read(journal, start, max_entries=1)[0].position == start
+    assert read(journal, len(sizes) + 1) == []
     journal.close()
 
 
 async def test_a_group_commit_answers_all_and_each_with_its_position(opened):
     journal = await asyncio.to_thread(opened)
-    positions = await asyncio.gather(*(journal.append(a_draft(n)) for n in range(200)))
+    positions = await asyncio.gather(*(journal.append(3, a_draft(n)) for n in range(200)))
     assert positions == list(range(1, 201))
 
 
@@ -114,26 +134,26 @@ def test_readers_see_durable_entries_only(opened):
     synced.set()
     journal = opened(disk=SlowDisk())
     synced.clear()
-    writer = threading.Thread(target=journal.append_many, args=([a_draft(1)],))
+    writer = threading.Thread(target=append, args=(journal, [a_draft(1)]))
     writer.start()
-    assert not journal.wait_beyond(0, timeout=0.05)
-    assert journal.read(1) == []
+    assert not journal.wait(EVERY, {}, timeout=0.05)
+    assert read(journal, 1) == []
     synced.set()
-    assert journal.wait_beyond(0, timeout=10)
-    assert len(journal.read(1)) == 1
+    assert journal.wait(EVERY, {}, timeout=10)
+    assert len(read(journal, 1)) == 1
     writer.join()
 
 
 def test_a_full_disk_makes_the_collector_busy_and_loses_nothing(opened):
     disk = FullDisk()
     journal = opened(disk=disk)
-    journal.append_many([a_draft(1)])
+    append(journal, [a_draft(1)])
     disk.room = 30
     for _ in range(3):
         with pytest.raises(CollectorBusy, match="disk is full"):
-            journal.append_many([a_draft(2)])
+            append(journal, [a_draft(2)])
     disk.room = 1 << 40
-    assert journal.append_many([a_draft(3)]) == 2
+    assert append(journal, [a_draft(3)]) == 2
     journal.close()
     again = opened()
     assert again.cut_bytes == 0
@@ -142,13 +162,13 @@ def test_a_full_disk_makes_the_collector_busy_and_loses_nothing(opened):
 
 def test_a_full_disk_at_the_start_of_a_segment(opened):
     disk = FullDisk()
-    journal = opened(disk=disk, segment_bytes=100)
-    journal.append_many([a_draft(1, 200)])
+    journal = opened(disk=disk, segment_bytes=HEADER_BYTES + 80)
+    append(journal, [a_draft(1, 200)])
     disk.room = 3
     with pytest.raises(CollectorBusy):
-        journal.append_many([a_draft(2, 200)])
+        append(journal, [a_draft(2, 200)])
     disk.room = 1 << 40
-    assert journal.append_many([a_draft(3, 200)]) == 2
+    assert append(journal, [a_draft(3, 200)]) == 2
     journal.close()
     assert [e.arrival for e in everything(opened())] == [1, 3]
 
@@ -158,9 +178,9 @@ def test_a_full_disk_that_shows_at_the_sync(opened):
     journal = opened(disk=disk)
     disk.sync_error = errno.ENOSPC
     with pytest.raises(CollectorBusy):
-        journal.append_many([a_draft(1)])
+        append(journal, [a_draft(1)])
     disk.sync_error = None
-    assert journal.append_many([a_draft(2)]) == 1
+    assert append(journal, [a_draft(2)]) == 1
 
 
 def test_a_failed_sync_stops_the_journal_for_good(opened):
@@ -168,10 +188,10 @@ def test_a_failed_sync_stops_the_journal_for_good(opened):
     journal = opened(disk=disk)
     disk.sync_error = errno.EIO
     with pytest.raises(JournalError):
-        journal.append_many([a_draft(1)])
+        append(journal, [a_draft(1)])
     disk.sync_error = None
     with pytest.raises(JournalError):
-        journal.append_many([a_draft(2)])
+        append(journal, [a_draft(2)])
     assert journal.failure is not None
 
 
@@ -191,7 +211,7 @@ def test_the_queue_is_bounded(opened):
         waiting, refused = [], 0
         for number in range(100):
             try:
-                waiting.append(journal.append(a_draft(number, 100)))
+                waiting.append(journal.append(3, a_draft(number, 100)))
             except CollectorBusy:
                 refused += 1
         assert 10 <= len(waiting) <= 30
@@ -210,41 +230,18 @@ def test_two_collectors_cannot_share_a_journal(opened):
     opened()
 
 
-def test_owners_get_rising_epochs(opened):
-    journal = opened()
-    first = journal.own(range(128))
-    assert journal.own([3]) == first + 1
-    journal.close()
-    assert opened().own([5]) == first + 2
-
-
-def test_old_segments_are_forgotten_but_nothing_that_is_needed(opened):
-    journal = opened(segment_bytes=4096)
-    for number in range(1, 41):
-        journal.append_many([a_draft(number, 1000)])
-    assert journal.forget(before_position=1, before_arrival=1 << 60) == 0
-    assert journal.forget(before_position=1 << 60, before_arrival=0) == 0
-    assert journal.forget(before_position=20, before_arrival=1 << 60) > 0
-    assert 1 < journal.first <= 20
-    assert [e.position for e in everything(journal)] == list(range(journal.first, 41))
-    journal.forget(before_position=1 << 60, before_arrival=30)
-    assert 20 < journal.first <= 30
-    journal.close()
-    assert opened().last == 40
-
-
 def test_a_damaged_entry_in_an_old_segment_is_said(opened):
     journal = opened(segment_bytes=4096)
     for number in range(1, 21):
-        journal.append_many([a_draft(number, 1000)])
+        append(journal, [a_draft(number, 1000)])
     journal.close()
     oldest = min(journal.folder.glob("*.dwj"))
     data = bytearray(oldest.read_bytes())
-    data[100] ^= 1
+    data[HEADER_BYTES + 80] ^= 1
     oldest.write_bytes(data)
     again = opened()
-    with pytest.raises(JournalError, match=f"{oldest.name}: offset 20"):
-        again.read(1)
+    with pytest.raises(JournalError, match=f"{oldest.name}: offset {HEADER_BYTES}"):
+        read(again, 1)
 
 
 def test_a_new_file_takes_the_place_of_the_old(tmp_path):
@@ -263,7 +260,9 @@ journal = Journal(Path(sys.argv[1]), segment_bytes=20_000)
 journal.open()
 number = journal.last
 while True:
-    last = journal.append_many([Draft("batch", "bakery", number + k, bytes(300)) for k in range(3)])
+    last = journal.append_all(
+        [(95, Draft("batch", "bakery", number + k, bytes(300))) for k in range(3)]
+    )
     number = last
     print(last, flush=True)
 """
@@ -290,10 +289,10 @@ def test_nothing_acknowledged_is_lost_to_kill_9(tmp_path):
 def test_readers_at_the_same_place_do_not_cost_each_other_theirs(tmp_path, monkeypatch):
     journal = Journal(tmp_path / "journal", segment_bytes=5_000)
     journal.open()
-    journal.append_many([Draft("batch", "bakery", 1, b"x" * 100) for _ in range(100)])
-    first = journal.read(1, max_entries=40)
-    monkeypatch.setattr(Journal, "_find", None)  # no reader looks for its place again
-    readers = [journal.read(41, max_entries=40) for _ in range(3)]
+    append(journal, [Draft("batch", "bakery", 1, b"x" * 100) for _ in range(100)])
+    first = read(journal, 1, max_entries=40)
+    monkeypatch.setattr(segments, "_find", None)  # no reader looks for its place again
+    readers = [read(journal, 41, max_entries=40) for _ in range(3)]
     journal.close()
     assert [entry.position for entry in first] == list(range(1, 41))
     assert [[entry.position for entry in read] for read in readers] == [list(range(41, 81))] * 3

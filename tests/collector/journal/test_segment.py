@@ -19,6 +19,7 @@ from dijkwacht_collector.journal.segment import Disk, Segment
 from dijkwacht_records.errors import JournalError
 
 START = HEADER_BYTES
+HEADS = [0] * PARTITIONS
 drafts = st.builds(
     Draft,
     st.sampled_from(KINDS),
@@ -71,13 +72,12 @@ def test_partitions_are_fixed_for_life():
 
 
 def a_segment(folder, frames):
-    segment = Segment.create(folder, 1, Disk())
+    segment = Segment.create(folder, 1, HEADS, Disk())
     data = b"".join(
         write_frame(Draft("batch", "bakery", p, bytes(20), f"a/b/{p}"), 9, p, durable, segment.salt)
         for p, durable in frames
     )
     os.pwrite(segment.fd, data, segment.start)
-    segment.close()
     return segment.path
 
 
@@ -88,11 +88,10 @@ def test_a_tail_torn_at_any_byte_is_cut(tmp_path):
     for length in range(START, len(whole) + 1):
         path.write_bytes(whole[:length])
         segment = Segment.load(path)
-        last, torn = segment.recover(Disk())
+        last, torn = segment.recover(Disk(), [*HEADS])
         assert last == (length - START) // each
         assert torn == (length - START) % each
         assert path.stat().st_size == START + last * each
-        segment.close()
 
 
 def test_a_torn_tail_with_later_pages_on_disk_is_cut(tmp_path):
@@ -103,8 +102,7 @@ def test_a_torn_tail_with_later_pages_on_disk_is_cut(tmp_path):
     data[START + each : START + 2 * each] = bytes(each)
     path.write_bytes(data)
     segment = Segment.load(path)
-    assert segment.recover(Disk()) == (1, 2 * each)
-    segment.close()
+    assert segment.recover(Disk(), [*HEADS]) == (1, 2 * each)
 
 
 @pytest.mark.parametrize("what", ["marker", "length", "payload"])
@@ -118,21 +116,18 @@ def test_damage_to_acknowledged_bytes_names_file_and_offset(tmp_path, what):
     path.write_bytes(data)
     segment = Segment.load(path)
     with pytest.raises(JournalError, match=rf"{path.name}: offset {START + each}"):
-        segment.recover(Disk())
-    segment.close()
+        segment.recover(Disk(), [*HEADS])
 
 
 def test_a_payload_cannot_pretend_to_be_a_frame(tmp_path):
     # A hostile batch holds a frame that says it all was durable; the segment's salt is unknown to it.
-    segment = Segment.create(tmp_path, 1, Disk())
+    segment = Segment.create(tmp_path, 1, HEADS, Disk())
     forged = write_frame(Draft("batch", "x", 1, b""), 1, 9, 9, salt=0)
     frame = write_frame(Draft("batch", "bakery", 1, forged), 9, 1, 0, segment.salt)
     os.pwrite(segment.fd, frame[:-1], segment.start)
-    segment.close()
     segment = Segment.load(segment.path)
-    assert segment.recover(Disk()) == (0, len(frame) - 1)
+    assert segment.recover(Disk(), [*HEADS]) == (0, len(frame) - 1)
     assert len(frame) > FRAME_BYTES
-    segment.close()
 
 
 def test_a_file_that_is_no_segment_is_refused(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 
 from dijkwacht_collector.database import connect
 from dijkwacht_collector.incidents import Incident, IncidentEvent
+from dijkwacht_collector.journal import FencedOff
 from dijkwacht_collector.sinks import IncidentStore, JsonLines, LiveSink, Sinks
 from dijkwacht_collector.sinks import store as store_module
 from dijkwacht_records.errors import DijkwachtError
@@ -230,3 +231,18 @@ def test_a_flush_syncs_though_somebody_reads(store, monkeypatch):
     store.flush()
     reader.close()
     assert len(synced) == 1
+
+
+def test_what_a_former_owner_says_reaches_no_sink(store, lines):
+    kept = JsonLines(lines)
+    kept.open()
+    sinks = Sinks([store, kept], store.fence)
+    sinks.handle([an_event("a")], 7)
+    sinks.handle([an_event("b")], 9)
+    with pytest.raises(FencedOff, match="partition 95: epoch 7 has ended, 9 is its owner's"):
+        sinks.handle([an_event("c")], 7)
+    elsewhere = an_event("d", site="clinic")
+    sinks.handle([elsewhere], 7)
+    kept.close()
+    assert written(lines) == [("a", 0), ("b", 0), ("d", 0)]
+    assert {incident.uid for incident in store.incidents()} == {"a", "b", "d"}

@@ -1,0 +1,65 @@
+"""What engine threads work with, and what they ask of sinks and store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from dijkwacht_collector.engine.detector_set import DetectorSet
+from dijkwacht_collector.engine.engine import Engine
+from dijkwacht_collector.incidents import IncidentEvent
+from dijkwacht_collector.journal import Bundles, Log, partition_of
+from dijkwacht_collector.metrics import Telemetry
+
+
+class Outlet(Protocol):
+    """Where the events of all engines go; a sink that cannot take them raises ``OSError``."""
+
+    def handle(self, events: Sequence[IncidentEvent], epoch: int) -> None:
+        """Take ``events`` in their order; those taken before are skipped.
+
+        Raises `FencedOff` if their sites' partitions have a later owner than that of ``epoch``.
+        """
+
+    def flush(self) -> None:
+        """Return when everything handled so far would survive a power cut."""
+
+
+class Store(Protocol):
+    """What engines ask of the store of incidents."""
+
+    @property
+    def identity(self) -> str:
+        """Drawn when it was made; see `PartitionState`."""
+
+    def events(self, site: str | None = None, *, limit: int = ...) -> list[IncidentEvent]:
+        """The last step of each incident; a ``limit`` of -1 is none."""
+
+
+@dataclass(frozen=True)
+class EngineParts:
+    """What every engine thread works with.
+
+    ``clock`` gives µs UTC; ``checkpoint_interval_s``: seconds between two saves.
+    """
+
+    journal: Log
+    bundles: Bundles
+    detectors: DetectorSet
+    outlet: Outlet
+    store: Store
+    telemetry: Telemetry
+    clock: Callable[[], int]
+    checkpoint_interval_s: float
+
+    def make_engine(self) -> Engine:
+        """A new engine, that knows nothing yet."""
+        return self.detectors.engine(bundles=self.bundles, history=self._history)
+
+    def _history(self, partition: int) -> dict[str, list[IncidentEvent]]:
+        by_site: dict[str, list[IncidentEvent]] = {}
+        for event in self.store.events(limit=-1):
+            if partition_of(event.incident.site) == partition:
+                by_site.setdefault(event.incident.site, []).append(event)
+        return by_site
