@@ -26,10 +26,12 @@ def finding_of(
     order = int(scored.order[row])
     evidence = evidence_of(scored, row, detector)
     agent = int(scored.agent[row])
+    name = numbering.agents[agent][1] if agent >= 0 else ""
     return Finding(
         order=StepOrder(order, 1 if scored.windowed else 2, scored.detector, row),
         position=int(positions[order]),
         site=numbering.sites[scored.site[row]],
+        agent=name,
         kind=detector.kind,
         detector=detector.name,
         technique=detector.technique,
@@ -37,7 +39,7 @@ def finding_of(
             "src": format_address(evidence.src_h),
             "dst": format_address(evidence.dst_h),
             "mac": format_mac(evidence.src_mac),
-            "agent": numbering.agents[agent][1] if agent >= 0 else "",
+            "agent": name,
         }[detector.subject],
         rarity=rare.rarity,
         budget=rare.budget,
@@ -72,6 +74,7 @@ def event_time_of(
         order=StepOrder(order, 0, agent, time),
         position=int(positions[order]),
         site=numbering.site_of(agent),
+        agent=numbering.agents[agent][1],
         time=time,
     )
 

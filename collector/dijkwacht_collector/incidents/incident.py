@@ -39,7 +39,8 @@ class Incident(msgspec.Struct, frozen=True):
 
     ``kind`` is the class (``finding_info.types[0]`` of OCSF). Times are µs UTC of events, never
     of clocks. ``rarity`` is how often a site like this one would see the like by chance, in
-    incidents a week. ``evidences``: at most five, strongest first.
+    incidents a week. ``evidences``: at most five, strongest first. ``agents``: the last of those whose
+    rows are in it, whose clocks say when it is quiet; none in one kept before they were named.
     """
 
     uid: str
@@ -62,6 +63,7 @@ class Incident(msgspec.Struct, frozen=True):
     evidences: tuple[Evidence, ...]
     status: Status = "new"
     revision: int = 0
+    agents: tuple[str, ...] = ()
 
 
 class IncidentEvent(msgspec.Struct, frozen=True):

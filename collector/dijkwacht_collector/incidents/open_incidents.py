@@ -23,7 +23,7 @@ from dijkwacht_collector.policy import severity
 from dijkwacht_detectors.api import Explanation
 
 IDLE_US: Final = 3_600_000_000
-"""An incident without new evidence for so long, in event time, is closed."""
+"""An incident without new evidence for so long, by the clock of an agent that contributed, is closed."""
 WEEK_US: Final = 7 * 24 * 3_600_000_000
 NORMAL_US: Final = 30 * 24 * 3_600_000_000
 """How long "this is normal" exempts the same kind and subject."""
@@ -32,6 +32,7 @@ MOST_OPEN: Final = 200
 MOST_SUBJECTS: Final = 4096
 """Subjects of one site whose incidents are distinguished even if they begin at the same moment."""
 _MOST_EVIDENCES: Final = 5
+_MOST_AGENTS: Final = 16
 
 
 class StepOrder(NamedTuple):
@@ -51,12 +52,13 @@ class StepOrder(NamedTuple):
 class Finding(NamedTuple):
     """A rare row as an incident meets it: whose it is, how rare, and its evidence.
 
-    ``budget`` is what the site lets the detector have, ``position`` that of the journal's entry.
+    ``agent`` sent it, "" if nobody in particular did: then every agent's clock counts. ``budget`` is what the site lets the detector have, ``position`` that of the journal's entry.
     """
 
     order: StepOrder
     position: int
     site: str
+    agent: str
     kind: str
     detector: str
     technique: str
@@ -67,11 +69,12 @@ class Finding(NamedTuple):
 
 
 class EventTime(NamedTuple):
-    """The event time of one of ``site``'s agents reached ``time``, µs UTC."""
+    """The event time of ``site``'s ``agent`` reached ``time``, µs UTC."""
 
     order: StepOrder
     position: int
     site: str
+    agent: str
     time: int
 
 
@@ -209,7 +212,7 @@ class OpenIncidents:
             technique=finding.technique, subject=finding.subject, ordinal=ordinal,
             severity_id=severity_id, confidence=_confidence(finding.rarity),
             rarity=finding.rarity, start=time, end=time, count=1,
-            evidences=(evidence,), **_fields(words),
+            evidences=(evidence,), agents=_latest((), finding.agent), **_fields(words),
         )  # fmt: skip
         self.open[key] = incident
         self.by_site.setdefault(finding.site, {})[key] = None
@@ -229,6 +232,7 @@ class OpenIncidents:
             "evidences": _strongest(known.evidences, finding.evidence),
             "severity_id": max(known.severity_id, severity_id),
             "rarity": min(known.rarity, finding.rarity),
+            "agents": _latest(known.agents, finding.agent),
         }
         if finding.rarity <= known.rarity:
             self.unworded[key] = finding.evidence
@@ -243,10 +247,13 @@ class OpenIncidents:
         return []
 
     def _close_idle(self, moved: EventTime, explain: Explain) -> list[IncidentEvent]:
+        of_site = ((key, self.open[key]) for key in self.by_site.get(moved.site, ()))
         idle = [
             key
-            for key in self.by_site.get(moved.site, ())
-            if self.open[key].end + IDLE_US <= moved.time
+            for key, incident in of_site
+            if incident.end + IDLE_US <= moved.time
+            # Another's clock says nothing: it may be a day ahead of a spool that drains.
+            and (not incident.agents or moved.agent in incident.agents)
         ]
         return [self._close(key, "closed", moved.position, explain) for key in idle]
 
@@ -301,6 +308,13 @@ def _strongest(known: tuple[Evidence, ...], new: Evidence) -> tuple[Evidence, ..
             known = known[:at] + known[at + 1 :]
             break
     return tuple(sorted((*known, new), key=lambda e: -e.score)[:_MOST_EVIDENCES])
+
+
+def _latest(known: tuple[str, ...], agent: str) -> tuple[str, ...]:
+    """The agents that contributed, the last one last."""
+    if not agent or known[-1:] == (agent,):
+        return known
+    return (*(other for other in known if other != agent), agent)[-_MOST_AGENTS:]
 
 
 def _confidence(rarity: float) -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from dijkwacht_collector.incidents import (
     EventTime,
     Evidence,
     Finding,
+    Incident,
     OpenIncidents,
     StepOrder,
     fill,
@@ -24,7 +27,9 @@ def explain(_detector, evidence, subject):
     return fill(WORDS, evidence, subject)
 
 
-def finding(time=0, src="10.0.0.9", dst="10.0.0.1", score=1.0, severity=3, rarity=None, row=0):
+def finding(
+    time=0, src="10.0.0.9", dst="10.0.0.1", score=1.0, severity=3, rarity=None, row=0, agent="till"
+):
     """``severity`` is had by a rarity that a budget of 1 lets pass, if nothing is spent."""
     evidence = Evidence(
         time, score, pack_address(src), 0, pack_address(dst), 22, {"score": score}, "", "scan"
@@ -32,7 +37,7 @@ def finding(time=0, src="10.0.0.9", dst="10.0.0.1", score=1.0, severity=3, rarit
     if rarity is None:
         rarity = {2: 2.0, 3: 0.1, 4: 0.01}[severity]
     order = StepOrder(row, 2, 0, row)
-    return Finding(order, row, "bakery", "scan", "scan", "T1046", src, rarity, 1.0, evidence)
+    return Finding(order, row, "bakery", agent, "scan", "scan", "T1046", src, rarity, 1.0, evidence)
 
 
 def apply(open_, *changes, explain=explain):
@@ -41,8 +46,8 @@ def apply(open_, *changes, explain=explain):
     return open_.apply(findings, times, explain)
 
 
-def passed(time, row=0):
-    return EventTime(StepOrder(row, 0, 0, time), row, "bakery", time)
+def passed(time, row=0, agent="till"):
+    return EventTime(StepOrder(row, 0, 0, time), row, "bakery", agent, time)
 
 
 def test_one_incident_a_subject_whatever_happens():
@@ -73,6 +78,42 @@ def test_quiet_closes_and_a_return_is_another_incident():
     (second,) = apply(incidents, finding(0))
     assert second.incident.ordinal == 1
     assert second.incident.uid != first.incident.uid
+
+
+def test_what_is_quiet_is_for_those_to_say_who_contributed():
+    incidents = OpenIncidents()
+    apply(incidents, finding(0), finding(1, src="10.0.0.8", agent="door"))
+    apply(incidents, finding(2, src="10.0.0.8", row=1))
+    assert apply(incidents, passed(IDLE_US * 30, agent="third")) == []
+    (closed,) = apply(incidents, passed(IDLE_US * 30, agent="door"))
+    assert (closed.incident.subject, closed.incident.agents) == ("10.0.0.8", ("door", "till"))
+    (closed,) = apply(incidents, passed(IDLE_US))
+    assert (closed.incident.subject, closed.incident.agents) == ("10.0.0.9", ("till",))
+
+
+def test_any_clock_closes_what_names_no_agent():
+    """What was kept before agents were named, and what comes of no agent's row in particular."""
+    incidents = OpenIncidents()
+    (event,) = apply(incidents, finding(0, agent=""))
+    body = msgspec.to_builtins(event.incident)
+    assert body.pop("agents") == ()
+    kept = incidents.take("bakery")
+    before = msgspec.convert(body, Incident)
+    assert before == event.incident
+    incidents = OpenIncidents()
+    incidents.put("bakery", msgspec.structs.replace(kept, open=[before]))
+    assert apply(incidents, passed(IDLE_US - 1, agent="door")) == []
+    assert [e.activity for e in apply(incidents, passed(IDLE_US, agent="door"))] == ["close"]
+
+
+def test_the_last_agents_to_contribute_are_remembered():
+    incidents = OpenIncidents()
+    for number in (*range(20), 7):
+        apply(incidents, finding(number, agent=f"a{number}"))
+    (incident,) = incidents.open.values()
+    assert incident.agents == (*(f"a{n}" for n in range(4, 20) if n != 7), "a7")
+    assert apply(incidents, passed(IDLE_US * 2, agent="a3")) == []
+    assert apply(incidents, passed(IDLE_US * 2, agent="a4"))
 
 
 def test_normal_closes_and_keeps_silent_for_thirty_days():
