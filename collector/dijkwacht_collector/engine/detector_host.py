@@ -25,7 +25,7 @@ from dijkwacht_collector.engine.site_record import (
     unpack,
     unpack_all,
 )
-from dijkwacht_collector.engine.windows import Ended, WindowPool
+from dijkwacht_collector.engine.windows import Window, WindowPool, rounds_of
 from dijkwacht_collector.policy import Policy, Scored
 from dijkwacht_detectors.api import ENTITY_COLUMNS, AnyDetector, RowDetector, Rows, SiteDetector
 from dijkwacht_detectors.state.entities import Entities
@@ -45,8 +45,6 @@ STRIKES: Final = 3
 
 OnFailure = Callable[[AnyDetector, Exception, bool], None]
 """Called with a detector, what it raised, and whether it is left out from now on."""
-_Window = tuple[int, int, NDArray[np.int64]]
-"""The row that ended it, its agent, the places of its rows in the pool."""
 
 
 def log_failure(detector: AnyDetector, error: Exception, left_out: bool) -> None:  # as `OnFailure`
@@ -137,7 +135,7 @@ class DetectorHost:
                 continue
             ended = pool.end(ticks)
             if len(ended.windows):
-                scored += self._score_windows(number, _rounds(ended))
+                scored += self._score_windows(number, rounds_of(ended))
         return scored
 
     def activate(self, name: str, bundle: bytes) -> None:
@@ -271,7 +269,7 @@ class DetectorHost:
             )
         ]  # fmt: skip
 
-    def _score_windows(self, number: int, rounds: Sequence[Sequence[_Window]]) -> list[Scored]:
+    def _score_windows(self, number: int, rounds: Sequence[Sequence[Window]]) -> list[Scored]:
         """Windows in rounds, read and resolved at once: that costs more a call than for a window's rows.
 
         A round's windows are one table: so does a kernel's call.
@@ -326,24 +324,6 @@ class DetectorHost:
         detector = self.detectors[number]
         self.failures[detector.name] = self.failures.get(detector.name, 0) + 1
         self._on_failure(detector, error, self._is_out(number))
-
-
-def _rounds(ended: Ended) -> list[list[_Window]]:
-    """The windows that ended, in rounds in which no site has two.
-
-    So each window is scored by what the one before it has taught.
-    """
-    rounds: list[list[_Window]] = []
-    depth: dict[int, int] = {}
-    at = 0
-    for order, agent, site, rows in ended.windows.tolist():
-        level = depth.get(site, 0)
-        depth[site] = level + 1
-        if level == len(rounds):
-            rounds.append([])
-        rounds[level].append((order, agent, ended.places[at : at + rows]))
-        at += rows
-    return rounds
 
 
 def _cut_table(table: TableRows, begin: int, end: int) -> TableRows:

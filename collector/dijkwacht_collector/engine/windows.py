@@ -43,6 +43,10 @@ _HEAD, _TAIL, _FIRST, _FILLING, _COUNT, _SITE = range(6)
 _SHARED, _DROPPED = range(2)
 
 
+Window = tuple[int, int, NDArray[np.int64]]
+"""The row that ended it, its agent, the places of its rows in the pool."""
+
+
 class Ended(NamedTuple):
     """Windows that ended, in the order of their ticks.
 
@@ -191,6 +195,24 @@ class WindowPool:
         if kept is None:
             kept = self._columns[name] = np.zeros((self.room, *values.shape[1:]), values.dtype)
         kept[self._used : self._used + len(values)] = values
+
+
+def rounds_of(ended: Ended) -> list[list[Window]]:
+    """The windows that ended, in rounds in which no site has two.
+
+    So each window is scored by what the one before it has taught.
+    """
+    rounds: list[list[Window]] = []
+    depth: dict[int, int] = {}
+    at = 0
+    for order, agent, site, rows in ended.windows.tolist():
+        level = depth.get(site, 0)
+        depth[site] = level + 1
+        if level == len(rounds):
+            rounds.append([])
+        rounds[level].append((order, agent, ended.places[at : at + rows]))
+        at += rows
+    return rounds
 
 
 def _admit(
