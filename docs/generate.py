@@ -22,6 +22,7 @@ from dijkwacht_collector.policy import Calibrations
 from dijkwacht_collector.settings import CollectorSettings
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import shipped_detectors
+from dijkwacht_detectors.reading import reads_of
 from dijkwacht_records import errors
 from dijkwacht_records.state_folder import AGENT, COLLECTOR, SYSTEM, StateKind
 from dijkwacht_records.tables import TABLES, ConnState, FlowState
@@ -187,7 +188,7 @@ def detectors() -> str:
                 f"`{d.name}`",
                 d.kind,
                 d.technique or "–",
-                d.table,
+                ", ".join(reads_of(d)),
                 d.entity,
                 d.grain,
                 _share(d),

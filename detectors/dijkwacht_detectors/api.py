@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Entity = Literal["orig", "resp", "pair", "site"]
+Reads = tuple[str, ...] | Mapping[str, tuple[str, ...]]
 Scores = NDArray[np.float64]
 """One number a row: higher is stranger, NaN is no opinion."""
 
@@ -42,6 +43,9 @@ ENTITY_COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """Which columns name an entity; ``site`` needs none. In ``arp``, ``resp`` is the address claimed."""
 
+ROW_TABLE = "table"
+"""The column that tells rows of several tables apart; see `Rows.table`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -58,12 +62,13 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of one table, as read-only columns of equal length: only those a detector ``reads``.
+    """Rows in order, as read-only columns of equal length: only those a detector ``reads``.
 
     ``columns``: ``int`` as int64[n], ``float`` as float64[n], ``addr`` as uint64[n, 2] (high and
     low half), ``text`` as `Text`. ``time`` is event time, int64 µs UTC, never falling within an
     agent. ``site`` is a small number a site, int32[n]. ``slot`` is the row's place in state arrays,
     int32[n]; where ``fresh`` is true the entity is new there and what the slot holds is stale.
+    A column that a row's table does not have is 0, or the empty text, in that row.
     """
 
     columns: Mapping[str, Any]
@@ -77,6 +82,12 @@ class Rows:
 
     def __getitem__(self, column: str) -> Any:
         return self.columns[column]
+
+    @property
+    def table(self) -> NDArray[np.int8]:
+        """Which table each row is of, int8[n]: its place in ``reads``, 0 if that names one only."""
+        several = self.columns.get(ROW_TABLE)
+        return np.zeros(len(self.time), np.int8) if several is None else several
 
 
 State = dict[str, NDArray[Any]]
@@ -122,9 +133,14 @@ class Detector(ABC):
     name: ClassVar[str]
     """Metric label, calibration table, analytic of an incident; also the file's name."""
     table: ClassVar[str]
-    reads: ClassVar[tuple[str, ...]]
-    """The only columns the detector is handed; ``time``, ``site``, ``slot``, ``fresh`` come free."""
+    reads: ClassVar[Reads]
+    """The only columns the detector is handed; ``time``, ``site``, ``slot``, ``fresh`` come free.
+
+    Of several tables: table → columns, and no ``table``. Their rows come as one, in their order."""
+    context: ClassVar[tuple[str, ...]] = ()
+    """Columns that a `Context` computes, handed along with those it ``reads``."""
     entity: ClassVar[Entity]
+    """Of several tables, by the columns that all of them name it by."""
     kind: ClassVar[str]
     """The incident class: scan, bruteforce, c2, dns, dos, exfil, iot, arp, dhcp, lateral, host, ..."""
     technique: ClassVar[str]

@@ -18,7 +18,9 @@ from dijkwacht_records.errors import SettingsError
 
 OWN: Final = "dijkwacht_own"
 """The package that files of one's own are loaded into: ``json.py`` there hides nobody else's."""
-_CONTRACT: Final = {"api", "checks", "declaration", "discover"}
+_CONTRACT: Final = {
+    "api", "checks", "context_api", "declaration", "discover", "harness", "reading", "samples",
+}  # fmt: skip
 """Not even imported to be looked at: `checks` brings doctest and unittest.mock, which no collector needs."""
 
 

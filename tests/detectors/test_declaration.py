@@ -1,15 +1,21 @@
 """A declaration that does not fit the tables is refused in words, before a row is scored by it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from dijkwacht_detectors import checks
-from dijkwacht_detectors.api import Who
+from dijkwacht_detectors.api import RowDetector, Who
 from dijkwacht_detectors.arp_spoof import ArpSpoof
 from dijkwacht_detectors.beacon import Beacon
 from dijkwacht_detectors.declaration import faults
 from dijkwacht_detectors.discover import shipped_detectors
+from dijkwacht_detectors.harness import Harness
+from dijkwacht_detectors.reading import entity_columns, reading_of
+from dijkwacht_detectors.samples import sample_rows
 from dijkwacht_detectors.scan import Scan
+from dijkwacht_records.tables import TABLE
 
 
 def test_the_shipped_ones_have_none():
@@ -36,6 +42,70 @@ def test_each_fault_is_named(base, field, value, fault):
     assert any(one.startswith(fault) for one in found), found
 
 
+class Several(RowDetector):
+    name = "several"
+    reads = {"flows": ("resp_p",), "dns": ("query",)}  # noqa: RUF012
+    entity = "pair"
+    kind = "policy"
+    technique = ""
+    who = Who(name="query")
+
+    def fold(self, rows, state, scores, facts):
+        raise NotImplementedError
+
+    def explain(self, facts):
+        raise NotImplementedError
+
+
+def test_an_entity_of_several_tables_has_the_columns_that_all_of_them_name_it_by():
+    assert list(faults(Several())) == []
+    assert reading_of(Several()).entity == ("orig_h", "resp_h")
+    assert entity_columns(["tls", "flows"], "pair") == ("orig_h", "resp_h", "resp_p")
+    assert entity_columns(["flows", "arp"], "site") == ()
+    assert entity_columns(["system", "agent"], "pair") == ("agent",)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "fault"),
+    [
+        ("table", "flows", "table 'flows': reads names the tables already"),
+        ("reads", {}, "reads names no table"),
+        ("reads", {"flows": (), "dsn": ()}, "table 'dsn': expected one of flows"),
+        ("reads", {"flows": ("query",), "dns": ()}, "reads 'query', no column of table flows"),
+        ("reads", {"flows": (), "dns": ("time",)}, "reads 'time', which comes free"),
+        ("reads", {"flows": (), "dns": ("table",)}, "reads 'table', which comes free"),
+        (
+            "reads",
+            {"flows": (), "arp": ()},
+            (
+                "entity 'pair' is named by different columns: flows by orig_h and resp_h and resp_p "
+                "and proto, arp by sender_mac and sender_h"
+            ),
+        ),
+        (
+            "who",
+            Who(mac="client_mac"),
+            "who names 'client_mac', no int column of tables flows, dns",
+        ),
+    ],
+)
+def test_each_fault_of_several_tables_is_named(field, value, fault):
+    found = list(faults(type("Changed", (Several,), {field: value})()))
+    assert any(one.startswith(fault) for one in found), found
+
+
+def test_a_column_of_several_tables_is_of_one_kind(monkeypatch):
+    odd = dataclasses.replace(TABLE["dns"].columns[3], kind="text")
+    columns = tuple(odd if c.name == "resp_p" else c for c in TABLE["dns"].columns)
+    monkeypatch.setitem(TABLE, "dns", dataclasses.replace(TABLE["dns"], columns=columns))
+    assert "reads flows, dns, whose column 'resp_p' is not of one kind" in list(faults(Several()))
+
+
+def test_no_table_has_a_column_that_comes_free():
+    names = {column.name for table in TABLE.values() for column in table.columns}
+    assert not names & {"table", "site", "slot", "fresh"}
+
+
 @pytest.mark.parametrize("field", ["name", "table", "reads", "entity", "kind", "technique"])
 def test_what_is_not_declared_is_named(field):
     class Bare:
@@ -53,4 +123,4 @@ def test_facts_that_are_not_finite_do_not_pass_the_suite(monkeypatch):
 
     monkeypatch.setattr(Beacon, "score", score)
     with pytest.raises(AssertionError, match="facts are finite"):
-        checks._check_scores(Beacon(), checks.sample_rows("flows", 100, seed=1))
+        checks._check_scores(lambda: Harness(Beacon()), sample_rows(["flows"], 100, seed=1))

@@ -5,8 +5,6 @@ What comes out are opinions. What they mean on a site is the policy's, and wheth
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import logging
 import pickle
 from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dijkwacht_collector.engine.columns import Step, TableRows, Ticks
+from dijkwacht_collector.engine.contexts import Contexts
+from dijkwacht_collector.engine.signatures import entity_table, signature_of
 from dijkwacht_collector.engine.site_record import (
     Column,
+    ContextPart,
     DetectorPart,
     EntityPart,
     SiteRecord,
@@ -25,17 +26,13 @@ from dijkwacht_collector.engine.site_record import (
     unpack,
     unpack_all,
 )
+from dijkwacht_collector.engine.views import Views, cut_table, view_of
 from dijkwacht_collector.engine.windows import Window, WindowPool, rounds_of
 from dijkwacht_collector.policy import Policy, Scored
-from dijkwacht_detectors.api import ENTITY_COLUMNS, AnyDetector, RowDetector, Rows, SiteDetector
+from dijkwacht_detectors.api import AnyDetector, RowDetector, Rows, SiteDetector
+from dijkwacht_detectors.context import contexts_for
 from dijkwacht_detectors.state.entities import Entities
-from dijkwacht_detectors.state.memory import (
-    Memory,
-    cut_column,
-    cut_rows,
-    is_of_all_sites,
-    state_fields,
-)
+from dijkwacht_detectors.state.memory import Memory, cut_rows, is_of_all_sites
 from dijkwacht_records.tables import TABLE, TABLES
 
 log: Final = logging.getLogger(__name__)
@@ -64,16 +61,17 @@ class DetectorHost:
         self.failures: dict[str, int] = {}
         self._on_failure = on_failure
         self._numbers = {d.name: number for number, d in enumerate(self.detectors)}
-        self._tables = [TABLES.index(TABLE[d.table]) for d in self.detectors]
-        self._columns = [_columns_of(d) for d in self.detectors]
+        self._contexts = Contexts(contexts_for({c for d in self.detectors for c in d.context}))
         shared: dict[str, Entities] = {}
-        self._entity_tables = [_entity_table(d) for d in self.detectors]
+        self._entity_tables = [entity_table(d) for d in self.detectors]
         self._memories = [
             Memory(d, shared.setdefault(table, Memory.entities_for(d)))
             for d, table in zip(self.detectors, self._entity_tables, strict=True)
         ]
+        self._views = [view_of(m.reading, self._contexts.kinds) for m in self._memories]
+        self._columns = [view.stored for view in self._views]
         self.signatures = [
-            f"{sorted(state_fields(d).items())} {columns} {getattr(d, 'window_s', 0)} {table}{_source(d)}"
+            signature_of(d, columns, table)
             for d, columns, table in zip(
                 self.detectors, self._columns, self._entity_tables, strict=True
             )
@@ -90,8 +88,11 @@ class DetectorHost:
     def wanted_columns(self) -> dict[int, frozenset[str]]:
         """The columns that somebody reads, by table number."""
         wanted: dict[int, frozenset[str]] = {}
-        for table, columns in zip(self._tables, self._columns, strict=True):
-            wanted[table] = wanted.get(table, frozenset()) | frozenset(columns)
+        for reading in (*(m.reading for m in self._memories), *self._contexts.readings):
+            for name in reading.tables:
+                number = TABLES.index(TABLE[name])
+                needed = frozenset(reading.needed_of(name))
+                wanted[number] = wanted.get(number, frozenset()) | needed
         return wanted
 
     def know(self, site_keys: NDArray[np.uint64], agent_keys: NDArray[np.uint64]) -> None:
@@ -99,15 +100,21 @@ class DetectorHost:
         self._site_keys, self._agent_keys = site_keys, agent_keys
 
     def score(self, step: Step) -> list[Scored]:
-        """Score and learn every row of a detector's table, and the windows that ended."""
+        """Score and learn every row of a detector's tables, and the windows that ended."""
         scored: list[Scored] = []
         out: list[Memory] = []
+        views = Views(step)
+        failed = self._contexts.compute(views, self._site_keys, self._agent_keys)
         resolved: dict[int, tuple[NDArray[np.int32], NDArray[np.bool_]]] = {}
         for number, memory in enumerate(self._memories):
-            table = step.tables.get(self._tables[number])
+            table = views.rows(self._views[number])
             if table is None:
                 continue
             if self._is_out(number):
+                out.append(memory)
+                continue
+            if failed and not failed.keys().isdisjoint(memory.reading.context):
+                self.strike(number, next(failed[c] for c in memory.reading.context if c in failed))
                 out.append(memory)
                 continue
             if number in self._pools:
@@ -167,8 +174,8 @@ class DetectorHost:
 
     def take(
         self, site: int, agents: Mapping[int, str], policy: Policy
-    ) -> tuple[dict[str, EntityPart], dict[str, DetectorPart]]:
-        """What the detectors remember of one site, with its policies' lines; it stays.
+    ) -> tuple[dict[str, EntityPart], dict[str, DetectorPart], dict[str, ContextPart]]:
+        """What detectors and contexts remember of one site, with its policies' lines; it stays.
 
         ``agents``: the site's agents, number → name.
         """
@@ -191,7 +198,7 @@ class DetectorHost:
                 {name: pack_all(columns) for name, columns in waiting.items() if columns},
                 policy.detectors[number].take(site, slots[table]),
             )
-        return entities, parts
+        return entities, parts, self._contexts.take(site)
 
     def take_dropped(self) -> dict[int, int]:
         """Rows that a detector's full windows did not take, by site, since the last time."""
@@ -203,6 +210,7 @@ class DetectorHost:
 
     def put(self, site: int, agents: Mapping[str, int], record: SiteRecord, policy: Policy) -> None:
         """Take up a site that this host does not know. ``agents``: its agents, name → number."""
+        self._contexts.put(site, record.contexts)
         slots: dict[str, NDArray[np.int32]] = {}
         for number, memory in enumerate(self._memories):
             table = self._entity_tables[number]
@@ -291,7 +299,7 @@ class DetectorHost:
         for one in rounds:
             of_round = sizes[done : done + len(one)]
             end, done = begin + sum(of_round), done + len(one)
-            cut = _cut_table(table, begin, end)
+            cut = cut_table(table, begin, end)
             scored += self._score(number, cut_rows(rows, begin, end), cut, of_round)
             begin = end
         return scored
@@ -324,41 +332,3 @@ class DetectorHost:
         detector = self.detectors[number]
         self.failures[detector.name] = self.failures.get(detector.name, 0) + 1
         self._on_failure(detector, error, self._is_out(number))
-
-
-def _cut_table(table: TableRows, begin: int, end: int) -> TableRows:
-    return TableRows(
-        {name: cut_column(column, begin, end) for name, column in table.columns.items()},
-        table.time[begin:end],
-        table.site[begin:end],
-        table.agent[begin:end],
-        table.order[begin:end],
-    )
-
-
-def _columns_of(detector: AnyDetector) -> tuple[str, ...]:
-    """What must be at hand: what the detector reads, what names its entity, and who and whom."""
-    entity = () if detector.entity == "site" else ENTITY_COLUMNS[detector.table][detector.entity]
-    known = {c.name for c in TABLE[detector.table].columns}
-    named = (*detector.reads, *entity, *detector.who.columns)
-    return tuple(name for name in dict.fromkeys(named) if name in known and name != "time")
-
-
-def _source(detector: AnyDetector) -> str:
-    """What a pickled object depends on: its class and all of its file."""
-    if not isinstance(detector, SiteDetector):
-        return ""
-    kind = type(detector)
-    try:
-        source = inspect.getsource(inspect.getmodule(kind) or kind)
-    except (OSError, TypeError):
-        source = ""
-    digest = hashlib.blake2b(source.encode(), digest_size=8).hexdigest()
-    return f" {kind.__module__}.{kind.__qualname__} {digest}"
-
-
-def _entity_table(detector: AnyDetector) -> str:
-    """Names a table of entities: one for all row detectors that would fill it alike."""
-    key = (detector.table, detector.entity, detector.entities_per_site, detector.forget_after_s)
-    own = "" if isinstance(detector, RowDetector) else f" of {detector.name}"
-    return " ".join(map(str, key)) + own

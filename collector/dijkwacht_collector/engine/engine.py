@@ -155,10 +155,10 @@ class Engine:
         site = self.numbering.site(name)
         agents = self.numbering.agents_at(site)
         self._make_room()
-        entities, detectors = self.host.take(site, agents, self.policy)
+        entities, detectors, contexts = self.host.take(site, agents, self.policy)
         clocks = [(agent, int(self.clocks[number])) for number, agent in agents.items()]
         control = Control(clocks, self.policy.per_week.get(site), self.incidents.take(name))
-        return SiteRecord(name, self.position_of(name), control, entities, detectors)
+        return SiteRecord(name, self.position_of(name), control, entities, detectors, contexts)
 
     def position_of(self, site: str) -> int:
         """Up to which position a site's entries have been folded."""

@@ -46,6 +46,14 @@ class DetectorPart(msgspec.Struct, frozen=True, array_like=True):
     lines: SiteLines
 
 
+class ContextPart(msgspec.Struct, frozen=True, array_like=True):
+    """One context's memory of the site: its entities, and fields by slot."""
+
+    signature: str
+    entities: EntityPart
+    fields: dict[str, Column]
+
+
 class Control(msgspec.Struct, frozen=True, array_like=True):
     """Event time of each agent (µs UTC), the budget chosen, incidents and exemptions."""
 
@@ -78,6 +86,7 @@ class SiteRecord(msgspec.Struct, frozen=True, array_like=True):
     control: Control
     entities: dict[str, EntityPart]
     detectors: dict[str, DetectorPart]
+    contexts: dict[str, ContextPart] = {}
 
 
 def pack(values: Any) -> Column:

@@ -1,6 +1,6 @@
-"""What one detector remembers: the slot of each entity, its arrays, or one object a site.
+"""What one detector or context remembers: the slot of each entity, its arrays, or one object a site.
 
-The engine and the conformance suite give a detector its rows, and take its scores, through here alone.
+The engine and the conformance suite give it its rows, and take its scores or columns, through here alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import (
-    ENTITY_COLUMNS,
     AnyDetector,
     RowDetector,
     Rows,
@@ -23,9 +22,15 @@ from dijkwacht_detectors.api import (
     State,
     Text,
 )
+from dijkwacht_detectors.context_api import Context
+from dijkwacht_detectors.reading import reading_of
 from dijkwacht_detectors.state.entities import Entities, mix, mix_column
 
 _UNBORN: Final = "!unborn"  # no field of a detector can have this name
+_DTYPE: Final = {"int": np.int64, "float": np.float64}
+
+Remembers = AnyDetector | Context
+"""What has a memory of its own."""
 
 
 class Memory:
@@ -35,8 +40,9 @@ class Memory:
     `SiteDetector`, by site number.
     """
 
-    def __init__(self, detector: AnyDetector, entities: Entities | None = None) -> None:
+    def __init__(self, detector: Remembers, entities: Entities | None = None) -> None:
         self.detector = detector
+        self.reading = reading_of(detector)
         self.entities = Memory.entities_for(detector) if entities is None else entities
         self.state = _new_state(detector)
         self._by_slot = {
@@ -49,7 +55,7 @@ class Memory:
         self._unborn: NDArray[np.bool_] | None = None
 
     @staticmethod
-    def entities_for(detector: AnyDetector) -> Entities:
+    def entities_for(detector: Remembers) -> Entities:
         """An empty table of the entities that ``detector`` tells apart."""
         return Entities(detector.entities_per_site, detector.forget_after_s * 1_000_000)
 
@@ -66,11 +72,9 @@ class Memory:
         ``columns`` hold those that name the entity; ``site`` is a small number. ``site_key`` and
         ``agent_key``, uint64[n], stand for the names: a site's number is another one elsewhere.
         """
-        detector = self.detector
         key = np.zeros(len(site), np.uint64)
         mix_column(key, site_key)
-        names = () if detector.entity == "site" else ENTITY_COLUMNS[detector.table][detector.entity]
-        for name in names:
+        for name in self.reading.entity:
             column = agent_key if name == "agent" else columns[name]
             if isinstance(column, Text):
                 _mix_texts(key, column.offsets, column.blob)
@@ -92,8 +96,8 @@ class Memory:
         """The rows as the detector is handed them: of ``columns`` only what it reads."""
         if self._unborn is not None:
             fresh = self._renew(slot, fresh)
-        read = {name: columns[name] for name in self.detector.reads}
-        return Rows(read, time, site, slot, fresh)
+        handed = {name: columns[name] for name in self.reading.handed}
+        return Rows(handed, time, site, slot, fresh)
 
     def score(self, rows: Rows, sizes: Sequence[int] | None = None) -> tuple[Scores, Scores]:
         """Score ``rows`` and learn them; scores float64[n] and facts float64[n, k].
@@ -103,6 +107,7 @@ class Memory:
         too few, or facts that are not those it declares.
         """
         detector = self.detector
+        assert not isinstance(detector, Context)
         if isinstance(detector, RowDetector):
             scores = np.full(len(rows), np.nan)
             facts = np.zeros((len(rows), len(detector.facts)))
@@ -119,6 +124,14 @@ class Memory:
             raise ValueError(f"score returned facts of shape {np.shape(facts)} for {wanted}")
         detector.learn(rows, state)
         return scores, facts
+
+    def columns(self, rows: Rows) -> dict[str, NDArray[Any]]:
+        """What a `Context` makes of ``rows``, which it learns; raises whatever it raises."""
+        context = self.detector
+        assert isinstance(context, Context)
+        out = {name: np.zeros(len(rows), _DTYPE[kind]) for name, kind in context.columns.items()}
+        context.fold(rows, self.grown(), out)
+        return out
 
     def grown(self) -> State:
         """The arrays, grown to all slots there are; what is new is zero."""
@@ -193,7 +206,7 @@ class Memory:
         return scores, np.zeros((len(rows), 0))
 
 
-def state_fields(detector: AnyDetector) -> Mapping[str, tuple[str, tuple[int, ...]]]:
+def state_fields(detector: Remembers) -> Mapping[str, tuple[str, tuple[int, ...]]]:
     """The declared arrays of a detector; a `SiteDetector` has none."""
     return {} if isinstance(detector, SiteDetector) else detector.state
 
@@ -203,7 +216,7 @@ def is_of_all_sites(field: str) -> bool:
     return field.startswith("samples")
 
 
-def _new_state(detector: AnyDetector) -> State:
+def _new_state(detector: Remembers) -> State:
     state = {
         name: np.zeros(shape if is_of_all_sites(name) else (0, *shape), dtype)
         for name, (dtype, shape) in state_fields(detector).items()

@@ -119,8 +119,11 @@ def _stopwatches(engine: Engine) -> dict[str, float]:
         if id(memory.entities) in watched:
             continue  # the first of those that share a table asks it for all
         watched.add(id(memory.entities))
-        of = memory.detector
-        watch(memory, "resolve", f"state of {of.table} {of.entity}")
+        watch(
+            memory,
+            "resolve",
+            f"state of {'+'.join(memory.reading.tables)} {memory.detector.entity}",
+        )
     for policy in engine.policy.detectors:
         watch(policy, "judge", "policy")
     return spent

@@ -262,3 +262,19 @@ def test_minutes_that_end_in_one_step_are_scored_as_one_by_one():
 
 def inside(host):
     return pack_address(f"192.168.77.{host}")
+
+
+@pytest.mark.parametrize("kind", [Broken, Jump])
+@pytest.mark.parametrize("field", ["reads", "who"])
+def test_a_detector_that_reads_time_as_a_column_stops_nobody(kind, field, caplog):
+    """`check_detector` and every loader refuse it; whoever makes an engine of it anyway may."""
+    value = {"reads": ("time", "value"), "who": Who("", "", port="time")}[field]
+    odd = type("Odd", (kind,), {"name": "odd", field: value, "fold": lambda _, rows, *__: rows["time"],
+                                "score_many": lambda _, window: window["time"] * 0.0})  # fmt: skip
+    engine = engine_of(odd(), Jump())
+    with caplog.at_level(logging.CRITICAL):
+        events = [
+            e for m in range(9) for e in engine.step([samples("bakery", m, 9.0 if m == 7 else 0.5)])
+        ]
+    assert engine.take_observed().failures["odd"] == STRIKES
+    assert [e.incident.detector for e in events] == ["jump"]
