@@ -175,6 +175,13 @@ class Detector(ABC):
     def activate(self, bundle: bytes) -> None:  # noqa: B027
         """Take a bundle that `train` made; called between two batches."""
 
+    def take_table(self, name: str, data: bytes) -> None:  # noqa: B027
+        """Take a table of what the ecosystem knows, journalled; called between two batches.
+
+        It may be any table that there is, and the same one again; a `SiteDetector` takes it once
+        a site. Raise for one that makes no sense, and go on with the one before it.
+        """
+
 
 class RowDetector(Detector):
     """Scores row i against the state left by all earlier rows, then learns it."""

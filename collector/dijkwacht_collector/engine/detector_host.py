@@ -29,7 +29,7 @@ from dijkwacht_collector.engine.site_record import (
 from dijkwacht_collector.engine.views import Views, cut_table, view_of
 from dijkwacht_collector.engine.windows import Window, WindowPool, rounds_of
 from dijkwacht_collector.policy import Policy, Scored
-from dijkwacht_detectors.api import AnyDetector, RowDetector, Rows, SiteDetector
+from dijkwacht_detectors.api import AnyDetector, Detector, RowDetector, Rows, SiteDetector
 from dijkwacht_detectors.context import contexts_for
 from dijkwacht_detectors.state.entities import Entities
 from dijkwacht_detectors.state.memory import Memory, cut_rows, is_of_all_sites
@@ -82,6 +82,7 @@ class DetectorHost:
             if not isinstance(d, RowDetector)
         }
         self._bundles: dict[str, bytes] = {}
+        self._taken: dict[str, dict[str, bytes]] = {}
         self._unsaved: set[int] = set()
         self._site_keys = self._agent_keys = np.zeros(0, np.uint64)
 
@@ -160,6 +161,15 @@ class DetectorHost:
         else:
             self._bundles[name] = bundle
 
+    def take_table(self, name: str, bundle: bytes) -> None:
+        """Give every detector that takes tables the one of this ``name``; it holds from the next row on.
+
+        A detector that refuses it is counted, and goes on with the one before.
+        """
+        for number, detector in enumerate(self.detectors):
+            if type(detector).take_table is not Detector.take_table:
+                self._offer_table(number, name, bundle)
+
     def samples(self) -> dict[str, NDArray[np.float64]]:
         """What detectors with a state field ``samples`` have kept, float64[n, k]."""
         return {
@@ -229,6 +239,9 @@ class DetectorHost:
                 memory.forget(slots[table])
                 continue
             memory.put(site, slots[table], unpack_all(part.fields), own)
+            if own is not None:  # what it took may be older than what is known here
+                for name, data in self._taken.get(memory.detector.name, {}).items():
+                    self._takes(number, own, name, data)
             policy.detectors[number].put(site, slots[table], part.lines)
             for name, columns in part.waiting.items():
                 self._pools[number].put(site, agents[name], unpack_all(columns))
@@ -249,6 +262,18 @@ class DetectorHost:
                 known = memory.state.get(field)
                 if known is not None and (known.shape, known.dtype) == (values.shape, values.dtype):
                     memory.state[field] = values
+
+    def tables(self) -> dict[str, dict[str, bytes]]:
+        """The tables that each detector took, by its name and theirs."""
+        return {detector: dict(taken) for detector, taken in self._taken.items()}
+
+    def put_tables(self, tables: Mapping[str, Mapping[str, bytes]]) -> None:
+        """Take up what `tables` returned, for detectors that are still there."""
+        for detector, taken in tables.items():
+            number = self._numbers.get(detector)
+            if number is not None:
+                for name, data in taken.items():
+                    self._offer_table(number, name, data)
 
     @property
     def bundles(self) -> dict[str, bytes]:
@@ -309,6 +334,21 @@ class DetectorHost:
     ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         sites, agents = self._site_keys[table.site], self._agent_keys[table.agent]
         return memory.resolve(table.columns, table.time, table.site, sites, agents)
+
+    def _offer_table(self, number: int, name: str, data: bytes) -> None:
+        detector = self.detectors[number]
+        if self._takes(number, detector, name, data):
+            self._taken.setdefault(detector.name, {})[name] = data
+            for own in self._memories[number].by_site.values():
+                self._takes(number, own, name, data)
+
+    def _takes(self, number: int, one: AnyDetector, name: str, data: bytes) -> bool:
+        try:
+            one.take_table(name, data)
+        except Exception as error:  # noqa: BLE001  # the fence, as above
+            self._count_failure(number, error)
+            return False
+        return True
 
     def _pickle(self, number: int, own: SiteDetector | None) -> tuple[str, bytes]:
         """Signature and bytes of a site's own object; no signature if it cannot be saved.

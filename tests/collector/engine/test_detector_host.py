@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dijkwacht_collector.engine import Engine
+from dijkwacht_collector.engine.checkpoints import load, save
 from dijkwacht_collector.engine.detector_host import STRIKES
 from dijkwacht_collector.journal import Entry, Verdict
 from dijkwacht_collector.policy import Calibration, Calibrations
@@ -262,6 +263,59 @@ def test_minutes_that_end_in_one_step_are_scored_as_one_by_one():
 
 def inside(host):
     return pack_address(f"192.168.77.{host}")
+
+
+class Listed(Jump):
+    """Knows which metrics are listed; takes no list that is empty, and no other table."""
+
+    name = "listed"
+
+    def __init__(self):
+        super().__init__()
+        self.taken = []
+
+    def take_table(self, name, data):
+        if name == "metrics":
+            if not data:
+                raise ValueError("an empty list")
+            self.taken.append(data)
+
+
+def test_a_table_is_for_every_detector_that_takes_one_and_a_refusal_is_counted(caplog):
+    listed, jump = Listed(), Jump()
+    engine = engine_of(listed, jump)
+    with caplog.at_level(logging.CRITICAL):
+        for data in (b"cpu_ratio", b"", b"net_in_bytes"):
+            engine.host.take_table("metrics", data)
+    engine.host.take_table("elsewhere", b"anything")
+    assert listed.taken == [b"cpu_ratio", b"net_in_bytes"]
+    assert engine.take_observed().failures == {"listed": 1}
+    assert engine.host.strikes == [0, 0], "it goes on with the table before"
+    assert jump.take_table("metrics", b"") is None
+
+
+def test_the_tables_taken_are_in_a_checkpoint_and_those_refused_are_not(tmp_path, caplog):
+    engine = engine_of(Listed())
+    with caplog.at_level(logging.CRITICAL):
+        for data in (b"cpu_ratio", b""):
+            engine.host.take_table("metrics", data)
+    save(engine, tmp_path / "c")
+    for detectors in ([Jump()], [Jump(), Listed()]):
+        again = engine_of(*detectors)
+        load(again, tmp_path / "c")
+        assert again.take_observed().failures == {}
+    assert detectors[1].taken == [b"cpu_ratio"]
+
+
+def test_a_table_reaches_sites_that_are_known_and_those_that_come_from_elsewhere():
+    here, there = engine_of(Listed()), engine_of(Listed())
+    for engine, site in ((here, "bakery"), (there, "garage")):
+        for minute in range(3):
+            engine.step([samples(site, minute, 0.5)])
+    here.host.take_table("metrics", b"cpu_ratio")
+    here.put(there.take("garage"))
+    taken = here.host._memories[0].by_site
+    assert [one.taken for one in taken.values()] == [[b"cpu_ratio"], [b"cpu_ratio"]]
 
 
 @pytest.mark.parametrize("kind", [Broken, Jump])
