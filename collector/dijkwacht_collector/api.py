@@ -19,6 +19,7 @@ from dijkwacht_records.errors import CollectorBusy, JournalError
 from dijkwacht_records.replies import decode_json
 
 _MOST: Final = 10_000
+_MOST_NAMED: Final = 100
 
 
 class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,16 +67,22 @@ class Api:
         return web.json_response({"durable": True})
 
     async def health(self, _request: web.Request) -> web.Response:
-        """``GET /healthz``: 200, or 503 with what is wrong; who never interrupts in ``shadow``."""
+        """``GET /healthz``: 200, or 503 with what is wrong.
+
+        ``shadow``: detectors that never interrupt; ``left_out``: those that failed too often, by site.
+        """
         troubles = self._workers.troubles
         if self._journal.failure is not None:
             troubles.append(f"journal: {self._journal.failure}")
+        left_out = self._workers.left_out
         state = {
             "status": "failing" if troubles else "ok",
             "troubles": troubles,
             "journal_position": self._journal.last,
             "engine_position": self._workers.position,
             "shadow": self._shadow,
+            "left_out": [{"site": site, "detector": name} for site, name in left_out[:_MOST_NAMED]],
+            "left_out_count": len(left_out),
         }
         return web.json_response(state, status=503 if troubles else 200)
 

@@ -139,6 +139,10 @@ class OfflineCollector:
                 break
             self._arrivals = {entry.position: entry.arrival for entry in entries}
             self._record(self._engine.step(entries))
+            arrival = entries[-1].arrival
+            for site, strike in self._engine.controls.take_strikes():
+                draft = strike.draft(site, arrival)
+                self._journal.append_all([(partition_of(site), draft)])
         self.cpu_s += time.process_time() - before
 
     def finish(self) -> None:

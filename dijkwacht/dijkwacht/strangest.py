@@ -113,7 +113,7 @@ def source_of(evidence: Evidence) -> str:
     return format_address(evidence.src_h) or format_mac(evidence.src_mac)
 
 
-def _refuse(detector: AnyDetector, error: Exception, _left_out: bool) -> None:
+def _refuse(detector: AnyDetector, error: Exception) -> None:
     """The engine goes on without a detector that fails; a student wants to know why and where."""
     raise _failure(detector, error) from None
 

@@ -102,7 +102,7 @@ def _train(scoring: Scoring) -> None:
         if int(np.isfinite(samples).all(axis=1).sum()) >= FIRST_SAMPLES and (
             bundle := train(name, samples)
         ):
-            scoring.host.activate(name, bundle)
+            scoring.activate(name, bundle)
 
 
 def fit(detector: AnyDetector, hours: Hours, made: str) -> Calibration:

@@ -9,14 +9,17 @@ from typing import Final
 import numpy as np
 
 from dijkwacht_collector.engine.columns import Arrival, join_columns
-from dijkwacht_collector.engine.detector_host import DetectorHost, OnFailure, log_failure
+from dijkwacht_collector.engine.detector_host import DetectorHost, log_failure
+from dijkwacht_collector.engine.hosted import OnFailure
 from dijkwacht_collector.engine.numbering import Numbering
+from dijkwacht_collector.journal import bundle_name, partition_of
 from dijkwacht_collector.policy import Scored
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_records import wire
 from dijkwacht_records.tables import Row
 
 _STEP_ROWS: Final = 2048
+_SITE: Final = "site"
 _LONG_AFTER_US: Final = 86_400_000_000
 
 
@@ -32,8 +35,8 @@ class Scoring:
         self.host = DetectorHost(detectors, on_failure)
         self.rows = 0
         numbering = Numbering()
-        numbering.agent(numbering.site("site"), "agent")
-        self.host.know(numbering.site_keys, numbering.agent_keys)
+        numbering.agent(numbering.site(_SITE), "agent")
+        self.host.know(numbering)
         self._wanted = self.host.wanted_columns()
         self._clocks = np.zeros(1, np.int64)
         self._arrival = 0
@@ -46,14 +49,26 @@ class Scoring:
             arrivals = [Arrival(batch, 0, 0, self._arrival) for batch in self._batches(step)]
             self.rows += len(step)
             yield self.host.score(join_columns(arrivals, self._wanted, self._clocks))
+            self._strike()
 
     def finish(self) -> list[Scored]:
         """End every window, as at the end of a recording."""
         return self.host.end_windows(np.array([[0, 0, self._clocks[0] + _LONG_AFTER_US]]))
 
+    def activate(self, detector: str, bundle: bytes) -> None:
+        """Give a detector a model that `train` made."""
+        self.host.activate(partition_of(_SITE), detector, bundle_name(bundle), lambda: bundle)
+
+    def _strike(self) -> None:
+        """Leave out what keeps failing, as a journal would have it."""
+        for hosted in self.host.hosted:
+            if hosted.failures:
+                hosted.failures.clear()
+                hosted.strike(0)
+
     def _batches(self, rows: Sequence[tuple[int, Row]]) -> list[wire.Batch]:
         """The rows as the engine meets them: what the wire does to a value is done to it here too."""
-        encoded = wire.encode("site", "agent", bytes(16), 0, self._arrival, rows)
+        encoded = wire.encode(_SITE, "agent", bytes(16), 0, self._arrival, rows)
         if len(encoded) > wire.MAX_WIRE_BYTES and len(rows) > 1:
             half = len(rows) // 2
             return self._batches(rows[:half]) + self._batches(rows[half:])

@@ -327,7 +327,7 @@ async def collected(state, rows, detectors):
             assert (await client.post("/v1/batches", data=body)).status == 200
         async with asyncio.timeout(30):
             health = await (await client.get("/healthz")).json()
-            while health["engine_position"] < len(batches):
+            while health["engine_position"] < 128 + len(batches):
                 health = await (await client.get("/healthz")).json()
         incidents = await (await client.get("/v1/incidents")).read()
         return incidents, health, await (await client.get("/metrics")).text()

@@ -57,7 +57,8 @@ class Step:
     """All rows of some batches, by table number, with what happened to event time on the way.
 
     ``late`` and ``future`` count, per agent, rows whose own time was not used because it lay more than
-    `LATE_US` before the agent's event time, or more than `FUTURE_US` behind their arrival.
+    `LATE_US` before the agent's event time, or more than `FUTURE_US` behind their arrival. ``starts``: the
+    order of the first row of each batch.
     """
 
     tables: dict[int, TableRows]
@@ -65,6 +66,7 @@ class Step:
     late: NDArray[np.int64]
     future: NDArray[np.int64]
     rows: int
+    starts: NDArray[np.int64]
 
 
 def join_columns(
@@ -82,18 +84,19 @@ def join_columns(
         reads = wanted.get(number, frozenset())
         tables[number] = _join_table(number, parts[number], reads, addresses)
         counts[number] = len(tables[number].time)
-    starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
+    first = np.concatenate(([0], np.cumsum(counts)[:-1]))
     times = np.concatenate([t.time for t in tables.values()]) if tables else np.zeros(0, np.int64)
     event, order = np.empty_like(times), np.empty_like(times)
     late, future = np.zeros(len(clocks), np.int64), np.zeros(len(clocks), np.int64)
     table_of, agent_of, arrival_of = _sequence(arrivals)
-    ticks = _walk(table_of, agent_of, arrival_of, times, starts, clocks, event, order, late, future)
+    ticks = _walk(table_of, agent_of, arrival_of, times, first, clocks, event, order, late, future)
     for number, joined in tables.items():
-        span = slice(starts[number], starts[number] + counts[number])
+        span = slice(first[number], first[number] + counts[number])
         tables[number] = TableRows(
             joined.columns, event[span], joined.site, joined.agent, order[span]
         )
-    return Step(tables, ticks, late, future, len(times))
+    starts = np.cumsum([0, *(arrival.batch.rows for arrival in arrivals[:-1])])
+    return Step(tables, ticks, late, future, len(times), starts)
 
 
 def _sequence(

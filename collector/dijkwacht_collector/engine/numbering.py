@@ -9,6 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from dijkwacht_collector.journal import partition_of
+
 MOST_AGENTS: Final = 256
 """Agents of one site that are distinguished; those past it count as one, `OTHER_AGENTS`."""
 OTHER_AGENTS: Final = "others"
@@ -25,6 +27,9 @@ class Numbering:
     agents_of: dict[int, list[int]] = field(default_factory=dict)
     """By site, its agents in order of appearance."""
 
+    partitions: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    """By site."""
+
     site_keys: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     agent_keys: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     """By number, a hash of the name: what is mixed into keys, for numbers differ between engines."""
@@ -34,6 +39,7 @@ class Numbering:
         if name not in self.site_numbers:
             self.site_numbers[name] = len(self.sites)
             self.site_keys = _with_key(self.site_keys, len(self.sites), name)
+            self.partitions = np.append(self.partitions, np.int32(partition_of(name)))
             self.sites.append(name)
         return self.site_numbers[name]
 

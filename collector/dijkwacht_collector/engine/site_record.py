@@ -44,6 +44,7 @@ class DetectorPart(msgspec.Struct, frozen=True, array_like=True):
     own: bytes
     waiting: dict[str, dict[str, Column]]
     lines: SiteLines
+    strikes: int = 0
 
 
 class ContextPart(msgspec.Struct, frozen=True, array_like=True):

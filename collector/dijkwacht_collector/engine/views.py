@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dijkwacht_collector.engine.columns import Step, TableRows
 from dijkwacht_detectors.api import ROW_TABLE, Text
 from dijkwacht_detectors.reading import Reading
-from dijkwacht_detectors.state.memory import cut_column
+from dijkwacht_detectors.state.memory import cut_column, pick_column
 from dijkwacht_records.tables import TABLE, TABLES
 
 _SHAPE: Final[Mapping[str, tuple[tuple[int, ...], type]]] = {
@@ -84,6 +84,17 @@ def cut_table(table: TableRows, begin: int, end: int) -> TableRows:
         table.site[begin:end],
         table.agent[begin:end],
         table.order[begin:end],
+    )
+
+
+def pick_table(table: TableRows, places: NDArray[np.int64]) -> TableRows:
+    """The rows of ``table`` that stand at ``places``."""
+    return TableRows(
+        {name: pick_column(column, places) for name, column in table.columns.items()},
+        table.time[places],
+        table.site[places],
+        table.agent[places],
+        table.order[places],
     )
 
 

@@ -57,6 +57,11 @@ class Ended(NamedTuple):
     windows: NDArray[np.int64]
     places: NDArray[np.int64]
 
+    def without(self, sites: NDArray[np.int32]) -> Ended:
+        """Those of other sites."""
+        kept = ~np.isin(self.windows[:, 2], sites)
+        return Ended(self.windows[kept], self.places[np.repeat(kept, self.windows[:, 3])])
+
 
 class WindowPool:
     """Keeps the columns that a window detector reads, until event time has passed their window."""

@@ -21,12 +21,7 @@ from dijkwacht_collector.engine.observed import Observed
 from dijkwacht_collector.engine.parts import EngineParts
 from dijkwacht_collector.engine.trainer import Trainer
 from dijkwacht_collector.incidents import IncidentEvent
-from dijkwacht_collector.journal import (
-    PARTITIONS,
-    Entry,
-    Model,
-    Release,
-)
+from dijkwacht_collector.journal import PARTITIONS, Entry, Model, Release, partition_of
 from dijkwacht_records.errors import CollectorBusy, DetectorError, JournalError
 
 log: Final = logging.getLogger(__name__)
@@ -68,12 +63,15 @@ class EngineWorker:
         self.durable = dict.fromkeys(partitions, 0)
         """By partition, up to where the journal is not needed any more."""
         self.sinks_wait = False
+        self.left_out: list[tuple[str, str]] = []
+        """Sites, and detectors that have failed there too often."""
         self._parts, self._journal, self._outlet = parts, parts.journal, parts.outlet
         self._checkpoints, self._trainer = checkpoints, trainer
         self._name, self._epoch = name, 0
         self._next, self._passed = self.after, self.after
         self._round: SaveRound | None = None
         self._unsaved: set[int] = set()
+        self._until = dict[int, int]()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -127,8 +125,11 @@ class EngineWorker:
         behind = [partition for partition, head in heads.items() if head > self.after[partition]]
         self._begin_anew(engine, [partition for partition in behind if partition not in saved])
         log.info("engine starts", extra={"saved": len(saved), "behind": len(behind)})
+        self._until = {partition: heads[partition] for partition in behind}
         known = saved.keys() - behind
-        self._release(engine, [p for p in heads if p not in known or not engine.decides(p)])
+        self._release(
+            engine, [p for p in heads if p not in known or not engine.controls.decides(p)]
+        )
         return engine
 
     def _begin_anew(self, engine: Engine, partitions: Sequence[int]) -> None:
@@ -137,7 +138,7 @@ class EngineWorker:
         It is decided again only where it was this release's to decide, or where the incidents are lost.
         """
         for partition in set(partitions) - self._checkpoints.orphaned:
-            engine.distrust(partition)
+            engine.controls.distrust(partition)
         lost = self._checkpoints.orphaned.intersection(partitions)
         _, after = self._journal.read(lost, {}, max_entries=1)
         if (first := min(after.values(), default=1)) > 1:
@@ -148,7 +149,7 @@ class EngineWorker:
 
     def _release(self, engine: Engine, partitions: Sequence[int]) -> None:
         """From here on this release decides; nothing that comes later was decided by another."""
-        bundle = self._parts.bundles.keep(engine.description())
+        bundle = self._parts.bundles.keep(engine.controls.description())
         draft = Release(bundle).draft("", self._parts.clock())
         self._journal.append_all([(partition, draft) for partition in partitions], self._epoch)
 
@@ -200,9 +201,21 @@ class EngineWorker:
         if not self._hand_over(events):
             return False
         self.after = self._next
+        self._strike(engine)
         head = max(map(self._journal.head, self.partitions))
         self._parts.telemetry.show_lag(head - entries[-1].position)
         return True
+
+    def _strike(self, engine: Engine) -> None:
+        """Journal the strikes that are due, once all is read that may hold them already."""
+        if self._until:
+            self._until = {p: head for p, head in self._until.items() if self.after[p] < head}
+            if self._until:
+                return
+        for site, strike in engine.controls.take_strikes():
+            draft = strike.draft(site, self._parts.clock())
+            self._journal.append_all([(partition_of(site), draft)], self._epoch)
+        self.left_out = engine.controls.left_out()
 
     def _hand_over(self, events: list[IncidentEvent]) -> bool:
         """Hand ``events`` to the sinks, again and again until they take them or the stop comes.
@@ -247,7 +260,7 @@ class EngineWorker:
         """Save what was touched, but where another release decides as yet: it is not taken over."""
         self._unsaved |= engine.touched
         engine.touched = set()
-        chosen = sorted(p for p in self._unsaved if engine.decides(p))
+        chosen = sorted(p for p in self._unsaved if engine.controls.decides(p))
         try:
             owner = Owner(self._epoch, self._parts.store.identity)
             save_round = self._checkpoints.begin(engine, chosen, owner, self._flush)
@@ -338,6 +351,11 @@ class EngineWorkers:
         """Why an engine stands still, if one does."""
         failed = [f"engine: {w.failure}" for w in self.each if w.failure is not None]
         return failed + ["sinks wait" for w in self.each if w.sinks_wait]
+
+    @property
+    def left_out(self) -> list[tuple[str, str]]:
+        """Sites, and detectors that have failed there too often to be asked."""
+        return sorted(pair for worker in self.each for pair in worker.left_out)
 
     def open(self) -> None:
         """Own the partitions and start every thread."""

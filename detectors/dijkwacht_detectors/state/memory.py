@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -43,6 +44,7 @@ class Memory:
     def __init__(self, detector: Remembers, entities: Entities | None = None) -> None:
         self.detector = detector
         self.reading = reading_of(detector)
+        self._handed = self.reading.handed
         self.entities = Memory.entities_for(detector) if entities is None else entities
         self.state = _new_state(detector)
         self._by_slot = {
@@ -96,17 +98,23 @@ class Memory:
         """The rows as the detector is handed them: of ``columns`` only what it reads."""
         if self._unborn is not None:
             fresh = self._renew(slot, fresh)
-        handed = {name: columns[name] for name in self.reading.handed}
+        handed = {name: columns[name] for name in self._handed}
         return Rows(handed, time, site, slot, fresh)
 
-    def score(self, rows: Rows, sizes: Sequence[int] | None = None) -> tuple[Scores, Scores]:
+    def score(
+        self,
+        rows: Rows,
+        sizes: Sequence[int] | None = None,
+        instance: AnyDetector | None = None,
+    ) -> tuple[Scores, Scores]:
         """Score ``rows`` and learn them; scores float64[n] and facts float64[n, k].
 
         ``sizes`` are the lengths of the windows that lie end to end in ``rows``, no two of one site;
-        None for a `RowDetector`. Raises whatever the detector raises, and ``ValueError`` for a score
-        too few, or facts that are not those it declares.
+        None for a `RowDetector`. ``instance``: one of the detector's, if it is not the only one. Raises
+        whatever the detector raises, and ``ValueError`` for a score too few, or facts that are not
+        those it declares.
         """
-        detector = self.detector
+        detector = instance or self.detector
         assert not isinstance(detector, Context)
         if isinstance(detector, RowDetector):
             scores = np.full(len(rows), np.nan)
@@ -132,6 +140,24 @@ class Memory:
         out = {name: np.zeros(len(rows), _DTYPE[kind]) for name, kind in context.columns.items()}
         context.fold(rows, self.grown(), out)
         return out
+
+    def renewed(self, rows: Rows) -> Rows:
+        """``rows``, with what was forgotten since they were resolved fresh."""
+        if self._unborn is None:
+            return rows
+        return replace(rows, fresh=self._renew(rows.slot, rows.fresh))
+
+    def snapshot(self, rows: Rows) -> State:
+        """What the arrays hold of the entities of ``rows``, for `restore`."""
+        state = self.grown()
+        return {name: state[name][rows.slot] for name in self._by_slot}
+
+    def restore(self, rows: Rows, before: State) -> None:
+        """Put back what `snapshot` saw; an object of its own that a site has begins anew."""
+        for name, values in before.items():
+            self.state[name][rows.slot] = values
+        for site in np.unique(rows.site).tolist():
+            self.by_site.pop(site, None)
 
     def grown(self) -> State:
         """The arrays, grown to all slots there are; what is new is zero."""
@@ -246,6 +272,28 @@ def cut_rows(rows: Rows, begin: int, end: int) -> Rows:
         rows.site[begin:end],
         rows.slot[begin:end],
         rows.fresh[begin:end],
+    )
+
+
+def pick_column(column: Any, places: NDArray[np.int64]) -> Any:
+    """The rows of a column, an array or a `Text`, that stand at ``places``."""
+    if isinstance(column, Text):
+        lengths = np.diff(column.offsets)[places]
+        offsets = np.zeros(len(places) + 1, np.int64)
+        np.cumsum(lengths, out=offsets[1:])
+        begins = np.repeat(column.offsets[:-1][places] - offsets[:-1], lengths)
+        return Text(offsets, column.blob[begins + np.arange(offsets[-1])])
+    return column[places]
+
+
+def pick_rows(rows: Rows, places: NDArray[np.int64]) -> Rows:
+    """The rows that stand at ``places``."""
+    return Rows(
+        {name: pick_column(column, places) for name, column in rows.columns.items()},
+        rows.time[places],
+        rows.site[places],
+        rows.slot[places],
+        rows.fresh[places],
     )
 
 

@@ -20,7 +20,7 @@ from dijkwacht_collector.engine import engine as engine_module
 from dijkwacht_collector.engine.trainer import train
 from dijkwacht_collector.engine.worker import calm_garbage_collection
 from dijkwacht_collector.journal import PARTITIONS, BundlesInHand, Entry, Model, partition_of
-from dijkwacht_detectors.api import RowDetector, SiteDetector
+from dijkwacht_detectors.api import AnyDetector, RowDetector, SiteDetector
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
 from dijkwacht_records.tables import Row
@@ -108,14 +108,12 @@ def _stopwatches(engine: Engine) -> dict[str, float]:
         # A former run's stopwatch is taken off first.
         setattr(engine_module, module_part, getattr(bare, "__wrapped__", bare))
         watch(engine_module, module_part, module_part.replace("_", " "))
-    for detector in engine.host.detectors:
-        if isinstance(detector, RowDetector):
-            watch(detector, "fold", detector.name)
-        elif not isinstance(detector, SiteDetector):
-            watch(detector, "score", detector.name)
-            watch(detector, "learn", detector.name)
+    for hosted in engine.host.hosted:
+        for detector in hosted.instances.each.values():
+            for method in _methods_of(detector):
+                watch(detector, method, detector.name)
     watched: set[int] = set()
-    for memory in engine.host._memories:  # noqa: SLF001  # what a benchmark is for
+    for memory in (hosted.memory for hosted in engine.host.hosted):
         if id(memory.entities) in watched:
             continue  # the first of those that share a table asks it for all
         watched.add(id(memory.entities))
@@ -127,6 +125,13 @@ def _stopwatches(engine: Engine) -> dict[str, float]:
     for policy in engine.policy.detectors:
         watch(policy, "judge", "policy")
     return spent
+
+
+def _methods_of(detector: AnyDetector) -> tuple[str, ...]:
+    """Where a detector spends its time."""
+    if isinstance(detector, RowDetector):
+        return ("fold",)
+    return () if isinstance(detector, SiteDetector) else ("score", "learn")
 
 
 def generated_entries(sites: int, rows_per_site: int, batch_rows: int) -> list[Entry]:

@@ -261,7 +261,7 @@ def test_a_mapping_of_one_table_is_the_short_form():
     assert reading_of(Short()).handed == ("resp_p",)
     short, long = DetectorHost([Short()]), DetectorHost([Long()])
     assert short.wanted_columns() == long.wanted_columns()
-    assert short._signatures == long._signatures
+    assert short.signatures == long.signatures
     assert short._entity_tables == long._entity_tables
 
 

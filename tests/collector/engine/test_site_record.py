@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.engine.checkpoints import load, save
-from dijkwacht_collector.engine.detector_host import STRIKES
+from dijkwacht_collector.engine.hosted import STRIKES
 from dijkwacht_collector.engine.site_record import SiteRecord, pack, unpack
 from dijkwacht_collector.journal import Budget, Entry, Exemption, Verdict, partition_of
 from dijkwacht_detectors.api import SiteDetector, Text
@@ -229,7 +229,7 @@ def test_how_often_it_was_saved_leaves_no_detector_out(tmp_path):
     for number in range(STRIKES + 1):
         save(engine, tmp_path / f"{number}")
     assert engine.take_observed().failures == {"own": 1}
-    assert engine.host.strikes == [0]
+    assert engine.controls.take_strikes() == []
 
 
 class Failing(Scan):

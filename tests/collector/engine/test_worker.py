@@ -30,7 +30,7 @@ class CountingEngine:
     def __init__(self, **_parts):
         self.positions, self.touched, self.folded = {}, set(), {}
         self.numbering, self.distrusted = Numbering(), set()
-        self.observed = Observed(dropped={"bakery": 5})
+        self.observed, self.controls = Observed(dropped={"bakery": 5}), self
 
     def step(self, entries):
         events = []
@@ -72,15 +72,18 @@ class CountingEngine:
             self.positions[state.partition] = state.position
             if folded := state.models["folded"]:
                 self.folded[state.partition] = [int(position) for position in folded.split(",")]
-        for record in records:
-            self.numbering.site(record.name)
+        _ = [self.numbering.site(record.name) for record in records]
 
     def take_observed(self):
-        observed, self.observed = self.observed, Observed()
-        return observed
+        return self.__dict__.pop("observed", Observed())
 
     def take_samples(self):
         return {}
+
+    def take_strikes(self):
+        return []
+
+    left_out = take_strikes
 
 
 class Engines:
@@ -90,8 +93,7 @@ class Engines:
         self.kind, self.made = kind, []
 
     def engine(self, **parts):
-        self.made.append(self.kind(**parts))
-        return self.made[-1]
+        return self.made.append(self.kind(**parts)) or self.made[-1]
 
     def own_files(self):
         return {}

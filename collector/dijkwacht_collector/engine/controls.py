@@ -1,0 +1,232 @@
+"""What entries that are no batch do to an engine: models, tables, strikes, releases, and people's words."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+
+from dijkwacht_collector.engine.detector_host import DetectorHost
+from dijkwacht_collector.engine.findings import Positions
+from dijkwacht_collector.engine.numbering import Numbering
+from dijkwacht_collector.engine.release import Member, describe, source_of
+from dijkwacht_collector.engine.site_record import PartitionState
+from dijkwacht_collector.engine.struck import Struck
+from dijkwacht_collector.engine.succession import History, Succession
+from dijkwacht_collector.incidents import Incident, IncidentEvent, OpenIncidents, recall
+from dijkwacht_collector.journal import (
+    PARTITIONS,
+    Budget,
+    Bundles,
+    BundlesInHand,
+    Entry,
+    Exemption,
+    Model,
+    Release,
+    Strike,
+    Table,
+    Verdict,
+    bundle_name,
+)
+from dijkwacht_collector.policy import Policy
+from dijkwacht_records.errors import JournalError
+
+log: Final = logging.getLogger(__name__)
+
+
+class Controls:
+    """Obeys entries for one engine, and remembers by partition what is in force.
+
+    ``bundles`` keeps what entries only name; ``history`` is asked when another release has decided
+    before this one.
+    """
+
+    def __init__(
+        self,
+        host: DetectorHost,
+        policy: Policy,
+        incidents: OpenIncidents,
+        numbering: Numbering,
+        bundles: Bundles | BundlesInHand,
+        history: History,
+    ) -> None:
+        self.succession = Succession(lambda: self.release)
+        self._host, self._policy, self._incidents = host, policy, incidents
+        self._numbering, self._bundles, self._history = numbering, bundles, history
+        self._models: dict[int, dict[str, str]] = {}
+        self._tables: dict[int, dict[str, str]] = {}
+        self._struck = Struck()
+
+    @cached_property
+    def release(self) -> str:
+        """The name of the release that decides here."""
+        return bundle_name(self.description())
+
+    def description(self) -> bytes:
+        """Who decides here; see `release`. A `Release` entry names its hash."""
+        return describe(
+            Member(
+                detector.name,
+                "live" if policy.share else "shadow",
+                policy.share,
+                signature,
+                policy.signature,
+                source_of(detector),
+            )
+            for detector, policy, signature in zip(
+                self._host.detectors, self._policy.detectors, self._host.signatures, strict=True
+            )
+        )
+
+    def distrust(self, partition: int) -> None:
+        """Nobody knows who has decided in a partition so far: learn only, until a `Release` comes."""
+        self.succession.obey(partition, "", 0)
+
+    def decides(self, partition: int) -> bool:
+        """Whether what is folded of a partition now is decided here; else by another release."""
+        return self.succession.decides(partition)
+
+    def state_of(self, partition: int, position: int, epoch: int, store_id: str) -> PartitionState:
+        """What a checkpoint holds of a partition besides its sites; see `PartitionState`."""
+        return PartitionState(
+            partition, position, epoch, store_id, self.succession.in_force(partition),
+            self._models.get(partition, {}), self._tables.get(partition, {}),
+        )  # fmt: skip
+
+    def resume(self, states: Iterable[PartitionState]) -> None:
+        """Go on from what `state_of` said; a bundle that is lost costs itself."""
+        for state in states:
+            if state.release:
+                self.succession.obey(state.partition, state.release, state.position)
+            models: list[Model | Table] = [Model(*one) for one in state.models.items()]
+            for given in models + [Table(*one) for one in state.tables.items()]:
+                try:
+                    self._give(state.partition, given)
+                except (JournalError, OSError) as error:
+                    log.error("bundle lost", extra={"why": str(error)})  # noqa: TRY400  # enough
+
+    def obey(self, entry: Entry) -> list[IncidentEvent]:
+        """Obey an entry that is no batch; one that makes no sense is logged and changes nothing."""
+        try:
+            match entry.kind:
+                case "model":
+                    self._give_model(entry.partition, Model.read(entry))
+                case "table":
+                    self._give(entry.partition, Table.read(entry))
+                case "strike":
+                    self._strike(entry.site, Strike.read(entry))
+                case "release":
+                    release = Release.read(entry).bundle
+                    return self._obey_release(entry.partition, release, entry.position)
+                case "verdict":
+                    return self._answer(Verdict.read(entry), entry.partition, entry.position)
+                case "budget":
+                    budget = Budget.read(entry)
+                    self._policy.set_budget(self._site(entry.site), budget.per_week)
+                case "exemption":
+                    self._site(entry.site)  # so that a checkpoint knows it
+                    self._incidents.exempt(entry.site, Exemption.read(entry))
+        except (ValueError, JournalError, OSError) as error:
+            # msgspec's errors and those of texts are values' errors, the others a bundle's.
+            log.error(  # noqa: TRY400  # the text is enough
+                "journal entry ignored",
+                extra={"position": entry.position, "kind": entry.kind, "why": str(error)},
+            )
+        return []
+
+    def note_failures(self, positions: Positions) -> None:
+        """Take what has failed in a step; ``positions``: of its rows."""
+        self._struck.note(self._host.hosted, self._numbering, positions)
+
+    def take_strikes(self) -> list[tuple[str, Strike]]:
+        """Sites and the strikes that are due there: the journal must hold them before they count."""
+        return self._struck.take()
+
+    def left_out(self) -> list[tuple[str, str]]:
+        """Sites, and the detectors that are left out there."""
+        return sorted(
+            (self._numbering.sites[site], hosted.detector.name)
+            for hosted in self._host.hosted
+            for site in hosted.left_out()
+        )
+
+    def _site(self, name: str) -> int:
+        site = self._numbering.site(name)
+        self._host.know(self._numbering)
+        self._policy.make_room(len(self._numbering.sites))
+        return site
+
+    def _give_model(self, partition: int, model: Model) -> None:
+        if model.data is None:
+            self._give(partition, model)
+            return
+        # Those of earlier versions stood once in the journal, for all sites.
+        named = Model(model.detector, self._bundles.keep(model.data))
+        for each in range(PARTITIONS):
+            self._give(each, named)
+
+    def _give(self, partition: int, given: Model | Table) -> None:
+        """Use it for the sites of a partition. Raises `JournalError` if its bytes are not there."""
+
+        def fetch() -> bytes:
+            return self._bundles.get(given.bundle)
+
+        if isinstance(given, Model):
+            self._host.activate(partition, given.detector, given.bundle, fetch)
+            self._models.setdefault(partition, {})[given.detector] = given.bundle
+        else:
+            self._host.take_table(partition, given.name, given.bundle, fetch)
+            self._tables.setdefault(partition, {})[given.name] = given.bundle
+
+    def _strike(self, site: str, strike: Strike) -> None:
+        self._struck.settle(site, strike.detector)
+        number = self._host.number(strike.detector)
+        if number is not None:
+            self._host.hosted[number].strike(self._site(site))
+
+    def _obey_release(self, partition: int, release: str, position: int) -> list[IncidentEvent]:
+        """Go on by what the store holds, if another release has decided before this one."""
+        if release != self.succession.in_force(partition):
+            for number in np.flatnonzero(self._numbering.partitions == partition).tolist():
+                for hosted in self._host.hosted:
+                    hosted.forgive(number)
+        quiet = self.succession.obey(partition, release, position)
+        if quiet is None:
+            return []
+        for site, stored in self._history(partition).items():
+            self._site(site)
+            incidents = [event.incident for event in stored]
+            self._incidents.put(site, recall(self._incidents.take(site), incidents))
+            for event in stored:
+                if event.incident.status == "normal" and event.position > quiet.since:
+                    self._learn_normal(event.incident)
+        return [
+            event
+            for verdict in quiet.verdicts
+            for event in self._answer(verdict, partition, position)
+        ]
+
+    def _answer(self, verdict: Verdict, partition: int, position: int) -> list[IncidentEvent]:
+        if self.succession.defer(partition, verdict):
+            return []
+        normal = verdict.verdict == "normal"
+        answered = self._incidents.answer(
+            verdict.uid, normal=normal, position=position, explain=self._host.explain
+        )
+        if answered is None:
+            return []
+        incident, events = answered
+        if normal:
+            self._learn_normal(incident)
+        return events
+
+    def _learn_normal(self, incident: Incident) -> None:
+        site = self._site(incident.site)
+        for name in {evidence.detector for evidence in incident.evidences}:
+            strongest = max(e.score for e in incident.evidences if e.detector == name)
+            number = self._host.number(name)
+            if number is not None:
+                self._policy.learn_normal(number, site, strongest)
