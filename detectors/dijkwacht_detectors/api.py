@@ -167,7 +167,7 @@ class Detector(ABC):
     def train(self, samples: NDArray[np.float64]) -> bytes | None:  # noqa: ARG002
         """Make a model bundle from rows that it will never score; runs in a process of its own.
 
-        ``samples`` is float64[n, k], as collected in the state field ``samples`` by the detector.
+        ``samples`` is float64[n, k]: rows of the state field ``samples`` of all sites, as many of each.
         None: this detector has no model.
         """
         return None
@@ -190,15 +190,16 @@ class RowDetector(Detector):
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {}
     """Field → (numpy type, shape of one entity's value): ``{"seen": ("u8", (4,))}``.
 
-    A field whose name begins with ``samples`` is one array of that shape for all sites together;
-    ``samples`` itself, float64[n, k], is what `train` is given."""
+    A field whose name begins with ``samples`` has one value of that shape a site, indexed by
+    ``rows.site``, and may depend on that site's rows alone. ``samples`` itself, of shape (n, k), holds
+    rows to train on, and ``samples_seen``, an integer, of how many they were chosen, or are the first."""
 
     @abstractmethod
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score and learn ``rows`` in order.
 
         ``scores`` is float64[n], NaN at first; ``facts`` float64[n, len(self.facts)], to be filled
-        where a score is. Rows of many sites are mixed; each belongs to its slot alone.
+        where a score is. Rows of many sites are mixed; each belongs to its slot and site alone.
         """
 
 

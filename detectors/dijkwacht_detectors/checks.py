@@ -8,6 +8,7 @@ import pickle
 import sys
 import time as clock
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import deepcopy
 from functools import partial
 from itertools import pairwise
 from typing import Any, Final
@@ -22,11 +23,12 @@ from dijkwacht_detectors.declaration import context_faults, faults
 from dijkwacht_detectors.harness import Harness, Sample, Shown, score_rows
 from dijkwacht_detectors.reading import reads_of
 from dijkwacht_detectors.samples import sample_rows, strange_rows
-from dijkwacht_detectors.state.memory import Remembers
+from dijkwacht_detectors.state.memory import Remembers, state_fields
 
 __all__ = ["Harness", "check_context", "check_detector", "sample_rows", "score_rows"]
 
 _ROWS: Final = 600
+_ROWS_TO_TRAIN: Final = 2400
 _Make = Callable[[], Harness]
 """A harness that knows nothing yet."""
 
@@ -35,15 +37,33 @@ def check_detector(detector: AnyDetector) -> None:
     """Raise ``AssertionError``, saying what is wrong, unless ``detector`` keeps the contract."""
     _check_declaration(detector, faults(detector))
     tables = tuple(reads_of(detector))
-    rows = sample_rows(tables, _ROWS, seed=1)
+    _check_strange_rows(partial(Harness, detector), strange_rows(tables))
+    _check_rows(detector, sample_rows(tables, _ROWS, seed=1))
+    if "samples" in state_fields(detector):
+        _check_rows(_trained(detector), sample_rows(tables, _ROWS_TO_TRAIN, seed=1))
+
+
+def _check_rows(detector: AnyDetector, rows: Sequence[Sample]) -> None:
     make = partial(Harness, detector)
     _check_stream(make, rows)
-    _check_strange_rows(make, strange_rows(tables))
     _check_explanation(detector, rows)
     if isinstance(detector, RowDetector):
         _check_cuts(make, rows)
     if isinstance(detector, WindowDetector):
         _check_purity(detector, rows)
+
+
+def _trained(detector: AnyDetector) -> AnyDetector:
+    """Another one with a model of its own making, as far as it makes one of such rows."""
+    harness = Harness(deepcopy(detector))
+    harness.feed(sample_rows(tuple(reads_of(detector)), _ROWS_TO_TRAIN, seed=2))
+    kept = harness.memory.kept()
+    assert kept is not None
+    sites = [kept.samples[site, : kept.seen[site]] for site in np.flatnonzero(kept.seen)]
+    bundle = harness.detector.train(np.concatenate(sites, dtype=np.float64))
+    assert bundle is not None, "it keeps samples, and learns nothing of them"
+    harness.detector.activate(bundle)
+    return harness.detector
 
 
 def check_context(context: Context) -> None:
@@ -67,7 +87,10 @@ def _check_stream(make: _Make, rows: Sequence[Sample]) -> None:
 
 
 def _run(make: _Make, steps: Iterable[Sequence[Sample]]) -> tuple[Scores, Scores]:
-    harness = make()
+    return _feed(make(), steps)
+
+
+def _feed(harness: Harness, steps: Iterable[Sequence[Sample]]) -> tuple[Scores, Scores]:
     parts = [harness.feed(step) for step in steps]
     return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
@@ -141,23 +164,31 @@ def _check_clock(make: _Make, rows: Sequence[Sample]) -> None:
 
 def _check_sites(make: _Make, rows: Sequence[Sample]) -> None:
     """Each site scored alone, and all sites in turn, give what they give together."""
-    scores, facts = _run(make, [rows])
+    together = make()
+    scores, facts = together.feed(rows)
     for site in (0, 1):
         own = [n for n, row in enumerate(rows) if row["site"] == site]
-        alone = _run(make, [[rows[n] for n in own]])
+        harness = make()
+        alone = harness.feed([rows[n] for n in own])
         assert _same(scores[own], alone[0]), "another site's rows change a site's scores"
         assert _same(facts[own], alone[1]), "another site's rows change a site's facts"
+        for field, kept in harness.samples().items():
+            others = together.samples()[field][site : site + 1]
+            assert _same(kept, others), f"another site's rows change a site's {field!r}"
 
 
 def _check_moving(make: _Make, rows: Sequence[Sample]) -> None:
     """Sites that go on in another engine, under other numbers, score as if they had stayed."""
     half = _window_edge(rows)
-    whole = _run(make, [rows[:half], rows[half:]])
-    harness = make()
+    stayed, harness = make(), make()
+    whole = _feed(stayed, [rows[:half], rows[half:]])
     first = harness.feed(rows[:half])
-    rest = harness.moved().feed(rows[half:])
+    harness = harness.moved()
+    rest = harness.feed(rows[half:])
     assert _same(whole[0], np.concatenate((first[0], rest[0]))), "a move changes scores"
     assert _same(whole[1], np.concatenate((first[1], rest[1]))), "a move changes facts"
+    for field, kept in harness.samples().items():
+        assert _same(kept, stayed.samples()[field]), f"a move changes {field!r}"
 
 
 def _window_edge(rows: Sequence[Sample]) -> int:
@@ -168,12 +199,16 @@ def _window_edge(rows: Sequence[Sample]) -> int:
 
 
 def _check_cuts(make: _Make, rows: Sequence[Sample]) -> None:
-    whole = _run(make, [rows])
+    uncut = make()
+    whole = uncut.feed(rows)
     for size in (1, 7, 100):
         edges = [*range(0, len(rows), size), len(rows)]
-        cut = _run(make, [rows[a:b] for a, b in pairwise(edges)])
+        harness = make()
+        cut = _feed(harness, [rows[a:b] for a, b in pairwise(edges)])
         assert _same(whole[0], cut[0]), f"steps of {size} rows change scores"
         assert _same(whole[1], cut[1]), f"steps of {size} rows change facts"
+        for field, kept in harness.samples().items():
+            assert _same(kept, uncut.samples()[field]), f"steps of {size} rows change {field!r}"
 
 
 def _check_purity(detector: WindowDetector, rows: Sequence[Sample]) -> None:

@@ -10,7 +10,7 @@ from dijkwacht_detectors.api import ENTITY_COLUMNS, ROW_TABLE, AnyDetector, RowD
 from dijkwacht_detectors.context import shipped_contexts
 from dijkwacht_detectors.context_api import Context
 from dijkwacht_detectors.reading import entity_columns, kinds_of, reads_of
-from dijkwacht_detectors.state.memory import Remembers, is_of_all_sites
+from dijkwacht_detectors.state.memory import Remembers, is_by_site, state_fields
 from dijkwacht_records.tables import TABLE
 
 WINDOW_STEP_S: Final = 10
@@ -35,6 +35,11 @@ def faults(detector: AnyDetector, contexts: Sequence[Context] | None = None) -> 
     yield from _faults_of_context(
         detector.context, tables, shipped_contexts() if contexts is None else contexts
     )
+    fields = state_fields(detector)
+    if "samples" in fields and (
+        len(fields["samples"][1]) != 2 or fields.get("samples_seen") != ("i8", ())
+    ):
+        yield 'state "samples": expected the shape (rows, columns), beside "samples_seen": ("i8", ())'
     if not 0 <= detector.share <= 1:
         yield f"share {detector.share!r}: expected 0 to 1"
     if not isinstance(detector, RowDetector) and (
@@ -57,8 +62,8 @@ def context_faults(context: Context) -> Iterator[str]:
             yield f"columns has {name!r}, which is a table's, or comes free"
         if kind not in {"int", "float"}:
             yield f"column {name!r} is of kind {kind!r}: expected int or float"
-    for field in filter(is_of_all_sites, context.state):
-        yield f"state {field!r}: a context keeps nothing of all sites together"
+    for field in filter(is_by_site, context.state):
+        yield f"state {field!r}: a context keeps nothing to train on"
 
 
 def _what_is_missing(declared: Remembers, more: tuple[str, ...]) -> str:

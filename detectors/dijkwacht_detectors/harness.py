@@ -24,7 +24,7 @@ from dijkwacht_detectors.api import (
 from dijkwacht_detectors.context import contexts_for
 from dijkwacht_detectors.context_api import Context
 from dijkwacht_detectors.reading import reads_of
-from dijkwacht_detectors.state.memory import Memory, is_of_all_sites
+from dijkwacht_detectors.state.memory import Memory, is_by_site
 from dijkwacht_records.tables import TABLE, Kind
 
 _INSIDE = 0x0A000000  # addresses given as small numbers become 10.0.0.n
@@ -90,10 +90,12 @@ class Harness:
             for memory, its in pairs:
                 slots, keys, seen = memory.entities.take(site)
                 its.put(here, its.entities.put(here, keys, seen), *memory.take(site, slots))
-        for field, values in self.memory.state.items():
-            if is_of_all_sites(field):
-                other.memory.state[field] = values
         return other
+
+    def samples(self) -> dict[str, NDArray[Any]]:
+        """What is kept of each site, by field; sites in the order of their names."""
+        order = [number for _, number in sorted(self.sites.items())]
+        return {f: v[order] for f, v in self.memory.state.items() if is_by_site(f)}
 
     def _with_context(self, rows: Sequence[Sample]) -> Sequence[Sample]:
         """The rows with the columns that contexts compute from them, in their order."""

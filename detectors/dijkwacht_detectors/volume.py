@@ -2,12 +2,13 @@
 
 Looks at each part of each flow: what moved, how fast, where to, and how that compares with what its
 originator sent in the last ten minutes and on an ordinary day. An isolation forest, trained by
-scikit-learn in a process of its own on rows it will not score, says how anomalous such a row is.
-The score is how many doublings of the machine's baseline have gone out lately (log₂), in full where
-at most one row of a hundred is as anomalous, less where more are.
+scikit-learn in a process of its own on rows of all sites that it will not score, says how anomalous
+such a row is among its own site's. The score is how many doublings of the machine's baseline have gone
+out lately (log₂), in full where at most one of a hundred rows of the site is as anomalous, less where
+more are.
 
-Limits: it scores nothing before a forest has been trained on the site's own rows. What leaves slowly,
-within the baseline, or inside the site is not scored.
+Limits: it scores nothing before a forest has been trained and the site has sent 512 rows. What leaves
+slowly, within the baseline, or inside the site is not scored.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> bool(np.isnan(score_rows(Volume(), [{"time": i, "orig_bytes": 10**9} for i in range(9)])).all())
@@ -31,7 +32,13 @@ from dijkwacht_detectors.state.forest import Forest, flatten
 from dijkwacht_detectors.state.naming import picker, row_picker
 
 _FEATURES = 9
-_KEPT = 8192  # rows kept to train on
+_KEPT, _APART = 384, 128
+"""Rows kept of a site, 18 KB: of each four, three to learn what is ordinary there, and the fourth, which
+no tree has seen, to tell how rare that is. 128 are the fewest that tell one in a hundred."""
+_TREES = 64
+_DEPTH = 8  # of trees that see 256 rows each
+_BEYOND = np.array([40.0, 40.0, 30.0, 30.0, 17.0, 24.0, 20.0, 3.0, 4.0])
+"""What no flow's features reach: a terabyte, a day and a half, and so on; as log₂, but for the last two."""
 _MIB = 1048576.0
 
 
@@ -53,8 +60,14 @@ class Volume(RowDetector):
         "short": ("f4", ()),
         "long": ("f4", ()),
         "begun": ("f4", ()),
-        "samples": ("f8", (_KEPT, _FEATURES)),
-        "samples_seen": ("i8", (1,)),
+        "samples": ("f4", (_KEPT, _FEATURES)),
+        "samples_seen": ("i8", ()),
+        "samples_apart": ("f4", (_APART, _FEATURES)),
+        "samples_apart_seen": ("i8", ()),
+        # Where they lie in the forest that the stamp is of: depths by leaf, and of those apart.
+        "samples_stamp": ("i8", ()),
+        "samples_lies": ("u1", (_TREES, 1 << _DEPTH)),
+        "samples_depths": ("u2", (_APART,)),
     }
 
     share = 1 / 12
@@ -63,9 +76,7 @@ class Volume(RowDetector):
     long_s = 86400.0
     least_mib = 20.0
     """Added to the baseline, so that twice as much of very little scores little."""
-    trees = 64
-    rows_each = 256
-    fewest_rows = 512
+    fewest_rows = 1 << _DEPTH
     seed = 20210418
 
     def __init__(self) -> None:
@@ -73,37 +84,67 @@ class Volume(RowDetector):
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each part of a flow, once there is a forest."""
-        n = len(rows)
+        n, begin = len(rows), 0
         features = np.empty((n, _FEATURES), np.float32)
-        _features(
-            _columns(rows), _memory(state),
-            self.short_s * 1e6, self.long_s * 1e6, self.least_mib, features, facts,
-        )  # fmt: skip
-        if self.forest is not None:
-            _rarity(self.forest.score(features), self.forest.tail, scores, facts)
+        while begin < n:
+            if self.forest is not None:
+                self._settle(self.forest, rows.site[begin:], state)
+            end, doubled = _features(
+                _columns(rows), rows.site, _memory(state), begin,
+                self.short_s * 1e6, self.long_s * 1e6, self.least_mib, features, facts,
+            )  # fmt: skip
+            if self.forest is not None:
+                here = slice(begin, end)
+                site = rows.site[here]
+                depths = self.forest.depths(features[here], site, state["samples_lies"])
+                _rarity(
+                    depths, site, state["samples_stamp"], state["samples_depths"],
+                    scores[here], facts[here],
+                )  # fmt: skip
+            if doubled >= 0:
+                state["samples_stamp"][doubled] = 0
+            begin = end
 
     def train(self, samples: NDArray[np.float64]) -> bytes | None:
-        """Fit a forest on three rows of four; the fourth tells how rare its scores are."""
+        """Fit a forest; only where it cuts is kept.
+
+        A quarter of what it sees is drawn from all that a flow can be: there must be cuts where no
+        site has been yet, or a row from there would fall in with the outermost that are known.
+        """
         from sklearn.ensemble import IsolationForest  # noqa: PLC0415  # heavy, and only needed here
 
         known = samples[np.isfinite(samples).all(axis=1)].astype(np.float32)
         if len(known) < self.fewest_rows:
             return None
-        held = np.arange(len(known)) % 4 == 3
+        anything = np.random.default_rng(self.seed).random((len(known) // 3, _FEATURES)) * _BEYOND
         model = IsolationForest(
-            n_estimators=self.trees,
-            max_samples=min(self.rows_each, int((~held).sum())),
-            random_state=self.seed,
-        ).fit(known[~held])
-        tail = np.sort(-model.score_samples(known[held]))
-        return flatten(model, tail).encode()
+            n_estimators=_TREES, max_samples=1 << _DEPTH, random_state=self.seed
+        ).fit(np.concatenate((known, anything.astype(np.float32))))
+        return flatten(model).encode()
 
     def activate(self, bundle: bytes) -> None:
         """Take a forest that `train` made."""
         forest = Forest.decode(bundle)
-        if forest.features != _FEATURES:
-            raise ValueError(f"a forest of {forest.features} features, not {_FEATURES}")
+        shape = (forest.features, len(forest.feature))
+        if shape != (_FEATURES, _TREES) or forest.depth > _DEPTH:
+            raise ValueError(f"a forest of {shape} features and trees, {forest.depth} deep")
         self.forest = forest
+
+    def _settle(self, forest: Forest, sites: NDArray[np.int32], state: State) -> None:
+        """Let each of ``sites`` settle, before its next row: with a new forest, and with as much again.
+
+        What is settled on depends on the site's own rows alone, and on where the forest's entry lies.
+        """
+        stamps = state["samples_stamp"]
+        due = (stamps != forest.stamp) & (state["samples_apart_seen"] >= _APART)
+        if due.any():
+            for site in np.unique(sites[due[sites]]).tolist():
+                state["samples_depths"][site] = forest.settle(
+                    state["samples"][site],
+                    state["samples_apart"][site],
+                    state["samples_lies"][site],
+                )
+                stamps[site] = forest.stamp
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say how much went out, and what is usual."""
@@ -145,17 +186,25 @@ class _State(NamedTuple):
     short: NDArray[np.float32]
     long: NDArray[np.float32]
     begun: NDArray[np.float32]
-    samples: NDArray[np.float64]
+    samples: NDArray[np.float32]
     samples_seen: NDArray[np.int64]
+    samples_apart: NDArray[np.float32]
+    samples_apart_seen: NDArray[np.int64]
 
 
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _place(n, kept):  # type: ignore[no-untyped-def]
+    return n if n < kept else np.int64(mix(np.uint64(n), np.uint64(n)) % np.uint64(n + 1))
+
+
 @njit(cache=True, nogil=True)
-def _features(columns, memory, short_life, long_life, least, out, facts):  # type: ignore[no-untyped-def]
+def _features(columns, site, memory, begin, short_life, long_life, least, out, facts):  # type: ignore[no-untyped-def]
+    """Go on until a site has sent twice as much; where that is, and the site, or -1."""
     rows, state = _Rows(*columns), _State(*memory)
-    for i in range(len(rows.time)):
+    for i in range(begin, len(rows.time)):
         e, t = rows.slot[i], rows.time[i]
         if rows.fresh[i]:
             state.last[e] = t
@@ -188,19 +237,32 @@ def _features(columns, memory, short_life, long_life, least, out, facts):  # typ
         out[i, 8] = (2.0 if outward else 0.0) + (1.0 if rows.proto[i] == 6 else 0.0)
         excess = state.short[e] / (habit + least) if outward else 0.0
         facts[i, 0], facts[i, 1], facts[i, 2] = state.short[e], habit, excess
-        # a reservoir: each row so far is as likely to be kept, and which is decided by its number
-        n = state.samples_seen[0]
-        state.samples_seen[0] = n + 1
-        place = n if n < _KEPT else np.int64(mix(np.uint64(n), np.uint64(n)) % np.uint64(n + 1))
-        if place < _KEPT:
-            state.samples[place] = out[i]
+        # two reservoirs: each row so far is as likely to be kept, and which is decided by its number
+        s = site[i]
+        n, apart = state.samples_seen[s], state.samples_apart_seen[s]
+        if n < 3 * (apart + 1):
+            state.samples_seen[s] = n + 1
+            place = _place(n, _KEPT)
+            if place < _KEPT:
+                state.samples[s, place] = out[i]
+            continue
+        state.samples_apart_seen[s] = apart + 1
+        place = _place(apart, _APART)
+        if place < _APART:
+            state.samples_apart[s, place] = out[i]
+        if apart + 1 >= _APART and (apart + 1) & apart == 0:
+            return i + 1, s
+    return len(rows.time), -1
 
 
 @njit(cache=True, nogil=True)
-def _rarity(strange, tail, scores, facts):  # type: ignore[no-untyped-def]
-    m = len(tail)
-    for i in range(len(strange)):
-        above = m - np.searchsorted(tail, strange[i])
+def _rarity(depths, site, stamps, held, scores, facts):  # type: ignore[no-untyped-def]
+    m = held.shape[1]
+    for i in range(len(depths)):
+        s = site[i]
+        if stamps[s] == 0:
+            continue  # it has sent too few rows
+        above = np.searchsorted(held[s], depths[i], side="right")
         rare = -math.log10((above + 0.5) / (m + 0.5))
         # as many doublings above the baseline, if the row itself is anomalous
         scores[i] = math.log2(1.0 + facts[i, 2]) * min(1.0, 0.5 * rare)

@@ -15,13 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-import numpy as np
-
 from dijkwacht_collector.engine import DetectorSet
 from dijkwacht_collector.engine.checkpoints import load, save
 from dijkwacht_collector.engine.engine import Watch
 from dijkwacht_collector.engine.numbering import Numbering
-from dijkwacht_collector.engine.trainer import FIRST_SAMPLES, train
+from dijkwacht_collector.engine.trainer import FIRST_SAMPLES, train, training_rows
 from dijkwacht_collector.incidents import Incident, IncidentEvent
 from dijkwacht_collector.journal import (
     PARTITIONS,
@@ -165,15 +163,15 @@ class OfflineCollector:
     def train(self) -> list[str]:
         """Train the models on what was seen so far; the names of detectors that got one.
 
-        Like live, a detector needs `FIRST_SAMPLES` rows for its first model.
+        Like live, there is no model before `FIRST_SAMPLES` rows.
         """
         self.flush()
         trained, own_files = [], self._detectors.own_files()
         arrival = max(self._clock.values(), default=0)
-        for name, samples in sorted(self._engine.take_samples().items()):
-            if np.isfinite(samples).all(axis=1).sum() < FIRST_SAMPLES:
+        for name, kept in sorted(self._engine.take_samples().items()):
+            if kept.seen.sum() < FIRST_SAMPLES:
                 continue
-            bundle = train(name, samples, own_files.get(name))
+            bundle = train(name, training_rows(kept), own_files.get(name))
             if bundle is not None:
                 trained.append(name)
                 draft = Model(name, self._bundles.keep(bundle)).draft("", arrival)

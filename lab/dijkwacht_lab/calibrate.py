@@ -29,7 +29,7 @@ import numpy as np
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.sources.recording import Recording
-from dijkwacht_collector.engine.trainer import FIRST_SAMPLES, train
+from dijkwacht_collector.engine.trainer import FIRST_SAMPLES, train, training_rows
 from dijkwacht_collector.policy import Calibration, Scored
 from dijkwacht_collector.readers import Problems
 from dijkwacht_collector.readers.formats import ZEEK, detect_format
@@ -98,10 +98,8 @@ def hours_of(rows: Iterable[tuple[int, Row]], train_after: int = 0) -> Hours:
 
 
 def _train(scoring: Scoring) -> None:
-    for name, samples in scoring.host.samples().items():
-        if int(np.isfinite(samples).all(axis=1).sum()) >= FIRST_SAMPLES and (
-            bundle := train(name, samples)
-        ):
+    for name, kept in scoring.host.samples().items():
+        if kept.seen.sum() >= FIRST_SAMPLES and (bundle := train(name, training_rows(kept))):
             scoring.activate(name, bundle)
 
 

@@ -78,6 +78,26 @@ def test_the_suite_notices_memory_outside_of_the_state():
         check_detector(Broken())
 
 
+class Pooled(Scan):
+    """A scan detector that counts the rows of all sites at the first one.
+
+    >>> 1 + 1
+    2
+    """
+
+    state = Scan.state | {"samples": ("f8", (9, 1)), "samples_seen": ("i8", ())}
+
+    def fold(self, rows, state, scores, facts):
+        super().fold(rows, state, scores, facts)
+        state["samples_seen"][:1] += len(rows)
+
+
+def test_the_suite_notices_samples_of_another_site():
+    Pooled.name = Pooled.__module__.rpartition(".")[2]
+    with pytest.raises(AssertionError, match="another site's rows change a site's 'samples_seen'"):
+        check_detector(Pooled())
+
+
 def test_the_suite_notices_a_missing_example():
     class Silent(Scan):
         """Without an example."""

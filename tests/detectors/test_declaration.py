@@ -32,6 +32,7 @@ def test_the_shipped_ones_have_none():
         (Scan, "who", Who(src="sender_h"), "who names 'sender_h', no addr column"),
         (Scan, "who", Who(port="orig_h"), "who names 'orig_h', no int column"),
         (Scan, "subject", "mac", "subject 'mac': who names no such column"),
+        (Scan, "state", {"samples": ("f4", (9, 2))}, 'state "samples": expected the shape'),
         (Scan, "share", 1.5, "share 1.5: expected 0 to 1"),
         (Beacon, "window_s", 15, "window_s 15: expected a multiple of 10"),
         (ArpSpoof, "who", Who(), "who names 'orig_h', no addr column of table arp"),

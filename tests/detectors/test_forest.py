@@ -9,11 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import IsolationForest
 
-from dijkwacht_detectors.checks import Harness
-from dijkwacht_detectors.state.forest import Bundle, Forest, flatten
-from dijkwacht_detectors.volume import Volume
-
-SECOND = 1_000_000
+from dijkwacht_detectors.state.forest import STEPS, Bundle, Forest, flatten
 
 
 @pytest.fixture(scope="module")
@@ -21,27 +17,68 @@ def fitted():
     rows = np.random.default_rng(4).gamma(1.0, 3.0, (3000, 9)).astype(np.float32)
     rows[::7, 2] = 0.0
     model = IsolationForest(n_estimators=64, max_samples=256, random_state=9).fit(rows)
-    return model, rows, flatten(model, np.sort(-model.score_samples(rows[:100])))
+    return model, rows, flatten(model)
 
 
-def test_it_scores_as_scikit_learn_does(fitted):
-    model, rows, forest = fitted
-    assert np.abs(forest.score(rows) + model.score_samples(rows)).max() < 1e-6
-    assert np.abs(forest.score(rows[:3]) + model.score_samples(rows[:3])).max() < 1e-6
+def settled(forest, rows, held):
+    """(depths by leaf, depths of rows held out) when ``rows`` have fallen through the trees."""
+    lies = np.zeros((len(forest.feature), 1 << forest.depth), np.uint8)
+    return lies, forest.settle(rows, held, lies)
+
+
+def strangeness(forest, rows, lies, fitted_on):
+    """As scikit-learn reckons it, from how deep rows lie."""
+    depths = forest.depths(rows, np.zeros(len(rows), np.int32), lies[None])
+    usual = 2 * (np.log(fitted_on - 1) + np.euler_gamma) - 2 * (fitted_on - 1) / fitted_on
+    return 2.0 ** (-depths / STEPS / len(lies) / usual)
+
+
+@pytest.mark.parametrize("count", [256, 384])
+def test_settled_on_the_rows_it_was_grown_from_it_scores_as_scikit_learn_does(count):
+    rows = np.random.default_rng(4).gamma(1.0, 3.0, (count, 9)).astype(np.float32)
+    rows[::7, 2] = 0.0
+    rows[::5] = rows[0]  # some alike, which no cut parts
+    model = IsolationForest(n_estimators=64, max_samples=count, random_state=9).fit(rows)
+    forest = flatten(model)
+    others = np.random.default_rng(5).gamma(1.0, 4.0, (403, 9)).astype(np.float32)
+    lies, depths = settled(forest, rows, others)
+    assert (
+        np.abs(strangeness(forest, others, lies, count) + model.score_samples(others)).max() < 2e-3
+    )
+    assert (
+        np.abs(strangeness(forest, rows[:3], lies, count) + model.score_samples(rows[:3])).max()
+        < 2e-3
+    )
+    assert (np.diff(depths.astype(int)) >= 0).all()
 
 
 def test_a_constant_sample_gives_trees_without_a_branch():
-    rows = np.ones((600, 9), np.float32)
+    rows = np.ones((256, 9), np.float32)
     model = IsolationForest(n_estimators=4, max_samples=256, random_state=9).fit(rows)
-    forest = flatten(model, np.zeros(1))
-    assert np.abs(forest.score(rows) + model.score_samples(rows)).max() < 1e-6
+    forest = flatten(model)
+    lies, _ = settled(forest, rows, rows)
+    assert np.abs(strangeness(forest, rows, lies, 256) + model.score_samples(rows)).max() < 2e-3
+
+
+def test_how_deep_a_row_lies_is_its_own_sites_affair(fitted):
+    _, rows, forest = fitted
+    here, there = rows[:384], rows[:384] * np.float32(0.1)
+    lies = np.stack([settled(forest, of, of[:9])[0] for of in (here, there)])
+    site = np.arange(200, dtype=np.int32) % 2
+    mixed = forest.depths(rows[400:600], site, lies)
+    for number in (0, 1):
+        alone = forest.depths(rows[400:600][site == number], np.zeros(100, np.int32), lies[number:])
+        assert mixed[site == number].tolist() == alone.tolist()
 
 
 def test_it_survives_being_written_and_read(fitted):
     _, rows, forest = fitted
     again = Forest.decode(forest.encode())
-    assert again.score(rows).tobytes() == forest.score(rows).tobytes()
-    assert again.tail.tolist() == forest.tail.tolist()
+    assert again.stamp == forest.stamp != 0
+    for one, other in zip(
+        settled(again, rows[:384], rows[384:]), settled(forest, rows[:384], rows[384:]), strict=True
+    ):
+        assert one.tobytes() == other.tobytes()
 
 
 @settings(max_examples=200)
@@ -49,9 +86,7 @@ def test_it_survives_being_written_and_read(fitted):
 def test_bytes_of_others_are_refused_or_harmless(fitted, data):
     _, rows, forest = fitted
     bundle = msgspec.msgpack.decode(forest.encode(), type=Bundle)
-    field = data.draw(
-        st.sampled_from(["features", "trees", "depth", "feature", "threshold", "path"])
-    )
+    field = data.draw(st.sampled_from(["features", "trees", "depth", "feature", "threshold"]))
     old = getattr(bundle, field)
     new = (
         data.draw(st.integers(-5, 70000))
@@ -65,49 +100,10 @@ def test_bytes_of_others_are_refused_or_harmless(fitted, data):
     except ValueError:
         return
     if read.features <= rows.shape[1]:
-        read.score(rows[:8])
+        settled(read, rows[:8], rows[8:16])
 
 
 @given(st.binary(max_size=200))
 def test_noise_is_no_forest(noise):
     with pytest.raises(ValueError, match="not a forest"):
         Forest.decode(noise)
-
-
-def flows(count, up, begin=0):
-    return [
-        {"time": begin + n * SECOND, "start": begin + n * SECOND - 400_000, "orig_h": 1 + n % 5,
-         "resp_p": (443, 53, 993)[n % 3], "orig_pkts": 5 + n % 9, "resp_pkts": 7,
-         "orig_bytes": up + 13 * (n % 50), "resp_bytes": 9000, "local_orig": 1} for n in range(count)
-    ]  # fmt: skip
-
-
-def test_volume_has_no_opinion_before_it_was_trained_and_a_strong_one_after():
-    harness = Harness(Volume())
-    scores, _ = harness.feed(flows(4000, 900))
-    assert np.isnan(scores).all()
-    bundle = harness.detector.train(harness.memory.state["samples"])
-    harness.detector.activate(bundle)
-    usual, _ = harness.feed(flows(500, 900, 5000 * SECOND))
-    begin = 6000 * SECOND
-    leak = [row | {"resp_p": 8443, "orig_bytes": 60_000_000, "orig_pkts": 45_000}
-            for row in flows(300, 0, begin)]  # fmt: skip
-    leaking, facts = harness.feed(leak)
-    assert usual.max() < 2.0
-    assert leaking.max() > usual.max() + 3.0
-    assert facts[int(leaking.argmax()), 0] > 500
-
-
-def test_volume_keeps_a_fair_sample_of_what_it_saw():
-    harness = Harness(Volume())
-    harness.feed(flows(100, 900))
-    kept = harness.memory.state["samples"]
-    assert np.isfinite(kept).all(axis=1).sum() == 100
-    assert harness.detector.train(kept) is None, "too few rows to learn from"
-    harness.feed(flows(20_000, 900, 200 * SECOND))
-    assert np.isfinite(harness.memory.state["samples"]).all()
-    again = Harness(Volume())
-    again.feed(flows(100, 900))
-    for row in range(0, 20_000, 2500):
-        again.feed(flows(20_000, 900, 200 * SECOND)[row : row + 2500])
-    assert again.memory.state["samples"].tobytes() == harness.memory.state["samples"].tobytes()

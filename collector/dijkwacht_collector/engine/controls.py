@@ -93,7 +93,7 @@ class Controls:
         """What a checkpoint holds of a partition besides its sites; see `PartitionState`."""
         return PartitionState(
             partition, position, epoch, store_id, self.succession.in_force(partition),
-            self._models.get(partition, {}), self._tables.get(partition, {}),
+            dict(self._models.get(partition, {})), dict(self._tables.get(partition, {})),
         )  # fmt: skip
 
     def resume(self, states: Iterable[PartitionState]) -> None:

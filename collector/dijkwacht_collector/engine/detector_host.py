@@ -34,7 +34,7 @@ from dijkwacht_collector.policy import Policy, Scored
 from dijkwacht_detectors.api import AnyDetector, Detector, Explanation, RowDetector, SiteDetector
 from dijkwacht_detectors.context import contexts_for
 from dijkwacht_detectors.state.entities import Entities
-from dijkwacht_detectors.state.memory import Memory, cut_rows
+from dijkwacht_detectors.state.memory import Kept, Memory, cut_rows
 from dijkwacht_records.errors import JournalError
 from dijkwacht_records.tables import TABLE, TABLES
 
@@ -157,8 +157,10 @@ class DetectorHost:
         before it stays. Raises what ``fetch`` raises.
         """
         number = self._numbers.get(name)
-        if number is not None:
-            self._give(self.hosted[number], partition, (MODEL, bundle, fetch))
+        if number is None:
+            return
+        self._give(self.hosted[number], partition, (MODEL, bundle, fetch))
+        self.hosted[number].memory.note_model(np.flatnonzero(self._partitions == partition))
 
     def take_table(
         self, partition: int, name: str, bundle: str, fetch: Callable[[], bytes]
@@ -168,13 +170,10 @@ class DetectorHost:
             if type(hosted.detector).take_table is not Detector.take_table:
                 self._give(hosted, partition, (name, bundle, fetch))
 
-    def samples(self) -> dict[str, NDArray[np.float64]]:
-        """What detectors with a state field ``samples`` have kept, float64[n, k]."""
-        return {
-            hosted.detector.name: hosted.memory.state["samples"]
-            for hosted in self.hosted
-            if "samples" in hosted.memory.state
-        }
+    def samples(self) -> dict[str, Kept]:
+        """What detectors with a state field ``samples`` have kept, by detector."""
+        kept = ((hosted.detector.name, hosted.memory.kept()) for hosted in self.hosted)
+        return {name: one for name, one in kept if one is not None}
 
     def number(self, name: str) -> int | None:
         """The place of a detector; None if there is none of that name (any more)."""

@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dijkwacht_collector.engine.columns import Arrival, Step, Ticks, join_columns
 from dijkwacht_collector.engine.controls import Controls
@@ -30,6 +29,7 @@ from dijkwacht_collector.incidents import Incident, IncidentEvent, OpenIncidents
 from dijkwacht_collector.journal import Bundles, BundlesInHand, Entry, partition_of
 from dijkwacht_collector.policy import Calibrations, Policy, Scored
 from dijkwacht_detectors.api import AnyDetector
+from dijkwacht_detectors.state.memory import Kept
 from dijkwacht_records.wire import read_checked
 
 STEP_ROWS: Final = 8192
@@ -123,8 +123,8 @@ class Engine:
             observed.dropped[self.numbering.sites[site]] = rows
         return observed
 
-    def take_samples(self) -> dict[str, NDArray[np.float64]]:
-        """Rows that detectors with a model have kept for training, by detector."""
+    def take_samples(self) -> dict[str, Kept]:
+        """What detectors with a model have kept for training, by detector; good until the next step."""
         return self.host.samples()
 
     def take(self, name: str) -> SiteRecord:

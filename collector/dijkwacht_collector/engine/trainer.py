@@ -11,21 +11,26 @@ import io
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.discover import load_detectors, shipped_detectors
+from dijkwacht_detectors.state.memory import Kept
 from dijkwacht_records.errors import DetectorError
 
 TRAINING_LIMIT_S: Final = 120
-FIRST_SAMPLES: Final = 2_000
-"""Rows that a first model needs; a next one is trained when as many again are kept."""
+FIRST_SAMPLES: Final = 1_500
+"""``samples_seen`` of all sites together at the first model: `volume`, which sets a fourth of its rows
+apart, has then seen 2,000."""
+MOST_SAMPLES: Final = 8_192
+"""Rows that a model is trained on."""
 _LOWEST_PRIORITY: Final = 19
 
 
@@ -41,50 +46,123 @@ class _Training:
     """When its patience ends, by the monotonic clock."""
 
 
-class Trainer:
-    """Starts a training when a detector has kept enough rows; one at a time, never waited for.
+class _Part(NamedTuple):
+    """What one engine offers of a detector.
 
-    ``own_files``: detector → its file, of those that are not shipped.
+    ``rows`` of each site, how many each has ``seen``, how many are ``known`` (all they can keep is
+    there), and how many of these have seen twice what the last model came after.
     """
 
-    def __init__(self, own_files: Mapping[str, Path] | None = None) -> None:
-        self._own_files = own_files or {}
-        self._trained_on: dict[str, int] = {}
-        self._running: _Training | None = None
+    rows: list[NDArray[Any]]
+    seen: NDArray[np.int64]
+    known: int
+    doubled: int
 
-    def offer(self, kept: Mapping[str, NDArray[np.float64]]) -> None:
-        """Look at what detectors have kept and start at most one training."""
-        if self._running is not None:
-            return
-        for detector, samples in kept.items():
-            count = int(np.isfinite(samples).all(axis=1).sum())
-            if count >= max(FIRST_SAMPLES, 2 * self._trained_on.get(detector, 0)):
-                self._trained_on[detector] = count
-                self._running = _start(detector, samples, self._own_files.get(detector))
+
+class Trainer:
+    """Trains on what all engines keep; one training at a time, never waited for.
+
+    ``own_files``: detector → its file, of those that are not shipped. ``engines``: how many there are;
+    each offers from a thread of its own, and is waited for until it has left.
+    """
+
+    def __init__(self, own_files: Mapping[str, Path] | None = None, engines: int = 1) -> None:
+        self._own_files = own_files or {}
+        self._awaited = set(range(engines))
+        self._parts: dict[str, dict[int, _Part]] = {}
+        self._tried: dict[tuple[str, int], NDArray[np.int64]] = {}
+        self._running: _Training | None = None
+        self._lock = threading.Lock()
+
+    def offer(self, engine: int, kept: Mapping[str, Kept]) -> None:
+        """Look at what the detectors of one engine keep, and start at most one training."""
+        with self._lock:
+            if self._running is not None:
                 return
+            for detector, one in kept.items():
+                parts = self._parts.setdefault(detector, {})
+                parts[engine] = _part(one, self._tried.get((detector, engine)))
+                if self._running is None and self._awaited <= parts.keys() and _is_due(parts):
+                    for number, part in parts.items():
+                        self._tried[detector, number] = part.seen
+                    sites = [rows for _, part in sorted(parts.items()) for rows in part.rows]
+                    self._running = _start(detector, _joined(sites), self._own_files.get(detector))
+                    parts.clear()  # what they say of the last model is no longer so
 
     def collect(self) -> tuple[str, bytes] | None:
         """The (detector, bundle) of a training that has ended, if one has.
 
         Raises `DetectorError` if it failed.
         """
-        running = self._running
-        if running is None:
-            return None
-        if running.process.poll() is None and time.monotonic() < running.until:
-            return None
-        self._running = None
+        with self._lock:
+            running = self._running
+            if running is None:
+                return None
+            if running.process.poll() is None and time.monotonic() < running.until:
+                return None
+            self._running = None
         bundle = _result(running)
         return None if bundle is None else (running.detector, bundle)
 
-    def stop(self) -> None:
-        """End a training that still runs."""
-        if self._running is not None:
-            self._running.process.kill()
-            self._running.process.wait()
-            self._running.bundle.close()
-            self._running.complaint.close()
-            self._running = None
+    def leave(self, engine: int) -> None:
+        """Do without an engine that has stopped; the last one ends a training that still runs."""
+        with self._lock:
+            self._awaited.discard(engine)
+            if self._running is not None and not self._awaited:
+                self._running.process.kill()
+                self._running.process.wait()
+                self._running.bundle.close()
+                self._running.complaint.close()
+                self._running = None
+
+
+def training_rows(kept: Kept) -> NDArray[np.float64]:
+    """Rows to train on, float64[n, k]: as many of each site, at most `MOST_SAMPLES` in all."""
+    return _joined(_filled(kept))
+
+
+def _joined(sites: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
+    return np.concatenate(_shares(sites), dtype=np.float64) if sites else np.zeros((0, 0))
+
+
+def _shares(sites: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Of each site as many rows as any other may give, spread over what it has; copies."""
+    if not sites:
+        return []
+    chosen = [sites[n] for n in _spread(len(sites), MOST_SAMPLES)]
+    share = MOST_SAMPLES // len(chosen)
+    return [rows[_spread(len(rows), share)] for rows in chosen]
+
+
+def _spread(count: int, most: int) -> NDArray[np.int64]:
+    fewer = min(count, most)
+    return np.arange(fewer) * count // max(1, fewer)
+
+
+def _filled(kept: Kept) -> list[NDArray[Any]]:
+    """What there is of each site."""
+    return [kept.samples[site, : kept.seen[site]] for site in np.flatnonzero(kept.seen)]
+
+
+def _part(kept: Kept, tried: NDArray[np.int64] | None) -> _Part:
+    last = kept.learned.copy()
+    if tried is not None:  # a training that failed, or whose model is on its way
+        last[: len(tried)] = np.maximum(last[: len(tried)], tried)
+    known = kept.seen >= kept.samples.shape[1]
+    doubled = known & (kept.seen >= 2 * last)
+    counts = int(np.count_nonzero(known)), int(np.count_nonzero(doubled))
+    return _Part(_shares(_filled(kept)), kept.seen.copy(), *counts)
+
+
+def _is_due(parts: Mapping[int, _Part]) -> bool:
+    """Whether half of the known sites have sent twice what they had at the last model.
+
+    Rows of all sites together would not do: a busy site could put off the next model for all others.
+    """
+    seen = sum(int(part.seen.sum()) for part in parts.values())
+    known = sum(part.known for part in parts.values())
+    doubled = sum(part.doubled for part in parts.values())
+    return seen >= FIRST_SAMPLES and 0 < known <= 2 * doubled
 
 
 def train(

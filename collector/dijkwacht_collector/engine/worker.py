@@ -51,7 +51,7 @@ class EngineWorker:
 
     def __init__(
         self,
-        name: str,
+        number: int,
         partitions: Sequence[int],
         parts: EngineParts,
         checkpoints: Checkpoints,
@@ -67,7 +67,7 @@ class EngineWorker:
         """Sites, and detectors that have failed there too often."""
         self._parts, self._journal, self._outlet = parts, parts.journal, parts.outlet
         self._checkpoints, self._trainer = checkpoints, trainer
-        self._name, self._epoch = name, 0
+        self._number, self._epoch = number, 0
         self._next, self._passed = self.after, self.after
         self._round: SaveRound | None = None
         self._unsaved: set[int] = set()
@@ -84,7 +84,7 @@ class EngineWorker:
         self._epoch = epoch
         engine = self._restore()
         self._thread = threading.Thread(
-            target=self._run, args=(engine,), name=self._name, daemon=True
+            target=self._run, args=(engine,), name=f"engine-{self._number}", daemon=True
         )
         self._thread.start()
 
@@ -100,11 +100,11 @@ class EngineWorker:
         except Exception as error:
             # The fence: one broken engine must not take intake, journal and console with it.
             self.failure = error
-            log.exception("engine stopped", extra={"engine": self._name})
+            log.exception("engine stopped", extra={"engine": self._number})
         finally:
             self._abandon()
             if self._trainer is not None:
-                self._trainer.stop()
+                self._trainer.leave(self._number)
 
     def _restore(self) -> Engine:
         """The engine as it was saved, or as far as that can be read."""
@@ -315,7 +315,7 @@ class EngineWorker:
                 draft = Model(detector, name).draft("", self._parts.clock())
                 self._journal.append_all([(p, draft) for p in range(PARTITIONS)], self._epoch)
                 log.info("model activated", extra={"detector": detector, "bytes": len(bundle)})
-            trainer.offer(engine.take_samples())
+            trainer.offer(self._number, engine.take_samples())
         except (DetectorError, CollectorBusy, JournalError, OSError) as error:
             log.warning("training failed", extra={"why": str(error)})
 
@@ -325,13 +325,14 @@ class EngineWorkers:
 
     def __init__(self, count: int, parts: EngineParts, folder: Path, *, training: bool) -> None:
         self._journal, self._folder = parts.journal, folder
+        trainer = Trainer(parts.detectors.own_files(), count) if training else None
         self.each: Final = tuple(
             EngineWorker(
-                f"engine-{number}",
+                number,
                 range(number, PARTITIONS, count),
                 parts,
                 Checkpoints(folder),
-                Trainer(parts.detectors.own_files()) if training and number == 0 else None,
+                trainer,
             )
             for number in range(count)
         )

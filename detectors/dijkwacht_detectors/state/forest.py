@@ -1,12 +1,17 @@
-"""An isolation forest as flat arrays: trained by scikit-learn, scored by a kernel of our own.
+"""An isolation forest whose cuts come from all sites' rows, and whose depths from one site's alone.
 
-The kernel gives what ``IsolationForest.score_samples`` gives, negated and to 1e-6. Each tree is laid
-out as a heap of its full depth, so that a step down is ``2 n + 1 + (x > t)`` without a branch, and
-eight rows walk a tree at once, so that a processor waits for eight memory reads together.
+scikit-learn grows the trees; what they say where to cut is kept, and how many rows it found there is
+not. `Forest.settle` lets a site's own rows fall through them: how deep a row lies among these is its
+score, as Liu et al. (2008) define it. So another site may decide where a tree cuts, and has no say in
+what is ordinary here.
+
+Each tree is laid out as a heap of its full depth, so that a step down is ``2 n + 1 + (x > t)`` without
+a branch, and eight rows walk a tree at once, so that a processor waits for eight memory reads together.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,6 +26,8 @@ if TYPE_CHECKING:
 
 _LANES = 8
 _DEEPEST = 12
+STEPS = 12
+"""Parts of a level in which depths are counted: a byte holds the deepest of 512 rows."""
 
 
 class Bundle(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -29,11 +36,8 @@ class Bundle(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     features: int
     trees: int
     depth: int
-    scale: float
     feature: bytes
     threshold: bytes
-    path: bytes
-    tail: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,35 +45,44 @@ class Forest:
     """Trees as heaps of ``depth`` levels.
 
     ``feature`` uint8 and ``threshold`` float32, [trees, 2**depth - 1]: go right where the feature
-    is above the threshold. ``path`` float32 [trees, 2**depth]: the path length of each leaf.
-    ``tail``: scores of rows that were not trained on, rising, float64[m].
+    is above the threshold; below a leaf it is infinite. ``stamp`` stands for these numbers.
     """
 
     features: int
-    scale: float
+    depth: int
     feature: NDArray[np.uint8]
     threshold: NDArray[np.float32]
-    path: NDArray[np.float32]
-    tail: NDArray[np.float64]
+    stamp: int
 
-    @property
-    def depth(self) -> int:
-        """Levels of each heap."""
-        return int(self.path.shape[1]).bit_length() - 1
+    def settle(
+        self, rows: NDArray[np.float32], held: NDArray[np.float32], lies: NDArray[np.uint8]
+    ) -> NDArray[np.uint16]:
+        """Let ``rows`` of a site fall through the trees; the depths of ``held``, rising, uint16[m].
 
-    def score(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Strangeness in 0–1 of float32[n, features]: the negated ``score_samples``."""
-        out = np.empty(len(rows))
-        _score(rows, self.feature, self.threshold, self.path, self.depth, self.scale, out)
+        Both are float32[n, features]; ``lies``, uint8[trees, 2**depth at least], is overwritten with how
+        deep a row lies that ends in a leaf, in `STEPS`.
+        """
+        _settle(rows, self.feature, self.threshold, self.depth, lies)
+        site = np.zeros(len(held), np.int32)
+        return np.sort(self.depths(held, site, lies[None])).astype(np.uint16)
+
+    def depths(
+        self, rows: NDArray[np.float32], site: NDArray[np.int32], lies: NDArray[np.uint8]
+    ) -> NDArray[np.int64]:
+        """How deep each of float32[n, features] lies in all trees, int64[n]: less is stranger.
+
+        ``lies`` is uint8[sites, trees, leaves], as `settle` made it, and ``site`` says which is a row's.
+        """
+        out = np.empty(len(rows), np.int64)
+        _depths(rows, site, self.feature, self.threshold, self.depth, lies, out)
         return out
 
     def encode(self) -> bytes:
         """As bytes, for the journal."""
         return msgspec.msgpack.encode(
             Bundle(
-                self.features, len(self.path), self.depth, self.scale, self.feature.tobytes(),
-                self.threshold.astype("<f4").tobytes(), self.path.astype("<f4").tobytes(),
-                self.tail.astype("<f8").tobytes(),
+                self.features, len(self.feature), self.depth, self.feature.tobytes(),
+                self.threshold.astype("<f4").tobytes(),
             )
         )  # fmt: skip
 
@@ -80,52 +93,46 @@ class Forest:
             held = msgspec.msgpack.decode(data, type=Bundle)
         except (msgspec.MsgspecError, UnicodeDecodeError) as why:
             raise ValueError(f"not a forest: {why}") from why
-        inner, leaves = (1 << held.depth) - 1, 1 << held.depth
         if not (
             0 < held.depth <= _DEEPEST
             and 0 < held.trees <= 4096
             and 0 < held.features <= 255
-            and held.scale > 0
-            and len(held.feature) == held.trees * inner
-            and len(held.threshold) == 4 * held.trees * inner
-            and len(held.path) == 4 * held.trees * leaves
-            and len(held.tail) % 8 == 0
+            and len(held.feature) == held.trees * ((1 << held.depth) - 1)
+            and len(held.threshold) == 4 * len(held.feature)
             and max(held.feature) < held.features
         ):
             raise ValueError("not a forest: its arrays contradict each other")
         return cls(
             held.features,
-            held.scale,
-            np.frombuffer(held.feature, np.uint8).reshape(held.trees, inner),
-            np.frombuffer(held.threshold, "<f4").reshape(held.trees, inner),
-            np.frombuffer(held.path, "<f4").reshape(held.trees, leaves),
-            np.frombuffer(held.tail, "<f8"),
+            held.depth,
+            np.frombuffer(held.feature, np.uint8).reshape(held.trees, -1),
+            np.frombuffer(held.threshold, "<f4").reshape(held.trees, -1),
+            _stamp(held.feature, held.threshold),
         )
 
 
-def flatten(model: IsolationForest, tail: NDArray[np.float64]) -> Forest:
-    """Lay a fitted scikit-learn forest out as heaps."""
+def flatten(model: IsolationForest) -> Forest:
+    """Lay the cuts of a fitted scikit-learn forest out as heaps."""
     trees = [estimator.tree_ for estimator in model.estimators_]
     depth = max(1, *(int(tree.max_depth) for tree in trees))
     feature = np.zeros((len(trees), (1 << depth) - 1), np.uint8)
-    threshold = np.zeros(feature.shape, np.float32)
-    path = np.zeros((len(trees), 1 << depth), np.float32)
+    threshold = np.full(feature.shape, np.inf, np.float32)
     for number, tree in enumerate(trees):
-        waiting = [(0, 0, 0)]
+        waiting = [(0, 0)]
         while waiting:
-            node, level, at = waiting.pop()
+            node, at = waiting.pop()
             left = int(tree.children_left[node])
             if left >= 0:
                 feature[number, at] = tree.feature[node]
                 threshold[number, at] = _below(float(tree.threshold[node]))
-                right = int(tree.children_right[node])
-                waiting += [(left, level + 1, 2 * at + 1), (right, level + 1, 2 * at + 2)]
-                continue
-            first = ((at + 1) << (depth - level)) - (1 << depth)  # all leaves below it are it
-            length = level + _mean_path(int(tree.n_node_samples[node]))
-            path[number, first : first + (1 << (depth - level))] = length
-    scale = len(trees) * _mean_path(int(model.max_samples_))
-    return Forest(int(model.n_features_in_), scale, feature, threshold, path, tail)
+                waiting += [(left, 2 * at + 1), (int(tree.children_right[node]), 2 * at + 2)]
+    stamp = _stamp(feature.tobytes(), threshold.astype("<f4").tobytes())
+    return Forest(int(model.n_features_in_), depth, feature, threshold, stamp)
+
+
+def _stamp(feature: bytes, threshold: bytes) -> int:
+    digest = hashlib.blake2b(feature + threshold, digest_size=7).digest()
+    return int.from_bytes(digest, "little") | 1  # never 0: that is the stamp of none
 
 
 def _below(threshold: float) -> np.float32:
@@ -134,34 +141,79 @@ def _below(threshold: float) -> np.float32:
     return np.nextafter(near, np.float32(-np.inf)) if float(near) > threshold else near
 
 
-def _mean_path(samples: int) -> float:
+@njit(cache=True, nogil=True, inline="always")
+def _mean_path(rows):  # type: ignore[no-untyped-def]
     """Mean length of an unsuccessful search in a binary tree of so many (Liu et al., 2008)."""
-    if samples <= 1:
+    if rows <= 1:
         return 0.0
-    if samples == 2:
+    if rows == 2:
         return 1.0
-    return 2.0 * (math.log(samples - 1.0) + float(np.euler_gamma)) - 2.0 * (samples - 1.0) / samples
+    return 2.0 * (math.log(rows - 1.0) + np.euler_gamma) - 2.0 * (rows - 1.0) / rows
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _walk(block, feature, threshold, depth, node):  # type: ignore[no-untyped-def]
+    """Where the rows of a block end in one tree."""
+    node[:] = 0
+    for _ in range(depth):
+        for k in range(_LANES):
+            at = node[k]
+            right = block[k, feature[at]] > threshold[at]
+            node[k] = 2 * at + 1 + np.int64(right)
 
 
 @njit(cache=True, nogil=True)
-def _score(rows, feature, threshold, path, depth, scale, out):  # type: ignore[no-untyped-def]
-    n = len(rows)
-    inner = (1 << depth) - 1
+def _settle(rows, feature, threshold, depth, lies):  # type: ignore[no-untyped-def]
+    n, trees, inner = len(rows), len(feature), (1 << depth) - 1
+    counts = np.zeros((trees, 2 * inner + 1), np.int32)
     node = np.zeros(_LANES, np.int64)
-    total = np.zeros(_LANES)
     block = np.zeros((_LANES, rows.shape[1]), np.float32)
     for begin in range(0, n, _LANES):
         lanes = min(_LANES, n - begin)
         block[:lanes] = rows[begin : begin + lanes]
-        total[:] = 0.0
-        for tree in range(len(path)):
-            node[:] = 0
-            for _ in range(depth):
-                for k in range(_LANES):
-                    at = node[k]
-                    right = block[k, feature[tree, at]] > threshold[tree, at]
-                    node[k] = 2 * at + 1 + np.int64(right)
-            for k in range(_LANES):
-                total[k] += path[tree, node[k] - inner]
+        for tree in range(trees):
+            _walk(block, feature[tree], threshold[tree], depth, node)
+            for k in range(lanes):
+                counts[tree, node[k]] += 1
+    below = np.array([_mean_path(count) for count in range(n + 1)])
+    length = np.zeros(2 * inner + 1)
+    for tree in range(trees):
+        count = counts[tree]
+        for at in range(inner - 1, -1, -1):
+            count[at] = count[2 * at + 1] + count[2 * at + 2]
+        for level in range(depth + 1):
+            for at in range((1 << level) - 1, (2 << level) - 1):
+                above = length[(at - 1) >> 1] if at else 0.0
+                if above > 0.0:
+                    length[at] = above  # it ended there
+                elif at >= inner or count[at] <= 1 or threshold[tree, at] == np.inf:
+                    length[at] = level + below[count[at]]
+                else:
+                    length[at] = 0.0
+        for leaf in range(inner + 1):
+            lies[tree, leaf] = min(255, int(length[inner + leaf] * STEPS + 0.5))
+
+
+@njit(cache=True, nogil=True)
+def _depths(rows, site, feature, threshold, depth, lies, out):  # type: ignore[no-untyped-def]
+    n, inner = len(rows), (1 << depth) - 1
+    leaves, flat = lies.shape[2], lies.reshape(-1)
+    node = np.zeros(_LANES, np.int64)
+    begins = np.zeros(_LANES, np.int64)
+    total = np.zeros(_LANES, np.int64)
+    block = np.zeros((_LANES, rows.shape[1]), np.float32)
+    for begin in range(0, n, _LANES):
+        lanes = min(_LANES, n - begin)
+        block[:lanes] = rows[begin : begin + lanes]
+        total[:] = 0
+        for k in range(
+            lanes
+        ):  # where a site's leaves begin: three indices a row and tree cost a third
+            begins[k] = site[begin + k] * lies.shape[1] * leaves - inner
+        for tree in range(len(feature)):
+            _walk(block, feature[tree], threshold[tree], depth, node)
+            for k in range(lanes):
+                total[k] += flat[np.uint64(begins[k] + node[k])]
+                begins[k] += leaves
         for k in range(lanes):
-            out[begin + k] = 2.0 ** (-total[k] / scale)
+            out[begin + k] = total[k]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -27,11 +27,24 @@ from dijkwacht_detectors.context_api import Context
 from dijkwacht_detectors.reading import reading_of
 from dijkwacht_detectors.state.entities import Entities, mix, mix_column
 
-_UNBORN: Final = "!unborn"  # no field of a detector can have this name
+_UNBORN: Final = "!unborn"  # no field of a detector can have these names
+_LEARNED: Final = "!learned"
 _DTYPE: Final = {"int": np.int64, "float": np.float64}
 
 Remembers = AnyDetector | Context
 """What has a memory of its own."""
+
+
+class Kept(NamedTuple):
+    """What a detector has kept of each site to train a model on; these are its arrays, no copies.
+
+    ``samples`` [sites, kept, k], of which a site's first ``seen`` int64[sites] are filled, if it is
+    not all; ``learned`` int64[sites]: how many it had seen when the model in force came.
+    """
+
+    samples: NDArray[Any]
+    seen: NDArray[np.int64]
+    learned: NDArray[np.int64]
 
 
 class Memory:
@@ -46,13 +59,14 @@ class Memory:
         self.reading = reading_of(detector)
         self._handed = self.reading.handed
         self.entities = Memory.entities_for(detector) if entities is None else entities
-        self.state = _new_state(detector)
-        self._by_slot = {
-            name: field
-            for name, field in state_fields(detector).items()
-            if not is_of_all_sites(name)
+        fields = state_fields(detector)
+        self.state: State = {
+            name: np.zeros((0, *shape), dtype) for name, (dtype, shape) in fields.items()
         }
-        self._capacity = 0
+        self._by_slot = {name: field for name, field in fields.items() if not is_by_site(name)}
+        self._by_site = {name: field for name, field in fields.items() if is_by_site(name)}
+        self._capacity = self._sites = 0
+        self._learned = np.zeros(0, np.int64)
         self.by_site: dict[int, SiteDetector] = {}
         self._unborn: NDArray[np.bool_] | None = None
 
@@ -119,11 +133,11 @@ class Memory:
         if isinstance(detector, RowDetector):
             scores = np.full(len(rows), np.nan)
             facts = np.zeros((len(rows), len(detector.facts)))
-            detector.fold(rows, self.grown(), scores, facts)
+            detector.fold(rows, self._grown_for(rows), scores, facts)
             return scores, facts
         if isinstance(detector, SiteDetector):
             return self._score_sites(detector, rows, sizes or ())
-        state = self.grown()
+        state = self._grown_for(rows)
         scores, facts = detector.score(rows, state)
         if np.shape(scores) != (len(rows),):
             raise ValueError(f"score returned {_count(scores)} for {len(rows)} rows")
@@ -149,31 +163,51 @@ class Memory:
 
     def snapshot(self, rows: Rows) -> State:
         """What the arrays hold of the entities of ``rows``, for `restore`."""
-        state = self.grown()
-        return {name: state[name][rows.slot] for name in self._by_slot}
+        state = self._grown_for(rows)
+        kept = {name: state[name][rows.slot] for name in self._by_slot}
+        return kept | {name: state[name][rows.site] for name in self._by_site}
 
     def restore(self, rows: Rows, before: State) -> None:
         """Put back what `snapshot` saw; an object of its own that a site has begins anew."""
         for name, values in before.items():
-            self.state[name][rows.slot] = values
+            self.state[name][rows.site if name in self._by_site else rows.slot] = values
         for site in np.unique(rows.site).tolist():
             self.by_site.pop(site, None)
 
-    def grown(self) -> State:
-        """The arrays, grown to all slots there are; what is new is zero."""
+    def grown(self, sites: int = 0) -> State:
+        """The arrays, grown to all slots there are, and to so many sites; what is new is zero."""
         state, capacity = self.state, self.entities.capacity
         if capacity > self._capacity:
             for name, (dtype, shape) in self._by_slot.items():
-                grown = np.zeros((capacity, *shape), dtype)
-                grown[: len(state[name])] = state[name]
-                state[name] = grown
+                state[name] = _grow(state[name], (capacity, *shape), dtype)
             self._capacity = capacity
+        if sites > self._sites and self._by_site:
+            room = max(sites, 2 * self._sites)  # memory that nobody has written to costs nothing
+            for name, (dtype, shape) in self._by_site.items():
+                state[name] = _grow(state[name], (room, *shape), dtype)
+            self._learned = _grow(self._learned, (room,), "i8")
+            self._sites = room
         return state
 
+    def kept(self) -> Kept | None:
+        """What is there to train a model on; None if the detector keeps nothing for that."""
+        if "samples" not in self.state:
+            return None
+        return Kept(self.state["samples"], self.state["samples_seen"], self._learned)
+
+    def note_model(self, sites: NDArray[np.int64]) -> None:
+        """A model has come to ``sites``: what was seen there until now is no reason for another one."""
+        if "samples" in self.state and len(sites):
+            seen = self.grown(int(sites.max()) + 1)["samples_seen"]
+            self._learned[sites] = seen[sites]
+
     def take(self, site: int, slots: NDArray[np.int32]) -> tuple[State, SiteDetector | None]:
-        """What is remembered of one site: each field's values at ``slots``, and its own object."""
-        state = self.grown()
+        """What is remembered of one site: each field's values at ``slots`` or of the site, its object."""
+        state = self.grown(site + 1)
         fields = {name: state[name][slots] for name in self._by_slot}
+        fields |= {name: state[name][site : site + 1].copy() for name in self._by_site}
+        if self._by_site:
+            fields[_LEARNED] = self._learned[site : site + 1].copy()
         if self._unborn is not None:
             fields[_UNBORN] = np.isin(slots, np.flatnonzero(self._unborn))
         return fields, self.by_site.get(site)
@@ -182,10 +216,14 @@ class Memory:
         self, site: int, slots: NDArray[np.int32], fields: State, own: SiteDetector | None
     ) -> None:
         """Remember of one site, at other slots, what `take` returned."""
-        state = self.grown()
+        state = self.grown(site + 1)
         for name, values in fields.items():
             if name == _UNBORN:
                 self.forget(slots[values])
+            elif name == _LEARNED:
+                self._learned[site : site + 1] = values
+            elif name in self._by_site:
+                state[name][site : site + 1] = values
             else:
                 state[name][slots] = values
         if own is not None:
@@ -215,6 +253,9 @@ class Memory:
             self._unborn = None
         return renewed
 
+    def _grown_for(self, rows: Rows) -> State:
+        return self.grown(int(rows.site.max(initial=-1)) + 1 if self._by_site else 0)
+
     def _score_sites(
         self, detector: SiteDetector, rows: Rows, sizes: Sequence[int]
     ) -> tuple[Scores, Scores]:
@@ -237,19 +278,15 @@ def state_fields(detector: Remembers) -> Mapping[str, tuple[str, tuple[int, ...]
     return {} if isinstance(detector, SiteDetector) else detector.state
 
 
-def is_of_all_sites(field: str) -> bool:
-    """Whether a state field is one array for all sites together, and not one entry a slot."""
+def is_by_site(field: str) -> bool:
+    """Whether a state field has one entry a site, and not one a slot."""
     return field.startswith("samples")
 
 
-def _new_state(detector: Remembers) -> State:
-    state = {
-        name: np.zeros(shape if is_of_all_sites(name) else (0, *shape), dtype)
-        for name, (dtype, shape) in state_fields(detector).items()
-    }
-    if "samples" in state:
-        state["samples"][:] = np.nan  # nothing kept yet, and nothing to train on
-    return state
+def _grow(values: NDArray[Any], shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
+    grown = np.zeros(shape, dtype)
+    grown[: len(values)] = values
+    return grown
 
 
 def _count(scores: Any) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.engine import engine as engine_module
-from dijkwacht_collector.engine.trainer import train
+from dijkwacht_collector.engine.trainer import train, training_rows
 from dijkwacht_collector.engine.worker import calm_garbage_collection
 from dijkwacht_collector.journal import PARTITIONS, BundlesInHand, Entry, Model, partition_of
 from dijkwacht_detectors.api import AnyDetector, RowDetector, SiteDetector
@@ -59,8 +59,8 @@ def _run(entries: list[Entry], warm: int) -> dict[str, Any]:
     engine = Engine(shipped_detectors(), bundles=bundles)
     for at in range(0, warm, _ENTRIES_A_STEP):
         engine.step(entries[at : min(at + _ENTRIES_A_STEP, warm)])
-    for name, samples in engine.take_samples().items():
-        bundle = train(name, samples)
+    for name, kept in engine.take_samples().items():
+        bundle = train(name, training_rows(kept))
         if bundle:
             payload = Model(name, bundles.keep(bundle)).draft("", 0).payload
             engine.step([Entry(warm, "model", p, 0, "", payload) for p in range(PARTITIONS)])

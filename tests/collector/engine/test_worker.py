@@ -381,18 +381,18 @@ class Troubled:
     def collect(self):
         return None
 
-    def offer(self, kept):
+    def offer(self, engine, kept):
         self.asked += 1
         raise OSError(28, "No space left on device")
 
-    def stop(self):
+    def leave(self, engine):
         pass
 
 
 def test_a_training_that_cannot_begin_stops_no_engine(journal, start, monkeypatch):
     monkeypatch.setattr("dijkwacht_collector.engine.worker._TRAINING_S", 0.0)
     trainer = Troubled()
-    monkeypatch.setattr("dijkwacht_collector.engine.worker.Trainer", lambda _: trainer)
+    monkeypatch.setattr("dijkwacht_collector.engine.worker.Trainer", lambda *_: trainer)
     workers = start(Kept(), training=True)
     until(lambda: trainer.asked > 2)
     feed(journal, "bakery")
