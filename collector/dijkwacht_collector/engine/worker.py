@@ -30,7 +30,7 @@ _STEP_BYTES: Final = 128 * 1024
 _MANY_ENTRIES: Final = 64
 _LONGEST_REST_S: Final = 0.004
 _IDLE_S: Final = 0.1
-_SAVE_S: Final = 0.002
+SAVE_S: Final = 0.002
 """Time between two steps that may go into taking sites for a checkpoint."""
 _RETRY_S: Final = 1.0
 _TRAINING_S: Final = 10.0
@@ -171,7 +171,7 @@ class EngineWorker:
                 trained = now
                 self._train(engine, self._trainer)
             if self._round is not None:
-                self._round.advance(engine, _SAVE_S)
+                self._round.advance(engine, SAVE_S)
                 if self._round.finished:
                     self._end_round(self._round)
                     self._round = None
