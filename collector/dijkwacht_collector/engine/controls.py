@@ -40,6 +40,8 @@ log: Final = logging.getLogger(__name__)
 class Controls:
     """Obeys entries for one engine, and remembers by partition what is in force.
 
+    ``succession``: which release decides where.
+
     ``bundles`` keeps what entries only name; ``history`` is asked when another release has decided
     before this one.
     """
@@ -53,9 +55,9 @@ class Controls:
         bundles: Bundles | BundlesInHand,
         history: History,
     ) -> None:
-        self.succession = Succession(lambda: self.release)
+        self.succession = Succession(lambda: self.release, history)
         self._host, self._policy, self._incidents = host, policy, incidents
-        self._numbering, self._bundles, self._history = numbering, bundles, history
+        self._numbering, self._bundles = numbering, bundles
         self._models: dict[int, dict[str, str]] = {}
         self._tables: dict[int, dict[str, str]] = {}
         self._struck = Struck()
@@ -80,14 +82,6 @@ class Controls:
                 self._host.detectors, self._policy.detectors, self._host.signatures, strict=True
             )
         )
-
-    def distrust(self, partition: int) -> None:
-        """Nobody knows who has decided in a partition so far: learn only, until a `Release` comes."""
-        self.succession.obey(partition, "", 0)
-
-    def decides(self, partition: int) -> bool:
-        """Whether what is folded of a partition now is decided here; else by another release."""
-        return self.succession.decides(partition)
 
     def state_of(self, partition: int, position: int, epoch: int, store_id: str) -> PartitionState:
         """What a checkpoint holds of a partition besides its sites; see `PartitionState`."""
@@ -196,7 +190,7 @@ class Controls:
         quiet = self.succession.obey(partition, release, position)
         if quiet is None:
             return []
-        for site, stored in self._history(partition).items():
+        for site, stored in quiet.stored.items():
             self._site(site)
             incidents = [event.incident for event in stored]
             self._incidents.put(site, recall(self._incidents.take(site), incidents))

@@ -126,10 +126,8 @@ class EngineWorker:
         self._begin_anew(engine, [partition for partition in behind if partition not in saved])
         log.info("engine starts", extra={"saved": len(saved), "behind": len(behind)})
         self._until = {partition: heads[partition] for partition in behind}
-        known = saved.keys() - behind
-        self._release(
-            engine, [p for p in heads if p not in known or not engine.controls.decides(p)]
-        )
+        known, decides = saved.keys() - behind, engine.controls.succession.decides
+        self._release(engine, [p for p in heads if p not in known or not decides(p)])
         return engine
 
     def _begin_anew(self, engine: Engine, partitions: Sequence[int]) -> None:
@@ -137,11 +135,15 @@ class EngineWorker:
 
         It is decided again only where it was this release's to decide, or where the incidents are lost.
         """
-        for partition in set(partitions) - self._checkpoints.orphaned:
-            engine.controls.distrust(partition)
+        _, after = self._journal.read(partitions, {}, max_entries=1)
+        first = min(after.values(), default=1)
         lost = self._checkpoints.orphaned.intersection(partitions)
-        _, after = self._journal.read(lost, {}, max_entries=1)
-        if (first := min(after.values(), default=1)) > 1:
+        for partition in partitions:
+            if partition in lost:
+                engine.controls.succession.decide_all(partition)
+            else:
+                engine.controls.succession.distrust(partition, begun=first > 1)
+        if lost and first > 1:
             log.warning(
                 "the journal was trimmed: incidents from before what it holds cannot come back",
                 extra={"first": first, "partitions": len(lost)},
@@ -152,6 +154,8 @@ class EngineWorker:
         bundle = self._parts.bundles.keep(engine.controls.description())
         draft = Release(bundle).draft("", self._parts.clock())
         self._journal.append_all([(partition, draft) for partition in partitions], self._epoch)
+        begins = {partition: self._journal.head(partition) for partition in partitions}
+        engine.controls.succession.begins = begins
 
     def _live(self, engine: Engine) -> None:
         saved = trained = time.monotonic()
@@ -260,7 +264,7 @@ class EngineWorker:
         """Save what was touched, but where another release decides as yet: it is not taken over."""
         self._unsaved |= engine.touched
         engine.touched = set()
-        chosen = sorted(p for p in self._unsaved if engine.controls.decides(p))
+        chosen = sorted(p for p in self._unsaved if engine.controls.succession.decides(p))
         try:
             owner = Owner(self._epoch, self._parts.store.identity)
             save_round = self._checkpoints.begin(engine, chosen, owner, self._flush)

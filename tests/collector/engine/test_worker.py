@@ -7,6 +7,7 @@ from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.engine.observed import Observed
 from dijkwacht_collector.engine.parts import EngineParts
 from dijkwacht_collector.engine.site_record import Control, PartitionState, SiteRecord
+from dijkwacht_collector.engine.succession import Succession, no_history
 from dijkwacht_collector.engine.worker import EngineWorkers
 from dijkwacht_collector.incidents import Incident, IncidentEvent, SiteIncidents
 from dijkwacht_collector.journal import (
@@ -29,7 +30,8 @@ class CountingEngine:
 
     def __init__(self, **_parts):
         self.positions, self.touched, self.folded = {}, set(), {}
-        self.numbering, self.distrusted = Numbering(), set()
+        self.numbering = Numbering()
+        self.succession = Succession(lambda: bundle_name(self.own), no_history)
         self.observed, self.controls = Observed(dropped={"bakery": 5}), self
 
     def step(self, entries):
@@ -39,7 +41,8 @@ class CountingEngine:
             self.positions[entry.partition] = entry.position
             self.touched.add(entry.partition)
             if entry.kind == "release":
-                self.distrusted.discard(entry.partition)
+                release = Release.read(entry).bundle
+                self.succession.obey(entry.partition, release, entry.position)
             if entry.kind == "batch":
                 self.numbering.site(entry.site)
                 incident = an_incident(entry.position, entry.site)
@@ -48,12 +51,6 @@ class CountingEngine:
 
     def description(self):
         return self.own
-
-    def decides(self, partition):
-        return partition not in self.distrusted
-
-    def distrust(self, partition):
-        self.distrusted.add(partition)
 
     def state_of(self, partition, epoch, store_id):
         folded = ",".join(map(str, self.folded.get(partition, [])))
@@ -314,9 +311,11 @@ def test_what_nobody_vouches_for_is_learned_until_this_release_begins(journal, s
     feed(journal, "bakery", "clinic")
     engines = Engines()
     workers = start(Kept(), engines=engines)
-    assert engines.made[0].distrusted <= {partition_of("bakery"), partition_of("clinic")}
+    decides = engines.made[0].succession.decides
+    waiting = {partition for partition in range(128) if not decides(partition)}
+    assert waiting <= {partition_of("bakery"), partition_of("clinic")}
     until(lambda: folded(journal, workers))
-    assert engines.made[0].distrusted == set()
+    assert all(map(decides, range(128)))
 
 
 def test_an_engine_whose_partitions_were_taken_stops_and_saves_nothing(journal, start, tmp_path):
