@@ -60,6 +60,8 @@ class Controls:
         self._numbering, self._bundles = numbering, bundles
         self._models: dict[int, dict[str, str]] = {}
         self._tables: dict[int, dict[str, str]] = {}
+        self.resumed: dict[str, int] = {}
+        """Where the record was taken that a site goes on from: it may be behind its partition's state."""
         self._struck = Struck()
 
     @cached_property
@@ -193,9 +195,10 @@ class Controls:
         for site, stored in quiet.stored.items():
             self._site(site)
             incidents = [event.incident for event in stored]
+            since = max(quiet.since, self.resumed.get(site, 0))
             self._incidents.put(site, recall(self._incidents.take(site), incidents))
             for event in stored:
-                if event.incident.status == "normal" and event.position > quiet.since:
+                if event.incident.status == "normal" and event.position > since:
                     self._learn_normal(event.incident)
         return [
             event

@@ -170,6 +170,7 @@ class Engine:
         self._make_room()  # once for all
         for record in records:
             self.put(record)
+            self.controls.resumed[record.name] = record.position
             if record.position > self.positions.get(partition_of(record.name), 0):
                 self._covered[record.name] = record.position
 

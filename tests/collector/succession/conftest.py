@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sqlite3
 import threading
@@ -96,8 +97,8 @@ class Told:
 class Running:
     """Engines on a state folder, without what takes batches in."""
 
-    def __init__(self, folder, detectors, told, count=1, interval=1000.0):
-        self.folder, self.detectors = folder, detectors
+    def __init__(self, folder, detectors, told, count=1, interval=1000.0, now=WORKING_MORNING):
+        self.folder, self.detectors, self.now = folder, detectors, now
         self.journal = Journal(folder / "journal", segment_bytes=8000)
         self.store = IncidentStore(folder / "incidents.db")
         self.sinks = Sinks([self.store, told], self.store.fence)
@@ -105,7 +106,7 @@ class Running:
         telemetry = Telemetry([d.name for d in detectors.detectors()])
         parts = EngineParts(
             self.journal, bundles, detectors, self.sinks, self.store, telemetry,
-            lambda: WORKING_MORNING, interval,
+            lambda: self.now, interval,
         )  # fmt: skip
         self.workers = EngineWorkers(count, parts, folder / "checkpoints", training=False)
         self.closed = False
@@ -174,16 +175,16 @@ class House:
     def folder(self):
         return self.path / f"state-{self.number}"
 
-    def start(self, detectors, count=1, interval=1000.0):
+    def start(self, detectors, count=1, interval=1000.0, **more):
         if isinstance(detectors, str):
             detectors = release(detectors)
-        self.running.append(Running(self.folder, detectors, self.told, count, interval))
+        self.running.append(Running(self.folder, detectors, self.told, count, interval, **more))
         return self.running[-1]
 
-    def start_again(self, detectors, count=1, interval=1000.0):
+    def start_again(self, detectors, count=1, interval=1000.0, **more):
         """As `start`, where all has been decided: a start says nothing of its own."""
         before = self.incidents()
-        running = self.start(detectors, count, interval)
+        running = self.start(detectors, count, interval, **more)
         running.fold()
         assert self.incidents() == before
         assert running.open_uids() == {i.uid for i in before if i.status == "new"}
@@ -208,6 +209,13 @@ class House:
     def close(self):
         for running in self.running:
             running.close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_synced(monkeypatch):
+    """The power fails by copying what was written: that it is on the disk, too, is tested elsewhere."""
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, lambda _: None)
 
 
 @pytest.fixture(scope="session")
@@ -250,6 +258,23 @@ def afternoon():
         for site in SITES
         for agent in AGENTS
     ]
+
+
+@pytest.fixture(scope="session")
+def busy_day():
+    """A function: drafts of a day, from its first moment in µs, at one site, with or without an attack."""
+
+    def make(site, day, begin, *, attacked=False):
+        rows = list(office_rows(day, 5, begin, 6 * MINUTE))
+        rows = sorted(rows + (attack(begin) if attacked else []), key=lambda row: row[1][0])
+        parts = [rows[at : at + 100] for at in range(0, len(rows), 100)]
+        return [
+            Draft("batch", site, end, encode(site, "a0", bytes([day] * 16), seq, end, part))
+            for seq, part in enumerate(parts)
+            for end in (part[-1][1][0],)
+        ]
+
+    return make
 
 
 def a_row(time):

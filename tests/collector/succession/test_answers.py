@@ -1,7 +1,9 @@
 """What a person answered around an upgrade is obeyed, whoever was running, or nobody."""
 
+import msgspec
 import pytest
 
+from dijkwacht_collector.engine.checkpoints import read_checkpoint, write_frames
 from dijkwacht_collector.incidents.open_incidents import NORMAL_US
 from dijkwacht_collector.journal import Journal, Verdict, partition_of
 from dijkwacht_lab.traffic import WORKING_MORNING
@@ -103,3 +105,23 @@ def test_an_answer_while_nobody_runs(house, morning, afternoon, named_once, seco
     running = house.start_again("first")
     check_obeyed(house, running, open_before, status)
     named_once(house.told.events)
+
+
+def test_an_answer_is_learned_once_though_its_site_was_saved_ahead_of_its_partition(house, morning):
+    """A checkpoint takes a partition first and its sites later: they may know of more than it."""
+    running = house.start("first")
+    running.feed(morning[:BEFORE])
+    [engine], partition = running.engines, partition_of("bakery")
+    state = engine.state_of(partition, 0, "")
+    running.feed([answer(scan_at(running, "bakery"))])
+    record = engine.take("bakery")
+    assert learned(running, "bakery") == 1
+    running.feed([d for d in morning[BEFORE : BEFORE + 6] if d.site == "bakery"])
+    running.close()
+    (running.folder / "checkpoints" / f"partition-{partition:03d}.previous").unlink(missing_ok=True)
+    path = running.folder / "checkpoints" / f"partition-{partition:03d}.checkpoint"
+    state = msgspec.structs.replace(state, store_id=read_checkpoint(path).state.store_id)
+    with path.open("wb") as file:
+        write_frames(file, map(msgspec.msgpack.encode, (state, record)))
+    running = house.start_again("added")
+    assert learned(running, "bakery") == 1
