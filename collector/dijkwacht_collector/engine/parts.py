@@ -33,6 +33,9 @@ class Store(Protocol):
     def identity(self) -> str:
         """Drawn when it was made; see `PartitionState`."""
 
+    def sites(self) -> list[str]:
+        """Those of which there are incidents."""
+
     def events(self, site: str | None = None, *, limit: int = ...) -> list[IncidentEvent]:
         """The last step of each incident; a ``limit`` of -1 is none."""
 
@@ -58,8 +61,5 @@ class EngineParts:
         return self.detectors.engine(bundles=self.bundles, history=self._history)
 
     def _history(self, partition: int) -> dict[str, list[IncidentEvent]]:
-        by_site: dict[str, list[IncidentEvent]] = {}
-        for event in self.store.events(limit=-1):
-            if partition_of(event.incident.site) == partition:
-                by_site.setdefault(event.incident.site, []).append(event)
-        return by_site
+        sites = [site for site in self.store.sites() if partition_of(site) == partition]
+        return {site: self.store.events(site, limit=-1) for site in sites}

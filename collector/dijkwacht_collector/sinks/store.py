@@ -135,6 +135,12 @@ class IncidentStore:
         """The incidents themselves, latest first."""
         return [event.incident for event in self.events(site, only_open=only_open, limit=limit)]
 
+    def sites(self) -> list[str]:
+        """Those of which there are incidents."""
+        with self._readable(), self._turn:
+            rows = self._opened().execute("SELECT DISTINCT site FROM incidents").fetchall()
+        return [site for (site,) in rows]
+
     def incident(self, uid: str) -> Incident | None:
         """One incident, or ``None``."""
         query = "SELECT activity, body, position FROM incidents WHERE uid = ?"

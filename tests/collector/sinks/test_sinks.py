@@ -129,6 +129,7 @@ def test_the_store_holds_each_incident_as_it_stands(store):
     assert {e.activity for e in store.events()} == {"create", "close"}
     assert store.events(site="clinic") == []
     assert len(store.events(site="bakery", limit=1)) == 1
+    assert store.sites() == ["bakery"]
     store.flush()
 
 
