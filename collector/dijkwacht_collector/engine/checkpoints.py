@@ -62,7 +62,6 @@ class SaveRound:
 
     def __init__(
         self,
-        engine: Engine,
         partitions: Sequence[int],
         owner: Owner,
         path_of: Callable[[int], Path],
@@ -70,11 +69,9 @@ class SaveRound:
     ) -> None:
         self.partitions: Final = tuple(partitions)
         self._owner, self._path_of, self._publish = owner, path_of, publish
-        sites: dict[int, list[str]] = {partition: [] for partition in partitions}
-        for site in engine.numbering.sites:
-            if (partition := partition_of(site)) in sites:
-                sites[partition].append(site)
-        self._left = [(p, site) for p in reversed(partitions) for site in (*sites[p], None)]
+        self._left: list[tuple[int, str | None]] = [(p, None) for p in reversed(partitions)]
+        self._sites: dict[int, list[str]] = {partition: [] for partition in partitions}
+        self._known = 0
         self._positions: dict[int, int] = {}
         self._error: Exception | None = None
         self._published = False
@@ -124,9 +121,18 @@ class SaveRound:
         else:
             state = engine.state_of(partition, *self._owner)
             self._positions[partition] = state.position
+            self._left += [(partition, of_it) for of_it in self._sites_of(engine, partition)]
             self._queue.put(msgspec.msgpack.encode(state))
         if not self._left or self._left[-1][0] != partition:
             self._queue.put(b"")
+
+    def _sites_of(self, engine: Engine, partition: int) -> list[str]:
+        """Its sites by now: one may have come since the round began."""
+        for site in engine.numbering.sites[self._known :]:
+            if (of_site := partition_of(site)) in self._sites:
+                self._sites[of_site].append(site)
+        self._known = len(engine.numbering.sites)
+        return self._sites[partition]
 
     def _write(self) -> None:
         try:
@@ -162,11 +168,7 @@ class Checkpoints:
         self._positions: dict[int, list[int]] = {}
 
     def begin(
-        self,
-        engine: Engine,
-        partitions: Sequence[int],
-        owner: Owner,
-        flush: Callable[[], None],
+        self, partitions: Sequence[int], owner: Owner, flush: Callable[[], None]
     ) -> SaveRound:
         """Begin to save ``partitions``; see `SaveRound`. Raises ``OSError``.
 
@@ -188,7 +190,7 @@ class Checkpoints:
             sync_folder(self._folder)
             self._copy_those_at_rest(set(positions))
 
-        return SaveRound(engine, partitions, owner, lambda p: self._path(p, "new"), publish)
+        return SaveRound(partitions, owner, lambda p: self._path(p, "new"), publish)
 
     @property
     def uneven(self) -> bool:
@@ -249,7 +251,7 @@ class Checkpoints:
 def save(engine: Engine, folder: Path) -> None:
     """Save all that ``engine`` knows, at once."""
     partitions = sorted(engine.positions.keys() | set(map(partition_of, engine.numbering.sites)))
-    save_round = Checkpoints(folder).begin(engine, partitions, Owner(), lambda: None)
+    save_round = Checkpoints(folder).begin(partitions, Owner(), lambda: None)
     save_round.advance(engine)
     save_round.result()
 

@@ -267,7 +267,7 @@ class EngineWorker:
         chosen = sorted(p for p in self._unsaved if engine.controls.succession.decides(p))
         try:
             owner = Owner(self._epoch, self._parts.store.identity)
-            save_round = self._checkpoints.begin(engine, chosen, owner, self._flush)
+            save_round = self._checkpoints.begin(chosen, owner, self._flush)
         except OSError as error:
             log.warning("no checkpoint", extra={"why": str(error)})
             return None

@@ -20,7 +20,7 @@ def saved(folder, position):
     """The file in which the bakery's partition was saved at ``position``."""
     engine = Engine([])
     engine.positions[BAKERY] = position
-    save_round = Checkpoints(folder).begin(engine, [BAKERY], Owner(), lambda: None)
+    save_round = Checkpoints(folder).begin([BAKERY], Owner(), lambda: None)
     save_round.advance(engine)
     save_round.result()
     return folder / "partition-095.checkpoint"
@@ -116,7 +116,7 @@ def saved_engine(position):
 
 
 def keep(checkpoints, engine, flush=lambda: None):
-    save_round = checkpoints.begin(engine, [95], Owner(1, "store"), flush)
+    save_round = checkpoints.begin([95], Owner(1, "store"), flush)
     save_round.advance(engine)
     return save_round.result()[95]
 
@@ -151,9 +151,7 @@ def test_the_newest_whole_checkpoint_is_taken(checkpoints, newest):
 def test_sites_are_taken_between_steps_and_the_file_counts_when_the_last_is(checkpoints, newest):
     engine, flushed = saved_engine(3), []
     engine.numbering.site("bakery")
-    save_round = checkpoints.begin(
-        engine, [95], Owner(), lambda: flushed.append(engine.positions[95])
-    )
+    save_round = checkpoints.begin([95], Owner(), lambda: flushed.append(engine.positions[95]))
     save_round.advance(engine, 0.0)
     assert not save_round.finished
     engine.positions[95] = 8
@@ -162,6 +160,19 @@ def test_sites_are_taken_between_steps_and_the_file_counts_when_the_last_is(chec
     assert save_round.result() == {95: 3}, "what one site still needs of the journal"
     assert flushed == [8]
     assert newest.exists()
+
+
+def test_a_site_that_comes_after_a_round_has_begun_is_saved_with_its_partition(tmp_path):
+    rows = list(office_rows(1, 2, WORKING_MORNING, 20_000_000))
+    engine, checkpoints = Engine(shipped_detectors()), Checkpoints(tmp_path)
+    save_round = checkpoints.begin([7, BAKERY], Owner(), lambda: None)
+    save_round.advance(engine, 0.0)
+    wire = encode("bakery", "desk", bytes(16), 0, rows[-1][1][0], rows)
+    engine.step([Entry(1, "batch", BAKERY, rows[-1][1][0], "bakery", wire)])
+    save_round.advance(engine)
+    assert save_round.result() == {7: 0, BAKERY: 1}
+    records = read_checkpoint(tmp_path / "partition-095.checkpoint").records
+    assert [(record.name, record.position) for record in records] == [("bakery", 1)]
 
 
 def test_a_writer_that_fails_in_any_way_saves_nothing(checkpoints, newest, monkeypatch):
@@ -187,7 +198,7 @@ def test_a_damaged_checkpoint_does_not_take_the_place_of_the_one_before(checkpoi
 
 def test_an_abandoned_checkpoint_leaves_the_one_before(checkpoints, newest):
     keep(checkpoints, saved_engine(7))
-    save_round = checkpoints.begin(saved_engine(9), [95], Owner(), lambda: None)
+    save_round = checkpoints.begin([95], Owner(), lambda: None)
     save_round.abandon()
     assert save_round.finished
     assert position_in(checkpoints) == 7
@@ -208,7 +219,7 @@ def test_the_journal_is_kept_for_the_older_of_two_files_until_they_are_the_same(
     keep(checkpoints, saved_engine(9))
     assert checkpoints.position(95) == 7
     assert checkpoints.uneven
-    at_rest = checkpoints.begin(saved_engine(9), [], Owner(), lambda: None)
+    at_rest = checkpoints.begin([], Owner(), lambda: None)
     at_rest.result()
     assert checkpoints.position(95) == 9
     assert not checkpoints.uneven
