@@ -44,7 +44,7 @@ def measure(sites: int, rounds: int) -> dict[str, float]:
         for _ in range(rounds):
             partitions = sorted(engine.touched)
             engine.touched = set()
-            save_round = checkpoints.begin(engine, partitions, Owner(), lambda: None)
+            save_round = checkpoints.begin(partitions, Owner(), lambda: None)
             while not save_round.finished:
                 if at < len(entries):
                     engine.step(entries[at : at + _ENTRIES_A_STEP])

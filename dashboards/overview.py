@@ -223,13 +223,15 @@ def collector_row() -> list[tuple[Panel, int, int]]:
     return [
         (lines("Rows scored", "By every detector.", "rowsps",
                [(f"sum({rate('dijkwacht_engine_rows_total', 'site')})", "rows")]), 8, 7),
-        (lines("Engine lag", "Durable entries not yet scored.", "none",
-               [("dijkwacht_engine_lag_entries", "entries")]), 8, 7),
+        (lines("Engine lag", "Durable entries not yet scored; sites folded apart, and bytes of theirs that wait.", "none",
+               [("dijkwacht_engine_lag_entries", "entries"),
+                ("dijkwacht_engine_slow_sites", "sites apart"),
+                ("dijkwacht_engine_slow_bytes", "their bytes")]), 8, 7),
         (lines("Step and commit time", "Of the engine and the journal; median and 99th percentile.", "s",
                [(quantile("dijkwacht_engine_step_seconds", 0.5), "step, p50"),
                 (quantile("dijkwacht_engine_step_seconds", 0.99), "step, p99"),
                 (quantile("dijkwacht_journal_commit_seconds", 0.99), "commit, p99")]), 8, 7),
-        (lines("Batches rejected", "By reason; busy ones stay in the agent's spool.", "cps",
+        (lines("Batches rejected", "By reason; busy and over_quota stay in the agent's spool.", "cps",
                [(rate("dijkwacht_batches_rejected_total", "reason", site=False), "{{reason}}")]), 8, 7),
         (lines("Rows out of order, rows and findings dropped",
                "Late rows count at their agent's watermark; a site's windows hold so many rows, and no more than"

@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from dijkwacht_collector.console import Overview
-from dijkwacht_collector.engine.worker import EngineWorkers
+from dijkwacht_collector.engine.workers import EngineWorkers
 from dijkwacht_collector.incidents import detection_finding
 from dijkwacht_collector.intake import refuse
 from dijkwacht_collector.journal import Answer, Journal

@@ -18,7 +18,7 @@ from dijkwacht_collector.api import Api
 from dijkwacht_collector.console import Feed, Overview, add_console
 from dijkwacht_collector.engine import DetectorSet
 from dijkwacht_collector.engine.parts import EngineParts
-from dijkwacht_collector.engine.worker import EngineWorkers
+from dijkwacht_collector.engine.workers import EngineWorkers
 from dijkwacht_collector.incidents import TECHNIQUES
 from dijkwacht_collector.intake import Intake, PendingOrders
 from dijkwacht_collector.journal import Bundles, Journal

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from dijkwacht_collector.engine.worker import EngineWorkers
+from dijkwacht_collector.engine.workers import EngineWorkers
 from dijkwacht_collector.intake import HighWater, Intake
 from dijkwacht_collector.journal import Journal
 from dijkwacht_collector.metrics import Telemetry

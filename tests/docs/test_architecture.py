@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = "dijkwacht_collector"
 DOORS = {
-    "engine.worker": "threads and their metrics, which a replay need not load",
+    "engine.workers": "threads and their metrics, which a replay need not load",
     "sites.access": "needs a web server, which `dijkwacht site` need not load",
 }
 """Modules that other rooms may import besides a room's ``__init__``, and why."""

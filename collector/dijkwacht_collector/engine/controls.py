@@ -12,7 +12,7 @@ import numpy as np
 from dijkwacht_collector.engine.detector_host import DetectorHost
 from dijkwacht_collector.engine.findings import Positions
 from dijkwacht_collector.engine.numbering import Numbering
-from dijkwacht_collector.engine.release import Member, describe, source_of
+from dijkwacht_collector.engine.release import describe
 from dijkwacht_collector.engine.site_record import PartitionState
 from dijkwacht_collector.engine.struck import Struck
 from dijkwacht_collector.engine.succession import History, Succession
@@ -71,19 +71,7 @@ class Controls:
 
     def description(self) -> bytes:
         """Who decides here; see `release`. A `Release` entry names its hash."""
-        return describe(
-            Member(
-                detector.name,
-                "live" if policy.share else "shadow",
-                policy.share,
-                signature,
-                policy.signature,
-                source_of(detector),
-            )
-            for detector, policy, signature in zip(
-                self._host.detectors, self._policy.detectors, self._host.signatures, strict=True
-            )
-        )
+        return describe(self._host.detectors, self._policy.detectors, self._host.signatures)
 
     def state_of(self, partition: int, position: int, epoch: int, store_id: str) -> PartitionState:
         """What a checkpoint holds of a partition besides its sites; see `PartitionState`."""

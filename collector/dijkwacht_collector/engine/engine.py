@@ -3,7 +3,8 @@
 One engine owns some partitions; one thread drives it. The same entries give the same events
 whatever the size of the steps, the speed, or a stop and start between two of them.
 
-A site's rows are one sequence, and its record has a position of its own. A partition's entries count
+A site's rows are one sequence, and its record has a position of its own: one that costs much may be
+folded later than the others, piece by piece (`Progress`, `SlowLane`). A partition's entries count
 from the `Release` on that this engine is: what another has decided is learned, and not said again.
 
 Facts, opinions and decisions are three steps in a row (`Engine._fold`): the detectors score, the
@@ -12,17 +13,19 @@ policy judges how rare that is on a site, the open incidents decide what is repo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import numpy as np
 
-from dijkwacht_collector.engine.columns import Arrival, Step, Ticks, join_columns
+from dijkwacht_collector.engine.columns import Arrival, Ticks, join_columns
 from dijkwacht_collector.engine.controls import Controls
 from dijkwacht_collector.engine.detector_host import DetectorHost
 from dijkwacht_collector.engine.findings import Positions, event_time_of, finding_of
+from dijkwacht_collector.engine.fold import Fold
 from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.engine.observed import Observed
+from dijkwacht_collector.engine.progress import Progress
 from dijkwacht_collector.engine.site_record import Control, PartitionState, SiteRecord
 from dijkwacht_collector.engine.succession import History, no_history
 from dijkwacht_collector.incidents import Incident, IncidentEvent, OpenIncidents
@@ -37,13 +40,14 @@ STEP_ROWS: Final = 8192
 _DAY_US: Final = 86_400_000_000
 Watch = Callable[[Sequence[Scored], Numbering], None]
 """Called once a step with all opinions; it must leave them as they are."""
+_Arrived = tuple[Arrival, Entry]
 
 
 class Engine:
     """Detectors, policy and incidents of the partitions it owns.
 
     ``calibrations``: those shipped, if None. ``watch`` sees the opinions of each step; ``bundles``
-    and ``history`` as in `Controls`. ``positions``: that of the last entry folded, by partition;
+    and ``history`` as in `Controls`. ``positions``: that of the last entry folded or passed over, by partition, see ``progress``;
     ``touched``: the partitions of which something was folded since it was last emptied.
     """
 
@@ -55,9 +59,10 @@ class Engine:
         bundles: Bundles | BundlesInHand | None = None,
         history: History | None = None,
     ) -> None:
-        self.positions: dict[int, int] = {}
+        self.progress = Progress()
+        self.positions, self.position_of = self.progress.positions, self.progress.position_of
         self.touched: set[int] = set()
-        self.numbering = Numbering()
+        self.numbering, self.observed = Numbering(), Observed()
         self.clocks = np.zeros(0, np.int64)
         calibrations = calibrations or Calibrations()
         tables = [calibrations.table(d) for d in detectors]
@@ -65,39 +70,66 @@ class Engine:
         self.host = DetectorHost(detectors)
         self.policy = Policy(tables, shares)
         self.incidents = OpenIncidents()
-        self.observed = Observed()
         self._wanted = self.host.wanted_columns()
         self.controls = Controls(
             self.host, self.policy, self.incidents, self.numbering,
             bundles or BundlesInHand(), history or no_history,
         )  # fmt: skip
-        self._last = 0
-        self._covered: dict[str, int] = {}
-        self._watch = watch
-        self._scored = [0] * len(detectors)
+        self._watch, self._last, self._scored = watch, 0, [0] * len(detectors)
 
     def step(self, entries: Sequence[Entry]) -> list[IncidentEvent]:
         """Fold ``entries`` in order and return what changed about incidents, in order."""
         events: list[IncidentEvent] = []
-        waiting: list[tuple[Arrival, int]] = []
+        waiting: list[_Arrived] = []
         rows = 0
-        for entry in self._uncovered(entries) if self._covered else entries:
-            self.controls.succession.note(entry)
-            if entry.kind == "batch":
-                arrival = self._arrive(entry)
-                waiting.append((arrival, entry.position))
-                rows += arrival.batch.rows
+        for entry in entries:
             if waiting and (entry.kind != "batch" or rows >= STEP_ROWS):
                 events += self._fold(waiting)
                 waiting, rows = [], 0
+            if self.progress.passes(entry):
+                continue
             if entry.kind != "batch":
-                events += self.controls.obey(entry)
+                events += self.obey(entry)
+            elif begun := self.progress.begun.pop(entry.site, 0):
+                events += self.advance(self.join([entry], begun))
+            else:
+                waiting.append((self._arrive(entry), entry))
+                rows += waiting[-1][0].batch.rows
         if waiting:
             events += self._fold(waiting)
-        self.positions.update((entry.partition, entry.position) for entry in entries)
+        self.progress.reach({entry.partition: entry.position for entry in entries})
         self.touched.update(entry.partition for entry in entries)
         self._last = entries[-1].position if entries else self._last
         return events
+
+    def join(self, entries: Iterable[Entry], begun: int = 0) -> Fold:
+        """The first batches of ``entries``, as many as are folded at once; `advance` folds them.
+
+        ``begun``: rows of the first that were folded before; then it is the only one.
+        """
+        joined: list[_Arrived] = []
+        rows = 0
+        for entry in entries:
+            joined.append((self._arrive(entry), entry))
+            rows += joined[-1][0].batch.rows
+            if begun or rows >= STEP_ROWS:
+                break
+        fold = self._join(joined, begun)
+        if not begun:
+            self.observed.note(fold, self.numbering)
+        return fold
+
+    def advance(self, fold: Fold, most: int | None = None) -> list[IncidentEvent]:
+        """Fold what costs ``most`` rows, see `Fold.cut`, or all that is left."""
+        step = fold.cut(most, self.clocks)
+        self._make_room()
+        scored = self.host.score(step)
+        return self._decide(scored, step.ticks, fold.positions)
+
+    def obey(self, entry: Entry) -> list[IncidentEvent]:
+        """Fold an entry that is no batch."""
+        self.controls.succession.note(entry)
+        return self.controls.obey(entry)
 
     def finish(self) -> list[IncidentEvent]:
         """End every window, as at the end of a recording; incidents stay open."""
@@ -135,12 +167,8 @@ class Engine:
         entities, detectors, contexts = self.host.take(site, agents, self.policy)
         clocks = [(agent, int(self.clocks[number])) for number, agent in agents.items()]
         control = Control(clocks, self.policy.per_week.get(site), self.incidents.take(name))
-        return SiteRecord(name, self.position_of(name), control, entities, detectors, contexts)
-
-    def position_of(self, site: str) -> int:
-        """Up to which position a site's entries have been folded."""
-        # After a restart a site may still be ahead of its partition: see `resume`.
-        return max(self.positions.get(partition_of(site), 0), self._covered.get(site, 0))
+        position, rows = self.position_of(name), self.progress.rows_of(name)
+        return SiteRecord(name, position, control, entities, detectors, contexts, rows)
 
     def put(self, record: SiteRecord) -> None:
         """Go on with a site that another engine has taken, or this one before a restart."""
@@ -157,7 +185,7 @@ class Engine:
 
     def state_of(self, partition: int, epoch: int, store_id: str) -> PartitionState:
         """What a checkpoint holds of a partition besides its sites; see `PartitionState`."""
-        position = self.positions.get(partition, 0)
+        position = self.progress.position(partition)
         return self.controls.state_of(partition, position, epoch, store_id)
 
     def resume(self, states: Sequence[PartitionState], records: Sequence[SiteRecord]) -> None:
@@ -172,20 +200,12 @@ class Engine:
             self.put(record)
             self.controls.resumed[record.name] = record.position
             if record.position > self.positions.get(partition_of(record.name), 0):
-                self._covered[record.name] = record.position
-
-    def _uncovered(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Without what a record covers that was taken behind the others' (see `resume`)."""
-        fresh = [e for e in entries if e.position > self._covered.get(e.site, -1)]
-        reached = {entry.partition: entry.position for entry in entries}
-        self._covered = {
-            site: position
-            for site, position in self._covered.items()
-            if position > reached.get(partition_of(site), 0)
-        }
-        return fresh
+                self.progress.ahead[record.name] = record.position
+            if record.rows:
+                self.progress.begun[record.name] = record.rows
 
     def _arrive(self, entry: Entry) -> Arrival:
+        self.controls.succession.note(entry)
         batch = read_checked(entry.payload)  # the journal's own checksum vouches for it
         site = self.numbering.site(entry.site)
         agent = self.numbering.agent(site, batch.agent)
@@ -198,14 +218,19 @@ class Engine:
         if time is not None:
             self.clocks[agent] = time
 
-    def _fold(self, waiting: Sequence[tuple[Arrival, int]]) -> list[IncidentEvent]:
+    def _join(self, waiting: Sequence[_Arrived], begun: int = 0) -> Fold:
         arrivals = [arrival for arrival, _ in waiting]
-        step = join_columns(arrivals, self._wanted, self.clocks)
-        self._make_room()
-        self._observe(step, arrivals)
-        scored = self.host.score(step)
-        positions = np.repeat([p for _, p in waiting], [a.batch.rows for a in arrivals])
-        return self._decide(scored, step.ticks, positions)
+        clocks = self.clocks.copy()
+        step = join_columns(arrivals, self._wanted, clocks)
+        return Fold(step, arrivals, [entry.position for _, entry in waiting], clocks, begun)
+
+    def _fold(self, waiting: Sequence[_Arrived]) -> list[IncidentEvent]:
+        fold = self._join(waiting)
+        if heavy := self.progress.weigh(fold, [entry for _, entry in waiting], self.numbering):
+            light = [one for one in waiting if one[1].site not in heavy]
+            return self._fold(light) if light else []
+        self.observed.note(fold, self.numbering)
+        return self.advance(fold)
 
     def _decide(
         self, scored: Sequence[Scored], ticks: Ticks, positions: Positions
@@ -237,13 +262,3 @@ class Engine:
     def _make_room(self) -> None:
         self.host.know(self.numbering)
         self.policy.make_room(len(self.numbering.sites))
-
-    def _observe(self, step: Step, arrivals: Sequence[Arrival]) -> None:
-        seen = self.observed
-        for arrival in arrivals:
-            name = self.numbering.sites[arrival.site]
-            seen.rows[name] = seen.rows.get(name, 0) + arrival.batch.rows
-        for counts, kept in ((step.late, seen.late), (step.future, seen.future)):
-            for agent in np.flatnonzero(counts):
-                name = self.numbering.site_of(int(agent))
-                kept[name] = kept.get(name, 0) + int(counts[agent])

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from dijkwacht_collector.engine.fold import Fold
+from dijkwacht_collector.engine.numbering import Numbering
+
 
 @dataclass
 class Observed:
@@ -16,3 +21,13 @@ class Observed:
     shed: dict[str, int] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
     scored: dict[str, int] = field(default_factory=dict)
+
+    def note(self, fold: Fold, numbering: Numbering) -> None:
+        """Count the rows of what was joined."""
+        for arrival in fold.arrivals:
+            name = numbering.sites[arrival.site]
+            self.rows[name] = self.rows.get(name, 0) + arrival.batch.rows
+        for counts, kept in ((fold.step.late, self.late), (fold.step.future, self.future)):
+            for agent in np.flatnonzero(counts):
+                name = numbering.site_of(int(agent))
+                kept[name] = kept.get(name, 0) + int(counts[agent])

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from dijkwacht_collector.engine.detector_set import DetectorSet
 from dijkwacht_collector.engine.engine import Engine
+from dijkwacht_collector.engine.observed import Observed
 from dijkwacht_collector.incidents import IncidentEvent
 from dijkwacht_collector.journal import Bundles, Log, partition_of
 from dijkwacht_collector.metrics import Telemetry
@@ -59,6 +60,25 @@ class EngineParts:
     def make_engine(self) -> Engine:
         """A new engine, that knows nothing yet."""
         return self.detectors.engine(bundles=self.bundles, history=self._history)
+
+    def count(self, seen: Observed, seconds: float) -> None:
+        """Let telemetry know what an engine counted on its way, and how long that took."""
+        telemetry = self.telemetry
+        telemetry.observe_step(seconds)
+        for site, rows in seen.rows.items():
+            telemetry.count_engine_rows(site, rows)
+        for site, rows in seen.late.items():
+            telemetry.count_late(site, rows)
+        for site, rows in seen.future.items():
+            telemetry.count_future(site, rows)
+        for site, rows in seen.dropped.items():
+            telemetry.count_window_full(site, rows)
+        for site, findings in seen.shed.items():
+            telemetry.count_shed(site, findings)
+        for detector, rows in seen.scored.items():
+            telemetry.count_scored(detector, rows)
+        for detector, failures in seen.failures.items():
+            telemetry.count_failures(detector, failures)
 
     def _history(self, partition: int) -> dict[str, list[IncidentEvent]]:
         sites = [site for site in self.store.sites() if partition_of(site) == partition]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from dijkwacht_collector.policy import DetectorPolicy
 from dijkwacht_detectors.api import AnyDetector
 
 Role = Literal["live", "shadow"]
@@ -52,9 +53,22 @@ class Description(msgspec.Struct, frozen=True):
     detectors: list[Member]
 
 
-def describe(members: Iterable[Member]) -> bytes:
-    """The description of a release, as it is kept."""
-    return msgspec.json.encode(Description(_code(), list(members)))
+def describe(
+    detectors: Sequence[AnyDetector], policies: Sequence[DetectorPolicy], signatures: Sequence[str]
+) -> bytes:
+    """The description of a release, as it is kept: one of each for every detector."""
+    members = [
+        Member(
+            detector.name,
+            "live" if policy.share else "shadow",
+            policy.share,
+            signature,
+            policy.signature,
+            source_of(detector),
+        )
+        for detector, policy, signature in zip(detectors, policies, signatures, strict=True)
+    ]
+    return msgspec.json.encode(Description(_code(), members))
 
 
 def source_of(detector: AnyDetector) -> str:

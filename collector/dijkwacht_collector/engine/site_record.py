@@ -80,7 +80,7 @@ class PartitionState(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SiteRecord(msgspec.Struct, frozen=True, array_like=True):
-    """One site at the journal position ``position``."""
+    """One site at the journal position ``position``, and ``rows`` of its next batch further."""
 
     name: str
     position: int
@@ -88,6 +88,7 @@ class SiteRecord(msgspec.Struct, frozen=True, array_like=True):
     entities: dict[str, EntityPart]
     detectors: dict[str, DetectorPart]
     contexts: dict[str, ContextPart] = {}
+    rows: int = 0
 
 
 def pack(values: Any) -> Column:

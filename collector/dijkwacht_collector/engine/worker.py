@@ -12,13 +12,12 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from dijkwacht_collector.engine.checkpoints import Checkpoints, Owner, SaveRound
 from dijkwacht_collector.engine.engine import Engine
-from dijkwacht_collector.engine.observed import Observed
 from dijkwacht_collector.engine.parts import EngineParts
+from dijkwacht_collector.engine.slow_lane import SlowLane
 from dijkwacht_collector.engine.trainer import Trainer
 from dijkwacht_collector.incidents import IncidentEvent
 from dijkwacht_collector.journal import PARTITIONS, Entry, Model, Release, partition_of
@@ -36,6 +35,8 @@ _RETRY_S: Final = 1.0
 _TRAINING_S: Final = 10.0
 _LAST_STEPS_S: Final = 5.0
 """How long a stop may take to fold what is left: the next release would only learn from it."""
+_LANE_SHARE: Final = 0.25
+"""Time for the slow lane beside that for all others, if these leave none."""
 
 
 def calm_garbage_collection() -> None:
@@ -47,7 +48,10 @@ def calm_garbage_collection() -> None:
 
 
 class EngineWorker:
-    """The thread of some ``partitions``. ``after``: up to where it has folded each of them."""
+    """The thread of some ``partitions``. ``after``: up to where it has folded each of them.
+
+    ``refused``: sites that have too much waiting to be folded.
+    """
 
     def __init__(
         self,
@@ -68,7 +72,9 @@ class EngineWorker:
         self._parts, self._journal, self._outlet = parts, parts.journal, parts.outlet
         self._checkpoints, self._trainer = checkpoints, trainer
         self._number, self._epoch = number, 0
-        self._next, self._passed = self.after, self.after
+        self.refused: frozenset[str] = frozenset()
+        self._seen, self._next, self._passed = self.after, self.after, self.after
+        self._owed = 0.0
         self._round: SaveRound | None = None
         self._unsaved: set[int] = set()
         self._until = dict[int, int]()
@@ -122,6 +128,7 @@ class EngineWorker:
             log.warning("checkpoints discarded", extra={"why": f"{type(error).__name__}: {error}"})
             engine, saved = self._parts.make_engine(), {}
         self.after |= {p: checkpoint.state.position for p, checkpoint in saved.items()}
+        self._seen = self.after
         behind = [partition for partition, head in heads.items() if head > self.after[partition]]
         self._begin_anew(engine, [partition for partition in behind if partition not in saved])
         log.info("engine starts", extra={"saved": len(saved), "behind": len(behind)})
@@ -159,17 +166,23 @@ class EngineWorker:
 
     def _live(self, engine: Engine) -> None:
         saved = trained = time.monotonic()
+        lane = SlowLane(engine, self._journal)
         while not self._stop.is_set():
-            if entries := self._read():
-                began = time.perf_counter()
-                if not self._step(engine, entries):
+            entries = self._read(engine)
+            began = time.perf_counter()
+            lane.judge(full=self._is_full(entries))
+            if entries and not self._step(engine, lane, entries):
+                return
+            spent = time.perf_counter() - began
+            if lane.busy:
+                if not self._advance_lane(engine, lane, spent if self._is_full(entries) else None):
                     return
-                if len(entries) < _MANY_ENTRIES:
-                    # A step costs nearly the same for one entry as for many. Under load, waiting as
-                    # long as it took lets more entries arrive; a lone one has been folded already.
-                    self._stop.wait(min(time.perf_counter() - began, _LONGEST_REST_S))
-            else:
-                self._journal.wait(self.partitions, self.after, self._patience())
+            elif not entries:
+                self._journal.wait(self.partitions, self._seen, self._patience())
+            elif len(entries) < _MANY_ENTRIES:
+                # A step costs nearly the same for one entry as for many. Under load, waiting as
+                # long as it took lets more entries arrive; a lone one has been folded already.
+                self._stop.wait(min(spent, _LONGEST_REST_S))
             now = time.monotonic()
             if now - trained >= _TRAINING_S and self._trainer is not None:
                 trained = now
@@ -182,12 +195,13 @@ class EngineWorker:
             elif now - saved >= self._parts.checkpoint_interval_s and self._is_behind(engine):
                 saved = now
                 self._round = self._begin_round(engine)
-        self._finish(engine)
+        self._finish(engine, lane)
 
-    def _read(self) -> list[Entry]:
-        entries, after = self._journal.read(self.partitions, self.after, max_bytes=_STEP_BYTES)
+    def _read(self, engine: Engine) -> list[Entry]:
+        entries, after = self._journal.read(self.partitions, self._seen, max_bytes=_STEP_BYTES)
         if not entries:
-            self.after = after  # what lies between is of other partitions, and done with
+            self._seen = after  # what lies between is of other partitions, and done with
+            self.after = engine.progress.positions_of(after)
         self._next = after
         return entries
 
@@ -197,17 +211,45 @@ class EngineWorker:
             return _IDLE_S
         return 0.0 if self._round.takes else _LONGEST_REST_S
 
-    def _step(self, engine: Engine, entries: list[Entry]) -> bool:
+    def _step(self, engine: Engine, lane: SlowLane, entries: list[Entry]) -> bool:
         """Fold ``entries``; False if the sinks could not take the events before the stop."""
         began = time.perf_counter()
         events = engine.step(entries)
-        self._count(engine.take_observed(), time.perf_counter() - began)
-        if not self._hand_over(events):
-            return False
-        self.after = self._next
-        self._strike(engine)
+        self._seen = self._next
         head = max(map(self._journal.head, self.partitions))
         self._parts.telemetry.show_lag(head - entries[-1].position)
+        return self._settle(engine, lane, events, time.perf_counter() - began)
+
+    def _is_full(self, entries: list[Entry]) -> bool:
+        """Whether a read found so much that more must wait behind it."""
+        ours = _STEP_BYTES * len(self.partitions) // PARTITIONS
+        return 2 * sum(len(entry.payload) for entry in entries) >= ours
+
+    def _advance_lane(self, engine: Engine, lane: SlowLane, spent: float | None) -> bool:
+        """Fold a little in the slow lane: each time, or so much of the time ``spent`` on the others."""
+        began = time.perf_counter()
+        self._owed = 0.0 if spent is None else self._owed + _LANE_SHARE * spent
+        if spent is not None and self._owed <= 0:
+            return True
+        events = lane.turn()
+        took = time.perf_counter() - began
+        self._owed -= took
+        return self._settle(engine, lane, events, took)
+
+    def _settle(
+        self, engine: Engine, lane: SlowLane, events: list[IncidentEvent], seconds: float
+    ) -> bool:
+        """Count, report and note how far it is; False as `_hand_over` says."""
+        self._parts.count(engine.take_observed(), seconds)
+        if not self._hand_over(events):
+            return False
+        self.after = engine.progress.positions_of(self._seen)
+        waiting = engine.progress.backlog
+        self._parts.telemetry.show_slow(
+            f"engine-{self._number}", len(engine.progress.sites), sum(waiting.values())
+        )
+        self.refused = lane.refused
+        self._strike(engine)
         return True
 
     def _strike(self, engine: Engine) -> None:
@@ -237,24 +279,6 @@ class EngineWorker:
                     return False
         self.sinks_wait = False
         return True
-
-    def _count(self, seen: Observed, seconds: float) -> None:
-        telemetry = self._parts.telemetry
-        telemetry.observe_step(seconds)
-        for site, rows in seen.rows.items():
-            telemetry.count_engine_rows(site, rows)
-        for site, rows in seen.late.items():
-            telemetry.count_late(site, rows)
-        for site, rows in seen.future.items():
-            telemetry.count_future(site, rows)
-        for site, rows in seen.dropped.items():
-            telemetry.count_window_full(site, rows)
-        for site, findings in seen.shed.items():
-            telemetry.count_shed(site, findings)
-        for detector, rows in seen.scored.items():
-            telemetry.count_scored(detector, rows)
-        for detector, failures in seen.failures.items():
-            telemetry.count_failures(detector, failures)
 
     def _is_behind(self, engine: Engine) -> bool:
         """Whether a checkpoint would say more than the last one."""
@@ -293,11 +317,14 @@ class EngineWorker:
             for position in [self._checkpoints.position(partition)]
         }
 
-    def _finish(self, engine: Engine) -> None:
+    def _finish(self, engine: Engine, lane: SlowLane) -> None:
         """Fold and save what there is; nothing waits for the engine any more."""
         end = time.monotonic() + _LAST_STEPS_S
-        while time.monotonic() < end and (entries := self._read()):
-            if not self._step(engine, entries):
+        lane.judge(full=False)
+        while time.monotonic() < end and ((entries := self._read(engine)) or lane.busy):
+            if entries and not self._step(engine, lane, entries):
+                return
+            if lane.busy and not self._advance_lane(engine, lane, None):
                 return
         self._abandon()
         save_round = self._begin_round(engine) if self._is_behind(engine) else None
@@ -322,60 +349,3 @@ class EngineWorker:
             trainer.offer(self._number, engine.take_samples())
         except (DetectorError, CollectorBusy, JournalError, OSError) as error:
             log.warning("training failed", extra={"why": str(error)})
-
-
-class EngineWorkers:
-    """All engine threads of one collector. The constructor is inert."""
-
-    def __init__(self, count: int, parts: EngineParts, folder: Path, *, training: bool) -> None:
-        self._journal, self._folder = parts.journal, folder
-        trainer = Trainer(parts.detectors.own_files(), count) if training else None
-        self.each: Final = tuple(
-            EngineWorker(
-                number,
-                range(number, PARTITIONS, count),
-                parts,
-                Checkpoints(folder),
-                trainer,
-            )
-            for number in range(count)
-        )
-
-    @property
-    def position(self) -> int:
-        """Up to where every engine has folded the journal, its events in every sink."""
-        return min(position for worker in self.each for position in worker.after.values())
-
-    @property
-    def durable(self) -> dict[int, int]:
-        """By partition, up to where what was folded would survive without the journal."""
-        return {p: position for worker in self.each for p, position in worker.durable.items()}
-
-    @property
-    def troubles(self) -> list[str]:
-        """Why an engine stands still, if one does."""
-        failed = [f"engine: {w.failure}" for w in self.each if w.failure is not None]
-        return failed + ["sinks wait" for w in self.each if w.sinks_wait]
-
-    @property
-    def left_out(self) -> list[tuple[str, str]]:
-        """Sites, and detectors that have failed there too often to be asked."""
-        return sorted(pair for worker in self.each for pair in worker.left_out)
-
-    def open(self) -> None:
-        """Own the partitions and start every thread."""
-        earlier = list(self._folder.glob("engine-*-of-*"))
-        for path in earlier:
-            path.unlink()
-        if earlier:
-            log.warning(
-                "checkpoint of an earlier version discarded: what the journal holds is learned again"
-            )
-        epoch = self._journal.own(range(PARTITIONS))
-        for worker in self.each:
-            worker.start(epoch)
-
-    def close(self) -> None:
-        """Finish the steps in hand, save, end every thread."""
-        for worker in self.each:
-            worker.stop()

@@ -30,7 +30,8 @@ from dijkwacht_records.tables import Value
 MAX_SERIES_PER_SITE: Final = 500
 SEVERITIES: Final = {2: "low", 3: "medium", 4: "high", 5: "critical"}
 REJECTIONS: Final = (
-    "malformed", "unknown_contract", "rejected", "not_authorised", "busy", "too_large", "other",
+    "malformed", "unknown_contract", "rejected", "not_authorised", "busy", "too_large",
+    "over_quota", "other",
 )  # fmt: skip
 DROPS: Final = ("window_full",)
 OTHER: Final = "other"
@@ -79,6 +80,15 @@ class Telemetry:
         self._lag = Gauge(
             "dijkwacht_engine_lag_entries", "Durable entries not yet scored.", registry=here
         )
+        self._slow_sites = Gauge(
+            "dijkwacht_engine_slow_sites",
+            "Sites folded apart from the others, because they cost too much.", registry=here,
+        )  # fmt: skip
+        self._slow_bytes = Gauge(
+            "dijkwacht_engine_slow_bytes", "Bytes of theirs that are durable and not yet scored.",
+            registry=here,
+        )  # fmt: skip
+        self._slow: dict[str, tuple[int, int]] = {}
         self._step_seconds = Histogram(
             "dijkwacht_engine_step_seconds", "Time of one step of the engine.",
             registry=here, buckets=_STEP_BUCKETS,
@@ -239,6 +249,13 @@ class Telemetry:
     def show_lag(self, entries: int) -> None:
         """So many durable entries wait for the engine."""
         self._lag.set(entries)
+
+    def show_slow(self, engine: str, sites: int, size: int) -> None:
+        """So many sites are folded apart by this engine thread, and so many bytes of theirs wait."""
+        self._slow[engine] = sites, size
+        slow = self._slow.copy().values()
+        self._slow_sites.set(sum(sites for sites, _ in slow))
+        self._slow_bytes.set(sum(size for _, size in slow))
 
     def observe_agent(self, site: str, agent: str, time_us: int, row: Mapping[str, Value]) -> None:
         """One row of the ``agent`` table that arrived at ``time_us``, by the collector's clock.

@@ -7,12 +7,20 @@ from dijkwacht_collector.policy.calibration import (
     load_calibration,
     read_calibration,
 )
-from dijkwacht_collector.policy.policy import Policy, RareRow, Scored, SiteLines, severity
+from dijkwacht_collector.policy.policy import (
+    DetectorPolicy,
+    Policy,
+    RareRow,
+    Scored,
+    SiteLines,
+    severity,
+)
 
 __all__ = [
     "OWN_SHARE",
     "Calibration",
     "Calibrations",
+    "DetectorPolicy",
     "Policy",
     "RareRow",
     "Scored",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.engine.parts import EngineParts
 from dijkwacht_collector.engine.trainer import training_rows
-from dijkwacht_collector.engine.worker import EngineWorkers
+from dijkwacht_collector.engine.workers import EngineWorkers
 from dijkwacht_collector.journal import Bundles, BundlesInHand, Entry, Journal, Model
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.sinks import Sinks

@@ -6,9 +6,10 @@ import pytest
 from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.engine.observed import Observed
 from dijkwacht_collector.engine.parts import EngineParts
+from dijkwacht_collector.engine.progress import Progress
 from dijkwacht_collector.engine.site_record import Control, PartitionState, SiteRecord
 from dijkwacht_collector.engine.succession import Succession, no_history
-from dijkwacht_collector.engine.worker import EngineWorkers
+from dijkwacht_collector.engine.workers import EngineWorkers
 from dijkwacht_collector.incidents import Incident, IncidentEvent, SiteIncidents
 from dijkwacht_collector.journal import (
     Bundles,
@@ -29,7 +30,8 @@ class CountingEngine:
     own = b"this release"
 
     def __init__(self, **_parts):
-        self.positions, self.touched, self.folded = {}, set(), {}
+        self.progress, self.touched, self.folded = Progress(), set(), {}
+        self.positions = self.progress.positions
         self.numbering = Numbering()
         self.succession = Succession(lambda: bundle_name(self.own), no_history)
         self.observed, self.controls = Observed(dropped={"bakery": 5}), self
@@ -149,7 +151,7 @@ def parts_of(journal, sink, engines=None, interval=1000.0, store=None, telemetry
         Bundles(journal.folder / "bundles"),
         engines or Engines(),
         Sinks([sink]),
-        store or Store(),
+        store or Store(identity="first"),
         telemetry or Telemetry(["scan"]),
         lambda: 1,
         interval,
@@ -247,7 +249,7 @@ def test_a_store_that_is_new_gets_everything_again(journal, start, caplog):
     feed(journal, "bakery", "clinic", "bakery")
     until(lambda: folded(journal, workers))
     workers.close()
-    sink, second = Kept(), Store("second")
+    sink, second = Kept(), Store(identity="second")
     workers = start(sink, count=2, store=second)
     until(lambda: folded(journal, workers))
     workers.close()
@@ -282,7 +284,7 @@ def test_a_store_that_is_new_is_told_what_cannot_come_back(tmp_path, start, jour
     first.unlink()
     journal = Journal(tmp_path / "journal")
     journal.open()
-    parts = parts_of(journal, sink := Kept(), store=Store("new"))
+    parts = parts_of(journal, sink := Kept(), store=Store(identity="new"))
     workers = EngineWorkers(1, parts, tmp_path / "checkpoints", training=False)
     workers.open()
     until(lambda: folded(journal, workers))
@@ -294,8 +296,7 @@ def test_a_store_that_is_new_is_told_what_cannot_come_back(tmp_path, start, jour
 
 
 def test_every_partition_has_one_thread(journal, start):
-    sink = Kept()
-    workers = start(sink, count=3)
+    workers = start(sink := Kept(), count=3)
     sites = [f"site-{n}" for n in range(40)]
     feed(journal, *sites, *sites)
     until(lambda: folded(journal, workers))
@@ -391,7 +392,7 @@ class Troubled:
 def test_a_training_that_cannot_begin_stops_no_engine(journal, start, monkeypatch):
     monkeypatch.setattr("dijkwacht_collector.engine.worker._TRAINING_S", 0.0)
     trainer = Troubled()
-    monkeypatch.setattr("dijkwacht_collector.engine.worker.Trainer", lambda *_: trainer)
+    monkeypatch.setattr("dijkwacht_collector.engine.workers.Trainer", lambda *_: trainer)
     workers = start(Kept(), training=True)
     until(lambda: trainer.asked > 2)
     feed(journal, "bakery")

@@ -165,6 +165,9 @@ def test_the_rest_is_counted(telemetry):
     telemetry.count_commit(512, 0.002)
     telemetry.observe_step(0.003)
     telemetry.show_lag(7)
+    telemetry.show_slow("engine-0", 3, 4096)
+    telemetry.show_slow("engine-1", 1, 100)
+    telemetry.show_slow("engine-0", 2, 1024)
     telemetry.count_rejected("malformed")
     telemetry.count_rejected("a reason nobody declared")
     found = {name: value(telemetry, name, site="bakery") for name in (
@@ -176,6 +179,8 @@ def test_the_rest_is_counted(telemetry):
     assert value(telemetry, "journal_commit_seconds_count") == 1
     assert value(telemetry, "engine_step_seconds_count") == 1
     assert value(telemetry, "engine_lag_entries") == 7
+    assert value(telemetry, "engine_slow_sites") == 3
+    assert value(telemetry, "engine_slow_bytes") == 1124
     assert value(telemetry, "batches_rejected_total", reason="malformed") == 1
     assert value(telemetry, "batches_rejected_total", reason="other") == 1
 

@@ -16,7 +16,7 @@ import pytest
 
 from dijkwacht_collector.engine import DetectorSet, Engine
 from dijkwacht_collector.engine.parts import EngineParts
-from dijkwacht_collector.engine.worker import EngineWorkers
+from dijkwacht_collector.engine.workers import EngineWorkers
 from dijkwacht_collector.journal import Bundles, Draft, Journal, partition_of
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.policy import Calibrations
