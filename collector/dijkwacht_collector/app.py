@@ -92,6 +92,7 @@ def build_app(
         max_body_bytes=settings.max_body_bytes,
         joins_per_minute=settings.joins_per_minute,
     )
+    intake.retry_after = workers.retry_after
     overview = Overview(store, sites, telemetry, journal, clock)
     api = Api(store, overview, journal, workers, detectors.shadow())
     operators = Operators(settings.operator_token())

@@ -46,8 +46,15 @@ _AGENT_TABLE: Final = TABLES.index(AGENT)
 _AGENT_COLUMNS: Final = tuple(column.name for column in AGENT.columns)
 
 
+class OverQuota(CollectorBusy):
+    """A site has sent more than the engine has time for; agents are told what any busy collector says."""
+
+
 class Intake:
-    """``POST /v1/batches`` and ``POST /v1/join``. ``clock`` gives µs UTC."""
+    """``POST /v1/batches`` and ``POST /v1/join``. ``clock`` gives µs UTC.
+
+    ``retry_after`` says of a site after how many seconds it may send again, 0 if at once.
+    """
 
     def __init__(
         self,
@@ -62,6 +69,7 @@ class Intake:
         joins_per_minute: int,
     ) -> None:
         self.high_water = HighWater()
+        self.retry_after: Callable[[str], float] = lambda _site: 0.0
         self.heard: dict[tuple[str, str], int] = {}
         self._log, self._authenticator = log, authenticator
         self._orders, self._order_key = orders, order_key
@@ -94,7 +102,8 @@ class Intake:
             with self._hold(size):
                 reply = await self._take(request)
         except TransferError as error:
-            self._telemetry.count_rejected(error.reason)
+            quota = isinstance(error, OverQuota)
+            self._telemetry.count_rejected("over_quota" if quota else error.reason)
             return refuse(error)
         except JournalError as error:
             self._telemetry.count_rejected(CollectorBusy.reason)
@@ -112,6 +121,8 @@ class Intake:
 
     async def _take(self, request: web.Request) -> Reply:
         site = self._authenticator.site_of(request)
+        if seconds := self.retry_after(site):
+            raise OverQuota("what this site has sent is not worked through yet", seconds)
         wire = await self._body(request)
         plain = plain_size(wire)
         with self._hold(plain):
