@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import Final
 
-from dijkwacht_collector.journal.entry import BadFrame, Entry, read_frame
+from dijkwacht_collector.journal.entry import Entry
 from dijkwacht_collector.journal.segment import Segment
-from dijkwacht_records.errors import JournalError
 
 _CURSORS: Final = 1024
 """Places remembered where a reader stopped: many for each thread, as they step unevenly."""
+_PIECE_BYTES: Final = 256 * 1024
 
 
 class Segments:
@@ -55,7 +54,11 @@ class Segments:
             return []
         with self._turn:
             cursor = self._cursors.get(position)
-        segment, at = cursor or _find(segments, position)
+            near = None
+            if cursor is None:
+                reached = max((p for p in self._cursors if p < position), default=0)
+                near = (reached, *self._cursors[reached]) if reached else None
+        segment, at = cursor or _find(segments, position, near)
         following = _following(segments, segment)
         if following is not None and following.first == position:
             segment, at = following, following.start
@@ -69,20 +72,17 @@ class Segments:
         return entries
 
 
-def _find(segments: tuple[Segment, ...], position: int) -> tuple[Segment, int]:
-    """Where ``position`` lies. Reads its segment from the start: once a reader, at its start."""
+def _find(
+    segments: tuple[Segment, ...], position: int, near: tuple[int, Segment, int] | None
+) -> tuple[Segment, int]:
+    """Where ``position`` lies: its segment is read from ``near`` on, a place before it, or its start."""
     segment = max((s for s in segments if s.first <= position), key=lambda s: s.first)
-    at = segment.start
-    data = os.pread(segment.fd, segment.length, 0)
-    for reached in range(segment.first, position):
-        if at >= len(data):
-            raise JournalError(
-                f"{segment.path.name}: offset {at}: no segment goes on with position {reached}"
-            )
-        try:
-            at = read_frame(data, at, segment.salt).end
-        except BadFrame as bad:
-            raise JournalError(f"{segment.path.name}: offset {at}: {bad}") from None
+    reached, at = segment.first, segment.start
+    if near is not None and near[1] is segment:
+        reached, _, at = near
+    while reached < position:
+        passed, at = segment.read(at, reached, position - reached, _PIECE_BYTES)
+        reached += len(passed)
     return segment, at
 
 

@@ -296,3 +296,24 @@ def test_readers_at_the_same_place_do_not_cost_each_other_theirs(tmp_path, monke
     journal.close()
     assert [entry.position for entry in first] == list(range(1, 41))
     assert [[entry.position for entry in read] for read in readers] == [list(range(41, 81))] * 3
+
+
+def test_a_reader_that_goes_on_in_between_reads_little(tmp_path, monkeypatch):
+    journal = Journal(tmp_path / "journal")
+    journal.open()
+    append(journal, [Draft("batch", "bakery", 1, b"x" * 1000) for _ in range(2000)])
+    at = 1
+    while at < 2000:
+        at += len(read(journal, at, max_entries=100))
+    taken, pread = [], os.pread
+
+    def counted(fd, size, offset):
+        data = pread(fd, size, offset)
+        taken.append(len(data))
+        return data
+
+    monkeypatch.setattr("dijkwacht_collector.journal.segment.os.pread", counted)
+    found = read(journal, 1250, max_entries=3, max_bytes=2_000)
+    journal.close()
+    assert found[0].position == 1250
+    assert sum(taken) < 500_000, "of two million"
