@@ -95,6 +95,10 @@ class Succession:
         if quiet is not None and entry.kind != "release":
             quiet.learned = True
 
+    def decides_all(self, partitions: Sequence[int]) -> bool:
+        """Whether what is folded of these partitions now is decided here."""
+        return not self._quiet or self._quiet.keys().isdisjoint(partitions)
+
     def decides(self, partition: int) -> bool:
         """Whether what is folded of a partition now is decided here."""
         return partition not in self._quiet

@@ -187,7 +187,10 @@ class EngineWorker:
             if now - trained >= _TRAINING_S and self._trainer is not None:
                 trained = now
                 self._train(engine, self._trainer)
-            if self._round is not None:
+            decides = engine.controls.succession.decides_all
+            if self._round is not None and not decides(self._round.partitions):
+                self._abandon()  # a rollback: what another decides as yet is not to be saved
+            elif self._round is not None:
                 self._round.advance(engine, SAVE_S)
                 if self._round.finished:
                     self._end_round(self._round)

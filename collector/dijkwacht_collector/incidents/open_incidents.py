@@ -24,6 +24,8 @@ from dijkwacht_detectors.api import Explanation
 
 IDLE_US: Final = 3_600_000_000
 """An incident without new evidence for so long, by the clock of an agent that contributed, is closed."""
+ABSENT_US: Final = 30 * 24 * 3_600_000_000
+"""By the event time of any other agent of its site it is closed after so long."""
 WEEK_US: Final = 7 * 24 * 3_600_000_000
 NORMAL_US: Final = 30 * 24 * 3_600_000_000
 """How long "this is normal" exempts the same kind and subject."""
@@ -252,8 +254,13 @@ class OpenIncidents:
             key
             for key, incident in of_site
             if incident.end + IDLE_US <= moved.time
-            # Another's clock says nothing: it may be a day ahead of a spool that drains.
-            and (not incident.agents or moved.agent in incident.agents)
+            # Another's clock may be a week ahead of a spool that drains; an agent that never comes
+            # back leaves nothing open for ever.
+            and (
+                not incident.agents
+                or moved.agent in incident.agents
+                or incident.end + ABSENT_US <= moved.time
+            )
         ]
         return [self._close(key, "closed", moved.position, explain) for key in idle]
 

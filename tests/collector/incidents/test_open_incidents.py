@@ -13,7 +13,13 @@ from dijkwacht_collector.incidents import (
     StepOrder,
     fill,
 )
-from dijkwacht_collector.incidents.open_incidents import IDLE_US, MOST_OPEN, NORMAL_US, WEEK_US
+from dijkwacht_collector.incidents.open_incidents import (
+    ABSENT_US,
+    IDLE_US,
+    MOST_OPEN,
+    NORMAL_US,
+    WEEK_US,
+)
 from dijkwacht_collector.journal import Exemption
 from dijkwacht_detectors.api import Explanation
 from dijkwacht_records.addresses import pack_address
@@ -230,3 +236,10 @@ def test_each_incident_of_a_week_halves_what_the_detector_has_left():
     assert severities == [3, 3, 3, 2, 2]
     (again,) = apply(incidents, finding(9, src="10.0.0.0", rarity=0.2))
     assert again.incident.severity_id == 3, "it has been counted, and pays once"
+
+
+def test_an_agent_that_never_comes_back_leaves_nothing_open_for_ever():
+    incidents = OpenIncidents()
+    apply(incidents, finding(0, agent="till"))
+    assert apply(incidents, passed(ABSENT_US - 1, agent="door")) == []
+    assert [e.activity for e in apply(incidents, passed(ABSENT_US, agent="door"))] == ["close"]
