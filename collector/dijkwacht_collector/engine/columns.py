@@ -33,12 +33,13 @@ Ticks = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A decoded batch with the engine's small numbers for its site and agent."""
+    """A decoded batch with the engine's small numbers for its site and agent; ``rows``: in all its tables."""
 
     batch: Batch
     site: int
     agent: int
     time: int
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def join_columns(
         tables[number] = TableRows(
             joined.columns, event[span], joined.site, joined.agent, order[span]
         )
-    starts = np.cumsum([0, *(arrival.batch.rows for arrival in arrivals[:-1])])
+    starts = np.cumsum([0, *(arrival.rows for arrival in arrivals[:-1])])
     return Step(tables, ticks, late, future, len(times), starts)
 
 
@@ -105,11 +106,11 @@ def _sequence(
     orders, sizes = [], []
     for arrival in arrivals:
         batch = arrival.batch
-        sizes.append(batch.rows)
+        sizes.append(arrival.rows)
         if batch.order:
             orders.append(np.frombuffer(batch.order, np.uint8))
         elif batch.tables:
-            orders.append(np.full(batch.rows, batch.tables[0].number, np.uint8))
+            orders.append(np.full(arrival.rows, batch.tables[0].number, np.uint8))
     table_of = np.concatenate(orders) if orders else np.zeros(0, np.uint8)
     agents = np.array([a.agent for a in arrivals], np.int32)
     times = np.array([a.time for a in arrivals], np.int64)

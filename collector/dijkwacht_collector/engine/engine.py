@@ -94,7 +94,7 @@ class Engine:
                 events += self.advance(self.join([entry], begun))
             else:
                 waiting.append((self._arrive(entry), entry))
-                rows += waiting[-1][0].batch.rows
+                rows += waiting[-1][0].rows
         if waiting:
             events += self._fold(waiting)
         self.progress.reach({entry.partition: entry.position for entry in entries})
@@ -111,7 +111,7 @@ class Engine:
         rows = 0
         for entry in entries:
             joined.append((self._arrive(entry), entry))
-            rows += joined[-1][0].batch.rows
+            rows += joined[-1][0].rows
             if begun or rows >= STEP_ROWS:
                 break
         fold = self._join(joined, begun)
@@ -210,7 +210,7 @@ class Engine:
         site = self.numbering.site(entry.site)
         agent = self.numbering.agent(site, batch.agent)
         self._set_clock(agent)
-        return Arrival(batch, site, agent, entry.arrival)
+        return Arrival(batch, site, agent, entry.arrival, batch.rows)
 
     def _set_clock(self, agent: int, time: int | None = None) -> None:
         if agent >= len(self.clocks):

@@ -32,7 +32,7 @@ class Fold:
         done: int = 0,
     ) -> None:
         self.step, self.arrivals, self.done = step, arrivals, done
-        sizes = [arrival.batch.rows for arrival in arrivals]
+        sizes = [arrival.rows for arrival in arrivals]
         self.positions: NDArray[np.int64] = np.repeat(np.array(positions, np.int64), sizes)
         self._ends, self._clocks = np.cumsum(sizes), clocks
 
@@ -56,7 +56,7 @@ class Fold:
         costs: dict[str, int] = {}
         for arrival in self.arrivals:
             site = numbering.sites[arrival.site]
-            costs[site] = costs.get(site, 0) + arrival.batch.rows
+            costs[site] = costs.get(site, 0) + arrival.rows
         agents, ticks = np.unique(self.step.ticks[:, 1], return_counts=True)
         for agent, count in zip(agents.tolist(), ticks.tolist(), strict=True):
             costs[numbering.site_of(agent)] += TICK_COST * count

@@ -26,7 +26,7 @@ class Observed:
         """Count the rows of what was joined."""
         for arrival in fold.arrivals:
             name = numbering.sites[arrival.site]
-            self.rows[name] = self.rows.get(name, 0) + arrival.batch.rows
+            self.rows[name] = self.rows.get(name, 0) + arrival.rows
         for counts, kept in ((fold.step.late, self.late), (fold.step.future, self.future)):
             for agent in np.flatnonzero(counts):
                 name = numbering.site_of(int(agent))
