@@ -130,22 +130,23 @@ def _join_table(
         for index, column in enumerate(TABLES[number].columns)
         if column.name in wanted or column.name == "time"
     ]
-    jobs: list[int] = []
-    planes: list[bytes] = []
-    byte = 0
-    for line, (index, column) in enumerate(chosen):
-        row = 0
-        for arrival, table in parts:
-            packed = table.columns[index]
-            base = packed.base
-            if column.kind == "addr":
-                base += addresses.first[id(arrival)]
-            jobs += (line, row, table.rows, byte, packed.width, base)
-            planes.append(packed.planes)
-            byte += len(packed.planes)
-            row += table.rows
+    packed = [table.columns[index] for index, _ in chosen for _, table in parts]
+    n = len(parts)
+    jobs = np.empty((len(packed), 6), np.int64)
+    jobs[:, 0] = np.repeat(np.arange(len(chosen)), n)
+    jobs[:, 1] = np.tile(np.cumsum([0, *sizes[:-1]]), len(chosen))
+    jobs[:, 2] = np.tile(sizes, len(chosen))
+    jobs[:, 4] = [one.width for one in packed]
+    jobs[:, 5] = [one.base for one in packed]
+    lengths = jobs[:, 2] * jobs[:, 4]
+    jobs[:, 3] = np.cumsum(lengths) - lengths
+    first = [addresses.first[id(arrival)] for arrival, _ in parts]
+    for line, (_, column) in enumerate(chosen):
+        if column.kind == "addr":
+            jobs[line * n : (line + 1) * n, 5] += first
+    planes = b"".join([one.planes for one in packed])
     out = np.empty((len(chosen), sum(sizes)), np.int64)
-    _unpack(np.frombuffer(b"".join(planes), np.uint8), np.array(jobs, np.int64).reshape(-1, 6), out)
+    _unpack(np.frombuffer(planes, np.uint8), jobs, out)
     columns: dict[str, Any] = {}
     for line, (index, column) in enumerate(chosen):
         if column.kind == "addr":
