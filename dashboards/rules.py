@@ -171,7 +171,7 @@ def _collector() -> list[Alert]:
             "DijkwachtDetectorFailed",
             "sum by (detector) (increase(dijkwacht_detector_failures_total[10m])) > 0",
             "The detector {{ $labels.detector }} failed",
-            "After three failures it is left out until the collector restarts.",
+            "After three on a site it is left out there until another release runs.",
             severity="high", keep="1h",
         ),
     ]  # fmt: skip

@@ -13,7 +13,7 @@ DijkwachtError
 │  └─ CollectorBusy       the same bytes may work later   → 503 + Retry-After, kept in the spool
 ├─ CaptureError           the interface is gone or may not be opened: names what is missing
 ├─ JournalError           the journal cannot be written, or its bytes are corrupt
-└─ DetectorError          a detector failed: names it; the engine goes on, without it after three times
+└─ DetectorError          a detector failed: names it; the engine goes on
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class JournalError(DijkwachtError):
 
 
 class DetectorError(DijkwachtError):
-    """A detector broke its contract or raised; the engine goes on, without it after three times."""
+    """A detector broke its contract or raised; the engine goes on."""
 
     def __init__(self, detector: str, message: str) -> None:
         super().__init__(f"{detector}: {message}")

@@ -235,7 +235,7 @@ class Telemetry:
         self._shed.add(findings, site)
 
     def count_failures(self, detector: str, failures: int) -> None:
-        """A detector raised or broke its contract so often; it is left out after three times."""
+        """A detector raised or broke its contract so often; after three times it is left out on that site."""
         self._failures.labels(self._detector(detector)).inc(failures)
 
     def count_scored(self, detector: str, rows: int) -> None:
