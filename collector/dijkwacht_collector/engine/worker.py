@@ -29,7 +29,7 @@ _STEP_BYTES: Final = 128 * 1024
 _MANY_ENTRIES: Final = 64
 _LONGEST_REST_S: Final = 0.004
 _IDLE_S: Final = 0.1
-SAVE_S: Final = 0.002
+SAVE_S: Final = 0.001
 """Time between two steps that may go into taking sites for a checkpoint."""
 _RETRY_S: Final = 1.0
 _TRAINING_S: Final = 10.0

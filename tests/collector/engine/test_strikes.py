@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
+import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +16,19 @@ from hypothesis import strategies as st
 from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.engine.checkpoints import load, save
 from dijkwacht_collector.engine.hosted import STRIKES
-from dijkwacht_collector.journal import Entry, Release, Strike, partition_of
+from dijkwacht_collector.engine.parts import EngineParts
+from dijkwacht_collector.engine.workers import EngineWorkers
+from dijkwacht_collector.journal import (
+    Bundles,
+    Draft,
+    Entry,
+    Journal,
+    Release,
+    Strike,
+    partition_of,
+)
+from dijkwacht_collector.metrics import Telemetry
+from dijkwacht_collector.sinks import Sinks
 from dijkwacht_detectors.api import Explanation, RowDetector, SiteDetector, Who, WindowDetector
 from dijkwacht_records.wire import encode
 
@@ -113,8 +128,8 @@ class Told:
 
     def see(self, scored, numbering):
         for one in scored:
-            for site, time, score in zip(one.site, one.time, one.scores, strict=True):
-                self.scores.setdefault(numbering.sites[site], []).append((int(time), float(score)))
+            for site, at, score in zip(one.site, one.time, one.scores, strict=True):
+                self.scores.setdefault(numbering.sites[site], []).append((int(at), float(score)))
 
 
 def opinions(kind, entries, cuts=(), stops=(), folder=None):
@@ -256,3 +271,63 @@ def test_random_failures_never_reach_the_engine():
     for position in range(1, 60):
         engine.step([a_batch(position, dice.choice(["bakery", "garage"]), position, [1.0])])
     assert engine.take_observed().failures == {"wild": 59}
+
+
+def struck(journal):
+    """The strikes that a journal holds, by site and the position that each is for."""
+    after, found = dict.fromkeys(range(128), 0), []
+    while journal.wait(after, after, 0):
+        entries, after = journal.read(after, after)
+        found += [(e.site, Strike.read(e).position) for e in entries if e.kind == "strike"]
+    return found
+
+
+def until(true):
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline, "waited 20 s"
+        threading.Event().wait(0.005)
+
+
+def test_a_worker_journals_each_strike_once_and_a_restart_adds_none(tmp_path):
+    journal = Journal(tmp_path / "journal")
+    journal.open()
+
+    def workers():
+        parts = EngineParts(
+            journal,
+            Bundles(tmp_path / "bundles"),
+            SimpleNamespace(engine=lambda **parts: Engine([Row()], **parts), own_files=dict),
+            Sinks([]),
+            SimpleNamespace(identity="one", sites=list),
+            Telemetry(["row"]),
+            lambda: 1,
+            1000.0,
+        )
+        started = EngineWorkers(2, parts, tmp_path / "checkpoints", training=False)
+        started.open()
+        return started
+
+    def feed(minute, site, value):
+        entry = a_batch(minute + 1, site, minute, [value])
+        draft = Draft("batch", site, entry.arrival, entry.payload, f"till/{minute}")
+        return journal.append_all([(entry.partition, draft)])
+
+    running, failed = workers(), []
+    for minute in range(STRIKES):
+        failed.append(feed(minute, "bakery", ODD))
+        feed(minute, "garage", 1.0)
+        until(lambda: len(struck(journal)) == len(failed))
+    until(lambda: running.left_out == [("bakery", "row")])
+    running.close()
+    for path in (tmp_path / "checkpoints").iterdir():  # all is folded again, and fails again
+        path.unlink()
+    running = workers()
+    feed(STRIKES, "bakery", ODD)
+    until(lambda: running.position == journal.last)
+    assert running.left_out == [("bakery", "row")]
+    running.close()
+    journal.close()
+    journal.open()
+    assert struck(journal) == [("bakery", position) for position in failed]
+    journal.close()
