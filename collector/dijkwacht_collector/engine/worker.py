@@ -88,7 +88,13 @@ class EngineWorker:
         """
         calm_garbage_collection()
         self._epoch = epoch
-        engine = self._restore()
+        try:
+            engine = self._restore()
+        except Exception as error:  # noqa: BLE001  # the fence, see `_fail`
+            self._fail(error)
+            if self._trainer is not None:
+                self._trainer.leave(self._number)
+            return
         self._thread = threading.Thread(
             target=self._run, args=(engine,), name=f"engine-{self._number}", daemon=True
         )
@@ -103,14 +109,17 @@ class EngineWorker:
     def _run(self, engine: Engine) -> None:
         try:
             self._live(engine)
-        except Exception as error:
-            # The fence: one broken engine must not take intake, journal and console with it.
-            self.failure = error
-            log.exception("engine stopped", extra={"engine": self._number})
+        except Exception as error:  # noqa: BLE001  # the fence, see `_fail`
+            self._fail(error)
         finally:
             self._abandon()
             if self._trainer is not None:
                 self._trainer.leave(self._number)
+
+    def _fail(self, error: Exception) -> None:
+        """The fence: one broken engine must not take intake, journal and console with it."""
+        self.failure = error
+        log.error("engine stopped", exc_info=error, extra={"engine": self._number})
 
     def _restore(self) -> Engine:
         """The engine as it was saved, or as far as that can be read."""
