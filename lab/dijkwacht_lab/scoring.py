@@ -11,6 +11,7 @@ import numpy as np
 from dijkwacht_collector.engine.columns import Arrival, join_columns
 from dijkwacht_collector.engine.detector_host import DetectorHost, log_failure
 from dijkwacht_collector.engine.hosted import OnFailure
+from dijkwacht_collector.engine.instances import MODEL, Given
 from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.journal import bundle_name, partition_of
 from dijkwacht_collector.policy import Scored
@@ -59,7 +60,8 @@ class Scoring:
 
     def activate(self, detector: str, bundle: bytes) -> None:
         """Give a detector a model that `train` made."""
-        self.host.activate(partition_of(_SITE), detector, bundle_name(bundle), lambda: bundle)
+        given = Given(bundle_name(bundle), lambda: bundle)
+        self.host.give(partition_of(_SITE), detector, MODEL, given)
 
     def _strike(self) -> None:
         """Leave out what keeps failing, as a journal would have it."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from dijkwacht_collector.engine.detector_host import DetectorHost
 from dijkwacht_collector.engine.findings import Positions
+from dijkwacht_collector.engine.instances import MODEL, Given
 from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.engine.release import describe
 from dijkwacht_collector.engine.site_record import PartitionState
@@ -58,8 +59,6 @@ class Controls:
         self.succession = Succession(lambda: self.release, history)
         self._host, self._policy, self._incidents = host, policy, incidents
         self._numbering, self._bundles = numbering, bundles
-        self._models: dict[int, dict[str, str]] = {}
-        self._tables: dict[int, dict[str, str]] = {}
         self.resumed: dict[str, int] = {}
         """Where the record was taken that a site goes on from: it may be behind its partition's state."""
         self._struck = Struck()
@@ -75,22 +74,20 @@ class Controls:
 
     def state_of(self, partition: int, position: int, epoch: int, store_id: str) -> PartitionState:
         """What a checkpoint holds of a partition besides its sites; see `PartitionState`."""
-        return PartitionState(
-            partition, position, epoch, store_id, self.succession.in_force(partition),
-            dict(self._models.get(partition, {})), dict(self._tables.get(partition, {})),
-        )  # fmt: skip
+        in_force, given = self.succession.in_force(partition), self._host.given(partition)
+        return PartitionState(partition, position, epoch, store_id, in_force, given)
 
     def resume(self, states: Iterable[PartitionState]) -> None:
         """Go on from what `state_of` said; a bundle that is lost costs itself."""
         for state in states:
             if state.release:
                 self.succession.obey(state.partition, state.release, state.position)
-            models: list[Model | Table] = [Model(*one) for one in state.models.items()]
-            for given in models + [Table(*one) for one in state.tables.items()]:
-                try:
-                    self._give(state.partition, given)
-                except (JournalError, OSError) as error:
-                    log.error("bundle lost", extra={"why": str(error)})  # noqa: TRY400  # enough
+            for detector, named in state.given.items():
+                for name, bundle in named.items():
+                    try:
+                        self._host.give(state.partition, detector, name, self._fetched(bundle))
+                    except (JournalError, OSError) as error:
+                        log.error("bundle lost", extra={"why": str(error)})  # noqa: TRY400  # enough
 
     def obey(self, entry: Entry) -> list[IncidentEvent]:
         """Obey an entry that is no batch; one that makes no sense is logged and changes nothing."""
@@ -99,7 +96,10 @@ class Controls:
                 case "model":
                     self._give_model(entry.partition, Model.read(entry))
                 case "table":
-                    self._give(entry.partition, Table.read(entry))
+                    table = Table.read(entry)
+                    for detector in self._host.table_takers:
+                        given = self._fetched(table.bundle)
+                        self._host.give(entry.partition, detector, table.name, given)
                 case "strike":
                     self._strike(entry.site, Strike.read(entry))
                 case "release":
@@ -145,25 +145,16 @@ class Controls:
 
     def _give_model(self, partition: int, model: Model) -> None:
         if model.data is None:
-            self._give(partition, model)
+            self._host.give(partition, model.detector, MODEL, self._fetched(model.bundle))
             return
         # Those of earlier versions stood once in the journal, for all sites.
-        named = Model(model.detector, self._bundles.keep(model.data))
+        name = self._bundles.keep(model.data)
         for each in range(PARTITIONS):
-            self._give(each, named)
+            self._host.give(each, model.detector, MODEL, self._fetched(name))
 
-    def _give(self, partition: int, given: Model | Table) -> None:
-        """Use it for the sites of a partition. Raises `JournalError` if its bytes are not there."""
-
-        def fetch() -> bytes:
-            return self._bundles.get(given.bundle)
-
-        if isinstance(given, Model):
-            self._host.activate(partition, given.detector, given.bundle, fetch)
-            self._models.setdefault(partition, {})[given.detector] = given.bundle
-        else:
-            self._host.take_table(partition, given.name, given.bundle, fetch)
-            self._tables.setdefault(partition, {})[given.name] = given.bundle
+    def _fetched(self, bundle: str) -> Given:
+        """It, to be read only by who has not got it; then raises `JournalError` if it is not there."""
+        return Given(bundle, lambda: self._bundles.get(bundle))
 
     def _strike(self, site: str, strike: Strike) -> None:
         self._struck.settle(site, strike.detector)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dijkwacht_collector.engine.columns import Step, TableRows, Ticks
 from dijkwacht_collector.engine.contexts import Contexts
 from dijkwacht_collector.engine.hosted import Hosted, OnFailure
-from dijkwacht_collector.engine.instances import MODEL
+from dijkwacht_collector.engine.instances import MODEL, Given
 from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.engine.signatures import entity_table, signature_of
 from dijkwacht_collector.engine.site_record import (
@@ -150,25 +150,47 @@ class DetectorHost:
                 scored += self._score_windows(self.hosted[number], rounds_of(ended))
         return scored
 
-    def activate(self, partition: int, name: str, bundle: str, fetch: Callable[[], bytes]) -> None:
-        """Give a detector a new model for the sites of a partition; it holds from the next row on.
+    @property
+    def table_takers(self) -> list[str]:
+        """Names of the detectors that take tables."""
+        return [
+            detector.name
+            for detector in self.detectors
+            if type(detector).take_table is not Detector.take_table
+        ]
 
-        ``bundle`` names what ``fetch`` gets. A model that the detector refuses is counted, and the one
-        before it stays. Raises what ``fetch`` raises.
+    def give(self, partition: int, detector: str, name: str, given: Given) -> None:
+        """Give a detector a table of that ``name``, or a `MODEL`, for the sites of a partition.
+
+        It holds from the next row on. What the detector refuses is counted, and it goes on with what it
+        had. Raises what fetching it raises.
         """
-        number = self._numbers.get(name)
+        number = self._numbers.get(detector)
         if number is None:
             return
-        self._give(self.hosted[number], partition, (MODEL, bundle, fetch))
-        self.hosted[number].memory.note_model(np.flatnonzero(self._partitions == partition))
+        hosted = self.hosted[number]
+        data: list[bytes] = []
 
-    def take_table(
-        self, partition: int, name: str, bundle: str, fetch: Callable[[], bytes]
-    ) -> None:
-        """Give every detector that takes tables the one of this ``name``, as `activate` a model."""
-        for hosted in self.hosted:
-            if type(hosted.detector).take_table is not Detector.take_table:
-                self._give(hosted, partition, (name, bundle, fetch))
+        def give(one: AnyDetector) -> None:
+            data[:] = data or [given.fetch()]
+            one.activate(*data) if name == MODEL else one.take_table(name, *data)
+
+        try:
+            hosted.instances.give(partition, name, given.bundle, give)
+            for site, own in hosted.memory.by_site.items():
+                if self._partitions[site] == partition:
+                    give(own)
+        except (JournalError, OSError):  # the bundle's
+            raise
+        except Exception as error:  # noqa: BLE001  # the fence, as above
+            hosted.fail(error)
+        if name == MODEL:
+            hosted.memory.note_model(np.flatnonzero(self._partitions == partition))
+
+    def given(self, partition: int) -> dict[str, dict[str, str]]:
+        """What each detector was given for the sites of a partition, and took; see `PartitionState`."""
+        taken = {h.detector.name: h.instances.given(partition) for h in self.hosted}
+        return {detector: named for detector, named in taken.items() if named}
 
     def samples(self) -> dict[str, Kept]:
         """What detectors with a state field ``samples`` have kept, by detector."""
@@ -289,27 +311,6 @@ class DetectorHost:
     ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         sites, agents = self._site_keys[table.site], self._agent_keys[table.agent]
         return memory.resolve(table.columns, table.time, table.site, sites, agents)
-
-    def _give(
-        self, hosted: Hosted, partition: int, given: tuple[str, str, Callable[[], bytes]]
-    ) -> None:
-        """A table, or a model, of that name and bundle."""
-        name, bundle, fetch = given
-        data: list[bytes] = []
-
-        def give(one: AnyDetector) -> None:
-            data[:] = data or [fetch()]
-            one.activate(*data) if name == MODEL else one.take_table(name, *data)
-
-        try:
-            hosted.instances.give(partition, name, bundle, give)
-            for site, own in hosted.memory.by_site.items():
-                if self._partitions[site] == partition:
-                    give(own)
-        except (JournalError, OSError):  # the bundle's
-            raise
-        except Exception as error:  # noqa: BLE001  # the fence, as above
-            hosted.fail(error)
 
     def _pickle(self, number: int, own: SiteDetector | None) -> tuple[str, bytes]:
         """Signature and bytes of a site's own object; no signature if it cannot be saved.

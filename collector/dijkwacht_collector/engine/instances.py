@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,15 @@ from dijkwacht_records.errors import JournalError
 MODEL: Final = ""
 """What a model goes by among the names of tables."""
 
-_Given = frozenset[tuple[str, str]]
+_Taken = frozenset[tuple[str, str]]
 """(name of a table or `MODEL`, name of its bundle) of all that an instance was given."""
+
+
+class Given(NamedTuple):
+    """A bundle by its name, and how to get its bytes."""
+
+    bundle: str
+    fetch: Callable[[], bytes]
 
 
 class Instances:
@@ -30,13 +37,17 @@ class Instances:
     def __init__(self, detector: AnyDetector) -> None:
         self.each: dict[int, AnyDetector] = {0: detector}
         self.places: NDArray[np.int32] = np.zeros(PARTITIONS, np.int32)
-        self._given: dict[int, _Given] = {0: frozenset()}
-        self._refused: set[_Given] = set()
+        self._given: dict[int, _Taken] = {0: frozenset()}
+        self._refused: set[_Taken] = set()
 
     @property
     def any(self) -> AnyDetector:
         """One of them: where there is no other, the one that scores all rows."""
         return next(iter(self.each.values()))
+
+    def given(self, partition: int) -> dict[str, str]:
+        """What scores the rows of a partition was given: name of a table, or `MODEL` → name of its bundle."""
+        return dict(self._given[int(self.places[partition])])
 
     def give(
         self, partition: int, name: str, bundle: str, give: Callable[[AnyDetector], None]

@@ -67,7 +67,8 @@ class PartitionState(msgspec.Struct, frozen=True, array_like=True):
     """What belongs to all sites of a partition. The journal is needed behind ``position``.
 
     ``store_id`` names the store of incidents that took the events so far, ``epoch`` the owner;
-    ``release``, ``models`` (by detector) and ``tables`` (by name) name the bundles in force.
+    ``release`` names the bundle in force, ``given`` those that each detector took: by its name, and by
+    that of a table, or "" for a model.
     """
 
     partition: int
@@ -75,8 +76,7 @@ class PartitionState(msgspec.Struct, frozen=True, array_like=True):
     epoch: int
     store_id: str
     release: str
-    models: dict[str, str]
-    tables: dict[str, str]
+    given: dict[str, dict[str, str]]
 
 
 class SiteRecord(msgspec.Struct, frozen=True, array_like=True):

@@ -58,7 +58,7 @@ class CountingEngine:
         folded = ",".join(map(str, self.folded.get(partition, [])))
         position = self.positions.get(partition, 0)
         return PartitionState(
-            partition, position, epoch, store_id, "release", {"folded": folded}, {}
+            partition, position, epoch, store_id, "release", {"folded": {"": folded}}
         )
 
     def take(self, name):
@@ -69,7 +69,7 @@ class CountingEngine:
     def resume(self, states, records):
         for state in states:
             self.positions[state.partition] = state.position
-            if folded := state.models["folded"]:
+            if folded := state.given["folded"][""]:
                 self.folded[state.partition] = [int(position) for position in folded.split(",")]
         _ = [self.numbering.site(record.name) for record in records]
 
