@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+import numpy as np
+
 from dijkwacht_detectors.api import ENTITY_COLUMNS, ROW_TABLE, AnyDetector, RowDetector
 from dijkwacht_detectors.context import shipped_contexts
 from dijkwacht_detectors.context_api import Context
@@ -15,6 +17,9 @@ from dijkwacht_records.tables import TABLE
 
 WINDOW_STEP_S: Final = 10
 """Windows are cut at multiples of this much event time."""
+_KINDS: Final = "biuf"
+_MOST_VALUES: Final = 1 << 20
+_MOST: Final = {"entities_per_site": 1 << 20, "forget_after_s": 366 * 86_400}
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _FREE: Final = ("time", "site", "slot", "fresh", ROW_TABLE)
 
@@ -40,6 +45,9 @@ def faults(detector: AnyDetector, contexts: Sequence[Context] | None = None) -> 
         len(fields["samples"][1]) != 2 or fields.get("samples_seen") != ("i8", ())
     ):
         yield 'state "samples": expected the shape (rows, columns), beside "samples_seen": ("i8", ())'
+    yield from _faults_of_memory(detector)
+    if not isinstance(detector.facts, tuple) or not all(isinstance(f, str) for f in detector.facts):
+        yield f"facts {detector.facts!r}: expected a tuple of names"
     if not 0 <= detector.share <= 1:
         yield f"share {detector.share!r}: expected 0 to 1"
     if not isinstance(detector, RowDetector) and (
@@ -56,6 +64,7 @@ def context_faults(context: Context) -> Iterator[str]:
         return
     yield from _faults_of_name(context.name)
     yield from _faults_of_columns(context)
+    yield from _faults_of_memory(context)
     taken = {*_FREE, *kinds_of(tuple(TABLE))}
     for name, kind in context.columns.items():
         if name in taken:
@@ -64,6 +73,22 @@ def context_faults(context: Context) -> Iterator[str]:
             yield f"column {name!r} is of kind {kind!r}: expected int or float"
     for field in filter(is_by_site, context.state):
         yield f"state {field!r}: a context keeps nothing to train on"
+
+
+def _faults_of_memory(declared: Remembers) -> Iterator[str]:
+    for name in ("entities_per_site", "forget_after_s"):
+        number, most = getattr(declared, name), _MOST[name]
+        if not isinstance(number, int) or not 1 <= number <= most:
+            yield f"{name} {number!r}: expected 1 to {most}"
+    for field, described in state_fields(declared).items():
+        try:
+            dtype, shape = described
+            bytes_each = np.empty(shape, dtype).nbytes if np.prod(shape) < _MOST_VALUES else None
+            sound = np.dtype(dtype).kind in _KINDS and bytes_each is not None
+        except (TypeError, ValueError):
+            sound = False
+        if not sound:
+            yield f'state {field!r} is {described!r}: expected a numeric type and a shape, as ("i8", ())'
 
 
 def _what_is_missing(declared: Remembers, more: tuple[str, ...]) -> str:

@@ -113,12 +113,12 @@ def source_of(evidence: Evidence) -> str:
     return format_address(evidence.src_h) or format_mac(evidence.src_mac)
 
 
-def _refuse(detector: AnyDetector, error: Exception) -> None:
+def _refuse(detector: AnyDetector, error: BaseException) -> None:
     """The engine goes on without a detector that fails; a student wants to know why and where."""
     raise _failure(detector, error) from None
 
 
-def _failure(detector: AnyDetector, error: Exception) -> DetectorError:
+def _failure(detector: AnyDetector, error: BaseException) -> DetectorError:
     own = inspect.getfile(type(detector))
     frames = traceback.extract_tb(error.__traceback__)
     last = next((frame for frame in reversed(frames) if frame.filename == own), None)

@@ -25,7 +25,7 @@ import msgspec
 import zstandard
 
 from dijkwacht_collector.engine.engine import Engine
-from dijkwacht_collector.engine.site_record import PartitionState, SiteRecord
+from dijkwacht_collector.engine.site_record import Owner, PartitionState, SiteRecord
 from dijkwacht_collector.journal import open_own, partition_of, sync_folder
 from dijkwacht_records.errors import DijkwachtError
 
@@ -44,13 +44,6 @@ class Saved(NamedTuple):
 
     state: PartitionState
     records: list[SiteRecord]
-
-
-class Owner(NamedTuple):
-    """Who saves: its epoch, and the store of incidents that takes its events."""
-
-    epoch: int = 0
-    store_id: str = ""
 
 
 class SaveRound:
@@ -119,7 +112,7 @@ class SaveRound:
         if site is not None:
             self._queue.put(msgspec.msgpack.encode(engine.take(site)))
         else:
-            state = engine.state_of(partition, *self._owner)
+            state = engine.state_of(partition, self._owner)
             self._positions[partition] = state.position
             self._left += [(partition, of_it) for of_it in self._sites_of(engine, partition)]
             self._queue.put(msgspec.msgpack.encode(state))
@@ -201,12 +194,15 @@ class Checkpoints:
         """Up to which position a partition is durable, even if the newest of its files were damaged."""
         return self._positions.get(partition, [0])[0]
 
-    def restore(self, partition: int, head: int, store_id: str) -> Saved | None:
+    def restore(
+        self, partition: int, head: int, store_id: str, store_mark: int = 0
+    ) -> Saved | None:
         """A partition as it was saved last.
 
         ``head``: where it ends in the journal; a checkpoint from behind it belongs to a journal that
         has lost its end, and is not used. Nor is one whose events another store took than
-        ``store_id``: they would be missing here for ever.
+        ``store_id``, or that one before it was put back to an older copy, which lacks the mark: they
+        would be missing here for ever.
         """
         for kind in ("checkpoint", "previous"):
             path = self._path(partition, kind)
@@ -223,6 +219,9 @@ class Checkpoints:
             elif saved.state.store_id != store_id:
                 self.orphaned.add(partition)
                 log.warning("checkpoint is of another incidents.db", extra={"file": path.name})
+            elif saved.state.store_mark > store_mark:
+                self.orphaned.add(partition)
+                log.warning("checkpoint is ahead of incidents.db", extra={"file": path.name})
             else:
                 # What the other file holds is not known, so the journal is kept for it.
                 self._positions[partition] = [0, saved.state.position]

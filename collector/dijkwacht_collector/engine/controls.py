@@ -14,7 +14,7 @@ from dijkwacht_collector.engine.findings import Positions
 from dijkwacht_collector.engine.instances import MODEL, Given
 from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.engine.release import describe
-from dijkwacht_collector.engine.site_record import PartitionState
+from dijkwacht_collector.engine.site_record import Owner, PartitionState
 from dijkwacht_collector.engine.struck import Struck
 from dijkwacht_collector.engine.succession import History, Succession
 from dijkwacht_collector.incidents import Incident, IncidentEvent, OpenIncidents, recall
@@ -72,10 +72,11 @@ class Controls:
         """Who decides here; see `release`. A `Release` entry names its hash."""
         return describe(self._host.detectors, self._policy.detectors, self._host.signatures)
 
-    def state_of(self, partition: int, position: int, epoch: int, store_id: str) -> PartitionState:
+    def state_of(self, partition: int, position: int, owner: Owner) -> PartitionState:
         """What a checkpoint holds of a partition besides its sites; see `PartitionState`."""
         in_force, given = self.succession.in_force(partition), self._host.given(partition)
-        return PartitionState(partition, position, epoch, store_id, in_force, given)
+        epoch, store_id, mark = owner
+        return PartitionState(partition, position, epoch, store_id, in_force, given, mark)
 
     def resume(self, states: Iterable[PartitionState]) -> None:
         """Go on from what `state_of` said; a bundle that is lost costs itself."""

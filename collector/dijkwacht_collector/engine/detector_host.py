@@ -43,7 +43,7 @@ log: Final = logging.getLogger(__name__)
 _NO_STARTS: Final = np.zeros(1, np.int64)  # windows are told apart by their sizes
 
 
-def log_failure(detector: AnyDetector, error: Exception) -> None:  # as `OnFailure`
+def log_failure(detector: AnyDetector, error: BaseException) -> None:  # as `OnFailure`
     """Log that a detector failed, with its traceback."""
     log.error("detector failed", exc_info=error, extra={"detector": detector.name})
 
@@ -269,11 +269,11 @@ class DetectorHost:
                 continue
             try:
                 own = pickle.loads(part.own) if part.own else None  # noqa: S301  # our own file, and ours alone
+                memory.put(site, slots[table], unpack_all(part.fields), own)
             except Exception as error:  # noqa: BLE001  # the fence, as above
                 hosted.fail(error)
                 memory.forget(slots[table])
                 continue
-            memory.put(site, slots[table], unpack_all(part.fields), own)
             policy.detectors[number].put(site, slots[table], part.lines)
             for name, columns in part.waiting.items():
                 self._pools[number].put(site, agents[name], unpack_all(columns))

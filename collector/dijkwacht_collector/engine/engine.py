@@ -26,7 +26,7 @@ from dijkwacht_collector.engine.fold import Fold
 from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.engine.observed import Observed
 from dijkwacht_collector.engine.progress import Progress
-from dijkwacht_collector.engine.site_record import Control, PartitionState, SiteRecord
+from dijkwacht_collector.engine.site_record import Control, Owner, PartitionState, SiteRecord
 from dijkwacht_collector.engine.succession import History, no_history
 from dijkwacht_collector.incidents import Incident, IncidentEvent, OpenIncidents
 from dijkwacht_collector.journal import Bundles, BundlesInHand, Entry, partition_of
@@ -183,10 +183,10 @@ class Engine:
         self.host.put(site, agents, record, self.policy)
         self.incidents.put(record.name, record.control.incidents)
 
-    def state_of(self, partition: int, epoch: int, store_id: str) -> PartitionState:
+    def state_of(self, partition: int, owner: Owner) -> PartitionState:
         """What a checkpoint holds of a partition besides its sites; see `PartitionState`."""
         position = self.progress.position(partition)
-        return self.controls.state_of(partition, position, epoch, store_id)
+        return self.controls.state_of(partition, position, owner)
 
     def resume(self, states: Sequence[PartitionState], records: Sequence[SiteRecord]) -> None:
         """Go on from a checkpoint. Entries that a site's record covers already are passed over."""

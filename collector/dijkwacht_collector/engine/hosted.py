@@ -20,7 +20,7 @@ from dijkwacht_collector.engine.instances import Instances
 from dijkwacht_collector.engine.windows import Ended
 from dijkwacht_collector.policy import Scored
 from dijkwacht_detectors.api import AnyDetector, Rows, Scores
-from dijkwacht_detectors.state.memory import Memory, cut_rows, pick_rows
+from dijkwacht_detectors.state.memory import Memory, cut_rows, pick_rows, read_only
 
 STRIKES: Final = 3
 """A detector that failed so often on a site is left out there, until another release decides."""
@@ -29,7 +29,7 @@ _LONGEST_WHY: Final = 200
 _MOST_TOLD: Final = 20
 """Failures of a detector that are told with all they say; later ones are counted."""
 
-OnFailure = Callable[[AnyDetector, Exception], None]
+OnFailure = Callable[[AnyDetector, BaseException], None]
 """Called with a detector and what it raised."""
 
 
@@ -55,6 +55,11 @@ class Hosted:
         self._strikes: dict[int, int] = {}
         self._out = np.zeros(0, np.int32)
         self._apart = not type(detector).__module__.startswith(_SHIPPED)
+
+    @property
+    def apart(self) -> bool:
+        """Whether it is called for each entry alone."""
+        return self._apart
 
     def strike(self, site: int, count: int = 1) -> None:
         """It has failed on a site so many times more; after `STRIKES` it is left out there."""
@@ -90,7 +95,7 @@ class Hosted:
             return None
         return np.flatnonzero(~np.isin(table.site, self._out))
 
-    def fail(self, error: Exception, failure: Failure | None = None) -> None:
+    def fail(self, error: BaseException, failure: Failure | None = None) -> None:
         """Count a failure, and keep it for whoever strikes."""
         self._failed += 1
         if failure is not None:
@@ -150,7 +155,7 @@ class Hosted:
         bounds = np.searchsorted(order, starts) if sizes is None else np.cumsum([0, *sizes])
         for begin, end in pairwise([*bounds.tolist(), len(rows)]):
             if begin < end:
-                part = self.memory.renewed(cut_rows(rows, begin, end))
+                part = read_only(self.memory.renewed(cut_rows(rows, begin, end)))
                 window = None if sizes is None else (end - begin,)
                 scores[begin:end], facts[begin:end] = self._call(
                     part, order[begin:end], instance, window
@@ -166,13 +171,13 @@ class Hosted:
     ) -> tuple[Scores, Scores]:
         before = self.memory.snapshot(rows) if self._apart else None
         try:
-            return self.memory.score(rows, sizes, instance)
-        except Exception as error:  # noqa: BLE001  # the fence: a detector may fail in any way, the engine not
+            scores, facts = self.memory.score(rows, sizes, instance)
+            return _numbers(scores), _numbers(facts)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # the fence: it may fail in any way, the engine not
             failure = None
             if before is not None:
                 self.memory.restore(rows, before)
-                why = f"{type(error).__name__}: {error}"[:_LONGEST_WHY]
-                failure = Failure(int(rows.site[0]), int(order[0]), why)
+                failure = Failure(int(rows.site[0]), int(order[0]), _words(error))
             self.memory.forget(rows.slot[rows.fresh])  # it has not seen them
             self._apart = True
             self.fail(error, failure)
@@ -180,6 +185,23 @@ class Hosted:
 
     def _no_opinion(self, rows: int) -> tuple[Scores, Scores]:
         return np.full(rows, np.nan), np.zeros((rows, len(self.detector.facts)))
+
+
+def _numbers(values: Scores) -> Scores:
+    """``values`` as float64, none of them infinite. Raises ``ValueError``, ``TypeError``."""
+    numbers = np.asarray(values, np.float64)
+    if np.isinf(numbers).any():
+        raise ValueError("a score or a fact is infinite")
+    return numbers
+
+
+def _words(error: BaseException) -> str:
+    """What an error says, whatever it is made of, as text for the journal."""
+    try:
+        said = f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001  # even its words may fail
+        said = type(error).__name__
+    return said.encode("utf-8", "replace").decode()[:_LONGEST_WHY]
 
 
 def _sizes_of(sizes: Sequence[int], mine: NDArray[np.bool_]) -> list[int]:

@@ -34,6 +34,21 @@ class Store(Protocol):
     def identity(self) -> str:
         """Drawn when it was made; see `PartitionState`."""
 
+    @property
+    def mark(self) -> int:
+        """What was noted last; 0 if nothing was."""
+
+    def note(self, mark: int) -> None:
+        """Note ``mark``: an older copy of the store does not have it. Raises ``OSError``."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it was made in this run, and so has nothing that was said before."""
+
+    @property
+    def epoch(self) -> int:
+        """The highest under which anybody has said anything; 0 if nobody has."""
+
     def sites(self) -> list[str]:
         """Those of which there are incidents."""
 

@@ -24,6 +24,7 @@ Role = Literal["live", "shadow"]
 
 _DECIDING: Final = (
     "dijkwacht_detectors",
+    "dijkwacht_detectors.context",
     "dijkwacht_detectors.state",
     "dijkwacht_detectors.knowledge",
     "dijkwacht_collector.engine",

@@ -7,7 +7,7 @@ is theirs: a part whose signature differs is left behind, and that detector alon
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -63,10 +63,19 @@ class Control(msgspec.Struct, frozen=True, array_like=True):
     incidents: SiteIncidents
 
 
+class Owner(NamedTuple):
+    """Who saves: its epoch, the store of incidents that takes its events, and the mark noted there."""
+
+    epoch: int = 0
+    store_id: str = ""
+    store_mark: int = 0
+
+
 class PartitionState(msgspec.Struct, frozen=True, array_like=True):
     """What belongs to all sites of a partition. The journal is needed behind ``position``.
 
-    ``store_id`` names the store of incidents that took the events so far, ``epoch`` the owner;
+    ``store_id`` names the store of incidents that took the events so far, ``store_mark`` is what was
+    noted in it when the checkpoint was made; ``epoch`` is the owner's.
     ``release`` names the bundle in force, ``given`` those that each detector took: by its name, and by
     that of a table, or "" for a model.
     """
@@ -77,6 +86,7 @@ class PartitionState(msgspec.Struct, frozen=True, array_like=True):
     store_id: str
     release: str
     given: dict[str, dict[str, str]]
+    store_mark: int = 0
 
 
 class SiteRecord(msgspec.Struct, frozen=True, array_like=True):

@@ -51,6 +51,11 @@ class SlowLane:
         self._folded = 0
 
     @property
+    def _slice_cost(self) -> int | None:
+        # What fails does so for an entry's rows: where that may happen, an entry is folded whole.
+        return None if any(h.apart for h in self._engine.host.hosted) else SLICE_COST
+
+    @property
     def busy(self) -> bool:
         """Whether somebody lags."""
         return bool(self._progress.sites or self._progress.partitions)
@@ -145,7 +150,7 @@ class SlowLane:
         if fold is None:
             fold, self._folded = self._open(lag.rows), 0
             self._fold = fold
-        events = self._engine.advance(fold, SLICE_COST)
+        events = self._engine.advance(fold, self._slice_cost)
         for _ in range(fold.whole - self._folded):
             self._done(self._queue.popleft(), lag)
         self._folded = fold.whole

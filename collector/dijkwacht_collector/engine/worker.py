@@ -14,13 +14,14 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from dijkwacht_collector.engine.checkpoints import Checkpoints, Owner, SaveRound
+from dijkwacht_collector.engine.checkpoints import Checkpoints, SaveRound
 from dijkwacht_collector.engine.engine import Engine
 from dijkwacht_collector.engine.parts import EngineParts
+from dijkwacht_collector.engine.site_record import Owner
 from dijkwacht_collector.engine.slow_lane import SlowLane
 from dijkwacht_collector.engine.trainer import Trainer
 from dijkwacht_collector.incidents import IncidentEvent
-from dijkwacht_collector.journal import PARTITIONS, Entry, Model, Release, partition_of
+from dijkwacht_collector.journal import PARTITIONS, Entry, Model, Release, Strike, partition_of
 from dijkwacht_records.errors import CollectorBusy, DetectorError, JournalError
 
 log: Final = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ SAVE_S: Final = 0.001
 """Time between two steps that may go into taking sites for a checkpoint."""
 _RETRY_S: Final = 1.0
 _TRAINING_S: Final = 10.0
+_STOPPING_S: Final = 30.0
+"""How long a stop waits for a step that hangs; nothing is lost, it is folded again at the next start."""
 _LAST_STEPS_S: Final = 5.0
 """How long a stop may take to fold what is left: the next release would only learn from it."""
 _LANE_SHARE: Final = 0.25
@@ -62,11 +65,11 @@ class EngineWorker:
         trainer: Trainer | None,
     ) -> None:
         self.partitions: Final = tuple(partitions)
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         self.after = dict.fromkeys(partitions, 0)
         self.durable = dict.fromkeys(partitions, 0)
         """By partition, up to where the journal is not needed any more."""
-        self.sinks_wait = False
+        self.sinks_wait = self.takes_over = False
         self.left_out: list[tuple[str, str]] = []
         """Sites, and detectors that have failed there too often."""
         self._parts, self._journal, self._outlet = parts, parts.journal, parts.outlet
@@ -78,6 +81,7 @@ class EngineWorker:
         self._round: SaveRound | None = None
         self._unsaved: set[int] = set()
         self._until = dict[int, int]()
+        self._strikes: list[tuple[str, Strike]] = []
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -104,19 +108,21 @@ class EngineWorker:
         """Fold what is left, if that takes no longer than some seconds, save, end the thread."""
         self._stop.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(_STOPPING_S)
+            if self._thread.is_alive():
+                log.error("engine does not stop", extra={"engine": self._number})
 
     def _run(self, engine: Engine) -> None:
         try:
             self._live(engine)
-        except Exception as error:  # noqa: BLE001  # the fence, see `_fail`
+        except BaseException as error:  # noqa: BLE001  # the fence, see `_fail`; a thread says nothing of SystemExit
             self._fail(error)
         finally:
             self._abandon()
             if self._trainer is not None:
                 self._trainer.leave(self._number)
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         """The fence: one broken engine must not take intake, journal and console with it."""
         self.failure = error
         log.error("engine stopped", exc_info=error, extra={"engine": self._number})
@@ -125,7 +131,8 @@ class EngineWorker:
         """The engine as it was saved, or as far as that can be read."""
         heads = {partition: self._journal.head(partition) for partition in self.partitions}
         identity = self._parts.store.identity
-        found = {p: self._checkpoints.restore(p, head, identity) for p, head in heads.items()}
+        mark = self._parts.store.mark
+        found = {p: self._checkpoints.restore(p, head, identity, mark) for p, head in heads.items()}
         saved = {p: checkpoint for p, checkpoint in found.items() if checkpoint is not None}
         engine = self._parts.make_engine()
         try:
@@ -154,11 +161,19 @@ class EngineWorker:
         _, after = self._journal.read(partitions, {}, max_entries=1)
         first = min(after.values(), default=1)
         lost = self._checkpoints.orphaned.intersection(partitions)
+        if self._parts.store.is_new:
+            lost = set(partitions)
         for partition in partitions:
             if partition in lost:
                 engine.controls.succession.decide_all(partition)
             else:
                 engine.controls.succession.distrust(partition, begun=first > 1)
+        if partitions and first > 1 and not lost and not self.takes_over:
+            log.warning(
+                "nothing was saved, and the journal was trimmed: what was learned and chosen before"
+                " what it holds is gone",
+                extra={"first": first, "partitions": len(partitions)},
+            )
         if lost and first > 1:
             log.warning(
                 "the journal was trimmed: incidents from before what it holds cannot come back",
@@ -270,9 +285,16 @@ class EngineWorker:
             self._until = {p: head for p, head in self._until.items() if self.after[p] < head}
             if self._until:
                 return
-        for site, strike in engine.controls.take_strikes():
+        self._strikes += engine.controls.take_strikes()
+        while self._strikes:
+            site, strike = self._strikes[0]
             draft = strike.draft(site, self._parts.clock())
-            self._journal.append_all([(partition_of(site), draft)], self._epoch)
+            try:
+                self._journal.append_all([(partition_of(site), draft)], self._epoch)
+            except CollectorBusy as error:
+                log.warning("strikes wait", extra={"why": str(error)})
+                break
+            self._strikes.pop(0)
         self.left_out = engine.controls.left_out()
 
     def _hand_over(self, events: list[IncidentEvent]) -> bool:
@@ -302,8 +324,9 @@ class EngineWorker:
         engine.touched = set()
         chosen = sorted(p for p in self._unsaved if engine.controls.succession.decides(p))
         try:
-            owner = Owner(self._epoch, self._parts.store.identity)
-            save_round = self._checkpoints.begin(chosen, owner, self._flush)
+            mark = max(self._parts.store.mark + 1, self._parts.clock())
+            owner = Owner(self._epoch, self._parts.store.identity, mark)
+            save_round = self._checkpoints.begin(chosen, owner, lambda: self._flush(mark))
         except OSError as error:
             log.warning("no checkpoint", extra={"why": str(error)})
             return None
@@ -311,7 +334,8 @@ class EngineWorker:
         self._passed = self.after
         return save_round
 
-    def _flush(self) -> None:
+    def _flush(self, mark: int) -> None:
+        self._parts.store.note(mark)
         self._outlet.flush()
         self._journal.check(self.partitions, self._epoch)
 

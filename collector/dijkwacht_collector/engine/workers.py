@@ -21,7 +21,7 @@ class EngineWorkers:
     """All engine threads of one collector. The constructor is inert."""
 
     def __init__(self, count: int, parts: EngineParts, folder: Path, *, training: bool) -> None:
-        self._journal, self._folder = parts.journal, folder
+        self._journal, self._store, self._folder = parts.journal, parts.store, folder
         trainer = Trainer(parts.detectors.own_files(), count) if training else None
         self.each: Final = tuple(
             EngineWorker(
@@ -68,8 +68,9 @@ class EngineWorkers:
             log.warning(
                 "checkpoint of an earlier version discarded: what the journal holds is learned again"
             )
-        epoch = self._journal.own(range(PARTITIONS))
+        epoch = self._journal.own(range(PARTITIONS), self._store.epoch)
         for worker in self.each:
+            worker.takes_over = bool(earlier)
             worker.start(epoch)
 
     def close(self) -> None:

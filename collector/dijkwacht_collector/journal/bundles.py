@@ -32,7 +32,7 @@ class Bundles:
         """The name of ``data``, which is durable by then. Raises ``OSError``."""
         name = bundle_name(data)
         path = self._folder / name
-        if not path.exists():
+        if not path.exists() or path.read_bytes() != data:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             replace_file(path, data)
         return name

@@ -46,13 +46,13 @@ class Epochs:
         except (JournalError, msgspec.MsgspecError, ValueError) as error:
             log.warning("epochs discarded", extra={"file": self._path.name, "why": str(error)})
 
-    def own(self, partitions: Collection[int]) -> int:
-        """A new epoch for ``partitions``, higher than any before, on disk when it is returned.
+    def own(self, partitions: Collection[int], above: int = 0) -> int:
+        """A new epoch for ``partitions``, higher than any before and ``above``, on disk then.
 
         It is drawn from the clock, so that it is higher even where the file was lost.
         """
         with self.unchanged:
-            epoch = max(max(self._of.values(), default=0) + 1, time.time_ns() // 1000)
+            epoch = max(above + 1, max(self._of.values(), default=0) + 1, time.time_ns() // 1000)
             known = self._of | dict.fromkeys(partitions, epoch)
             body = msgspec.json.encode({str(p): e for p, e in known.items()})
             replace_file(self._path, seal(_MAGIC, body) + body)

@@ -187,9 +187,9 @@ class Journal:
         with self._synced:
             return self._synced.wait_for(lambda: self._closing or behind(), timeout) and behind()
 
-    def own(self, partitions: Collection[int]) -> int:
+    def own(self, partitions: Collection[int], above: int = 0) -> int:
         """As `Log.own`; the epochs lie in a file beside the segments."""
-        return self._epochs.own(partitions)
+        return self._epochs.own(partitions, above)
 
     def check(self, partitions: Collection[int], epoch: int) -> None:
         """As `Log.check`."""

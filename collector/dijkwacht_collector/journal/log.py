@@ -60,8 +60,8 @@ class Log(Readable, Protocol):
         The position of the last one. Raises as `append` does.
         """
 
-    def own(self, partitions: Collection[int]) -> int:
-        """Become the owner of ``partitions``: the epoch, higher than any before."""
+    def own(self, partitions: Collection[int], above: int = 0) -> int:
+        """Become the owner of ``partitions``: the epoch, higher than any before, and ``above``."""
 
     def check(self, partitions: Collection[int], epoch: int) -> None:
         """Raise `FencedOff` unless ``epoch`` is still that of every one of ``partitions``."""

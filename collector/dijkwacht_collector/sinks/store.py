@@ -30,7 +30,11 @@ _MIGRATIONS: Final = (
     CREATE TABLE identity (id TEXT NOT NULL) STRICT;
     INSERT INTO identity VALUES (lower(hex(randomblob(16))));
     """,
-    "CREATE TABLE owners (partition INTEGER PRIMARY KEY, epoch INTEGER NOT NULL) STRICT;",
+    """
+    CREATE TABLE owners (partition INTEGER PRIMARY KEY, epoch INTEGER NOT NULL) STRICT;
+    CREATE TABLE noted (mark INTEGER NOT NULL) STRICT;
+    INSERT INTO noted VALUES (0);
+    """,
 )
 _REMEDY: Final = "move it away, and its incidents are found again in the journal"
 _OWN: Final = """
@@ -57,12 +61,14 @@ class IncidentStore:
 
     def __init__(self, path: Path) -> None:
         self.identity = ""
+        self.is_new = False
         self._path = path
         self._turn = threading.Lock()
         self._database: sqlite3.Connection | None = None
 
     def open(self) -> None:
         """Open the file, making or upgrading it. Raises `DijkwachtError`, ``OSError``."""
+        self.is_new = not self._path.exists()
         self._database = connect(self._path, _MIGRATIONS, _REMEDY)
         with self._readable():
             [(self.identity,)] = self._database.execute("SELECT id FROM identity").fetchall()
@@ -73,6 +79,25 @@ class IncidentStore:
             return
         with _as_os_error(), self._turn, self._opened() as database:
             database.executemany(_UPSERT, [_row(event) for event in events])
+
+    @property
+    def mark(self) -> int:
+        """What `note` was given last; 0 if nothing."""
+        with self._readable(), self._turn:
+            [(mark,)] = self._opened().execute("SELECT mark FROM noted").fetchall()
+            return int(mark)
+
+    def note(self, mark: int) -> None:
+        """Keep ``mark``, if it is the highest: an older copy of the file does not have it. Raises ``OSError``."""
+        with _as_os_error(), self._turn, self._opened() as database:
+            database.execute("UPDATE noted SET mark = max(mark, ?)", (mark,))
+
+    @property
+    def epoch(self) -> int:
+        """The highest that `fence` was asked with; 0 if it was not."""
+        with self._readable(), self._turn:
+            [(epoch,)] = self._opened().execute("SELECT max(epoch) FROM owners").fetchall()
+            return epoch or 0
 
     def fence(self, partitions: Collection[int], epoch: int) -> None:
         """Take from now on only what owners of this ``epoch`` or later say of ``partitions``.

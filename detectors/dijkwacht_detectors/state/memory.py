@@ -133,11 +133,12 @@ class Memory:
         if isinstance(detector, RowDetector):
             scores = np.full(len(rows), np.nan)
             facts = np.zeros((len(rows), len(detector.facts)))
-            detector.fold(rows, self._grown_for(rows), scores, facts)
+            # A copy of the mapping: what it puts in place of an array is its own affair.
+            detector.fold(rows, dict(self._grown_for(rows)), scores, facts)
             return scores, facts
         if isinstance(detector, SiteDetector):
             return self._score_sites(detector, rows, sizes or ())
-        state = self._grown_for(rows)
+        state = dict(self._grown_for(rows))
         scores, facts = detector.score(rows, state)
         if np.shape(scores) != (len(rows),):
             raise ValueError(f"score returned {_count(scores)} for {len(rows)} rows")
@@ -310,6 +311,21 @@ def cut_rows(rows: Rows, begin: int, end: int) -> Rows:
         rows.slot[begin:end],
         rows.fresh[begin:end],
     )
+
+
+def read_only(rows: Rows) -> Rows:
+    """The same rows, which nobody can write to: others read them afterwards."""
+    columns = {name: _locked(column) for name, column in rows.columns.items()}
+    kept = (_locked(c) for c in (rows.time, rows.site, rows.slot, rows.fresh))
+    return Rows(columns, *kept)
+
+
+def _locked(column: Any) -> Any:
+    if isinstance(column, Text):
+        return Text(_locked(column.offsets), _locked(column.blob))
+    locked = column.view()
+    locked.flags.writeable = False
+    return locked
 
 
 def pick_column(column: Any, places: NDArray[np.int64]) -> Any:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.engine.parts import EngineParts
+from dijkwacht_collector.engine.site_record import Owner
 from dijkwacht_collector.engine.trainer import training_rows
 from dijkwacht_collector.engine.workers import EngineWorkers
 from dijkwacht_collector.journal import Bundles, BundlesInHand, Entry, Journal, Model
@@ -82,7 +83,7 @@ def test_a_restart_changes_no_opinion(begin, pauses):
     for entry in ENTRIES[:begin]:
         first.step(entry)
     engine, records, at = first.engine, [], begin
-    states = [engine.state_of(partition, 0, "") for partition in engine.positions]
+    states = [engine.state_of(partition, Owner()) for partition in engine.positions]
     for site, pause in zip(first.engine.numbering.sites[::-1], pauses, strict=False):
         for entry in ENTRIES[at : at + pause]:
             first.step(entry)
@@ -143,7 +144,7 @@ def test_one_model_is_trained_on_what_all_engines_keep(tmp_path, monkeypatch):
     journal = Journal(tmp_path / "journal")
     journal.open()
     detectors = SimpleNamespace(engine=lambda **_: Keeping([Volume()]), own_files=dict)
-    store = SimpleNamespace(identity="one")
+    store = SimpleNamespace(is_new=False, epoch=0, mark=0, note=lambda _: None, identity="one")
     bundles = Bundles(tmp_path / "bundles")
     telemetry = Telemetry(["volume"])
     parts = EngineParts(journal, bundles, detectors, Sinks([]), store, telemetry, lambda: 1, 1000.0)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.engine.checkpoints import load, save
 from dijkwacht_collector.engine.hosted import STRIKES
-from dijkwacht_collector.engine.site_record import SiteRecord, pack, unpack
+from dijkwacht_collector.engine.site_record import Owner, SiteRecord, pack, unpack
 from dijkwacht_collector.journal import Budget, Entry, Exemption, Verdict, partition_of
 from dijkwacht_detectors.api import SiteDetector, Text
 from dijkwacht_detectors.bruteforce import Bruteforce
@@ -65,7 +65,7 @@ ENTRIES = entries()
 
 
 def states_of(engine):
-    return [engine.state_of(partition, 0, "") for partition in sorted(engine.positions)]
+    return [engine.state_of(partition, Owner()) for partition in sorted(engine.positions)]
 
 
 def behind(engine):

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from dijkwacht_collector.engine import Engine, slow_lane
 from dijkwacht_collector.engine.progress import MOST_LAGGING, Progress
+from dijkwacht_collector.engine.site_record import Owner
 from dijkwacht_collector.engine.slow_lane import SlowLane
 from dijkwacht_collector.incidents import IncidentEvent
 from dijkwacht_collector.journal import (
@@ -188,7 +189,7 @@ class Run:
 
     def restart(self) -> int:
         """Go on from a checkpoint of now; how many rows of batches it had begun with."""
-        states = [self.engine.state_of(p, 0, "") for p in self.partitions]
+        states = [self.engine.state_of(p, Owner()) for p in self.partitions]
         records = [self.engine.take(site) for site in self.engine.numbering.sites]
         assert {s.partition: s.position for s in states} == {
             p: min(self.engine.progress.position(p), self.folded[p]) for p in self.partitions

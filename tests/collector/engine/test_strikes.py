@@ -299,7 +299,9 @@ def test_a_worker_journals_each_strike_once_and_a_restart_adds_none(tmp_path):
             Bundles(tmp_path / "bundles"),
             SimpleNamespace(engine=lambda **parts: Engine([Row()], **parts), own_files=dict),
             Sinks([]),
-            SimpleNamespace(identity="one", sites=list),
+            SimpleNamespace(
+                is_new=False, epoch=0, mark=0, note=lambda _: None, identity="one", sites=list
+            ),
             Telemetry(["row"]),
             lambda: 1,
             1000.0,

@@ -1,5 +1,7 @@
 import threading
 import time
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
@@ -54,11 +56,11 @@ class CountingEngine:
     def description(self):
         return self.own
 
-    def state_of(self, partition, epoch, store_id):
+    def state_of(self, partition, owner):
         folded = ",".join(map(str, self.folded.get(partition, [])))
         position = self.positions.get(partition, 0)
         return PartitionState(
-            partition, position, epoch, store_id, "release", {"folded": {"": folded}}
+            partition, position, *owner[:2], "release", {"folded": {"": folded}}, owner[2]
         )
 
     def take(self, name):
@@ -98,14 +100,11 @@ class Engines:
         return {}
 
 
-class Store:
+def a_store(identity="first"):
     """As an `IncidentStore` that holds nothing."""
-
-    def __init__(self, identity="first"):
-        self.identity = identity
-
-    def sites(self):
-        return []
+    store = SimpleNamespace(identity=identity, is_new=False, epoch=0, mark=0, sites=list)
+    store.note = partial(setattr, store, "mark")
+    return store
 
 
 def an_incident(number, site):
@@ -151,7 +150,7 @@ def parts_of(journal, sink, engines=None, interval=1000.0, store=None, telemetry
         Bundles(journal.folder / "bundles"),
         engines or Engines(),
         Sinks([sink]),
-        store or Store(identity="first"),
+        store or vars(journal).setdefault("store", a_store()),
         telemetry or Telemetry(["scan"]),
         lambda: 1,
         interval,
@@ -249,7 +248,7 @@ def test_a_store_that_is_new_gets_everything_again(journal, start, caplog):
     feed(journal, "bakery", "clinic", "bakery")
     until(lambda: folded(journal, workers))
     workers.close()
-    sink, second = Kept(), Store(identity="second")
+    sink, second = Kept(), a_store("second")
     workers = start(sink, count=2, store=second)
     until(lambda: folded(journal, workers))
     workers.close()
@@ -284,7 +283,7 @@ def test_a_store_that_is_new_is_told_what_cannot_come_back(tmp_path, start, jour
     first.unlink()
     journal = Journal(tmp_path / "journal")
     journal.open()
-    parts = parts_of(journal, sink := Kept(), store=Store(identity="new"))
+    parts = parts_of(journal, sink := Kept(), store=a_store("new"))
     workers = EngineWorkers(1, parts, tmp_path / "checkpoints", training=False)
     workers.open()
     until(lambda: folded(journal, workers))

@@ -20,7 +20,9 @@ def workers_of(folder, journal, engine):
         Bundles(folder / "bundles"),
         SimpleNamespace(engine=engine, own_files=dict),
         Sinks([]),
-        SimpleNamespace(identity="one", sites=list),
+        SimpleNamespace(
+            is_new=False, epoch=0, mark=0, note=lambda _: None, identity="one", sites=list
+        ),
         Telemetry([]),
         lambda: 1,
         1000.0,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from dijkwacht_collector.journal import (
     PARTITIONS,
+    Bundles,
     Draft,
     FencedOff,
     Journal,
@@ -208,3 +209,26 @@ def test_a_reader_in_a_segment_that_is_deleted_finishes_it(opened):
     assert not oldest.path.exists()
     entries, _ = oldest.read(oldest.start, 1, 3, 1 << 20)
     assert [entry.position for entry in entries] == [1, 2, 3]
+
+
+def test_an_epoch_is_above_what_others_have_seen_even_if_the_clock_is_not(opened):
+    journal = opened()
+    ahead = 1 << 60
+    assert journal.own([95], above=ahead) == ahead + 1
+
+
+def test_a_damaged_bundle_is_refused_and_mended_by_who_keeps_it_again(tmp_path):
+    bundles = Bundles(tmp_path / "bundles")
+    name = bundles.keep(b"a model")
+    assert bundles.get(name) == b"a model"
+    path = tmp_path / "bundles" / name
+    path.write_bytes(b"a mobel")
+    with pytest.raises(JournalError, match="its bytes have changed"):
+        bundles.get(name)
+    assert bundles.keep(b"a model") == name
+    assert bundles.get(name) == b"a model"
+    path.unlink()
+    with pytest.raises(JournalError, match=f"{name}: missing"):
+        bundles.get(name)
+    with pytest.raises(JournalError, match="names no bundle"):
+        bundles.get("../epochs.json")

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from dijkwacht_collector.engine.checkpoints import read_checkpoint, write_frames
+from dijkwacht_collector.engine.site_record import Owner
 from dijkwacht_collector.incidents.open_incidents import NORMAL_US
 from dijkwacht_collector.journal import Journal, Verdict, partition_of
 from dijkwacht_lab.traffic import WORKING_MORNING
@@ -112,7 +113,7 @@ def test_an_answer_is_learned_once_though_its_site_was_saved_ahead_of_its_partit
     running = house.start("first")
     running.feed(morning[:BEFORE])
     [engine], partition = running.engines, partition_of("bakery")
-    state = engine.state_of(partition, 0, "")
+    state = engine.state_of(partition, Owner())
     running.feed([answer(scan_at(running, "bakery"))])
     record = engine.take("bakery")
     assert learned(running, "bakery") == 1

@@ -1,5 +1,7 @@
 """The same release, stopped or crashed anywhere and with any number of workers, decides as if it never was."""
 
+import shutil
+import sqlite3
 import tempfile
 from itertools import pairwise
 from pathlib import Path
@@ -106,3 +108,44 @@ def test_a_store_that_is_lost_is_filled_again_from_what_other_releases_decided(
     running.feed(afternoon)
     assert running.store.incidents(only_open=True) == []
     named_once(house.told.events)
+
+
+@pytest.mark.parametrize("second", ["first", "added"])
+def test_a_journal_alone_gives_its_incidents_back_whoever_reads_it(
+    house, morning, named_once, second
+):
+    """Store and checkpoints are gone, as where only the journal was kept: nothing was said here."""
+    running = house.start("first")
+    running.feed(morning)
+    running.close()
+    (running.folder / "incidents.db").unlink()
+    shutil.rmtree(running.folder / "checkpoints")
+    house.told.events.clear()
+    running = house.start(second)
+    running.fold()
+    kinds = {(i.site, i.kind) for i in running.store.incidents()}
+    assert kinds >= {(s, k) for s in ("bakery", "clinic", "garage") for k in ("scan", "bruteforce")}
+    named_once(house.told.events)
+
+
+def test_an_older_copy_of_the_store_is_filled_again(house, morning, caplog):
+    running = house.start("first")
+    running.feed(morning[:3])
+    with sqlite3.connect(running.folder / "incidents.db") as now:
+        now.backup(older := sqlite3.connect(running.folder / "older"))
+    now.close()
+    older.close()
+    running.feed(morning[3:])
+    running.close()
+    known = {(i.uid, i.revision, i.status) for i in house.incidents()}
+    assert len(known) >= 6
+    for left in running.folder.glob("incidents.db*"):
+        left.unlink()
+    (running.folder / "older").rename(running.folder / "incidents.db")
+    running = house.start("first")
+    running.fold()
+    running.close()
+    assert {(i.uid, i.revision, i.status) for i in house.incidents()} == known
+    assert {r.message for r in caplog.records if r.levelname == "WARNING"} == {
+        "checkpoint is ahead of incidents.db"
+    }
