@@ -7,7 +7,6 @@ again.
 from __future__ import annotations
 
 import hashlib
-import inspect
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -16,6 +15,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from dijkwacht_collector.engine.signatures import source_of
 from dijkwacht_collector.policy import DetectorPolicy
 from dijkwacht_detectors.api import AnyDetector
 
@@ -70,17 +70,6 @@ def describe(
         for detector, policy, signature in zip(detectors, policies, signatures, strict=True)
     ]
     return msgspec.json.encode(Description(_code(), members))
-
-
-def source_of(detector: AnyDetector) -> str:
-    """A hash of the file of a detector; "" if there is none to be read."""
-    kind = type(detector)
-    try:
-        source = inspect.getsource(inspect.getmodule(kind) or kind)
-    except (OSError, TypeError):
-        source = ""
-    digest = hashlib.blake2b(source.encode(), digest_size=8).hexdigest()
-    return f"{kind.__module__}.{kind.__qualname__} {digest}"
 
 
 @cache

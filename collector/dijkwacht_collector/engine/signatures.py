@@ -13,9 +13,9 @@ from dijkwacht_detectors.state.memory import Remembers, state_fields
 def signature_of(declared: Remembers, columns: tuple[str, ...], table: str) -> str:
     """Of the memory of ``declared``, which has ``columns`` at hand and the entities of ``table``."""
     window_s = getattr(declared, "window_s", 0)
-    return (
-        f"{sorted(state_fields(declared).items())} {columns} {window_s} {table}{_source(declared)}"
-    )
+    # A pickled object depends on its class, too.
+    pickled = f" {source_of(declared)}" if isinstance(declared, SiteDetector) else ""
+    return f"{sorted(state_fields(declared).items())} {columns} {window_s} {table}{pickled}"
 
 
 def entity_table(declared: Remembers) -> str:
@@ -26,14 +26,12 @@ def entity_table(declared: Remembers) -> str:
     return " ".join(map(str, key)) + own
 
 
-def _source(declared: Remembers) -> str:
-    """What a pickled object depends on: its class and all of its file."""
-    if not isinstance(declared, SiteDetector):
-        return ""
+def source_of(declared: Remembers) -> str:
+    """Its class, and a hash of all of its file as far as that can be read."""
     kind = type(declared)
     try:
         source = inspect.getsource(inspect.getmodule(kind) or kind)
     except (OSError, TypeError):
         source = ""
     digest = hashlib.blake2b(source.encode(), digest_size=8).hexdigest()
-    return f" {kind.__module__}.{kind.__qualname__} {digest}"
+    return f"{kind.__module__}.{kind.__qualname__} {digest}"
