@@ -31,7 +31,7 @@ from dijkwacht.collect import SWITCH_INTERVAL_S
 from dijkwacht_collector.engine import DetectorSet
 from dijkwacht_collector.engine.parts import EngineParts
 from dijkwacht_collector.engine.warmup import warm_up
-from dijkwacht_collector.engine.worker import EngineWorkers
+from dijkwacht_collector.engine.workers import EngineWorkers
 from dijkwacht_collector.journal import Bundles, Draft, Journal, partition_of
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.sinks import IncidentStore, Sinks
