@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_collector.engine.columns import Step, TableRows
@@ -127,21 +126,8 @@ def _merge_column(
                               or [np.zeros(0, np.uint8)])  # fmt: skip
         offsets = np.zeros(len(picked) + 1, np.int64)
         np.cumsum(np.concatenate(lengths), out=offsets[1:])
-        return Text(*_pick_texts(offsets, blob, picked))
+        return pick_column(Text(offsets, blob), picked)
     shape, dtype = _SHAPE[kind]
     filled = [np.zeros((size, *shape), dtype) if column is None else column
               for column, size in zip(values, sizes, strict=True)]  # fmt: skip
     return np.concatenate(filled)[picked]
-
-
-@njit(cache=True, nogil=True)
-def _pick_texts(offsets, blob, picked):  # type: ignore[no-untyped-def]
-    n = len(picked)
-    begins, out = np.zeros(n + 1, np.int64), np.empty(len(blob), np.uint8)
-    at = 0
-    for i in range(n):
-        for j in range(offsets[picked[i]], offsets[picked[i] + 1]):
-            out[at] = blob[j]
-            at += 1
-        begins[i + 1] = at
-    return begins, out
