@@ -7,10 +7,10 @@ DijkwachtError
 ├─ TransferError          a batch on its way from agent to collector
 │  ├─ RejectedBatch       the same bytes will never work  → 400, dropped and counted
 │  │  ├─ MalformedBatch   the bytes are not a batch
-│  │  ├─ UnknownContract  a contract version this side does not read
 │  │  └─ TooLarge         more bytes than a batch may have; they were not read
 │  ├─ NotAuthorised       the token is unknown or revoked → 401, kept, the agent reports it
 │  └─ CollectorBusy       the same bytes may work later   → 503 + Retry-After, kept in the spool
+│     └─ UnknownContract  a contract version this side does not read, or not yet
 ├─ CaptureError           the interface is gone or may not be opened: names what is missing
 ├─ JournalError           the journal cannot be written, or its bytes are corrupt
 └─ DetectorError          a detector failed: names it; the engine goes on
@@ -18,6 +18,7 @@ DijkwachtError
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 import msgspec
@@ -78,12 +79,6 @@ class MalformedBatch(RejectedBatch):
     reason = "malformed"
 
 
-class UnknownContract(RejectedBatch):
-    """The batch has a contract version that this side does not read."""
-
-    reason = "unknown_contract"
-
-
 class TooLarge(RejectedBatch):
     """More bytes than a batch may have; they were not read."""
 
@@ -106,6 +101,17 @@ class CollectorBusy(TransferError):
     def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class UnknownContract(CollectorBusy):
+    """The batch has a contract ``version`` that this side does not read: a newer one will."""
+
+    reason = "unknown_contract"
+
+    def __init__(self, version: int, reads: Iterable[int]) -> None:
+        known = ", ".join(map(str, sorted(reads)))
+        super().__init__(f"contract version {version}; this side reads {known}", retry_after_s=60.0)
+        self.version = version
 
 
 class CaptureError(DijkwachtError):

@@ -35,22 +35,28 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """The answer to an accepted batch: it is durable. ``clock`` is the collector's, µs UTC."""
+    """The answer to an accepted batch: it is durable. ``clock`` is the collector's, µs UTC.
+
+    ``contracts``: the versions it reads; the first collectors did not say, and read 1.
+    """
 
     seq: int
     duplicate: bool
     clock: Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
     orders: list[Order] = []
+    contracts: tuple[int, ...] = (1,)
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class Refusal(msgspec.Struct, frozen=True, omit_defaults=True):
     """The answer to what was not taken: a sentence, and ``reason`` from a closed set.
 
     To an agent it is one of the error tree; docs/reference/errors.md lists the others too.
+    ``contracts``: the versions that are read, said to whoever sent another.
     """
 
     reason: str
     message: str
+    contracts: tuple[int, ...] = ()
 
 
 class JoinRequest(msgspec.Struct, frozen=True):
@@ -63,12 +69,13 @@ class JoinRequest(msgspec.Struct, frozen=True):
 class JoinReply(msgspec.Struct, frozen=True):
     """What joining gives: the site, the token for every later request, the key that signs orders.
 
-    ``order_key`` is the collector's raw Ed25519 public key, 32 bytes.
+    ``order_key`` is the collector's raw Ed25519 public key, 32 bytes; ``contracts`` as in `Reply`.
     """
 
     site: str
     token: str
     order_key: bytes
+    contracts: tuple[int, ...] = (1,)
 
 
 def encode_reply(reply: Reply | Refusal | JoinReply) -> bytes:

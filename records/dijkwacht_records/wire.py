@@ -168,7 +168,7 @@ def read_checked(wire: bytes | memoryview) -> Batch:
     if len(wire) < 5 or bytes(wire[:3]) != MAGIC:
         raise MalformedBatch("not a batch: it does not begin with DWB")
     if wire[3] != CONTRACT:
-        raise UnknownContract(f"contract version {wire[3]}; this side reads {CONTRACT}")
+        raise UnknownContract(wire[3], [CONTRACT])
     return _decode_plain(_decompress(bytes(wire[4:])))
 
 
