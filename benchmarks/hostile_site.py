@@ -36,8 +36,9 @@ from dijkwacht_collector.journal import Bundles, Draft, Journal, partition_of
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.sinks import IncidentStore, Sinks
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
+from dijkwacht_records.layout_1 import Layout, Packed, PackedTable
 from dijkwacht_records.tables import TABLE, TABLES
-from dijkwacht_records.wire import MAGIC, Batch, Packed, PackedTable, encode
+from dijkwacht_records.wire import MAGIC, encode
 
 HOSTILE = "hostile"
 SITES = tuple(f"office-{number:02d}" for number in range(10, 30))
@@ -60,7 +61,7 @@ def wire_of(
         base, width, plane = planes.get(column.name, (fixed.get(column.name, 0), 0, b""))
         columns.append(Packed(base, width, plane))
     table = PackedTable(TABLES.index(TABLE["flows"]), rows, columns)
-    batch = Batch(HOSTILE, agent, bytes(16), 0, 1, places, b"", [table])
+    batch = Layout(HOSTILE, agent, bytes(16), 0, 1, places, b"", [table])
     return MAGIC + b"\x01" + zstandard.ZstdCompressor().compress(msgspec.msgpack.encode(batch))
 
 

@@ -27,7 +27,8 @@ from typing import BinaryIO, Final, NamedTuple
 
 from dijkwacht_agent.error_words import worded
 from dijkwacht_records.errors import SettingsError
-from dijkwacht_records.wire import MAX_ROWS, MAX_WIRE_BYTES
+from dijkwacht_records.planes import MAX_ROWS
+from dijkwacht_records.wire import MAX_WIRE_BYTES
 
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
 _HEADER: Final = struct.Struct(">4sIII")

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
 
+from dijkwacht_collector import unpacking
 from dijkwacht_collector.api import Api
 from dijkwacht_collector.console import Feed, Overview, add_console
 from dijkwacht_collector.engine import DetectorSet
@@ -114,6 +115,7 @@ def build_app(
             for part in (sites, order_key, journal, sinks, maintenance, workers):
                 opened.push_async_callback(asyncio.to_thread, part.close)
                 await asyncio.to_thread(part.open)
+            await asyncio.to_thread(unpacking.prepare)
             live.attach(asyncio.get_running_loop())
             rounds = asyncio.create_task(maintenance.go_round())
             yield

@@ -49,12 +49,17 @@ NO_ANSWER = 255
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One field of a table."""
+    """One field of a table.
+
+    ``default``: what a row of an earlier contract has in it; an address or a text is then unspecified
+    or empty.
+    """
 
     name: str
     kind: Kind
     unit: str
     meaning: str
+    default: int | float = 0
 
 
 @dataclass(frozen=True, slots=True)

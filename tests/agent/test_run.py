@@ -50,7 +50,9 @@ def test_a_recording_reaches_the_collector_whole_and_disguised(joined, recording
     hidden = agent.batcher._privacy.address(pack_address("192.168.1.5"))
     assert {row[1] for row in asked} == {hidden}
     assert sum(row[FLOWS.index("orig_pkts")] for row in of_table(collector, 0)) == 10
-    assert not any(bytes([192, 168, 1, 5]) in wire.decode(b).addresses for b in collector.received)
+    assert not any(
+        bytes([192, 168, 1, 5]) in wire.decode(b).planes.addresses for b in collector.received
+    )
 
 
 def test_heartbeats_follow_the_recordings_clock_and_end_after_a_quiet_while(

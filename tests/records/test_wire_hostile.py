@@ -17,7 +17,7 @@ from dijkwacht_records.errors import MalformedBatch, UnknownContract
 from dijkwacht_records.tables import MAX_TEXT_BYTES, TABLES
 
 MUTATIONS = 24_000
-HEAD = wire.MAGIC + bytes([wire.CONTRACT])
+HEAD = wire.MAGIC + b"\1"
 ODD_BYTES = (0, 1, 0x3F, 0x40, 0x7F, 0x80, 0xC4, 0xC6, 0xCF, 0xD3, 0xDC, 0xDD, 0xFE, 0xFF)
 
 

@@ -210,7 +210,8 @@ class Engine:
         site = self.numbering.site(entry.site)
         agent = self.numbering.agent(site, batch.agent)
         self._set_clock(agent)
-        return Arrival(batch, site, agent, entry.arrival, batch.rows)
+        rows = batch.rows - batch.planes.unknown
+        return Arrival(batch, site, agent, entry.arrival, rows)
 
     def _set_clock(self, agent: int, time: int | None = None) -> None:
         if agent >= len(self.clocks):

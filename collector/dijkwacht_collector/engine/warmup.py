@@ -8,6 +8,7 @@ from typing import Final
 
 from dijkwacht_collector.engine.engine import Engine
 from dijkwacht_collector.journal import Entry
+from dijkwacht_collector.unpacking import decode
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.tables import TABLES, Column, Value
@@ -30,6 +31,7 @@ def warm_up(detectors: Sequence[AnyDetector]) -> None:
             for number, table in enumerate(TABLES)
         ]
         payload = encode("warm", "up", bytes(16), minute, time, rows)
+        decode(payload)
         engine.step([Entry(minute, "batch", 0, time, "warm", payload)])
     Engine(deepcopy(list(detectors))).put(engine.take("warm"))
     engine.finish()

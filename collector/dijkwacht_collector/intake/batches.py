@@ -19,6 +19,7 @@ from dijkwacht_collector.journal import Log, batch_draft, batch_key, partition_o
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.sites import OrderKey
 from dijkwacht_collector.sites.access import Authenticator
+from dijkwacht_collector.unpacking import decode, unpack
 from dijkwacht_records.errors import (
     CollectorBusy,
     JournalError,
@@ -36,14 +37,14 @@ from dijkwacht_records.replies import (
     encode_reply,
 )
 from dijkwacht_records.tables import AGENT, TABLES
-from dijkwacht_records.wire import NAME, Batch, decode, plain_size, unpack_row
+from dijkwacht_records.wire import NAME, Batch, plain_size
 
 MAX_BYTES_IN_HAND: Final = 128 * 1024 * 1024
 """Bytes of requests that are being read or wait for the journal, and of what they unpack to."""
 _BODY_S: Final = 30.0
 _LIGHT_BYTES: Final = 512 * 1024
 _AGENT_TABLE: Final = TABLES.index(AGENT)
-_AGENT_COLUMNS: Final = tuple(column.name for column in AGENT.columns)
+_AGENT_COLUMNS: Final = frozenset(column.name for column in AGENT.columns)
 
 
 class OverQuota(CollectorBusy):
@@ -179,10 +180,11 @@ class Intake:
 
     def _observe(self, batch: Batch, arrival: int) -> None:
         self._telemetry.count_batch(batch.site, batch.rows)
-        for beats in (table for table in batch.tables if table.number == _AGENT_TABLE):
-            last = unpack_row(batch, beats, beats.rows - 1)  # since boot: it covers all before it
-            named = dict(zip(_AGENT_COLUMNS, last, strict=True))
-            self._telemetry.observe_agent(batch.site, batch.agent, arrival, named)
+        if _AGENT_TABLE in batch.planes.tables:
+            beats = unpack([batch.planes], {_AGENT_TABLE: _AGENT_COLUMNS}).columns[_AGENT_TABLE]
+            # Since boot: the last covers all before it.
+            last = {name: int(values[-1]) for name, values in beats.items()}
+            self._telemetry.observe_agent(batch.site, batch.agent, arrival, last)
 
     async def _body(self, request: web.Request) -> bytes:
         size = request.content_length

@@ -23,6 +23,7 @@ from dijkwacht_collector.journal import PARTITIONS, BundlesInHand, Entry, Model,
 from dijkwacht_detectors.api import AnyDetector, RowDetector, SiteDetector
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
+from dijkwacht_records.contracts import WRITES
 from dijkwacht_records.tables import Row
 from dijkwacht_records.wire import encode
 
@@ -32,14 +33,18 @@ _YEAR_US: Final = 365 * 86_400_000_000
 
 
 def measure(
-    sites: int = 1000, rows_per_site: int = 1000, batch_rows: int = 100, runs: int = 3
+    sites: int = 1000,
+    rows_per_site: int = 1000,
+    batch_rows: int = 100,
+    runs: int = 3,
+    contract: int = max(WRITES),
 ) -> dict[str, Any]:
     """Return the median of ``runs`` as ``rows_per_second`` of CPU time, with where it went.
 
     Each run folds the same ``sites × rows_per_site`` rows into a new engine that has already seen
     a tenth of them, so that kernels are compiled, sites known and models trained.
     """
-    entries = generated_entries(sites, rows_per_site, batch_rows)
+    entries = generated_entries(sites, rows_per_site, batch_rows, contract)
     warm = len(entries) // 10
     results = [_run(entries, warm) for _ in range(runs)]
     results.sort(key=lambda result: float(result["rows_per_second"]))
@@ -49,6 +54,7 @@ def measure(
         "rows_per_second_all": [r["rows_per_second"] for r in results],
         "sites": sites,
         "batch_rows": batch_rows,
+        "contract": contract,
         "wire_bytes_per_row": sum(len(e.payload) for e in entries) / (sites * rows_per_site),
         "rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
@@ -134,9 +140,11 @@ def _methods_of(detector: AnyDetector) -> tuple[str, ...]:
     return () if isinstance(detector, SiteDetector) else ("score", "learn")
 
 
-def generated_entries(sites: int, rows_per_site: int, batch_rows: int) -> list[Entry]:
+def generated_entries(
+    sites: int, rows_per_site: int, batch_rows: int, contract: int = max(WRITES)
+) -> list[Entry]:
     """Batches of ordinary offices as they would arrive, interleaved."""
-    queues = [_site_batches(site, rows_per_site, batch_rows) for site in range(sites)]
+    queues = [_site_batches(site, rows_per_site, batch_rows, contract) for site in range(sites)]
     merged = heapq.merge(*queues, key=lambda item: item[:2])
     return [
         Entry(position, "batch", partition_of(site), arrival, site, payload)
@@ -145,7 +153,7 @@ def generated_entries(sites: int, rows_per_site: int, batch_rows: int) -> list[E
 
 
 def _site_batches(
-    site: int, rows_per_site: int, batch_rows: int
+    site: int, rows_per_site: int, batch_rows: int, contract: int
 ) -> Iterator[tuple[int, str, bytes]]:
     name, rows, seq = f"site-{site:04d}", list[tuple[int, Row]](), 0
     made = office_rows(site, _HOSTS, WORKING_MORNING, _YEAR_US)
@@ -153,7 +161,7 @@ def _site_batches(
         rows.append(row)
         if len(rows) == batch_rows or count == rows_per_site:
             arrival = int(rows[-1][1][0])
-            yield arrival, name, encode(name, "agent-1", bytes(16), seq, arrival, rows)
+            yield arrival, name, encode(name, "agent-1", bytes(16), seq, arrival, rows, contract)
             rows, seq = [], seq + 1
         if count == rows_per_site:
             return

@@ -1,0 +1,151 @@
+"""Rows of several tables as columns: what a meter hands over, privacy hides and a batch is made of.
+
+Addresses and texts are kept once each, and columns hold their places, so that whoever hides or
+encodes them touches each one once, however many rows name it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, repeat
+from typing import Final, Self, TypeVar, cast
+
+from dijkwacht_records.tables import TABLES, Row, Value
+
+_T = TypeVar("_T")
+Values = Sequence[int] | Sequence[float]
+"""One column: numbers as they are, addresses and texts as places in `Columns.addresses` and `.texts`."""
+
+
+class Columns:
+    """Some rows in the order they were made; ``order`` holds the table number of each.
+
+    ``tables``: number of a table → its columns in the contract's order, all of equal length.
+    ``addresses``: 16 bytes each. A table may lack columns at its end: they have their defaults.
+    """
+
+    __slots__ = ("addresses", "order", "tables", "texts")
+
+    def __init__(
+        self,
+        order: bytes = b"",
+        tables: Mapping[int, Sequence[Values]] | None = None,
+        addresses: Sequence[bytes] = (),
+        texts: Sequence[str] = (),
+    ) -> None:
+        self.order, self.tables = order, tables or {}
+        self.addresses, self.texts = addresses, texts
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[int, Row]]) -> Self:
+        """From (table number, row) pairs.
+
+        >>> from dijkwacht_records.tables import TABLE, TABLES
+        >>> metrics = Columns.of([(TABLES.index(TABLE["system"]), (7, "cpu_ratio", 0.5))])
+        >>> list(metrics.tables.values()), metrics.texts
+        ([[(7,), [0], (0.5,)]], ['cpu_ratio'])
+        """
+        order, by_table = bytearray(), dict[int, list[Row]]()
+        for number, row in rows:
+            order.append(number)
+            by_table.setdefault(number, []).append(row)
+        return cls.of_tables(bytes(order), by_table)
+
+    @classmethod
+    def of_tables(cls, order: bytes, rows: Mapping[int, Sequence[Row]]) -> Self:
+        """The same, from the rows of each table and the order they were made in."""
+        addresses: dict[bytes, int] = {}
+        texts: dict[str, int] = {}
+        tables: dict[int, list[Values]] = {}
+        for number, own in rows.items():
+            columns: list[Sequence[Value]] = list(zip(*own, strict=True))
+            for place, kind in PLACED[number]:
+                if place < len(columns):
+                    places = cast("dict[Value, int]", addresses if kind == "addr" else texts)
+                    columns[place] = [places.setdefault(v, len(places)) for v in columns[place]]
+            tables[number] = cast("list[Values]", columns)
+        return cls(order, tables, list(addresses), list(texts))
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def rows(self) -> Iterator[tuple[int, Row]]:
+        """(table number, row) pairs, in the order they were made."""
+        rows = {
+            number: zip(
+                *map(self._plain, repeat(number), range(len(columns)), columns), strict=True
+            )
+            for number, columns in self.tables.items()
+        }
+        for number in self.order:
+            yield number, next(rows[number])
+
+    def cut(self, begin: int, end: int) -> Columns:
+        """Rows ``begin`` to ``end``, with no more addresses and texts than they name."""
+        if begin <= 0 and end >= len(self):
+            return self
+        tables = {}
+        for number, columns in self.tables.items():
+            span = slice(*(self.order.count(number, 0, at) for at in (begin, end)))
+            if span.start < span.stop:
+                tables[number] = [column[span] for column in columns]
+        return _gather([Columns(self.order[begin:end], tables, self.addresses, self.texts)])
+
+    @staticmethod
+    def join(parts: Sequence[Columns]) -> Columns:
+        """The rows of all ``parts``, one after the other."""
+        return parts[0] if len(parts) == 1 else _gather(parts)
+
+    def below(self, tables: int) -> Columns:
+        """The rows of tables with a number below ``tables``."""
+        if max(self.tables, default=-1) < tables:
+            return self
+        order = self.order.translate(None, bytes(range(tables, 256)))
+        kept = {number: own for number, own in self.tables.items() if number < tables}
+        return _gather([Columns(order, kept, self.addresses, self.texts)])
+
+    def _plain(self, number: int, place: int, column: Values) -> Iterable[Value]:
+        kind = TABLES[number].columns[place].kind
+        if kind == "addr":
+            return map(self.addresses.__getitem__, cast("Sequence[int]", column))
+        if kind == "text":
+            return map(self.texts.__getitem__, cast("Sequence[int]", column))
+        return column
+
+
+def _gather(parts: Sequence[Columns]) -> Columns:
+    addresses: dict[bytes, int] = {}
+    texts: dict[str, int] = {}
+    pieces: dict[int, list[Sequence[Values]]] = {}
+    for part in parts:
+        for number, columns in part.tables.items():
+            own = list(columns)
+            for place, kind in PLACED[number]:
+                if place < len(own):
+                    column = cast("Sequence[int]", own[place])
+                    if kind == "addr":
+                        own[place] = _places(column, part.addresses, addresses)
+                    else:
+                        own[place] = _places(column, part.texts, texts)
+            pieces.setdefault(number, []).append(own)
+    tables = {
+        number: [list(chain.from_iterable(column)) for column in zip(*own, strict=True)]
+        for number, own in pieces.items()
+    }
+    order = b"".join(part.order for part in parts)
+    return Columns(order, tables, list(addresses), list(texts))
+
+
+def _places(column: Sequence[int], values: Sequence[_T], places: dict[_T, int]) -> list[int]:
+    """The same column, whose values have other places."""
+    moved = {
+        place: places.setdefault(values[place], len(places)) for place in dict.fromkeys(column)
+    }
+    return [moved[place] for place in column]
+
+
+PLACED: Final = tuple(
+    tuple((place, c.kind) for place, c in enumerate(table.columns) if c.kind in {"addr", "text"})
+    for table in TABLES
+)
+"""By table number: which columns hold places, and of what."""
