@@ -18,7 +18,7 @@ import msgspec
 import psutil
 
 from dijkwacht_agent.error_words import words
-from dijkwacht_agent.frames import Frame
+from dijkwacht_agent.frames import Block, Frame, block_of
 from dijkwacht_agent.health import Status
 from dijkwacht_agent.interfaces import default_interface
 from dijkwacht_agent.join import KEY_FILE, SPOOL_FOLDER, connection_path, read_token
@@ -186,10 +186,10 @@ def check_disk(settings: Settings, state: Path) -> Iterator[Finding]:
 
 def check_meter(packets: int = 20_000) -> Iterator[Finding]:
     """Which meter is in use, and how fast is it here? Measured on ``packets`` made-up packets."""
-    frames = _synthetic(packets)
+    block = _synthetic(packets)
     meter = Meter(LocalNetworks())
     begun = time.process_time()
-    meter.feed(frames)
+    meter.feed(block)
     rate = packets / max(time.process_time() - begun, 1e-6)
     rounded = int(rate // 1000 * 1000)
     # 600 bytes a packet is what lines carry on average. The whole agent, live, keeps up with about a
@@ -221,15 +221,16 @@ def _check_token(site: str, agent: str, post: Post) -> Iterator[Finding]:
 
 
 def _listen(capture: LiveCapture, seconds: float) -> list[Frame]:
-    end, frames = time.monotonic() + seconds, []
+    end = time.monotonic() + seconds
+    frames: list[Frame] = []
     for block in capture.blocks():
-        frames += block
+        frames += block.frames()
         if time.monotonic() > end or len(frames) > 100_000:
             break
     return frames
 
 
-def _synthetic(packets: int) -> list[Frame]:
+def _synthetic(packets: int) -> Block:
     """TCP packets of 200 flows, as a busy office line carries them."""
     frames: list[Frame] = []
     for n in range(packets):
@@ -239,7 +240,7 @@ def _synthetic(packets: int) -> list[Frame]:
         )
         tcp = struct.pack(">HHIIBBHHH", 40_000 + flow, 443, n, n, 0x50, 0x10, 1024, 0, 0)
         frames.append((1_000_000 + 10 * n, _ETHERNET, bytes(12) + b"\x08\x00" + ip + tcp, 614, 0))
-    return frames
+    return block_of(frames)
 
 
 def _size(count: int) -> str:

@@ -140,8 +140,8 @@ def _would_leave(args: argparse.Namespace, settings: Settings) -> Iterator[Parce
     end = time.monotonic() + args.seconds
     if system is not None:
         batcher.add(system.sample(source.now()))
-    for frames in source.blocks():
-        meter.feed(frames)
+    for block in source.blocks():
+        meter.feed(block)
         meter.advance(source.now())
         batcher.add(meter.take())
         yield from batcher.take()

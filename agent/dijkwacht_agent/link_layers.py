@@ -154,6 +154,11 @@ def _wifi_data(data: bytes, at: int, vlan: int) -> Inner:
     return _ether_type(data, at, kind, vlan)
 
 
+def unknown_link(_data: bytes, _vlan: int) -> Inner:
+    """What stands in where `LINKS` has no entry: every frame is `Unsupported`."""
+    raise Unsupported
+
+
 LINKS: Final[dict[int, Callable[[bytes, int], Inner]]] = {
     ETHERNET: ethernet,
     0: _null,

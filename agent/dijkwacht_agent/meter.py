@@ -9,7 +9,6 @@ blocks nor the speed of the reading changes them.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from typing import Final
 
 from dijkwacht_agent.dissect import (
@@ -21,7 +20,7 @@ from dijkwacht_agent.dissect import (
     dissect_ipv6,
 )
 from dijkwacht_agent.flows import FIN, MAX_FLOWS, RST, SYN, Flow, FlowTable
-from dijkwacht_agent.frames import Frame
+from dijkwacht_agent.frames import Block
 from dijkwacht_agent.link_layers import (
     ARP,
     ETHERNET,
@@ -31,6 +30,7 @@ from dijkwacht_agent.link_layers import (
     Malformed,
     Unsupported,
     source_mac,
+    unknown_link,
 )
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.names.reader import MAX_PER_SECOND, NAME_PORTS, Budget, NameReader
@@ -90,13 +90,18 @@ class Meter:
         }
 
     # One loop that calls as little as it can is what makes plain Python fast enough here.
-    def feed(self, frames: Sequence[Frame]) -> None:  # noqa: C901, PLR0912, PLR0915
-        """Count ``frames`` into flows and names, and cut every part that falls due among them."""
+    def feed(self, block: Block) -> None:  # noqa: C901, PLR0912, PLR0915
+        """Count its frames into flows and names, and cut every part that falls due among them."""
         table, fragments = self._table, self._fragments
         flows = table.by_key
         clock = self._clock
         metered = unsupported = 0
-        for time, link_type, data, wire_len, vlan in frames:
+        stretch, link_type = block.data, block.link_type
+        is_ethernet, find_inner = link_type == ETHERNET, LINKS.get(link_type, unknown_link)
+        for time, begin, end, wire_len, vlan in zip(
+            block.times, block.begins, block.ends, block.wire_lens, block.vlans, strict=True
+        ):
+            data = stretch[begin:end]
             if time > clock:
                 clock = time
                 if clock >= table.due:
@@ -105,16 +110,11 @@ class Meter:
                 table.end_all()
                 clock = max(time, 0)
             try:
-                if link_type == ETHERNET:
+                if is_ethernet:
                     (kind,) = _ether_type(data, 12)
                     at = 14
-                    if kind not in _IP:
-                        kind, at, vlan = LINKS[ETHERNET](data, vlan)  # noqa: PLW2901 - its own tag
-                elif link_type in LINKS:
-                    kind, at, vlan = LINKS[link_type](data, vlan)  # noqa: PLW2901 - as above
-                else:
-                    unsupported += 1
-                    continue
+                if not is_ethernet or kind not in _IP:
+                    kind, at, vlan = find_inner(data, vlan)  # noqa: PLW2901 - its own tag
                 if kind == IPV4:
                     packet = dissect_ipv4(data, at, wire_len, vlan, fragments)
                 elif kind == IPV6:
@@ -161,7 +161,7 @@ class Meter:
             elif proto == UDP and (sport in _NAMES or dport in _NAMES):
                 self._names.read_datagram(clock, data, packet)
         self._clock = clock
-        self._fed += len(frames)
+        self._fed += len(block)
         self._metered += metered
         self._unsupported += unsupported
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from dijkwacht_agent.frames import Frame, FrameSource
+from dijkwacht_agent.frames import Block, FrameSource
 
 LONGEST_GAP_US: Final = 60_000_000
 """A recording may be stitched over months: a longer gap is skipped."""
@@ -28,7 +28,7 @@ class Live:
         self.source = source
         self.now = clock
 
-    def blocks(self) -> Iterator[list[Frame]]:
+    def blocks(self) -> Iterator[Block]:
         """The source's blocks."""
         return self.source.blocks()
 
@@ -58,28 +58,29 @@ class Paced:
         """µs UTC within the recording: up to here, everything has been given out."""
         return self._now
 
-    def blocks(self) -> Iterator[list[Frame]]:
-        """The recording's frames, none before its time; an empty list while it is waited for."""
+    def blocks(self) -> Iterator[Block]:
+        """The recording's frames, none before its time; an empty block while it is waited for."""
         for block in self.source.blocks():
             at = 0
             while at < len(block):
                 end = self._due(block, at)
-                yield block[at:end]
+                yield block.cut(at, end)
                 at = end
 
-    def _due(self, block: list[Frame], at: int) -> int:
+    def _due(self, block: Block, at: int) -> int:
         """Where the frames of ``block`` end that are due by now; sleeps when none is."""
+        times = block.times
         if self._speed is None:
-            self._now = max(self._now, *(frame[0] for frame in block[at:]))
+            self._now = max(self._now, *times[at:])
             return len(block)
         real = self._clock()
-        due = block[at][0]
+        due = times[at]
         first, begun, self._begun = self._begun is None, self._begun or real, real
         self._now += round((real - begun) * self._speed * 1e6)
         if first or due > self._now + LONGEST_GAP_US:
             self._now = due
         end = at
-        while end < len(block) and block[end][0] <= self._now:
+        while end < len(times) and times[end] <= self._now:
             end += 1
         if end == at:
             self._sleep(min(_LONGEST_SLEEP_S, (due - self._now) / 1e6 / self._speed))

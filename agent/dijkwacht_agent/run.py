@@ -89,9 +89,9 @@ class Agent:
         self.uplink.start()
         self.systemd.ready()
         try:
-            for frames in self.source.blocks():
+            for block in self.source.blocks():
                 self.meter.dropped_ring = self.source.source.dropped
-                self.meter.feed(frames)
+                self.meter.feed(block)
                 self._ship(self.source.now())
                 if self.source.patient:
                     while not (self.spool.wait_below(self._room, 0.25) or stop.is_set()):

@@ -83,9 +83,9 @@ class Recorded:
         source = Recording(self._captures)
         meter = Meter(self.inside)
         try:
-            for frames in source.blocks():
-                self.packets += len(frames)
-                meter.feed(frames)
+            for block in source.blocks():
+                self.packets += len(block)
+                meter.feed(block)
                 yield from meter.take()
             meter.finish()
             yield from meter.take()

@@ -163,8 +163,8 @@ def file_rows(path: Path, attackers_: Any) -> Iterator[tuple[int, Row]]:
         return
     source, meter = Recording([path]), Meter(inside)
     try:
-        for frames in source.blocks():
-            meter.feed(frames)
+        for block in source.blocks():
+            meter.feed(block)
             yield from meter.take()
         meter.finish()
         yield from meter.take()

@@ -16,6 +16,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Dot1Q, Ether
 from scapy.packet import Raw
 
+from dijkwacht_agent.frames import block_of
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.sources.bpf import passing, refusing
@@ -127,7 +128,7 @@ def read_until(capture: LiveCapture, frames: int) -> list:
     read: list = []
     deadline = time.monotonic() + PATIENCE_S
     for block in capture.blocks():
-        read += block
+        read += block.frames()
         if len(read) >= frames or time.monotonic() > deadline:
             return read
     return read
@@ -159,7 +160,7 @@ def test_what_is_sent_is_captured_as_a_recording_would_hold_it(inside_namespace,
     ]
     path.write_bytes(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1) + b"".join(records))
     both = []
-    for blocks in ([live], Recording([path]).blocks()):
+    for blocks in ([block_of(live)], Recording([path]).blocks()):
         meter = Meter(LocalNetworks())
         for block in blocks:
             meter.feed(block)
@@ -196,7 +197,7 @@ def test_loopback_shows_each_packet_once_and_our_shipping_never(inside_namespace
 
     frames = inside_namespace(0, exchange)
     meter = Meter(LocalNetworks())
-    meter.feed(frames)
+    meter.feed(block_of(frames))
     meter.finish()
     assert sorted((row[9], row[14]) for _, row in meter.take()) == [(1, 5), (17, 5)]
 

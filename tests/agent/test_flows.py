@@ -10,6 +10,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 
+from dijkwacht_agent.frames import block_of, in_blocks
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
 from dijkwacht_records.addresses import pack_address
@@ -45,7 +46,7 @@ def back(flags="", payload=b"", sport=40000, dport=80) -> bytes:
 
 def metered(*packets: tuple[float, Packet | bytes], meter: Meter | None = None) -> list[dict]:
     meter = meter or Meter(LocalNetworks())
-    meter.feed([frame(*packet) for packet in packets])
+    meter.feed(block_of([frame(*packet) for packet in packets]))
     meter.finish()
     return [row_of(row) for number, row in meter.take() if number == 0]
 
@@ -89,12 +90,12 @@ def test_a_connection_that_is_over_within_its_first_second_is_one_row():
 
 def test_a_long_flow_is_opened_updated_while_it_moves_and_ended():
     meter = Meter(LocalNetworks())
-    meter.feed([frame(0, there("S")), frame(0.1, back("SA"))])
+    meter.feed(block_of([frame(0, there("S")), frame(0.1, back("SA"))]))
     meter.advance(START + 999_999)
     assert meter.take() == []
     meter.advance(START + SECOND)
     ((_, opened),) = meter.take()
-    meter.feed([frame(5, there("PA", b"x" * 10)), frame(10, there("PA", b"x" * 10))])
+    meter.feed(block_of([frame(5, there("PA", b"x" * 10)), frame(10, there("PA", b"x" * 10))]))
     meter.advance(START + 16 * SECOND)
     ((_, updated),) = meter.take()
     meter.advance(START + 200 * SECOND)
@@ -166,7 +167,7 @@ def test_who_speaks_to_a_group_is_no_responder():
 )
 def test_a_silent_flow_ends_at_its_time_out(packet, seconds):
     meter = Meter(LocalNetworks())
-    meter.feed([frame(0, packet)])
+    meter.feed(block_of([frame(0, packet)]))
     meter.advance(START + seconds * SECOND - 1)
     assert meter.counters["flows_active"] == 1
     meter.advance(START + seconds * SECOND)
@@ -181,8 +182,8 @@ def test_the_same_ports_again_are_another_connection():
 
 def test_a_connection_ends_a_second_after_it_closed():
     meter = Meter(LocalNetworks())
-    meter.feed([frame(0, there("S")), frame(0.1, back("SA"))])
-    meter.feed([frame(5, there("FA")), frame(5.1, back("FA")), frame(5.2, there("A"))])
+    meter.feed(block_of([frame(0, there("S")), frame(0.1, back("SA"))]))
+    meter.feed(block_of([frame(5, there("FA")), frame(5.1, back("FA")), frame(5.2, there("A"))]))
     meter.advance(START + 6_099_999)
     assert meter.counters["flows_active"] == 1
     meter.advance(START + 6_100_000)
@@ -192,7 +193,7 @@ def test_a_connection_ends_a_second_after_it_closed():
 def test_vlans_are_other_networks():
     meter = Meter(LocalNetworks())
     time, link_type, data, size, _ = frame(0, there("S"))
-    meter.feed([(time, link_type, data, size, vlan) for vlan in (0, 5, 5)])
+    meter.feed(block_of([(time, link_type, data, size, vlan) for vlan in (0, 5, 5)]))
     meter.finish()
     rows = [row_of(row) for _, row in meter.take()]
     assert [(row["vlan"], row["orig_pkts"]) for row in rows] == [(0, 1), (5, 2)]
@@ -232,7 +233,7 @@ def test_a_flood_leaves_nothing_behind():
             (time + turn * 1000 + n, link_type, data[:26] + (turn << 8 | n).to_bytes(4, "big") + data[30:], size, 0)
             for n in range(100)
         ]  # fmt: skip
-        meter.feed(frames)
+        meter.feed(block_of(frames))
         meter.take()
         table = meter._table
         assert len(table.by_key) <= 2 * 64
@@ -254,7 +255,7 @@ def test_whatever_comes_the_table_holds_no_more_than_it_may(steps):
     time = 0
     for gap, forth, flags, port in steps:
         time += gap
-        meter.feed([frame(time / SECOND, (there if forth else back)(flags, sport=port))])
+        meter.feed(block_of([frame(time / SECOND, (there if forth else back)(flags, sport=port))]))
         table = meter._table
         assert meter.counters["flows_active"] <= 2
         assert len(table.by_key) <= 4
@@ -283,7 +284,8 @@ def test_parts_add_up_to_what_was_sent_and_count_each_flow_once(steps, max_flows
         sent += size
         packet = (there if forth else back)(flags, bytes(size), sport=port)
         frames.append(frame(time / SECOND, packet))
-    meter.feed(frames)
+    for block in in_blocks(frames):
+        meter.feed(block)
     meter.finish()
     rows = [row_of(row) for number, row in meter.take() if number == 0]
     assert sum(row["orig_bytes"] + row["resp_bytes"] for row in rows) == sent

@@ -1,5 +1,7 @@
 """The meter as a whole: everything adds up, and only the frames decide."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Raw
 
+from dijkwacht_agent.frames import Block, block_of, in_blocks
 from dijkwacht_agent.link_layers import LINKS
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
@@ -42,7 +45,7 @@ def frame(time: int, data: bytes, link_type: int = 1) -> tuple:
 def rows_of(frames: list, block: int, **limits: int) -> list:
     meter = Meter(LocalNetworks(), **limits)
     for at in range(0, len(frames), block):
-        meter.feed(frames[at : at + block])
+        meter.feed(block_of(frames[at : at + block]))
     meter.finish()
     return meter.take()
 
@@ -75,7 +78,8 @@ def timed(steps: list) -> list:
 )
 def test_every_packet_is_metered_or_dropped_for_a_reason(packets, lost):
     meter = Meter(LocalNetworks())
-    meter.feed([frame(0, data, link_type) for link_type, data in packets])
+    for block in in_blocks(frame(0, data, link_type) for link_type, data in packets):
+        meter.feed(block)
     meter.dropped_ring = lost
     counters = meter.counters
     assert counters["packets_seen"] == len(packets) + lost
@@ -94,13 +98,58 @@ def test_the_size_of_the_blocks_changes_nothing(steps, block):
     assert rows_of(frames, block, max_flows=3) == rows_of(frames, 1000, max_flows=3)
 
 
+@given(traffic.filter(bool), st.lists(st.integers(0, 80)))
+def test_a_block_cut_anywhere_gives_the_same_rows_and_counters(steps, places):
+    whole = block_of(timed(steps))
+    at_once, in_parts = (Meter(LocalNetworks(), max_flows=3) for _ in range(2))
+    at_once.feed(whole)
+    edges = sorted({0, len(whole), *(place % (len(whole) + 1) for place in places)})
+    for begin, end in pairwise(edges):
+        in_parts.feed(whole.cut(begin, end))
+        in_parts.feed(whole.cut(end, end))  # time passed
+    assert in_parts.counters == at_once.counters
+    at_once.finish()
+    in_parts.finish()
+    assert in_parts.take() == at_once.take()
+
+
+@given(traffic.filter(bool), st.binary(min_size=1, max_size=20))
+def test_what_lies_between_the_frames_of_a_block_is_not_metered(steps, between):
+    frames = timed(steps)
+    tight = block_of(frames)
+    moved = [len(between) * (place + 1) for place in range(len(frames))]
+    loose = Block(
+        b"".join(between + data for _, _, data, _, _ in frames) + between,
+        tight.link_type,
+        tight.times,
+        [begin + by for begin, by in zip(tight.begins, moved, strict=True)],
+        [end + by for end, by in zip(tight.ends, moved, strict=True)],
+        tight.wire_lens,
+        tight.vlans,
+    )
+    meter = Meter(LocalNetworks(), max_flows=3)
+    meter.feed(loose)
+    meter.finish()
+    assert meter.take() == rows_of(frames, 1000, max_flows=3)
+
+
+@pytest.mark.parametrize("link_type", [1, 250])
+def test_an_empty_block_is_nothing(link_type):
+    meter = Meter(LocalNetworks())
+    before = meter.counters
+    meter.feed(Block(b"", link_type, [], [], [], [], []))
+    meter.finish()
+    assert meter.take() == []
+    assert meter.counters == before
+
+
 @given(traffic, st.lists(st.integers(0, 20 * SECOND)))
 def test_looking_more_often_changes_what_is_in_no_row(steps, looks):
     frames = [frame for frame in timed(steps) if frame[0] >= START]
     frames.sort(key=lambda frame: frame[0])
     meter = Meter(LocalNetworks())
     for place, each in enumerate(frames):
-        meter.feed([each])
+        meter.feed(block_of([each]))
         later = frames[place + 1][0] if place + 1 < len(frames) else each[0]
         for look in looks:
             meter.advance(min(each[0] + look, later))
@@ -129,7 +178,7 @@ def test_rows_of_one_export_are_in_order_of_row_time():
     ]
     frames += [frame(500_000 - place * 1000, each[2]) for place, each in enumerate(frames)]
     meter = Meter(LocalNetworks())
-    meter.feed(sorted(frames))
+    meter.feed(block_of(sorted(frames)))
     meter.advance(START + 10 * SECOND)
     times = [row[0] for _, row in meter.take()]
     assert len(times) == 50
@@ -139,7 +188,7 @@ def test_rows_of_one_export_are_in_order_of_row_time():
 def test_a_gap_of_a_million_years_is_stepped_over():
     meter = Meter(LocalNetworks())
     for year in range(30):
-        meter.feed([frame(year * 31_536_000 * SECOND, KINDS[0])])
+        meter.feed(block_of([frame(year * 31_536_000 * SECOND, KINDS[0])]))
     meter.advance(START + 10**6 * 31_536_000 * SECOND)
     assert meter.counters["flows_active"] == 0
 
@@ -154,8 +203,8 @@ def test_a_little_disorder_is_evened_out():
 
 def test_a_clock_that_was_set_back_ends_every_flow():
     meter = Meter(LocalNetworks())
-    meter.feed([frame(0, KINDS[5])])
-    meter.feed([frame(-3600 * SECOND, KINDS[5])])
+    meter.feed(block_of([frame(0, KINDS[5])]))
+    meter.feed(block_of([frame(-3600 * SECOND, KINDS[5])]))
     ((_, row),) = meter.take()
     assert row[4] == FlowState.END
     meter.advance(START - 3599 * SECOND)
@@ -165,7 +214,7 @@ def test_a_clock_that_was_set_back_ends_every_flow():
 
 def test_frames_of_1970_are_metered():
     meter = Meter(LocalNetworks())
-    meter.feed([(0, 1, KINDS[0], 54, 0), (5, 1, KINDS[1], 54, 0)])
+    meter.feed(block_of([(0, 1, KINDS[0], 54, 0), (5, 1, KINDS[1], 54, 0)]))
     meter.finish()
     ((_, row),) = meter.take()
     assert row[:2] == (5, 0)
@@ -173,29 +222,31 @@ def test_frames_of_1970_are_metered():
 
 def test_names_beyond_the_budget_are_counted_and_the_next_second_has_its_own():
     meter = Meter(LocalNetworks(), names_per_second=3)
-    meter.feed([frame(place * 1000, KINDS[4]) for place in range(10)])
-    meter.feed([frame(SECOND, KINDS[4])])
+    meter.feed(block_of([frame(place * 1000, KINDS[4]) for place in range(10)]))
+    meter.feed(block_of([frame(SECOND, KINDS[4])]))
     assert len([number for number, _ in meter.take() if number == 1]) == 4
     assert meter.counters["names_shed"] == 7
 
 
 def test_arp_has_a_budget_of_its_own():
     meter = Meter(LocalNetworks(), names_per_second=3)
-    meter.feed([frame(place, KINDS[6]) for place in range(10)])
-    meter.feed([frame(20, KINDS[4])])
+    meter.feed(block_of([frame(place, KINDS[6]) for place in range(10)]))
+    meter.feed(block_of([frame(20, KINDS[4])]))
     assert [number for number, _ in meter.take()] == [4, 4, 4, 1]
     assert meter.counters["packets_metered"] == 11
 
 
 def test_names_stand_in_sequence_with_flows():
     meter = Meter(LocalNetworks())
-    meter.feed([frame(0, KINDS[0]), frame(500_000, KINDS[4]), frame(2 * SECOND, KINDS[4])])
+    meter.feed(
+        block_of([frame(0, KINDS[0]), frame(500_000, KINDS[4]), frame(2 * SECOND, KINDS[4])])
+    )
     assert [number for number, _ in meter.take()] == [1, 0, 0, 1]
 
 
 def test_rows_are_counted_and_taken_once():
     meter = Meter(LocalNetworks())
-    meter.feed([frame(0, KINDS[4])])
+    meter.feed(block_of([frame(0, KINDS[4])]))
     assert len(meter.take()) == 1
     assert meter.take() == []
     meter.finish()

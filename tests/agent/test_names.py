@@ -12,6 +12,7 @@ from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 
+from dijkwacht_agent.frames import block_of
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.names import dhcp, dns, tls
@@ -32,7 +33,7 @@ def rows_of(*packets: Packet, meter: Meter | None = None) -> list:
     meter = meter or Meter(LocalNetworks())
     for place, packet in enumerate(packets):
         data = bytes(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / packet)
-        meter.feed([(place, 1, data, len(data), 0)])
+        meter.feed(block_of([(place, 1, data, len(data), 0)]))
     return meter.take()
 
 
@@ -144,7 +145,7 @@ def test_a_hello_cut_by_the_capture_is_read_as_far_as_it_goes():
     packet = bytes(Ether() / IP(src=A, dst=B) / TCP(sport=40000, dport=443) / Raw(data))
     place = packet.index(b"cut.example.org") + 15
     meter = Meter(LocalNetworks())
-    meter.feed([(0, 1, packet[:place], len(packet), 0)])
+    meter.feed(block_of([(0, 1, packet[:place], len(packet), 0)]))
     ((_, row),) = meter.take()
     assert row[-1] == "cut.example.org"
 

@@ -1,3 +1,4 @@
+from dijkwacht_agent.frames import block_of
 from dijkwacht_agent.pacing import LONGEST_GAP_US, Live, Paced
 
 SECOND = 1_000_000
@@ -11,7 +12,7 @@ class Frames:
 
     def blocks(self):
         for times in self.given:
-            yield [(time, 1, b"", 0, 0) for time in times]
+            yield block_of([(time, 1, b"", 0, 0) for time in times])
 
     def close(self):
         pass
@@ -34,8 +35,8 @@ def play(source, speed):
     paced = Paced(source, speed, clock, clock.sleep)
     out = []
     for block in paced.blocks():
-        assert all(frame[0] <= paced.now() for frame in block)
-        out += [(frame[0], round(clock.now - 50, 6)) for frame in block]
+        assert all(time <= paced.now() for time in block.times)
+        out += [(time, round(clock.now - 50, 6)) for time in block.times]
     return out, clock
 
 

@@ -69,7 +69,7 @@ def write(tmp_path):
 
 
 def frames_of(*paths: Path) -> list:
-    return [frame for frames in Recording(paths).blocks() for frame in frames]
+    return [frame for block in Recording(paths).blocks() for frame in block.frames()]
 
 
 @pytest.mark.parametrize(
@@ -146,6 +146,33 @@ def test_several_paths_are_one_recording(write):
     assert [(frame[0], frame[2]) for frame in frames_of(even, odd)] == FRAMES
 
 
+def test_a_block_is_of_one_link_type_and_the_order_is_that_of_the_file(write):
+    kinds = [1, 101, 101, 1, 113, 113]
+    interfaces = b"".join(interface(link_type=kind) for kind in (1, 101, 113))
+    packets = b"".join(
+        enhanced(place, b"frame %d" % place, number=(1, 101, 113).index(kind))
+        for place, kind in enumerate(kinds)
+    )
+    blocks = list(Recording([write(section() + interfaces + packets)]).blocks())
+    assert [(block.link_type, len(block)) for block in blocks] == [
+        (1, 1),
+        (101, 2),
+        (1, 1),
+        (113, 2),
+    ]
+    read = [frame for block in blocks for frame in block.frames()]
+    assert [frame[:3] for frame in read] == [
+        (place, kind, b"frame %d" % place) for place, kind in enumerate(kinds)
+    ]
+
+
+def test_paths_of_several_link_types_are_one_recording(write):
+    even, odd = write(pcap(FRAMES[::2], link_type=101), "b"), write(pcap(FRAMES[1::2]), "a")
+    read = frames_of(even, odd)
+    assert [(frame[0], frame[2]) for frame in read] == FRAMES
+    assert [frame[1] for frame in read] == [101, 1, 101, 1, 101]
+
+
 def test_disorder_inside_a_path_is_kept_and_harms_no_other(write):
     jumbled = [FRAMES[3], FRAMES[0], FRAMES[4]]
     read = frames_of(write(pcap(jumbled), "a"), write(pcap(FRAMES[1:3]), "b"))
@@ -183,7 +210,7 @@ def test_a_recording_larger_than_the_window(write):
 def test_what_can_be_read_is_read_and_the_rest_is_named(write, content, problem):
     path = write(content)
     recording = Recording([path])
-    assert [frame[2] for frames in recording.blocks() for frame in frames] == [
+    assert [frame[2] for block in recording.blocks() for frame in block.frames()] == [
         data for _, data in FRAMES
     ]
     assert recording.problem_count == 1

@@ -20,8 +20,8 @@ def metered(name):
     source = Recording([recording(name) / "traffic.pcap"])
     meter = Meter(LocalNetworks([truth(recording(name)).network]))
     rows = []
-    for frames in source.blocks():
-        meter.feed(frames)
+    for block in source.blocks():
+        meter.feed(block)
         rows += meter.take()
     meter.finish()
     rows += meter.take()

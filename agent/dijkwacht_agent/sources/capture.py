@@ -19,7 +19,7 @@ from typing import Final
 import psutil
 
 from dijkwacht_agent.error_words import worded
-from dijkwacht_agent.frames import Frame
+from dijkwacht_agent.frames import Block
 from dijkwacht_agent.sources.bpf import as_option, passing, refusing
 from dijkwacht_records.errors import CaptureError
 
@@ -57,7 +57,7 @@ _LINK_TYPES: Final = {
 }
 """What the kernel calls a kind of interface (ARPHRD) → LINKTYPE."""
 
-_block_head = Struct("=III").unpack_from  # status, frames, place of the first
+_block_head = Struct("=IIII").unpack_from  # status, frames, place of the first, bytes used
 _frame_head = Struct("=IIIIIIHHII").unpack_from
 _statistics = Struct("=III").unpack
 _word = Struct("=I")
@@ -92,25 +92,25 @@ class LiveCapture:
             self.close()
             raise self._explained(error) from None
 
-    def blocks(self) -> Iterator[list[Frame]]:
+    def blocks(self) -> Iterator[Block]:
         """Yield the frames of one ring block after another, or nothing each quarter second."""
         poll = select.poll()
         poll.register(self._socket, select.POLLIN | select.POLLERR)
         place = 0
         while (ring := self._ring) is not None:
             start = place * _BLOCK_BYTES
-            status, count, first = _block_head(ring, start + _STATUS_AT)
+            status, count, first, used = _block_head(ring, start + _STATUS_AT)
             if not status & _READY:
                 if not self._wait(poll):
                     self._count_dropped()
-                    yield []
+                    yield self._walk(b"", 0, 0)  # time passed
                 continue
-            frames = self._walk(ring, start + first, count)
+            data = ring[start : start + used]
             _word.pack_into(ring, start + _STATUS_AT, 0)  # the block is the kernel's again
             place = (place + 1) % self._blocks
             self._count_dropped()
-            if frames:
-                yield frames
+            if block := self._walk(data, first, count):
+                yield block
 
     def close(self) -> None:
         """Close ring and socket."""
@@ -163,20 +163,25 @@ class LiveCapture:
         sock.bind((self.interface, _ETH_P_ALL))
         self._count_dropped()
 
-    def _walk(self, ring: mmap.mmap, at: int, count: int) -> list[Frame]:
-        """Copy the ``count`` frames of a block whose first is at ``at``."""
-        link_type, loopback = self._link_type, self._loopback
-        frames: list[Frame] = []
+    def _walk(self, data: bytes, at: int, count: int) -> Block:
+        """Find the ``count`` frames in the bytes of a ring block, the first at ``at``."""
+        loopback = self._loopback
+        times: list[int] = []
+        begins: list[int] = []
+        ends: list[int] = []
+        wire_lens: list[int] = []
+        vlans: list[int] = []
         for _ in range(count):
-            step, seconds, nanos, length, wire_len, status, mac, _, _, tag = _frame_head(ring, at)
+            step, seconds, nanos, length, wire_len, status, mac, _, _, tag = _frame_head(data, at)
             # A loopback shows every packet twice: as it leaves and as it comes.
-            if not (loopback and ring[at + _PACKET_TYPE_AT] == _OUTGOING):
-                begin = at + mac
-                vlan = tag & 0x0FFF if status & _VLAN_VALID else 0
-                time = seconds * 1_000_000 + nanos // 1000
-                frames.append((time, link_type, ring[begin : begin + length], wire_len, vlan))
+            if not (loopback and data[at + _PACKET_TYPE_AT] == _OUTGOING):
+                times.append(seconds * 1_000_000 + nanos // 1000)
+                begins.append(at + mac)
+                ends.append(at + mac + length)
+                wire_lens.append(wire_len)
+                vlans.append(tag & 0x0FFF if status & _VLAN_VALID else 0)
             at += step
-        return frames
+        return Block(data, self._link_type, times, begins, ends, wire_lens, vlans)
 
     def _wait(self, poll: select.poll) -> bool:
         """Wait for a block; ``False`` if none came in time."""

@@ -8,20 +8,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from stat import S_ISREG
 from struct import Struct
 from typing import Final
 
-from dijkwacht_agent.frames import Frame
+from dijkwacht_agent.frames import Block
 from dijkwacht_records.errors import UnreadableInput
 
 MAX_RECORD: Final = 16 * 1024 * 1024
 """Bytes in one record or block; a longer one is taken for an error, and ends the reading."""
 MAX_INTERFACES: Final = 65_536
 LATEST: Final = 1 << 61
-_BLOCK_FRAMES: Final = 1024
-_BLOCK_BYTES: Final = 1024 * 1024
 _LINK_BITS: Final = 0x03FFFFFF  # the rest describes checksums at the frame's end
 
 _PCAP: Final = {  # magic → (byte order, units of the fraction in a second, bytes of a record's header)
@@ -36,6 +36,9 @@ _SECTION: Final = b"\x0a\x0d\x0d\x0a"
 _BYTE_ORDER: Final = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 _INTERFACE, _OLD_PACKET, _SIMPLE_PACKET, _ENHANCED_PACKET = 1, 2, 3, 6
 _PACKETS: Final = frozenset({_OLD_PACKET, _SIMPLE_PACKET, _ENHANCED_PACKET})
+_SIMPLE_HEAD: Final = {order: Struct(order + "I").unpack_from for order in "<>"}
+_ENHANCED_HEAD: Final = {order: Struct(order + "IIIII").unpack_from for order in "<>"}
+_OLD_HEAD: Final = {order: Struct(order + "HxxIIII").unpack_from for order in "<>"}
 _SECTION_NUMBER: Final = 0x0A0D0D0A  # the same in both byte orders
 _TSRESOL, _TSOFFSET = 9, 14
 _UNKNOWN_LINK: Final = 1 << 16
@@ -43,6 +46,8 @@ _UNKNOWN_SIZE: Final = 1 << 62  # of a pipe
 
 Interface = tuple[int, int, int, int]
 """``(link_type, snap length, ticks in a second, offset in µs)``."""
+Placed = tuple[bytes, int, int, int, int, int]
+"""A frame where it lies: ``(window, link_type, time, begin, end, wire_len)``."""
 
 
 def is_recording(path: Path) -> bool:
@@ -50,20 +55,6 @@ def is_recording(path: Path) -> bool:
     with path.open("rb") as file:
         magic = file.read(4)
     return magic in _PCAP or magic == _SECTION
-
-
-def in_blocks(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
-    """Gather frames into blocks, bounded in number and in bytes."""
-    block: list[Frame] = []
-    held = 0
-    for frame in frames:
-        block.append(frame)
-        held += len(frame[2])
-        if len(block) == _BLOCK_FRAMES or held > _BLOCK_BYTES:
-            yield block
-            block, held = [], 0
-    if block:
-        yield block
 
 
 class PacketFile:
@@ -98,12 +89,12 @@ class PacketFile:
         """Close the file; `blocks` then ends early."""
         self._file.close()
 
-    def blocks(self) -> Iterator[list[Frame]]:
+    def blocks(self) -> Iterator[Block]:
         """Yield the frames of the file; close it at the end."""
         with closing(self._file):
             try:
                 if self._buffer[:4] == _SECTION:
-                    yield from in_blocks(self._pcapng())
+                    yield from self._pcapng()
                 else:
                     yield from self._pcap()
             except OSError as error:
@@ -130,15 +121,17 @@ class PacketFile:
     def _problem(self, at: int, expected: str) -> None:
         self._note(UnreadableInput(str(self._path), f"byte {self._start + at}", expected))
 
-    def _pcap(self) -> Iterator[list[Frame]]:
+    def _pcap(self) -> Iterator[Block]:
         order, units, head = _PCAP[self._buffer[:4]]
         link_type = Struct(order + "I").unpack_from(self._buffer, 20)[0] & _LINK_BITS
         header = Struct(order + "IIII").unpack_from
         scale = units // 1_000_000
         buffer, at, size = self._buffer, 24, len(self._buffer)
         while True:
-            frames: list[Frame] = []
-            append = frames.append
+            times: list[int] = []
+            begins: list[int] = []
+            ends: list[int] = []
+            wire_lens: list[int] = []
             need = head
             while at + head <= size:
                 seconds, fraction, length, wire_len = header(buffer, at)
@@ -147,19 +140,15 @@ class PacketFile:
                 if end > size:
                     need = head + length
                     break
-                time = seconds * 1_000_000 + (fraction if scale == 1 else fraction // scale)
-                append(
-                    (
-                        time,
-                        link_type,
-                        buffer[body:end],
-                        max(wire_len, length),
-                        0,
-                    )
-                )
+                times.append(seconds * 1_000_000 + (fraction if scale == 1 else fraction // scale))
+                begins.append(body)
+                ends.append(end)
+                # A call of max() would be felt in the packets a second.
+                wire_lens.append(wire_len if wire_len > length else length)  # noqa: FURB136
                 at = end
-            if frames:
-                yield frames
+            if times:
+                vlans = [0] * len(times)
+                yield Block(buffer, link_type, times, begins, ends, wire_lens, vlans)
             if not self._fill(at, need):
                 break
             buffer, at, size = self._buffer, 0, len(self._buffer)
@@ -176,22 +165,28 @@ class PacketFile:
             left = len(self._buffer) if self._size == _UNKNOWN_SIZE else self._size - self._start
             self._problem(0, f"a {what} of {need} bytes, the file has {left} more")
 
-    def _pcapng(self) -> Iterator[Frame]:
+    def _pcapng(self) -> Iterator[Block]:
+        in_one = itemgetter(0, 1)  # the window and the link type
+        for (window, link_type), placed in groupby(self._packets(), in_one):
+            _, _, times, begins, ends, wire_lens = zip(*placed, strict=True)
+            yield Block(window, link_type, times, begins, ends, wire_lens, [0] * len(times))
+
+    def _packets(self) -> Iterator[Placed]:
         interfaces: list[Interface] = []
         last = 0  # for packets without a time
-        for at, order, kind, body in self._sections():
+        for at, order, kind, end in self._sections():
             if kind in _PACKETS:
-                frame = self._packet(at, order, kind, body, interfaces, last)
-                if frame is not None:
-                    last = frame[0]
-                    yield frame
+                placed = self._packet(at, order, kind, end, interfaces, last)
+                if placed is not None:
+                    last = placed[2]
+                    yield placed
             elif kind == _INTERFACE:
-                self._interface(at, order, body, interfaces)
+                self._interface(at, order, self._buffer[at + 8 : end], interfaces)
             elif kind == _SECTION_NUMBER:
                 interfaces = []
 
-    def _sections(self) -> Iterator[tuple[int, str, int, bytes]]:
-        """Yield the blocks of all sections: (place in the buffer, byte order, type, body)."""
+    def _sections(self) -> Iterator[tuple[int, str, int, int]]:
+        """Yield the blocks of all sections: (place in the buffer, byte order, type, end of its body)."""
         header = {order: Struct(order + "II").unpack_from for order in "<>"}
         order = "<"
         at = 0
@@ -215,7 +210,7 @@ class PacketFile:
                     self._short("block", length)
                     return
                 at = 0
-            yield at, order, kind, self._buffer[at + 8 : at + length - 4]
+            yield at, order, kind, at + length - 4
             at += length
         if self._buffer and not self._file.closed:
             self._problem(0, f"a block, not {len(self._buffer)} bytes")
@@ -245,32 +240,33 @@ class PacketFile:
         interfaces.append((link_type, snap, units, offset))
 
     def _packet(
-        self, at: int, order: str, kind: int, body: bytes, interfaces: list[Interface], last: int
-    ) -> Frame | None:
-        """The frame in a packet block of any of the three kinds; ``None`` if it holds none."""
-        fixed = 4 if kind == _SIMPLE_PACKET else 20
-        if len(body) < fixed:
+        self, at: int, order: str, kind: int, end: int, interfaces: list[Interface], last: int
+    ) -> Placed | None:
+        """Find the frame in a packet block of any of the three kinds; ``None`` if it holds none."""
+        window, begin = self._buffer, at + (12 if kind == _SIMPLE_PACKET else 28)
+        room = end - begin
+        if room < 0:
             self._problem(at, "a packet block with its header")
             return None
         if kind == _SIMPLE_PACKET:
             number, high, low, length = 0, 0, 0, 0
-            (wire_len,) = Struct(order + "I").unpack_from(body)
+            (wire_len,) = _SIMPLE_HEAD[order](window, at + 8)
         elif kind == _ENHANCED_PACKET:
-            number, high, low, length, wire_len = Struct(order + "IIIII").unpack_from(body)
+            number, high, low, length, wire_len = _ENHANCED_HEAD[order](window, at + 8)
         else:
-            number, high, low, length, wire_len = Struct(order + "HxxIIII").unpack_from(body)
+            number, high, low, length, wire_len = _OLD_HEAD[order](window, at + 8)
         if number >= len(interfaces):
             self._problem(at, f"a packet of a described interface, not of number {number}")
             return None
         link_type, snap, units, offset = interfaces[number]
         if kind == _SIMPLE_PACKET:
-            length = min(wire_len, snap or wire_len, len(body) - fixed)
+            length = min(wire_len, snap or wire_len, room)
             time = last
         else:
             ticks = high << 32 | low
             time = (ticks if units == 1_000_000 else ticks * 1_000_000 // units) + offset
-        if length > len(body) - fixed:
-            self._problem(at, f"a packet of at most {len(body) - fixed} bytes, not {length}")
+        if length > room:
+            self._problem(at, f"a packet of at most {room} bytes, not {length}")
             return None
         time = min(max(time, 0), LATEST)
-        return time, link_type, body[fixed : fixed + length], max(wire_len, length), 0
+        return window, link_type, time, begin, begin + length, max(wire_len, length)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
-from dijkwacht_agent.frames import Frame
-from dijkwacht_agent.sources.packet_file import PacketFile, in_blocks, is_recording
+from dijkwacht_agent.frames import Block, in_blocks
+from dijkwacht_agent.sources.packet_file import PacketFile, is_recording
 from dijkwacht_records.errors import UnreadableInput
 
 __all__ = ["MAX_PROBLEMS", "Recording", "is_recording"]
@@ -51,7 +52,7 @@ class Recording:
         """What could not be read, so far."""
         return [str(problem) for problem in self._problems]
 
-    def blocks(self) -> Iterator[list[Frame]]:
+    def blocks(self) -> Iterator[Block]:
         """Yield every frame, oldest first as far as each file is in order."""
         nothing = True
         for block in self._merged():
@@ -65,19 +66,14 @@ class Recording:
         for file in self._files:
             file.close()
 
-    def _merged(self) -> Iterator[list[Frame]]:
-        streams = [file.blocks() for file in self._files]
-        if len(streams) == 1:
-            yield from streams[0]
+    def _merged(self) -> Iterator[Block]:
+        if len(self._files) == 1:
+            yield from self._files[0].blocks()
             return
-        yield from in_blocks(heapq.merge(*map(_each, streams), key=itemgetter(0)))
+        streams = [chain.from_iterable(map(Block.frames, file.blocks())) for file in self._files]
+        yield from in_blocks(heapq.merge(*streams, key=itemgetter(0)))
 
     def _note(self, problem: UnreadableInput) -> None:
         self.problem_count += 1
         if len(self._problems) < MAX_PROBLEMS:
             self._problems.append(problem)
-
-
-def _each(blocks: Iterator[list[Frame]]) -> Iterator[Frame]:
-    for block in blocks:
-        yield from block
