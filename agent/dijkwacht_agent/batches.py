@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from dijkwacht_agent.privacy import Privacy
 from dijkwacht_records import wire
-from dijkwacht_records.tables import Row
+from dijkwacht_records.columns import Columns
 
 CUT_ROWS: Final = 4_096
 """Rows that are encoded at once: some 80 kB, a few milliseconds."""
@@ -45,31 +45,38 @@ class Batcher:
         self.rows_refused = 0
         self._privacy, self._clock = privacy, clock
         self._seq = 0
-        self._rows: list[tuple[int, Row]] = []
+        self._waiting: list[Columns] = []
+        self._waiting_rows = 0
         self._oldest = 0
 
-    def add(self, rows: Iterable[tuple[int, Row]]) -> None:
-        """Take (table number, row) pairs, hiding each."""
-        if not self._rows:
+    def add(self, rows: Columns) -> None:
+        """Take ``rows`` as they were metered."""
+        if not len(rows):
+            return
+        if not self._waiting:
             self._oldest = self._clock()
-        hide, waiting = self._privacy.hide, len(self._rows)
-        self._rows += [(number, hide(number, row)) for number, row in rows]
-        self.rows_made += len(self._rows) - waiting
+        self._waiting.append(rows)
+        self._waiting_rows += len(rows)
+        self.rows_made += len(rows)
 
     def take(self, *, everything: bool = False) -> list[Parcel]:
         """The parcels that are due: full ones, and the last one once its first row is old."""
-        parcels: list[Parcel] = []
-        while len(self._rows) >= CUT_ROWS:
-            parcels += self._encode(self._rows[:CUT_ROWS])
-            del self._rows[:CUT_ROWS]
         waited = self._clock() - self._oldest
         # A clock that was set back must not hold rows for ever.
-        if self._rows and (everything or not 0 <= waited < MAX_AGE_US):
-            parcels += self._encode(self._rows)
-            self._rows = []
+        everything = everything or not 0 <= waited < MAX_AGE_US
+        if not self._waiting or not (everything or self._waiting_rows >= CUT_ROWS):
+            return []
+        rows, at = Columns.join(self._waiting), 0
+        parcels: list[Parcel] = []
+        while len(rows) - at >= (1 if everything else CUT_ROWS):
+            some = rows.cut(at, min(at + CUT_ROWS, len(rows)))
+            at += len(some)
+            parcels += self._encode(self._privacy.hide(some))
+        rest = rows.cut(at, len(rows))
+        self._waiting, self._waiting_rows = [rest] if len(rest) else [], len(rest)
         return parcels
 
-    def _encode(self, rows: list[tuple[int, Row]]) -> list[Parcel]:
+    def _encode(self, rows: Columns) -> list[Parcel]:
         try:
             sent = self._clock()
             encoded = wire.encode(self.site, self.agent, self.boot, self._seq, sent, rows)
@@ -80,6 +87,6 @@ class Batcher:
             encoded = b""
         if not encoded or len(encoded) > wire.MAX_WIRE_BYTES:
             half = len(rows) // 2
-            return self._encode(rows[:half]) + self._encode(rows[half:])
+            return self._encode(rows.cut(0, half)) + self._encode(rows.cut(half, len(rows)))
         self._seq += 1
         return [Parcel(encoded, len(rows), self._seq - 1)]

@@ -153,7 +153,7 @@ def _would_leave(args: argparse.Namespace, settings: Settings) -> Iterator[Parce
     batcher.add(meter.take())
     if system is not None:
         batcher.add(system.sample(source.now()))
-    batcher.add([agent_row(source.now(), meter.counters | {"rows_made": batcher.rows_made})])
+    batcher.add(agent_row(source.now(), meter.counters | {"rows_made": batcher.rows_made}))
     yield from batcher.take(everything=True)
 
 

@@ -16,7 +16,8 @@ from typing import Final
 
 from dijkwacht_agent.dissect import ICMP, ICMPV6, TCP, UDP, endpoints, reverse
 from dijkwacht_agent.local_networks import LocalNetworks
-from dijkwacht_records.tables import FLOWS, TABLES, ConnState, FlowState, Row
+from dijkwacht_agent.made_rows import MadeRows
+from dijkwacht_records.tables import FLOWS, TABLES, ConnState, FlowState
 
 SECOND: Final = 1_000_000
 OPEN_AFTER: Final = 1 * SECOND
@@ -162,21 +163,19 @@ def is_answer(proto: int, sport: int, dport: int, flags: int, key: bytes) -> boo
 
 
 class FlowTable:
-    """At most ``max_flows`` flows; rows go to ``rows`` as (table number, row) pairs.
+    """At most ``max_flows`` flows; rows go to ``made``.
 
     ``by_key`` holds each flow under the keys of both its directions; the meter counts packets into
     flows it finds there and calls the table for everything rarer. ``due`` is the event time in µs
     at which `run` must be called next.
     """
 
-    def __init__(
-        self, inside: LocalNetworks, rows: list[tuple[int, Row]], max_flows: int = MAX_FLOWS
-    ) -> None:
+    def __init__(self, inside: LocalNetworks, made: MadeRows, max_flows: int = MAX_FLOWS) -> None:
         self.by_key: dict[bytes, Flow] = {}
         self.active = 0
         self.evicted = 0
         self.due = NEVER
-        self.rows = rows
+        self._rows, self._order = made.tables[_TABLE], made.order
         self._inside = inside
         self._max_flows = max(max_flows, 1)
         # Queues may hold this many flows more than are active before they are swept.
@@ -216,7 +215,7 @@ class FlowTable:
     def run(self, now: int) -> None:
         """Do everything that is due up to ``now``; rows of one run are in order of row time."""
         fresh, timers = self._fresh, self._timers
-        first = len(self.rows)
+        first = len(self._rows)
         while fresh and fresh[0].start + OPEN_AFTER <= now:
             flow = fresh.popleft()
             if flow.key:
@@ -240,7 +239,7 @@ class FlowTable:
 
     def end_all(self) -> None:
         """Write the last part of every flow, in order of row time."""
-        first = len(self.rows)
+        first = len(self._rows)
         for _, flow in sorted({flow.flow_id: flow for flow in self.by_key.values()}.items()):
             self.end(flow)
         self._fresh.clear()
@@ -276,31 +275,29 @@ class FlowTable:
         """Write the part of ``flow`` that moved since the last one."""
         orig_h, resp_h = endpoints(flow.key)
         inside = self._inside
-        self.rows.append(
+        self._order.append(_TABLE)
+        self._rows.append(
             (
-                _TABLE,
-                (
-                    flow.last,
-                    flow.start,
-                    flow.flow_id,
-                    flow.part,
-                    int(state),
-                    orig_h,
-                    resp_h,
-                    flow.orig_p,
-                    flow.resp_p,
-                    flow.proto,
-                    flow.key[-2] << 8 | flow.key[-1],
-                    int(conn_state(flow)),
-                    flow.orig_flags,
-                    flow.resp_flags,
-                    flow.orig_pkts,
-                    flow.resp_pkts,
-                    flow.orig_bytes,
-                    flow.resp_bytes,
-                    int(orig_h in inside),
-                    int(resp_h in inside),
-                ),
+                flow.last,
+                flow.start,
+                flow.flow_id,
+                flow.part,
+                state,
+                orig_h,
+                resp_h,
+                flow.orig_p,
+                flow.resp_p,
+                flow.proto,
+                flow.key[-2] << 8 | flow.key[-1],
+                conn_state(flow),
+                flow.orig_flags,
+                flow.resp_flags,
+                flow.orig_pkts,
+                flow.resp_pkts,
+                flow.orig_bytes,
+                flow.resp_bytes,
+                1 if orig_h in inside else 0,
+                1 if resp_h in inside else 0,
             )
         )
         flow.part += 1
@@ -337,6 +334,6 @@ class FlowTable:
             queue.extend(active)
 
     def _in_order(self, first: int) -> None:
-        """Sort the rows made since ``first`` by row time."""
-        if len(self.rows) - first > 1:
-            self.rows[first:] = sorted(self.rows[first:], key=lambda pair: _row_time(pair[1]))
+        """Sort the rows made since ``first`` by row time: no others were made between them."""
+        if len(self._rows) - first > 1:
+            self._rows[first:] = sorted(self._rows[first:], key=_row_time)

@@ -12,8 +12,9 @@ from dijkwacht_agent.batches import Batcher
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.spool import Spool
 from dijkwacht_agent.uplink import Uplink
+from dijkwacht_records.columns import Columns
 from dijkwacht_records.errors import Message
-from dijkwacht_records.tables import AGENT, TABLES, Row
+from dijkwacht_records.tables import AGENT, TABLES
 
 COMPLETE_AFTER_US: Final = 1_000_000
 """A flow's first row leaves the meter within a second: rows of up to a second ago are complete."""
@@ -32,9 +33,10 @@ class Status(msgspec.Struct, frozen=True):
     counters: dict[str, int]
 
 
-def agent_row(now: int, counters: Mapping[str, int]) -> tuple[int, Row]:
+def agent_row(now: int, counters: Mapping[str, int]) -> Columns:
     """The heartbeat at ``now`` (event time, µs UTC); a counter that is not given is 0."""
-    return _AGENT, (max(0, now - COMPLETE_AFTER_US), *(counters.get(name, 0) for name in _COLUMNS))
+    time = max(0, now - COMPLETE_AFTER_US)
+    return Columns.of([(_AGENT, (time, *(counters.get(name, 0) for name in _COLUMNS)))])
 
 
 class Health:
@@ -65,7 +67,7 @@ class Health:
         }
         return {name: known[name] for name in _COLUMNS}
 
-    def heartbeat(self, now: int, clock: int) -> tuple[int, Row]:
+    def heartbeat(self, now: int, clock: int) -> Columns:
         """The agent row at ``now`` (event time); the status file holds ``clock`` (µs UTC)."""
         counters = self.counters()
         self._started = self._started or clock

@@ -1,4 +1,4 @@
-"""The reference meter: frames in, rows out. Everything is decided by the time in the frames.
+"""The reference meter: frames in, columns out. Everything is decided by the time in the frames.
 
 Time comes from the frames and never runs back: a frame older than the one before it counts as equally
 old, and a clock that steps back by more than `STEP` ends every flow, because what was timed by it
@@ -33,9 +33,11 @@ from dijkwacht_agent.link_layers import (
     unknown_link,
 )
 from dijkwacht_agent.local_networks import LocalNetworks
+from dijkwacht_agent.made_rows import MadeRows
 from dijkwacht_agent.names.reader import MAX_PER_SECOND, NAME_PORTS, Budget, NameReader
+from dijkwacht_records.columns import Columns
 from dijkwacht_records.tables import ARP as ARP_ROWS
-from dijkwacht_records.tables import TABLES, Row
+from dijkwacht_records.tables import TABLES
 
 STEP: Final = 10_000_000
 """µs by which time may run back before it counts as a clock that was set."""
@@ -64,9 +66,9 @@ class Meter:
         names_per_second: int = MAX_PER_SECOND,
     ) -> None:
         self.dropped_ring = 0
-        self._rows: list[tuple[int, Row]] = []
-        self._table = FlowTable(inside, self._rows, max_flows)
-        self._names = NameReader(self._rows, names_per_second)
+        self._made = MadeRows()
+        self._table = FlowTable(inside, self._made, max_flows)
+        self._names = NameReader(self._made, names_per_second)
         self._arp_budget = Budget(names_per_second)
         self._fragments = Fragments()
         self._clock = 0
@@ -86,7 +88,7 @@ class Meter:
             "flows_active": self._table.active,
             "flows_evicted": self._table.evicted,
             "names_shed": self._names.budget.shed + self._arp_budget.shed,
-            "rows_made": self._taken + len(self._rows),
+            "rows_made": self._taken + len(self._made),
         }
 
     # One loop that calls as little as it can is what makes plain Python fast enough here.
@@ -174,12 +176,10 @@ class Meter:
         """End every flow: no more frames will come."""
         self._table.end_all()
 
-    def take(self) -> list[tuple[int, Row]]:
-        """Rows made since the last call, (table number, row), in the order they were made."""
-        rows = self._rows.copy()
-        self._rows.clear()
-        self._taken += len(rows)
-        return rows
+    def take(self) -> Columns:
+        """Rows made since the last call, in the order they were made."""
+        self._taken += len(self._made)
+        return self._made.take()
 
     def _tcp_event(self, flow: Flow, flags: int, time: int) -> None:
         """A SYN, FIN or RST was counted into ``flow``: it may be over now."""
@@ -194,4 +194,4 @@ class Meter:
     def _arp(self, time: int, link_type: int, data: bytes, at: int) -> None:
         row = dissect_arp(data, at, source_mac(link_type, data), time)
         if self._arp_budget.allows(time):
-            self._rows.append((_ARP_TABLE, row))
+            self._made.add(_ARP_TABLE, row)

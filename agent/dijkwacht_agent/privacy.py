@@ -20,10 +20,10 @@ from __future__ import annotations
 import ipaddress
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol, TypeVar, cast
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -32,8 +32,9 @@ from dijkwacht_agent.hidden_names import HiddenNames
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.settings import give_to_owner
 from dijkwacht_records.addresses import HASHED_MAC, UNSPECIFIED, V4_PREFIX
+from dijkwacht_records.columns import Columns, Values
 from dijkwacht_records.errors import SettingsError
-from dijkwacht_records.tables import DNS, TABLE, TABLES, Row
+from dijkwacht_records.tables import DNS, TABLES
 
 KEY_BYTES: Final = 32
 
@@ -66,22 +67,24 @@ _UNCHANGED: Final = frozenset(
 )
 _BROADCAST_MAC: Final = (1 << 48) - 1
 _MAX_CACHED: Final = 16_384
+_T = TypeVar("_T")
+_S = TypeVar("_S")
 
 
 class Privacy(Protocol):
     """What stands between the rows as metered and the rows as sent."""
 
-    def hide(self, number: int, row: Row) -> Row:
-        """``row`` of table ``number`` as it may leave the site."""
+    def hide(self, rows: Columns) -> Columns:
+        """``rows`` as they may leave the site."""
         ...
 
 
 class Clear:
     """No privacy: for one's own recordings on one's own machine (`replay`), never for a site."""
 
-    def hide(self, number: int, row: Row) -> Row:  # noqa: ARG002  # as Privacy.hide
-        """``row`` itself."""
-        return row
+    def hide(self, rows: Columns) -> Columns:
+        """``rows`` themselves."""
+        return rows
 
 
 class CryptoPan:
@@ -127,16 +130,21 @@ class Pseudonyms:
         self._addresses: dict[bytes, bytes] = {}
         self._macs: dict[int, int] = {}
         self._names = HiddenNames(key, self.address)
-        self._plans = tuple(map(self._plan, range(len(TABLES))))
 
-    def hide(self, number: int, row: Row) -> Row:
-        """``row`` of table ``number`` with addresses, hardware addresses and names replaced."""
-        values: list[Any] = list(row)
-        for place, replace in self._plans[number]:
-            values[place] = replace(values[place])
-        if number == _DNS:
-            values[_QUERY] = self._names.name(values[_QUERY], lan=values[_PORT] in _LAN_PORTS)
-        return tuple(values)
+    def hide(self, rows: Columns) -> Columns:
+        """``rows`` with addresses, hardware addresses and names replaced, each of them once."""
+        addresses = list(map(self.address, rows.addresses))
+        texts: dict[str, int] = {}
+        tables = {}
+        for number, columns in rows.tables.items():
+            own = tables[number] = list(columns)
+            for place, column in enumerate(TABLES[number].columns):
+                if column.kind == "text":
+                    hidden = self._hide_names(number, column.name, own, rows.texts)
+                    own[place] = [texts.setdefault(text, len(texts)) for text in hidden]
+                elif column.name in _MACS:
+                    own[place] = list(_each(self.mac, cast("Sequence[int]", own[place])))
+        return Columns(rows.order, tables, addresses, list(texts))
 
     def address(self, address: bytes) -> bytes:
         """The pseudonym of a 16-byte address; the address itself where it is not hidden."""
@@ -156,18 +164,17 @@ class Pseudonyms:
             hidden = self._macs[mac] = self._hide_mac(mac)
         return hidden
 
-    def _plan(self, number: int) -> tuple[tuple[int, Callable[[Any], Any]], ...]:
-        plan: list[tuple[int, Callable[[Any], Any]]] = []
-        for place, column in enumerate(TABLES[number].columns):
-            if column.kind == "addr":
-                plan.append((place, self.address))
-            elif column.name in {"client_mac", "eth_src", "sender_mac", "target_mac"}:
-                plan.append((place, self.mac))
-            elif column.name == "server_name":
-                plan.append((place, self._names.name))
-            elif column.name == "host_name":
-                plan.append((place, self._names.device))
-        return tuple(plan)
+    def _hide_names(
+        self, number: int, column: str, columns: Sequence[Values], texts: Sequence[str]
+    ) -> Iterator[str]:
+        """The texts of one column, hidden as its names ask."""
+        places = cast("Sequence[int]", columns[TABLES[number].index(column)])
+        if column == "query":
+            ports = cast("Sequence[int]", columns[_PORT])
+            asked = [(place, port in _LAN_PORTS) for place, port in zip(places, ports, strict=True)]
+            return _each(lambda query: self._names.name(texts[query[0]], lan=query[1]), asked)
+        hide = {"server_name": self._names.name, "host_name": self._names.device}.get(column, str)
+        return _each(lambda place: hide(texts[place]), places)
 
     def _hide_address(self, address: bytes) -> bytes:
         if address in _UNCHANGED:
@@ -210,6 +217,12 @@ class Pseudonyms:
         local_or_group = mac >> 40 & 0b11
         maker = 0 if local_or_group else mac >> 24 & 0xFFFFFF
         return HASHED_MAC | maker << 32 | int.from_bytes(digest.digest(), "big")
+
+
+def _each(change: Callable[[_T], _S], values: Sequence[_T]) -> Iterator[_S]:
+    """``values`` as ``change`` makes them, which is asked once about each."""
+    changed = {value: change(value) for value in dict.fromkeys(values)}
+    return map(changed.__getitem__, values)
 
 
 def read_or_make_key(path: Path) -> bytes:
@@ -272,7 +285,6 @@ def _ranges() -> dict[tuple[int, int], list[tuple[bytes, bytes, int]]]:
 
 
 _KEPT_RANGES: Final = _ranges()
-_DNS: Final = TABLES.index(TABLE["dns"])
-_QUERY: Final = DNS.index("query")
+_MACS: Final = frozenset(("client_mac", "eth_src", "sender_mac", "target_mac"))
 _PORT: Final = DNS.index("resp_p")
 _LAN_PORTS: Final = frozenset((5353, 5355))

@@ -109,7 +109,7 @@ class Agent:
         if self.system is not None and self._due("system", now):
             self.batcher.add(self.system.sample(now))
         if self._due("beat", now) or everything:
-            self.batcher.add([self.health.heartbeat(now, wall_clock())])
+            self.batcher.add(self.health.heartbeat(now, wall_clock()))
         for parcel in self.batcher.take(everything=everything):
             self.spool.append(parcel.wire, parcel.rows)
         if self.uplink.alive:

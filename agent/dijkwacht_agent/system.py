@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import psutil
 
-from dijkwacht_records.tables import TABLE, TABLES, Row
+from dijkwacht_records.columns import Columns
+from dijkwacht_records.tables import TABLE, TABLES
 
 _SYSTEM: Final = TABLES.index(TABLE["system"])
 
@@ -24,10 +25,10 @@ class SystemSampler:
         self._source, self._files = source, files
         self._before: dict[str, float] = {}
 
-    def sample(self, now: int) -> list[tuple[int, Row]]:
+    def sample(self, now: int) -> Columns:
         """Rows of the system table, one a metric, all at ``now`` (µs UTC)."""
         metrics = [*self._states(), *self._changes()]
-        return [(_SYSTEM, (now, metric, float(value))) for metric, value in metrics]
+        return Columns.of((_SYSTEM, (now, metric, float(value))) for metric, value in metrics)
 
     def _states(self) -> Iterator[tuple[str, float]]:
         source = self._source

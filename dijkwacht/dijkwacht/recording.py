@@ -86,9 +86,9 @@ class Recorded:
             for block in source.blocks():
                 self.packets += len(block)
                 meter.feed(block)
-                yield from meter.take()
+                yield from meter.take().rows()
             meter.finish()
-            yield from meter.take()
+            yield from meter.take().rows()
         except UnreadableInput:
             # Damage and not one frame: what it was stands in the source's problems.
             self.readable -= len(self._captures)

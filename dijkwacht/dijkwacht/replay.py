@@ -26,6 +26,7 @@ from dijkwacht_agent.arguments import speed
 from dijkwacht_agent.privacy import KEY_BYTES, Pseudonyms
 from dijkwacht_collector.engine import DetectorSet
 from dijkwacht_collector.incidents import Activity, Incident, IncidentEvent, encode_finding
+from dijkwacht_records.columns import Columns
 from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.tables import TABLES
 from dijkwacht_records.wire import NAME
@@ -223,7 +224,12 @@ def _privacy(
         return iter
     # A key of the moment: nobody can undo these names, and the next run has others.
     privacy = Pseudonyms(secrets.token_bytes(KEY_BYTES), recorded.inside)
-    return lambda rows: ((number, privacy.hide(number, row)) for number, row in rows)
+
+    def hide(rows: Iterable[NumberedRow]) -> Iterator[NumberedRow]:
+        for some in cut(rows, BATCH_ROWS):
+            yield from privacy.hide(Columns.of(some)).rows()
+
+    return hide
 
 
 def _announce(event: IncidentEvent, note: Callable[[str], None]) -> None:

@@ -165,9 +165,9 @@ def file_rows(path: Path, attackers_: Any) -> Iterator[tuple[int, Row]]:
     try:
         for block in source.blocks():
             meter.feed(block)
-            yield from meter.take()
+            yield from meter.take().rows()
         meter.finish()
-        yield from meter.take()
+        yield from meter.take().rows()
     finally:
         source.close()
 

@@ -7,7 +7,7 @@ encodes them touches each one once, however many rows name it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, repeat
+from itertools import chain, count, repeat
 from typing import Final, Self, TypeVar, cast
 
 from dijkwacht_records.tables import TABLES, Row, Value
@@ -60,9 +60,11 @@ class Columns:
         for number, own in rows.items():
             columns: list[Sequence[Value]] = list(zip(*own, strict=True))
             for place, kind in PLACED[number]:
-                if place < len(columns):
-                    places = cast("dict[Value, int]", addresses if kind == "addr" else texts)
-                    columns[place] = [places.setdefault(v, len(places)) for v in columns[place]]
+                places = cast("dict[Value, int]", addresses if kind == "addr" else texts)
+                unique = dict.fromkeys(columns[place])
+                fresh = [v for v in unique if v not in places] if places else unique
+                places.update(zip(fresh, count(len(places)), strict=False))
+                columns[place] = list(map(places.__getitem__, columns[place]))
             tables[number] = cast("list[Values]", columns)
         return cls(order, tables, list(addresses), list(texts))
 
@@ -141,7 +143,7 @@ def _places(column: Sequence[int], values: Sequence[_T], places: dict[_T, int]) 
     moved = {
         place: places.setdefault(values[place], len(places)) for place in dict.fromkeys(column)
     }
-    return [moved[place] for place in column]
+    return list(map(moved.__getitem__, column))
 
 
 PLACED: Final = tuple(

@@ -19,9 +19,9 @@ def rows_in(recording: Recording, meter: Meter) -> list:
     rows = []
     for block in recording.blocks():
         meter.feed(block)
-        rows += meter.take()
+        rows += meter.take().rows()
     meter.finish()
-    return rows + meter.take()
+    return rows + list(meter.take().rows())
 
 
 @pytest.mark.captures

@@ -48,7 +48,7 @@ def metered(*packets: tuple[float, Packet | bytes], meter: Meter | None = None) 
     meter = meter or Meter(LocalNetworks())
     meter.feed(block_of([frame(*packet) for packet in packets]))
     meter.finish()
-    return [row_of(row) for number, row in meter.take() if number == 0]
+    return [row_of(row) for number, row in meter.take().rows() if number == 0]
 
 
 def test_a_connection_that_is_over_within_its_first_second_is_one_row():
@@ -92,16 +92,16 @@ def test_a_long_flow_is_opened_updated_while_it_moves_and_ended():
     meter = Meter(LocalNetworks())
     meter.feed(block_of([frame(0, there("S")), frame(0.1, back("SA"))]))
     meter.advance(START + 999_999)
-    assert meter.take() == []
+    assert list(meter.take().rows()) == []
     meter.advance(START + SECOND)
-    ((_, opened),) = meter.take()
+    ((_, opened),) = meter.take().rows()
     meter.feed(block_of([frame(5, there("PA", b"x" * 10)), frame(10, there("PA", b"x" * 10))]))
     meter.advance(START + 16 * SECOND)
-    ((_, updated),) = meter.take()
+    ((_, updated),) = meter.take().rows()
     meter.advance(START + 200 * SECOND)
-    assert meter.take() == []  # it does not move
+    assert list(meter.take().rows()) == []  # it does not move
     meter.advance(START + 310 * SECOND)
-    ((_, ended),) = meter.take()
+    ((_, ended),) = meter.take().rows()
     rows = [row_of(row) for row in (opened, updated, ended)]
     assert [row["state"] for row in rows] == [FlowState.OPEN, FlowState.UPDATE, FlowState.END]
     assert [row["part"] for row in rows] == [0, 1, 2]
@@ -195,7 +195,7 @@ def test_vlans_are_other_networks():
     time, link_type, data, size, _ = frame(0, there("S"))
     meter.feed(block_of([(time, link_type, data, size, vlan) for vlan in (0, 5, 5)]))
     meter.finish()
-    rows = [row_of(row) for _, row in meter.take()]
+    rows = [row_of(row) for _, row in meter.take().rows()]
     assert [(row["vlan"], row["orig_pkts"]) for row in rows] == [(0, 1), (5, 2)]
 
 
@@ -287,7 +287,7 @@ def test_parts_add_up_to_what_was_sent_and_count_each_flow_once(steps, max_flows
     for block in in_blocks(frames):
         meter.feed(block)
     meter.finish()
-    rows = [row_of(row) for number, row in meter.take() if number == 0]
+    rows = [row_of(row) for number, row in meter.take().rows() if number == 0]
     assert sum(row["orig_bytes"] + row["resp_bytes"] for row in rows) == sent
     assert sum(row["orig_pkts"] + row["resp_pkts"] for row in rows) == len(steps)
     by_flow: dict[int, list[dict]] = {}

@@ -34,7 +34,7 @@ def rows_of(*packets: Packet, meter: Meter | None = None) -> list:
     for place, packet in enumerate(packets):
         data = bytes(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / packet)
         meter.feed(block_of([(place, 1, data, len(data), 0)]))
-    return meter.take()
+    return list(meter.take().rows())
 
 
 @cache
@@ -146,7 +146,7 @@ def test_a_hello_cut_by_the_capture_is_read_as_far_as_it_goes():
     place = packet.index(b"cut.example.org") + 15
     meter = Meter(LocalNetworks())
     meter.feed(block_of([(0, 1, packet[:place], len(packet), 0)]))
-    ((_, row),) = meter.take()
+    ((_, row),) = meter.take().rows()
     assert row[-1] == "cut.example.org"
 
 

@@ -18,6 +18,7 @@ from dijkwacht_agent.privacy import (
     read_or_make_key,
 )
 from dijkwacht_records.addresses import HASHED_MAC, format_address, pack_address
+from dijkwacht_records.columns import Columns
 from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.tables import TABLE, TABLES
 
@@ -168,7 +169,7 @@ def test_every_column_that_can_name_somebody_is_hidden(privacy):
     mac, named = 0x001B21AABBCC, {"client_mac", "eth_src", "sender_mac", "target_mac"}
     for number, table in enumerate(TABLES):
         row = tuple(mac if c.name in named else values[c.kind] for c in table.columns)
-        hidden = privacy.hide(number, row)
+        ((_, hidden),) = privacy.hide(Columns.of([(number, row)])).rows()
         for column, before, after in zip(table.columns, row, hidden, strict=True):
             secret = column.kind == "addr" or column.name in named
             secret = secret or column.name in {"query", "server_name", "host_name"}
@@ -176,8 +177,11 @@ def test_every_column_that_can_name_somebody_is_hidden(privacy):
 
 
 def test_the_same_device_has_one_name_in_dhcp_and_mdns(privacy):
-    dhcp = privacy.hide(3, (0, 0, 1, bytes(16), bytes(16), bytes(16), "Jans-Laptop"))
-    dns = privacy.hide(1, (0, bytes(16), bytes(16), 5353, "jans-laptop.local", 1, 1, 255, 0, 0))
+    rows = [
+        (3, (0, 0, 1, bytes(16), bytes(16), bytes(16), "Jans-Laptop")),
+        (1, (0, bytes(16), bytes(16), 5353, "jans-laptop.local", 1, 1, 255, 0, 0)),
+    ]
+    (_, dhcp), (_, dns) = privacy.hide(Columns.of(rows)).rows()
     query = dns[TABLE["dns"].index("query")]
     assert query == f"{dhcp[-1]}.local"
 
@@ -197,8 +201,22 @@ def test_memory_stays_bounded(privacy):
 
 
 def test_clear_changes_nothing():
-    row = (1, "cpu_ratio", 0.5)
-    assert Clear().hide(5, row) is row
+    rows = Columns.of([(5, (1, "cpu_ratio", 0.5))])
+    assert Clear().hide(rows) is rows
+
+
+def test_the_same_text_is_hidden_as_each_column_asks(privacy):
+    """One text of the batch may be a name here, a device there and a metric elsewhere."""
+    asked, on_the_link = [
+        (1, (0, bytes(16), bytes(16), port, "printer", 1, 1, 255, 0, 0)) for port in (53, 5353)
+    ]
+    device = (3, (0, 0, 1, bytes(16), bytes(16), bytes(16), "printer"))
+    rows = [(5, (1, "printer", 0.5)), asked, device, on_the_link, (5, (2, "printer", 0.5))]
+    together = list(privacy.hide(Columns.of(rows)).rows())
+    apart = [next(privacy.hide(Columns.of([row])).rows()) for row in rows]
+    assert together == apart
+    assert together[0] == rows[0]
+    assert together[2][1][-1] != "printer"
 
 
 def test_the_key_is_drawn_once_and_for_the_owner_only(tmp_path):

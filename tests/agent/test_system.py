@@ -53,7 +53,7 @@ class Machine:
 
 
 def sampled(sampler, now=7):
-    rows = sampler.sample(now)
+    rows = list(sampler.sample(now).rows())
     assert {number for number, _ in rows} == {5}
     assert {row[0] for _, row in rows} == {now}
     return {row[1]: row[2] for _, row in rows}
@@ -105,7 +105,7 @@ def test_a_machine_without_disks(tmp_path):
 
 def test_this_machine_gives_rows_that_the_contract_holds():
     sampler = SystemSampler(psutil)
-    rows = sampler.sample(1) + sampler.sample(2)
+    rows = [*sampler.sample(1).rows(), *sampler.sample(2).rows()]
     batch = wire.decode(wire.encode("site", "agent", bytes(16), 0, 0, rows))
     assert list(wire.unpack_rows(batch)) == rows
     ratios = [row[2] for _, row in rows if row[1] in {"cpu_ratio", "memory_used_ratio"}]

@@ -22,9 +22,9 @@ def metered(name):
     rows = []
     for block in source.blocks():
         meter.feed(block)
-        rows += meter.take()
+        rows += meter.take().rows()
     meter.finish()
-    rows += meter.take()
+    rows += meter.take().rows()
     assert not source.problems
     source.close()
     return rows, meter

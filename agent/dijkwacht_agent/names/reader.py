@@ -7,8 +7,9 @@ from typing import Final
 
 from dijkwacht_agent.dissect import TCP, UDP, Packet, endpoints
 from dijkwacht_agent.flows import Flow
+from dijkwacht_agent.made_rows import MadeRows
 from dijkwacht_agent.names import dhcp, dns, tls
-from dijkwacht_records.tables import DHCP, DNS, NO_ANSWER, TABLES, TLS, Row
+from dijkwacht_records.tables import DHCP, DNS, NO_ANSWER, TABLES, TLS
 
 MAX_PER_SECOND: Final = 2000
 """Messages dissected in one second of event time; the rest is counted and left alone."""
@@ -42,11 +43,11 @@ class Budget:
 
 
 class NameReader:
-    """Reads the names in packets that the meter hands over and appends (table, row) to ``rows``."""
+    """Reads the names in packets that the meter hands over and adds their rows to ``made``."""
 
-    def __init__(self, rows: list[tuple[int, Row]], limit: int = MAX_PER_SECOND) -> None:
+    def __init__(self, made: MadeRows, limit: int = MAX_PER_SECOND) -> None:
         self.budget = Budget(limit)
-        self._rows = rows
+        self._made = made
         self._growing: dict[int, tuple[int, bytes]] = {}
         """Flow → the sequence number that comes next, and the hello so far."""
 
@@ -94,7 +95,7 @@ class NameReader:
         if hello is not None:
             orig_h, resp_h = endpoints(flow.key)
             row = (time, flow.flow_id, orig_h, resp_h, flow.resp_p, *hello)
-            self._rows.append((_TLS, row))
+            self._made.add(_TLS, row)
 
     def _grow(self, flow: Flow, expected: int, payload: bytes) -> None:
         """Keep the beginning of a hello; the oldest makes room, and counts as shed."""
@@ -113,12 +114,12 @@ class NameReader:
             row = (time, receiver, sender, sport, *name, 0, message.rcode, message.answers, size)
         else:
             row = (time, sender, receiver, dport, *name, 1, NO_ANSWER, 0, 0)
-        self._rows.append((_DNS, row))
+        self._made.add(_DNS, row)
 
     def _dhcp(self, time: int, data: bytes, key: bytes) -> None:
         message = dhcp.read_message(data, endpoints(key)[0])
         if message is not None:
-            self._rows.append((_DHCP, (time, *message)))
+            self._made.add(_DHCP, (time, *message))
 
 
 NAME_PORTS: Final = {UDP: dns.PORTS | dhcp.PORTS, TCP: frozenset({53})}
