@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 
 from aiohttp import web
 
@@ -21,7 +21,7 @@ from dijkwacht_collector.engine import DetectorSet
 from dijkwacht_collector.engine.parts import EngineParts
 from dijkwacht_collector.engine.workers import EngineWorkers
 from dijkwacht_collector.incidents import TECHNIQUES
-from dijkwacht_collector.intake import Intake, PendingOrders
+from dijkwacht_collector.intake import Intake, Limits, PendingOrders
 from dijkwacht_collector.journal import Bundles, Journal
 from dijkwacht_collector.maintenance import Maintenance
 from dijkwacht_collector.metrics import Telemetry
@@ -29,6 +29,7 @@ from dijkwacht_collector.settings import CollectorSettings
 from dijkwacht_collector.sinks import IncidentStore, JsonLines, LiveSink, PrometheusSink, Sinks
 from dijkwacht_collector.sites import OrderKey, Sites
 from dijkwacht_collector.sites.access import Operators, TokenAuthenticator
+from dijkwacht_records.contracts import READS
 
 
 def wall_clock() -> int:
@@ -40,8 +41,12 @@ def build_app(
     settings: CollectorSettings,
     clock: Callable[[], int] = wall_clock,
     detectors: DetectorSet | None = None,
+    reads: Collection[int] = READS,
 ) -> web.Application:
-    """The whole collector; nothing is opened before the application starts."""
+    """The whole collector; nothing is opened before the application starts.
+
+    ``reads``: the versions of the contract that are taken from agents.
+    """
     state = settings.state
     detectors = detectors or DetectorSet()
     telemetry = Telemetry((detector.name for detector in detectors.detectors()), TECHNIQUES)
@@ -90,8 +95,7 @@ def build_app(
         order_key,
         telemetry,
         clock,
-        max_body_bytes=settings.max_body_bytes,
-        joins_per_minute=settings.joins_per_minute,
+        Limits(settings.max_body_bytes, settings.joins_per_minute, reads),
     )
     intake.retry_after = workers.retry_after
     overview = Overview(store, sites, telemetry, journal, clock)

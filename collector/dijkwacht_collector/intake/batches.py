@@ -6,9 +6,9 @@ import asyncio
 import functools
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from aiohttp import web
@@ -20,6 +20,7 @@ from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.sites import OrderKey
 from dijkwacht_collector.sites.access import Authenticator
 from dijkwacht_collector.unpacking import decode, unpack
+from dijkwacht_records.contracts import READS
 from dijkwacht_records.errors import (
     CollectorBusy,
     JournalError,
@@ -27,6 +28,7 @@ from dijkwacht_records.errors import (
     NotAuthorised,
     TooLarge,
     TransferError,
+    UnknownContract,
 )
 from dijkwacht_records.replies import (
     JoinReply,
@@ -51,6 +53,14 @@ class OverQuota(CollectorBusy):
     """A site has sent more than the engine has time for; agents are told what any busy collector says."""
 
 
+class Limits(NamedTuple):
+    """What is taken: bytes of a body, agents that join a minute, versions of the contract."""
+
+    max_body_bytes: int
+    joins_per_minute: int
+    reads: Collection[int] = READS
+
+
 class Intake:
     """``POST /v1/batches`` and ``POST /v1/join``. ``clock`` gives µs UTC.
 
@@ -65,9 +75,7 @@ class Intake:
         order_key: OrderKey,
         telemetry: Telemetry,
         clock: Callable[[], int],
-        *,
-        max_body_bytes: int,
-        joins_per_minute: int,
+        limits: Limits,
     ) -> None:
         self.high_water = HighWater()
         self.retry_after: Callable[[str], float] = lambda _site: 0.0
@@ -75,8 +83,9 @@ class Intake:
         self._log, self._authenticator = log, authenticator
         self._orders, self._order_key = orders, order_key
         self._telemetry, self._clock = telemetry, clock
-        self._max_body_bytes = max_body_bytes
-        self._joins: deque[float] = deque(maxlen=joins_per_minute)
+        self._max_body_bytes = limits.max_body_bytes
+        self._reads = tuple(sorted(limits.reads))
+        self._joins: deque[float] = deque(maxlen=limits.joins_per_minute)
         self._in_hand = 0
         self._in_flight: dict[tuple[str, str], asyncio.Future[int]] = {}
 
@@ -105,7 +114,7 @@ class Intake:
         except TransferError as error:
             quota = isinstance(error, OverQuota)
             self._telemetry.count_rejected("over_quota" if quota else error.reason)
-            return refuse(error)
+            return refuse(error, self._reads if isinstance(error, UnknownContract) else ())
         except JournalError as error:
             self._telemetry.count_rejected(CollectorBusy.reason)
             return refuse(CollectorBusy(f"the journal stands still: {error}", retry_after_s=30))
@@ -129,7 +138,8 @@ class Intake:
         with self._hold(plain):
             # What takes so little is decoded here: a thread would cost more.
             light = plain <= _LIGHT_BYTES
-            batch = decode(wire) if light else await asyncio.to_thread(decode, wire)
+            reads = self._reads
+            batch = decode(wire, reads) if light else await asyncio.to_thread(decode, wire, reads)
             return await self._take_batch(batch, wire, site)
 
     @contextmanager
@@ -153,7 +163,7 @@ class Intake:
         else:
             self._observe(batch, arrival)
         orders = await self._orders.orders_for(site, batch.agent)
-        return Reply(batch.seq, duplicate, self._clock(), orders)
+        return Reply(batch.seq, duplicate, self._clock(), orders, self._reads)
 
     async def _keep(self, batch: Batch, wire: bytes, arrival: int) -> bool:
         """Return once the batch is durable: whether it was, or was about to be, before."""
@@ -217,17 +227,17 @@ class Intake:
             self._authenticator.join, asked.code, asked.agent, self._clock()
         )
         self._telemetry.know_site(site)  # its agent is known by its first batch, or never was there
-        return JoinReply(site, token, self._order_key.public)
+        return JoinReply(site, token, self._order_key.public, self._reads)
 
 
-def refuse(error: TransferError) -> web.Response:
-    """The answer that an error of the tree means."""
+def refuse(error: TransferError, reads: tuple[int, ...] = ()) -> web.Response:
+    """The answer that an error of the tree means; ``reads``: versions, said where that is the matter."""
     headers = {}
     if isinstance(error, CollectorBusy):
         headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
     return web.Response(
         status=error.status,
-        body=encode_reply(Refusal(error.reason, str(error))),
+        body=encode_reply(Refusal(error.reason, str(error), reads)),
         content_type="application/json",
         headers=headers,
     )

@@ -97,7 +97,6 @@ async def test_a_token_speaks_for_its_own_site_only(client):
         (b"", "malformed"),
         (b"hello, this is no batch", "malformed"),
         (b"DWB\x01garbage", "malformed"),
-        (b"DWB\x63" + bytes(20), "unknown_contract"),
         (bytes(MAX_WIRE_BYTES + 1), "too_large"),
     ],
 )
