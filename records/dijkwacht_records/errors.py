@@ -109,9 +109,10 @@ class UnknownContract(CollectorBusy):
     reason = "unknown_contract"
 
     def __init__(self, version: int, reads: Iterable[int]) -> None:
-        known = ", ".join(map(str, sorted(reads)))
-        super().__init__(f"contract version {version}; this side reads {known}", retry_after_s=60.0)
         self.version = version
+        self.reads = tuple(sorted(reads))
+        known = ", ".join(map(str, self.reads)) or "none"
+        super().__init__(f"contract version {version}; this side reads {known}", retry_after_s=60.0)
 
 
 class CaptureError(DijkwachtError):
