@@ -28,7 +28,8 @@ class Batcher:
     """Makes parcels of one agent's rows; ``clock`` gives µs UTC.
 
     ``rows_made`` counts every row added, ``rows_refused`` those that the contract cannot hold (a
-    value out of range: a fault of ours, and no reason to lose its neighbours).
+    value out of range: a fault of ours, and no reason to lose its neighbours). ``contract`` is the
+    version that is written from now on.
     """
 
     def __init__(
@@ -43,8 +44,9 @@ class Batcher:
         self.boot = boot or secrets.token_bytes(16)
         self.rows_made = 0
         self.rows_refused = 0
+        self.contract = 1
         self._privacy, self._clock = privacy, clock
-        self._seq = 0
+        self._seq = self._made = 0
         self._waiting: list[Columns] = []
         self._waiting_rows = 0
         self._oldest = 0
@@ -79,14 +81,17 @@ class Batcher:
     def _encode(self, rows: Columns) -> list[Parcel]:
         try:
             sent = self._clock()
-            encoded = wire.encode(self.site, self.agent, self.boot, self._seq, sent, rows)
+            head = self.site, self.agent, self.boot, self._seq, sent
+            encoded = wire.encode(*head, rows, self.contract, self._made + len(rows))
         except ValueError:
             if len(rows) == 1:
                 self.rows_refused += 1
+                self._made += 1
                 return []
             encoded = b""
         if not encoded or len(encoded) > wire.MAX_WIRE_BYTES:
             half = len(rows) // 2
             return self._encode(rows.cut(0, half)) + self._encode(rows.cut(half, len(rows)))
         self._seq += 1
+        self._made += len(rows)
         return [Parcel(encoded, len(rows), self._seq - 1)]

@@ -8,7 +8,7 @@ import secrets
 import shutil
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 import psutil
 
+from dijkwacht_agent.contracts import compared, listed
 from dijkwacht_agent.error_words import words
 from dijkwacht_agent.frames import Block, Frame, block_of
 from dijkwacht_agent.health import Status
@@ -29,6 +30,7 @@ from dijkwacht_agent.pacing import wall_clock
 from dijkwacht_agent.privacy import read_or_make_key
 from dijkwacht_agent.settings import Settings
 from dijkwacht_agent.sources.capture import LiveCapture
+from dijkwacht_agent.spool import versions_in
 from dijkwacht_agent.uplink import Post, connect
 from dijkwacht_records.errors import (
     CaptureError,
@@ -37,6 +39,7 @@ from dijkwacht_records.errors import (
     RejectedBatch,
     SettingsError,
     TransferError,
+    UnknownContract,
 )
 from dijkwacht_records.wire import encode
 
@@ -142,7 +145,18 @@ def check_collector(settings: Settings, state: Path) -> Iterator[Finding]:
         )
         return
     yield Finding("collector_answers", True, {"url": url})
-    yield from _check_token(settings.site, settings.agent, Post(url, token, ca_file))
+    reads = yield from _check_token(settings.site, settings.agent, Post(url, token, ca_file))
+    if reads is not None:
+        yield from check_contracts(reads, state)
+
+
+def check_contracts(reads: Collection[int], state: Path) -> Iterator[Finding]:
+    """Does a collector that ``reads`` these versions of the contract read what is written, and what waits?"""
+    said = compared(reads)
+    yield Finding(said.key, said.key == "contracts_shared", said.values)
+    if unread := versions_in(state / SPOOL_FOLDER).difference(reads):
+        values = {"unread": listed(unread), "reads": listed(reads)}
+        yield Finding("spool_unread", False, values)
 
 
 def check_key(state: Path) -> Iterator[Finding]:
@@ -198,26 +212,35 @@ def check_meter(packets: int = 20_000) -> Iterator[Finding]:
     yield Finding("meter_reference", True, {"rate": rounded, "megabits": megabits})
 
 
-def _check_token(site: str, agent: str, post: Post) -> Iterator[Finding]:
-    """Send a batch without rows, which shows only whether the token is good."""
+def _check_token(
+    site: str, agent: str, post: Post
+) -> Generator[Finding, None, Collection[int] | None]:
+    """Send a batch without rows, which shows only whether the token is good.
+
+    Returns the versions of the contract that the collector reads, or ``None`` where it did not say.
+    """
     asked = wall_clock()
     try:
         reply = post(encode(site, agent, secrets.token_bytes(16), 0, asked, []))
     except NotAuthorised as error:
         yield Finding("token_bad", False, {"why": error})
-        return
+        return None
     except RejectedBatch:
         yield Finding("token_good", True)
-        return
+        return None
+    except UnknownContract as error:
+        yield Finding("token_good", True)
+        return error.reads
     except (OSError, http.client.HTTPException, TransferError) as error:
         yield Finding("token_unsure", False, {"why": error})
-        return
+        return None
     finally:
         post.close()
     yield Finding("token_good", True)
     offset = abs(reply.clock - (asked + wall_clock()) / 2) / 1e6
     right = offset < CLOCK_LIMIT_S
     yield Finding("clock_right" if right else "clock_wrong", right, {"offset": offset})
+    return reply.contracts
 
 
 def _listen(capture: LiveCapture, seconds: float) -> list[Frame]:

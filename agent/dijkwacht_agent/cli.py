@@ -19,6 +19,7 @@ from typing import Any
 from dijkwacht_agent.arguments import OneLineParser, network, seconds, speed
 from dijkwacht_agent.batches import Batcher, Parcel
 from dijkwacht_agent.check import Finding, check
+from dijkwacht_agent.contracts import CONTRACTS_FILE, compared, read_contracts
 from dijkwacht_agent.error_words import error_message, error_message_of_state, words
 from dijkwacht_agent.health import agent_row
 from dijkwacht_agent.interfaces import default_interface
@@ -89,6 +90,9 @@ def _join(args: argparse.Namespace) -> int:
         return 1
     joined = Message("joined_now", {"site": settings.site or "", "agent": settings.agent or ""})
     print(message_text(joined, spoken))
+    versions = compared(read_contracts(args.state / CONTRACTS_FILE))
+    if versions.key == "contracts_apart":
+        print(message_text(versions, spoken))
     return 0
 
 

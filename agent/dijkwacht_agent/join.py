@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from dijkwacht_agent.contracts import CONTRACTS_FILE, write_contracts
 from dijkwacht_agent.error_words import carrying, refusal_message, worded
 from dijkwacht_agent.privacy import read_or_make_key
 from dijkwacht_agent.settings import Settings, read_settings, write_private, write_settings
@@ -26,7 +27,7 @@ TIMEOUT_S: Final = 20.0
 TOKEN_FILE: Final = "token"  # noqa: S105  # the file's name
 KEY_FILE: Final = "privacy.key"
 SPOOL_FOLDER: Final = "spool"
-_OWN_FILES: Final = (TOKEN_FILE, "agent.toml", KEY_FILE)
+_OWN_FILES: Final = (TOKEN_FILE, "agent.toml", KEY_FILE, CONTRACTS_FILE)
 _PROBE_BYTES: Final = 4096
 
 
@@ -69,6 +70,7 @@ def join(code: str, state: Path, agent: str | None = None, *, again: bool = Fals
             (state / KEY_FILE).unlink(missing_ok=True)
         read_or_make_key(state / KEY_FILE)
         write_settings(state, settings)
+        write_contracts(state / CONTRACTS_FILE, joined.contracts)
         write_private(state / TOKEN_FILE, joined.token.encode())
     if elsewhere:
         # Another site must neither get what waits for this one nor share its pseudonyms.

@@ -85,6 +85,19 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "The clock differs {offset:.0f} s from the collector's. Turn on time synchronisation.",
         "De klok scheelt {offset:.0f} s met die van de verzamelaar. Zet het gelijkzetten van de tijd aan.",
     ),
+    "contracts_shared": (
+        "The collector reads what this agent writes (versions of the contract: it reads {reads}, the agent writes {writes}).",
+        "De verzamelaar leest wat deze agent schrijft (versies van het contract: hij leest {reads}, de agent schrijft {writes}).",
+    ),
+    "contracts_apart": (
+        "The collector reads version {reads} of the contract, this agent writes {writes}: what it sees waits on disk. Upgrade the older of the two.",
+        "De verzamelaar leest versie {reads} van het contract, deze agent schrijft {writes}: wat hij ziet, wacht op de schijf. Werk de oudste van de twee bij.",
+    ),
+    "spool_unread": (
+        "Batches wait on disk in version {unread} of the contract; the collector reads {reads}. They are kept until it is upgraded.",
+        "Op de schijf wachten gegevens in versie {unread} van het contract; de verzamelaar leest {reads}. Ze blijven bewaard tot hij is bijgewerkt.",
+    ),
+    "no_version": ("none", "geen"),
     "key_wrong": (
         "The key that hides your addresses cannot be used: {why}.",
         "De sleutel die uw adressen verbergt is niet te gebruiken: {why}.",
@@ -290,6 +303,10 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "de verzamelaar weigerde een deel: {why}",
     ),
     "trouble_busy": ("the collector is busy: {why}", "de verzamelaar heeft het te druk: {why}"),
+    "trouble_unread": (
+        "what was seen waits on disk until the collector is upgraded: the oldest is in version {version} of the contract, and it reads {reads}",
+        "wat gezien is wacht op de schijf tot de verzamelaar is bijgewerkt: het oudste heeft versie {version} van het contract, en hij leest {reads}",
+    ),
     "trouble_unknown": (
         "the collector does not know this agent: {why}",
         "de verzamelaar kent deze agent niet: {why}",

@@ -7,11 +7,12 @@ makes us miss a packet. Every part is made here, is inert until it is used, and 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final
 
 from dijkwacht_agent.batches import Batcher
+from dijkwacht_agent.contracts import CONTRACTS_FILE, Contracts
 from dijkwacht_agent.error_words import worded, words
 from dijkwacht_agent.health import Health
 from dijkwacht_agent.interfaces import default_interface
@@ -28,6 +29,7 @@ from dijkwacht_agent.spool import Spool
 from dijkwacht_agent.system import SystemSampler
 from dijkwacht_agent.systemd import Systemd
 from dijkwacht_agent.uplink import Post, Uplink, endpoint
+from dijkwacht_records.contracts import WRITES
 from dijkwacht_records.errors import Message, SettingsError
 from dijkwacht_records.replies import Reply
 
@@ -40,6 +42,7 @@ class Agent:
     """A joined agent over its interface, or over ``recordings`` played at ``speed``.
 
     ``report`` gets a line when something begins, changes or ends that its owner should know.
+    ``writes``: versions of the contract that it may write.
     Raises `SettingsError`, `CaptureError` or `UnreadableInput` at once when it cannot begin.
     """
 
@@ -50,6 +53,7 @@ class Agent:
         recordings: Sequence[Path] = (),
         speed: float | None = 1.0,
         report: Callable[[str], None] = lambda _: None,
+        writes: Collection[int] = WRITES,
     ) -> None:
         if not (settings.site and settings.agent and settings.url):
             raise worded(SettingsError, "has_not_joined")
@@ -65,11 +69,13 @@ class Agent:
             self.source = Live(LiveCapture(interface, refuse=endpoint(settings.url)))
         self.meter = Meter(inside)
         self.batcher = Batcher(settings.site, settings.agent, Pseudonyms(key, inside), wall_clock)
+        self.contracts = Contracts(state / CONTRACTS_FILE, writes)
         self.spool = Spool(state / SPOOL_FOLDER, settings.spool_max_bytes)
         self.orders = Orders(settings, state / "orders.log", wall_clock)
         ca_file = Path(settings.ca_file) if settings.ca_file else None
         post = Post(settings.url, token, ca_file)
-        self.uplink = Uplink(self.spool, post, wall_clock, self._obey)
+        learn = self.contracts.learn
+        self.uplink = Uplink(self.spool, post, wall_clock, self._obey, on_contracts=learn)
         self.health = Health(
             self.meter, self.batcher, self.spool, self.uplink, state / "status.json", interface
         )
@@ -110,6 +116,7 @@ class Agent:
             self.batcher.add(self.system.sample(now))
         if self._due("beat", now) or everything:
             self.batcher.add(self.health.heartbeat(now, wall_clock()))
+        self.batcher.contract = self.contracts.chosen
         for parcel in self.batcher.take(everything=everything):
             self.spool.append(parcel.wire, parcel.rows)
         if self.uplink.alive:

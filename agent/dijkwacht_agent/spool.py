@@ -6,6 +6,8 @@ cut to nothing at once, so while the collector answers next to nothing reaches t
 
 - **Order**: oldest first, also after a restart. What was settled in a segment that was not yet
   gone is given out again: resending is harmless, a loss would not be.
+  A batch that the collector does not read as yet holds back those behind it, for the same reason:
+  event time goes by the order in which rows arrive, and a later row would close what they are about.
 - **Full** (``max_bytes``, or the disk): the *oldest* segment goes, since what happens now matters
   most, and its rows are counted in ``rows_shed``. The gap in the sequence is allowed.
 - **kill -9** loses nothing: records are handed to the kernel as they are written. **Power loss**
@@ -242,6 +244,17 @@ class Spool:
             self._segments.append(segment)
         else:
             path.unlink()
+
+
+def versions_in(folder: Path) -> set[int]:
+    """Versions of the contract in ``folder``, which the agent that runs may be filling."""
+    found = set[int]()
+    for path in folder.glob("*.spool"):
+        with contextlib.suppress(OSError, _Torn), path.open("rb") as file:
+            while True:
+                wire, _ = _read_record(file)
+                found.update(wire[3:4])
+    return found
 
 
 def _read_record(file: BinaryIO) -> tuple[bytes, int]:

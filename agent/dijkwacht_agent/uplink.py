@@ -5,11 +5,15 @@
 400 with a refusal             `RejectedBatch`: settled, its rows counted under the reason
 401, 403                       `NotAuthorised`: kept, shown as ``trouble``, tried again each minute
 429, 5xx                       `CollectorBusy`: kept, tried again after Retry-After
+400, 503, "unknown_contract"   `UnknownContract`: kept, tried again after Retry-After, or each minute
 no answer, or another answer   kept, tried again after 0.5 s, 1 s, 2 s ... 60 s, give or take half
 =============================  ==================================================================
 
 An answer that no collector gives (a hotel's log-in page with 200, a proxy with 400) settles
 nothing. Sending a batch twice is harmless: the collector knows it by site, agent, boot and number.
+
+A version of the contract that the collector does not read, which the first ones answer with 400, is
+no fault of the batch: it waits for a collector that reads it, and so does all that is behind it.
 """
 
 from __future__ import annotations
@@ -19,13 +23,14 @@ import random
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
 
+from dijkwacht_agent.contracts import listed, plausible
 from dijkwacht_agent.error_words import carrying, error_message, refusal_message, worded
 from dijkwacht_agent.spool import Record, Spool
 from dijkwacht_records.addresses import pack_address
@@ -35,6 +40,7 @@ from dijkwacht_records.errors import (
     NotAuthorised,
     RejectedBatch,
     TransferError,
+    UnknownContract,
 )
 from dijkwacht_records.replies import Refusal, Reply, decode_json, decode_reply
 
@@ -42,7 +48,8 @@ TIMEOUT_S: Final = 15.0
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 60.0
 UNAUTHORISED_PAUSE_S: Final = 60.0
-REASONS: Final = ("malformed", "unknown_contract", "too_large", "rejected")
+REASONS: Final = ("malformed", "too_large", "rejected")
+"""Why a batch is dropped."""
 _MAX_REPLY_BYTES: Final = 1 << 20
 _MAX_CLOCK_TRIP_US: Final = 5_000_000
 
@@ -93,7 +100,8 @@ class Post:
             connection.close()
         else:
             self._connection = connection
-        return read_answer(response.status, body, response.getheader("Retry-After"))
+        version = wire[3] if len(wire) > 3 else 0
+        return read_answer(response.status, body, response.getheader("Retry-After"), version)
 
     def close(self) -> None:
         """Close the connection, if one is open."""
@@ -125,15 +133,25 @@ def endpoint(url: str) -> tuple[bytes, int] | None:
     return pack_address(str(found[0][4][0])), port
 
 
-def read_answer(status: int, body: bytes, retry_after: str | None = None) -> Reply:
-    """The reply that an answer holds; raises the `TransferError` that it stands for."""
+def read_answer(
+    status: int, body: bytes, retry_after: str | None = None, version: int = 0
+) -> Reply:
+    """The reply to a batch of contract ``version``; raises the `TransferError` that it stands for."""
     refusal = read_refusal(body) if status != 200 else None
+    if status in {400, 503} and refusal and refusal.reason == UnknownContract.reason:
+        # The first collectors do not say what they read. They read all versions below.
+        said = plausible(refusal.contracts) or range(1, version)
+        unread = UnknownContract(version, said)
+        unread.message = Message(
+            "trouble_unread", {"version": version, "reads": listed(unread.reads)}
+        )
+        unread.retry_after_s = _pause(retry_after, LONGEST_PAUSE_S)
+        raise unread
     if status in {401, 403}:
         raise carrying(NotAuthorised, refusal_message(refusal, status))
     if status == 429 or status >= 500:
-        pause = float(retry_after) if retry_after and retry_after.isdecimal() else 1.0
         busy = carrying(CollectorBusy, refusal_message(refusal, status))
-        busy.retry_after_s = min(max(pause, 0.1), LONGEST_PAUSE_S)
+        busy.retry_after_s = _pause(retry_after, 1.0)
         raise busy
     if status == 200:
         try:
@@ -150,7 +168,8 @@ def read_answer(status: int, body: bytes, retry_after: str | None = None) -> Rep
 class Uplink:
     """Sends from ``spool`` by ``post`` in a thread of its own, from `start` to `stop`.
 
-    ``clock`` gives µs UTC. ``trouble`` is what is wrong at present, or ``None``;
+    ``clock`` gives µs UTC. ``on_contracts`` is told which versions the collector says it reads.
+    ``trouble`` is what is wrong at present, or ``None``;
     ``clock_offset`` is µs to add to ours to get the collector's.
     """
 
@@ -161,6 +180,7 @@ class Uplink:
         clock: Callable[[], int],
         on_reply: Callable[[Reply], None] = lambda _: None,
         jitter: Callable[[], float] = random.random,
+        on_contracts: Callable[[Iterable[int]], None] = lambda _: None,
     ) -> None:
         self.clock_offset = 0
         self.rows_sent = 0
@@ -168,7 +188,7 @@ class Uplink:
         self.last_reply = 0
         self.trouble: Message | None = None
         self._spool, self._post, self._clock = spool, post, clock
-        self._on_reply, self._jitter = on_reply, jitter
+        self._on_reply, self._on_contracts, self._jitter = on_reply, on_contracts, jitter
         self._pause_s = FIRST_PAUSE_S
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="uplink", daemon=True)
@@ -207,6 +227,10 @@ class Uplink:
                 self.rows_rejected[error.reason] += record.rows
             self.trouble = Message("trouble_rejected", {"why": error_message(error)})
             return 0.0
+        except UnknownContract as error:
+            self._on_contracts(error.reads)
+            self.trouble = error_message(error)
+            return error.retry_after_s
         except CollectorBusy as error:
             self.trouble = Message("trouble_busy", {"why": error_message(error)})
             return error.retry_after_s
@@ -228,7 +252,14 @@ class Uplink:
         self._pause_s, self.trouble, self.last_reply = FIRST_PAUSE_S, None, now
         if self._spool.settle(record):
             self.rows_sent += record.rows
+        self._on_contracts(reply.contracts)
         self._on_reply(reply)
+
+
+def _pause(retry_after: str | None, unnamed: float) -> float:
+    """Seconds that the collector asks for, within reason; ``unnamed`` where it names none."""
+    named = float(retry_after) if retry_after and retry_after.isdecimal() else unnamed
+    return min(max(named, 0.1), LONGEST_PAUSE_S)
 
 
 def read_refusal(body: bytes) -> Refusal | None:

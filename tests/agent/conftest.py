@@ -21,7 +21,7 @@ class CollectorDouble:
 
     def __init__(self):
         self.script, self.received, self.paths, self.joins = [], [], [], []
-        self.orders, self.clock_ahead = [], 0
+        self.orders, self.clock_ahead, self.reads = [], 0, (1,)
         self.join_answer = (
             200,
             {"site": "bakery", "token": TOKEN, "order_key": base64.b64encode(bytes(32)).decode()},
@@ -50,7 +50,7 @@ class CollectorDouble:
                     double.received.append(body)
                     now = time.time_ns() // 1000 + double.clock_ahead
                     orders, double.orders = double.orders, []
-                    self.answer(200, encode_reply(Reply(0, False, now, orders)))
+                    self.answer(200, encode_reply(Reply(0, False, now, orders, double.reads)))
 
             def answer(self, status, body, headers=()):
                 if status is None:
