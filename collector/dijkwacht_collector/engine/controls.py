@@ -165,6 +165,7 @@ class Controls:
 
     def _obey_release(self, partition: int, release: str, position: int) -> list[IncidentEvent]:
         """Go on by what the store holds, if another release has decided before this one."""
+        release = release or self.release  # nobody has decided from here on: so this one does
         if release != self.succession.in_force(partition):
             for number in np.flatnonzero(self._numbering.partitions == partition).tolist():
                 for hosted in self._host.hosted:

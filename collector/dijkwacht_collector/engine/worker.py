@@ -2,7 +2,8 @@
 
 Every partition has exactly one thread, which holds its epoch: a former owner's events, models and
 checkpoints are refused. An engine that fails stops its thread, loudly; the intake goes on, and the
-journal keeps what has still to be looked at.
+journal keeps what has still to be looked at. So it does for a batch of a later contract, which an
+engine that passed over it could not take back: what reads it goes on where this one stopped.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from dijkwacht_collector.engine.parts import EngineParts
 from dijkwacht_collector.engine.site_record import Owner
 from dijkwacht_collector.engine.slow_lane import SlowLane
 from dijkwacht_collector.engine.trainer import Trainer
+from dijkwacht_collector.engine.unread import find_unread, report_unread
 from dijkwacht_collector.incidents import IncidentEvent
 from dijkwacht_collector.journal import PARTITIONS, Entry, Model, Release, Strike, partition_of
-from dijkwacht_records.errors import CollectorBusy, DetectorError, JournalError
+from dijkwacht_records.errors import CollectorBusy, DetectorError, JournalError, UnknownContract
 
 log: Final = logging.getLogger(__name__)
 
@@ -125,7 +127,10 @@ class EngineWorker:
     def _fail(self, error: BaseException) -> None:
         """The fence: one broken engine must not take intake, journal and console with it."""
         self.failure = error
-        log.error("engine stopped", exc_info=error, extra={"engine": self._number})
+        if isinstance(error, UnknownContract):
+            report_unread(error, self._number)
+        else:
+            log.error("engine stopped", exc_info=error, extra={"engine": self._number})
 
     def _restore(self) -> Engine:
         """The engine as it was saved, or as far as that can be read."""
@@ -145,6 +150,11 @@ class EngineWorker:
             engine, saved = self._parts.make_engine(), {}
         self.after |= {p: checkpoint.state.position for p, checkpoint in saved.items()}
         self._seen = self.after
+        folded = engine.progress.position_of
+        if (unread := find_unread(self._journal, self.after, folded)) is not None:
+            # Nobody will have decided what arrives meanwhile: whoever reads this decides it then.
+            self._announce("", self.partitions)
+            raise unread
         behind = [partition for partition, head in heads.items() if head > self.after[partition]]
         self._begin_anew(engine, [partition for partition in behind if partition not in saved])
         log.info("engine starts", extra={"saved": len(saved), "behind": len(behind)})
@@ -182,11 +192,13 @@ class EngineWorker:
 
     def _release(self, engine: Engine, partitions: Sequence[int]) -> None:
         """From here on this release decides; nothing that comes later was decided by another."""
-        bundle = self._parts.bundles.keep(engine.controls.description())
-        draft = Release(bundle).draft("", self._parts.clock())
-        self._journal.append_all([(partition, draft) for partition in partitions], self._epoch)
+        self._announce(self._parts.bundles.keep(engine.controls.description()), partitions)
         begins = {partition: self._journal.head(partition) for partition in partitions}
         engine.controls.succession.begins = begins
+
+    def _announce(self, release: str, partitions: Sequence[int]) -> None:
+        draft = Release(release).draft("", self._parts.clock())
+        self._journal.append_all([(partition, draft) for partition in partitions], self._epoch)
 
     def _live(self, engine: Engine) -> None:
         saved = trained = time.monotonic()

@@ -112,7 +112,7 @@ class Release(_Json, frozen=True):
     """Who decides from this entry on: detectors with their roles and calibrations, by their hash.
 
     ``bundle`` names its description among the `Bundles`. What stands before was decided by another,
-    and is not decided again.
+    and is not decided again. An empty name: nobody does, and the next that comes decides it.
     """
 
     kind_of_entry: ClassVar[Kind] = "release"
