@@ -121,6 +121,9 @@ class Agent:
             self.spool.append(parcel.wire, parcel.rows)
         if self.uplink.alive:
             self.systemd.moved()
+        self._report_trouble()
+
+    def _report_trouble(self) -> None:
         if (trouble := self.uplink.trouble) != self._reported:
             self._reported = trouble
             self.report(words(trouble, "en") if trouble else "the collector answers again")
@@ -139,6 +142,7 @@ class Agent:
         self._ship(self.source.now() + IDLE_US * ended, everything=True)
         while ended and self.spool.waiting_bytes and not stop.wait(0.05):
             self.systemd.moved()  # nothing is in a hurry: the recording is over
+            self._report_trouble()
         drained = self.uplink.stop(DRAIN_S)
         self.spool.close()
         self.health.end()

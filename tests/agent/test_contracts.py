@@ -209,6 +209,23 @@ def test_one_line_says_that_something_waits_and_one_that_it_no_longer_does(agent
     agent.uplink._post.close()
 
 
+def test_a_recording_that_has_ended_does_not_wait_in_silence(agent_with, collector):
+    collector.script = [(503, refusal(2), [("Retry-After", "60")])]
+    stop, lines = threading.Event(), []
+
+    def report(line):
+        lines.append(line)
+        if "until the collector is upgraded" in line:
+            stop.set()
+
+    agent = agent_with(1, report=report)
+    # Nothing of it reaches the spool before the recording is over.
+    agent._every = dict.fromkeys(agent._every, 1e12)
+    assert not agent.run(stop)
+    assert sum("until the collector is upgraded" in line for line in lines) == 1
+    assert agent.spool.rows_waiting == agent.batcher.rows_made
+
+
 def test_joining_tells_which_versions_are_read(tmp_path, collector, capsys, monkeypatch):
     monkeypatch.setenv("LANG", "nl_NL.UTF-8")
     monkeypatch.delenv("LC_ALL", raising=False)
