@@ -34,6 +34,7 @@ from dijkwacht_collector.journal import (
 from dijkwacht_collector.policy import Scored
 from dijkwacht_collector.readers.zeek import row_time
 from dijkwacht_records import wire
+from dijkwacht_records.contracts import WRITES
 from dijkwacht_records.tables import Row
 
 NumberedRow = tuple[int, Row]
@@ -63,7 +64,7 @@ class OfflineCollector:
     """A journal in a temporary folder and an engine that reads it. Use as a context manager.
 
     ``detectors``: those shipped, if None. ``on_event`` sees every incident event as it happens, and
-    ``watch`` every opinion, but for what is muted.
+    ``watch`` every opinion, but for what is muted. ``contract``: the version its batches have.
     """
 
     def __init__(
@@ -72,12 +73,14 @@ class OfflineCollector:
         detectors: DetectorSet | None = None,
         on_event: Callable[[IncidentEvent], None] = lambda _event: None,
         watch: Watch | None = None,
+        contract: int = max(WRITES),
     ) -> None:
         self.outcome = Outcome()
         self.cpu_s = 0.0
         self.rows = 0
         self._detectors = detectors or DetectorSet()
         self._on_event, self._watch = on_event, watch
+        self._contract = contract
         self._folder = tempfile.TemporaryDirectory(prefix="dijkwacht-")
         self._journal = Journal(Path(self._folder.name) / "journal")
         self._bundles = BundlesInHand()
@@ -111,7 +114,7 @@ class OfflineCollector:
         arrival = max(self._clock.get(site, 0), *map(row_time, rows))
         self._clock[site] = arrival
         seq = self._seq.get(site, 0)
-        payload = wire.encode(site, AGENT, _BOOT, seq, arrival, rows)
+        payload = wire.encode(site, AGENT, _BOOT, seq, arrival, rows, self._contract)
         if len(payload) > wire.MAX_WIRE_BYTES and len(rows) > 1:
             half = len(rows) // 2
             self.play(site, rows[:half])
