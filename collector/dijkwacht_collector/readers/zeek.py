@@ -11,7 +11,7 @@ import gzip
 import heapq
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, cast
@@ -22,9 +22,16 @@ from dijkwacht_collector.readers import IsInside, Problems
 from dijkwacht_collector.readers.formats import ZEEK, detect_format
 from dijkwacht_collector.readers.zeek_rows import COLUMNS, Bad, Fields, Value, rows_of, which_log
 from dijkwacht_records.errors import UnreadableInput
-from dijkwacht_records.tables import Row
+from dijkwacht_records.tables import TABLES, Row
 
 MAX_LINE_BYTES: Final = 1 << 20
+_FIRST_FLOW: Final = 1 << 32
+"""Beyond what a meter counts to, whose flows may be in the same recording."""
+_FLOW_ID: Final = {
+    TABLES.index(table): table.index("flow_id")
+    for table in TABLES
+    if any(column.name == "flow_id" for column in table.columns)
+}
 _WORD: Final = re.compile(rb"#([a-z_]+)")
 
 
@@ -255,7 +262,20 @@ def read_logs(paths: Sequence[Path], is_inside: IsInside, problems: Problems) ->
             readable += log.readable
         except UnreadableInput as error:
             problems.add(error.path, error.place, error.expected)
-    return ZeekRows(list(heapq.merge(*logs, key=row_time)), readable)
+    return ZeekRows(_number_flows(heapq.merge(*logs, key=row_time)), readable)
+
+
+def _number_flows(rows: Iterable[tuple[int, Row]]) -> list[tuple[int, Row]]:
+    """Flows numbered as their rows come: what Zeek calls them would be eight bytes of every row sent."""
+    numbers: dict[object, int] = {}
+    numbered = []
+    for table, row in rows:
+        at = _FLOW_ID.get(table)
+        if at is not None:
+            number = numbers.setdefault(row[at], _FIRST_FLOW + len(numbers))
+            row = (*row[:at], number, *row[at + 1 :])  # noqa: PLW2901  # the same row, numbered
+        numbered.append((table, row))
+    return numbered
 
 
 def row_time(numbered: tuple[int, Row]) -> int:

@@ -162,6 +162,20 @@ def test_tls_names_and_versions(log):
     assert (row["version"], row["server_name"]) == (0x0304, "mail.example")
 
 
+def test_flows_are_numbered_as_their_rows_come_and_keep_their_number_in_other_logs(log):
+    """Beyond what a meter counts to: its flows may be in the same recording."""
+    later, first = (["200", *LINE[1:]], ["100", "C2", *LINE[2:]])
+    hello = ["99", "C1", *LINE[2:6], "TLSv13", "x", "mail.example"]
+    fields = [*FIELDS[:6], "version", "cipher", "server_name"]
+    path = log(header(fields, "ssl") + "\t".join(hello) + "\n", "ssl.log")
+    rows = [named(row) for row in read(log(conn(later, first)), path)[0]]
+    assert [(table, row["flow_id"] - (1 << 32)) for table, row in rows] == [
+        ("tls", 0),
+        ("flows", 1),
+        ("flows", 0),
+    ]
+
+
 def test_one_dhcp_line_is_a_row_a_message(log):
     line = {
         "ts": 5.0, "mac": "02:00:00:00:00:01", "client_addr": "10.0.0.9",
