@@ -15,6 +15,7 @@ import msgspec
 
 from dijkwacht.progress import report
 from dijkwacht.shadow import report_shadow
+from dijkwacht_records.contracts import CONTRACTS
 from dijkwacht_records.errors import SettingsError
 
 PATHS: Final = {
@@ -22,6 +23,10 @@ PATHS: Final = {
     "intake": "rows and posts a second from HTTP to durable to scored",
     "capture": "packets a CPU second through the meter",
     "latency": "seconds from arrival to incident",
+}
+_MISSING: Final = {
+    "peers": "no peer of this path is measured",
+    "contract": "this path has no choice of a contract",
 }
 
 
@@ -31,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "path", choices=sorted(PATHS), help="; ".join(f"{k}: {v}" for k, v in PATHS.items())
     )
     parser.add_argument("--peers", action="store_true", help="also what is installed of others")
+    parser.add_argument(
+        "--contract", type=int, choices=CONTRACTS, help="the version that batches are written in"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object on one line")
 
 
@@ -45,11 +53,10 @@ def run(args: argparse.Namespace) -> int:
                 f"bench {args.path} needs {error.name}: pip install 'dijkwacht[lab]'"
             ) from None
         raise SettingsError(f"bench {args.path}: not measured in this version") from None
-    options: dict[str, Any] = {}
-    if args.peers:
-        if "peers" not in inspect.signature(measure).parameters:
-            raise SettingsError(f"bench {args.path}: no peer of this path is measured")
-        options["peers"] = True
+    asked = {"peers": args.peers or None, "contract": args.contract}
+    options: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    for name in options.keys() - inspect.signature(measure).parameters.keys():
+        raise SettingsError(f"bench {args.path}: {_MISSING[name]}")
     report_shadow()
     report(f"measuring {PATHS[args.path]} …")
     result = msgspec.json.encode(measure(**options))

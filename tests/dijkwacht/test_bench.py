@@ -34,6 +34,15 @@ def test_peers_are_measured_where_there_are_any(measured, capsys):
     assert "no peer of this path" in capsys.readouterr().err
 
 
+def test_a_contract_is_chosen_where_batches_are_written(measured, capsys):
+    measured(lambda contract=1: {"contract": contract})
+    assert cli.main(["bench", "engine", "--json", "--contract", "2"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"contract": 2}
+    measured(lambda: {"rows_per_second": 1})
+    assert cli.main(["bench", "engine", "--contract", "2"]) == 2
+    assert "no choice of a contract" in capsys.readouterr().err
+
+
 def test_what_is_not_measured_yet_is_said(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "dijkwacht_lab.bench.latency", None)
     assert cli.main(["bench", "latency"]) == 2
