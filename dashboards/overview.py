@@ -233,11 +233,12 @@ def collector_row() -> list[tuple[Panel, int, int]]:
                 (quantile("dijkwacht_journal_commit_seconds", 0.99), "commit, p99")]), 8, 7),
         (lines("Batches rejected", "By reason; busy and over_quota stay in the agent's spool.", "cps",
                [(rate("dijkwacht_batches_rejected_total", "reason", site=False), "{{reason}}")]), 8, 7),
-        (lines("Rows out of order, rows and findings dropped",
-               "Late rows count at their agent's watermark; a site's windows hold so many rows, and no more than"
-               " 200 incidents of it are open.", "cps",
+        (lines("Rows out of order, skipped or dropped, findings dropped",
+               "Late rows count at their agent's watermark; rows are skipped whose table only a later release knows;"
+               " a site's windows hold so many rows, and no more than 200 incidents of it are open.", "cps",
                [(f"sum({rate('dijkwacht_rows_late_total', 'site')})", "late rows"),
                 (f"sum({rate('dijkwacht_rows_future_total', 'site')})", "rows from the future"),
+                (f"sum({rate('dijkwacht_rows_skipped_total', 'site')})", "rows skipped"),
                 (f"sum({rate('dijkwacht_rows_dropped_total', 'site')})", "rows dropped"),
                 (f"sum({rate('dijkwacht_incidents_shed_total', 'site')})", "findings dropped")]), 8, 7),
         (lines("Detector failures", "A detector that failed three times is left out; the others go on.", "cps",

@@ -189,7 +189,7 @@ class Intake:
             self.high_water.note(*name, future.result())
 
     def _observe(self, batch: Batch, arrival: int) -> None:
-        self._telemetry.count_batch(batch.site, batch.rows)
+        self._telemetry.count_batch(batch.site, batch.rows, batch.planes.unknown)
         if _AGENT_TABLE in batch.planes.tables:
             beats = unpack([batch.planes], {_AGENT_TABLE: _AGENT_COLUMNS}).columns[_AGENT_TABLE]
             # Since boot: the last covers all before it.

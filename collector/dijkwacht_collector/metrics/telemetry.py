@@ -34,6 +34,7 @@ REJECTIONS: Final = (
     "over_quota", "other",
 )  # fmt: skip
 DROPS: Final = ("window_full",)
+SKIPS: Final = ("unknown_table",)
 OTHER: Final = "other"
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -123,7 +124,7 @@ class Telemetry:
             return Family(f"dijkwacht_{name}_total", "counter", help_text)
 
         self._batches = counter("batches", "Batches made durable.")
-        self._rows = counter("rows", "Rows made durable.")
+        self._rows = counter("rows", "Rows made durable, with those that were skipped.")
         self._duplicate = counter("batches_duplicate", "Duplicate batches: acknowledged, not kept.")
         self._engine_rows = counter("engine_rows", "Rows scored by every detector.")
         self._late = counter(
@@ -142,6 +143,11 @@ class Telemetry:
             "Rows that a detector was not given; window_full: those waiting for the end of their"
             " window were too many.", ("site", "reason"),
         )  # fmt: skip
+        self._skipped = Family(
+            "dijkwacht_rows_skipped_total", "counter",
+            "Rows made durable that no detector reads; unknown_table: this release does not know"
+            " their table, as an agent of a later one may have.", ("site", "reason"),
+        )  # fmt: skip
         where = ("site", "detector", "severity")
         self._incidents = Family(
             "dijkwacht_incidents_total", "counter",
@@ -151,7 +157,8 @@ class Telemetry:
         self._incidents_open = Family(
             "dijkwacht_incidents_open", "gauge", "Incidents open now, by their severity now.", where
         )
-        of_site = len(self._plain) + len(DROPS) + 2 * len(self.detectors) * len(SEVERITIES)
+        of_site = len(self._plain) + len(DROPS) + len(SKIPS)
+        of_site += 2 * len(self.detectors) * len(SEVERITIES)
         self._heartbeats = Heartbeats((MAX_SERIES_PER_SITE - of_site) // SERIES_PER_AGENT)
 
     @property
@@ -169,6 +176,8 @@ class Telemetry:
             family.ensure(site)
         for reason in DROPS:
             self._dropped.ensure(site, reason)
+        for reason in SKIPS:
+            self._skipped.ensure(site, reason)
         for detector in self.detectors:
             for severity in SEVERITIES.values():
                 self._incidents.ensure(site, detector, severity)
@@ -187,11 +196,15 @@ class Telemetry:
 
     # Intake and journal.
 
-    def count_batch(self, site: str, rows: int) -> None:
-        """One batch of ``site`` became durable with so many rows."""
+    def count_batch(self, site: str, rows: int, unknown: int = 0) -> None:
+        """One batch of ``site`` became durable with so many rows, those of ``unknown`` tables among them.
+
+        So the rows that are made durable are those that reach the engine and those that are skipped.
+        """
         self.know_site(site)
         self._batches.add(1, site)
         self._rows.add(rows, site)
+        self._skipped.add(unknown, site, SKIPS[0])
 
     def count_duplicate(self, site: str) -> None:
         """A batch came again; it was acknowledged and not kept."""
@@ -301,7 +314,7 @@ class Telemetry:
     def render(self) -> bytes:
         """Everything in Prometheus' text format. Milliseconds of work: not on the event loop."""
         families = (
-            *self._plain, self._dropped, self._incidents, self._incidents_open,
+            *self._plain, self._dropped, self._skipped, self._incidents, self._incidents_open,
             *self._heartbeats.families(),
         )  # fmt: skip
         sites = "".join(family.render() for family in families)

@@ -2,14 +2,18 @@
 
 import asyncio
 import contextlib
+import re
 
 import msgspec
 import pytest
+import zstandard
 from aiohttp.test_utils import TestClient, TestServer
 
 from dijkwacht_collector.app import build_app
 from dijkwacht_collector.journal import PARTITIONS, Journal
 from dijkwacht_collector.sites import Sites
+from dijkwacht_records.layout_2 import Layout, compress
+from dijkwacht_records.planes import ENTRY
 from dijkwacht_records.replies import JoinReply, Refusal, Reply
 from dijkwacht_records.wire import encode
 
@@ -96,3 +100,38 @@ async def test_which_versions_are_read_is_a_choice(reader_of):
     client = await reader_of(3)
     response, refusal = await post(client, wire(0, 1))
     assert (response.status, refusal.contracts) == (503, (3,))
+
+
+def with_an_unknown_table(rows):
+    """Rows in contract 2, of which those of the last table are of one that nobody knows here."""
+    body = encode("bakery", "desk", bytes(16), len(rows), NOW, rows, 2)
+    layout = msgspec.msgpack.decode(zstandard.ZstdDecompressor().decompress(body[4:]), type=Layout)
+    entries = ((9 if n == 6 else n, *rest) for n, *rest in ENTRY.iter_unpack(layout.index))
+    layout.index = b"".join(ENTRY.pack(*entry) for entry in entries)
+    layout.order = layout.order.replace(b"\6", b"\x09")
+    return body[:4] + compress(layout)
+
+
+async def test_rows_of_a_table_that_is_not_known_are_skipped_and_counted(reader_of, tmp_path):
+    client = await reader_of(1, 2)
+    metric, unknown = (5, (NOW, "cpu_ratio", 0.5)), (6, (NOW, *[0] * 13))
+    mixed, alone = map(with_an_unknown_table, ([metric, unknown, metric, unknown], [unknown] * 3))
+    for body in (mixed, mixed, alone):
+        response, _ = await post(client, body)
+        assert response.status == 200
+    while True:
+        health = await (await client.get("/healthz")).json()
+        assert health["troubles"] == []
+        if health["engine_position"] == health["journal_position"]:
+            break
+        await asyncio.sleep(0)
+    metrics = await (await client.get("/metrics")).text()
+    counted = {
+        name: re.search(
+            rf'^dijkwacht_{name}_total{{site="bakery".*}} (.+)$', metrics, re.MULTILINE
+        )[1]
+        for name in ("rows", "rows_skipped", "engine_rows")
+    }
+    assert counted == {"rows": "7", "rows_skipped": "5", "engine_rows": "2"}
+    await client.close()
+    assert await asyncio.to_thread(batches_in, tmp_path) == [mixed, alone]

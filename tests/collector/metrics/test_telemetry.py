@@ -49,6 +49,7 @@ def test_everything_known_exists_at_0_before_anything_happens(telemetry):
     for reason in ("ring", "truncated", "malformed", "unsupported"):
         assert not value(telemetry, "agent_packets_dropped_total", site="bakery", agent="till", reason=reason)  # fmt: skip
     assert value(telemetry, "rows_dropped_total", site="bakery", reason="window_full") == 0
+    assert value(telemetry, "rows_skipped_total", site="bakery", reason="unknown_table") == 0
     assert value(telemetry, "incidents_technique_total", technique="T1046") == 0
     assert value(telemetry, "batches_rejected_total", reason="malformed") == 0
     assert value(telemetry, "detector_failures_total", detector="scan") == 0
@@ -156,7 +157,8 @@ def test_open_incidents_come_and_go(telemetry):
 
 
 def test_the_rest_is_counted(telemetry):
-    telemetry.count_batch("bakery", 10)
+    telemetry.count_batch("bakery", 7)
+    telemetry.count_batch("bakery", 3, unknown=2)
     telemetry.count_duplicate("bakery")
     telemetry.count_engine_rows("bakery", 8)
     telemetry.count_late("bakery", 2)
@@ -173,7 +175,8 @@ def test_the_rest_is_counted(telemetry):
     found = {name: value(telemetry, name, site="bakery") for name in (
         "batches_total", "rows_total", "batches_duplicate_total", "engine_rows_total",
         "rows_late_total", "rows_future_total")}  # fmt: skip
-    assert list(found.values()) == [1, 10, 1, 8, 2, 1]
+    assert list(found.values()) == [2, 10, 1, 8, 2, 1]
+    assert value(telemetry, "rows_skipped_total", site="bakery", reason="unknown_table") == 2
     assert value(telemetry, "rows_dropped_total", site="bakery", reason="window_full") == 9
     assert value(telemetry, "journal_bytes_total") == 512
     assert value(telemetry, "journal_commit_seconds_count") == 1
