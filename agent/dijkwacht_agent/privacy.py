@@ -138,7 +138,7 @@ class Pseudonyms:
         tables = {}
         for number, columns in rows.tables.items():
             own = tables[number] = list(columns)
-            for place, column in enumerate(TABLES[number].columns):
+            for place, column in enumerate(TABLES[number].columns[: len(own)]):
                 if column.kind == "text":
                     hidden = self._hide_names(number, column.name, own, rows.texts)
                     own[place] = [texts.setdefault(text, len(texts)) for text in hidden]

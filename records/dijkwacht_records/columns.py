@@ -60,6 +60,8 @@ class Columns:
         for number, own in rows.items():
             columns: list[Sequence[Value]] = list(zip(*own, strict=True))
             for place, kind in PLACED[number]:
+                if place >= len(columns):
+                    break
                 places = cast("dict[Value, int]", addresses if kind == "addr" else texts)
                 unique = dict.fromkeys(columns[place])
                 fresh = [v for v in unique if v not in places] if places else unique
@@ -96,15 +98,27 @@ class Columns:
     @staticmethod
     def join(parts: Sequence[Columns]) -> Columns:
         """The rows of all ``parts``, one after the other."""
-        return parts[0] if len(parts) == 1 else _gather(parts)
+        if len(parts) == 1:
+            return parts[0]
+        numbers = range(len(TABLES))
+        widest = [max(len(part.tables.get(n, ())) for part in parts) for n in numbers]
+        return _gather([part.shaped(widest) for part in parts])
 
-    def below(self, tables: int) -> Columns:
-        """The rows of tables with a number below ``tables``."""
-        if max(self.tables, default=-1) < tables:
+    def shaped(self, counts: Sequence[int]) -> Columns:
+        """The rows of tables below ``len(counts)``, each with as many columns as ``counts`` says.
+
+        What is too much is left out with the addresses and texts that it alone names; what is missing
+        has its default.
+        """
+        known = range(len(counts))
+        if all(n in known and len(own) == counts[n] for n, own in self.tables.items()):
             return self
-        order = self.order.translate(None, bytes(range(tables, 256)))
-        kept = {number: own for number, own in self.tables.items() if number < tables}
-        return _gather([Columns(order, kept, self.addresses, self.texts)])
+        addresses, texts = list(self.addresses), list(self.texts)
+        tables = {n: list(own[: counts[n]]) for n, own in self.tables.items() if n in known}
+        for number, own in tables.items():
+            fill(number, own, counts[number], addresses, texts)
+        order = self.order.translate(None, bytes(range(len(counts), 256)))
+        return _gather([Columns(order, tables, addresses, texts)])
 
     def _plain(self, number: int, place: int, column: Values) -> Iterable[Value]:
         kind = TABLES[number].columns[place].kind
@@ -115,7 +129,27 @@ class Columns:
         return column
 
 
+def fill(
+    number: int, own: list[Values], count: int, addresses: list[bytes], texts: list[str]
+) -> None:
+    """Give the ``own`` columns of a table, with rows, the defaults of those they lack up to ``count``."""
+    for column in TABLES[number].columns[len(own) : count]:
+        default = column.default or 0
+        if column.kind == "addr":
+            default = _place(bytes(16), addresses)
+        elif column.kind == "text":
+            default = _place("", texts)
+        own.append(cast("Values", [default] * len(own[0])))
+
+
+def _place(value: _T, values: list[_T]) -> int:
+    if value not in values:
+        values.append(value)
+    return values.index(value)
+
+
 def _gather(parts: Sequence[Columns]) -> Columns:
+    """The rows of all ``parts``, in which a table has the same columns everywhere."""
     addresses: dict[bytes, int] = {}
     texts: dict[str, int] = {}
     pieces: dict[int, list[Sequence[Values]]] = {}

@@ -86,7 +86,7 @@ class Layout(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
 
 
 def lay_out(head: tuple[str, str, bytes, int, int], rows: Columns) -> Layout:
-    """``rows`` of this contract's tables under ``head`` (site, agent, boot, seq, sent).
+    """``rows``, which have this contract's tables and columns, under ``head`` (site, agent, boot, seq, sent).
 
     Raises ``ValueError`` for a value outside its column's range.
     """
@@ -94,9 +94,9 @@ def lay_out(head: tuple[str, str, bytes, int, int], rows: Columns) -> Layout:
     texts = [text.encode("utf-8", "replace") for text in rows.texts]
     tables = []
     for number, columns in sorted(rows.tables.items()):
-        kinds = _KINDS[number]
         packed = [
-            _pack(kind, values, texts, places) for kind, values in zip(kinds, columns, strict=False)
+            _pack(kind, values, texts, places)
+            for kind, values in zip(_KINDS[number], columns, strict=True)
         ]
         tables.append(PackedTable(number, len(columns[0]), packed))
     order = rows.order if len(tables) > 1 else b""

@@ -26,7 +26,6 @@ from dijkwacht_records.byte_planes import (
     width_of,
 )
 from dijkwacht_records.columns import Columns, Values
-from dijkwacht_records.contracts import Contract
 from dijkwacht_records.planes import BEFORE, BITS, DELTA, ENTRY, OFFSET, Planes
 from dijkwacht_records.tables import MAX_TEXT_BYTES, TABLES, Column
 
@@ -81,17 +80,15 @@ class Packed(NamedTuple):
     planes: bytes
 
 
-def lay_out(
-    head: tuple[str, str, bytes, int, int], made: int, rows: Columns, contract: Contract
-) -> Layout:
-    """``rows`` of the contract's tables under ``head`` (site, agent, boot, seq, sent).
+def lay_out(head: tuple[str, str, bytes, int, int], made: int, rows: Columns) -> Layout:
+    """``rows``, which have the contract's tables and columns, under ``head`` (site, agent, boot, seq, sent).
 
     Raises ``ValueError`` for a value outside its column's range.
     """
     index, planes = [], []
     for number, columns in sorted(rows.tables.items()):
-        own = TABLES[number].columns[: contract.columns[number]]
-        for place, (column, values) in enumerate(zip(own, columns, strict=False)):
+        own = zip(TABLES[number].columns, columns, strict=False)
+        for place, (column, values) in enumerate(own):
             packed = _pack(column, values, columns[0])
             mode, base, width, _ = packed
             index.append(ENTRY.pack(number, place, mode, width, len(values), base))

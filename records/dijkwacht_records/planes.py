@@ -35,10 +35,10 @@ from dijkwacht_records.byte_planes import (
     join_planes,
     unpack_lengths,
 )
-from dijkwacht_records.columns import Columns, Values
+from dijkwacht_records.columns import Columns, Values, fill
 from dijkwacht_records.contracts import CONTRACTS, Contract
 from dijkwacht_records.errors import MalformedBatch
-from dijkwacht_records.tables import MAX_TEXT_BYTES, TABLES, Column, Kind
+from dijkwacht_records.tables import MAX_TEXT_BYTES, TABLES, Kind
 
 ENTRY: Final = Struct("<BBBBIq")
 OFFSET, DELTA, BEFORE, BITS, COUNT = range(5)
@@ -119,8 +119,7 @@ def columns(planes: Planes) -> Columns:
         at += length
     addresses = [planes.addresses[at : at + 16] for at in range(0, len(planes.addresses), 16)]
     for number, own in tables.items():
-        for column in TABLES[number].columns[len(own) :]:
-            own.append(_defaults(column, len(own[0]), addresses, texts))
+        fill(number, own, len(TABLES[number].columns), addresses, texts)
     order = planes.order or bytes(n for n in tables for _ in range(len(tables[n][0])))
     return Columns(order.translate(None, bytes(range(known, 256))), tables, addresses, texts)
 
@@ -258,13 +257,3 @@ def _decode(planes: Planes, part: Part, before: Sequence[Values]) -> Values:
         times = cast("Sequence[int]", before[0])
         return [time - part.base - n for time, n in zip(times, numbers, strict=True)]
     return [part.base + n for n in numbers] if part.base else numbers
-
-
-def _defaults(column: Column, rows: int, addresses: list[bytes], texts: list[str]) -> Values:
-    if column.kind == "addr":
-        addresses.append(bytes(16))
-        return [len(addresses) - 1] * rows
-    if column.kind == "text":
-        texts.append("")
-        return [len(texts) - 1] * rows
-    return cast("Values", [column.default] * rows)

@@ -51,15 +51,15 @@ NO_ANSWER = 255
 class Column:
     """One field of a table.
 
-    ``default``: what a row of an earlier contract has in it; an address or a text is then unspecified
-    or empty.
+    ``default``: what a row of an earlier contract has in it, for a number that came with a later one;
+    an address or a text is then unspecified or empty.
     """
 
     name: str
     kind: Kind
     unit: str
     meaning: str
-    default: int | float = 0
+    default: int | float | None = None
 
 
 @dataclass(frozen=True, slots=True)

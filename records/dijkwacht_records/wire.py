@@ -87,13 +87,14 @@ def encode(
 ) -> bytes:
     """Return the wire bytes of ``rows``: columns, or (table number, row) pairs in the order made.
 
-    Rows of tables that ``contract`` lacks are left out. The result may exceed `MAX_WIRE_BYTES`; the
+    Rows of tables that ``contract`` lacks are left out, and so are columns; those that rows lack have
+    their defaults. The result may exceed `MAX_WIRE_BYTES`; the
     caller then cuts its rows in two. Raises ``ValueError`` for more than `MAX_ROWS` rows or a value
     outside its column's range.
     """
     version = CONTRACTS[contract]
     held = rows if isinstance(rows, Columns) else Columns.of(rows)
-    held = held.below(len(version.columns))
+    held = held.shaped(version.columns)
     if len(held) > MAX_ROWS:
         raise ValueError(f"{len(held)} rows in one batch, at most {MAX_ROWS}")
     head = site, agent, boot, seq, sent
@@ -101,7 +102,7 @@ def encode(
         plain = _encode_msgpack(layout_1.lay_out(head, held))
         frame = zstandard.ZstdCompressor(level=1).compress(plain)
     else:
-        frame = layout_2.compress(layout_2.lay_out(head, made, held, version))
+        frame = layout_2.compress(layout_2.lay_out(head, made, held))
     return MAGIC + bytes([contract]) + frame
 
 

@@ -22,6 +22,8 @@ def _row(number: int):
     return st.tuples(st.just(number), st.tuples(*(VALUES[c.kind] for c in TABLES[number].columns)))
 
 
+NOTHING = {"int": 0, "float": 0.0, "addr": bytes(16), "text": ""}
+DEFAULTS = [tuple(NOTHING[column.kind] for column in table.columns) for table in TABLES]
 ROWS = st.lists(st.integers(0, len(TABLES) - 1).flatmap(_row), max_size=12)
 CUTS = st.lists(st.integers(0, 12), max_size=4)
 
@@ -33,7 +35,7 @@ def _assert_sound(columns: Columns) -> None:
             place
             for number, own in columns.tables.items()
             for at, which in PLACED[number]
-            if which == kind
+            if which == kind and at < len(own)
             for place in own[at]
         }
         assert named == set(range(len(values)))
@@ -56,11 +58,33 @@ def test_what_is_cut_and_joined_is_as_it_was(rows, cuts):
         _assert_sound(again)
 
 
-@given(ROWS, st.integers(0, len(TABLES)))
-def test_rows_of_later_tables_are_left_out(rows, tables):
-    known = Columns.of(rows).below(tables)
-    assert list(known.rows()) == [row for row in rows if row[0] < tables]
-    _assert_sound(known)
+COUNTS = st.tuples(*(st.integers(1, len(table.columns)) for table in TABLES))
+
+
+@given(ROWS, st.integers(0, len(TABLES)), COUNTS)
+def test_tables_and_columns_of_a_later_version_are_left_out(rows, tables, counts):
+    whole = Columns.of(rows)
+    cut = whole.shaped(counts[:tables])
+    assert list(cut.rows()) == [(n, row[: counts[n]]) for n, row in rows if n < tables]
+    _assert_sound(cut)
+    assert whole.shaped([len(table.columns) for table in TABLES]) is whole
+
+
+@given(ROWS, COUNTS)
+def test_rows_that_lack_columns_have_their_defaults(rows, counts):
+    """Also beside rows that have them."""
+    full = [len(table.columns) for table in TABLES]
+    short = [(n, row[: counts[n]]) for n, row in rows]
+    expected = [(n, row + DEFAULTS[n][counts[n] :]) for n, row in short]
+    columns = Columns.of(short)
+    _assert_sound(columns)
+    _assert_sound(columns.shaped(full))
+    assert list(columns.shaped(full).rows()) == expected
+    known = {n for n, _ in rows}
+    joined = Columns.join([columns, Columns.of(rows)])
+    assert list(joined.shaped(full).rows()) == [*expected, *rows]
+    assert all(len(joined.tables[n]) == full[n] for n in known)
+    _assert_sound(joined)
 
 
 @given(ROWS, st.sampled_from([1, 2]))

@@ -58,9 +58,9 @@ def _defaults() -> NDArray[np.int64]:
     for number, table in enumerate(TABLES):
         for place, column in enumerate(table.columns):
             if column.kind == "float":
-                defaults[number, place] = np.float64(column.default).view(np.int64)
+                defaults[number, place] = np.float64(column.default or 0).view(np.int64)
             elif column.kind == "int":
-                defaults[number, place] = column.default
+                defaults[number, place] = column.default or 0
     return defaults
 
 
