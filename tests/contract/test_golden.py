@@ -1,7 +1,7 @@
 """Bytes that agents in the field have sent: every later version must still read them.
 
 ``golden/vN/NAME.bin`` is a batch of contract version N, ``NAME.json`` what it says. Files are only
-ever added: run ``python tests/contract/test_golden.py NAME`` after adding a case to `CASES`.
+ever added: run ``python tests/contract/test_golden.py N NAME`` after adding a case to `CASES`.
 """
 
 import json
@@ -13,7 +13,7 @@ import zstandard
 
 from dijkwacht_records import wire
 from dijkwacht_records.addresses import HASHED_MAC, pack_address
-from dijkwacht_records.contracts import WRITES
+from dijkwacht_records.contracts import CONTRACTS, WRITES
 from dijkwacht_records.tables import NO_ANSWER, TABLES
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -45,11 +45,15 @@ EDGES = [
          2**45, 1, 0, 1)),
 ]  # fmt: skip
 
-CASES = {"every_table": EVERY_TABLE, "edges": EDGES, "empty": [], "one_flow": EVERY_TABLE[:1]}
+CASES = {
+    1: {"every_table": EVERY_TABLE, "edges": EDGES, "empty": [], "one_flow": EVERY_TABLE[:1]},
+}
+"""Version → name → rows with all of that version's columns."""
 
 
 def _described(batch: wire.Batch) -> dict[str, object]:
-    """What a batch says, as JSON that keeps every bit."""
+    """What a batch says in the columns of its own version, as JSON that keeps every bit."""
+    counts = CONTRACTS[batch.planes.contract].columns
     return {
         "site": batch.site,
         "agent": batch.agent,
@@ -60,46 +64,56 @@ def _described(batch: wire.Batch) -> dict[str, object]:
             {"table": TABLES[number].name}
             | {
                 column.name: value.hex() if isinstance(value, bytes | float) else value
-                for column, value in zip(TABLES[number].columns, row, strict=True)
+                for column, value in zip(
+                    TABLES[number].columns[: counts[number]], row[: counts[number]], strict=True
+                )
             }
             for number, row in wire.unpack_rows(batch)
         ],
     }
 
 
-def _encode(name: str) -> bytes:
-    return wire.encode("bakkerij-vos", "kassa", BOOT, 42, NOON + 17_000_000, CASES[name])
+def _encode(version: int, name: str) -> bytes:
+    head = "bakkerij-vos", "kassa", BOOT, 42, NOON + 17_000_000
+    return wire.encode(*head, CASES[version][name], version)
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("v*/*.bin")), ids=lambda p: p.stem)
 def test_bytes_of_every_version_are_read(path):
-    batch = wire.decode(path.read_bytes())
+    batch = wire.decode(path.read_bytes(), CONTRACTS)
+    assert f"v{batch.planes.contract}" == path.parent.name
     assert _described(batch) == json.loads(path.with_suffix(".json").read_text("utf-8"))
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_the_writer_still_writes_the_same(name):
+@pytest.mark.parametrize(
+    ("version", "name"), [(version, name) for version in WRITES for name in CASES[version]]
+)
+def test_the_writer_still_writes_the_same(version, name):
     """Compression may differ between releases of zstd; what is compressed may not."""
-    golden = (GOLDEN / f"v{max(WRITES)}" / f"{name}.bin").read_bytes()
-    made = _encode(name)
+    golden = (GOLDEN / f"v{version}" / f"{name}.bin").read_bytes()
+    made = _encode(version, name)
     assert made[:4] == golden[:4]
     unpack = zstandard.ZstdDecompressor().decompress
     assert unpack(made[4:]) == unpack(golden[4:])
 
 
 def test_every_version_and_every_table_has_bytes():
-    assert {p.name for p in GOLDEN.iterdir()} >= {f"v{n}" for n in range(1, max(WRITES) + 1)}
-    assert {number for number, _ in EVERY_TABLE} == set(range(len(TABLES)))
+    assert CASES.keys() == set(range(1, max(WRITES) + 1))
+    for version, cases in CASES.items():
+        assert {path.stem for path in (GOLDEN / f"v{version}").glob("*.bin")} == cases.keys()
+        numbers = {number for rows in cases.values() for number, _ in rows}
+        assert numbers == set(range(len(CONTRACTS[version].columns)))
 
 
-def _add(name: str) -> None:
-    path = GOLDEN / f"v{max(WRITES)}" / f"{name}.bin"
+def _add(version: int, name: str) -> None:
+    path = GOLDEN / f"v{version}" / f"{name}.bin"
     with path.open("xb") as file:  # "x": what is there is never written over
-        file.write(_encode(name))
-    text = json.dumps(_described(wire.decode(path.read_bytes())), ensure_ascii=False, indent=1)
+        file.write(_encode(version, name))
+    batch = wire.decode(path.read_bytes(), CONTRACTS)
+    text = json.dumps(_described(batch), ensure_ascii=False, indent=1)
     path.with_suffix(".json").write_text(text + "\n", "utf-8")
 
 
 if __name__ == "__main__":
-    for wanted in sys.argv[1:]:
-        _add(wanted)
+    for wanted in sys.argv[2:]:
+        _add(int(sys.argv[1]), wanted)
