@@ -11,6 +11,7 @@ from dijkwacht_collector.journal import Entry
 from dijkwacht_collector.unpacking import decode
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_records.addresses import pack_address
+from dijkwacht_records.contracts import CONTRACTS
 from dijkwacht_records.tables import TABLES, Column, Value
 from dijkwacht_records.wire import encode
 
@@ -30,8 +31,9 @@ def warm_up(detectors: Sequence[AnyDetector]) -> None:
             for n in range(_ROWS)
             for number, table in enumerate(TABLES)
         ]
-        payload = encode("warm", "up", bytes(16), minute, time, rows)
-        decode(payload)
+        # The latest version has every table and column there is, read from agents yet or not.
+        payload = encode("warm", "up", bytes(16), minute, time, rows, max(CONTRACTS))
+        decode(payload, CONTRACTS)
         engine.step([Entry(minute, "batch", 0, time, "warm", payload)])
     Engine(deepcopy(list(detectors))).put(engine.take("warm"))
     engine.finish()
