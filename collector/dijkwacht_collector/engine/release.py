@@ -27,6 +27,8 @@ _DECIDING: Final = (
     "dijkwacht_detectors.context",
     "dijkwacht_detectors.state",
     "dijkwacht_detectors.knowledge",
+    "dijkwacht_records",
+    "dijkwacht_collector.unpacking",
     "dijkwacht_collector.engine",
     "dijkwacht_collector.policy",
     "dijkwacht_collector.incidents",
