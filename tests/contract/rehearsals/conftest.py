@@ -1,10 +1,15 @@
-"""The first version, from the history of this repository, beside the present one: both as processes."""
+"""Versions beside the present one, as processes: the first, from this repository's history, and a next.
+
+Of the next one there are only its records, so that everything else of today runs over them: it has a
+contract 3, with columns that are added to tables of before, and within contract 2 a table more.
+"""
 
 import http.client
 import importlib.metadata
 import io
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -20,6 +25,7 @@ import msgspec
 import pytest
 from packaging.requirements import Requirement
 
+import dijkwacht_records
 from dijkwacht_collector.sites import Sites
 from dijkwacht_records.addresses import pack_address
 
@@ -29,6 +35,44 @@ FIRST = "98962f9"
 START_S = 1_700_000_000
 PORTS = 300
 MAIN = "import sys; from {package}.cli import main; sys.exit(main(sys.argv[1:]))"
+CHANGES = (
+    (
+        "tables.py",
+        "TABLES: tuple[Table, ...] = (FLOWS, DNS, TLS, DHCP, ARP, SYSTEM, AGENT)",
+        """
+def _with(table: Table, *columns: Column) -> Table:
+    return Table(table.name, table.meaning, (*table.columns, *columns))
+
+
+FLOWS = _with(FLOWS, Column("hints", "int", "", "for a rehearsal", 7))
+DHCP = _with(
+    DHCP,
+    Column("vendor", "text", "", "for a rehearsal"),
+    Column("relay_h", "addr", "", "for a rehearsal"),
+    Column("lease", "int", "s", "for a rehearsal", -3_600),
+)
+SYSTEM = _with(SYSTEM, Column("scale", "float", "", "for a rehearsal", 0.5))
+KNOCKS = Table(
+    "knocks",
+    "for a rehearsal",
+    _columns(
+        ("orig_h", "addr", "", "for a rehearsal"),
+        ("count", "int", "", "for a rehearsal"),
+        ("share", "float", "", "for a rehearsal"),
+        ("banner", "text", "", "for a rehearsal"),
+    ),
+)
+TABLES: tuple[Table, ...] = (FLOWS, DNS, TLS, DHCP, ARP, SYSTEM, AGENT, KNOCKS)""",
+    ),
+    (
+        "contracts.py",
+        "Contract(2, (20, 10, 7, 7, 7, 3, 14)),",
+        "Contract(2, (20, 10, 7, 7, 7, 3, 14, 5)), Contract(3, (21, 10, 7, 10, 7, 4, 14, 5)),",
+    ),
+    ("contracts.py", "READS: Final[tuple[int, ...]] = (1,)", "READS: Final = (1, 2, 3)"),
+    ("contracts.py", "WRITES: Final[tuple[int, ...]] = (1,)", "WRITES: Final = (1, 2, 3)"),
+)
+"""What the next version changes in the records: file, text, and what stands there then."""
 READS = """
 import functools, sys
 import dijkwacht_collector.app as app
@@ -63,15 +107,41 @@ class Version:
         script = MAIN.format(package="dijkwacht") if reads is None else READS.format(reads=reads)
         return self.command(script, "collect", *arguments)
 
-    def run(self, command):
+    def run(self, command, told=None):
         return subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=240, check=False
-        )
+            command, env=self.environment, input=told,
+            capture_output=True, text=True, timeout=240, check=False,
+        )  # fmt: skip
+
+    def speak(self, *questions):
+        """The answers of `speak.py`."""
+        script = Path(__file__).with_name("speak.py")
+        done = self.run([self.python, script], msgspec.json.encode(questions).decode())
+        assert done.returncode == 0, done.stderr
+        return msgspec.json.decode(done.stdout)
 
 
 @pytest.fixture(scope="session")
 def new():
     return Version(sys.executable, dict(os.environ))
+
+
+@pytest.fixture(scope="session")
+def coming(tmp_path_factory):
+    """The next version: today's, but with a package of records in front that has been changed."""
+    folder = tmp_path_factory.mktemp("next")
+    package = Path(dijkwacht_records.__file__).parent
+    shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, old_text, new_text in CHANGES:
+        path = folder / package.name / name
+        source = path.read_text("utf-8")
+        assert source.count(old_text) == 1, (name, old_text)
+        path.write_text(source.replace(old_text, new_text), "utf-8")
+    paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+    version = Version(sys.executable, os.environ | {"PYTHONPATH": os.pathsep.join(paths)})
+    found = version.run(version.command("import dijkwacht_records as it; print(it.__file__)"))
+    assert str(folder) in found.stdout, found
+    return version
 
 
 @pytest.fixture(scope="session")
