@@ -26,6 +26,8 @@ import pytest
 from packaging.requirements import Requirement
 
 import dijkwacht_records
+from dijkwacht_agent.spool import Spool
+from dijkwacht_collector.journal import PARTITIONS, Journal
 from dijkwacht_collector.sites import Sites
 from dijkwacht_records.addresses import pack_address
 
@@ -206,13 +208,15 @@ class Collector:
         (folder / "collector.toml").write_text("training = false\n")
         self.settings = folder / "collector.toml"
 
-    def start(self, version, **options):
+    def start(self, version, *more, **options):
         before = self.log.stat().st_size
         state = ["--state", self.state, "--settings", self.settings]
         listen = ["--listen", f"127.0.0.1:{self.port}"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                version.collector(*state, *listen, **options), stderr=log, env=version.environment
+                version.collector(*state, *listen, *more, **options),
+                stderr=log,
+                env=version.environment,
             )
 
         def listening():
@@ -234,13 +238,19 @@ class Collector:
         self.process.terminate()
         assert self.process.wait(60) == 0
 
-    def stop_when_folded(self):
+    def wait_until_folded(self):
         def folded():
             health = self.ask("/healthz")
             assert health["status"] == "ok", health
             return health["engine_position"] == health["journal_position"]
 
         until(folded)
+
+    def wait_until_failing(self):
+        until(lambda: self.ask("/healthz")["status"] == "failing")
+
+    def stop_when_folded(self):
+        self.wait_until_folded()
         self.stop()
 
     def join_code(self):
@@ -251,9 +261,29 @@ class Collector:
         sites.close()
         return code
 
-    def findings(self):
-        path = self.state / "incidents.jsonl"
-        return [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
+    def bodies(self):
+        """Every batch in the journal, looked at in a copy: what opens a journal may write to it."""
+        copy = self.state.with_name("journal-copy")
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(self.state / "journal", copy)
+        journal = Journal(copy)
+        journal.open()
+        after, found = dict.fromkeys(range(PARTITIONS), 0), []
+        while journal.wait(range(PARTITIONS), after, 0):
+            entries, after = journal.read(range(PARTITIONS), after)
+            found += [entry.payload for entry in entries if entry.kind == "batch"]
+        journal.close()
+        return found
+
+    def scans(self):
+        """By incident, the steps told of each scan."""
+        told = {}
+        for line in (self.state / "incidents.jsonl").read_bytes().splitlines():
+            finding = msgspec.json.decode(line)
+            if finding["finding_info"]["types"] == ["scan"]:
+                steps = told.setdefault(finding["finding_info"]["uid"], [])
+                steps.append(finding["activity_name"])
+        return told
 
 
 class Agent:
@@ -291,6 +321,18 @@ class Agent:
 
     def said(self, words):
         return [line for line in self.log.read_text().splitlines() if words in line]
+
+    def waiting(self):
+        """The batches in the spool, in their order, left as they are."""
+        copy = self.state.with_name("spool-copy")
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(self.state / "spool", copy)
+        spool, found = Spool(copy), []
+        while (record := spool.peek()) is not None:
+            found.append(record.wire)
+            spool.settle(record)
+        spool.close()
+        return found
 
     def check(self, version):
         """By name, what `check` found; an interface that can be captured is no matter here."""

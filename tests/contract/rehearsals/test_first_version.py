@@ -1,12 +1,9 @@
 """Agents, collectors, spools and journals of the first version, in every pairing with the present one."""
 
-import shutil
-
 import pytest
 
 from dijkwacht_agent.contracts import read_contracts
 from dijkwacht_agent.spool import Spool
-from dijkwacht_collector.journal import PARTITIONS, Journal
 from dijkwacht_records.tables import FLOWS
 from dijkwacht_records.wire import decode, encode, unpack_rows
 
@@ -25,70 +22,33 @@ def _versions(old, new):
     return {"old": old, "new": new}
 
 
-def bodies(collector, tmp_path):
-    """Every batch in the journal, looked at in a copy: what opens a journal may write to it."""
-    copy = tmp_path / "copy"
-    shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(collector.state / "journal", copy)
-    journal = Journal(copy)
-    journal.open()
-    after, found = dict.fromkeys(range(PARTITIONS), 0), []
-    while journal.wait(range(PARTITIONS), after, 0):
-        entries, after = journal.read(range(PARTITIONS), after)
-        found += [entry.payload for entry in entries if entry.kind == "batch"]
-    journal.close()
-    return found
-
-
 def flows(wires):
     """How many flows these batches tell of."""
     rows = [row for wire in wires for number, row in unpack_rows(decode(wire)) if number == 0]
     return sum(row[FLOWS.index("part")] == 0 for row in rows)
 
 
-def waiting(agent):
-    """The batches in an agent's spool, in their order, left as they are."""
-    copy = agent.state.with_name("spool-copy")
-    shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(agent.state / "spool", copy)
-    spool, found = Spool(copy), []
-    while (record := spool.peek()) is not None:
-        found.append(record.wire)
-        spool.settle(record)
-    spool.close()
-    return found
-
-
-def scans(collector):
-    """By incident, the steps told of each scan."""
-    told = {}
-    for finding in collector.findings():
-        if finding["finding_info"]["types"] == ["scan"]:
-            told.setdefault(finding["finding_info"]["uid"], []).append(finding["activity_name"])
-    return told
-
-
 @pytest.mark.parametrize(
     ("of_agent", "of_collector"), [("old", "new"), ("new", "old"), ("new", "new")]
 )
 def test_what_an_agent_sees_arrives_and_is_judged(
-    versions, of_agent, of_collector, agent, collector, scan, tmp_path
+    versions, of_agent, of_collector, agent, collector, scan
 ):
     collector.start(versions[of_collector])
     agent.join(versions[of_agent], collector.join_code())
     agent.run(versions[of_agent], scan("192.168.1.66"))
-    assert waiting(agent) == []
+    assert agent.waiting() == []
     assert len(agent.log.read_text().splitlines()) == 1, "that it listens, and nothing else"
     collector.stop_when_folded()
-    assert flows(bodies(collector, tmp_path)) == PORTS
-    assert len(scans(collector)) == 1
+    assert flows(collector.bodies()) == PORTS
+    assert len(collector.scans()) == 1
     if of_agent == "new":
         assert read_contracts(agent.state / "contracts.json") == (1,)
 
 
 @pytest.mark.parametrize(("first", "second"), [("old", "old"), ("old", "new"), ("new", "new")])
 def test_what_is_not_read_waits_and_arrives_also_after_an_upgrade_of_the_agent(
-    versions, first, second, agent, collector, scan, tmp_path
+    versions, first, second, agent, collector, scan
 ):
     collector.start(versions["new"])
     agent.join(versions[first], collector.join_code())
@@ -96,9 +56,9 @@ def test_what_is_not_read_waits_and_arrives_also_after_an_upgrade_of_the_agent(
     collector.start(versions["new"], reads=(3,))
     agent.run_until_said(versions[first], scan("192.168.1.66"), WAITS[first])
     assert len(agent.said(WAITS[first])) == 1
-    held = waiting(agent)
+    held = agent.waiting()
     assert 0 < flows(held) <= PORTS
-    assert bodies(collector, tmp_path) == []
+    assert collector.bodies() == []
     found = agent.check(versions["new"])
     assert "contracts_apart" in found
     assert "Batches wait on disk in version 1" in found["spool_unread"]["message"]
@@ -106,35 +66,35 @@ def test_what_is_not_read_waits_and_arrives_also_after_an_upgrade_of_the_agent(
 
     collector.start(versions["new"])
     agent.run(versions[second], scan("192.168.1.77"))
-    assert waiting(agent) == []
+    assert agent.waiting() == []
     collector.stop_when_folded()
-    arrived = bodies(collector, tmp_path)
+    arrived = collector.bodies()
     assert arrived[: len(held)] == held
     assert flows(arrived) == flows(held) + PORTS
-    assert scans(collector)
+    assert collector.scans()
 
 
 @pytest.mark.parametrize("second", ["old", "new"])
 def test_a_spool_filled_while_the_first_collector_was_away_goes_to_any(
-    versions, second, agent, collector, scan, tmp_path
+    versions, second, agent, collector, scan
 ):
     collector.start(versions["old"])
     agent.join(versions["old"], collector.join_code())
     collector.stop()
     agent.run_until_said(versions["old"], scan("192.168.1.66"), "the collector cannot be reached")
-    held = waiting(agent)
+    held = agent.waiting()
     assert 0 < flows(held) <= PORTS
     collector.start(versions[second])
     agent.run(versions["new"], scan("192.168.1.77"))
-    assert waiting(agent) == []
+    assert agent.waiting() == []
     collector.stop_when_folded()
-    arrived = bodies(collector, tmp_path)
+    arrived = collector.bodies()
     assert arrived[: len(held)] == held
     assert flows(arrived) == flows(held) + PORTS
 
 
 def test_a_later_contract_waits_for_a_collector_that_does_not_know_it(
-    versions, agent, collector, scan, tmp_path
+    versions, agent, collector, scan
 ):
     collector.start(versions["old"])
     agent.join(versions["new"], collector.join_code())
@@ -148,33 +108,33 @@ def test_a_later_contract_waits_for_a_collector_that_does_not_know_it(
     words = "the oldest is in version 2 of the contract, and it reads 1"
     agent.run_until_said(versions["new"], scan("192.168.1.66"), words)
     assert len(agent.said(words)) == 1
-    assert waiting(agent)[:2] == held
-    assert flows(waiting(agent)[2:]) > 0
+    assert agent.waiting()[:2] == held
+    assert flows(agent.waiting()[2:]) > 0
     assert read_contracts(agent.state / "contracts.json") == (1,)
     found = agent.check(versions["new"])
     assert found["contracts_shared"]["ok"]
     assert "in version 2 of the contract" in found["spool_unread"]["message"]
     collector.stop()
-    arrived = bodies(collector, tmp_path)  # what `check` has asked with, it has no rows
+    arrived = collector.bodies()  # what `check` has asked with, it has no rows
     assert (flows(arrived), set(arrived) & set(held)) == (0, set())
 
 
-def test_a_journal_of_the_first_version_is_gone_on_with(versions, agent, collector, scan, tmp_path):
+def test_a_journal_of_the_first_version_is_gone_on_with(versions, agent, collector, scan):
     collector.start(versions["old"])
     agent.join(versions["old"], collector.join_code())
     agent.run(versions["old"], scan("192.168.1.66"))
     collector.stop_when_folded()
-    held, told = bodies(collector, tmp_path), scans(collector)
+    held, told = collector.bodies(), collector.scans()
     assert (flows(held), len(told)) == (PORTS, 1)
 
     collector.start(versions["new"])
     collector.stop_when_folded()
-    assert bodies(collector, tmp_path) == held
-    assert scans(collector) == told, "what was told is not told again"
+    assert collector.bodies() == held
+    assert collector.scans() == told, "what was told is not told again"
 
     collector.start(versions["new"])
     agent.run(versions["old"], scan("192.168.1.77", start_s=1_700_000_600))
     collector.stop_when_folded()
-    assert bodies(collector, tmp_path)[: len(held)] == held
-    assert flows(bodies(collector, tmp_path)) == 2 * PORTS
-    assert len(scans(collector)) == 2
+    assert collector.bodies()[: len(held)] == held
+    assert flows(collector.bodies()) == 2 * PORTS
+    assert len(collector.scans()) == 2
