@@ -21,6 +21,7 @@ reads them. The collector's engine reads the same with a kernel.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from struct import Struct
@@ -83,6 +84,17 @@ class Planes(msgspec.Struct, frozen=True, gc=False):
         if not self.order:
             return self.rows
         return len(self.order.translate(None, bytes(range(known))))
+
+    def known_among(self, rows: int) -> int:
+        """How many of the first ``rows`` are of tables that this code knows."""
+        if not self.unknown:
+            return rows
+        known = bytes(range(len(CONTRACTS[self.contract].columns)))
+        return rows - len(self.order[:rows].translate(None, known)) if self.order else 0
+
+    def rows_up_to(self, known: int) -> int:
+        """How many rows there are up to the ``known``-th that this code knows, which is the last of them."""
+        return bisect_left(range(self.rows), known, key=self.known_among) if self.unknown else known
 
 
 class Part(NamedTuple):

@@ -19,7 +19,7 @@ TICK_COST: Final = 64
 class Fold:
     """The rows of some ``arrivals``, which stand at these ``positions``, of which ``done`` have been folded.
 
-    ``step`` is what they were joined to; ``clocks``: by agent, what event time it leads to.
+    ``begun``: rows of the first batch that were folded before, as `rows` counts them. ``step`` is what they were joined to; ``clocks``: by agent, what event time it leads to.
     ``positions`` are of each row then.
     """
 
@@ -29,9 +29,10 @@ class Fold:
         arrivals: Sequence[Arrival],
         positions: Sequence[int],
         clocks: NDArray[np.int64],
-        done: int = 0,
+        begun: int = 0,
     ) -> None:
-        self.step, self.arrivals, self.done = step, arrivals, done
+        self.step, self.arrivals = step, arrivals
+        self.done = arrivals[0].batch.planes.known_among(begun) if begun else 0
         sizes = [arrival.rows for arrival in arrivals]
         self.positions: NDArray[np.int64] = np.repeat(np.array(positions, np.int64), sizes)
         self._ends, self._clocks = np.cumsum(sizes), clocks
@@ -48,8 +49,15 @@ class Fold:
 
     @property
     def rows(self) -> int:
-        """Rows that have been folded of the batch behind those."""
-        return self.done - int(self._ends[self.whole - 1] if self.whole else 0)
+        """Rows that have been folded of the batch behind those, with the unknown ones before them.
+
+        Another release, which may know more tables or fewer, finds the same place by that.
+        """
+        whole = self.whole
+        if whole == len(self.arrivals):
+            return 0
+        done = self.done - int(self._ends[whole - 1] if whole else 0)
+        return self.arrivals[whole].batch.planes.rows_up_to(done)
 
     def costs(self, numbering: Numbering) -> dict[str, int]:
         """What all of it costs, by site, in rows."""

@@ -90,7 +90,7 @@ class PartitionState(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SiteRecord(msgspec.Struct, frozen=True, array_like=True):
-    """One site at the journal position ``position``, and ``rows`` of its next batch further."""
+    """One site at the journal position ``position``, and ``rows`` of its next batch further, see `Fold`."""
 
     name: str
     position: int
