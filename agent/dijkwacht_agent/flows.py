@@ -39,6 +39,7 @@ ACK: Final = 0x10
 _WELL_KNOWN: Final = 1024
 _TABLE: Final = TABLES.index(FLOWS)
 _CALLED_BY_PORT: Final = frozenset({TCP, UDP})
+_OPEN, _UPDATE, _END = map(int, (FlowState.OPEN, FlowState.UPDATE, FlowState.END))
 _row_time = itemgetter(0)
 
 
@@ -231,7 +232,7 @@ class FlowTable:
 
     def end(self, flow: Flow) -> None:
         """Write the last part of ``flow`` and forget it."""
-        self._cut(flow, FlowState.END, flow.last)
+        self._cut(flow, _END, flow.last)
         del self.by_key[flow.key]
         self.by_key.pop(flow.back_key, None)  # the same key, if a host talks to itself
         flow.key = flow.back_key = b""
@@ -257,9 +258,9 @@ class FlowTable:
             return
         if not flow.closed and (flow.part == 0 or now >= flow.cut + UPDATE_EVERY):
             if flow.part == 0:
-                self._cut(flow, FlowState.OPEN, now)
+                self._cut(flow, _OPEN, now)
             elif flow.orig_pkts or flow.resp_pkts:
-                self._cut(flow, FlowState.UPDATE, now)
+                self._cut(flow, _UPDATE, now)
             else:
                 flow.cut = now
         self._schedule(flow, over if flow.closed else min(over, flow.cut + UPDATE_EVERY))
@@ -271,7 +272,7 @@ class FlowTable:
         heappush(self._timers, (due, flow.flow_id, flow))
         self.due = min(self.due, due)
 
-    def _cut(self, flow: Flow, state: FlowState, now: int) -> None:
+    def _cut(self, flow: Flow, state: int, now: int) -> None:
         """Write the part of ``flow`` that moved since the last one."""
         orig_h, resp_h = endpoints(flow.key)
         inside = self._inside
@@ -289,7 +290,7 @@ class FlowTable:
                 flow.resp_p,
                 flow.proto,
                 flow.key[-2] << 8 | flow.key[-1],
-                conn_state(flow),
+                int(conn_state(flow)),
                 flow.orig_flags,
                 flow.resp_flags,
                 flow.orig_pkts,
