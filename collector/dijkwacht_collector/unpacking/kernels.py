@@ -65,7 +65,7 @@ def measure(claims, texts, orders, known, rows_out):  # type: ignore[no-untyped-
 
 @njit(cache=True, nogil=True)
 def read(claims, planes, places_at, known, columns, line_at, out):  # type: ignore[no-untyped-def]
-    """The first batch with a value that may not be, or -1. `_measure` has let all of them pass."""
+    """The first batch with a value that may not be, or -1. `measure` has let all of them pass."""
     contracts, index, entries_at, planes_at = claims
     addresses_at, lengths_at = places_at
     cursor = np.zeros(len(line_at), np.int64)
@@ -110,7 +110,7 @@ def copy_texts(places, texts_at, texts, offsets, blob):  # type: ignore[no-untyp
 def _claims_fit(entries, columns_of, room, lengths, texts, order, counts):  # type: ignore[no-untyped-def]
     """Whether one batch's lengths agree; then ``counts`` int64[256]: rows by table.
 
-    ``entries`` int64[n, 2], ``columns_of`` int64[257]: see `contents`; ``room``, ``texts``: bytes of its
+    ``entries`` int64[n, 2], ``columns_of`` int64[257]: see the module; ``room``, ``texts``: bytes of its
     planes and its texts.
     """
     return (
@@ -202,11 +202,11 @@ def _read_batch(contract, entries, planes, places, columns_of, columns, lines): 
         to = aside[:rows]
         if line >= 0:
             to = out[line + cursor[table] : line + cursor[table] + rows]
-        if column == 0:
-            times = to
         _join(planes[begin:at], width, to)
         if not _decode(mode, base, width, times, to):
             return False
+        if column == 0:  # the room for columns that nobody wants is soon that of the next one
+            times = to if line >= 0 else to.copy()
         if kind == ADDRESS and not _place(to, first_address, end_address):
             return False
         if kind == TEXT and not _place(to, first_text, end_text):
