@@ -11,7 +11,7 @@ byte planes; addresses are places in one table a batch; texts are lengths and on
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, cast
+from typing import Annotated, Final, cast
 
 import msgspec
 
@@ -69,11 +69,11 @@ class PackedTable(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
 
     number: int
     rows: int
-    columns: list[Packed]
+    columns: Annotated[list[Packed], msgspec.Meta(max_length=max(_COLUMNS))]
 
 
 class Layout(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    """What is compressed."""
+    """What is compressed. Lists that are too long are refused before anything is made of them."""
 
     site: str
     agent: str
@@ -82,7 +82,7 @@ class Layout(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     sent: int
     addresses: bytes
     order: bytes
-    tables: list[PackedTable]
+    tables: Annotated[list[PackedTable], msgspec.Meta(max_length=len(_COLUMNS))]
 
 
 def lay_out(head: tuple[str, str, bytes, int, int], rows: Columns) -> Layout:
@@ -111,6 +111,8 @@ def read(layout: Layout) -> Planes:
     """
     index, planes, lengths, texts = list[int](), list[bytes](), list[bytes](), list[bytes]()
     seen, named = -1, 0
+    if (total := sum(table.rows for table in layout.tables)) > MAX_ROWS:
+        raise MalformedBatch(f"{total} rows, at most {MAX_ROWS}")
     for table in layout.tables:
         number, rows = table.number, table.rows
         if not seen < number < len(_KINDS):
