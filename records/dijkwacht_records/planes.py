@@ -71,6 +71,12 @@ class Planes(msgspec.Struct, frozen=True, gc=False):
         return cast("int", ENTRY.unpack_from(self.index)[4])
 
     @property
+    def size(self) -> int:
+        """Bytes of all of it."""
+        held = (self.index, self.planes, self.addresses, self.lengths, self.texts, self.order)
+        return sum(map(len, held))
+
+    @property
     def tables(self) -> bytes:
         """The table number of each entry of the index."""
         return self.index[:: ENTRY.size]

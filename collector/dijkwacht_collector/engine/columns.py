@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numba import njit
@@ -25,6 +25,9 @@ LATE_US = 900_000_000
 FUTURE_US = 300_000_000
 """A time further ahead of its arrival than this is not believed."""
 
+ROW_BYTES: Final = 256
+"""Bytes of a batch that cost what a row does, where it holds few rows for its size."""
+
 Ticks = NDArray[np.int64]
 """int64[n, 3], a line (order, agent, time) each: before row ``order`` the event time of ``agent`` reached
 ``time``, a multiple of `TICK_US`."""
@@ -39,6 +42,11 @@ class Arrival:
     agent: int
     time: int
     rows: int
+
+    @property
+    def cost(self) -> int:
+        """What it costs to unpack, in rows."""
+        return max(self.rows, self.batch.planes.size // ROW_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

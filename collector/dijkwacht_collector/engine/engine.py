@@ -36,7 +36,7 @@ from dijkwacht_detectors.state.memory import Kept
 from dijkwacht_records.wire import read_checked
 
 STEP_ROWS: Final = 16_384
-"""Rows folded at once: what is done once a fold is spread over them; with more the caches are too small."""
+"""What is folded at once, in rows, see `Arrival.cost`: what is done once a fold is spread over them; with more the caches are too small."""
 _DAY_US: Final = 86_400_000_000
 Watch = Callable[[Sequence[Scored], Numbering], None]
 """Called once a step with all opinions; it must leave them as they are."""
@@ -81,11 +81,11 @@ class Engine:
         """Fold ``entries`` in order and return what changed about incidents, in order."""
         events: list[IncidentEvent] = []
         waiting: list[_Arrived] = []
-        rows = 0
+        cost = 0
         for entry in entries:
-            if waiting and (entry.kind != "batch" or rows >= STEP_ROWS):
+            if waiting and (entry.kind != "batch" or cost >= STEP_ROWS):
                 events += self._fold(waiting)
-                waiting, rows = [], 0
+                waiting, cost = [], 0
             if self.progress.passes(entry):
                 continue
             if entry.kind != "batch":
@@ -94,7 +94,7 @@ class Engine:
                 events += self.advance(self.join([entry], begun))
             else:
                 waiting.append((self._arrive(entry), entry))
-                rows += waiting[-1][0].rows
+                cost += waiting[-1][0].cost
         if waiting:
             events += self._fold(waiting)
         self.progress.reach({entry.partition: entry.position for entry in entries})
@@ -108,11 +108,11 @@ class Engine:
         ``begun``: rows of the first that were folded before; then it is the only one.
         """
         joined: list[_Arrived] = []
-        rows = 0
+        cost = 0
         for entry in entries:
             joined.append((self._arrive(entry), entry))
-            rows += joined[-1][0].rows
-            if begun or rows >= STEP_ROWS:
+            cost += joined[-1][0].cost
+            if begun or cost >= STEP_ROWS:
                 break
         fold = self._join(joined, begun)
         if not begun:

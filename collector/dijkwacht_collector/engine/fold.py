@@ -64,7 +64,7 @@ class Fold:
         costs: dict[str, int] = {}
         for arrival in self.arrivals:
             site = numbering.sites[arrival.site]
-            costs[site] = costs.get(site, 0) + arrival.rows
+            costs[site] = costs.get(site, 0) + arrival.cost
         agents, ticks = np.unique(self.step.ticks[:, 1], return_counts=True)
         for agent, count in zip(agents.tolist(), ticks.tolist(), strict=True):
             costs[numbering.site_of(agent)] += TICK_COST * count

@@ -4,9 +4,12 @@ import random
 
 import msgspec
 import pytest
+import zstandard
 
 from dijkwacht_collector.engine import Engine
+from dijkwacht_collector.engine import engine as engine_module
 from dijkwacht_collector.engine.checkpoints import load, save
+from dijkwacht_collector.engine.columns import ROW_BYTES, join_columns
 from dijkwacht_collector.engine.numbering import MOST_AGENTS, OTHER_AGENTS
 from dijkwacht_collector.journal import Entry
 from dijkwacht_detectors.discover import shipped_detectors
@@ -118,3 +121,23 @@ def test_no_time_is_before_1970():
     engine.step([Entry(1, "batch", 0, NOW, "bakery", body)])
     assert engine.clocks[0] == 0
     assert engine.take_observed().late == {"bakery": 1}
+
+
+def test_batches_that_hold_much_and_few_rows_are_not_all_unpacked_at_once(monkeypatch):
+    joined = []
+
+    def join(arrivals, wanted, clocks):
+        joined.append(sum(arrival.batch.planes.size for arrival in arrivals))
+        return join_columns(arrivals, wanted, clocks)
+
+    monkeypatch.setattr(engine_module, "join_columns", join)
+    plain = msgspec.msgpack.encode(["bakery", "desk", bytes(16), 0, 1, bytes(1 << 20), b"", []])
+    body = wire.MAGIC + b"\1" + zstandard.ZstdCompressor().compress(plain)
+    assert wire.decode(body).rows == 0
+    entries = [Entry(position, "batch", 0, NOW, "bakery", body) for position in range(1, 21)]
+    engine = Engine(shipped_detectors())
+    engine.step(entries)
+    assert sum(joined) == 20 << 20
+    assert max(joined) <= engine_module.STEP_ROWS * ROW_BYTES
+    # And they count for what they cost, so that other sites need not wait for them.
+    assert engine.join(entries).costs(engine.numbering)["bakery"] >= 4096
