@@ -13,6 +13,7 @@ from dijkwacht_collector.journal import Entry
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
 from dijkwacht_records.addresses import pack_address
+from dijkwacht_records.columns import Columns
 from dijkwacht_records.tables import ConnState, FlowState
 
 HOUR = 3_600_000_000
@@ -65,7 +66,7 @@ def drained(tmp_path_factory):
 
     for number, row in week():
         now = max(now, row[0])
-        batcher.add([(number, row)])
+        batcher.add(Columns.of([(number, row)]))
         if batcher.rows_made % 1000 == 0:
             ship()
     ship(everything=True)
