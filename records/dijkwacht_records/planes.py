@@ -147,7 +147,7 @@ def check(planes: Planes) -> None:
     if len(planes.index) % ENTRY.size or len(planes.addresses) % 16:
         raise MalformedBatch("index or addresses are cut short")
     lengths = unpack_lengths(planes.lengths)
-    check_texts(lengths, planes.texts)
+    _check_texts(lengths, planes.texts)
     contract = CONTRACTS[planes.contract]
     found: dict[int, list[Part]] = {}
     end = 0
@@ -167,7 +167,7 @@ def check(planes: Planes) -> None:
     _check_order(planes.order, {number: own[0].rows for number, own in found.items()})
 
 
-def check_texts(lengths: Sequence[int], texts: bytes) -> None:
+def _check_texts(lengths: Sequence[int], texts: bytes) -> None:
     """Raise `MalformedBatch` unless texts of these ``lengths`` lie end to end in ``texts``, as UTF-8."""
     if sum(lengths) != len(texts) or max(lengths, default=0) > MAX_TEXT_BYTES:
         raise MalformedBatch("lengths do not fill the texts, or one is too long")

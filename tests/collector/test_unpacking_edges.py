@@ -1,10 +1,13 @@
 """Planes made to lie at the edges of what may be: every reader says the same of them."""
 
 import random
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from dijkwacht_collector.unpacking import check, unpack
+from dijkwacht_collector.unpacking import batches, check, unpack
 from dijkwacht_records import planes as plain
 from dijkwacht_records.byte_planes import LIMIT, WIDTHS, pack_lengths
 from dijkwacht_records.contracts import CONTRACTS
@@ -109,3 +112,38 @@ def test_what_lies_before_its_time_is_in_range_too(time, base, offset, fits):
     index[1] = ENTRY.pack(0, 1, BEFORE, 8, 1, base)
     planes = Planes(2, b"".join(index), split([offset], 8), bytes(16), b"", b"", b"")
     assert verdicts(planes) == [fits] * len(READERS)
+
+
+def of_texts(texts, lengths):
+    return Planes(2, b"", b"", b"", pack_lengths(lengths), texts, b"")
+
+
+@given(st.lists(st.text("aé€😀", max_size=3), max_size=4), st.data())
+def test_every_text_is_utf_8_by_itself(texts, data):
+    joined = bytearray("".join(texts).encode())
+    if joined and data.draw(st.booleans()):
+        joined[data.draw(st.integers(0, len(joined) - 1))] = data.draw(
+            st.sampled_from(b"\x80\xffA")
+        )
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(joined)), max_size=4)))
+    lengths = [end - begin for begin, end in pairwise([0, *cuts, len(joined)])]
+    assert len(set(verdicts(of_texts(bytes(joined), lengths)))) == 1
+
+
+def test_a_character_does_not_reach_from_one_batch_into_the_next():
+    first, second = of_texts(b"\xc3", [1]), of_texts(b"\xa9", [1])
+    with pytest.raises(MalformedBatch):
+        unpack([first, second], {})
+    unpack([of_texts(b"\xc3\xa9", [2]), of_texts(b"", [0]), of_texts("€".encode(), [3])], {})
+
+
+def test_what_is_refused_is_read_again_only_where_that_is_little(monkeypatch):
+    """In plain Python, to say what is wrong, while every other site waits."""
+    asked = []
+    monkeypatch.setattr(batches, "plain_check", asked.append)
+    index = [ENTRY.pack(0, place, DELTA, 0, 65_535, 0) for place in range(20)]
+    much = Planes(2, b"".join(index), b"", b"", b"", b"", b"")
+    for refused in (much, of_texts(b"\xff", [0] * 300_000 + [1]), of_texts(b"\xff", [1])):
+        with pytest.raises(MalformedBatch):
+            check(refused)
+    assert asked == [of_texts(b"\xff", [1])]

@@ -27,10 +27,9 @@ from dijkwacht_collector.unpacking.kernels import (
     sequence,
 )
 from dijkwacht_detectors.api import Text
-from dijkwacht_records.byte_planes import unpack_lengths
 from dijkwacht_records.contracts import CONTRACTS, READS
 from dijkwacht_records.errors import MalformedBatch
-from dijkwacht_records.planes import ENTRY, Planes, check_texts
+from dijkwacht_records.planes import ENTRY, Planes
 from dijkwacht_records.planes import check as plain_check
 from dijkwacht_records.tables import TABLES, Column, Kind
 from dijkwacht_records.wire import Batch
@@ -75,6 +74,8 @@ def _known() -> NDArray[np.int64]:
 
 _COLUMNS: Final = _kinds(), _defaults()
 _KNOWN: Final = _known()
+_EXPLAINED_NUMBERS: Final = 200_000
+"""A batch of more numbers is refused without saying where it is wrong: a look at each takes plain Python too long."""
 _NOWHERE: Final = np.full((len(TABLES), _WIDEST), -1, np.int64)
 """No column is wanted."""
 
@@ -106,11 +107,7 @@ class _Joined:
         self.addresses, self.addresses_at = addresses, at[1:]
         lengths, at = _end_to_end([bytes(2), *(one.lengths for one in batches)], 2)
         self.lengths, self.lengths_at = np.frombuffer(lengths, "<u2"), at[1:]
-        texts, self.texts_at = _end_to_end([one.texts for one in batches])
-        if not texts.isascii():
-            for one in batches:
-                check_texts(unpack_lengths(one.lengths), one.texts)
-        self.texts = np.frombuffer(texts, np.uint8)
+        self.texts, self.texts_at = _end_to_end([one.texts for one in batches])
         order, self.order_at = _end_to_end([one.order for one in batches])
         self.order = np.frombuffer(order, np.uint8)
 
@@ -132,6 +129,8 @@ def unpack(batches: Sequence[Planes], wanted: Mapping[int, frozenset[str]]) -> U
     texts = joined.lengths, joined.lengths_at, joined.texts_at
     if measure(claims, texts, (joined.order, joined.order_at), _KNOWN, rows) >= 0:
         raise MalformedBatch("lengths that contradict each other")
+    if not _are_texts(joined.lengths, joined.texts):
+        raise MalformedBatch("a text is not UTF-8")
     totals = rows.sum(axis=0)
     lines = _Lines(totals, wanted)
     out = np.empty(lines.size, np.int64)
@@ -162,7 +161,7 @@ def check(planes: Planes) -> None:
     whole = not (
         len(planes.index) % ENTRY.size or len(planes.addresses) % 16 or len(planes.lengths) % 2
     )
-    if whole and check_batch(
+    fits = whole and check_batch(
         (planes.contract, len(planes.addresses) // 16, len(planes.texts)),
         np.frombuffer(planes.index, "<i8").reshape(-1, 2),
         np.frombuffer(planes.planes, np.uint8),
@@ -171,12 +170,33 @@ def check(planes: Planes) -> None:
         _KNOWN,
         _COLUMNS,
         _NOWHERE,
-    ):
-        if not planes.texts.isascii():
-            check_texts(unpack_lengths(planes.lengths), planes.texts)
+    )
+    if fits and _are_texts(np.frombuffer(planes.lengths, "<u2"), planes.texts):
         return
-    plain_check(planes)  # says what is wrong
+    if _numbers(planes) <= _EXPLAINED_NUMBERS:
+        plain_check(planes)  # says what is wrong
     raise MalformedBatch("a batch that contradicts itself")
+
+
+def _are_texts(lengths: NDArray[np.uint16], texts: bytes) -> bool:
+    """Whether texts of these ``lengths``, which fill ``texts``, are UTF-8: together, and none begins in a character."""
+    if texts.isascii():
+        return True
+    try:
+        texts.decode()
+    except UnicodeDecodeError:
+        return False
+    begins = np.cumsum(lengths, dtype=np.int64)
+    firsts = np.frombuffer(texts, np.uint8)[begins[begins < len(texts)]]
+    return not np.any(firsts & 0xC0 == 0x80)
+
+
+def _numbers(planes: Planes) -> int:
+    """How many numbers `plain_check` might look at, one by one."""
+    index = np.frombuffer(planes.index, np.uint8, len(planes.index) // ENTRY.size * ENTRY.size)
+    rows = index.view("<u4")[1::4]
+    named = len(rows) + int(rows.sum(dtype=np.int64))
+    return named + len(planes.lengths) // 2 + len(planes.order)
 
 
 class _Lines:
@@ -207,7 +227,7 @@ class _Lines:
             if column.kind == "addr":
                 line = addresses[line]
             elif column.kind == "text":
-                line = _pick_texts(line, texts_at, joined.texts)
+                line = _pick_texts(line, texts_at, np.frombuffer(joined.texts, np.uint8))
             elif column.kind == "float":
                 line = line.view(np.float64)
             columns.setdefault(number, {})[column.name] = line
