@@ -167,7 +167,7 @@ def _pack(column: Column, values: Values, time: Values) -> Packed:
     if BEFORE in modes:
         ages = [t - n for t, n in zip(cast("Sequence[int]", time), numbers, strict=True)]
         base, top = min(ages), max(ages)
-        if base > -LIMIT and top - base < LIMIT:
+        if -LIMIT < base < LIMIT and top - base < LIMIT:
             tried.append(_offsets(BEFORE, base, top, [n - base for n in ages]))
     return min(tried, key=_compressed_size)
 

@@ -1,4 +1,5 @@
 import math
+import random
 
 import msgspec
 import pytest
@@ -227,3 +228,12 @@ def test_tables_together_keep_the_row_limit():
 
     with pytest.raises(MalformedBatch, match="rows"):
         wire.decode(_repack(widen))
+
+
+def test_what_lies_before_its_time_by_more_than_a_number_holds_is_written_otherwise():
+    draw = random.Random(1)
+    starts = [1 - (1 << 62) + draw.randrange(1 << 40) for _ in range(40)]
+    rest = (0, 0, 0, bytes(16), bytes(16), *[0] * 13)
+    rows = [(0, (start + (1 << 62), start, *rest)) for start in starts]
+    batch = wire.decode(wire.encode("site", "agent", bytes(16), 1, 1, rows, 2), CONTRACTS)
+    assert list(wire.unpack_rows(batch)) == rows
