@@ -73,8 +73,8 @@ class Planes(msgspec.Struct, frozen=True, gc=False):
     @property
     def size(self) -> int:
         """Bytes of all of it."""
-        held = (self.index, self.planes, self.addresses, self.lengths, self.texts, self.order)
-        return sum(map(len, held))
+        columns = len(self.index) + len(self.planes) + len(self.order)
+        return columns + len(self.addresses) + len(self.lengths) + len(self.texts)
 
     @property
     def tables(self) -> bytes:
