@@ -283,7 +283,7 @@ class FlowTable:
                 flow.start,
                 flow.flow_id,
                 flow.part,
-                state,
+                int(state),
                 orig_h,
                 resp_h,
                 flow.orig_p,
