@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from dijkwacht_collector.engine import DetectorSet
+from dijkwacht_collector.engine import DetectorSet, Engine
 from dijkwacht_collector.engine.checkpoints import load, save
 from dijkwacht_collector.engine.engine import Watch
 from dijkwacht_collector.engine.numbering import Numbering
@@ -84,7 +84,7 @@ class OfflineCollector:
         self._folder = tempfile.TemporaryDirectory(prefix="dijkwacht-")
         self._journal = Journal(Path(self._folder.name) / "journal")
         self._bundles = BundlesInHand()
-        self._engine = self._detectors.engine(self._see, self._bundles)
+        self._engine = self._new_engine()
         self._clock: dict[str, int] = {}
         self._seq: dict[str, int] = {}
         self._arrivals: dict[int, int] = {}
@@ -160,7 +160,7 @@ class OfflineCollector:
         self.flush()
         checkpoint = Path(self._folder.name) / "checkpoints"
         save(self._engine, checkpoint)
-        self._engine = self._detectors.engine(self._see, self._bundles)
+        self._engine = self._new_engine()
         load(self._engine, checkpoint)
 
     def train(self) -> list[str]:
@@ -192,6 +192,11 @@ class OfflineCollector:
         self.flush()
         self._muted = False
         self._muted_until = max(self._clock.values(), default=-1)
+
+    def _new_engine(self) -> Engine:
+        engine = self._detectors.engine(self._see, self._bundles)
+        engine.reads = {self._contract}
+        return engine
 
     def _see(self, scored: Sequence[Scored], numbering: Numbering) -> None:
         if self._watch is not None and not self._muted:

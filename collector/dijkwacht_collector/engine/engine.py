@@ -13,7 +13,7 @@ policy judges how rare that is on a site, the open incidents decide what is repo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -33,6 +33,7 @@ from dijkwacht_collector.journal import Bundles, BundlesInHand, Entry, partition
 from dijkwacht_collector.policy import Calibrations, Policy, Scored
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.state.memory import Kept
+from dijkwacht_records.contracts import READS
 from dijkwacht_records.wire import read_checked
 
 STEP_ROWS: Final = 16_384
@@ -48,7 +49,8 @@ class Engine:
 
     ``calibrations``: those shipped, if None. ``watch`` sees the opinions of each step; ``bundles``
     and ``history`` as in `Controls`. ``positions``: that of the last entry folded or passed over, by partition, see ``progress``;
-    ``touched``: the partitions of which something was folded since it was last emptied.
+    ``touched``: the partitions of which something was folded since it was last emptied. ``reads``: versions
+    of the contract; a batch of another raises `UnknownContract`.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Engine:
         bundles: Bundles | BundlesInHand | None = None,
         history: History | None = None,
     ) -> None:
+        self.reads: Collection[int] = READS
         self.progress = Progress()
         self.positions, self.position_of = self.progress.positions, self.progress.position_of
         self.touched: set[int] = set()
@@ -206,7 +209,7 @@ class Engine:
 
     def _arrive(self, entry: Entry) -> Arrival:
         self.controls.succession.note(entry)
-        batch = read_checked(entry.payload)  # the journal's own checksum vouches for it
+        batch = read_checked(entry.payload, self.reads)  # the journal's own checksum vouches for it
         site = self.numbering.site(entry.site)
         agent = self.numbering.agent(site, batch.agent)
         self._set_clock(agent)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from dijkwacht_collector.journal import Readable
-from dijkwacht_records.contracts import CONTRACTS
 from dijkwacht_records.errors import UnknownContract
 from dijkwacht_records.wire import MAGIC
 
@@ -17,7 +16,10 @@ _VERSION_AT: Final = len(MAGIC)
 
 
 def find_unread(
-    journal: Readable, after: Mapping[int, int], folded: Callable[[str], int]
+    journal: Readable,
+    after: Mapping[int, int],
+    folded: Callable[[str], int],
+    reads: Collection[int],
 ) -> UnknownContract | None:
     """The error of the first batch behind ``after`` that is not read, if there is one.
 
@@ -33,8 +35,8 @@ def find_unread(
             if entry.kind != "batch" or not entry.payload.startswith(MAGIC):
                 continue
             version = entry.payload[_VERSION_AT]
-            if version not in CONTRACTS and entry.position > folded(entry.site):
-                return UnknownContract(version, CONTRACTS)
+            if version not in reads and entry.position > folded(entry.site):
+                return UnknownContract(version, reads)
 
 
 def report_unread(error: UnknownContract, engine: int) -> None:

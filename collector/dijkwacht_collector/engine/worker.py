@@ -151,7 +151,8 @@ class EngineWorker:
         self.after |= {p: checkpoint.state.position for p, checkpoint in saved.items()}
         self._seen = self.after
         folded = engine.progress.position_of
-        if (unread := find_unread(self._journal, self.after, folded)) is not None:
+        unread = find_unread(self._journal, self.after, folded, engine.reads)
+        if unread is not None:
             # Nobody will have decided what arrives meanwhile: whoever reads this decides it then.
             self._announce("", self.partitions)
             raise unread

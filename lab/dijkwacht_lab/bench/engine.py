@@ -23,7 +23,7 @@ from dijkwacht_collector.journal import PARTITIONS, BundlesInHand, Entry, Model,
 from dijkwacht_detectors.api import AnyDetector, RowDetector, SiteDetector
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
-from dijkwacht_records.contracts import WRITES
+from dijkwacht_records.contracts import CONTRACTS, WRITES
 from dijkwacht_records.tables import Row
 from dijkwacht_records.wire import encode
 
@@ -63,6 +63,7 @@ def measure(
 def _run(entries: list[Entry], warm: int) -> dict[str, Any]:
     bundles = BundlesInHand()
     engine = Engine(shipped_detectors(), bundles=bundles)
+    engine.reads = CONTRACTS
     for at in range(0, warm, _ENTRIES_A_STEP):
         engine.step(entries[at : min(at + _ENTRIES_A_STEP, warm)])
     for name, kept in engine.take_samples().items():

@@ -61,6 +61,7 @@ def test_no_row_is_folded_twice_and_none_is_missed(know, first, second):
         folded = []
         know(first)
         engine = Engine([])
+        engine.reads = CONTRACTS
         fold = engine.join([entry])
         folded += times(fold.cut(most, engine.clocks))
         begun = 0 if fold.finished else fold.rows
