@@ -283,7 +283,7 @@ class FlowTable:
                 flow.start,
                 flow.flow_id,
                 flow.part,
-                int(state),
+                state,
                 orig_h,
                 resp_h,
                 flow.orig_p,

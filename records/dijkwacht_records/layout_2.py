@@ -26,7 +26,7 @@ from dijkwacht_records.byte_planes import (
     width_of,
 )
 from dijkwacht_records.columns import Columns, Values
-from dijkwacht_records.planes import BEFORE, BITS, DELTA, ENTRY, OFFSET, Planes
+from dijkwacht_records.planes import BEFORE, BITS, DELTA, ENTRY, MAX_NAMED_BYTES, OFFSET, Planes
 from dijkwacht_records.tables import MAX_TEXT_BYTES, TABLES, Column
 
 _TRIALS: Final = {
@@ -85,6 +85,10 @@ def lay_out(head: tuple[str, str, bytes, int, int], made: int, rows: Columns) ->
 
     Raises ``ValueError`` for a value outside its column's range.
     """
+    texts = [text.encode("utf-8", "replace") for text in rows.texts]
+    lengths = [len(text) for text in texts]
+    if max(lengths, default=0) > MAX_TEXT_BYTES:
+        raise ValueError(f"a text longer than {MAX_TEXT_BYTES} bytes")
     index, planes = [], []
     for number, columns in sorted(rows.tables.items()):
         own = zip(TABLES[number].columns, columns, strict=False)
@@ -93,16 +97,15 @@ def lay_out(head: tuple[str, str, bytes, int, int], made: int, rows: Columns) ->
             mode, base, width, _ = packed
             index.append(ENTRY.pack(number, place, mode, width, len(values), base))
             planes.append(packed.planes)
-    texts = [text.encode("utf-8", "replace") for text in rows.texts]
-    if max(map(len, texts), default=0) > MAX_TEXT_BYTES:
-        raise ValueError(f"a text longer than {MAX_TEXT_BYTES} bytes")
+            if column.kind == "text":
+                _check_named(lengths, cast("Sequence[int]", values))
     return Layout(
         *head,
         made,
         b"".join(index),
         b"".join(planes),
         b"".join(rows.addresses),
-        pack_lengths([len(text) for text in texts]),
+        pack_lengths(lengths),
         b"".join(texts),
         rows.order if len(rows.tables) > 1 else b"",
     )
@@ -170,6 +173,12 @@ def _pack(column: Column, values: Values, time: Values) -> Packed:
         if -LIMIT < base < LIMIT and top - base < LIMIT:
             tried.append(_offsets(BEFORE, base, top, [n - base for n in ages]))
     return min(tried, key=_compressed_size)
+
+
+def _check_named(lengths: Sequence[int], places: Sequence[int]) -> None:
+    named = sum(map(lengths.__getitem__, places))
+    if named > MAX_NAMED_BYTES:
+        raise ValueError(f"{named} bytes of texts in a column, at most {MAX_NAMED_BYTES}")
 
 
 def _offsets(mode: int, base: int, top: int, offsets: Sequence[int]) -> Packed:

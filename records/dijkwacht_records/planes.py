@@ -44,6 +44,8 @@ from dijkwacht_records.tables import MAX_TEXT_BYTES, TABLES, Kind
 ENTRY: Final = Struct("<BBBBIq")
 OFFSET, DELTA, BEFORE, BITS, COUNT = range(5)
 MAX_ROWS: Final = 65_535
+MAX_NAMED_BYTES: Final = 8 * 1024 * 1024
+"""What the texts of a column may have together, row by row: one may stand in every row."""
 _MODES: Final[dict[Kind, tuple[int, ...]]] = {
     "int": (OFFSET, DELTA, BEFORE),
     "float": (BITS,),
@@ -158,7 +160,7 @@ def check(planes: Planes) -> None:
             break
     if end != len(planes.planes):
         raise MalformedBatch(f"{len(planes.planes)} bytes of planes, not what the index says")
-    places = {"addr": len(planes.addresses) // 16, "text": len(lengths)}
+    places = {"addr": range(len(planes.addresses) // 16), "text": lengths}
     for number, own in found.items():
         if number < len(contract.columns):
             if len(own) != contract.columns[number]:
@@ -200,7 +202,7 @@ def _check_entry(part: Part, found: dict[int, list[Part]], contract: Contract) -
     own.append(part)
 
 
-def _check_table(planes: Planes, own: Sequence[Part], places: dict[str, int]) -> None:
+def _check_table(planes: Planes, own: Sequence[Part], places: dict[str, Sequence[int]]) -> None:
     table = TABLES[own[0].table]
     time: Values = ()
     for column, part in zip(table.columns, own, strict=False):
@@ -226,21 +228,25 @@ def _check_mode(planes: Planes, part: Part, kind: Kind) -> None:
             raise MalformedBatch("offset out of range")
 
 
-def _check_values(planes: Planes, part: Part, time: Values, places: int | None) -> None:
-    """``places``: how many addresses or texts there are, for a column of either."""
-    if places is not None:
-        least, most = part.base, part.base
-        if part.mode == COUNT:
-            most += part.rows - 1
-        elif part.width:
-            numbers = join_planes(_span(planes, part), part.width, part.rows)
-            least, most = least + min(numbers), most + max(numbers)
-        if least < 0 or most >= places:
-            raise MalformedBatch(f"place {most} of {places}")
-    elif part.mode in {DELTA, BEFORE}:
-        values = time if part.column == 0 else _decode(planes, part, [time])
-        if min(values) < -LIMIT or max(values) >= LIMIT:
-            raise MalformedBatch("a value out of range")
+def _check_values(planes: Planes, part: Part, time: Values, places: Sequence[int] | None) -> None:
+    """``places``: one number for each address, or the length of each text, for a column of either."""
+    if places is None:
+        if part.mode in {DELTA, BEFORE}:
+            values = time if part.column == 0 else _decode(planes, part, [time])
+            if min(values) < -LIMIT or max(values) >= LIMIT:
+                raise MalformedBatch("a value out of range")
+        return
+    least, most, numbers = part.base, part.base, join_planes(b"", 0, part.rows)
+    if part.mode == COUNT:
+        most += part.rows - 1  # each text once
+    elif part.width:
+        numbers = join_planes(_span(planes, part), part.width, part.rows)
+        least, most = least + min(numbers), most + max(numbers)
+    if least < 0 or most >= len(places):
+        raise MalformedBatch(f"place {most} of {len(places)}")
+    texts = not isinstance(places, range) and part.mode != COUNT
+    if texts and sum(places[part.base + n] for n in numbers) > MAX_NAMED_BYTES:
+        raise MalformedBatch("texts that are too long together")
 
 
 def _check_order(order: bytes, rows: dict[int, int]) -> None:

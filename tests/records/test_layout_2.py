@@ -7,10 +7,21 @@ import msgspec
 import pytest
 import zstandard
 
+from dijkwacht_collector import unpacking
 from dijkwacht_records import layout_2, wire
 from dijkwacht_records.contracts import CONTRACTS
 from dijkwacht_records.errors import MalformedBatch, UnknownContract
-from dijkwacht_records.planes import BEFORE, BITS, COUNT, DELTA, ENTRY, OFFSET, parts
+from dijkwacht_records.planes import (
+    BEFORE,
+    BITS,
+    COUNT,
+    DELTA,
+    ENTRY,
+    MAX_NAMED_BYTES,
+    OFFSET,
+    parts,
+)
+from dijkwacht_records.tables import MAX_TEXT_BYTES
 
 BOOT = bytes(range(16))
 NOON = 1_767_268_800_000_000
@@ -213,6 +224,22 @@ def test_contract_1_has_no_other_tables():
     assert body != plain
     with pytest.raises(MalformedBatch):
         wire.decode(wire.MAGIC + b"\1" + zstandard.ZstdCompressor().compress(body))
+
+
+def test_one_text_in_every_row_is_no_way_to_grow():
+    most = MAX_NAMED_BYTES // MAX_TEXT_BYTES
+    rows = [(SYSTEM, (n, "m" * MAX_TEXT_BYTES, 0.5)) for n in range(most)]
+    layout = _layout(rows)
+    assert _decode(layout).rows == most
+    with pytest.raises(ValueError, match="bytes of texts"):
+        _layout([*rows, rows[0]])
+    more = _layout([(SYSTEM, (n, "m", 0.5)) for n in range(most + 1)])
+    more.lengths, more.texts = layout.lengths, layout.texts
+    with pytest.raises(MalformedBatch, match="too long together"):
+        _decode(more)
+    with pytest.raises(MalformedBatch):
+        unpacking.unpack([layout_2.read(more, 2)], {})
+    unpacking.unpack([layout_2.read(layout, 2)], {})
 
 
 def test_a_draft_is_read_by_those_alone_who_ask_for_it():

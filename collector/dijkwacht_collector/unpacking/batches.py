@@ -134,7 +134,7 @@ def unpack(batches: Sequence[Planes], wanted: Mapping[int, frozenset[str]]) -> U
     totals = rows.sum(axis=0)
     lines = _Lines(totals, wanted)
     out = np.empty(lines.size, np.int64)
-    places = joined.addresses_at, joined.lengths_at
+    places = joined.addresses_at, joined.lengths_at, joined.lengths
     if read(claims, joined.planes, places, _KNOWN, _COLUMNS, lines.at, out) >= 0:
         raise MalformedBatch("a mode, a place or a value out of range")
     order = np.empty(totals.sum(), np.uint8)

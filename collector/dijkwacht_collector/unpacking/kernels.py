@@ -1,7 +1,7 @@
 """HOT  Byte planes → numbers: first whether lengths agree, then what they hold, value by value.
 
 A batch is its ``entries`` int64[n, 2] (the index), its ``planes`` uint8[], and ``places``: first and end
-of its addresses, first and end of its texts, among those of all batches. ``claims``: contract of each
+of its addresses, first and end of its texts, among those of all batches, and the lengths of the texts. ``claims``: contract of each
 batch, all entries, where each batch's begin, where its planes begin (one more at the end).
 ``known`` int64[contracts, 257]: how many columns of each table a contract has, 0 where it knows none;
 last, whether there may be others. ``columns``: kind and default of each column, int64[tables, columns].
@@ -17,7 +17,15 @@ import numpy as np
 from numba import njit
 
 from dijkwacht_records.byte_planes import LIMIT
-from dijkwacht_records.planes import BEFORE, BITS, COUNT, DELTA, MAX_ROWS, OFFSET
+from dijkwacht_records.planes import (
+    BEFORE,
+    BITS,
+    COUNT,
+    DELTA,
+    MAX_NAMED_BYTES,
+    MAX_ROWS,
+    OFFSET,
+)
 from dijkwacht_records.tables import MAX_TEXT_BYTES
 
 NUMBER, DOUBLE, ADDRESS, TEXT = range(4)
@@ -32,7 +40,7 @@ def check_batch(sizes, index, planes, lengths, order, known, columns, nowhere): 
     if not _claims_fit(index, known[contract], len(planes), lengths, texts, order, counts):
         return False
     cursor = np.zeros(len(nowhere), np.int64)
-    places = (0, addresses, 0, len(lengths))
+    places = (0, addresses, 0, len(lengths), lengths)
     aside = np.empty(counts.max(), np.int64)
     lines = nowhere, cursor, aside, aside
     return _read_batch(contract, index, planes, places, known[contract], columns, lines)
@@ -67,11 +75,12 @@ def measure(claims, texts, orders, known, rows_out):  # type: ignore[no-untyped-
 def read(claims, planes, places_at, known, columns, line_at, out):  # type: ignore[no-untyped-def]
     """The first batch with a value that may not be, or -1. `measure` has let all of them pass."""
     contracts, index, entries_at, planes_at = claims
-    addresses_at, lengths_at = places_at
+    addresses_at, lengths_at, lengths = places_at
     cursor = np.zeros(len(line_at), np.int64)
     lines = line_at, cursor, out, np.empty(MAX_ROWS, np.int64)
     for b in range(len(contracts)):
-        places = addresses_at[b], addresses_at[b + 1], lengths_at[b], lengths_at[b + 1]
+        first, last = lengths_at[b], lengths_at[b + 1]
+        places = addresses_at[b], addresses_at[b + 1], first, last, lengths
         entries = index[entries_at[b] : entries_at[b + 1]]
         own = planes[planes_at[b] : planes_at[b + 1]]
         contract = contracts[b]
@@ -184,7 +193,7 @@ def _split_entry(entry):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _read_batch(contract, entries, planes, places, columns_of, columns, lines):  # type: ignore[no-untyped-def]
     """Read every column of known tables, also those that nobody wants; whether all is in range."""
-    first_address, end_address, first_text, end_text = places
+    first_address, end_address, first_text, end_text, lengths = places
     kinds, defaults = columns
     line_at, cursor, out, aside = lines
     at = 0
@@ -209,7 +218,7 @@ def _read_batch(contract, entries, planes, places, columns_of, columns, lines): 
             times = to if line >= 0 else to.copy()
         if kind == ADDRESS and not _place(to, first_address, end_address):
             return False
-        if kind == TEXT and not _place(to, first_text, end_text):
+        if kind == TEXT and not (_place(to, first_text, end_text) and _are_few(to, lengths)):
             return False
         if column + 1 == columns_of[table]:
             for missing in range(column + 1, kinds.shape[1]):
@@ -293,3 +302,12 @@ def _place(to, first, end):  # type: ignore[no-untyped-def]
             return False
         to[i] += first
     return True
+
+
+@njit(cache=True, nogil=True)
+def _are_few(places, lengths):  # type: ignore[no-untyped-def]
+    """Whether the texts at ``places`` have few enough bytes: one may stand in every row."""
+    named = 0
+    for place in places:
+        named += lengths[place]
+    return named <= MAX_NAMED_BYTES
