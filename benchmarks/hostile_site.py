@@ -36,7 +36,7 @@ from dijkwacht_collector.journal import Bundles, Draft, Journal, partition_of
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.sinks import IncidentStore, Sinks
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
-from dijkwacht_records.layout_1 import Layout, Packed, PackedTable
+from dijkwacht_records.layout_1 import Layout, PackedTable
 from dijkwacht_records.tables import TABLE, TABLES
 from dijkwacht_records.wire import MAGIC, encode
 
@@ -59,7 +59,7 @@ def wire_of(
     columns = []
     for column in TABLE["flows"].columns:
         base, width, plane = planes.get(column.name, (fixed.get(column.name, 0), 0, b""))
-        columns.append(Packed(base, width, plane))
+        columns.append((base, width, plane, b""))
     table = PackedTable(TABLES.index(TABLE["flows"]), rows, columns)
     batch = Layout(HOSTILE, agent, bytes(16), 0, 1, places, b"", [table])
     return MAGIC + b"\x01" + zstandard.ZstdCompressor().compress(msgspec.msgpack.encode(batch))

@@ -21,7 +21,7 @@ class Columns:
     """Some rows in the order they were made; ``order`` holds the table number of each.
 
     ``tables``: number of a table → its columns in the contract's order, all of equal length.
-    ``addresses``: 16 bytes each. A table may lack columns at its end: they have their defaults.
+    ``addresses``: 16 bytes each. All rows of a table may lack columns at its end: they have their defaults.
     """
 
     __slots__ = ("addresses", "order", "tables", "texts")

@@ -11,12 +11,12 @@ byte planes; addresses are places in one table a batch; texts are lengths and on
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated, Final, cast
 
 import msgspec
 
 from dijkwacht_records.byte_planes import (
-    LIMIT,
     check_range,
     join_planes,
     pack_lengths,
@@ -31,7 +31,7 @@ from dijkwacht_records.errors import MalformedBatch
 from dijkwacht_records.planes import BITS, COUNT, MAX_ROWS, OFFSET, Planes
 from dijkwacht_records.tables import MAX_TEXT_BYTES, TABLES
 
-_WIDTHS: Final = (0, 1, 2, 4, 8)
+_WIDTHS: Final = frozenset((0, 1, 2, 4, 8))
 _COLUMNS: Final = CONTRACTS[1].columns
 _KINDS: Final = tuple(
     tuple(column.kind for column in table.columns[:count])
@@ -48,20 +48,14 @@ _ENTRIES: Final = tuple(
 """By table and column: the first half of its entry in the index, all but width and rows; whether of texts."""
 
 
-class Packed(msgspec.Struct, array_like=True, forbid_unknown_fields=True, gc=False):
-    """One column.
+Packed = tuple[int, int, bytes, bytes]
+"""One column: base, width, planes, blob. Plain tuples, of which a batch has fifty.
 
-    ``int``: value i is ``base`` + the unsigned little-endian number whose byte k is
-    ``planes[k × rows + i]``, for k below ``width``; ``width`` 0 means every value is ``base``.
-    ``addr``: the same, as an index into the batch's addresses. ``float``: width 8, the planes of
-    IEEE doubles. ``text``: the same as ``int``, as the lengths of UTF-8 texts laid end to end in
-    ``blob``.
-    """
-
-    base: int
-    width: int
-    planes: bytes
-    blob: bytes = b""
+``int``: value i is ``base`` + the unsigned little-endian number whose byte k is ``planes[k × rows + i]``,
+for k below ``width``; ``width`` 0 means every value is ``base``. ``addr``: the same, as an index into the
+batch's addresses. ``float``: width 8, the planes of IEEE doubles. ``text``: the same as ``int``, as the
+lengths of UTF-8 texts laid end to end in ``blob``, which otherwise is empty.
+"""
 
 
 class PackedTable(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
@@ -110,35 +104,39 @@ def read(layout: Layout) -> Planes:
     What the values are is left to `planes.check`.
     """
     index, planes, lengths, texts = list[int](), list[bytes](), list[bytes](), list[bytes]()
-    seen, named = -1, 0
-    if (total := sum(table.rows for table in layout.tables)) > MAX_ROWS:
-        raise MalformedBatch(f"{total} rows, at most {MAX_ROWS}")
+    word, plane = index.append, planes.append  # a loop that a live engine walks for each column
+    seen, total, named = -1, 0, 0
     for table in layout.tables:
         number, rows = table.number, table.rows
         if not seen < number < len(_KINDS):
             raise MalformedBatch(f"table number {number} unknown or out of order")
-        entries, seen = _ENTRIES[number], number
-        if len(table.columns) != len(entries) or not 1 <= rows <= MAX_ROWS:
+        entries, seen, total = _ENTRIES[number], number, total + rows
+        if len(table.columns) != len(entries) or rows < 1 or total > MAX_ROWS:
             raise MalformedBatch(f"{TABLES[number].name}: rows or columns out of range")
-        for (entry, is_text), one in zip(entries, table.columns, strict=True):
-            width, base = one.width, one.base
-            if len(one.planes) != rows * width or width not in _WIDTHS:
-                raise MalformedBatch(f"{len(one.planes)} bytes for {rows} × {width}")
-            if not -LIMIT < base < LIMIT:
-                raise MalformedBatch("base out of range")
+        counted = rows << 32
+        columns = zip(entries, table.columns, strict=False)
+        for (entry, is_text), (base, width, own, blob) in columns:
+            if len(own) != rows * width or width not in _WIDTHS:
+                raise MalformedBatch(f"{len(own)} bytes for {rows} × {width}")
             if is_text:
-                lengths.append(_lengths(one, rows))
-                texts.append(one.blob)
-                width, base, named = 0, named, named + rows
-            elif one.blob:
+                lengths.append(_lengths((base, width, own, blob), rows))
+                texts.append(blob)
+                word(entry | counted)
+                word(named)  # the next texts of the batch, one a row
+                named += rows
+            elif blob:
                 raise MalformedBatch("text in a column of numbers")
             else:
-                planes.append(one.planes)
-            index.append(entry | width << 24 | rows << 32)
-            index.append(base)
+                plane(own)
+                word(entry | width << 24 | counted)
+                word(base)
+    try:
+        packed = pack_words(index)
+    except OverflowError:
+        raise MalformedBatch("base out of range") from None
     return Planes(
         1,
-        pack_words(index),
+        packed,
         b"".join(planes),
         layout.addresses,
         b"".join(lengths),
@@ -149,19 +147,32 @@ def read(layout: Layout) -> Planes:
 
 def _lengths(one: Packed, rows: int) -> bytes:
     """The lengths of a column of texts; they fill its own blob, which later is one among others."""
-    try:
-        lengths = [one.base + n for n in join_planes(one.planes, one.width, rows)]
-        packed = pack_lengths(lengths)
-    except OverflowError:
-        raise MalformedBatch("a text of a length out of range") from None
-    if sum(lengths) != len(one.blob):
+    base, width, planes, blob = one
+    top = base + (max(planes) if width == 1 else 0)
+    if width <= 1 and base >= 0 and top < 256:  # as nearly all: no number is made of any
+        own = planes.translate(_raised(base)) if width else bytes([base]) * rows
+        total, packed = sum(own), bytearray(2 * rows)
+        packed[::2] = own
+    else:
+        lengths = [base + n for n in join_planes(planes, width, rows)]
+        try:
+            total, packed = sum(lengths), bytearray(pack_lengths(lengths))
+        except OverflowError:
+            raise MalformedBatch("a text of a length out of range") from None
+    if total != len(blob):
         raise MalformedBatch("lengths do not fill the texts")
-    return packed
+    return bytes(packed)
+
+
+@cache
+def _raised(base: int) -> bytes:
+    """What `bytes.translate` adds ``base`` by."""
+    return bytes((n + base) % 256 for n in range(256))
 
 
 def _pack(kind: str, values: Values, texts: Sequence[bytes], places: dict[int, int]) -> Packed:
     if kind == "float":
-        return Packed(0, 8, split_doubles(values))
+        return 0, 8, split_doubles(values), b""
     # The column's kind fixes the type of its values, which the type checker cannot know.
     numbers = cast("Sequence[int]", values)
     if kind == "int":
@@ -173,12 +184,12 @@ def _pack(kind: str, values: Values, texts: Sequence[bytes], places: dict[int, i
     own = [texts[place] for place in numbers]
     if max(map(len, own)) > MAX_TEXT_BYTES:
         raise ValueError(f"a text longer than {MAX_TEXT_BYTES} bytes")
-    lengths = _pack_integers([len(text) for text in own])
-    return Packed(lengths.base, lengths.width, lengths.planes, b"".join(own))
+    base, width, planes, _ = _pack_integers([len(text) for text in own])
+    return base, width, planes, b"".join(own)
 
 
 def _pack_integers(values: Sequence[int]) -> Packed:
     base, top = min(values), max(values)
     check_range(base, top)
-    width = width_of(top - base, _WIDTHS)
-    return Packed(base, width, split_planes([v - base for v in values], width))
+    width = width_of(top - base, sorted(_WIDTHS))
+    return base, width, split_planes([v - base for v in values], width), b""

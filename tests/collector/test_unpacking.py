@@ -71,16 +71,23 @@ def _mutate(draw: random.Random, good: bytes, cuts: bool = True) -> bytes:
 def _mutate_field(draw: random.Random, plain: bytes, contract: int) -> bytes:
     """Change one run of bytes and nothing of how it is framed, so that later checks are reached."""
     layout = msgspec.msgpack.decode(plain, type=LAYOUTS[contract])
-    holder, names = layout, ["addresses", "order"]
+    if contract == 1 and layout.tables and draw.random() < 0.9:
+        columns = draw.choice(layout.tables).columns
+        place = draw.randrange(len(columns))
+        base, width, planes, blob = columns[place]
+        if draw.random() < 0.2:
+            base += draw.choice((-1, 1, 1 << 20, -(1 << 40)))
+        if draw.random() < 0.3:
+            blob = _mutate(draw, blob, cuts=draw.random() < 0.2)
+        else:
+            planes = _mutate(draw, planes, cuts=draw.random() < 0.2)
+        columns[place] = (base, width, planes, blob)
+        return msgspec.msgpack.encode(layout)
+    names = ["addresses", "order"]
     if contract == 2:
         names = ["index", "index", "index", "planes", "addresses", "lengths", "texts", "order"]
-    elif layout.tables and draw.random() < 0.9:
-        holder = draw.choice(draw.choice(layout.tables).columns)
-        names = ["planes", "planes", "blob"]
-        if draw.random() < 0.2:
-            holder.base += draw.choice((-1, 1, 1 << 20, -(1 << 40)))
     name = draw.choice(names)
-    setattr(holder, name, _mutate(draw, getattr(holder, name), cuts=draw.random() < 0.2))
+    setattr(layout, name, _mutate(draw, getattr(layout, name), cuts=draw.random() < 0.2))
     return msgspec.msgpack.encode(layout)
 
 

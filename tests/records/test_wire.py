@@ -165,8 +165,12 @@ def _set(path: str, value):
         *way, last = path.split(".")
         at = batch
         for step in way:
-            at = at[int(step)] if step.isdigit() else getattr(at, step)
-        setattr(at, last, value)
+            at, before = at[int(step)] if step.isdigit() else getattr(at, step), at
+        if isinstance(at, tuple):  # a column
+            named = dict(zip(("base", "width", "planes", "blob"), at, strict=True))
+            before[int(way[-1])] = tuple((named | {last: value}).values())
+        else:
+            setattr(at, last, value)
 
     return change
 
@@ -218,11 +222,11 @@ def test_tables_together_keep_the_row_limit():
         table = batch.tables[0]
         table.rows = wire.MAX_ROWS
         table.columns = [
-            layout_1.Packed(0, 0, b""),
-            layout_1.Packed(0, 0, b""),
-            layout_1.Packed(0, 8, bytes(8 * wire.MAX_ROWS)),
+            (0, 0, b"", b""),
+            (0, 0, b"", b""),
+            (0, 8, bytes(8 * wire.MAX_ROWS), b""),
         ]
-        second = layout_1.PackedTable(6, 1, [layout_1.Packed(0, 0, b"")] * 14)
+        second = layout_1.PackedTable(6, 1, [(0, 0, b"", b"")] * 14)
         batch.tables.append(second)
         batch.order = b"\5" * wire.MAX_ROWS + b"\6"
 

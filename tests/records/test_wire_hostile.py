@@ -14,7 +14,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dijkwacht_records import layout_1, wire
+from dijkwacht_records import wire
 from dijkwacht_records.errors import MalformedBatch, UnknownContract
 from dijkwacht_records.tables import MAX_TEXT_BYTES, TABLES
 
@@ -171,16 +171,6 @@ def test_more_tables_or_columns_than_there_are_become_no_objects(tables):
         assert tracemalloc.get_traced_memory()[1] < 3 * len(plain)
     finally:
         tracemalloc.stop()
-
-
-def test_more_rows_than_a_batch_may_have_are_refused_before_they_are_looked_at(monkeypatch):
-    monkeypatch.setattr(layout_1, "join_planes", None)
-    texts = [1, wire.MAX_ROWS, [[0, 0, b""] for _ in TABLES[1].columns]]
-    plain = msgspec.msgpack.encode(
-        ["site", "agent", bytes(16), 1, 1, bytes(16), b"", [texts, [4, 1, []]]]
-    )
-    with pytest.raises(MalformedBatch, match="rows"):
-        wire.decode(HEAD + zstandard.ZstdCompressor().compress(plain))
 
 
 def test_a_frame_that_declares_less_than_it_holds_is_malformed():
