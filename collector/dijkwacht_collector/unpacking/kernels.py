@@ -32,7 +32,7 @@ NUMBER, DOUBLE, ADDRESS, TEXT = range(4)
 """Kinds of a column."""
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)  # keeps the GIL: the intake would wait longer to get it back than this takes
 def check_batch(sizes, index, planes, lengths, order, known, columns, nowhere):  # type: ignore[no-untyped-def]
     """Whether one batch is what it claims to be."""
     contract, addresses, texts = sizes
