@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Callable, Collection
 
 from aiohttp import web
 
-from dijkwacht_collector import unpacking
 from dijkwacht_collector.api import Api
 from dijkwacht_collector.console import Feed, Overview, add_console
 from dijkwacht_collector.engine import DetectorSet
@@ -82,6 +81,7 @@ def build_app(
         telemetry,
         clock,
         settings.checkpoint_interval_s,
+        reads,
     )
     checkpoints = state / "checkpoints"
     workers = EngineWorkers(settings.workers, parts, checkpoints, training=settings.training)
@@ -119,7 +119,6 @@ def build_app(
             for part in (sites, order_key, journal, sinks, maintenance, workers):
                 opened.push_async_callback(asyncio.to_thread, part.close)
                 await asyncio.to_thread(part.open)
-            await asyncio.to_thread(unpacking.prepare)
             live.attach(asyncio.get_running_loop())
             rounds = asyncio.create_task(maintenance.go_round())
             yield

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from dijkwacht_collector import unpacking
 from dijkwacht_collector.engine.workers import EngineWorkers
 from dijkwacht_collector.intake import HighWater, Intake
 from dijkwacht_collector.journal import Journal
@@ -45,7 +46,8 @@ class Maintenance:
         self._turn = threading.Lock()
 
     def open(self) -> None:
-        """Learn the marks and the tokens, before the first request comes. Blocks."""
+        """Learn the marks and the tokens, load kernels, before the first request comes. Blocks."""
+        unpacking.prepare()
         log.log(
             logging.WARNING if self._journal.cut_bytes else logging.INFO,
             "journal",

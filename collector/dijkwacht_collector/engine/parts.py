@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from dijkwacht_collector.engine.observed import Observed
 from dijkwacht_collector.incidents import IncidentEvent
 from dijkwacht_collector.journal import Bundles, Log, partition_of
 from dijkwacht_collector.metrics import Telemetry
+from dijkwacht_records.contracts import READS
 
 
 class Outlet(Protocol):
@@ -60,7 +61,8 @@ class Store(Protocol):
 class EngineParts:
     """What every engine thread works with.
 
-    ``clock`` gives µs UTC; ``checkpoint_interval_s``: seconds between two saves.
+    ``clock`` gives µs UTC; ``checkpoint_interval_s``: seconds between two saves. ``reads``: versions of the
+    contract that the intake takes; a journal is read in those of this release as well.
     """
 
     journal: Log
@@ -71,10 +73,13 @@ class EngineParts:
     telemetry: Telemetry
     clock: Callable[[], int]
     checkpoint_interval_s: float
+    reads: Collection[int] = READS
 
     def make_engine(self) -> Engine:
         """A new engine, that knows nothing yet."""
-        return self.detectors.engine(bundles=self.bundles, history=self._history)
+        engine = self.detectors.engine(bundles=self.bundles, history=self._history)
+        engine.reads = sorted({*engine.reads, *self.reads})
+        return engine
 
     def count(self, seen: Observed, seconds: float) -> None:
         """Let telemetry know what an engine counted on its way, and how long that took."""

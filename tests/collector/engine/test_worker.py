@@ -13,23 +13,18 @@ from dijkwacht_collector.engine.site_record import Control, PartitionState, Site
 from dijkwacht_collector.engine.succession import Succession, no_history
 from dijkwacht_collector.engine.workers import EngineWorkers
 from dijkwacht_collector.incidents import Incident, IncidentEvent, SiteIncidents
-from dijkwacht_collector.journal import (
-    Bundles,
-    Draft,
-    Journal,
-    Release,
-    bundle_name,
-    partition_of,
-)
+from dijkwacht_collector.journal import Bundles, Draft, Journal, Release, bundle_name, partition_of
 from dijkwacht_collector.journal.entry import read_frame, read_header, write_header
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.sinks import Sinks
+from dijkwacht_records.contracts import READS
 
 
 class CountingEngine:
     """Says one incident a batch; remembers every position it was handed, and who decided."""
 
     own = b"this release"
+    reads = READS
 
     def __init__(self, **_parts):
         self.progress, self.touched, self.folded = Progress(), set(), {}
