@@ -28,10 +28,11 @@ from dijkwacht_records.byte_planes import (
 from dijkwacht_records.columns import Columns, Values
 from dijkwacht_records.contracts import CONTRACTS
 from dijkwacht_records.errors import MalformedBatch
+from dijkwacht_records.head import Head
 from dijkwacht_records.planes import BITS, COUNT, MAX_ROWS, OFFSET, Planes
 from dijkwacht_records.tables import MAX_TEXT_BYTES, TABLES
 
-_WIDTHS: Final = frozenset((0, 1, 2, 4, 8))
+_WIDTHS: Final = (0, 1, 2, 4, 8)
 _COLUMNS: Final = CONTRACTS[1].columns
 _KINDS: Final = tuple(
     tuple(column.kind for column in table.columns[:count])
@@ -66,14 +67,9 @@ class PackedTable(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     columns: Annotated[list[Packed], msgspec.Meta(max_length=max(_COLUMNS))]
 
 
-class Layout(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+class Layout(Head):
     """What is compressed. Lists that are too long are refused before anything is made of them."""
 
-    site: str
-    agent: str
-    boot: bytes
-    seq: int
-    sent: int
     addresses: bytes
     order: bytes
     tables: Annotated[list[PackedTable], msgspec.Meta(max_length=len(_COLUMNS))]
@@ -191,5 +187,5 @@ def _pack(kind: str, values: Values, texts: Sequence[bytes], places: dict[int, i
 def _pack_integers(values: Sequence[int]) -> Packed:
     base, top = min(values), max(values)
     check_range(base, top)
-    width = width_of(top - base, sorted(_WIDTHS))
+    width = width_of(top - base, _WIDTHS)
     return base, width, split_planes([v - base for v in values], width), b""

@@ -26,6 +26,7 @@ from dijkwacht_records.byte_planes import (
     width_of,
 )
 from dijkwacht_records.columns import Columns, Values
+from dijkwacht_records.head import Head
 from dijkwacht_records.planes import BEFORE, BITS, DELTA, ENTRY, MAX_NAMED_BYTES, OFFSET, Planes
 from dijkwacht_records.tables import MAX_TEXT_BYTES, TABLES, Column
 
@@ -54,14 +55,9 @@ _PARAMETERS: Final = zstandard.ZstdCompressionParameters(
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class Layout(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+class Layout(Head):
     """What is compressed. ``made``: rows the agent has made since its boot, up to the last of these."""
 
-    site: str
-    agent: str
-    boot: bytes
-    seq: int
-    sent: int
     made: int
     index: bytes
     planes: bytes

@@ -28,6 +28,7 @@ from dijkwacht_records.byte_planes import LIMIT
 from dijkwacht_records.columns import Columns
 from dijkwacht_records.contracts import CONTRACTS, READS
 from dijkwacht_records.errors import MalformedBatch, UnknownContract
+from dijkwacht_records.head import Head
 from dijkwacht_records.planes import MAX_ROWS, Planes, check, columns
 from dijkwacht_records.tables import Row
 
@@ -39,20 +40,12 @@ NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _MAX_WINDOW = 8 * 1024 * 1024
 
 
-class Batch(msgspec.Struct, frozen=True, gc=False):
+class Batch(Head):
     """One batch, its columns still packed.
 
-    ``boot`` is 16 random bytes an agent draws at start; ``seq`` rises by one a batch within a boot;
-    ``sent`` is the agent's clock in µs UTC; ``made`` counts the rows the agent has made since boot,
-    up to the last of these, and is 0 in contract 1. Resending the same (site, agent, boot, seq) is
-    harmless.
+    ``made`` counts the rows the agent has made since boot, up to the last of these, and is 0 in contract 1.
     """
 
-    site: str
-    agent: str
-    boot: bytes
-    seq: int
-    sent: int
     made: int
     planes: Planes
 
@@ -88,9 +81,8 @@ def encode(
     """Return the wire bytes of ``rows``: columns, or (table number, row) pairs in the order made.
 
     Rows of tables that ``contract`` lacks are left out, and so are columns; those that rows lack have
-    their defaults. The result may exceed `MAX_WIRE_BYTES`; the
-    caller then cuts its rows in two. Raises ``ValueError`` for more than `MAX_ROWS` rows or a value
-    outside its column's range.
+    their defaults. The result may exceed `MAX_WIRE_BYTES`; the caller then cuts its rows in two.
+    Raises ``ValueError`` for more than `MAX_ROWS` rows or a value outside its column's range.
     """
     version = CONTRACTS[contract]
     held = rows if isinstance(rows, Columns) else Columns.of(rows)
@@ -126,7 +118,7 @@ def read(wire: bytes | memoryview, reads: Collection[int] = READS) -> Batch:
     return batch
 
 
-def read_checked(wire: bytes | memoryview, reads: Collection[int] = CONTRACTS) -> Batch:
+def read_checked(wire: bytes | memoryview, reads: Collection[int] = READS) -> Batch:
     """Read bytes that `decode` has accepted before, as the journal holds them.
 
     Skips the checks of columns; bytes from anywhere else belong to `decode`.

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import zstandard
 
+from dijkwacht_collector import unpacking
 from dijkwacht_collector.unpacking import unpack
 from dijkwacht_detectors.api import Text
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
@@ -105,6 +106,15 @@ def _fast(body: bytes, wanted):
         return None
 
 
+def _looked_at(body: bytes) -> bool:
+    """What the intake asks."""
+    try:
+        unpacking.decode(body, CONTRACTS)
+    except (MalformedBatch, UnknownContract):
+        return False
+    return True
+
+
 def _assert_same(planes: Planes, unpacked) -> None:
     held = columns(planes)
     assert unpacked.order.tobytes() == held.order
@@ -141,6 +151,7 @@ def test_mutated_batches_are_read_or_refused_by_both_alike(contract, seed):
         planes, fast = _plainly(body), _fast(body, EVERYTHING)
         little = _fast(body, LITTLE)
         assert (planes is None) == (fast is None) == (little is None), body.hex()
+        assert _looked_at(body) == (planes is not None), body.hex()
         if planes is not None:
             accepted[turn % 4] += 1
             _assert_same(planes, fast)
