@@ -15,10 +15,10 @@ import struct
 import subprocess
 import sys
 import sysconfig
-import tarfile
 import threading
 import time
 import tomllib
+import zipfile
 from pathlib import Path
 
 import msgspec
@@ -156,12 +156,12 @@ def old(tmp_path_factory):
     folder = tmp_path_factory.mktemp("first")
     source, environment = folder / "source", folder / "environment"
     archive = subprocess.run(
-        ["git", "-C", ROOT, "archive", FIRST], capture_output=True, check=False
+        ["git", "-C", ROOT, "archive", "--format=zip", FIRST], capture_output=True, check=False
     )
     if archive.returncode:
         pytest.skip(f"needs commit {FIRST}, which this copy's history lacks: git fetch --unshallow")
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-        tar.extractall(source, filter="data")
+    with zipfile.ZipFile(io.BytesIO(archive.stdout)) as files:
+        files.extractall(source)
     project = tomllib.loads((source / "pyproject.toml").read_text())
     python = environment / "bin" / "python"
     if all(map(is_met, asked_for(project))):
