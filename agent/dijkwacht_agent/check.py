@@ -30,7 +30,7 @@ from dijkwacht_agent.pacing import wall_clock
 from dijkwacht_agent.privacy import read_or_make_key
 from dijkwacht_agent.settings import Settings
 from dijkwacht_agent.sources.capture import LiveCapture
-from dijkwacht_agent.spool import versions_in
+from dijkwacht_agent.spool_segments import versions_in
 from dijkwacht_agent.uplink import Post, connect
 from dijkwacht_records.errors import (
     CaptureError,

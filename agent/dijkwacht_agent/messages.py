@@ -123,6 +123,18 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "{waiting} wait on disk to be sent, of {limit} at most: when it is full the oldest is lost. Does the collector answer?",
         "{waiting} wacht op de schijf op verzending, van hoogstens {limit}: is het vol, dan gaat het oudste verloren. Antwoordt de verzamelaar?",
     ),
+    "spool_no_room": (
+        "{why}: what cannot be sent at once is lost, oldest first; make room on that disk",
+        "{why}: wat niet meteen verstuurd kan worden gaat verloren, het oudste eerst; maak ruimte op die schijf",
+    ),
+    "spool_unwritable": (
+        "{why}: nothing can be kept there; what cannot be sent soon is lost",
+        "{why}: daar kan niets worden bewaard; wat niet snel verstuurd kan worden gaat verloren",
+    ),
+    "ledger_anew": (
+        "{folder}: the account of rows is gone or damaged; it begins anew with what waits",
+        "{folder}: de telling van de regels is weg of beschadigd; hij begint opnieuw met wat er wacht",
+    ),
     "disk_fine": (
         "There is room on the disk ({free} free).",
         "Er is plaats op de schijf ({free} vrij).",

@@ -1,15 +1,19 @@
 """A bounded first-in, first-out queue of batches on disk, between the meter and the uplink.
 
-Segments ``0000000000000042.spool`` hold records ``magic · length · rows · crc32 · bytes``, one
-after the other. A segment goes when its last record is settled; one that is settled to its end is
-cut to nothing at once, so while the collector answers next to nothing reaches the disk.
+Segments ``0000000000000042.spool`` hold records (`spool_records`), one after the other. A segment
+goes when its last record is settled; one that is settled to its end is cut to nothing at once, so
+while the collector answers next to nothing reaches the disk.
 
-- **Order**: oldest first, also after a restart. What was settled in a segment that was not yet
-  gone is given out again: resending is harmless, a loss would not be.
+- **Order**: oldest first, also after a restart. The `ledger` beside them says up to where they are
+  settled; the one that was on its way is given out again: resending is harmless, a loss would not be.
   A batch that the collector does not read as yet holds back those behind it, for the same reason:
   event time goes by the order in which rows arrive, and a later row would close what they are about.
 - **Full** (``max_bytes``, or the disk): the *oldest* segment goes, since what happens now matters
   most, and its rows are counted in ``rows_shed``. The gap in the sequence is allowed.
+- **A disk that takes nothing**: what is new waits in memory, the newest `MEMORY_BYTES` of it, and is
+  written as soon as that works again; ``trouble`` says so meanwhile. Only a lack of room costs what
+  is on disk: an error that may pass does not.
+- **Damage** costs the record that it is in, and its rows are counted (`spool_records`).
 - **kill -9** loses nothing: records are handed to the kernel as they are written. **Power loss**
   may take what the kernel had not yet written (a segment is synced when it is full, and on
   `close`): the torn end is found by its checksum and counted.
@@ -18,65 +22,60 @@ cut to nothing at once, so while the collector answers next to nothing reaches t
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
-import struct
 import threading
-import zlib
 from collections import deque
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from dijkwacht_agent.error_words import worded
-from dijkwacht_records.errors import SettingsError
-from dijkwacht_records.planes import MAX_ROWS
-from dijkwacht_records.wire import MAX_WIRE_BYTES
+from dijkwacht_agent.error_words import error_message, worded
+from dijkwacht_agent.ledger import LEDGER_FILE, Accounts, Ledger
+from dijkwacht_agent.spool_records import HEADER, OLD_HEADER, encode_record
+from dijkwacht_agent.spool_segments import Segment, recover
+from dijkwacht_records.errors import Message, SettingsError
 
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
-_HEADER: Final = struct.Struct(">4sIII")
-_MAGIC: Final = b"DWS1"
+MEMORY_BYTES: Final = 1024 * 1024
+"""What may wait in memory while the disk takes nothing."""
+NO_ROOM: Final = frozenset((errno.ENOSPC, errno.EDQUOT))
 
 
 class Record(NamedTuple):
-    """One batch that waits; ``segment`` and ``offset`` locate it, for `Spool.settle`."""
+    """One batch that waits: its last row is number ``upto``, and it takes ``size`` bytes on disk."""
 
     wire: bytes
     rows: int
-    segment: int
-    offset: int
+    upto: int
+    size: int
 
 
-class _Torn(Exception):
-    """A record that was not written whole; at least ``rows`` rows are lost."""
+class _Held(NamedTuple):
+    """A record that is not on disk, as it would lie there."""
 
-    def __init__(self, rows: int) -> None:
-        self.rows = rows
-
-
-class _Segment:
-    """What is known of one file: where its unsettled records begin, and how many rows they hold."""
-
-    def __init__(self, number: int, path: Path) -> None:
-        self.number, self.path = number, path
-        self.start = 0
-        self.end = 0
-        self.rows = 0
+    data: bytes
+    rows: int
+    upto: int
 
 
 class Spool:
     """The queue in ``folder``, never more than ``max_bytes``; safe to use from two threads.
 
     One process at a time: `SettingsError` if another has it. ``waiting_bytes`` and ``rows_waiting``
-    count what waits, ``rows_shed`` what was dropped since it was opened.
+    count what waits, ``rows_shed`` what was dropped; all sums are `accounts`. ``trouble`` is what is
+    wrong with the disk at present, or ``None``; ``remark`` what was wrong with the ledger.
     """
 
     def __init__(self, folder: Path, max_bytes: int = 256 * 1024 * 1024) -> None:
-        self.rows_shed = 0
         self._folder = folder
         self._max_bytes = max_bytes
         self._segment_bytes = min(SEGMENT_BYTES, max_bytes // 4)
         self._changed = threading.Condition()
-        self._tail: BinaryIO | None = None
+        self._tail = -1
+        self._given = 0  # the last row of what `peek` gave out last
+        self._error: OSError | None = None
+        self._memory: deque[_Held] = deque()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -84,13 +83,17 @@ class Spool:
         except BlockingIOError:
             os.close(self._lock)
             raise worded(SettingsError, "spool_in_use", folder=str(folder)) from None
-        self._segments: deque[_Segment] = deque()
-        for path in sorted(folder.glob("*.spool")):
-            self._recover(path)
+        self._ledger = Ledger(folder / LEDGER_FILE)
+        self._segments = deque(recover(folder, self._ledger))
+        self._next = self._segments[-1].number + 1 if self._segments else 0
+        anew = Message("ledger_anew", {"folder": str(folder)})
+        self.remark = anew if self._ledger.damaged or self._ledger.anew else None
+        self._ledger.open = True
+        self._ledger.write()
 
     @property
     def waiting_bytes(self) -> int:
-        """Bytes on disk that are not settled."""
+        """Bytes that are not settled, on disk or in memory."""
         with self._changed:
             return self._unsettled()
 
@@ -98,48 +101,86 @@ class Spool:
     def rows_waiting(self) -> int:
         """Rows in records that are not settled."""
         with self._changed:
-            return sum(segment.rows for segment in self._segments)
+            return self._rows()
+
+    @property
+    def rows_shed(self) -> int:
+        """Rows that were lost here, since the state folder's first use."""
+        return sum(self.accounts.shed.values())
+
+    @property
+    def accounts(self) -> Accounts:
+        """What became of all rows."""
+        with self._changed:
+            return self._ledger.accounts(self._rows())
+
+    @property
+    def trouble(self) -> Message | None:
+        """Why the disk takes nothing, or had to be emptied to take anything."""
+        error = self._error
+        if error is None:
+            return None
+        key = "spool_no_room" if error.errno in NO_ROOM else "spool_unwritable"
+        return Message(key, {"why": error_message(error)})
+
+    @property
+    def disk_full(self) -> bool:
+        """Whether there is no room on the disk."""
+        error = self._error
+        return error is not None and error.errno in NO_ROOM
 
     def append(self, wire: bytes, rows: int) -> bool:
-        """Add one batch at the end. False when even an emptied disk has no room for it."""
-        record = _HEADER.pack(_MAGIC, len(wire), rows, _checksum(wire, rows)) + wire
+        """Add one batch of ``rows``, one at least, at the end. False while it is in memory only."""
+        if rows < 1:
+            raise ValueError("a batch without rows has no place in the spool")
         with self._changed:
-            while self._on_disk() + len(record) > self._max_bytes and self._segments:
-                self._shed_oldest()
-            while not (written := self._write(record, rows)) and self._segments:
-                self._shed_oldest()
-            if not written:
-                self.rows_shed += rows
+            upto = self._ledger.add(rows)
+            self._memory.append(_Held(encode_record(wire, rows, upto), rows, upto))
+            self._store()
+            while len(self._memory) > 1 and self._in_memory() > MEMORY_BYTES:
+                self._forget()
+            self._ledger.write()
             self._changed.notify_all()
-            return written
+            return not self._memory
+
+    def refuse(self, rows: int) -> None:
+        """Count ``rows`` that were made, but that the contract cannot hold."""
+        with self._changed:
+            self._ledger.refuse(rows)
+            self._ledger.write()
 
     def peek(self, timeout: float = 0.0) -> Record | None:
-        """The oldest record, left in place; ``None`` if none comes within ``timeout`` seconds."""
+        """The oldest record, left in place; ``None`` if none comes within ``timeout`` seconds.
+
+        ``None`` also where the disk cannot be read now: the record is tried again the next time.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._unsettled() > 0, timeout)
-            while self._segments and self._unsettled():
-                segment = self._segments[0]
-                if segment.start < segment.end:
-                    record = self._read(segment)
-                    if record is not None:
-                        return record
-                    self.rows_shed += max(1, segment.rows)  # the disk gave back other bytes
-                self._drop(segment)
-            return None
+            try:
+                return self._oldest()
+            except OSError:
+                self._changed.wait(timeout)
+                return None
 
-    def settle(self, record: Record) -> bool:
-        """``record`` needs no more care. False if it was shed in the meantime."""
+    def settle(self, record: Record, reason: str | None = None) -> bool:
+        """``record`` is journalled, or was rejected for ``reason``. False if it was shed meanwhile."""
         with self._changed:
-            segment = self._segments[0] if self._segments else None
-            if segment is None or (segment.number, segment.start) != (
-                record.segment,
-                record.offset,
-            ):
+            ledger = self._ledger
+            if record.upto <= ledger.settled:
                 return False
-            segment.start += _HEADER.size + len(record.wire)
-            segment.rows -= record.rows
-            if segment.start >= segment.end:
-                self._drop(segment)
+            ledger.settle(record.upto, reason)
+            if self._on_disk():
+                segment = self._segments[0]
+                segment.start += record.size
+                segment.rows -= record.rows
+                if record.size == OLD_HEADER.size + len(record.wire):
+                    ledger.old = segment.number, segment.start
+                ledger.write()
+                if segment.start >= segment.end:
+                    self._drop(segment)
+            else:
+                self._memory.popleft()
+                ledger.write()
             self._changed.notify_all()
             return True
 
@@ -149,127 +190,141 @@ class Spool:
             return self._changed.wait_for(lambda: self._unsettled() < size, timeout)
 
     def close(self) -> None:
-        """Sync and close what is being written; what waits, waits for the next start."""
+        """Sync and close what is being written; what waits on disk, waits for the next start."""
         with self._changed:
-            if self._lock >= 0:
-                os.close(self._lock)
-                self._lock = -1
+            if self._lock < 0:
+                return
+            self._store()
+            while self._memory:
+                self._forget()
             self._end_segment()
             while self._segments and not self._segments[0].end:
                 self._drop(self._segments[0])
+            self._ledger.close()
+            os.close(self._lock)
+            self._lock = -1
 
     def _unsettled(self) -> int:
-        return sum(segment.end - segment.start for segment in self._segments)
+        return sum(each.end - each.start for each in self._segments) + self._in_memory()
+
+    def _rows(self) -> int:
+        held = sum(held.rows for held in self._memory)
+        return held + sum(segment.rows for segment in self._segments)
 
     def _on_disk(self) -> int:
         return sum(segment.end for segment in self._segments)
 
-    def _write(self, record: bytes, rows: int) -> bool:
-        written = 0
-        with contextlib.suppress(OSError):
-            written = self._open_tail().write(record)
-        if written != len(record):  # no room for a part of it, or for any
-            if self._tail is not None:
+    def _in_memory(self) -> int:
+        return sum(len(held.data) for held in self._memory)
+
+    def _store(self) -> None:
+        """Write what is in memory, as far as the disk takes it."""
+        while self._memory:
+            held = self._memory[0]
+            while self._on_disk() and self._on_disk() + len(held.data) > self._max_bytes:
+                self._shed_oldest()
+            while (error := self._write(held)) is not None:
+                error.filename = str(self._folder)  # what its owner knows
+                self._error = error
+                if error.errno not in NO_ROOM or not self._on_disk():
+                    return
+                self._shed_oldest()
+            self._memory.popleft()
+        if self._error is not None and self._has_room():
+            self._error = None
+
+    def _has_room(self) -> bool:
+        """More than what shedding one segment makes: or it would be full again in a moment."""
+        try:
+            disk = os.statvfs(self._folder)
+        except OSError:
+            return True
+        return not self.disk_full or disk.f_bavail * disk.f_frsize >= 2 * self._segment_bytes
+
+    def _write(self, held: _Held) -> OSError | None:
+        segment, done = None, 0
+        try:
+            segment = self._open_tail()
+            while done < len(held.data):
+                done += os.pwrite(self._tail, held.data[done:], segment.end + done)
+        except OSError as error:
+            if segment is not None:
                 with contextlib.suppress(OSError):
-                    self._tail.truncate(self._segments[-1].end)
-                self._tail.seek(self._segments[-1].end)
-            return False
-        segment = self._segments[-1]
-        segment.end += len(record)
-        segment.rows += rows
+                    os.ftruncate(self._tail, segment.end)
+                if error.errno not in NO_ROOM:  # elsewhere it may work
+                    self._end_segment()
+                    if not segment.end:
+                        self._drop(segment)
+            return error
+        segment.end += len(held.data)
+        segment.rows += held.rows
+        segment.upto = held.upto
         if segment.end >= self._segment_bytes:
             self._end_segment()
-        return True
+        return None
 
-    def _open_tail(self) -> BinaryIO:
-        if self._tail is None:
-            number = self._segments[-1].number + 1 if self._segments else 0
-            path = self._folder / f"{number:016d}.spool"
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
-            self._tail = os.fdopen(handle, "r+b", buffering=0)
-            self._segments.append(_Segment(number, path))
-        return self._tail
+    def _open_tail(self) -> Segment:
+        if self._tail < 0:
+            path = self._folder / f"{self._next:016d}.spool"
+            self._tail = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+            self._segments.append(Segment(self._next, path))
+            self._next += 1
+        return self._segments[-1]
 
     def _end_segment(self) -> None:
-        if self._tail is not None:
-            tail, self._tail = self._tail, None
+        if self._tail >= 0:
+            tail, self._tail = self._tail, -1
             # What a failing disk cannot sync is with the kernel still, and is sent from there.
-            with tail, contextlib.suppress(OSError):
-                os.fsync(tail.fileno())
+            with contextlib.suppress(OSError):
+                os.fsync(tail)
+            with contextlib.suppress(OSError):
+                os.close(tail)
+            self._ledger.sync()
 
-    def _drop(self, segment: _Segment) -> None:
-        """Forget a segment, always the first; the one being written is emptied and kept."""
-        segment.start = segment.end = segment.rows = 0
-        if self._tail is not None and len(self._segments) == 1:
-            self._tail.truncate(0)
-            self._tail.seek(0)
-            # A record that is given out twice must not be taken for another at the same place.
-            segment.number += 1
+    def _drop(self, segment: Segment) -> None:
+        """Forget a segment; the one being written is emptied and kept."""
+        if self._tail >= 0 and segment is self._segments[-1]:
+            segment.start = segment.end = segment.rows = 0
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._tail, 0)
             return
-        self._segments.popleft()
-        segment.path.unlink(missing_ok=True)
+        self._segments.remove(segment)
+        if self._ledger.old[0] == segment.number:
+            self._ledger.old = 0, 0
+        # One that cannot be deleted is not given out again: the ledger knows that it is settled.
+        with contextlib.suppress(OSError):
+            segment.path.unlink(missing_ok=True)
 
     def _shed_oldest(self) -> None:
         segment = self._segments[0]
-        self.rows_shed += segment.rows
-        if len(self._segments) == 1:
-            self._end_segment()
+        self._ledger.drop(max(segment.upto, self._given), "full")
+        self._ledger.write()
         self._drop(segment)
 
-    def _read(self, segment: _Segment) -> Record | None:
-        try:
-            with segment.path.open("rb") as file:
-                file.seek(segment.start)
-                wire, rows = _read_record(file)
-        except (OSError, _Torn):
-            return None
-        return Record(wire, rows, segment.number, segment.start)
+    def _forget(self) -> None:
+        """Drop the oldest record in memory; behind others on disk it is missed when they are sent."""
+        held = self._memory.popleft()
+        if not self._on_disk():
+            self._ledger.drop(held.upto, "full")
 
-    def _recover(self, path: Path) -> None:
-        try:
-            segment = _Segment(int(path.stem), path)
-        except ValueError:
-            return
-        with path.open("r+b") as file:
-            size = path.stat().st_size
-            try:
-                while segment.end < size:
-                    wire, rows = _read_record(file)
-                    segment.end += _HEADER.size + len(wire)
-                    segment.rows += rows
-            except _Torn as torn:
-                self.rows_shed += torn.rows
-                file.truncate(segment.end)
-        if segment.end:
-            self._segments.append(segment)
-        else:
-            path.unlink()
+    def _oldest(self) -> Record | None:
+        ledger = self._ledger
+        while self._on_disk():
+            segment = self._segments[0]
+            found = segment.find(ledger.settled)
+            if found is not None:
+                upto = found.upto or ledger.settled + found.rows
+                return self._give(found.wire, found.rows, upto, found.end - found.begin)
+            self._drop(segment)
+            self._changed.notify_all()
+        if self._memory:
+            held = self._memory[0]
+            return self._give(held.data[HEADER.size :], held.rows, held.upto, len(held.data))
+        ledger.drop(ledger.spooled, "damaged")
+        return None
 
-
-def versions_in(folder: Path) -> set[int]:
-    """Versions of the contract in ``folder``, which the agent that runs may be filling."""
-    found = set[int]()
-    for path in folder.glob("*.spool"):
-        with contextlib.suppress(OSError, _Torn), path.open("rb") as file:
-            while True:
-                wire, _ = _read_record(file)
-                found.update(wire[3:4])
-    return found
-
-
-def _read_record(file: BinaryIO) -> tuple[bytes, int]:
-    """(bytes, rows) at the file's position. Raises `_Torn`."""
-    head = file.read(_HEADER.size)
-    if len(head) < _HEADER.size:
-        raise _Torn(1)
-    magic, length, rows, checksum = _HEADER.unpack(head)
-    if magic != _MAGIC or length > MAX_WIRE_BYTES or rows > MAX_ROWS:
-        raise _Torn(1)
-    wire = file.read(length)
-    if len(wire) < length or _checksum(wire, rows) != checksum:
-        raise _Torn(max(1, rows))
-    return wire, rows
-
-
-def _checksum(wire: bytes, rows: int) -> int:
-    return zlib.crc32(wire, rows)
+    def _give(self, wire: bytes, rows: int, upto: int, size: int) -> Record:
+        # What came before it and is not settled is not there any more.
+        self._ledger.drop(upto - rows, "damaged")
+        self._given = upto
+        return Record(wire, rows, upto, size)

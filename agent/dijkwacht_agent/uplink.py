@@ -32,6 +32,7 @@ import msgspec
 
 from dijkwacht_agent.contracts import listed, plausible
 from dijkwacht_agent.error_words import carrying, error_message, refusal_message, worded
+from dijkwacht_agent.ledger import REASONS
 from dijkwacht_agent.spool import Record, Spool
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.errors import (
@@ -48,8 +49,6 @@ TIMEOUT_S: Final = 15.0
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 60.0
 UNAUTHORISED_PAUSE_S: Final = 60.0
-REASONS: Final = ("malformed", "too_large", "rejected")
-"""Why a batch is dropped."""
 _MAX_REPLY_BYTES: Final = 1 << 20
 _MAX_CLOCK_TRIP_US: Final = 5_000_000
 
@@ -223,7 +222,7 @@ class Uplink:
             reply = self._post(record.wire)
         except RejectedBatch as error:
             # Only the rows of a record that was still there: shed ones are counted already.
-            if self._spool.settle(record):
+            if self._spool.settle(record, error.reason):
                 self.rows_rejected[error.reason] += record.rows
             self.trouble = Message("trouble_rejected", {"why": error_message(error)})
             return 0.0

@@ -14,7 +14,8 @@ from dijkwacht_agent.contracts import CONTRACTS_FILE, Contracts, read_contracts
 from dijkwacht_agent.error_words import words
 from dijkwacht_agent.run import Agent
 from dijkwacht_agent.settings import read_settings
-from dijkwacht_agent.spool import Record, Spool, versions_in
+from dijkwacht_agent.spool import Record, Spool
+from dijkwacht_agent.spool_segments import versions_in
 from dijkwacht_agent.uplink import LONGEST_PAUSE_S, Uplink, read_answer
 from dijkwacht_records.contracts import choose
 from dijkwacht_records.errors import UnknownContract
