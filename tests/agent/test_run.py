@@ -8,9 +8,10 @@ import threading
 import pytest
 
 from dijkwacht_agent.health import COMPLETE_AFTER_US
+from dijkwacht_agent.join import KEY_FILE
 from dijkwacht_agent.privacy import Pseudonyms
 from dijkwacht_agent.run import IDLE_US, Agent
-from dijkwacht_agent.settings import Settings, read_settings
+from dijkwacht_agent.settings import Settings, read_settings, write_private
 from dijkwacht_records import wire
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.errors import CaptureError, SettingsError
@@ -43,6 +44,8 @@ def of_table(collector, number):
 
 
 def test_a_recording_reaches_the_collector_whole_and_disguised(joined, recording, collector):
+    # Of one key in 256, the pseudonym of an address in this network is the address itself.
+    write_private(joined / KEY_FILE, bytes(range(32)))
     agent = play(joined, recording)
     asked = of_table(collector, 1)
     assert [row[0] for row in asked] == [START + n * 1_000_000 for n in range(10)]
