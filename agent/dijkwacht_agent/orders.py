@@ -15,7 +15,7 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from dijkwacht_agent.settings import Settings
+from dijkwacht_agent.settings import Settings, open_private
 from dijkwacht_records.replies import Order, OrderKind
 
 Reason = Literal[
@@ -113,9 +113,10 @@ class Orders:
             # What still binds goes along, so that filling the log does not make us forget.
             old = [kept for kept in self._entries() if kept.binds and kept.expires > now]
             lines = b"".join(msgspec.json.encode(kept) + b"\n" for kept in old)
+            self._log.chmod(0o600)  # an earlier release let the umask decide
             self._log.replace(self._log.with_suffix(".log.1"))
         self._seen = {order: expires for order, expires in self._seen.items() if expires > now}
-        with self._log.open("ab") as file:
+        with open_private(self._log) as file:
             file.write(lines + msgspec.json.encode(entry) + b"\n")
 
     def _entries(self) -> list[Entry]:

@@ -12,7 +12,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, BinaryIO, Final
 
 import msgspec
 from msgspec import Meta
@@ -102,8 +102,10 @@ def write_settings(state: Path, settings: Settings) -> None:
     write_private(state / "agent.toml", "".join(lines).encode())
 
 
-def write_private(path: Path, content: bytes) -> None:
+def write_private(path: Path, content: bytes, *, synced: bool = True) -> None:
     """Replace ``path`` by ``content``, readable by the owner alone, never half.
+
+    Unless ``synced`` a power failure may take it.
 
     Raises ``OSError`` naming ``path``; what was there is still there then.
     """
@@ -113,14 +115,22 @@ def write_private(path: Path, content: bytes) -> None:
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             give_to_owner(file.fileno(), path.parent)
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if synced:
+                file.flush()
+                os.fsync(file.fileno())
         fresh.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):
             fresh.unlink(missing_ok=True)
         error.filename = str(path)  # a full disk names none, the others name the new file
         raise
+
+
+def open_private(path: Path) -> BinaryIO:
+    """``path``, to be written at its end, and readable by the owner alone from now on."""
+    file = os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
+    os.fchmod(file.fileno(), 0o600)
+    return file
 
 
 def give_to_owner(file: int, folder: Path) -> None:
