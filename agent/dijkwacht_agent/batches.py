@@ -28,8 +28,8 @@ class Batcher:
     """Makes parcels of one agent's rows; ``clock`` gives µs UTC.
 
     ``rows_made`` counts every row added, ``rows_refused`` those that the contract cannot hold (a
-    value out of range: a fault of ours, and no reason to lose its neighbours). ``contract`` is the
-    version that is written from now on.
+    value out of range: a fault of ours, and no reason to lose its neighbours); ``on_refused`` is told
+    how many. ``contract`` is the version that is written from now on.
     """
 
     def __init__(
@@ -39,17 +39,23 @@ class Batcher:
         privacy: Privacy,
         clock: Callable[[], int],
         boot: bytes | None = None,
+        on_refused: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.site, self.agent = site, agent
         self.boot = boot or secrets.token_bytes(16)
         self.rows_made = 0
         self.rows_refused = 0
         self.contract = 1
-        self._privacy, self._clock = privacy, clock
+        self._privacy, self._clock, self._on_refused = privacy, clock, on_refused
         self._seq = self._made = 0
         self._waiting: list[Columns] = []
         self._waiting_rows = 0
         self._oldest = 0
+
+    @property
+    def rows_waiting(self) -> int:
+        """Rows that are in no parcel yet."""
+        return self._waiting_rows
 
     def add(self, rows: Columns) -> None:
         """Take ``rows`` as they were metered."""
@@ -86,6 +92,7 @@ class Batcher:
         except ValueError:
             if len(rows) == 1:
                 self.rows_refused += 1
+                self._on_refused(1)
                 self._made += 1
                 return []
             encoded = b""

@@ -23,12 +23,13 @@ from dijkwacht_agent.frames import Block, Frame, block_of
 from dijkwacht_agent.health import Status
 from dijkwacht_agent.interfaces import default_interface
 from dijkwacht_agent.join import KEY_FILE, SPOOL_FOLDER, connection_path, read_token
+from dijkwacht_agent.ledger import LEDGER_FILE, Ledger
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.messages import message_text
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.pacing import wall_clock
 from dijkwacht_agent.privacy import read_or_make_key
-from dijkwacht_agent.settings import Settings
+from dijkwacht_agent.settings import Settings, write_private
 from dijkwacht_agent.sources.capture import LiveCapture
 from dijkwacht_agent.spool_segments import versions_in
 from dijkwacht_agent.uplink import Post, connect
@@ -46,6 +47,7 @@ from dijkwacht_records.wire import encode
 CLOCK_LIMIT_S: Final = 60.0
 LOSS_LIMIT: Final = 1e-3
 _STALE_S: Final = 60.0
+_PROBE_BYTES: Final = 64 * 1024
 _ETHERNET: Final = 1
 
 
@@ -69,6 +71,8 @@ def check(settings: Settings, state: Path, seconds: float = 3.0) -> Iterator[Fin
     yield from check_collector(settings, state)
     yield from check_key(state)
     yield from check_running(state)
+    yield from check_rows(state)
+    yield from check_writing(state)
     yield from check_disk(settings, state)
     yield from check_meter()
 
@@ -176,13 +180,41 @@ def check_running(state: Path) -> Iterator[Finding]:
     except (OSError, msgspec.MsgspecError):
         status = None
     if status is None or abs(wall_clock() - status.time) > _STALE_S * 1e6:
-        yield Finding("not_running", True)
+        # On a full disk the status is old, or not there; the ledger can be written all the same.
+        unseen = _keeps_its_ledger(state / SPOOL_FOLDER / LEDGER_FILE)
+        yield Finding("running_unseen" if unseen else "not_running", not unseen)
         return
     packets, lost = status.counters["packets_seen"], status.counters["dropped_ring"]
     losing = lost > LOSS_LIMIT * packets
     yield Finding("losing" if losing else "running", not losing, {"packets": packets, "lost": lost})
     if status.trouble:
         yield Finding("in_trouble", False, {"why": status.trouble})
+
+
+def check_rows(state: Path) -> Iterator[Finding]:
+    """What became of the rows so far? No finding for an agent that never ran."""
+    ledger = Ledger(state / SPOOL_FOLDER / LEDGER_FILE)
+    if ledger.found:
+        rows = ledger.accounts()
+        rejected, shed = sum(rows.rejected.values()), sum(rows.shed.values())
+        sums = {"made": rows.made, "arrived": rows.journalled, "waiting": rows.waiting}
+        yield Finding("rows_so_far", True, sums | {"rejected": rejected, "shed": shed})
+
+
+def check_writing(state: Path) -> Iterator[Finding]:
+    """Does the disk take anything? Found out by writing: no finding if it does."""
+    folder = next((each for each in (state / SPOOL_FOLDER, state) if each.exists()), None)
+    if folder is None:
+        return
+    try:
+        write_private(folder / "check.probe", bytes(_PROBE_BYTES))
+    except PermissionError:
+        return  # this user's, not the disk's
+    except OSError as error:
+        error.filename = str(folder)
+        yield Finding("disk_takes_nothing", False, {"why": error})
+    with contextlib.suppress(OSError):
+        (folder / "check.probe").unlink(missing_ok=True)
 
 
 def check_disk(settings: Settings, state: Path) -> Iterator[Finding]:
@@ -241,6 +273,14 @@ def _check_token(
     right = offset < CLOCK_LIMIT_S
     yield Finding("clock_right" if right else "clock_wrong", right, {"offset": offset})
     return reply.contracts
+
+
+def _keeps_its_ledger(path: Path) -> bool:
+    try:
+        age_s = time.time() - path.stat().st_mtime
+    except OSError:
+        return False
+    return Ledger(path).open and abs(age_s) < _STALE_S
 
 
 def _listen(capture: LiveCapture, seconds: float) -> list[Frame]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -9,7 +10,9 @@ from typing import Final
 import msgspec
 
 from dijkwacht_agent.batches import Batcher
+from dijkwacht_agent.ledger import Accounts
 from dijkwacht_agent.meter import Meter
+from dijkwacht_agent.settings import write_private
 from dijkwacht_agent.spool import Spool
 from dijkwacht_agent.uplink import Uplink
 from dijkwacht_records.columns import Columns
@@ -23,7 +26,10 @@ _COLUMNS: Final = tuple(column.name for column in AGENT.columns[1:])
 
 
 class Status(msgspec.Struct, frozen=True):
-    """Last state of a running agent; times in µs UTC, 0 for never."""
+    """Last state of a running agent; times in µs UTC, 0 for never.
+
+    ``rows`` is the account since the state folder's first use; its ``made`` is the sum of the others.
+    """
 
     time: int
     started: int
@@ -31,6 +37,7 @@ class Status(msgspec.Struct, frozen=True):
     trouble: Message | None
     last_reply: int
     counters: dict[str, int]
+    rows: Accounts | None = None
 
 
 def agent_row(now: int, counters: Mapping[str, int]) -> Columns:
@@ -55,15 +62,19 @@ class Health:
         self._file, self._interface = file, interface
         self._started = 0
 
+    def rows(self) -> Accounts:
+        """What became of all rows, those that are in no batch yet included."""
+        known, here = self._spool.accounts, self._batcher.rows_waiting
+        return msgspec.structs.replace(known, made=known.made + here, waiting=known.waiting + here)
+
     def counters(self) -> dict[str, int]:
         """The columns of the agent table, by name."""
-        batcher, spool, uplink = self._batcher, self._spool, self._uplink
-        lost = spool.rows_shed + batcher.rows_refused + sum(uplink.rows_rejected.values())
+        rows = self.rows()
         known = self._meter.counters | {
-            "rows_made": batcher.rows_made,
-            "rows_shed": lost,
-            "spool_bytes": spool.waiting_bytes,
-            "clock_offset": uplink.clock_offset,
+            "rows_made": rows.made,
+            "rows_shed": rows.lost,
+            "spool_bytes": self._spool.waiting_bytes,
+            "clock_offset": self._uplink.clock_offset,
         }
         return {name: known[name] for name in _COLUMNS}
 
@@ -78,13 +89,10 @@ class Health:
             self._uplink.trouble,
             self._uplink.last_reply,
             counters,
+            self.rows(),
         )
-        fresh = self._file.with_suffix(".new")
-        try:
-            fresh.write_bytes(msgspec.json.encode(status) + b"\n")
-            fresh.replace(self._file)
-        except OSError:
-            pass  # a full disk: the heartbeat itself reports it
+        with contextlib.suppress(OSError):  # a full disk, which the spool says
+            write_private(self._file, msgspec.json.encode(status) + b"\n", synced=False)
         return agent_row(now, counters)
 
     def end(self) -> None:

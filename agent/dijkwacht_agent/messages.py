@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
+from dijkwacht_agent.row_messages import ROW_MESSAGES
 from dijkwacht_records.errors import Message
 from dijkwacht_records.joincode import WRONG_CODES
 
@@ -115,34 +116,6 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "The agent is not running now: nobody watches. Start it: dijkwacht-agent run",
         "De agent draait nu niet: er wordt niet gewaakt. Starten: dijkwacht-agent run",
     ),
-    "spool_fine": (
-        "{waiting} wait on disk to be sent, of {limit} at most.",
-        "{waiting} wacht op de schijf op verzending, van hoogstens {limit}.",
-    ),
-    "spool_filling": (
-        "{waiting} wait on disk to be sent, of {limit} at most: when it is full the oldest is lost. Does the collector answer?",
-        "{waiting} wacht op de schijf op verzending, van hoogstens {limit}: is het vol, dan gaat het oudste verloren. Antwoordt de verzamelaar?",
-    ),
-    "spool_no_room": (
-        "{why}: what cannot be sent at once is lost, oldest first; make room on that disk",
-        "{why}: wat niet meteen verstuurd kan worden gaat verloren, het oudste eerst; maak ruimte op die schijf",
-    ),
-    "spool_unwritable": (
-        "{why}: nothing can be kept there; what cannot be sent soon is lost",
-        "{why}: daar kan niets worden bewaard; wat niet snel verstuurd kan worden gaat verloren",
-    ),
-    "ledger_anew": (
-        "{folder}: the account of rows is gone or damaged; it begins anew with what waits",
-        "{folder}: de telling van de regels is weg of beschadigd; hij begint opnieuw met wat er wacht",
-    ),
-    "disk_fine": (
-        "There is room on the disk ({free} free).",
-        "Er is plaats op de schijf ({free} vrij).",
-    ),
-    "disk_full": (
-        "The disk is nearly full ({free} free), too little for what may have to wait ({limit}).",
-        "De schijf is bijna vol ({free} vrij), te weinig voor wat moet kunnen wachten ({limit}).",
-    ),
     "meter_reference": (
         "This machine can keep up with a busy line of about {megabits} Mbit/s.",
         "Dit apparaat kan een drukke lijn van ongeveer {megabits} Mbit/s bijhouden.",
@@ -223,10 +196,6 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "state_not_made": (
         "{path}: this folder cannot be made here; name another with --state",
         "{path}: deze map kan hier niet worden gemaakt; noem een andere met --state",
-    ),
-    "spool_in_use": (
-        "{folder}: another agent is running here",
-        "{folder}: hier draait al een agent",
     ),
     "key_size": (
         "{path}: a key has {wanted} bytes, this has {found}",
@@ -389,6 +358,7 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     ),
     "os_missing": ("{path}: there is no such file", "{path}: dit bestand is er niet"),
     "other": ("{text}", "{text}"),
+    **ROW_MESSAGES,
 }
 
 

@@ -28,9 +28,10 @@ from dijkwacht_agent.sources.recording import Recording
 from dijkwacht_agent.spool import Spool
 from dijkwacht_agent.system import SystemSampler
 from dijkwacht_agent.systemd import Systemd
+from dijkwacht_agent.trouble_log import TroubleLog
 from dijkwacht_agent.uplink import Post, Uplink, endpoint
 from dijkwacht_records.contracts import WRITES
-from dijkwacht_records.errors import Message, SettingsError
+from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.replies import Reply
 
 DRAIN_S: Final = 3.0
@@ -68,21 +69,23 @@ class Agent:
             inside = LocalNetworks(settings.local, own_prefixes(interface))
             self.source = Live(LiveCapture(interface, refuse=endpoint(settings.url)))
         self.meter = Meter(inside)
-        self.batcher = Batcher(settings.site, settings.agent, Pseudonyms(key, inside), wall_clock)
-        self.contracts = Contracts(state / CONTRACTS_FILE, writes)
         self.spool = Spool(state / SPOOL_FOLDER, settings.spool_max_bytes)
+        names, refuse = (settings.site, settings.agent), self.spool.refuse
+        self.batcher = Batcher(*names, Pseudonyms(key, inside), wall_clock, on_refused=refuse)
+        self.contracts = Contracts(state / CONTRACTS_FILE, writes)
         self.orders = Orders(settings, state / "orders.log", wall_clock)
         ca_file = Path(settings.ca_file) if settings.ca_file else None
-        post = Post(settings.url, token, ca_file)
+        post = Post(settings.url, token, ca_file, self.spool.troubles)
         learn = self.contracts.learn
         self.uplink = Uplink(self.spool, post, wall_clock, self._obey, on_contracts=learn)
         self.health = Health(
             self.meter, self.batcher, self.spool, self.uplink, state / "status.json", interface
         )
         self.systemd = Systemd()
-        self.report = report
-        self._reported: Message | None = None
+        self.troubles = TroubleLog(report, self.uplink, self.spool)
         report(f"{settings.agent} of {settings.site} listens on {interface}; {inside.describe()}")
+        if self.spool.remark is not None:
+            report(words(self.spool.remark, "en"))
         self._every = {"beat": settings.heartbeat_s * 1e6, "system": settings.system_s * 1e6}
         self._last = dict.fromkeys(self._every, 0)
         self._room = settings.spool_max_bytes // 2
@@ -121,12 +124,7 @@ class Agent:
             self.spool.append(parcel.wire, parcel.rows)
         if self.uplink.alive:
             self.systemd.moved()
-        self._report_trouble()
-
-    def _report_trouble(self) -> None:
-        if (trouble := self.uplink.trouble) != self._reported:
-            self._reported = trouble
-            self.report(words(trouble, "en") if trouble else "the collector answers again")
+        self.troubles.look()
 
     def _due(self, what: str, now: int) -> bool:
         due = not 0 <= now - self._last[what] < self._every[what]  # also when time was set back
@@ -142,7 +140,7 @@ class Agent:
         self._ship(self.source.now() + IDLE_US * ended, everything=True)
         while ended and self.spool.waiting_bytes and not stop.wait(0.05):
             self.systemd.moved()  # nothing is in a hurry: the recording is over
-            self._report_trouble()
+            self.troubles.look()
         drained = self.uplink.stop(DRAIN_S)
         self.spool.close()
         self.health.end()

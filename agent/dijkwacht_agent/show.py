@@ -19,13 +19,13 @@ _WORDS: Final = {"state": FlowState, "conn_state": ConnState}
 SENTENCES: Final = {
     "en": {
         "batch": "batch {seq} of {agent} at {site}: {size} bytes, {rows} rows",
-        "rest": "A field that is 0 or empty is not printed. Nothing else leaves but the agent's token: no payload, no key.",
+        "rest": "A field that is 0 or empty is not printed. Nothing else leaves but the agent's token, and a word while its disk is full: no payload, no key.",
         "sum": "batches: {batches}, bytes on the wire: {size}, rows: {rows}, bytes a row: {each:.1f}",
         "none": "nothing was seen, so nothing would leave",
     },
     "nl": {
         "batch": "zending {seq} van {agent} bij {site}: {size} bytes, {rows} regels",
-        "rest": "Een veld dat 0 of leeg is, staat er niet bij. Verder gaat alleen het toegangsbewijs van de agent mee: geen inhoud, geen sleutel.",
+        "rest": "Een veld dat 0 of leeg is, staat er niet bij. Verder gaat alleen het toegangsbewijs van de agent mee, en één woord zolang zijn schijf vol is: geen inhoud, geen sleutel.",
         "sum": "zendingen: {batches}, bytes over de lijn: {size}, regels: {rows}, bytes per regel: {each:.1f}",
         "none": "er is niets gezien, dus er zou niets weggaan",
     },

@@ -35,6 +35,7 @@ from dijkwacht_agent.ledger import LEDGER_FILE, Accounts, Ledger
 from dijkwacht_agent.spool_records import HEADER, OLD_HEADER, encode_record
 from dijkwacht_agent.spool_segments import Segment, recover
 from dijkwacht_records.errors import Message, SettingsError
+from dijkwacht_records.troubles import DISK_FULL
 
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
 MEMORY_BYTES: Final = 1024 * 1024
@@ -66,6 +67,8 @@ class Spool:
     count what waits, ``rows_shed`` what was dropped; all sums are `accounts`. ``trouble`` is what is
     wrong with the disk at present, or ``None``; ``remark`` what was wrong with the ledger.
     """
+
+    well_again = "the disk takes what waits again"
 
     def __init__(self, folder: Path, max_bytes: int = 256 * 1024 * 1024) -> None:
         self._folder = folder
@@ -122,6 +125,10 @@ class Spool:
             return None
         key = "spool_no_room" if error.errno in NO_ROOM else "spool_unwritable"
         return Message(key, {"why": error_message(error)})
+
+    def troubles(self) -> tuple[str, ...]:
+        """What of it the collector is told, in its own words."""
+        return (DISK_FULL,) if self.disk_full else ()
 
     @property
     def disk_full(self) -> bool:

@@ -23,7 +23,7 @@ import random
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import urlsplit
@@ -44,6 +44,7 @@ from dijkwacht_records.errors import (
     UnknownContract,
 )
 from dijkwacht_records.replies import Refusal, Reply, decode_json, decode_reply
+from dijkwacht_records.troubles import TROUBLE_HEADER
 
 TIMEOUT_S: Final = 15.0
 FIRST_PAUSE_S: Final = 0.5
@@ -66,9 +67,19 @@ class Sender(Protocol):
 
 
 class Post:
-    """``POST /v1/batches`` over one connection that is kept open; one request at a time."""
+    """``POST /v1/batches`` over one connection that is kept open; one request at a time.
 
-    def __init__(self, url: str, token: str, ca_file: Path | None = None) -> None:
+    ``troubles`` gives what is wrong with the agent at present, of `dijkwacht_records.troubles`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        ca_file: Path | None = None,
+        troubles: Callable[[], Collection[str]] = tuple,
+    ) -> None:
+        self._troubles = troubles
         self._parts = urlsplit(url)
         self._token = token
         self._ca_file = ca_file
@@ -82,6 +93,8 @@ class Post:
             "Authorization": f"Bearer {self._token}",
             "Content-Type": "application/octet-stream",
         }
+        if said := self._troubles():
+            headers[TROUBLE_HEADER] = ", ".join(said)
         path = self._parts.path.rstrip("/") + "/v1/batches"
         try:
             connection.request("POST", path, wire, headers)
@@ -171,6 +184,8 @@ class Uplink:
     ``trouble`` is what is wrong at present, or ``None``;
     ``clock_offset`` is µs to add to ours to get the collector's.
     """
+
+    well_again = "the collector answers again"
 
     def __init__(
         self,

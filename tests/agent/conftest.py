@@ -21,6 +21,7 @@ class CollectorDouble:
 
     def __init__(self):
         self.script, self.received, self.paths, self.joins = [], [], [], []
+        self.troubles = []
         self.orders, self.clock_ahead, self.reads = [], 0, (1,)
         self.join_answer = (
             200,
@@ -38,6 +39,7 @@ class CollectorDouble:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 double.paths.append(self.path)
+                double.troubles.append(self.headers["Dijkwacht-Trouble"])
                 if self.path.endswith("/v1/join"):
                     double.joins.append(json.loads(body))
                     status, said = double.join_answer

@@ -1,3 +1,5 @@
+import errno
+import os
 from types import SimpleNamespace
 
 import msgspec
@@ -11,14 +13,17 @@ from dijkwacht_agent.check import (
     check_interface,
     check_key,
     check_meter,
+    check_rows,
     check_running,
     check_share,
+    check_writing,
 )
 from dijkwacht_agent.health import Status
 from dijkwacht_agent.join import KEY_FILE
 from dijkwacht_agent.pacing import wall_clock
 from dijkwacht_agent.privacy import read_or_make_key
 from dijkwacht_agent.settings import Settings, read_settings, write_private
+from dijkwacht_agent.spool import Spool
 from dijkwacht_records.errors import CaptureError, Message
 
 OWN, OTHER, THIRD = b"\x02" * 6, b"\x04" * 6, b"\x06" * 6
@@ -129,6 +134,56 @@ def test_disk_and_spool(tmp_path, monkeypatch):
     monkeypatch.setattr(checks.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     full = [("spool_filling", False), ("disk_full", False)]
     assert keys(check_disk(settings, tmp_path)) == full
+
+
+def refusing(code, monkeypatch):
+    def write(*_, **__):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(checks, "write_private", write)
+
+
+def test_a_disk_that_takes_nothing_is_found_by_writing(tmp_path, monkeypatch):
+    assert list(check_writing(tmp_path / "not yet")) == []
+    assert list(check_writing(tmp_path)) == list(tmp_path.iterdir()) == []
+    (tmp_path / "spool").mkdir()
+    assert list(check_writing(tmp_path)) == list((tmp_path / "spool").iterdir()) == []
+    refusing(errno.ENOSPC, monkeypatch)
+    (finding,) = check_writing(tmp_path)
+    assert (finding.key, finding.ok) == ("disk_takes_nothing", False)
+    assert f"{tmp_path / 'spool'}: the disk is full. What" in finding.sentence("en")
+    assert f"{tmp_path / 'spool'}: de schijf is vol. Wat" in finding.sentence("nl")
+
+
+def test_a_folder_that_only_the_service_may_write_says_nothing_of_the_disk(tmp_path, monkeypatch):
+    refusing(errno.EACCES, monkeypatch)
+    assert list(check_writing(tmp_path)) == []
+
+
+def test_an_agent_that_cannot_write_its_status_is_not_taken_for_one_that_does_not_run(tmp_path):
+    spool = Spool(tmp_path / "spool")
+    assert keys(check_running(tmp_path)) == [("running_unseen", False)]
+    os.utime(tmp_path / "spool" / "ledger", (1, 1))
+    assert keys(check_running(tmp_path)) == [("not_running", True)]
+    spool.close()
+    assert keys(check_running(tmp_path)) == [("not_running", True)]
+
+
+def test_what_became_of_the_rows(tmp_path):
+    assert list(check_rows(tmp_path)) == []
+    spool = Spool(tmp_path / "spool")
+    for _ in range(4):
+        spool.append(b"wire", 50)
+    spool.settle(spool.peek())
+    spool.settle(spool.peek(), "malformed")
+    spool.refuse(3)
+    (finding,) = check_rows(tmp_path)
+    spool.close()
+    assert finding.ok
+    sums = "203 made = 50 at the collector + 100 waiting + 50 refused by it + 3 lost here"
+    assert sums in finding.sentence("en")
+    sums = "203 gemaakt = 50 bij de verzamelaar + 100 wachtend + 50 door hem geweigerd + 3 hier verloren"
+    assert sums in finding.sentence("nl")
 
 
 def test_which_meter_and_how_fast():

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from dijkwacht_agent.run import IDLE_US, Agent
 from dijkwacht_agent.settings import Settings, read_settings, write_private
 from dijkwacht_records import wire
 from dijkwacht_records.addresses import pack_address
+from dijkwacht_records.columns import Columns
 from dijkwacht_records.errors import CaptureError, SettingsError
 from dijkwacht_records.replies import Order
 from dijkwacht_records.tables import AGENT, DNS, FLOWS
@@ -145,6 +147,9 @@ def test_a_status_is_left_for_check_while_it_runs(joined, recording, collector):
     status = json.loads((joined / "status.json").read_bytes())
     assert status["interface"] == "recording"
     assert status["counters"].keys() == {column.name for column in AGENT.columns[1:]}
+    rows = status["rows"]
+    parts = rows["journalled"], rows["waiting"], *rows["rejected"].values(), *rows["shed"].values()
+    assert rows["made"] == sum(parts) == status["counters"]["rows_made"]
     stop.set()
     thread.join(30)
     assert not thread.is_alive()
@@ -190,3 +195,86 @@ def test_an_interface_that_goes_away_costs_nothing_that_was_metered(joined, reco
 
 def test_privacy_is_not_optional(joined, recording, collector):
     assert isinstance(play(joined, recording).batcher._privacy, Pseudonyms)
+
+
+def last_beat(collector):
+    """The last heartbeat by its columns, and how many rows arrived before it."""
+    rows = collector.rows()
+    at = max(place for place, (number, _) in enumerate(rows) if number == 6)
+    return dict(zip([column.name for column in AGENT.columns], rows[at][1], strict=True)), at
+
+
+def test_the_account_holds_over_a_restart(joined, recording, collector):
+    collector.script = [(503, b"", [("Retry-After", "60")])] * 9
+    stop, agent = threading.Event(), Agent(read_settings(joined, {}), joined, [recording], None)
+    stop.set()
+    assert not agent.run(stop)
+    waited = agent.spool.accounts
+    assert waited.made == waited.waiting > 0
+    collector.script = [(400, b'{"reason":"malformed","message":"no"}')]
+    again = play(joined, recording)
+    said, before = last_beat(collector)
+    lost = waited.made  # all that waited was in the one batch that is refused
+    assert said["rows_made"] == before + lost
+    sums = again.health.rows()
+    assert sums.rejected["malformed"] == sums.lost == lost
+    assert sums.made == sums.journalled + sums.lost == said["rows_made"] + 1
+    assert sums.journalled == len(collector.rows())
+
+
+def test_a_row_that_cannot_be_written_is_counted_as_shed(joined, recording, collector):
+    agent = Agent(read_settings(joined, {}), joined, [recording], None)
+    agent.batcher.add(Columns.of([(5, (1 << 63, "cpu_ratio", 1.0))]))
+    assert agent.run(threading.Event())
+    assert agent.batcher.rows_refused == 1
+    assert agent.spool.accounts.shed == {"full": 0, "damaged": 0, "refused": 1}
+    said, before = last_beat(collector)
+    assert said["rows_made"] == before + 1
+
+
+def test_on_a_full_disk_it_goes_on_and_says_so(joined, recording, collector, monkeypatch):
+    real, told = os.pwrite, []
+
+    def pwrite(file, data, at):
+        if data[:3] == b"DWS" and "disk-full" not in collector.troubles:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(file, data, at)
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    agent = Agent(read_settings(joined, {}), joined, [recording], 5.0, told.append)
+    assert agent.run(threading.Event())
+    assert len(of_table(collector, 1)) == 10
+    assert agent.health.rows().lost == 0
+    begins, ends = told[1:]
+    assert begins.startswith(
+        f"{joined / 'spool'}: the disk is full: what cannot be sent at once is"
+    )
+    assert ends == "the disk takes what waits again"
+    assert set(collector.troubles) == {"disk-full", None}
+    assert collector.troubles[-1] is None
+
+
+def test_an_account_that_was_lost_is_told(joined, recording, collector):
+    play(joined, recording)
+    (joined / "spool" / "ledger").write_bytes(b"noise")
+    told = []
+    agent = Agent(read_settings(joined, {}), joined, [recording], None, told.append)
+    assert agent.run(threading.Event())
+    assert "begins anew" in told[1]
+
+
+def test_what_it_writes_in_its_folder_nobody_else_can_read(joined, recording, collector):
+    collector.orders = [Order("o-1", "update", "bakery", "till", 0, 1)]
+    before, umask = {path.name for path in joined.iterdir()}, os.umask(0)
+    try:
+        agent = Agent(read_settings(joined, {}), joined, [recording], None)
+        (joined / "status.json.new").write_bytes(b"left behind")
+        agent.health.end = lambda: None
+        assert agent.run(threading.Event())
+    finally:
+        os.umask(umask)
+    new = [path for path in joined.rglob("*") if path.name not in before and path.is_file()]
+    assert {"status.json", "orders.log", "ledger"} <= {path.name for path in new}
+    assert {path.name: path.stat().st_mode & 0o777 for path in new} == {
+        path.name: 0o600 for path in new
+    }

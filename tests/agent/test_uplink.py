@@ -23,6 +23,7 @@ from dijkwacht_records.errors import (
     UnknownContract,
 )
 from dijkwacht_records.replies import Refusal, Reply, encode_reply
+from dijkwacht_records.troubles import DISK_FULL, TROUBLES
 
 TOKEN = "dw_secret"
 REPLY = Reply(0, False, 5_000_000)
@@ -81,6 +82,19 @@ def test_a_path_in_the_url_stays_in_front(collector):
     post(b"one")
     post.close()
     assert collector.paths == ["/lab/v1/batches"]
+
+
+def test_what_is_wrong_with_the_agent_is_said_beside_a_batch_and_nothing_else_is(collector):
+    wrong = []
+    post = Post(collector.url, TOKEN, troubles=lambda: wrong)
+    post(b"one")
+    wrong.append(DISK_FULL)
+    post(b"two")
+    wrong.clear()
+    post(b"three")
+    post.close()
+    assert collector.troubles == [None, "disk-full", None]
+    assert TROUBLES == ("disk-full",)
 
 
 @pytest.mark.parametrize("reason", ["malformed", "too_large", "news"])
