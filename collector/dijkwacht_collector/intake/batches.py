@@ -175,18 +175,22 @@ class Intake:
         if future is not None:
             await asyncio.shield(future)
             return True
+        if not self.high_water.has_room(batch.site, key, arrival):
+            raise CollectorBusy("the agent starts too often, or lost too much in between", 60)
         draft = batch_draft(batch.site, key, arrival, wire)
         future = self._log.append(partition_of(batch.site), draft)
         self._in_flight[name] = future
         # Not in this coroutine: a sender who hangs up must not leave the mark unset.
-        future.add_done_callback(functools.partial(self._kept, name))
+        future.add_done_callback(functools.partial(self._kept, name, batch.rows, arrival))
         await asyncio.shield(future)
         return False
 
-    def _kept(self, name: tuple[str, str], future: asyncio.Future[int]) -> None:
+    def _kept(
+        self, name: tuple[str, str], rows: int, arrival: int, future: asyncio.Future[int]
+    ) -> None:
         del self._in_flight[name]
         if not future.cancelled() and future.exception() is None:
-            self.high_water.note(*name, future.result())
+            self.high_water.note(*name, future.result(), rows, arrival)
 
     def _observe(self, batch: Batch, arrival: int) -> None:
         self._telemetry.count_batch(batch.site, batch.rows, batch.planes.unknown)

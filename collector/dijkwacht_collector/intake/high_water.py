@@ -1,10 +1,11 @@
-"""What has been seen: a batch that comes again is recognised.
+"""What has been seen: a batch that comes again is recognised, for ever.
 
-A stream is one agent's one boot. Its mark is the highest sequence number that is durable, with a
-window of the numbers just below it, so that batches that overtake each other are not taken for
-repeats. Marks come from the journal alone: a snapshot beside the segments only saves reading them
-all, and is never ahead of them. It is sealed: a mark that a flipped bit had raised would have batches
-acknowledged and dropped.
+A stream is one agent's one boot. Its mark is the set of sequence numbers that are durable, as
+intervals (`site_marks`), so that batches may overtake each other and a spool may have lost some; with
+it goes how many rows each agent has made durable. Marks come from the journal alone: a snapshot
+beside the segments only saves reading them all, and is never ahead of them. It is sealed: a mark that
+a flipped bit had raised would have batches acknowledged and dropped.
+`docs/decisions/0022-marks-are-intervals.md` has the bounds.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Final
 
 import msgspec
 
+from dijkwacht_collector.intake import earlier_marks
+from dijkwacht_collector.intake.site_marks import SiteMarks, SiteState
 from dijkwacht_collector.journal import (
     PARTITIONS,
     Entry,
@@ -25,30 +28,20 @@ from dijkwacht_collector.journal import (
     seal,
     unseal,
 )
-from dijkwacht_records.errors import JournalError
+from dijkwacht_records.contracts import CONTRACTS
+from dijkwacht_records.errors import JournalError, MalformedBatch, UnknownContract
+from dijkwacht_records.wire import read_checked
 
 log: Final = logging.getLogger(__name__)
 
-WINDOW: Final = 256
-MOST_STREAMS: Final = 4096
-"""Streams remembered of a site, the latest: years of restarts, or one agent that restarts without end."""
-_FULL: Final = (1 << WINDOW) - 1
-_MAGIC: Final = b"DWM\x03"
-_SEALED_EARLIER: Final = b"DWM\x02"
-_UNSEALED: Final = b"\x82"  # how the first version's began: a map of two
-
-
-class _Mark(msgspec.Struct, array_like=True):
-    top: int
-    window: bytes
+_MAGIC: Final = b"DWM\x04"
 
 
 class _Snapshot(msgspec.Struct):
-    """``after``: position up to which each partition was read; earlier versions had one for all."""
+    """``after``: position up to which each partition was read."""
 
-    streams: dict[str, _Mark]
-    after: dict[int, int] = {}
-    position: int = 0
+    sites: dict[str, SiteState]
+    after: dict[int, int]
 
 
 class HighWater:
@@ -60,30 +53,39 @@ class HighWater:
     def __init__(self, partitions: Collection[int] = range(PARTITIONS)) -> None:
         self.after = dict.fromkeys(partitions, 0)
         self._of_all = 0  # the one position of an earlier version's snapshot
-        self._streams: dict[str, dict[str, tuple[int, int]]] = {}
+        self._sites: dict[str, SiteMarks] = {}
 
     def seen(self, site: str, key: str) -> bool:
         """Whether the batch ``key`` (see `payloads.batch_key`) of ``site`` is durable already."""
-        stream, seq = _split(key)
-        top, window = self._streams.get(site, {}).get(stream, (-1, 0))
-        age = top - seq
-        return age >= WINDOW or (age >= 0 and bool(window >> age & 1))
+        marks = self._sites.get(site)
+        return marks is not None and marks.seen(*_split(key))
 
-    def note(self, site: str, key: str, position: int) -> None:
-        """The batch ``key`` became durable at ``position``."""
+    def has_room(self, site: str, key: str, arrival: int) -> bool:
+        """Whether a batch that is not `seen` may be appended at ``arrival``, µs UTC.
+
+        If not it is busy: it could not be told from a repeat later.
+        """
+        marks = self._sites.get(site)
+        return marks is None or marks.has_room(*_split(key), arrival)
+
+    def note(self, site: str, key: str, position: int, rows: int = 0, arrival: int = 0) -> None:
+        """The batch ``key`` of so many rows, which came at ``arrival``, became durable at ``position``."""
         stream, seq = _split(key)
-        streams = self._streams.setdefault(site, {})
-        top, window = streams.pop(stream, (-1, 0))
-        if len(streams) >= MOST_STREAMS:
-            del streams[next(iter(streams))]
-        if seq > top:
-            shift = min(seq - top, WINDOW)
-            top, window = seq, window << shift & _FULL | 1
-        elif top - seq < WINDOW:
-            window |= 1 << (top - seq)
-        streams[stream] = (top, window)
+        marks = self._sites.get(site)
+        if marks is None:
+            marks = self._sites[site] = SiteMarks()
+        marks.note(stream, seq, rows, arrival)
         partition = partition_of(site)
         self.after[partition] = max(self.after[partition], position)
+
+    def rows(self, site: str) -> dict[str, int]:
+        """Rows that each agent of ``site`` has made durable, as far as journal and snapshot know."""
+        marks = self._sites.get(site)
+        return {name: agent.rows for name, agent in marks.agents.items()} if marks else {}
+
+    def sites(self) -> list[str]:
+        """Those that ever made a batch durable."""
+        return list(self._sites)
 
     def catch_up(self, journal: Readable) -> None:
         """Read what the journal holds behind `after`."""
@@ -91,7 +93,7 @@ class HighWater:
         if self._of_all > max(heads.values()) or any(self.after[p] > heads[p] for p in heads):
             # The journal lost its end, by other hands than ours: what it does not hold is unseen.
             log.error("the journal ends before its marks")
-            self.after, self._streams = dict.fromkeys(heads, 0), {}
+            self.after, self._sites = dict.fromkeys(heads, 0), {}
         elif self._of_all:
             self.after = {partition: min(self._of_all, head) for partition, head in heads.items()}
         after = self.after.copy()
@@ -102,17 +104,14 @@ class HighWater:
 
     def _take(self, entry: Entry) -> None:
         if entry.key:
-            self.note(entry.site, entry.key, entry.position)
+            rows = _rows(entry.payload)
+            self.note(entry.site, entry.key, entry.position, rows, entry.arrival)
         self.after[entry.partition] = entry.position
 
     def dump(self) -> bytes:
         """A snapshot, as bytes."""
-        streams = {
-            f"{site}/{stream}": _Mark(top, window.to_bytes(WINDOW // 8, "little"))
-            for site, streams in self._streams.items()
-            for stream, (top, window) in streams.items()
-        }
-        body = msgspec.msgpack.encode(_Snapshot(streams, self.after))
+        sites = {site: marks.state() for site, marks in self._sites.items()}
+        body = msgspec.msgpack.encode(_Snapshot(sites, self.after))
         return seal(_MAGIC, body) + body
 
     @staticmethod
@@ -125,7 +124,11 @@ class HighWater:
         """The marks of a snapshot; empty ones if there is none that can be relied on."""
         marks = cls()
         try:
-            snapshot = _read(path.read_bytes())
+            data = path.read_bytes()
+            if data.startswith(_MAGIC):
+                marks._restore(msgspec.msgpack.decode(unseal(_MAGIC, data), type=_Snapshot))
+            else:
+                marks._take_over(earlier_marks.read(data))
         except FileNotFoundError:
             return marks
         except (JournalError, OSError, ValueError, msgspec.MsgspecError) as error:
@@ -134,24 +137,27 @@ class HighWater:
                 "marks discarded, the journal is read instead",
                 extra={"file": path.name, "why": str(error)},
             )
-            return marks
-        marks.after |= snapshot.after
-        marks._of_all = snapshot.position
-        for name, mark in snapshot.streams.items():
-            site, _, stream = name.partition("/")
-            window = int.from_bytes(mark.window, "little")
-            marks._streams.setdefault(site, {})[stream] = mark.top, window
+            return cls()
         return marks
 
+    def _restore(self, snapshot: _Snapshot) -> None:
+        self.after |= snapshot.after
+        self._sites = {site: SiteMarks(state) for site, state in snapshot.sites.items()}
 
-def _read(data: bytes) -> _Snapshot:
-    """A snapshot of this version or an earlier one."""
-    if data.startswith(_UNSEALED):
-        body: memoryview | bytes = data
-    else:
-        earlier = data.startswith(_SEALED_EARLIER)
-        body = unseal(_SEALED_EARLIER if earlier else _MAGIC, data)
-    return msgspec.msgpack.decode(body, type=_Snapshot)
+    def _take_over(self, snapshot: earlier_marks.Snapshot) -> None:
+        self.after |= snapshot.after
+        self._of_all = snapshot.position
+        for name, mark in snapshot.streams.items():
+            site, _, stream = name.partition("/")
+            self._sites.setdefault(site, SiteMarks()).take_over(stream, mark.seen())
+
+
+def _rows(wire: bytes) -> int:
+    """Rows of a batch in the journal; none of one that only a later release can read."""
+    try:
+        return read_checked(wire, CONTRACTS).rows
+    except (MalformedBatch, UnknownContract):
+        return 0
 
 
 def _split(key: str) -> tuple[str, int]:

@@ -1,0 +1,146 @@
+"""What has been seen of one site: every batch of every boot of its agents, for ever, in bounded memory.
+
+A stream, one boot of one agent, is kept as the intervals of its sequence numbers. Those that were
+active of late are lists; the others are packed. Nothing is forgotten: what there is no room for is
+*not taken*, and stays with its agent.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Final
+
+import msgspec
+
+from dijkwacht_collector.intake.intervals import extends, holds, put
+from dijkwacht_collector.intake.settled_streams import SettledStreams
+
+MOST_AGENTS: Final = 1024
+MOST_INTERVALS: Final = 1 << 19
+"""Of a site: 12 MiB."""
+MOST_OF_AGENT: Final = 1 << 18
+"""Intervals of one agent: half a month of restarts every `BOOT_EVERY_US` without a pause, beyond the first."""
+MOST_GAPS: Final = 1 << 15
+"""Of a stream, where its agent lost what stood between: one for each segment that its spool shed."""
+BOOT_EVERY_US: Final = 5_000_000
+"""The service manager waits so long before it starts an agent again: honest ones do not boot more often,"""
+BOOTS_AT_ONCE: Final = 4096
+"""but may have so many boots waiting in a spool."""
+MOST_RECENT: Final = 256
+MOST_LOOSE: Final = 1 << 16
+"""Streams, and intervals of theirs, that are not packed."""
+
+_BOOT_CHARS: Final = 1 + 32  # a slash and 16 bytes in hex
+
+
+class AgentMarks(msgspec.Struct, array_like=True):
+    """Of an agent: rows made durable, ``intervals`` that its streams take, and ``due``.
+
+    ``due``: when as many boots as it has had would be over, had they come no faster than one in
+    `BOOT_EVERY_US`; µs UTC.
+    """
+
+    rows: int = 0
+    intervals: int = 0
+    due: int = 0
+
+
+class SiteState(msgspec.Struct, array_like=True):
+    """What a snapshot holds of a site."""
+
+    agents: dict[str, AgentMarks]
+    recent: dict[str, list[int]]
+    settled: bytes
+
+
+class SiteMarks:
+    """The marks of one site. ``recent``: the intervals of each stream, the one that moved last at the end."""
+
+    def __init__(self, state: SiteState | None = None) -> None:
+        state = state or SiteState({}, {}, b"")
+        self.agents: Final = state.agents
+        self._recent = state.recent
+        self._settled = SettledStreams(state.settled)
+        self._loose = sum(len(seen) for seen in self._recent.values()) // 2
+        self._intervals = sum(agent.intervals for agent in self.agents.values())
+
+    def seen(self, stream: str, seq: int) -> bool:
+        """Whether this batch is durable."""
+        return holds(self._find(stream), seq)
+
+    def has_room(self, stream: str, seq: int, arrival: int) -> bool:
+        """Whether this batch, which is not durable, may become so at ``arrival``, µs UTC."""
+        seen = self._find(stream)
+        if extends(seen, seq):
+            return True
+        if self._intervals >= MOST_INTERVALS:
+            return False
+        agent = self.agents.get(_agent(stream))
+        if agent is None:
+            return len(self.agents) < MOST_AGENTS
+        if agent.intervals >= MOST_OF_AGENT:
+            return False
+        if seen:
+            return len(seen) // 2 <= MOST_GAPS
+        ahead = agent.due - arrival
+        allowed = BOOTS_AT_ONCE * BOOT_EVERY_US
+        # Further ahead than boots can bring it: the clock was set back.
+        return ahead <= allowed or ahead > 2 * allowed
+
+    def note(self, stream: str, seq: int, rows: int, arrival: int) -> None:
+        """This batch became durable."""
+        agent = self.agents.setdefault(_agent(stream), AgentMarks())
+        seen = self._recent.pop(stream, None)
+        if seen is None:
+            seen = self._settled.seen(stream)
+            self._loose += len(seen) // 2
+        if not seen:
+            agent.due = max(agent.due, arrival) + BOOT_EVERY_US
+        before = len(seen)
+        if put(seen, seq):
+            agent.rows += rows
+        self._recent[stream] = seen
+        if len(seen) != before:
+            opened = (len(seen) - before) // 2
+            agent.intervals += opened
+            self._intervals += opened
+            self._loose += opened
+        if len(self._recent) > MOST_RECENT or self._loose > MOST_LOOSE:
+            self._settle()
+
+    def take_over(self, stream: str, seen: list[int]) -> None:
+        """A stream as an earlier version's snapshot has it."""
+        agent = self.agents.setdefault(_agent(stream), AgentMarks())
+        agent.intervals += len(seen) // 2
+        self._intervals += len(seen) // 2
+        self._loose += len(seen) // 2
+        self._recent[stream] = seen
+        if len(self._recent) > MOST_RECENT or self._loose > MOST_LOOSE:
+            self._settle()
+
+    def state(self) -> SiteState:
+        """For a snapshot; it shares what it is made of."""
+        return SiteState(self.agents, self._recent, self._settled.dump())
+
+    def _find(self, stream: str) -> list[int]:
+        seen = self._recent.get(stream)
+        return self._settled.seen(stream) if seen is None else seen
+
+    def _settle(self) -> None:
+        """Pack the streams that have rested longest, until half of what may be loose is left."""
+        resting: dict[str, list[int]] = {}
+        # The one that moved last stays: it will move next.
+        for stream in islice(self._recent, len(self._recent) - 1):
+            left = len(self._recent) - len(resting)
+            if left <= MOST_RECENT // 2 and self._loose <= MOST_LOOSE // 2:
+                break
+            resting[stream] = self._recent[stream]
+            self._loose -= len(resting[stream]) // 2
+        for stream in resting:
+            del self._recent[stream]
+        if resting:
+            self._settled.settle(resting)
+
+
+def _agent(stream: str) -> str:
+    return stream[:-_BOOT_CHARS]
