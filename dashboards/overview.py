@@ -19,6 +19,7 @@ from panels import (
     SOURCE,
     Panel,
     by_severity,
+    columns,
     hide_columns,
     lines,
     number,
@@ -174,6 +175,22 @@ def techniques() -> bargauge.Panel:
     )
 
 
+def row_sums() -> table.Panel:
+    """Whether every row is accounted for."""
+    return columns(
+        "What became of the rows",
+        "Made = durable + shed + waiting, by the agents' last heartbeats; durable may be ahead by what was"
+        " made since. What the collector rejected since its start is among what its agents shed.",
+        [
+            ("Made", f"sum by (site) (dijkwacht_agent_rows_made_total{{{SITE}}})"),
+            ("Durable", f"sum by (site) (dijkwacht_rows_total{{{SITE}}})"),
+            ("Shed", f"sum by (site) (dijkwacht_agent_rows_shed_total{{{SITE}}})"),
+            ("Waiting", f"sum by (site) (dijkwacht_agent_rows_waiting{{{SITE}}})"),
+            ("Rejected", f"sum by (site) (dijkwacht_rows_rejected_total{{{SITE}}})"),
+        ],
+    )
+
+
 def attention_row() -> list[tuple[Panel, int, int]]:
     """Panels with width and height: what needs attention."""
     return [
@@ -215,6 +232,7 @@ def agents_row() -> list[tuple[Panel, int, int]]:
                 (rate("dijkwacht_agent_flows_evicted_total", "site"), "flows evicted, {{site}}")]), 8, 7),
         (lines("Active flows", "Flows in the agents' tables.", "none",
                [(f"sum by (site) (dijkwacht_agent_flows_active{{{SITE}}})", "{{site}}")]), 8, 7),
+        (row_sums(), 24, 7),
     ]  # fmt: skip
 
 

@@ -42,9 +42,9 @@ def query(
     return made.instant() if instant else made.range()
 
 
-def rows_query(expr: str) -> prometheus.Dataquery:
+def rows_query(expr: str, ref: str = "A") -> prometheus.Dataquery:
     """A target for a table: the present, one row a series."""
-    return query(expr, instant=True).format(PromQueryFormat.TABLE)
+    return query(expr, ref=ref, instant=True).format(PromQueryFormat.TABLE)
 
 
 def threshold(*steps: tuple[float | None, str]) -> dashboard.ThresholdsConfig:
@@ -124,6 +124,19 @@ def hide_columns(*names: str) -> models.DataTransformerConfig:
     return models.DataTransformerConfig(
         id_val="organize", options={"excludeByName": dict.fromkeys(names, True)}
     )
+
+
+def columns(title: str, description: str, columns: Sequence[tuple[str, str]]) -> table.Panel:
+    """A table with a row a site; ``columns`` are ``(name, expr)``, each with one number a site."""
+    panel = table.Panel().title(title).description(description).datasource(SOURCE).unit("none")
+    for ref, (_, expr) in zip("ABCDEF", columns, strict=False):
+        panel = panel.with_target(rows_query(expr, ref))
+    names = {f"Value #{ref}": name for ref, (name, _) in zip("ABCDEF", columns, strict=False)}
+    merged = models.DataTransformerConfig(id_val="merge", options={})
+    named = models.DataTransformerConfig(
+        id_val="organize", options={"excludeByName": {"Time": True}, "renameByName": names}
+    )
+    return panel.with_transformation(merged).with_transformation(named)
 
 
 def quantile(name: str, share: float) -> str:

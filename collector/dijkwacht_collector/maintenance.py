@@ -55,6 +55,8 @@ class Maintenance:
         )
         self._intake.high_water = HighWater.load(self._path)
         self._intake.high_water.catch_up(self._journal)
+        for site in self._intake.high_water.sites():
+            self._telemetry.begin_rows(site, sum(self._intake.high_water.rows(site).values()))
         self._refresh()
         for agent in self._sites.agents():
             self._telemetry.know_agent(agent.site, agent.agent, agent.last_seen)

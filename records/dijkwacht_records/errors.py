@@ -74,9 +74,13 @@ class RejectedBatch(TransferError):
 
 
 class MalformedBatch(RejectedBatch):
-    """The bytes are not a well-formed batch of any contract version."""
+    """The bytes are not a well-formed batch of any contract version.
+
+    ``rows``: as many as its head claims, where that can be read.
+    """
 
     reason = "malformed"
+    rows: int = 0
 
 
 class TooLarge(RejectedBatch):

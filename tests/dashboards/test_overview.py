@@ -8,7 +8,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 # Of Grafana's own list of unit ids, those that we use.
 UNITS = {"none", "percentunit", "s", "bytes", "pps", "cps", "rowsps"}
-TRANSFORMATIONS = {"organize"}
+TRANSFORMATIONS = {"merge", "organize"}
 
 
 def panels(dashboard):
@@ -94,6 +94,17 @@ def test_legends_name_labels_that_the_query_keeps(dashboard, promql):
         for label in re.findall(r"{{(\w+)}}", target.get("legendFormat", "")):
             grouped = re.findall(r"by \(([^)]*)\)", target["expr"])
             assert not grouped or any(label in group for group in grouped), panel["title"]
+
+
+def test_a_table_of_several_queries_names_each(dashboard):
+    """Grafana calls the number of a table's query ``Value #A``, by its reference."""
+    (rows,) = [p for p in panels(dashboard) if p["type"] == "table" and len(p["targets"]) > 1]
+    merge, organize = rows["transformations"]
+    assert merge["id"] == "merge"
+    names = organize["options"]["renameByName"]
+    assert list(names) == [f"Value #{target['refId']}" for target in rows["targets"]]
+    assert list(names.values()) == ["Made", "Durable", "Shed", "Waiting", "Rejected"]
+    assert all("by (site)" in target["expr"] for target in rows["targets"])
 
 
 def test_units_and_transformations_are_known(dashboard):

@@ -139,7 +139,13 @@ class Intake:
             # What takes so little is decoded here: a thread would cost more.
             light = plain <= _LIGHT_BYTES
             reads = self._reads
-            batch = decode(wire, reads) if light else await asyncio.to_thread(decode, wire, reads)
+            try:
+                batch = (
+                    decode(wire, reads) if light else await asyncio.to_thread(decode, wire, reads)
+                )
+            except MalformedBatch as error:
+                self._telemetry.count_rows_rejected(site, error.reason, error.rows)
+                raise
             return await self._take_batch(batch, wire, site)
 
     @contextmanager
@@ -180,25 +186,26 @@ class Intake:
         draft = batch_draft(batch.site, key, arrival, wire)
         future = self._log.append(partition_of(batch.site), draft)
         self._in_flight[name] = future
-        # Not in this coroutine: a sender who hangs up must not leave the mark unset.
-        future.add_done_callback(functools.partial(self._kept, name, batch.rows, arrival))
+        # Not in this coroutine: a sender who hangs up must not leave it unmarked and uncounted.
+        future.add_done_callback(functools.partial(self._kept, name, batch, arrival))
         await asyncio.shield(future)
         return False
 
     def _kept(
-        self, name: tuple[str, str], rows: int, arrival: int, future: asyncio.Future[int]
+        self, name: tuple[str, str], batch: Batch, arrival: int, future: asyncio.Future[int]
     ) -> None:
         del self._in_flight[name]
         if not future.cancelled() and future.exception() is None:
-            self.high_water.note(*name, future.result(), rows, arrival)
+            self.high_water.note(*name, future.result(), batch.rows, arrival)
+            self._telemetry.count_batch(batch.site, batch.rows, batch.planes.unknown)
 
     def _observe(self, batch: Batch, arrival: int) -> None:
-        self._telemetry.count_batch(batch.site, batch.rows, batch.planes.unknown)
         if _AGENT_TABLE in batch.planes.tables:
             beats = unpack([batch.planes], {_AGENT_TABLE: _AGENT_COLUMNS}).columns[_AGENT_TABLE]
             # Since boot: the last covers all before it.
             last = {name: int(values[-1]) for name, values in beats.items()}
-            self._telemetry.observe_agent(batch.site, batch.agent, arrival, last)
+            rows = self.high_water.hear(batch, last["rows_made"], last["rows_shed"])
+            self._telemetry.observe_agent(batch.site, batch.agent, arrival, last | rows)
 
     async def _body(self, request: web.Request) -> bytes:
         size = request.content_length

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -28,13 +29,17 @@ from dijkwacht_collector.journal import (
     seal,
     unseal,
 )
+from dijkwacht_collector.unpacking import unpack
 from dijkwacht_records.contracts import CONTRACTS
 from dijkwacht_records.errors import JournalError, MalformedBatch, UnknownContract
-from dijkwacht_records.wire import read_checked
+from dijkwacht_records.tables import AGENT, TABLES
+from dijkwacht_records.wire import Batch, read_checked
 
 log: Final = logging.getLogger(__name__)
 
 _MAGIC: Final = b"DWM\x04"
+_AGENT_TABLE: Final = TABLES.index(AGENT)
+_FIGURES: Final = frozenset({"rows_made", "rows_shed"})
 
 
 class _Snapshot(msgspec.Struct):
@@ -78,6 +83,15 @@ class HighWater:
         partition = partition_of(site)
         self.after[partition] = max(self.after[partition], position)
 
+    def hear(self, batch: Batch, made: int, shed: int) -> dict[str, int]:
+        """The last heartbeat of ``batch``, which is noted: rows made and shed.
+
+        What is known of its agent's rows now, as `AgentMarks.figures`.
+        """
+        agent = self._sites[batch.site].agents[batch.agent]
+        agent.hear(batch.boot, made, shed)
+        return agent.figures()
+
     def rows(self, site: str) -> dict[str, int]:
         """Rows that each agent of ``site`` has made durable, as far as journal and snapshot know."""
         marks = self._sites.get(site)
@@ -104,9 +118,20 @@ class HighWater:
 
     def _take(self, entry: Entry) -> None:
         if entry.key:
-            rows = _rows(entry.payload)
-            self.note(entry.site, entry.key, entry.position, rows, entry.arrival)
+            self._take_batch(entry)
         self.after[entry.partition] = entry.position
+
+    def _take_batch(self, entry: Entry) -> None:
+        try:
+            batch = read_checked(entry.payload, CONTRACTS)
+        except (MalformedBatch, UnknownContract):  # only a later release can count its rows
+            self.note(entry.site, entry.key, entry.position, 0, entry.arrival)
+            return
+        self.note(entry.site, entry.key, entry.position, batch.rows, entry.arrival)
+        if _AGENT_TABLE in batch.planes.tables:
+            with suppress(MalformedBatch):
+                beats = unpack([batch.planes], {_AGENT_TABLE: _FIGURES}).columns[_AGENT_TABLE]
+                self.hear(batch, int(beats["rows_made"][-1]), int(beats["rows_shed"][-1]))
 
     def dump(self) -> bytes:
         """A snapshot, as bytes."""
@@ -150,14 +175,6 @@ class HighWater:
         for name, mark in snapshot.streams.items():
             site, _, stream = name.partition("/")
             self._sites.setdefault(site, SiteMarks()).take_over(stream, mark.seen())
-
-
-def _rows(wire: bytes) -> int:
-    """Rows of a batch in the journal; none of one that only a later release can read."""
-    try:
-        return read_checked(wire, CONTRACTS).rows
-    except (MalformedBatch, UnknownContract):
-        return 0
 
 
 def _split(key: str) -> tuple[str, int]:

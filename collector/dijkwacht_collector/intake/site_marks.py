@@ -30,6 +30,7 @@ MOST_RECENT: Final = 256
 MOST_LOOSE: Final = 1 << 16
 """Streams, and intervals of theirs, that are not packed."""
 
+_MOST_ROWS: Final = 1 << 62
 _BOOT_CHARS: Final = 1 + 32  # a slash and 16 bytes in hex
 
 
@@ -37,12 +38,43 @@ class AgentMarks(msgspec.Struct, array_like=True):
     """Of an agent: rows made durable, ``intervals`` that its streams take, and ``due``.
 
     ``due``: when as many boots as it has had would be over, had they come no faster than one in
-    `BOOT_EVERY_US`; µs UTC.
+    `BOOT_EVERY_US`; µs UTC. ``made`` and ``shed``: rows by the last heartbeat, of ``boot``;
+    ``made_before`` and ``shed_before``: by those that it does not count on from.
     """
 
     rows: int = 0
     intervals: int = 0
     due: int = 0
+    boot: bytes = b""
+    made: int = 0
+    shed: int = 0
+    made_before: int = 0
+    shed_before: int = 0
+
+    def hear(self, boot: bytes, made: int, shed: int) -> None:
+        """A heartbeat came: rows made and shed, since ``boot`` or since the agent was installed.
+
+        Agents of earlier releases begin at 0 with every boot: a figure that is lower then says so.
+        """
+        made, shed = (min(max(number, 0), _MOST_ROWS) for number in (made, shed))
+        if boot != self.boot:
+            if made < self.made:
+                self.made_before = min(self.made_before + self.made, _MOST_ROWS)
+                self.made = 0
+            if shed < self.shed:
+                self.shed_before = min(self.shed_before + self.shed, _MOST_ROWS)
+                self.shed = 0
+        self.boot = boot
+        self.made, self.shed = max(self.made, made), max(self.shed, shed)
+
+    def figures(self) -> dict[str, int]:
+        """Rows of all boots by the columns of the agent table, and those that must still be on their way.
+
+        What was made since the last heartbeat is not in ``rows_made`` and may be durable already.
+        """
+        made, shed = self.made_before + self.made, self.shed_before + self.shed
+        waiting = max(made - shed - self.rows, 0)
+        return {"rows_made": made, "rows_shed": shed, "rows_waiting": waiting}
 
 
 class SiteState(msgspec.Struct, array_like=True):

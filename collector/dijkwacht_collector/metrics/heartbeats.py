@@ -11,15 +11,16 @@ from dijkwacht_collector.metrics.family import Family
 from dijkwacht_records.tables import Value
 
 DROPS: Final = ("ring", "truncated", "malformed", "unsupported")
-SERIES_PER_AGENT: Final = 7 + len(DROPS)
+SERIES_PER_AGENT: Final = 9 + len(DROPS)
 
 _AGENT: Final = ("site", "agent")
 
 
 @dataclass(frozen=True, slots=True)
 class AgentHealth:
-    """An agent's last heartbeat. ``last_seen`` is the collector's clock, µs UTC; counts since boot.
+    """An agent's last heartbeat. ``last_seen`` is the collector's clock, µs UTC.
 
+    Counts are since its boot; those of rows are of all its boots, as far as the journal tells.
     ``clock_offset`` is µs, the collector's clock minus the agent's. ``heard`` is False of
     an agent that has sent no heartbeat since the collector's start: its counts are not known.
     """
@@ -30,7 +31,9 @@ class AgentHealth:
     packets_seen: int = 0
     dropped: int = 0
     flows_active: int = 0
+    rows_made: int = 0
     rows_shed: int = 0
+    rows_waiting: int = 0
     spool_bytes: int = 0
     clock_offset: int = 0
     heard: bool = True
@@ -69,9 +72,17 @@ class Heartbeats:
                 "dijkwacht_agent_flows_evicted_total", "counter",
                 "Flows evicted from a full table.", _AGENT,
             ),
+            "rows_made": Family(
+                "dijkwacht_agent_rows_made_total", "counter",
+                "Rows made by the agent, up to its last heartbeat.", _AGENT,
+            ),
             "rows_shed": Family(
                 "dijkwacht_agent_rows_shed_total", "counter",
-                "Rows lost: spool full or batch rejected.", _AGENT,
+                "Rows lost by the agent: spool full or batch rejected.", _AGENT,
+            ),
+            "rows_waiting": Family(
+                "dijkwacht_agent_rows_waiting", "gauge",
+                "Rows on their way at the last heartbeat: made, and neither shed nor durable.", _AGENT,
             ),
             "spool_bytes": Family(
                 "dijkwacht_agent_spool_bytes", "gauge",
@@ -115,7 +126,9 @@ class Heartbeats:
                 packets_seen=number("packets_seen"),
                 dropped=sum(drops.values()),
                 flows_active=number("flows_active"),
+                rows_made=number("rows_made"),
                 rows_shed=number("rows_shed"),
+                rows_waiting=number("rows_waiting"),
                 spool_bytes=number("spool_bytes"),
                 clock_offset=number("clock_offset"),
             )

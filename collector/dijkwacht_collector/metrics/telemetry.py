@@ -34,6 +34,7 @@ REJECTIONS: Final = (
     "over_quota", "other",
 )  # fmt: skip
 DROPS: Final = ("window_full",)
+ROW_REJECTIONS: Final = ("malformed", "other")
 SKIPS: Final = ("unknown_table",)
 OTHER: Final = "other"
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -124,7 +125,11 @@ class Telemetry:
             return Family(f"dijkwacht_{name}_total", "counter", help_text)
 
         self._batches = counter("batches", "Batches made durable.")
-        self._rows = counter("rows", "Rows made durable, with those that were skipped.")
+        self._rows = counter(
+            "rows",
+            "Rows made durable, ever, with those that were skipped; a restart loses no count, and a"
+            " batch that comes again adds none.",
+        )
         self._duplicate = counter("batches_duplicate", "Duplicate batches: acknowledged, not kept.")
         self._engine_rows = counter("engine_rows", "Rows scored by every detector.")
         self._late = counter(
@@ -143,6 +148,11 @@ class Telemetry:
             "Rows that a detector was not given; window_full: those waiting for the end of their"
             " window were too many.", ("site", "reason"),
         )  # fmt: skip
+        self._rows_rejected = Family(
+            "dijkwacht_rows_rejected_total", "counter",
+            "Rows of batches that were refused for good, as many as the head of each claims.",
+            ("site", "reason"),
+        )  # fmt: skip
         self._skipped = Family(
             "dijkwacht_rows_skipped_total", "counter",
             "Rows made durable that no detector reads; unknown_table: this release does not know"
@@ -157,7 +167,7 @@ class Telemetry:
         self._incidents_open = Family(
             "dijkwacht_incidents_open", "gauge", "Incidents open now, by their severity now.", where
         )
-        of_site = len(self._plain) + len(DROPS) + len(SKIPS)
+        of_site = len(self._plain) + len(DROPS) + len(SKIPS) + len(ROW_REJECTIONS)
         of_site += 2 * len(self.detectors) * len(SEVERITIES)
         self._heartbeats = Heartbeats((MAX_SERIES_PER_SITE - of_site) // SERIES_PER_AGENT)
 
@@ -176,6 +186,8 @@ class Telemetry:
             family.ensure(site)
         for reason in DROPS:
             self._dropped.ensure(site, reason)
+        for reason in ROW_REJECTIONS:
+            self._rows_rejected.ensure(site, reason)
         for reason in SKIPS:
             self._skipped.ensure(site, reason)
         for detector in self.detectors:
@@ -196,10 +208,16 @@ class Telemetry:
 
     # Intake and journal.
 
+    def begin_rows(self, site: str, rows: int) -> None:
+        """So many rows of ``site`` were made durable before this start."""
+        self.know_site(site)
+        self._rows.set(rows, site)
+
     def count_batch(self, site: str, rows: int, unknown: int = 0) -> None:
         """One batch of ``site`` became durable with so many rows, those of ``unknown`` tables among them.
 
-        So the rows that are made durable are those that reach the engine and those that are skipped.
+        So the rows that are made durable from here on are those that reach the engine and those that are
+        skipped.
         """
         self.know_site(site)
         self._batches.add(1, site)
@@ -214,6 +232,12 @@ class Telemetry:
     def count_rejected(self, reason: str) -> None:
         """A batch was refused: ``TransferError.reason``, or ``too_large``."""
         self._rejected.labels(reason if reason in REJECTIONS else OTHER).inc()
+
+    def count_rows_rejected(self, site: str, reason: str, rows: int) -> None:
+        """A batch of ``site`` was refused for good, and so many rows with it."""
+        self.know_site(site)
+        known = reason if reason in ROW_REJECTIONS else OTHER
+        self._rows_rejected.add(rows, site, known)
 
     def count_commit(self, size: int, seconds: float) -> None:
         """One group commit of the journal: bytes written, time with its fdatasync."""
@@ -314,7 +338,7 @@ class Telemetry:
     def render(self) -> bytes:
         """Everything in Prometheus' text format. Milliseconds of work: not on the event loop."""
         families = (
-            *self._plain, self._dropped, self._skipped, self._incidents, self._incidents_open,
+            *self._plain, self._rows_rejected, self._dropped, self._skipped, self._incidents, self._incidents_open,
             *self._heartbeats.families(),
         )  # fmt: skip
         sites = "".join(family.render() for family in families)

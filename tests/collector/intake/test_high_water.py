@@ -19,7 +19,7 @@ from dijkwacht_collector.intake.site_marks import (
 from dijkwacht_collector.journal import Draft, Journal, batch_key, partition_of, seal
 from dijkwacht_collector.journal.segment import Disk
 from dijkwacht_records.tables import AGENT, TABLES
-from dijkwacht_records.wire import encode
+from dijkwacht_records.wire import decode, encode
 
 BAKERY = partition_of("bakery")
 
@@ -278,6 +278,31 @@ def test_the_agents_of_a_site_are_bounded():
 def a_batch(agent, number, seq, rows):
     row = [0 if column.kind == "int" else 0.0 for column in AGENT.columns]
     return encode("bakery", agent, boot(number), seq, 1, [(TABLES.index(AGENT), row)] * rows)
+
+
+def heard(marks, agent, number, made, shed):
+    wire = encode("bakery", agent, boot(number), 0, 1, [])
+    return marks.hear(decode(wire), made, shed)
+
+
+def test_what_an_agent_says_of_its_rows_adds_up_over_its_boots():
+    marks = HighWater()
+    marks.note("bakery", key(0, boot=boot(1)), 1, rows=60)
+    assert heard(marks, "desk", 1, 100, 10) == {
+        "rows_made": 100, "rows_shed": 10, "rows_waiting": 30,
+    }  # fmt: skip
+    marks.note("bakery", key(0, boot=boot(2)), 1, rows=25)
+    assert heard(marks, "desk", 2, 20, 1) == {
+        "rows_made": 120, "rows_shed": 11, "rows_waiting": 24,
+    }  # fmt: skip
+    # What came since its last heartbeat is not in what it said.
+    marks.note("bakery", key(1, boot=boot(2)), 1, rows=30)
+    assert heard(marks, "desk", 2, 20, 1)["rows_waiting"] == 0
+    assert heard(marks, "desk", 2, 5, 0)["rows_made"] == 120, "an older one, overtaken"
+    assert heard(marks, "desk", 3, 31, 0)["rows_made"] == 131, "one that counts on"
+    for number, most in enumerate((1 << 62, 7, 1 << 62, 7), 4):
+        heard(marks, "desk", number, most, -most)
+    assert len(marks.dump()) > 0, "whatever it says, it can be saved"
 
 
 class MarksAgainstASet(RuleBasedStateMachine):

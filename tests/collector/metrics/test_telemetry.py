@@ -50,6 +50,8 @@ def test_everything_known_exists_at_0_before_anything_happens(telemetry):
         assert not value(telemetry, "agent_packets_dropped_total", site="bakery", agent="till", reason=reason)  # fmt: skip
     assert value(telemetry, "rows_dropped_total", site="bakery", reason="window_full") == 0
     assert value(telemetry, "rows_skipped_total", site="bakery", reason="unknown_table") == 0
+    for reason in ("malformed", "other"):
+        assert value(telemetry, "rows_rejected_total", site="bakery", reason=reason) == 0
     assert value(telemetry, "incidents_technique_total", technique="T1046") == 0
     assert value(telemetry, "batches_rejected_total", reason="malformed") == 0
     assert value(telemetry, "detector_failures_total", detector="scan") == 0
@@ -91,7 +93,7 @@ def test_a_thousand_agents_of_one_site_stay_under_the_bound(telemetry):
     for number in range(1000):
         telemetry.observe_agent("bakery", f"agent-{number}", 1, {"packets_seen": 1})
     check_bound(telemetry)
-    assert telemetry.max_agents_per_site >= 30
+    assert telemetry.max_agents_per_site >= 25
     untracked = value(telemetry, "agent_rows_untracked_total")
     assert untracked == 1000 - telemetry.max_agents_per_site
 
@@ -105,7 +107,8 @@ def check_bound(telemetry):
 
 def test_an_agent_heartbeat_becomes_numbers(telemetry):
     row = {"packets_seen": 100, "dropped_ring": 3, "dropped_malformed": 1, "spool_bytes": 9,
-           "flows_active": 5, "flows_evicted": 2, "rows_shed": 4, "clock_offset": -2_500_000}  # fmt: skip
+           "flows_active": 5, "flows_evicted": 2, "rows_made": 60, "rows_shed": 4, "rows_waiting": 7,
+           "clock_offset": -2_500_000}  # fmt: skip
     telemetry.observe_agent("bakery", "till", 1_790_000_000_500_000, row)
     where = {"site": "bakery", "agent": "till"}
     assert value(telemetry, "agent_last_seen_timestamp_seconds", **where) == 1_790_000_000.5
@@ -113,8 +116,11 @@ def test_an_agent_heartbeat_becomes_numbers(telemetry):
     assert value(telemetry, "agent_packets_dropped_total", **where, reason="ring") == 3
     assert value(telemetry, "agent_clock_offset_seconds", **where) == -2.5
     assert value(telemetry, "agent_spool_bytes", **where) == 9
+    rows = [value(telemetry, f"agent_rows_{n}", **where) for n in ("made_total", "shed_total", "waiting")]  # fmt: skip
+    assert rows == [60, 4, 7]
     (health,) = telemetry.agents()
     assert (health.agent, health.packets_seen, health.dropped) == ("till", 100, 4)
+    assert (health.rows_made, health.rows_shed, health.rows_waiting) == (60, 4, 7)
 
 
 def test_an_agent_that_fell_silent_while_we_were_away_is_remembered(telemetry):
@@ -186,6 +192,21 @@ def test_the_rest_is_counted(telemetry):
     assert value(telemetry, "engine_slow_bytes") == 1124
     assert value(telemetry, "batches_rejected_total", reason="malformed") == 1
     assert value(telemetry, "batches_rejected_total", reason="other") == 1
+
+
+def test_rows_go_on_from_what_was_durable_before(telemetry):
+    telemetry.begin_rows("bakery", 1000)
+    telemetry.count_batch("bakery", 7)
+    assert value(telemetry, "rows_total", site="bakery") == 1007
+    assert value(telemetry, "batches_total", site="bakery") == 1
+
+
+def test_rows_of_refused_batches_are_counted_by_reason(telemetry):
+    telemetry.count_rows_rejected("bakery", "malformed", 30)
+    telemetry.count_rows_rejected("bakery", "a reason nobody declared", 5)
+    where = {"site": "bakery"}
+    assert value(telemetry, "rows_rejected_total", **where, reason="malformed") == 30
+    assert value(telemetry, "rows_rejected_total", **where, reason="other") == 5
 
 
 def test_two_collectors_in_one_process_do_not_share_numbers():
