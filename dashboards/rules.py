@@ -121,6 +121,13 @@ def _agents() -> list[Alert]:
             severity="high", keep="10m",
         ),
         Alert(
+            "DijkwachtAgentDiskFull",
+            "max by (site, agent) (dijkwacht_agent_disk_full) == 1",
+            f"The disk of {where} is full",
+            "What does not fit is lost. Make room on its machine.",
+            wait="1m", severity="high",
+        ),
+        Alert(
             "DijkwachtSpoolGrowing",
             "deriv(dijkwacht_agent_spool_bytes[15m]) > 0 and dijkwacht_agent_spool_bytes > 1e6",
             f"The spool of {where} grows",

@@ -83,6 +83,7 @@ def test_every_metric_exposed_is_shown_or_named_as_not(dashboard, promql, expose
     } - used  # fmt: skip
     assert unseen == {
         "dijkwacht_agent_clock_offset_seconds",  # a rule watches it
+        "dijkwacht_agent_disk_full",  # and it
         "dijkwacht_agent_rows_untracked_total",
         "dijkwacht_batches_duplicate_total",
         "dijkwacht_journal_bytes_total",

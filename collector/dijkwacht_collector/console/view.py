@@ -88,6 +88,7 @@ class AgentRow:
     losing: bool
     spool: str
     shed: int
+    disk_full: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +273,7 @@ class Reader:
         rows = [self._agent(agent) for agent in agents]
         rows.sort(
             key=lambda r: (
-                _STATE_ORDER.index(r.style), not r.losing, _natural(r.site), _natural(r.name)
+                _STATE_ORDER.index(r.style), not (r.losing or r.disk_full), _natural(r.site), _natural(r.name)
             )
         )  # fmt: skip
         return rows[:MAX_ROWS]
@@ -291,6 +292,7 @@ class Reader:
             losing=lost > 0.001,
             spool=self._figures.short(agent.spool_bytes, 1024, "B") if agent.heard else _UNKNOWN,
             shed=agent.rows_shed,
+            disk_full=agent.disk_full,
         )
 
     def _sites(

@@ -39,6 +39,7 @@ from dijkwacht_records.replies import (
     encode_reply,
 )
 from dijkwacht_records.tables import AGENT, TABLES
+from dijkwacht_records.troubles import TROUBLE_HEADER, read_troubles
 from dijkwacht_records.wire import NAME, Batch, plain_size
 
 MAX_BYTES_IN_HAND: Final = 128 * 1024 * 1024
@@ -146,7 +147,10 @@ class Intake:
             except MalformedBatch as error:
                 self._telemetry.count_rows_rejected(site, error.reason, error.rows)
                 raise
-            return await self._take_batch(batch, wire, site)
+            reply = await self._take_batch(batch, wire, site)
+            troubles = request.headers.get(TROUBLE_HEADER, "")
+            self._telemetry.observe_troubles(site, batch.agent, read_troubles(troubles))
+            return reply
 
     @contextmanager
     def _hold(self, size: int) -> Iterator[None]:

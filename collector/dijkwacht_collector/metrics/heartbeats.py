@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dijkwacht_collector.metrics.family import Family
 from dijkwacht_records.tables import Value
+from dijkwacht_records.troubles import DISK_FULL
 
 DROPS: Final = ("ring", "truncated", "malformed", "unsupported")
-SERIES_PER_AGENT: Final = 9 + len(DROPS)
+SERIES_PER_AGENT: Final = 10 + len(DROPS)
 
 _AGENT: Final = ("site", "agent")
 
@@ -23,6 +24,7 @@ class AgentHealth:
     Counts are since its boot; those of rows are of all its boots, as far as the journal tells.
     ``clock_offset`` is µs, the collector's clock minus the agent's. ``heard`` is False of
     an agent that has sent no heartbeat since the collector's start: its counts are not known.
+    ``disk_full``: it said so beside its last batch.
     """
 
     site: str
@@ -37,6 +39,7 @@ class AgentHealth:
     spool_bytes: int = 0
     clock_offset: int = 0
     heard: bool = True
+    disk_full: bool = False
 
 
 class Heartbeats:
@@ -59,6 +62,11 @@ class Heartbeats:
             "dijkwacht_agent_clock_offset_seconds", "gauge",
             "The collector's clock minus the agent's.", _AGENT,
         )  # fmt: skip
+        self._disk_full = Family(
+            "dijkwacht_agent_disk_full", "gauge",
+            "1 while the agent's disk is full: what does not fit is lost.", _AGENT,
+        )  # fmt: skip
+        self._full: set[tuple[str, str]] = set()
         self._plain = {
             "packets_seen": Family(
                 "dijkwacht_agent_packets_total", "counter",
@@ -93,7 +101,13 @@ class Heartbeats:
 
     def families(self) -> tuple[Family, ...]:
         """All of them, in the order they are shown."""
-        return (self._last_seen, self._dropped, self._offset, *self._plain.values())
+        return (
+            self._last_seen,
+            self._dropped,
+            self._offset,
+            self._disk_full,
+            *self._plain.values(),
+        )
 
     def know(self, site: str, agent: str, last_seen: int) -> None:
         """As `Telemetry.know_agent`."""
@@ -116,6 +130,7 @@ class Heartbeats:
         self._offset.set(number("clock_offset") / 1e6, site, agent)
         for reason, count in drops.items():
             self._dropped.set(count, site, agent, reason)
+        self._disk_full.set(int((site, agent) in self._full), site, agent)
         for column, family in self._plain.items():
             family.set(number(column), site, agent)
         if time_us:
@@ -131,8 +146,19 @@ class Heartbeats:
                 rows_waiting=number("rows_waiting"),
                 spool_bytes=number("spool_bytes"),
                 clock_offset=number("clock_offset"),
+                disk_full=(site, agent) in self._full,
             )
         return True
+
+    def observe_troubles(self, site: str, agent: str, troubles: Collection[str]) -> None:
+        """As `Telemetry.observe_troubles`."""
+        name, full = (site, agent), DISK_FULL in troubles
+        if full == (name in self._full) or not self._admit(site, agent):
+            return
+        (self._full.add if full else self._full.discard)(name)
+        self._disk_full.set(int(full), site, agent)
+        if health := self._last.get(name):
+            self._last[name] = replace(health, disk_full=full)
 
     def last(self) -> list[AgentHealth]:
         """The last heartbeat of every agent since start, by site and name."""

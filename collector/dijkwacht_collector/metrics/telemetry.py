@@ -10,7 +10,7 @@ Any thread may call any method. Calls are made once a batch or an event, never o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from aiohttp import web
@@ -302,6 +302,10 @@ class Telemetry:
         self.know_site(site)
         if not self._heartbeats.observe(site, agent, time_us, row):
             self._untracked.inc()
+
+    def observe_troubles(self, site: str, agent: str, troubles: Collection[str]) -> None:
+        """What an agent said beside a batch (`dijkwacht_records.troubles`); what it does not say is over."""
+        self._heartbeats.observe_troubles(site, agent, troubles)
 
     def agents(self) -> list[AgentHealth]:
         """The last heartbeat of every agent since start, by site and name."""

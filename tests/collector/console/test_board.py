@@ -85,6 +85,15 @@ async def test_lost_packets_and_a_full_spool_are_shown(client, facts, make):
     assert "3.0 MB" in page
 
 
+async def test_a_full_disk_is_said_in_plain_words(client, facts, make):
+    facts.health = [make.agent("attic"), make.agent("till", disk_full=True)]
+    page = await get(client, "/?lang=en")
+    assert page.count("its disk is full; what does not fit is lost") == 1
+    assert page.index("<bdi>till</bdi>") < page.index("<bdi>attic</bdi>"), "who is in trouble first"
+    page = await get(client, "/?lang=nl")
+    assert page.count("zijn schijf is vol; wat er niet bij past, gaat verloren") == 1
+
+
 async def test_a_thousand_sites_still_make_a_short_page(client, facts, make):
     facts.known_sites = [SiteView(f"site-{n}") for n in range(1000)]
     facts.health = [make.agent(f"agent-{n}", site=f"site-{n}") for n in range(1000)]

@@ -71,7 +71,7 @@ def test_series_of_a_site_are_bounded_whatever_comes(data):
     texts = st.text(max_size=8)
     numbers = st.integers(-(1 << 63), 1 << 63)
     for _ in range(data.draw(st.integers(0, 60))):
-        kind = data.draw(st.integers(0, 5))
+        kind = data.draw(st.integers(0, 6))
         if kind == 0:
             row = data.draw(st.dictionaries(texts, st.one_of(numbers, texts, st.floats())))
             telemetry.observe_agent("bakery", data.draw(texts), data.draw(numbers), row)
@@ -84,6 +84,10 @@ def test_series_of_a_site_are_bounded_whatever_comes(data):
             telemetry.count_rejected(data.draw(texts))
         elif kind == 3:
             telemetry.count_failures(data.draw(texts), 1)
+        elif kind == 4:
+            telemetry.observe_troubles("bakery", data.draw(texts), {data.draw(texts), "disk-full"})
+        elif kind == 5:
+            telemetry.count_rows_rejected("bakery", data.draw(texts), 3)
         else:
             telemetry.count_batch("bakery", data.draw(st.integers(0, 1000)))
     check_bound(telemetry)
@@ -121,6 +125,26 @@ def test_an_agent_heartbeat_becomes_numbers(telemetry):
     (health,) = telemetry.agents()
     assert (health.agent, health.packets_seen, health.dropped) == ("till", 100, 4)
     assert (health.rows_made, health.rows_shed, health.rows_waiting) == (60, 4, 7)
+
+
+def test_a_full_disk_is_shown_until_it_is_not_said_any_more(telemetry):
+    where = {"site": "bakery", "agent": "till"}
+
+    def shown():
+        in_health = [health.disk_full for health in telemetry.agents()]
+        return value(telemetry, "agent_disk_full", **where), in_health
+
+    telemetry.observe_troubles(**where, troubles={"disk-full"})
+    assert shown() == (1, []), "before its first heartbeat"
+    telemetry.observe_agent("bakery", "till", 1, {})
+    assert shown() == (1, [True])
+    telemetry.observe_troubles(**where, troubles=set())
+    assert shown() == (0, [False])
+    telemetry.observe_troubles(**where, troubles={"disk-full"})
+    assert shown() == (1, [True])
+    for number in range(1000):
+        telemetry.observe_troubles("bakery", f"agent-{number}", {"disk-full"})
+    check_bound(telemetry)
 
 
 def test_an_agent_that_fell_silent_while_we_were_away_is_remembered(telemetry):
