@@ -77,17 +77,12 @@ spool.close()
 """.replace("ROWS", str(BATCH_ROWS))
 
 # An agent with a fault: it forgets a batch before it is acknowledged.
-FORGETFUL_AGENT = AGENT.replace(
-    "reply = super().__call__(wire)",
-    "\n        ".join(
-        (
-            "reply = super().__call__(wire)",
-            "if reply.seq == 5:",
-            "    spool.settle(spool.peek())",
-            "    spool.settle(spool.peek())",
-        )
-    ),
-)
+FORGETS = """reply = super().__call__(wire)
+        if reply.seq == 5:
+            spool.settle(spool.peek())
+            spool.settle(spool.peek())
+"""
+FORGETFUL_AGENT = AGENT.replace("reply = super().__call__(wire)\n", FORGETS)
 
 
 def attack(start):
