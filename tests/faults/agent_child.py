@@ -69,7 +69,7 @@ class Child:
     def accounts(self):
         """The ledger, and whether the spool says that its disk is full."""
         yield {
-            "accounts": msgspec.to_builtins(self.spool.accounts()),
+            "accounts": msgspec.to_builtins(self.spool.accounts),
             "disk_full": self.spool.disk_full,
         }
 

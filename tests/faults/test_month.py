@@ -19,7 +19,7 @@ BEGIN = 1_700_000_000_000_000
 AGENTS = (("bakery", "till"), ("bakery", "desk"), ("clinic", "desk"))
 BATCHES, ROWS = 12, 30
 DAYS, AWAY = 30, range(15, 22)
-SPOOL_BYTES = 48 * 1024
+SPOOL_BYTES = 28 * 1024
 DISK = "size=96k"
 
 
@@ -108,9 +108,10 @@ class Agent:
         """In a record that waits, while nobody runs."""
         self.end()
         files = sorted(path for path in self.folder.glob("*.spool") if path.stat().st_size)
-        data = bytearray(files[0].read_bytes())
+        path = files[len(files) // 2]
+        data = bytearray(path.read_bytes())
         data[len(data) // 2 + dice.randint(0, 40)] ^= 1 << dice.randint(0, 7)
-        files[0].write_bytes(data)
+        path.write_bytes(data)
         self.start()
 
     def accounts(self):
@@ -202,7 +203,7 @@ class Month:
             10: self.revoked,
             13: self.joined_again,
             AWAY.start: self.collector.kill,
-            AWAY.start + 1: lambda: self.desk.flip_a_bit(self.dice),
+            AWAY.stop - 1: lambda: self.desk.flip_a_bit(self.dice),
             AWAY.stop: self.collector.start,
             25: self.killed_sending,
         }
