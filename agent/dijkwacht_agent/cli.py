@@ -30,6 +30,7 @@ from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.pacing import Live, Paced, wall_clock
 from dijkwacht_agent.privacy import KEY_BYTES, Pseudonyms, read_or_make_key
 from dijkwacht_agent.run import Agent
+from dijkwacht_agent.search_suffixes import own_suffixes
 from dijkwacht_agent.settings import Settings, read_settings
 from dijkwacht_agent.show import show, show_json
 from dijkwacht_agent.sources.capture import LiveCapture, own_prefixes
@@ -135,7 +136,7 @@ def _would_leave(args: argparse.Namespace, settings: Settings) -> Iterator[Parce
         inside, source = LocalNetworks(settings.local), Paced(Recording(args.recording), None)
     else:
         interface = settings.interface or default_interface()
-        inside = LocalNetworks(settings.local, own_prefixes(interface))
+        inside = LocalNetworks(settings.local, own_prefixes(interface), own_suffixes())
         own = endpoint(settings.url) if settings.url else None
         source = Live(LiveCapture(interface, refuse=own))
     meter = Meter(inside)

@@ -2,63 +2,77 @@
 
 - A reverse name (``in-addr.arpa``, ``ip6.arpa``) of a hidden address becomes the reverse name of
   its pseudonym; a zone of it, the same number of labels.
-- A LAN name (mDNS, LLMNR, one label, or under a suffix that only exists inside) keeps its suffix
-  and its service labels (``_ipp._tcp``); every other label becomes a keyed hash.
-- In any other name, a label that spells a hidden IPv4, IPv6 or hardware address (dotted or dashed,
-  forwards or backwards, decimal or hexadecimal) becomes a keyed hash; the rest stays.
+- A LAN name keeps its service labels (``_ipp._tcp``) and a suffix that says nothing of the site; every
+  other label becomes a keyed hash. LAN names are: one label; asked on the link (mDNS, LLMNR); under
+  `INSIDE_SUFFIXES`, or a suffix that the site was seen to use; under no public top-level domain.
+- In any other name, a label that spells a hidden address (`spelled_addresses.py`) becomes a keyed hash;
+  the rest stays.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Final
 
+from dijkwacht_agent.public_domains import is_public
+from dijkwacht_agent.search_suffixes import SearchSuffixes
+from dijkwacht_agent.spelled_addresses import find_addresses
 from dijkwacht_records.addresses import V4_PREFIX, format_address, pack_address
 from dijkwacht_records.tables import MAX_TEXT_BYTES
 
 INSIDE_SUFFIXES: Final = frozenset(
     [
+        "attlocal.net",
         "corp",
         "domain",
+        "easy.box",
         "home",
-        "home.arpa",
         "fritz.box",
+        "home.arpa",
+        "homenet.telecomitalia.it",
         "internal",
         "intranet",
         "lan",
         "local",
         "localdomain",
+        "mshome.net",
+        "o2.box",
         "private",
+        "speedport.ip",
         "workgroup",
     ]
 )
-"""Suffixes under which only devices of the site are named."""
+"""Suffixes under which only devices of the site are named, the same ones at many sites."""
 GENERIC_LABELS: Final = frozenset(("", "localhost", "wpad", "isatap"))
 """Single labels that every network asks for."""
 
 _SERVICE: Final = re.compile(r"_[a-z0-9-]{1,15}", re.ASCII)
+_TRANSPORTS: Final = frozenset(("_tcp", "_udp"))
+_STRUCTURE: Final = _TRANSPORTS | {"_sub", "_services", "_dns-sd", "_msdcs", "_sites"}
 _DNS_SD: Final = frozenset(("b", "db", "r", "dr", "lb"))
-_V4: Final = re.compile(
-    r"(?<![0-9])(?=([0-9]{1,3}([-._])[0-9]{1,3}\2[0-9]{1,3}\2[0-9]{1,3})(?![0-9]))"
-)
-_V6: Final = re.compile(r"(?<![0-9a-z])(?=((?:[0-9a-f]{0,4}-){2,7}[0-9a-f]{0,4})(?![0-9a-z-]))")
-_HEX: Final = re.compile(r"(?<![0-9a-z])([0-9a-f]{8}|[0-9a-f]{32})(?![0-9a-z])")
-_MAC: Final = re.compile(
-    r"(?<![0-9a-f])(?:[0-9a-f]{2}([-_:.])(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}|[0-9a-f]{6}fffe[0-9a-f]{6})(?![0-9a-f])"
-)
-_BARE_MAC: Final = re.compile(r"(?<![0-9a-z])[0-9a-f]{12}(?![0-9a-z])")
+_DIGEST_BYTES: Final = 5
+_LONG_DIGEST_BYTES: Final = 20
+_LONG: Final = 24
+"""Characters of the longest label that could still be a top-level domain, or most device names."""
+_LETTERS: Final = "abcdefghijklmnop"
 _MAX_CACHED: Final = 4_096
 
 
 class HiddenNames:
-    """Hides names under ``key``; ``address`` gives the pseudonym of a 16-byte address."""
+    """Hides names under ``key``; ``address`` gives the pseudonym of a 16-byte address.
 
-    def __init__(self, key: bytes, address: Callable[[bytes], bytes]) -> None:
+    ``suffixes`` are the site's own; a name is hidden by those that are known when it is asked for.
+    """
+
+    def __init__(
+        self, key: bytes, address: Callable[[bytes], bytes], suffixes: SearchSuffixes
+    ) -> None:
         self._key = key
         self._address = address
+        self._suffixes = suffixes
+        self._known = suffixes.known
         self._cache: dict[tuple[str, bool], str] = {}
 
     def name(self, name: str, *, lan: bool = False) -> str:
@@ -66,16 +80,19 @@ class HiddenNames:
 
         ``lan``: it was asked on the link (mDNS, LLMNR), so it names a device.
         """
+        if self._known is not self._suffixes.known:
+            self._known = self._suffixes.known
+            self._cache.clear()
         hidden = self._cache.get((name, lan))
         if hidden is None:
             if len(self._cache) >= _MAX_CACHED:
                 self._cache.clear()
-            hidden = self._cache[name, lan] = self._hide(name.lower(), lan)
+            hidden = self._cache[name, lan] = self._hide(name.lower().rstrip("."), lan)
         return hidden
 
     def device(self, name: str) -> str:
         """The keyed hash of the name that a device gives itself; ``""`` stays."""
-        labels = name.lower().split(".")
+        labels = name.lower().rstrip(".").split(".")
         return self._shorten([self._label(label) for label in labels], name) if name else ""
 
     def _hide(self, name: str, lan: bool) -> str:
@@ -91,21 +108,52 @@ class HiddenNames:
         labels = name.split(".")
         if labels[-1] == "arpa" and labels[-2:-1] in (["in-addr"], ["ip6"]):
             return self._reverse(labels)
-        suffix = next((n for n in (2, 1) if ".".join(labels[-n:]) in INSIDE_SUFFIXES), 0)
-        if suffix or lan or len(labels) == 1:
-            at = len(labels) - suffix
-            return self._shorten([*map(self._lan_label, labels[:at]), *labels[at:]], name)
+        at = len(labels) - self._suffix_labels(name, labels)
+        if at < len(labels) or lan or len(labels) == 1:
+            return self._shorten([*self._lan_labels(labels[:at]), *labels[at:]], name)
+        if not is_public(name):
+            heads = self._lan_labels(labels[:-1])
+            return self._shorten([*heads, self._top_label(labels[-1])], name)
         return self._spelled(name)
 
-    def _lan_label(self, label: str) -> str:
-        service = _SERVICE.fullmatch(label) and not self._found(label)
-        return label if service else self._label(label)
+    def _suffix_labels(self, name: str, labels: Sequence[str]) -> int:
+        """How many labels at the end are the site's suffix, which stays."""
+        usual = (n for n in (3, 2, 1) if ".".join(labels[-n:]) in INSIDE_SUFFIXES)
+        return next(usual, 0) or self._suffixes.labels_of(name)
+
+    def _lan_labels(self, labels: Sequence[str]) -> list[str]:
+        """``labels`` of a LAN name: those of its service as they are, the others as hashes."""
+        return [
+            label if self._is_service(label, after) else self._label(label)
+            for label, after in zip(labels, (*labels[1:], ""), strict=False)
+        ]
+
+    def _is_service(self, label: str, after: str) -> bool:
+        """Says what kind of thing is looked for, not whose (RFC 2782, RFC 6763)."""
+        if label in _STRUCTURE or (label in _DNS_SD and after == "_dns-sd"):
+            return True
+        return after in _TRANSPORTS and bool(_SERVICE.fullmatch(label)) and not self._found(label)
 
     def _label(self, label: str) -> str:
-        digest = blake2b(
-            label.encode("utf-8", "replace"), digest_size=5, key=self._key, person=b"dijkwacht name"
+        # A long label stays a long one: data that leaves in names must not look like a device.
+        return (
+            f"h-{self._digest(label, _LONG_DIGEST_BYTES if len(label) > _LONG else _DIGEST_BYTES)}"
         )
-        return f"h-{digest.hexdigest()}"
+
+    def _top_label(self, label: str) -> str:
+        """The hash of a last label of letters, or of digits, is of letters, or of digits.
+
+        Whether it could be a top-level domain tells a name of the LAN from data on its way out.
+        """
+        if label.isascii() and label.isalpha() and len(label) <= _LONG:
+            return "".join(_LETTERS[int(digit, 16)] for digit in self._digest(label, _DIGEST_BYTES))
+        if label.isascii() and label.isdigit():
+            return str(int(self._digest(label, _DIGEST_BYTES), 16))
+        return self._label(label)
+
+    def _digest(self, label: str, size: int) -> str:
+        text = label.encode("utf-8", "replace")
+        return blake2b(text, digest_size=size, key=self._key, person=b"dijkwacht name").hexdigest()
 
     def _shorten(self, labels: list[str], name: str) -> str:
         text = ".".join(labels)
@@ -124,7 +172,7 @@ class HiddenNames:
         if hidden == packed or not digits:
             head = self._spelled(".".join(labels[:at])) if at else ""
             return ".".join([head] * (at > 0) + labels[at:])
-        heads = [label if label in _DNS_SD else self._lan_label(label) for label in labels[:at]]
+        heads = self._lan_labels(labels[:at])
         zone = _reverse_name(hidden, len(digits) if (hidden[:12] == V4_PREFIX) == v4 else 32)
         return self._shorten([*heads, zone], ".".join(labels))
 
@@ -141,31 +189,7 @@ class HiddenNames:
         return self._shorten(hidden, name)
 
     def _found(self, name: str) -> list[tuple[int, int]]:
-        """Where ``name`` spells a hidden address or a hardware address."""
-        spans = [match.span() for match in _MAC.finditer(name)]
-        # Twelve digits may be anything, so the registered domain is left readable.
-        hosts = max(0, name.rfind(".", 0, max(0, name.rfind("."))))
-        spans += [match.span() for match in _BARE_MAC.finditer(name, 0, hosts)]
-        for match in _V4.finditer(name):
-            octets = [int(part) for part in match[1].split(match[2])]
-            if max(octets) < 256 and (self._names(octets) or self._names(octets[::-1])):
-                spans.append(match.span(1))
-        for match in _V6.finditer(name):
-            try:
-                packed = ipaddress.IPv6Address(match[1].replace("-", ":")).packed
-            except ValueError:
-                continue
-            if self._address(packed) != packed:
-                spans.append(match.span(1))
-        for match in _HEX.finditer(name):
-            octets = list(bytes.fromhex(match[1]))
-            if self._names(octets):
-                spans.append(match.span(1))
-        return spans
-
-    def _names(self, octets: Sequence[int]) -> bool:
-        packed = bytes(octets) if len(octets) == 16 else V4_PREFIX + bytes(octets)
-        return self._address(packed) != packed
+        return find_addresses(name, lambda packed: self._address(packed) != packed)
 
 
 def _digit(label: str, v4: bool) -> int | None:

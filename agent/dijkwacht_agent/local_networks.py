@@ -1,4 +1,4 @@
-"""Which addresses are inside the site: what it declares, else what every site keeps private."""
+"""What is inside the site: the addresses it declares, else what every site keeps private; its suffixes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Container, Sequence
 from typing import Final
 
+from dijkwacht_agent.search_suffixes import SearchSuffixes
 from dijkwacht_records.addresses import V4_PREFIX, Network
 
 PRIVATE: Final = (
@@ -25,7 +26,8 @@ class LocalNetworks(Container[bytes]):
     """Answers for a 16-byte address: is it inside the site?
 
     ``cidrs`` is what the site declared; ``None`` means the private ranges plus ``own_prefixes``, those
-    of the interface. Raises ``ValueError`` for text that is no prefix.
+    of the interface. ``suffixes``: what its names end in, ``own_suffixes`` to begin with; the meter
+    teaches it what it sees, and privacy asks. Raises ``ValueError`` for text that is no prefix.
 
     >>> from dijkwacht_records.addresses import pack_address
     >>> inside = LocalNetworks(None)
@@ -34,8 +36,12 @@ class LocalNetworks(Container[bytes]):
     """
 
     def __init__(
-        self, cidrs: Sequence[str] | None = None, own_prefixes: Sequence[str] = ()
+        self,
+        cidrs: Sequence[str] | None = None,
+        own_prefixes: Sequence[str] = (),
+        own_suffixes: Sequence[str] = (),
     ) -> None:
+        self.suffixes = SearchSuffixes(own_suffixes)
         self.declared = cidrs is not None
         texts = tuple(cidrs) if cidrs is not None else (*PRIVATE, *own_prefixes)
         self.prefixes: tuple[Network, ...] = tuple(parse_network(text) for text in texts)

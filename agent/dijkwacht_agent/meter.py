@@ -68,7 +68,7 @@ class Meter:
         self.dropped_ring = 0
         self._made = MadeRows()
         self._table = FlowTable(inside, self._made, max_flows)
-        self._names = NameReader(self._made, names_per_second)
+        self._names = NameReader(self._made, inside.suffixes, names_per_second)
         self._arp_budget = Budget(names_per_second)
         self._fragments = Fragments()
         self._clock = 0

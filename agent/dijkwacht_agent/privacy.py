@@ -129,7 +129,7 @@ class Pseudonyms:
         self._inside = inside
         self._addresses: dict[bytes, bytes] = {}
         self._macs: dict[int, int] = {}
-        self._names = HiddenNames(key, self.address)
+        self._names = HiddenNames(key, self.address, inside.suffixes)
 
     def hide(self, rows: Columns) -> Columns:
         """``rows`` with addresses, hardware addresses and names replaced, each of them once."""
@@ -195,8 +195,7 @@ class Pseudonyms:
                 if address in self._inside
                 else address
             )
-        carried = _carried_v4(address)
-        hidden = carried is not None and self.address(carried) != carried
+        hidden = any(self.address(carried) != carried for carried in _carried_v4(address))
         if hidden or address in self._inside or _holds_mac(address):
             return RESERVED_V6 + self._pan.permute(address)[4:]
         return address
@@ -258,20 +257,30 @@ def _kept_bits(address: bytes) -> int | None:
     return None
 
 
-def _carried_v4(address: bytes) -> bytes | None:
-    """The IPv4 address that an IPv6 address carries: 6to4, NAT64, Teredo or IPv4-compatible."""
-    if address[:2] == b"\x20\x02":
-        return V4_PREFIX + address[2:6]
-    if address[:12] in {b"\x00\x64\xff\x9b" + bytes(8), bytes(12)}:
-        return V4_PREFIX + address[12:]
-    if address[:4] == b"\x20\x01\x00\x00":
-        return V4_PREFIX + bytes(octet ^ 0xFF for octet in address[12:])
-    return None
+def _carried_v4(address: bytes) -> Iterator[bytes]:
+    """The IPv4 addresses that an IPv6 address carries, as far as its form tells, 16 bytes each."""
+    if address[:2] == b"\x20\x02":  # 6to4
+        yield V4_PREFIX + address[2:6]
+    if address[:12] in _EMBEDDING:
+        yield V4_PREFIX + address[12:]
+    if address[:4] == b"\x20\x01\x00\x00":  # Teredo
+        yield V4_PREFIX + bytes(octet ^ 0xFF for octet in address[12:])
+    if address[8:12] in _ISATAP:
+        yield V4_PREFIX + address[12:]
+    if address[8]:
+        return
+    # NAT64 under a prefix of the site's own (RFC 6052): octet 8 is zero, and so is what follows.
+    for begin, end in _TRANSLATED:
+        carried = address[begin:8] + address[9:end]
+        if not any(address[end:]) and carried[0] < _FIRST_MULTICAST:
+            yield V4_PREFIX + carried
+    if not any(address[8:12]) and address[12] < _FIRST_MULTICAST:
+        yield V4_PREFIX + address[12:]
 
 
 def _holds_mac(address: bytes) -> bool:
     """A global IPv6 address made from a hardware address (EUI-64): it names a device anywhere."""
-    return address[11:13] == b"\xff\xfe" and address[0] >> 5 == 1 and bool(address[8] & 2)
+    return address[11:13] == b"\xff\xfe" and address[0] >> 5 == 1
 
 
 def _ranges() -> dict[tuple[int, int], list[tuple[bytes, bytes, int]]]:
@@ -285,6 +294,14 @@ def _ranges() -> dict[tuple[int, int], list[tuple[bytes, bytes, int]]]:
 
 
 _KEPT_RANGES: Final = _ranges()
+_EMBEDDING: Final = frozenset(
+    (b"\x00\x64\xff\x9b" + bytes(8), bytes(12), bytes(8) + b"\xff\xff\x00\x00")
+)
+"""NAT64 (RFC 6052), IPv4-compatible (RFC 4291) and IPv4-translated (RFC 2765) addresses."""
+_ISATAP: Final = frozenset((b"\x00\x00\x5e\xfe", b"\x02\x00\x5e\xfe"))
+_TRANSLATED: Final = ((4, 9), (5, 10), (6, 11), (7, 12), (8, 13))
+"""Where the address begins and ends under a prefix of 32, 40, 48, 56 or 64 bits, octet 8 left out."""
+_FIRST_MULTICAST: Final = 224
 _MACS: Final = frozenset(("client_mac", "eth_src", "sender_mac", "target_mac"))
 _PORT: Final = DNS.index("resp_p")
 _LAN_PORTS: Final = frozenset((5353, 5355))

@@ -22,6 +22,7 @@ from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.orders import Orders
 from dijkwacht_agent.pacing import Live, Paced, wall_clock
 from dijkwacht_agent.privacy import Pseudonyms, read_or_make_key
+from dijkwacht_agent.search_suffixes import own_suffixes
 from dijkwacht_agent.settings import Settings
 from dijkwacht_agent.sources.capture import LiveCapture, own_prefixes
 from dijkwacht_agent.sources.recording import Recording
@@ -66,7 +67,7 @@ class Agent:
             self.source = Paced(Recording(recordings), speed)
         else:
             interface, self.system = settings.interface or default_interface(), SystemSampler()
-            inside = LocalNetworks(settings.local, own_prefixes(interface))
+            inside = LocalNetworks(settings.local, own_prefixes(interface), own_suffixes())
             self.source = Live(LiveCapture(interface, refuse=endpoint(settings.url)))
         self.meter = Meter(inside)
         self.spool = Spool(state / SPOOL_FOLDER, settings.spool_max_bytes)

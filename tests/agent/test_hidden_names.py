@@ -8,14 +8,17 @@ from hypothesis import strategies as st
 from dijkwacht_agent.hidden_names import HiddenNames
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.privacy import Pseudonyms
+from dijkwacht_agent.search_suffixes import SearchSuffixes
 from dijkwacht_records.addresses import format_address, pack_address
 
 KEY = bytes(range(32))
 
 
 PRIVACY = Pseudonyms(KEY, LocalNetworks(["198.51.100.0/24"]))
-NAMES = HiddenNames(KEY, PRIVACY.address)
+SUFFIXES = SearchSuffixes(["bakery.nl", "vos.ad"])
+NAMES = HiddenNames(KEY, PRIVACY.address, SUFFIXES)
 HASH = r"h-[0-9a-f]{10}"
+LONG_HASH = r"h-[0-9a-f]{40}"
 
 
 def reverse(text):
@@ -56,7 +59,7 @@ def test_service_discovery_under_a_reverse_zone():
         ("_services._dns-sd._udp.local", r"_services\._dns-sd\._udp\.local"),
         (
             "_%9e5e7c8f47989526c9bcd95d24084f6f._sub._googlecast._tcp.local",
-            rf"{HASH}\._sub\._googlecast\._tcp\.local",
+            rf"{LONG_HASH}\._sub\._googlecast\._tcp\.local",
         ),
         ("nas", HASH),
         ("nas.fritz.box", rf"{HASH}\.fritz\.box"),
@@ -72,6 +75,46 @@ def test_service_discovery_under_a_reverse_zone():
         ("dev-00-1b-21-aa-bb-cc.vendor.com", rf"{HASH}\.vendor\.com"),
         ("001b21aabbcc.devices.vendor.com", rf"{HASH}\.devices\.vendor\.com"),
         ("021b21fffeaabbcc.vendor.com", rf"{HASH}\.vendor\.com"),
+        ("001b.21aa.bbcc.vendor.com", rf"{HASH}\.{HASH}\.{HASH}\.vendor\.com"),
+        ("printer-van-jan.local.", rf"{HASH}\.local"),
+        ("Printer-van-Jan.LOCAL..", rf"{HASH}\.local"),
+        ("192.168.1.5.", r"192\.168\.\d+\.\d+"),
+        ("5.1.168.192.in-addr.arpa.", r"\d+\.\d+\.168\.192\.in-addr\.arpa"),
+        ("pc-jan.vos.ad", rf"{HASH}\.vos\.ad"),
+        ("mail.pc-jan.bakery.nl.", rf"{HASH}\.{HASH}\.bakery\.nl"),
+        (
+            "_ldap._tcp.zaandam._sites.dc._msdcs.vos.ad",
+            rf"_ldap\._tcp\.{HASH}\._sites\.{HASH}\._msdcs\.vos\.ad",
+        ),
+        ("jans-iphone.ziggo", rf"{HASH}\.[a-p]{{10}}"),
+        ("jans-iphone.devries.router", rf"{HASH}\.{HASH}\.[a-p]{{10}}"),
+        ("jans-iphone.test", rf"{HASH}\.[a-p]{{10}}"),
+        ("jans-iphone.vos-bakery", rf"{HASH}\.{HASH}"),
+        ("jans-iphone.xn--bcher-kva", rf"{HASH}\.{HASH}"),
+        ("jans-iphone.42", rf"{HASH}\.\d+"),
+        ("jans-iphone.attlocal.net", rf"{HASH}\.attlocal\.net"),
+        ("jans-iphone.homenet.telecomitalia.it", rf"{HASH}\.homenet\.telecomitalia\.it"),
+        ("_jans-iphone.local", rf"{HASH}\.local"),
+        ("_jans-iphone._sub._ipp._tcp.local", rf"{HASH}\._sub\._ipp\._tcp\.local"),
+        ("_nas_van_jan", HASH),
+        (r"jan\x2elocal", HASH),
+        ("macbook-pro-van-jan-de-vries.local", rf"{LONG_HASH}\.local"),
+        ("192x168x1x5.provider.nl", rf"{HASH}\.provider\.nl"),
+        ("5-1-168-192.provider.nl", rf"{HASH}\.provider\.nl"),
+        ("host192.168.001.005.provider.nl", rf"{HASH}\.{HASH}\.{HASH}\.{HASH}\.provider\.nl"),
+        ("192168001005.cam.provider.nl", rf"{HASH}\.cam\.provider\.nl"),
+        ("cam-19216815.cam.provider.nl", rf"{HASH}\.cam\.provider\.nl"),
+        ("3232235781.cam.provider.nl", rf"{HASH}\.cam\.provider\.nl"),
+        ("0501a8c0.provider.nl", rf"{HASH}\.provider\.nl"),
+        ("0xc0a80105.provider.nl", rf"{HASH}\.provider\.nl"),
+        ("ipc0a80105.provider.nl", rf"{HASH}\.provider\.nl"),
+        ("c0-a8-01-05.provider.nl", rf"{HASH}\.provider\.nl"),
+        ("0xc0.0xa8.0x1.0x5.provider.nl", rf"{HASH}\.{HASH}\.{HASH}\.{HASH}\.provider\.nl"),
+        ("fe80__1.provider.nl", rf"{HASH}\.provider\.nl"),
+        (
+            f"{'.'.join('5' + '0' * 29 + 'df')}.zen.spamhaus.org",
+            rf"(?:{HASH}\.){{32}}zen\.spamhaus\.org",
+        ),
     ],
 )
 def test_what_tells_a_device_is_hashed_and_the_rest_stays(name, pattern):
@@ -86,12 +129,20 @@ def test_what_tells_a_device_is_hashed_and_the_rest_stays(name, pattern):
         "wpad",
         "www.example.nl",
         "8-8-8-8.provider.net",
-        "xn--bcher-kva.example",
+        "xn--bcher-kva.example.nl",
         "a1b2c3d4e5f6.com",
-        "face--cafe.example",
+        "face--cafe.example.nl",
         "ec2-3-120-1-2.eu-central-1.compute.amazonaws.com",
-        "1.2.3.example",
+        "1.2.3.example.nl",
         "in-addr.arpa",
+        "xn--e1afmkfd.xn--p1ai",
+        "999000000.fls.example.net",
+        "a1b2c3d4.cloudfront.example.net",
+        "8x8.example.com",
+        "b.ad",
+        "bakery.nl",
+        "_dmarc.example.nl",
+        "db._dns-sd._udp.example.nl",
     ],
 )
 def test_what_tells_no_device_stays(name):
@@ -105,6 +156,15 @@ def test_an_address_as_name_becomes_its_pseudonym():
 
 def test_any_name_asked_on_the_link_is_a_devices():
     assert NAMES.name("jan.example.nl", lan=True) != "jan.example.nl"
+
+
+def test_a_suffix_counts_from_when_it_is_learnt():
+    suffixes = SearchSuffixes()
+    names = HiddenNames(KEY, PRIVACY.address, suffixes)
+    assert names.name("pc-jan.mill.nl") == "pc-jan.mill.nl"
+    suffixes.learn(["mill.nl"])
+    assert re.fullmatch(rf"{HASH}\.mill\.nl", names.name("pc-jan.mill.nl"))
+    assert names.name("www.windmill.nl") == "www.windmill.nl"
 
 
 def test_a_device_name_is_hashed_alike_everywhere():

@@ -70,7 +70,20 @@ def test_addresses_that_name_nobody_stay(privacy, text):
     assert privacy.address(pack_address(text)) == pack_address(text)
 
 
-@pytest.mark.parametrize("text", ["8.8.8.8", "198.51.101.1", "2001:db8:8::1", "2a00:1450::8"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "8.8.8.8",
+        "198.51.101.1",
+        "2001:db8:8::1",
+        "2a00:1450::8",
+        "2606:4700::6810:84e5",
+        "2a00:1450:400e:80c::200e",
+        "2001:4860:4860::8888",
+        "64:ff9b::808:808",
+        "2001:db8:9::e000:1",
+    ],
+)
 def test_outside_addresses_stay_readable(privacy, text):
     assert hide(privacy, text) == text
 
@@ -104,6 +117,9 @@ def test_interface_ids_and_solicited_node_groups_do_not_show_the_hardware_addres
 def test_an_address_made_from_a_hardware_address_is_hidden_wherever_it_is(privacy):
     hidden = privacy.address(pack_address("2a02:a440:1:2:21b:21ff:feaa:bbcc"))
     assert hidden.startswith(RESERVED_V6)
+    # Docker makes its hardware addresses, and by them its link's, from the IPv4 address.
+    hidden = privacy.address(pack_address("2a02:a440:1:2:42:acff:fe11:2"))
+    assert hidden.startswith(RESERVED_V6)
     assert hide(privacy, "2a02:a440:1:2::feaa:bbcc") == "2a02:a440:1:2::feaa:bbcc"
 
 
@@ -130,7 +146,25 @@ def test_the_walk_out_of_the_reserved_range_stays_a_permutation(privacy):
     assert len(seen) == 1 << 14
 
 
-@pytest.mark.parametrize("text", ["2002:c633:6405::1", "64:ff9b::a00:5", "::192.168.1.5"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2002:c633:6405::1",
+        "64:ff9b::a00:5",
+        "::192.168.1.5",
+        "::ffff:0:192.168.1.5",
+        "2001:0:53aa:64c:0:0:3f57:fefa",
+        "2a02:a210::5efe:192.168.1.5",
+        "2a02:a210::200:5efe:10.0.0.5",
+        "2a02:a210:c0a8:105::",
+        "2a02:a210:1c0:a801:5::",
+        "2a02:a210:1:c0a8:1:500::",
+        "2a02:a210:1:2c0:a8:105::",
+        "2a02:a210:1:2:c0:a801:500::",
+        "2a02:a210:64::192.168.1.5",
+        "2a02:a210:64::198.51.100.7",
+    ],
+)
 def test_ipv6_that_carries_an_inside_address_is_hidden(privacy, text):
     assert privacy.address(pack_address(text)).startswith(RESERVED_V6)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from dijkwacht_agent.names.dns import read_names
 from dijkwacht_agent.names.printable import printable
 from dijkwacht_records.addresses import UNSPECIFIED, V4_PREFIX, pack_mac
 
@@ -11,7 +13,16 @@ PORTS: Final = frozenset({67, 68})
 _COOKIE: Final = b"\x63\x82\x53\x63"
 _OPTIONS_AT: Final = 240
 _REPLY: Final = 2
-_PAD, _HOST_NAME, _REQUESTED, _TYPE, _SERVER, _END = 0, 12, 50, 53, 54, 255
+_PAD, _HOST_NAME, _DOMAIN, _REQUESTED, _TYPE, _SERVER, _SEARCH, _END = (
+    0,
+    12,
+    15,
+    50,
+    53,
+    54,
+    119,
+    255,
+)
 _NOWHERE: Final = b"\x00\x00\x00\x00"
 
 
@@ -47,9 +58,32 @@ def read_message(data: bytes, sender: bytes) -> Message | None:
     )
 
 
+def read_suffixes(data: bytes) -> list[str]:
+    """What a server says names end in here: its domain name (option 15) and search list (119).
+
+    ``data`` is a message that `read_message` could read; that of a client holds none.
+    """
+    if data[0] != _REPLY:
+        return []
+    domain, search = (_whole_option(data, code) for code in (_DOMAIN, _SEARCH))
+    names = [printable(word) for word in domain.rstrip(b"\x00").lower().split()]
+    return names + read_names(search)
+
+
+def _whole_option(data: bytes, code: int) -> bytes:
+    """An option that may be split over several of its code (RFC 3396), joined; empty without it."""
+    return b"".join(value for own, value in _each_option(data) if own == code)
+
+
 def _read_options(data: bytes) -> dict[int, bytes]:
     """Options by code; a repeated one keeps its first value, a cut one is left out."""
     options: dict[int, bytes] = {}
+    for code, value in _each_option(data):
+        options.setdefault(code, value)
+    return options
+
+
+def _each_option(data: bytes) -> Iterator[tuple[int, bytes]]:
     at = _OPTIONS_AT
     while at < len(data) and data[at] != _END:
         if data[at] == _PAD:
@@ -59,9 +93,8 @@ def _read_options(data: bytes) -> dict[int, bytes]:
             break
         value = data[at + 2 : at + 2 + data[at + 1]]
         if len(value) == data[at + 1]:
-            options.setdefault(data[at], value)
+            yield data[at], value
         at += 2 + data[at + 1]
-    return options
 
 
 def _address(packed: bytes) -> bytes:

@@ -54,6 +54,21 @@ def read_message(data: bytes) -> Message | None:
     return Message(response, query, qtype, flags & 15, answers)
 
 
+def read_names(data: bytes) -> list[str]:
+    """The names that ``data`` holds one after the other, up to the first that is none.
+
+    They may point back into ``data``, as in the search list of DHCP (RFC 3397).
+
+    >>> read_names(bytes.fromhex("0141026e6c00" "0142c002"))
+    ['a.nl', 'b.nl']
+    """
+    names, at = [], 0
+    while at < len(data) and (found := _read_name(data, at)) is not None:
+        name, at = found
+        names.append(name)
+    return names
+
+
 def _read_name(data: bytes, at: int) -> tuple[str, int] | None:
     """The name at ``at`` in lower case and the place after it; ``None`` if it is no name."""
     labels: list[str] = []

@@ -9,6 +9,7 @@ from dijkwacht_agent.dissect import TCP, UDP, Packet, endpoints
 from dijkwacht_agent.flows import Flow
 from dijkwacht_agent.made_rows import MadeRows
 from dijkwacht_agent.names import dhcp, dns, tls
+from dijkwacht_agent.search_suffixes import SearchSuffixes
 from dijkwacht_records.tables import DHCP, DNS, NO_ANSWER, TABLES, TLS
 
 MAX_PER_SECOND: Final = 2000
@@ -43,11 +44,16 @@ class Budget:
 
 
 class NameReader:
-    """Reads the names in packets that the meter hands over and adds their rows to ``made``."""
+    """Reads the names in packets that the meter hands over and adds their rows to ``made``.
 
-    def __init__(self, made: MadeRows, limit: int = MAX_PER_SECOND) -> None:
+    ``suffixes`` learns from them what the site's own names end in.
+    """
+
+    def __init__(
+        self, made: MadeRows, suffixes: SearchSuffixes, limit: int = MAX_PER_SECOND
+    ) -> None:
         self.budget = Budget(limit)
-        self._made = made
+        self._made, self._suffixes = made, suffixes
         self._growing: dict[int, tuple[int, bytes]] = {}
         """Flow → the sequence number that comes next, and the hello so far."""
 
@@ -108,6 +114,7 @@ class NameReader:
         message = dns.read_message(data)
         if message is None:
             return
+        self._suffixes.learn_from_query(message.query)
         sender, receiver = endpoints(key)
         name = (message.query, message.qtype)
         if message.response:
@@ -119,6 +126,7 @@ class NameReader:
     def _dhcp(self, time: int, data: bytes, key: bytes) -> None:
         message = dhcp.read_message(data, endpoints(key)[0])
         if message is not None:
+            self._suffixes.learn(dhcp.read_suffixes(data))
             self._made.add(_DHCP, (time, *message))
 
 
