@@ -8,15 +8,16 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, cast
 
 import msgspec
 
 from dijkwacht.progress import report, report_problems
 from dijkwacht.recording import Recorded, add_local
 from dijkwacht_records.addresses import format_address, format_mac
+from dijkwacht_records.community_id import community_id
 from dijkwacht_records.errors import SettingsError
-from dijkwacht_records.tables import TABLE, TABLES, ConnState, FlowState, Row, Table, Value
+from dijkwacht_records.tables import FLOWS, TABLE, TABLES, ConnState, FlowState, Row, Table, Value
 
 SUMMARY = "meter a recording into JSON lines, Parquet or Arrow"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,6 +26,9 @@ _WORDS: Final[dict[str, type[FlowState | ConnState]]] = {
     "state": FlowState,
     "conn_state": ConnState,
 }
+_COMMUNITY_ID: Final = "community_id"
+_NAMING: Final = tuple(map(FLOWS.index, ("orig_h", "resp_h", "orig_p", "resp_p", "proto")))
+"""Where a flow's row holds what its Community ID is made of."""
 _MACS: Final = frozenset({"client_mac", "eth_src", "sender_mac", "target_mac"})
 
 
@@ -66,11 +70,18 @@ def write(table: Table, rows: Iterable[Row], to: Path | None) -> int:
 
 
 def readable(table: Table, row: Row) -> dict[str, Any]:
-    """A row for people: addresses and times as text, states as words."""
-    return {
+    """A row for people: addresses and times as text, states as words; a flow with its Community ID."""
+    found = {
         c.name: _readable(c.name, c.unit, value)
         for c, value in zip(table.columns, row, strict=True)
     }
+    return found | {_COMMUNITY_ID: _community_id(row)} if table is FLOWS else found
+
+
+def _community_id(row: Row) -> str:
+    orig_h, resp_h, *numbers = (row[place] for place in _NAMING)
+    ends, ports = cast("tuple[bytes, bytes]", (orig_h, resp_h)), cast("list[int]", numbers)
+    return community_id(*ends, *ports)
 
 
 def _readable(name: str, unit: str, value: Value) -> Any:
@@ -104,18 +115,20 @@ def _write_arrow(table: Table, rows: Iterable[Row], to: Path) -> int:
             f"--to {to}: {to.suffix} needs pyarrow: pip install 'dijkwacht[lab]'"
         ) from None
     kinds = {"int": pa.int64(), "float": pa.float64(), "addr": pa.string(), "text": pa.string()}
-    schema = pa.schema(
-        [
-            pa.field(
-                c.name,
-                pa.timestamp("us", tz="UTC") if c.unit == "µs UTC"
-                else pa.string() if c.name in _WORDS or c.name in _MACS
-                else kinds[c.kind],
-                metadata={"unit": c.unit, "meaning": c.meaning},
-            )
-            for c in table.columns
-        ]
-    )  # fmt: skip
+    fields = [
+        pa.field(
+            c.name,
+            pa.timestamp("us", tz="UTC") if c.unit == "µs UTC"
+            else pa.string() if c.name in _WORDS or c.name in _MACS
+            else kinds[c.kind],
+            metadata={"unit": c.unit, "meaning": c.meaning},
+        )
+        for c in table.columns
+    ]  # fmt: skip
+    if table is FLOWS:
+        meaning = "the flow's name in every tool, of either direction (Community ID 1, seed 0)"
+        fields.append(pa.field(_COMMUNITY_ID, pa.string(), metadata={"meaning": meaning}))
+    schema = pa.schema(fields)
     count = 0
     parquet = to.suffix == ".parquet"
     with pq.ParquetWriter(to, schema) if parquet else pa.ipc.new_file(to, schema) as writer:
@@ -127,6 +140,8 @@ def _write_arrow(table: Table, rows: Iterable[Row], to: Path) -> int:
                 ]
                 for c, values in zip(table.columns, zip(*chunk, strict=True), strict=True)
             ]
+            if table is FLOWS:
+                columns.append([_community_id(row) for row in chunk])
             arrays = [pa.array(v, field.type) for v, field in zip(columns, schema, strict=True)]
             writer.write_batch(pa.record_batch(arrays, schema=schema))
             count += len(chunk)

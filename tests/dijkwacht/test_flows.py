@@ -5,10 +5,17 @@ import json
 import pytest
 
 from dijkwacht import cli
+from dijkwacht_records.addresses import pack_address
+from dijkwacht_records.community_id import community_id
 
 
 def lines(data):
     return [json.loads(line) for line in data.splitlines()]
+
+
+def name_of(row):
+    ends = pack_address(row["orig_h"]), pack_address(row["resp_h"])
+    return community_id(*ends, row["orig_p"], row["resp_p"], row["proto"])
 
 
 def test_flows_are_json_lines_in_words(scan, capsysbinary):
@@ -18,6 +25,8 @@ def test_flows_are_json_lines_in_words(scan, capsysbinary):
     assert sum(row["part"] == 0 for row in rows) == 300
     assert rows[0]["orig_h"] == "192.168.7.66"
     assert rows[0]["conn_state"] == "REJ"
+    assert rows[0]["community_id"] == name_of(rows[0])
+    assert len({row["community_id"] for row in rows}) == 300
     assert rows[0]["start"] == "2023-11-14T22:13:20.020000+00:00"
     assert b"inside is assumed" in err
     assert b"300 rows of flows from 600 packets" in err
@@ -34,6 +43,7 @@ def test_flows_are_written_by_the_ending(tmp_path, scan, ending):
     assert str(read.schema.field("time").type) == "timestamp[us, tz=UTC]"
     assert read.column("orig_h")[0].as_py() == "192.168.7.66"
     assert read.schema.field("orig_bytes").metadata[b"unit"] == b"bytes"
+    assert read.column("community_id")[0].as_py() == name_of(read.slice(0, 1).to_pylist()[0])
 
 
 def test_other_tables_and_other_files(tmp_path, scan):
