@@ -13,10 +13,14 @@ from dijkwacht_collector.metrics import AgentHealth
 
 @dataclass(frozen=True, slots=True)
 class SiteView:
-    """A site as the console lists it; ``joined`` is µs UTC."""
+    """A site as the console lists it; ``joined`` is µs UTC.
+
+    ``rows_rejected``: rows that were refused for good since the collector's start.
+    """
 
     name: str
     joined: int = 0
+    rows_rejected: int = 0
 
 
 class ConsoleData(Protocol):

@@ -40,7 +40,11 @@ class Overview:
 
     def sites(self) -> Sequence[SiteView]:
         """As `ConsoleData.sites`."""
-        return [SiteView(site.name, joined=site.created) for site in self._sites.sites()]
+        rejected = self._telemetry.rows_rejected
+        return [
+            SiteView(site.name, joined=site.created, rows_rejected=rejected(site.name))
+            for site in self._sites.sites()
+        ]
 
     def agents(self) -> Sequence[AgentHealth]:
         """As `ConsoleData.agents`: those heard since start, and those known from before."""

@@ -13,6 +13,7 @@ from dijkwacht_collector.console import words
 from dijkwacht_collector.console.data import ConsoleData, SiteView
 from dijkwacht_collector.console.figures import Figures
 from dijkwacht_collector.console.language import Language
+from dijkwacht_collector.console.row_sums import RowSums, row_sums
 from dijkwacht_collector.console.titles import title
 from dijkwacht_collector.incidents import TECHNIQUES, Evidence, Incident
 from dijkwacht_collector.metrics import AgentHealth
@@ -119,6 +120,7 @@ class Board:
     context: list[Card]
     sites: list[SiteRow]
     agents: list[AgentRow]
+    rows: list[RowSums]
     call_count: int
     site_count: int
     agent_count: int
@@ -142,7 +144,9 @@ class Reader:
         calls = [i for i in incidents if i.severity_id > 2]
         agents = data.agents()
         absent = sum(self._state(agent) != "up" for agent in agents)
-        sites = self._sites(data.sites(), incidents, agents)
+        known = data.sites()
+        sites = self._sites(known, incidents, agents)
+        by_name = sorted(known, key=lambda site: _natural(site.name))
         unwatched = sum(not site.watched for site in sites)
         style = "unwatched" if absent or unwatched or not agents else "quiet"
         if calls:
@@ -152,6 +156,7 @@ class Reader:
             context=[self.card(i, detailed=False) for i in incidents[len(calls) :][:MAX_CARDS]],
             sites=sites[:MAX_ROWS],
             agents=self._agents(agents),
+            rows=row_sums(by_name, agents, self._figures)[:MAX_ROWS],
             call_count=len(calls),
             site_count=len(sites),
             agent_count=len(agents),

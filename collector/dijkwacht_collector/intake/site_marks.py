@@ -74,7 +74,12 @@ class AgentMarks(msgspec.Struct, array_like=True):
         """
         made, shed = self.made_before + self.made, self.shed_before + self.shed
         waiting = max(made - shed - self.rows, 0)
-        return {"rows_made": made, "rows_shed": shed, "rows_waiting": waiting}
+        return {
+            "rows_made": made,
+            "rows_durable": self.rows,
+            "rows_shed": shed,
+            "rows_waiting": waiting,
+        }
 
 
 class SiteState(msgspec.Struct, array_like=True):

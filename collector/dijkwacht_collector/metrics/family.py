@@ -59,6 +59,10 @@ class Family:
         """Set one series."""
         self._values[self.ensure(*values)] = value
 
+    def value(self, *values: str) -> float:
+        """What one series shows."""
+        return self._values[self.ensure(*values)]
+
     def render(self) -> str:
         """The family in Prometheus' text format, version 0.0.4."""
         prefixes = list(self._prefixes)

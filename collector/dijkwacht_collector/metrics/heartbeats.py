@@ -34,6 +34,7 @@ class AgentHealth:
     dropped: int = 0
     flows_active: int = 0
     rows_made: int = 0
+    rows_durable: int = 0
     rows_shed: int = 0
     rows_waiting: int = 0
     spool_bytes: int = 0
@@ -142,6 +143,7 @@ class Heartbeats:
                 dropped=sum(drops.values()),
                 flows_active=number("flows_active"),
                 rows_made=number("rows_made"),
+                rows_durable=number("rows_durable"),
                 rows_shed=number("rows_shed"),
                 rows_waiting=number("rows_waiting"),
                 spool_bytes=number("spool_bytes"),

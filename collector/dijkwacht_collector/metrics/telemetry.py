@@ -239,6 +239,11 @@ class Telemetry:
         known = reason if reason in ROW_REJECTIONS else OTHER
         self._rows_rejected.add(rows, site, known)
 
+    def rows_rejected(self, site: str) -> int:
+        """Rows of ``site`` that were refused for good since start."""
+        self.know_site(site)
+        return sum(int(self._rows_rejected.value(site, reason)) for reason in ROW_REJECTIONS)
+
     def count_commit(self, size: int, seconds: float) -> None:
         """One group commit of the journal: bytes written, time with its fdatasync."""
         self._journal_bytes.inc(size)

@@ -94,6 +94,25 @@ async def test_a_full_disk_is_said_in_plain_words(client, facts, make):
     assert page.count("zijn schijf is vol; wat er niet bij past, gaat verloren") == 1
 
 
+async def test_what_became_of_the_rows_adds_up_by_site(client, facts, make):
+    facts.known_sites = [SiteView("clinic"), SiteView("bakery", rows_rejected=5), SiteView("idle")]
+    facts.health = [
+        make.agent("till", rows_made=1_203_456, rows_durable=1_203_000, rows_shed=6, rows_waiting=450),
+        make.agent("office", rows_made=44, rows_durable=40, rows_shed=4),
+        make.agent("xray", site="clinic", rows_made=7, rows_durable=8),
+        make.agent("gone", site="idle", heard=False),
+    ]  # fmt: skip
+    page = await get(client, "/?lang=nl")
+    rows = page[page.index('id="rows"') :]
+    found = re.findall(r"<bdi>(.*?)</bdi></th>(.*?)</tr>", rows)
+    assert [(site, re.findall(r">([\d.]+)<", cells)) for site, cells in found] == [
+        ("bakery", ["1.203.500", "1.203.040", "10", "450", "5"]),
+        ("clinic", ["7", "8", "0", "0", "0"]),
+    ]
+    facts.health = []
+    assert 'id="rows"' not in await get(client, "/?lang=en")
+
+
 async def test_a_thousand_sites_still_make_a_short_page(client, facts, make):
     facts.known_sites = [SiteView(f"site-{n}") for n in range(1000)]
     facts.health = [make.agent(f"agent-{n}", site=f"site-{n}") for n in range(1000)]

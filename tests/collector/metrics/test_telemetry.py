@@ -231,6 +231,7 @@ def test_rows_of_refused_batches_are_counted_by_reason(telemetry):
     where = {"site": "bakery"}
     assert value(telemetry, "rows_rejected_total", **where, reason="malformed") == 30
     assert value(telemetry, "rows_rejected_total", **where, reason="other") == 5
+    assert (telemetry.rows_rejected("bakery"), telemetry.rows_rejected("clinic")) == (35, 0)
 
 
 def test_two_collectors_in_one_process_do_not_share_numbers():

@@ -34,9 +34,9 @@ async function refresh() {
     const answer = await fetch(board.dataset.part, { headers: { Accept: "text/html" } });
     if (answer.ok) {
       const focused = document.activeElement?.id;
-      const context = document.getElementById("context")?.open;
+      const unfolded = [...board.querySelectorAll("details[open]")].map((part) => part.id);
       board.innerHTML = await answer.text(); // drawn and escaped by the server's templates
-      if (context && document.getElementById("context")) document.getElementById("context").open = true;
+      for (const part of board.querySelectorAll("details")) part.open = unfolded.includes(part.id);
       if (focused) document.getElementById(focused)?.focus();
       const calls = board.querySelectorAll(".card").length;
       document.title = (calls ? `(${calls}) ` : "") + "Dijkwacht";
