@@ -30,6 +30,7 @@ MOST_RECENT: Final = 256
 MOST_LOOSE: Final = 1 << 16
 """Streams, and intervals of theirs, that are not packed."""
 
+UNKNOWN: Final = -1
 _MOST_ROWS: Final = 1 << 62
 _BOOT_CHARS: Final = 1 + 32  # a slash and 16 bytes in hex
 
@@ -39,7 +40,8 @@ class AgentMarks(msgspec.Struct, array_like=True):
 
     ``due``: when as many boots as it has had would be over, had they come no faster than one in
     `BOOT_EVERY_US`; µs UTC. ``made`` and ``shed``: rows by the last heartbeat, of ``boot``;
-    ``made_before`` and ``shed_before``: by those that it does not count on from.
+    ``made_before`` and ``shed_before``: by those that it does not count on from. ``uncounted``: rows
+    that were made durable before these marks counted any; `UNKNOWN` until the agent is heard.
     """
 
     rows: int = 0
@@ -50,6 +52,7 @@ class AgentMarks(msgspec.Struct, array_like=True):
     shed: int = 0
     made_before: int = 0
     shed_before: int = 0
+    uncounted: int = 0
 
     def hear(self, boot: bytes, made: int, shed: int) -> None:
         """A heartbeat came: rows made and shed, since ``boot`` or since the agent was installed.
@@ -66,6 +69,10 @@ class AgentMarks(msgspec.Struct, array_like=True):
                 self.shed = 0
         self.boot = boot
         self.made, self.shed = max(self.made, made), max(self.shed, shed)
+        if self.uncounted == UNKNOWN:
+            # What was sent before this heartbeat came before it: next to nothing waits.
+            self.uncounted = 0
+            self.uncounted = self.figures()["rows_waiting"]
 
     def figures(self) -> dict[str, int]:
         """Rows of all boots by the columns of the agent table, and those that must still be on their way.
@@ -73,6 +80,7 @@ class AgentMarks(msgspec.Struct, array_like=True):
         What was made since the last heartbeat is not in ``rows_made`` and may be durable already.
         """
         made, shed = self.made_before + self.made, self.shed_before + self.shed
+        made -= max(self.uncounted, 0)
         waiting = max(made - shed - self.rows, 0)
         return {
             "rows_made": made,
@@ -146,8 +154,8 @@ class SiteMarks:
             self._settle()
 
     def take_over(self, stream: str, seen: list[int]) -> None:
-        """A stream as an earlier version's snapshot has it."""
-        agent = self.agents.setdefault(_agent(stream), AgentMarks())
+        """A stream as an earlier version's snapshot has it, which counted no rows."""
+        agent = self.agents.setdefault(_agent(stream), AgentMarks(uncounted=UNKNOWN))
         agent.intervals += len(seen) // 2
         self._intervals += len(seen) // 2
         self._loose += len(seen) // 2

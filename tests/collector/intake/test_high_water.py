@@ -303,6 +303,23 @@ def test_what_an_agent_says_of_its_rows_adds_up_over_its_boots():
     assert len(marks.dump()) > 0, "whatever it says, it can be saved"
 
 
+def test_what_was_durable_before_rows_were_counted_does_not_wait_for_ever(tmp_path):
+    window = ((1 << 256) - 1).to_bytes(32, "little")
+    streams = {f"bakery/desk/{boot(1).hex()}": [5000, window]}
+    body = msgspec.msgpack.encode({"streams": streams, "after": {BAKERY: 7}})
+    (tmp_path / "marks").write_bytes(seal(b"DWM\x03", body) + body)
+    marks = HighWater.load(tmp_path / "marks")
+    marks.note("bakery", key(5001, boot=boot(1)), 8, rows=5)
+    said = {"rows_made": 6, "rows_durable": 5, "rows_shed": 1, "rows_waiting": 0}
+    assert heard(marks, "desk", 1, 90_000, 1) == said
+    HighWater.save(tmp_path / "marks", marks.dump())
+    marks = HighWater.load(tmp_path / "marks")
+    said = {"rows_made": 16, "rows_durable": 5, "rows_shed": 1, "rows_waiting": 10}
+    assert heard(marks, "desk", 1, 90_010, 1) == said
+    said = {"rows_made": 26, "rows_durable": 5, "rows_shed": 1, "rows_waiting": 20}
+    assert heard(marks, "desk", 2, 10, 0) == said
+
+
 class MarksAgainstASet(RuleBasedStateMachine):
     """Batches in any order, snapshots at any time, and collectors that are killed: against a plain set."""
 
