@@ -94,7 +94,7 @@ def test_what_is_wrong_with_the_agent_is_said_beside_a_batch_and_nothing_else_is
     post(b"three")
     post.close()
     assert collector.troubles == [None, "disk-full", None]
-    assert TROUBLES == {"disk-full"}
+    assert {"disk-full"} == TROUBLES
 
 
 @pytest.mark.parametrize("reason", ["malformed", "too_large", "news"])

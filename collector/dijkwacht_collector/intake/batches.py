@@ -13,20 +13,21 @@ from typing import Final, NamedTuple
 import msgspec
 from aiohttp import web
 
+from dijkwacht_collector.intake.arrivals import Arrival, read_arrival
+from dijkwacht_collector.intake.bodies import read_body
 from dijkwacht_collector.intake.high_water import HighWater
 from dijkwacht_collector.intake.orders import PendingOrders
+from dijkwacht_collector.intake.turns import Pace, Seats, Turns
 from dijkwacht_collector.journal import Log, batch_draft, batch_key, partition_of
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.sites import OrderKey
 from dijkwacht_collector.sites.access import Authenticator
-from dijkwacht_collector.unpacking import decode, unpack
 from dijkwacht_records.contracts import READS
 from dijkwacht_records.errors import (
     CollectorBusy,
     JournalError,
     MalformedBatch,
     NotAuthorised,
-    TooLarge,
     TransferError,
     UnknownContract,
 )
@@ -38,16 +39,12 @@ from dijkwacht_records.replies import (
     decode_json,
     encode_reply,
 )
-from dijkwacht_records.tables import AGENT, TABLES
 from dijkwacht_records.troubles import TROUBLE_HEADER, read_troubles
-from dijkwacht_records.wire import NAME, Batch, plain_size
+from dijkwacht_records.wire import NAME, plain_size
 
 MAX_BYTES_IN_HAND: Final = 128 * 1024 * 1024
 """Bytes of requests that are being read or wait for the journal, and of what they unpack to."""
-_BODY_S: Final = 30.0
-_LIGHT_BYTES: Final = 512 * 1024
-_AGENT_TABLE: Final = TABLES.index(AGENT)
-_AGENT_COLUMNS: Final = frozenset(column.name for column in AGENT.columns)
+_LIGHT_BYTES: Final = 128 * 1024
 
 
 class OverQuota(CollectorBusy):
@@ -88,6 +85,7 @@ class Intake:
         self._reads = tuple(sorted(limits.reads))
         self._joins: deque[float] = deque(maxlen=limits.joins_per_minute)
         self._in_hand = 0
+        self._seats, self._turns, self._pace = Seats(), Turns(), Pace()
         self._in_flight: dict[tuple[str, str], asyncio.Future[int]] = {}
 
     def settle(self) -> HighWater:
@@ -107,50 +105,63 @@ class Intake:
 
     async def batches(self, request: web.Request) -> web.Response:
         """Take one batch: 200 when it is durable, else the status of the error tree."""
+        site = ""
         try:
-            most = self._max_body_bytes
-            size = min(request.content_length or most, most)
-            with self._hold(size):
-                reply = await self._take(request)
+            site = self._authenticator.site_of(request)
+            reply = await self._take(request, site)
         except TransferError as error:
             quota = isinstance(error, OverQuota)
             self._telemetry.count_rejected("over_quota" if quota else error.reason)
-            return refuse(error, self._reads if isinstance(error, UnknownContract) else ())
+            answer = refuse(error, self._reads if isinstance(error, UnknownContract) else ())
         except JournalError as error:
             self._telemetry.count_rejected(CollectorBusy.reason)
-            return refuse(CollectorBusy(f"the journal stands still: {error}", retry_after_s=30))
-        return web.Response(body=encode_reply(reply), content_type="application/json")
+            busy = CollectorBusy(f"the journal stands still: {error}", retry_after_s=30)
+            answer = refuse(busy)
+        else:
+            return web.Response(body=encode_reply(reply), content_type="application/json")
+        if delay := self._pace.delay(site, time.monotonic()):
+            await asyncio.sleep(delay)
+        return answer
 
     async def join(self, request: web.Request) -> web.Response:
         """Trade a join code for a token."""
         try:
             self._slow_down()
-            joined = await self._join(await self._body(request))
+            joined = await self._join(await read_body(request, self._max_body_bytes))
         except TransferError as error:
             return refuse(error)
         return web.Response(body=encode_reply(joined), content_type="application/json")
 
-    async def _take(self, request: web.Request) -> Reply:
-        site = self._authenticator.site_of(request)
+    async def _take(self, request: web.Request, site: str) -> Reply:
         if seconds := self.retry_after(site):
             raise OverQuota("what this site has sent is not worked through yet", seconds)
-        wire = await self._body(request)
-        plain = plain_size(wire)
-        with self._hold(plain):
-            # What takes so little is decoded here: a thread would cost more.
-            light = plain <= _LIGHT_BYTES
-            reads = self._reads
-            try:
-                batch = (
-                    decode(wire, reads) if light else await asyncio.to_thread(decode, wire, reads)
-                )
-            except MalformedBatch as error:
-                self._telemetry.count_rows_rejected(site, error.reason, error.rows)
-                raise
-            reply = await self._take_batch(batch, wire, site)
+        await self._seats.take(site)
+        try:
+            most = self._max_body_bytes
+            with self._hold(min(request.content_length or most, most)):
+                wire = await read_body(request, most)
+                batch = await self._read(wire, site)
+                reply = await self._take_batch(batch, wire, site)
             troubles = request.headers.get(TROUBLE_HEADER, "")
             self._telemetry.observe_troubles(site, batch.agent, read_troubles(troubles))
             return reply
+        finally:
+            self._seats.give(site)
+
+    async def _read(self, wire: bytes, site: str) -> Arrival:
+        try:
+            plain = plain_size(wire)
+            if plain <= _LIGHT_BYTES:  # a thread would cost more
+                return read_arrival(wire, self._reads)
+            await self._turns.take(site)
+            try:
+                with self._hold(plain):
+                    return await asyncio.to_thread(read_arrival, wire, self._reads)
+            finally:
+                self._turns.give()
+        except MalformedBatch as error:
+            self._telemetry.count_rows_rejected(site, error.reason, error.rows)
+            raise
 
     @contextmanager
     def _hold(self, size: int) -> Iterator[None]:
@@ -162,7 +173,7 @@ class Intake:
         finally:
             self._in_hand -= size
 
-    async def _take_batch(self, batch: Batch, wire: bytes, site: str) -> Reply:
+    async def _take_batch(self, batch: Arrival, wire: bytes, site: str) -> Reply:
         if batch.site != site:
             raise NotAuthorised("the token is another site's")
         arrival = self._clock()
@@ -175,7 +186,7 @@ class Intake:
         orders = await self._orders.orders_for(site, batch.agent)
         return Reply(batch.seq, duplicate, self._clock(), orders, self._reads)
 
-    async def _keep(self, batch: Batch, wire: bytes, arrival: int) -> bool:
+    async def _keep(self, batch: Arrival, wire: bytes, arrival: int) -> bool:
         """Return once the batch is durable: whether it was, or was about to be, before."""
         key = batch_key(batch.agent, batch.boot, batch.seq)
         if self.high_water.seen(batch.site, key):
@@ -196,34 +207,18 @@ class Intake:
         return False
 
     def _kept(
-        self, name: tuple[str, str], batch: Batch, arrival: int, future: asyncio.Future[int]
+        self, name: tuple[str, str], batch: Arrival, arrival: int, future: asyncio.Future[int]
     ) -> None:
         del self._in_flight[name]
         if not future.cancelled() and future.exception() is None:
             self.high_water.note(*name, future.result(), batch.rows, arrival)
-            self._telemetry.count_batch(batch.site, batch.rows, batch.planes.unknown)
+            self._telemetry.count_batch(batch.site, batch.rows, batch.unknown)
 
-    def _observe(self, batch: Batch, arrival: int) -> None:
-        if _AGENT_TABLE in batch.planes.tables:
-            beats = unpack([batch.planes], {_AGENT_TABLE: _AGENT_COLUMNS}).columns[_AGENT_TABLE]
-            # Since boot: the last covers all before it.
-            last = {name: int(values[-1]) for name, values in beats.items()}
-            rows = self.high_water.hear(batch, last["rows_made"], last["rows_shed"])
-            self._telemetry.observe_agent(batch.site, batch.agent, arrival, last | rows)
-
-    async def _body(self, request: web.Request) -> bytes:
-        size = request.content_length
-        if size is not None and size > self._max_body_bytes:
-            raise TooLarge(f"{size} bytes, at most {self._max_body_bytes}")
-        try:
-            if request.content.is_eof():  # it came with its head, as nearly all do
-                return await request.read()
-            async with asyncio.timeout(_BODY_S):
-                return await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            raise TooLarge(f"more than {self._max_body_bytes} bytes") from None
-        except TimeoutError:
-            raise CollectorBusy("the batch came too slowly") from None
+    def _observe(self, batch: Arrival, arrival: int) -> None:
+        if batch.beat:
+            beat = batch.beat
+            rows = self.high_water.hear(batch, beat["rows_made"], beat["rows_shed"])
+            self._telemetry.observe_agent(batch.site, batch.agent, arrival, beat | rows)
 
     def _slow_down(self) -> None:
         now = time.monotonic()

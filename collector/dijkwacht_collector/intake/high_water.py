@@ -19,6 +19,7 @@ from typing import Final
 import msgspec
 
 from dijkwacht_collector.intake import earlier_marks
+from dijkwacht_collector.intake.arrivals import Arrival
 from dijkwacht_collector.intake.site_marks import SiteMarks, SiteState
 from dijkwacht_collector.journal import (
     PARTITIONS,
@@ -33,7 +34,7 @@ from dijkwacht_collector.unpacking import unpack
 from dijkwacht_records.contracts import CONTRACTS
 from dijkwacht_records.errors import JournalError, MalformedBatch, UnknownContract
 from dijkwacht_records.tables import AGENT, TABLES
-from dijkwacht_records.wire import Batch, read_checked
+from dijkwacht_records.wire import read_checked
 
 log: Final = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ class HighWater:
         partition = partition_of(site)
         self.after[partition] = max(self.after[partition], position)
 
-    def hear(self, batch: Batch, made: int, shed: int) -> dict[str, int]:
+    def hear(self, batch: Arrival, made: int, shed: int) -> dict[str, int]:
         """The last heartbeat of ``batch``, which is noted: rows made and shed.
 
         What is known of its agent's rows now, as `AgentMarks.figures`.

@@ -74,7 +74,7 @@ def _known() -> NDArray[np.int64]:
 
 _COLUMNS: Final = _kinds(), _defaults()
 _KNOWN: Final = _known()
-_EXPLAINED_NUMBERS: Final = 200_000
+_EXPLAINED_NUMBERS: Final = 20_000
 """A batch of more numbers is refused without saying where it is wrong: a look at each takes plain Python too long."""
 _NOWHERE: Final = np.full((len(TABLES), _WIDEST), -1, np.int64)
 """No column is wanted."""

@@ -9,6 +9,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from dijkwacht_collector.app import build_app
 from dijkwacht_collector.engine import Engine
+from dijkwacht_collector.intake.arrivals import MOST_BEATS
 from dijkwacht_collector.journal import PARTITIONS, Journal
 from dijkwacht_collector.settings import CollectorSettings
 from dijkwacht_collector.sites import Sites
@@ -139,10 +140,18 @@ async def test_heartbeats_reach_metrics_and_console(client):
 
 
 async def test_of_many_heartbeats_the_last_is_told(client):
-    beats = [a_row(6, packets_seen=seen % 5000) for seen in range(65_535)]
+    beats = [a_row(6, packets_seen=seen) for seen in range(MOST_BEATS)]
     assert (await post(client, wire(rows=beats)))[0] == 200
     metrics = await (await client.get("/metrics")).text()
-    assert f'dijkwacht_agent_packets_total{{site="bakery",agent="desk"}} {65_534 % 5000}' in metrics
+    assert (
+        f'dijkwacht_agent_packets_total{{site="bakery",agent="desk"}} {MOST_BEATS - 1}' in metrics
+    )
+
+
+async def test_more_heartbeats_than_an_agent_makes_are_no_batch(client):
+    status, refusal = await post(client, wire(rows=[a_row(6)] * 65_535))
+    assert (status, refusal.reason) == (400, "malformed")
+    assert "65535 heartbeats" in refusal.message
 
 
 async def test_an_agent_joins_with_a_code_and_sends_at_once(client, tmp_path):

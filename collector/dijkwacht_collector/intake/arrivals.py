@@ -1,0 +1,72 @@
+"""What the intake needs to know of a batch; all else of it stays packed, for the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final, NamedTuple
+
+from dijkwacht_collector.unpacking import decode
+from dijkwacht_records.byte_planes import join_planes
+from dijkwacht_records.errors import MalformedBatch
+from dijkwacht_records.planes import BEFORE, DELTA, Part, Planes, parts
+from dijkwacht_records.tables import AGENT, TABLES
+
+MOST_BEATS: Final = 1024
+"""Heartbeats that a batch may hold: an agent makes one each ten seconds and sends twice a second."""
+_AGENT_TABLE: Final = TABLES.index(AGENT)
+
+
+class Arrival(NamedTuple):
+    """One batch that holds what it claims: who sent it, which it is, what it tells of the agent.
+
+    ``unknown`` of its ``rows`` are of tables that this release does not know. ``beat``: the agent's
+    counters in its last heartbeat, by name; empty if it brings none.
+    """
+
+    site: str
+    agent: str
+    boot: bytes
+    seq: int
+    rows: int
+    unknown: int
+    beat: dict[str, int]
+
+
+def read_arrival(wire: bytes, reads: Collection[int]) -> Arrival:
+    """Check ``wire`` as `unpacking.decode` does, and keep little of it. Raises as that does."""
+    batch = decode(wire, reads)
+    planes = batch.planes
+    beat = last_beat(planes)
+    return Arrival(
+        batch.site, batch.agent, batch.boot, batch.seq, planes.rows, planes.unknown, beat
+    )
+
+
+def last_beat(planes: Planes) -> dict[str, int]:
+    """The last row of the agent table, by column; counters are since boot: it covers all before it.
+
+    For planes that were checked. Raises `MalformedBatch` for more than `MOST_BEATS` of them.
+    """
+    if _AGENT_TABLE not in planes.tables:
+        return {}
+    own = [part for part in parts(planes) if part.table == _AGENT_TABLE]
+    rows = own[0].rows
+    if rows > MOST_BEATS:
+        raise MalformedBatch(f"{rows} heartbeats in one batch, at most {MOST_BEATS}")
+    beat = {column.name: int(column.default or 0) for column in AGENT.columns}
+    time = 0
+    for column, part in zip(AGENT.columns, own, strict=False):
+        beat[column.name] = value = _last(planes.planes, part, time)
+        if part.column == 0:
+            time = value
+    return beat
+
+
+def _last(planes: bytes, part: Part, time: int) -> int:
+    """The last value of a column of integers; ``time``: that of its row."""
+    end = part.at + part.rows * part.width
+    if part.mode == DELTA:
+        steps = join_planes(planes[part.at : end], part.width, part.rows)
+        return part.base + sum((n >> 1) ^ -(n & 1) for n in steps)
+    offset = int.from_bytes(planes[part.at + part.rows - 1 : end : part.rows], "little")
+    return time - part.base - offset if part.mode == BEFORE else part.base + offset
