@@ -41,6 +41,10 @@ class CollectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """Longest request that is read."""
     joins_per_minute: int = 20
     """Join codes that may be tried in a minute, by everybody together."""
+    connections: int = 4096
+    """Most connections at once; fewer if fewer than some 8,300 files may be open."""
+    connections_per_address: int = 256
+    """Most of them from one address, or one /64 of IPv6; this machine's own, such as a proxy's, have no such limit."""
     training: bool = True
     """Whether models are trained on what sites send, in a process of their own."""
     names: frozenset[str] = frozenset({"localhost"})
@@ -79,6 +83,8 @@ _LOWEST = {
     "retention_days": 0,
     "max_body_bytes": 1024,
     "joins_per_minute": 1,
+    "connections": 1,
+    "connections_per_address": 1,
 }
 _HIGHEST = {"port": 65_535, "workers": 128, "coalesce_s": 1}
 

@@ -82,6 +82,12 @@ async def serve(settings: CollectorSettings, detectors: DetectorSet) -> None:
     from aiohttp import web  # noqa: PLC0415
 
     from dijkwacht_collector.app import build_app  # noqa: PLC0415
+    from dijkwacht_collector.intake import (  # noqa: PLC0415
+        Connections,
+        MostConnections,
+        raise_limit,
+        room_for_connections,
+    )
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -89,11 +95,22 @@ async def serve(settings: CollectorSettings, detectors: DetectorSet) -> None:
         loop.add_signal_handler(number, stop.set)
     # No access log: it would hold addresses. Bodies stay compressed: a gzip bomb has no effect.
     app = await asyncio.to_thread(build_app, settings, detectors=detectors)
-    runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=3)
+    room = room_for_connections(raise_limit(), settings.connections)
+    connections = Connections(MostConnections(room, settings.connections_per_address))
+    app.middlewares.insert(0, connections.mark)
+    # What is left of a refused body is read for so many seconds, that its sender may read why.
+    runner = web.AppRunner(
+        app, access_log=None, auto_decompress=False, shutdown_timeout=3, lingering_time=2
+    )
     await runner.setup()
+    assert runner.server is not None
+    sweep = asyncio.create_task(connections.sweep())
+    server = None
     try:
-        await web.TCPSite(runner, settings.host, settings.port, backlog=1024).start()
-        host, port = runner.addresses[0][:2]
+        server = await loop.create_server(
+            connections.watch(runner.server), settings.host, settings.port, backlog=1024
+        )
+        host, port = server.sockets[0].getsockname()[:2]
         sys.stderr.write(f"dijkwacht collect: listening on http://{_in_url(host)}:{port}\n")
         # What is loaded now stays loaded: the garbage collector need not look through it again.
         gc.collect()
@@ -102,6 +119,9 @@ async def serve(settings: CollectorSettings, detectors: DetectorSet) -> None:
         await stop.wait()
         notify_systemd("STOPPING=1")
     finally:
+        sweep.cancel()
+        if server is not None:
+            server.close()
         await runner.cleanup()
 
 

@@ -1,7 +1,19 @@
 """Batches come in, and the orders that wait for agents go out."""
 
 from dijkwacht_collector.intake.batches import Intake, Limits, refuse
+from dijkwacht_collector.intake.connections import Connections, MostConnections
 from dijkwacht_collector.intake.high_water import HighWater
+from dijkwacht_collector.intake.open_files import raise_limit, room_for_connections
 from dijkwacht_collector.intake.orders import PendingOrders
 
-__all__ = ["HighWater", "Intake", "Limits", "PendingOrders", "refuse"]
+__all__ = [
+    "Connections",
+    "HighWater",
+    "Intake",
+    "Limits",
+    "MostConnections",
+    "PendingOrders",
+    "raise_limit",
+    "refuse",
+    "room_for_connections",
+]

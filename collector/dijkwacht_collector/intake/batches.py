@@ -15,6 +15,7 @@ from aiohttp import web
 
 from dijkwacht_collector.intake.arrivals import Arrival, read_arrival
 from dijkwacht_collector.intake.bodies import read_body
+from dijkwacht_collector.intake.connections import KNOWN
 from dijkwacht_collector.intake.high_water import HighWater
 from dijkwacht_collector.intake.orders import PendingOrders
 from dijkwacht_collector.intake.turns import Pace, Seats, Turns
@@ -108,6 +109,7 @@ class Intake:
         site = ""
         try:
             site = self._authenticator.site_of(request)
+            request[KNOWN] = True
             reply = await self._take(request, site)
         except TransferError as error:
             quota = isinstance(error, OverQuota)

@@ -1,0 +1,221 @@
+"""Connections: how many, and how long one may be open without asking anything.
+
+aiohttp times out what is idle between requests, and nothing that has sent half a head. Each of its
+connections is watched here from outside: until a whole head has come it has `HEAD_S`, between
+requests `IDLE_S`. Where there are as many as may be, the one that has waited longest makes room, those
+that never showed a token first: whoever asks at once gets in beside any number of half-sent heads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, NamedTuple, cast
+
+from aiohttp import web
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+HEAD_S: Final = 10.0
+"""From the first byte of a request, or from when the connection was made, to the end of its head."""
+IDLE_S: Final = 75.0
+"""Between two requests: agents send at least each ten seconds."""
+KNOWN: Final = web.RequestKey("known", bool)
+"""A request that has showed a good token sets this: its connection is the last to make room."""
+_SWEEP_S: Final = 1.0
+_FULL: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n"
+    b"Content-Length: 0\r\nConnection: close\r\n\r\n"
+)
+
+
+class MostConnections(NamedTuple):
+    """Connections at once: in all, and of one address (IPv6: of one /64; this machine's own have no limit)."""
+
+    in_all: int
+    of_address: int
+
+
+class Connections:
+    """Wraps the protocols of a server, and watches them. Of one event loop."""
+
+    def __init__(self, most: MostConnections) -> None:
+        self._most = most
+        self._of_address: Counter[str] = Counter()
+        self._all: dict[asyncio.BaseTransport, _Watched] = {}
+        # In the order in which they began to wait for a request.
+        self._strangers: dict[_Watched, None] = {}
+        self._known: dict[_Watched, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def watch(self, make: Callable[[], asyncio.Protocol]) -> Callable[[], asyncio.Protocol]:
+        """A factory of protocols as ``make`` is, for ``loop.create_server``."""
+        return lambda: _Watched(self, make())
+
+    @web.middleware
+    async def mark(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Middleware, the outermost: a request has come whole, and is answered."""
+        transport = request.transport
+        watched = self._all.get(transport) if transport is not None else None
+        if watched is None:
+            return await handler(request)
+        self._waits(watched).pop(watched, None)
+        watched.asking += 1
+        try:
+            return await handler(request)
+        finally:
+            watched.asking -= 1
+            watched.known = watched.known or KNOWN in request
+            if not watched.asking and watched.transport is not None:
+                self._wait(watched, IDLE_S)
+
+    async def sweep(self) -> None:
+        """Close whatever has waited too long, again and again until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            self.close_late(loop.time())
+
+    def close_late(self, now: float) -> int:
+        """Close every connection whose time for a request was over ``now``, by the loop's clock; how many."""
+        late = [one for one in (*self._strangers, *self._known) if one.until <= now]
+        for watched in late:
+            self._drop(watched)
+        return len(late)
+
+    def made(self, watched: _Watched, transport: asyncio.Transport) -> bool:
+        """A connection was made; False if there is no room for it, and it was closed."""
+        address = _address(transport.get_extra_info("peername"))
+        if address and self._of_address[address] >= self._most.of_address:
+            own = (w for w in (*self._strangers, *self._known) if w.address == address)
+            room = self._make_room(next(own, None))
+        elif len(self._all) >= self._most.in_all:
+            room = self._make_room(next(iter(self._strangers or self._known), None))
+        else:
+            room = True
+        if not room:
+            transport.write(_FULL)
+            transport.close()
+            return False
+        watched.transport, watched.address = transport, address
+        self._all[transport] = watched
+        if address:
+            self._of_address[address] += 1
+        self._wait(watched, HEAD_S)
+        return True
+
+    def began(self, watched: _Watched) -> None:
+        """Bytes came on a connection that was idle: a head, which has to come whole."""
+        self._wait(watched, HEAD_S)
+
+    def lost(self, watched: _Watched) -> None:
+        """A connection has ended, by us or by the other side. May be called again."""
+        transport, watched.transport = watched.transport, None
+        if transport is None:
+            return
+        del self._all[transport]
+        self._waits(watched).pop(watched, None)
+        if watched.address:
+            self._of_address[watched.address] -= 1
+            if not self._of_address[watched.address]:
+                del self._of_address[watched.address]
+
+    def _wait(self, watched: _Watched, seconds: float) -> None:
+        watched.until = asyncio.get_running_loop().time() + seconds
+        watched.idle = seconds == IDLE_S
+        waits = self._waits(watched)
+        self._strangers.pop(watched, None)  # it may have been one until now
+        waits.pop(watched, None)
+        waits[watched] = None
+
+    def _waits(self, watched: _Watched) -> dict[_Watched, None]:
+        return self._known if watched.known else self._strangers
+
+    def _make_room(self, watched: _Watched | None) -> bool:
+        if watched is not None:
+            self._drop(watched)
+        return watched is not None
+
+    def _drop(self, watched: _Watched) -> None:
+        transport = watched.transport
+        self.lost(watched)
+        if transport is None:
+            return
+        if transport.get_write_buffer_size():
+            transport.abort()  # a close would wait for whoever does not read
+        else:
+            transport.close()
+
+
+class _Watched(asyncio.Protocol):
+    """One connection: all that its transport says goes on to aiohttp's own protocol."""
+
+    __slots__ = (
+        "_inner",
+        "_owner",
+        "_taken",
+        "address",
+        "asking",
+        "idle",
+        "known",
+        "transport",
+        "until",
+    )
+
+    def __init__(self, owner: Connections, inner: asyncio.Protocol) -> None:
+        self._owner, self._inner = owner, inner
+        self._taken = False
+        self.transport: asyncio.Transport | None = None
+        self.address = ""
+        self.asking = 0
+        self.idle = self.known = False
+        self.until = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # Not asserted: uvloop's are transports without being of the class.
+        if self._owner.made(self, cast("asyncio.Transport", transport)):
+            self._inner.connection_made(transport)
+            self._taken = True
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport is not None:
+            if self.idle and not self.asking:
+                self._owner.began(self)
+            self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._inner.eof_received() if self.transport is not None else None
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._owner.lost(self)
+        if self._taken:
+            self._inner.connection_lost(exc)
+
+
+def _address(peer: Any) -> str:
+    """What connections are counted by: an address, of IPv6 its /64; empty for this machine's own.
+
+    >>> _address(("192.0.2.7", 40000)), _address(("::ffff:192.0.2.7", 40000, 0, 0))
+    ('192.0.2.7', '192.0.2.7')
+    >>> _address(("2001:db8:1:2:3::4", 40000, 0, 0)), _address(("127.0.0.1", 40000)), _address(None)
+    ('2001:db8:1:2::/64', '', '')
+    """
+    if not peer:
+        return ""
+    address = ipaddress.ip_address(peer[0].partition("%")[0])
+    address = getattr(address, "ipv4_mapped", None) or address
+    if address.is_loopback:  # perhaps a proxy, which has limits of its own
+        return ""
+    if address.version == 4:
+        return str(address)
+    return str(ipaddress.ip_network((address, 64), strict=False))
