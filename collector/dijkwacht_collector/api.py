@@ -74,6 +74,8 @@ class Api:
         troubles = self._workers.troubles
         if self._journal.failure is not None:
             troubles.append(f"journal: {self._journal.failure}")
+        elif self._journal.trouble:
+            troubles.append(f"journal: {self._journal.trouble}")
         left_out = self._workers.left_out
         state = {
             "status": "failing" if troubles else "ok",

@@ -22,7 +22,7 @@ from dijkwacht_collector.engine.workers import EngineWorkers
 from dijkwacht_collector.incidents import TECHNIQUES
 from dijkwacht_collector.intake import Intake, Limits, PendingOrders
 from dijkwacht_collector.journal import Bundles, Journal
-from dijkwacht_collector.maintenance import Maintenance
+from dijkwacht_collector.maintenance import JOURNAL, Maintenance
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.settings import CollectorSettings
 from dijkwacht_collector.sinks import IncidentStore, JsonLines, LiveSink, PrometheusSink, Sinks
@@ -98,10 +98,9 @@ def build_app(
         Limits(settings.max_body_bytes, settings.joins_per_minute, reads),
     )
     intake.retry_after = workers.retry_after
-    overview = Overview(store, sites, telemetry, journal, clock)
+    overview = Overview(store, sites, telemetry, journal, clock, lambda: journal.trouble)
     api = Api(store, overview, journal, workers, detectors.shadow())
     operators = Operators(settings.operator_token())
-
     app = web.Application(client_max_size=settings.max_body_bytes, middlewares=[operators.guard])
     app.router.add_post("/v1/batches", intake.batches)
     app.router.add_post("/v1/join", intake.join)
@@ -126,4 +125,5 @@ def build_app(
             await asyncio.wait([rounds])
 
     app.cleanup_ctx.append(lifespan)
+    app[JOURNAL] = journal
     return app

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from aiohttp import web
+
 from dijkwacht_collector import unpacking
 from dijkwacht_collector.engine.workers import EngineWorkers
 from dijkwacht_collector.intake import HighWater, Intake
@@ -17,6 +19,9 @@ from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.settings import CollectorSettings
 from dijkwacht_collector.sites import Sites
 from dijkwacht_records.errors import DijkwachtError
+
+JOURNAL: Final = web.AppKey("journal", Journal)
+"""An application's journal: once it has failed, the process has to end."""
 
 log: Final = logging.getLogger(__name__)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import gc
 import logging
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dijkwacht.own_detectors import add_detectors
-from dijkwacht_records.errors import SettingsError
+from dijkwacht_records.errors import JournalError, SettingsError
 from dijkwacht_records.state_folder import COLLECTOR, state_folder
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 log: Final = logging.getLogger(__name__)
 
+_LOOK_S: Final = 1.0
 SWITCH_INTERVAL_S = 0.0005
 """How long an engine may keep the interpreter from the event loop: a tenth of Python's default."""
 
@@ -75,7 +77,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def serve(settings: CollectorSettings, detectors: DetectorSet) -> None:
-    """Run the collector until a signal stops it; prints on standard error where it listens."""
+    """Run the collector until a signal stops it; prints on standard error where it listens.
+
+    Raises `JournalError` once nothing can be journalled any more: going on would only look like watching.
+    """
     import asyncio  # noqa: PLC0415  heavy, as all below
     import signal  # noqa: PLC0415
 
@@ -88,6 +93,7 @@ async def serve(settings: CollectorSettings, detectors: DetectorSet) -> None:
         raise_limit,
         room_for_connections,
     )
+    from dijkwacht_collector.maintenance import JOURNAL  # noqa: PLC0415
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -116,13 +122,17 @@ async def serve(settings: CollectorSettings, detectors: DetectorSet) -> None:
         gc.collect()
         gc.freeze()
         notify_systemd("READY=1")
-        await stop.wait()
+        while (failure := app[JOURNAL].failure) is None and not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _LOOK_S)
         notify_systemd("STOPPING=1")
     finally:
         sweep.cancel()
         if server is not None:
             server.close()
         await runner.cleanup()
+    if failure is not None:
+        raise JournalError(f"{failure}; what was acknowledged is kept, and the next start goes on")
 
 
 def report_former_state(command: str, state: Path) -> None:

@@ -8,16 +8,20 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 
 import pytest
 
 from dijkwacht import cli
 from dijkwacht.collect import notify_systemd
+from dijkwacht_collector.journal import PARTITIONS, Journal
 from dijkwacht_collector.settings import load_settings
 from dijkwacht_collector.sinks import IncidentStore
 from dijkwacht_collector.sites import Sites
 from dijkwacht_records.joincode import read_code
+from dijkwacht_records.tables import AGENT, TABLES
+from dijkwacht_records.wire import encode
 
 
 def collect(state, *more):
@@ -47,6 +51,64 @@ def test_it_serves_until_it_is_told_to_stop(tmp_path, number):
         log = [json.loads(line) for line in process.stderr if line.startswith("{")]
         assert process.wait(30) == 0
     assert "error" not in {line["level"] for line in log}
+
+
+FAILING_DISK = """
+import errno, sys
+from dijkwacht_collector.journal.segment import Disk
+from dijkwacht import cli
+
+def fail(*_):
+    raise OSError(errno.EIO, "Input/output error")
+
+def sync(self, fd, syncs=[]):
+    syncs.append(fd)
+    if len(syncs) > 100:
+        fail()
+
+Disk.sync = sync
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def test_a_failed_disk_ends_it_with_one_line_and_the_next_start_goes_on(tmp_path):
+    sites = Sites(tmp_path / "sites.db")
+    sites.open()
+    sites.add("bakery", 1)
+    token = sites.make_token("bakery", "desk", 1)
+    sites.close()
+    words = ["collect", "--state", str(tmp_path), "--listen", "127.0.0.1:0", "--no-training"]
+    with subprocess.Popen(
+        [sys.executable, "-c", FAILING_DISK, *words], stderr=subprocess.PIPE, text=True
+    ) as process:
+        url = said_until(process, r"listening on (http://\S+)")[1]
+        kept = post_until_refused(url, token)
+        said = [line for line in process.stderr if not line.startswith("{")]
+        assert process.wait(60) == 2
+    assert len(said) == 1
+    assert re.match(r"dijkwacht collect: \d+\.dwj: Input/output error; what was", said[0])
+    journal = Journal(tmp_path / "journal")
+    journal.open()
+    entries, _ = journal.read(range(PARTITIONS), {})
+    journal.close()
+    assert 0 < kept <= sum(entry.kind == "batch" for entry in entries)
+
+
+def post_until_refused(url, token):
+    """How many batches were taken before one was not."""
+    beat = TABLES.index(AGENT), (1, *(0 for _ in AGENT.columns[1:]))
+    for seq in range(10_000):
+        body = encode("bakery", "desk", bytes(16), seq, 1, [beat])
+        request = urllib.request.Request(
+            f"{url}/v1/batches", body, {"Authorization": f"Bearer {token}"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30):
+                pass
+        except urllib.error.HTTPError as error:
+            error.close()
+            return seq if error.code == 503 else pytest.fail(str(error))
+    return pytest.fail("nothing was refused")
 
 
 def test_it_says_in_one_line_why_it_cannot_start(tmp_path):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dijkwacht_collector.incidents import Incident
-from dijkwacht_collector.journal import Answer
+from dijkwacht_collector.journal import Answer, Trouble
 from dijkwacht_collector.metrics import AgentHealth
 
 
@@ -26,7 +26,7 @@ class SiteView:
 class ConsoleData(Protocol):
     """The facts behind the pages.
 
-    The four readers are called in a worker thread, so that a slow disk never stops the event
+    The five readers are called in a worker thread, so that a slow disk never stops the event
     loop; ``answer`` is awaited on the loop and returns when the verdict is durable.
     """
 
@@ -44,6 +44,10 @@ class ConsoleData(Protocol):
 
     def agents(self) -> Sequence[AgentHealth]:
         """Every known agent; ``Telemetry.agents`` will do."""
+        ...
+
+    def trouble(self) -> Trouble:
+        """Why the journal takes nothing, if so."""
         ...
 
     async def answer(self, uid: str, answer: Answer) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from dijkwacht_collector.console.data import SiteView
 from dijkwacht_collector.incidents import Incident
-from dijkwacht_collector.journal import Answer, Log, Verdict, partition_of
+from dijkwacht_collector.journal import Answer, Log, Trouble, Verdict, partition_of
 from dijkwacht_collector.metrics import AgentHealth, Telemetry
 from dijkwacht_collector.sinks import IncidentStore
 from dijkwacht_collector.sites import Sites
@@ -26,9 +26,10 @@ class Overview:
         telemetry: Telemetry,
         log: Log,
         clock: Callable[[], int],
+        trouble: Callable[[], Trouble],
     ) -> None:
         self._store, self._sites, self._telemetry = store, sites, telemetry
-        self._log, self._clock = log, clock
+        self._log, self._clock, self._trouble = log, clock, trouble
 
     def open_incidents(self) -> Sequence[Incident]:
         """As `ConsoleData.open_incidents`, the latest thousand."""
@@ -53,6 +54,10 @@ class Overview:
             known = AgentHealth(row.site, row.agent, row.last_seen, heard=False)
             heard.setdefault((row.site, row.agent), known)
         return [heard[key] for key in sorted(heard)]
+
+    def trouble(self) -> Trouble:
+        """As `ConsoleData.trouble`."""
+        return self._trouble()
 
     async def answer(self, uid: str, answer: Answer, by: str = "operator") -> None:
         """As `ConsoleData.answer`: returns when the answer is durable. Raises ``KeyError``."""

@@ -112,6 +112,7 @@ class SiteRow:
 class Board:
     """The first page: what asks for a person, what is context, and how the watch itself does.
 
+    ``trouble``: what keeps the collector from taking in anything, empty if nothing does.
     ``style`` is that of the headline: the worst severity, ``quiet`` if all is well, else
     ``unwatched``.
     """
@@ -127,6 +128,7 @@ class Board:
     absent_agent_count: int
     unwatched_site_count: int
     style: str
+    trouble: str
 
 
 class Reader:
@@ -148,7 +150,8 @@ class Reader:
         sites = self._sites(known, incidents, agents)
         by_name = sorted(known, key=lambda site: _natural(site.name))
         unwatched = sum(not site.watched for site in sites)
-        style = "unwatched" if absent or unwatched or not agents else "quiet"
+        trouble = data.trouble()
+        style = "unwatched" if absent or unwatched or trouble or not agents else "quiet"
         if calls:
             style = words.SEVERITY_STYLE[min(calls[0].severity_id, max(words.SEVERITY_STYLE))]
         return Board(
@@ -163,6 +166,7 @@ class Reader:
             absent_agent_count=absent,
             unwatched_site_count=unwatched,
             style=style,
+            trouble=self._translate(words.TROUBLE[trouble]) if trouble else "",
         )
 
     def card(self, incident: Incident, *, detailed: bool = True) -> Card:

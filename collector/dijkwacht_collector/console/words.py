@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from dijkwacht_collector.journal import Trouble
+
 AgentState = Literal["up", "late", "offline"]
 
 LATE_AFTER_S: Final = 60
@@ -48,6 +50,21 @@ AGENT_STATE: Final[dict[AgentState, str]] = {
     "up": N_("Up"),
     "late": N_("Late"),
     "offline": N_("Offline"),
+}
+
+TROUBLE: Final[dict[Trouble, str]] = {
+    "disk full": N_(
+        "The collector's disk is full: it takes in nothing new and sees nothing. Agents keep what they"
+        " have; make room and they will send it."
+    ),
+    "too many open files": N_(
+        "The collector has too many files open: it takes in nothing new. Agents keep what they have"
+        " until that is over."
+    ),
+    "failed": N_(
+        "The collector's disk has failed: it takes in nothing new and is about to stop. Agents keep what"
+        " they have until it runs again."
+    ),
 }
 
 STATUS: Final = {

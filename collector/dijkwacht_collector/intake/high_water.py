@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 
 from dijkwacht_collector.intake import earlier_marks
-from dijkwacht_collector.intake.arrivals import Arrival
+from dijkwacht_collector.intake.arrivals import Arrival, last_beat
 from dijkwacht_collector.intake.site_marks import SiteMarks, SiteState
 from dijkwacht_collector.journal import (
     PARTITIONS,
@@ -30,17 +30,13 @@ from dijkwacht_collector.journal import (
     seal,
     unseal,
 )
-from dijkwacht_collector.unpacking import unpack
 from dijkwacht_records.contracts import CONTRACTS
 from dijkwacht_records.errors import JournalError, MalformedBatch, UnknownContract
-from dijkwacht_records.tables import AGENT, TABLES
-from dijkwacht_records.wire import read_checked
+from dijkwacht_records.wire import Batch, read_checked
 
 log: Final = logging.getLogger(__name__)
 
 _MAGIC: Final = b"DWM\x04"
-_AGENT_TABLE: Final = TABLES.index(AGENT)
-_FIGURES: Final = frozenset({"rows_made", "rows_shed"})
 
 
 class _Snapshot(msgspec.Struct):
@@ -84,7 +80,7 @@ class HighWater:
         partition = partition_of(site)
         self.after[partition] = max(self.after[partition], position)
 
-    def hear(self, batch: Arrival, made: int, shed: int) -> dict[str, int]:
+    def hear(self, batch: Arrival | Batch, made: int, shed: int) -> dict[str, int]:
         """The last heartbeat of ``batch``, which is noted: rows made and shed.
 
         What is known of its agent's rows now, as `AgentMarks.figures`.
@@ -129,10 +125,9 @@ class HighWater:
             self.note(entry.site, entry.key, entry.position, 0, entry.arrival)
             return
         self.note(entry.site, entry.key, entry.position, batch.rows, entry.arrival)
-        if _AGENT_TABLE in batch.planes.tables:
-            with suppress(MalformedBatch):
-                beats = unpack([batch.planes], {_AGENT_TABLE: _FIGURES}).columns[_AGENT_TABLE]
-                self.hear(batch, int(beats["rows_made"][-1]), int(beats["rows_shed"][-1]))
+        with suppress(MalformedBatch):
+            if beat := last_beat(batch.planes):
+                self.hear(batch, beat["rows_made"], beat["rows_shed"])
 
     def dump(self) -> bytes:
         """A snapshot, as bytes."""

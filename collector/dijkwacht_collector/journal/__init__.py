@@ -3,7 +3,7 @@
 from dijkwacht_collector.journal.bundles import Bundles, BundlesInHand, bundle_name
 from dijkwacht_collector.journal.entry import PARTITIONS, Draft, Entry, Kind, partition_of
 from dijkwacht_collector.journal.epochs import FencedOff
-from dijkwacht_collector.journal.journal import Journal
+from dijkwacht_collector.journal.journal import Journal, Trouble
 from dijkwacht_collector.journal.log import Log, Readable, Reading
 from dijkwacht_collector.journal.payloads import (
     ANSWERS,
@@ -48,6 +48,7 @@ __all__ = [
     "Release",
     "Strike",
     "Table",
+    "Trouble",
     "Verdict",
     "batch_draft",
     "batch_key",

@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from dijkwacht_collector.journal.durable import DurableNote
 from dijkwacht_collector.journal.entry import PARTITIONS, Draft, check_draft, write_frame
@@ -31,6 +31,8 @@ from dijkwacht_collector.journal.selection import select
 from dijkwacht_records.errors import CollectorBusy, DijkwachtError, JournalError
 
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_FILES: Final = {errno.EMFILE, errno.ENFILE}
+Trouble = Literal["", "disk full", "too many open files", "failed"]
 _GROUP_BYTES: Final = 8 * 1024 * 1024
 _PIECE_ENTRIES: Final = 1024
 
@@ -74,6 +76,7 @@ class Journal:
         self._durable = DurableNote(folder / "durable")
         self._epochs = Epochs(folder / "epochs.json")
         self._failed: JournalError | None = None
+        self._trouble: Trouble = ""
         self._closing = False
         self._work = threading.Condition()
         self._synced = threading.Condition()
@@ -89,6 +92,11 @@ class Journal:
     def first(self) -> int:
         """Position of the oldest entry still kept (of the next one in an empty journal)."""
         return self._segments.first
+
+    @property
+    def trouble(self) -> Trouble:
+        """Why the last that was to be appended was not, if so; all but ``failed`` may pass."""
+        return self._trouble
 
     @property
     def failure(self) -> JournalError | None:
@@ -303,6 +311,7 @@ class Journal:
             return self._undo(segment, error)
         last = next(positions) - 1
         self._durable.write(last)
+        self._trouble = ""
         with self._synced:
             segment.size += len(frames)
             self._last, self._heads = last, heads
@@ -318,13 +327,18 @@ class Journal:
     def _undo(self, segment: Segment, error: OSError) -> DijkwachtError:
         # After a sync that failed for another reason the kernel may have dropped the pages and will
         # not report it again: whatever is written behind them could be lost while we call it durable.
-        if error.errno in _FULL:
+        # Only who reads the file anew knows what is there: the process ends, and the next recovers.
+        if error.errno in _FULL | _NO_FILES:
+            full = error.errno in _FULL
+            self._trouble = "disk full" if full else "too many open files"
             try:
                 self._disk.cut(segment.fd, segment.size)
             except OSError as second:
                 error = second
             else:
-                return CollectorBusy("the collector's disk is full", retry_after_s=10.0)
+                why = "the collector's disk is full" if full else "it has too many files open"
+                return CollectorBusy(why, retry_after_s=10.0)
+        self._trouble = "failed"
         self._failed = JournalError(f"{segment.path.name}: {error.strerror or error}")
         return self._failed
 

@@ -61,6 +61,7 @@ class Facts:
         self.known_sites = []
         self.health = []
         self.answers = []
+        self.in_trouble = ""
 
     def hold(self, *incidents):
         self.incidents.update({incident.uid: incident for incident in incidents})
@@ -76,6 +77,9 @@ class Facts:
 
     def agents(self):
         return self.health
+
+    def trouble(self):
+        return self.in_trouble
 
     async def answer(self, uid, verdict):
         if uid not in self.incidents:

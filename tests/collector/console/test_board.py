@@ -42,6 +42,27 @@ async def test_the_headline_tells_an_absent_watch_from_a_quiet_night(client, fac
     assert headline_style(page) == "unwatched"
 
 
+async def test_a_journal_that_takes_nothing_is_said_in_the_readers_language(client, facts, make):
+    said = {
+        "disk full": ("disk is full", "schijf van de collector is vol"),
+        "too many open files": ("too many files open", "te veel bestanden open"),
+        "failed": ("disk has failed", "schijf van de collector is stuk"),
+    }
+    for trouble, words in said.items():
+        facts.in_trouble = trouble
+        for language, sentence in zip(("en", "nl"), words, strict=True):
+            page = await get(client, f"/?lang={language}")
+            assert sentence in re.search(r'<p class="trouble" role="alert">(.*?)</p>', page)[
+                1
+            ].replace("&#39;", "'")
+            assert headline_style(page) == "unwatched"
+    assert "niets nieuws binnen" in re.search(r"<h1>(.*?)</h1>", page, re.DOTALL)[1]
+    facts.hold(make.incident())
+    assert 'class="trouble"' in await get(client, "/"), "beside an incident too"
+    facts.in_trouble = ""
+    assert 'class="trouble"' not in await get(client, "/")
+
+
 async def test_a_site_that_nobody_watches_is_not_called_quiet(client, facts, make):
     facts.known_sites = [SiteView("bakery"), SiteView("clinic"), SiteView("garage")]
     facts.health = [make.agent(), make.agent("xray", site="clinic", last_seen=0)]

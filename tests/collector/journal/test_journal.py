@@ -20,7 +20,7 @@ from dijkwacht_collector.journal import (
     segments,
 )
 from dijkwacht_collector.journal.entry import HEADER_BYTES
-from dijkwacht_collector.journal.segment import Disk
+from dijkwacht_collector.journal.segment import Disk, Segment
 from dijkwacht_records.errors import CollectorBusy, JournalError
 
 EVERY = range(PARTITIONS)
@@ -183,6 +183,24 @@ def test_a_full_disk_that_shows_at_the_sync(opened):
     assert append(journal, [a_draft(2)]) == 1
 
 
+def test_too_many_open_files_are_passing_trouble(opened, monkeypatch):
+    journal = opened(segment_bytes=HEADER_BYTES + 80)
+    append(journal, [a_draft(1, 200)])
+
+    def none_left(*_):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Segment, "create", none_left)
+        with pytest.raises(CollectorBusy):
+            append(journal, [a_draft(2)])
+        assert (journal.trouble, journal.failure) == ("too many open files", None)
+    assert append(journal, [a_draft(3)]) == 2
+    assert journal.trouble == ""
+    journal.close()
+    assert [e.arrival for e in everything(opened())] == [1, 3]
+
+
 def test_a_failed_sync_stops_the_journal_for_good(opened):
     disk = FullDisk()
     journal = opened(disk=disk)
@@ -193,6 +211,7 @@ def test_a_failed_sync_stops_the_journal_for_good(opened):
     with pytest.raises(JournalError):
         append(journal, [a_draft(2)])
     assert journal.failure is not None
+    assert journal.trouble == "failed"
 
 
 def test_the_queue_is_bounded(opened):
