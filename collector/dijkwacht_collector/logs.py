@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.log import server_logger
 
 _PLAIN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -29,8 +31,23 @@ class JsonFormatter(logging.Formatter):
         return msgspec.json.encode(line, enc_hook=str).decode()
 
 
+class NoStrangers(logging.Filter):
+    """Of what the web server logs: no client's address, and nothing of what is no HTTP.
+
+    Whoever sends garbage could fill the log with it; the answer says enough.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is logged; it is changed."""
+        if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
+            return False
+        record.msg, record.args = str(record.msg).removesuffix(" from %s"), ()
+        return True
+
+
 def log_to_stderr(level: int = logging.INFO) -> None:
     """Send this process's logs to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
+    server_logger.addFilter(NoStrangers())
     logging.basicConfig(level=level, handlers=[handler], force=True)

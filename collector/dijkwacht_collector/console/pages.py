@@ -26,6 +26,7 @@ from dijkwacht_collector.console.language import (
 from dijkwacht_collector.console.refusals import refusal, wants_refusal
 from dijkwacht_collector.console.view import Reader
 from dijkwacht_collector.journal import ANSWERS
+from dijkwacht_collector.sites.access import origin_of
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -138,9 +139,9 @@ class _Console:
     async def verdict(self, request: web.Request) -> web.Response:
         """The owner's answer, from our own page only; then back to the incident."""
         language = self._admit(request)
-        if urlsplit(request.headers.get("Origin", "")).netloc != request.host:
+        if origin_of(request.headers.get("Origin", "")) != request.host:
             raise web.HTTPForbidden(text="An answer must come from the console's own page.\n")
-        verdict = (await request.post()).get("verdict")
+        verdict = await _answer_in(request)
         if verdict not in ANSWERS:
             raise web.HTTPBadRequest(text="Expected verdict=normal or verdict=attack.\n")
         uid = request.match_info["uid"]
@@ -223,7 +224,7 @@ class _Console:
         return page
 
     def _admit(self, request: web.Request) -> Language:
-        name = urlsplit(f"//{request.host}").hostname or ""
+        name = _host_name(request.host)
         if name not in self._names and not _is_address(name):
             raise web.HTTPMisdirectedRequest(
                 text="The console does not answer to this name; use localhost or its address.\n"
@@ -251,6 +252,21 @@ class _Console:
         if request.query.get("lang") in LANGUAGES:
             page.set_cookie("lang", language, max_age=31_536_000, httponly=True, samesite="Lax")
         return page
+
+
+async def _answer_in(request: web.Request) -> str:
+    """What a form says; nothing if it is none."""
+    try:
+        return str((await request.post()).get("verdict"))
+    except (ValueError, LookupError):  # no boundary, a character set that is none
+        return ""
+
+
+def _host_name(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _is_address(name: str) -> bool:

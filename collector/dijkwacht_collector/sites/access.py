@@ -19,6 +19,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 AGENT_PATHS: Final = frozenset({"/v1/batches", "/v1/join", "/healthz"})
 """What an operator's token has nothing to do with."""
+_FORWARDED: Final = frozenset({"forwarded", "via", "x-real-ip"})
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -77,7 +78,8 @@ class Operators:
 
     The token comes as a bearer token or as the password of HTTP basic authentication, which every
     browser can do. Without a token, on loopback, the ``Host`` must be this machine, or a page
-    elsewhere could reach us by a name that it lets point here.
+    elsewhere could reach us by a name that it lets point here; and nothing may have been forwarded,
+    or whoever reaches a proxy on this machine would pass for somebody who is on it.
     """
 
     def __init__(self, token: str | None) -> None:
@@ -96,6 +98,11 @@ class Operators:
         if self._token is None:
             if _host_name(f"//{request.host}") not in _LOOPBACK_NAMES:
                 raise web.HTTPForbidden(text="this collector answers on its own machine only\n")
+            if _forwarded(request):
+                raise web.HTTPForbidden(
+                    text="what another program forwards needs an operators' token:"
+                    " set operator_token_file\n"
+                )
         elif not hmac.compare_digest(_given(request), self._token):
             raise web.HTTPUnauthorized(
                 text="the operators' token is needed\n",
@@ -106,7 +113,7 @@ class Operators:
 def _given(request: web.Request) -> bytes:
     scheme, _, rest = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        return rest.strip().encode()
+        return rest.strip().encode("utf-8", "surrogateescape")
     if scheme.lower() == "basic":
         try:
             return base64.b64decode(rest.strip(), validate=True).partition(b":")[2]
@@ -120,9 +127,25 @@ def _refuse_strangers(request: web.Request) -> None:
     fetched = request.headers.get("Sec-Fetch-Site", "same-origin")
     origin = request.headers.get("Origin")
     if fetched not in {"same-origin", "none"} or (
-        origin is not None and urlsplit(origin).netloc != request.host
+        origin is not None and origin_of(origin) != request.host
     ):
         raise web.HTTPForbidden(text="asked by a page of another origin\n")
+
+
+def origin_of(url: str) -> str:
+    """Host and port that a URL names; empty if it is none."""
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return ""
+
+
+def _forwarded(request: web.Request) -> bool:
+    """Whether a proxy says that it speaks for somebody else."""
+    return any(
+        name in _FORWARDED or name.startswith("x-forwarded-")
+        for name in map(str.lower, request.headers)
+    )
 
 
 def _host_name(url: str) -> str | None:

@@ -67,7 +67,9 @@ class AgentRow(NamedTuple):
 
 def digest(secret: str | bytes) -> bytes:
     """How a secret lies on disk."""
-    return hashlib.sha256(secret.encode() if isinstance(secret, str) else secret).digest()
+    return hashlib.sha256(
+        secret.encode("utf-8", "surrogateescape") if isinstance(secret, str) else secret
+    ).digest()
 
 
 class Sites:
