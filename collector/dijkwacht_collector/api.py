@@ -11,7 +11,7 @@ from aiohttp import web
 
 from dijkwacht_collector.console import Overview
 from dijkwacht_collector.engine.workers import EngineWorkers
-from dijkwacht_collector.incidents import detection_finding
+from dijkwacht_collector.incidents import encode_finding
 from dijkwacht_collector.intake import refuse
 from dijkwacht_collector.journal import Answer, Journal
 from dijkwacht_collector.sinks import IncidentStore
@@ -90,4 +90,4 @@ class Api:
 
     def _findings(self, site: str | None, only_open: bool) -> bytes:
         events = self._store.events(site, only_open=only_open, limit=_MOST)
-        return msgspec.json.encode([detection_finding(event) for event in events])
+        return b"[" + b",".join(map(encode_finding, events)) + b"]"

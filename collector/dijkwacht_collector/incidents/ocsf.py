@@ -6,6 +6,7 @@ Times are milliseconds, as OCSF has them; everything follows from the incident a
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
@@ -42,6 +43,8 @@ _ANSWERS: Final[dict[Status, str]] = {
     "confirmed": "Answered: this was an attack",
 }
 """The ``status_detail`` of what a person answered; the schema's verdicts are of another class."""
+
+_OBEYED: Final = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 Json = dict[str, object]
 
@@ -115,8 +118,14 @@ def detection_finding(event: IncidentEvent, logged_time: int | None = None) -> J
 
 
 def encode_finding(event: IncidentEvent, logged_time: int | None = None) -> bytes:
-    """The finding as one line of JSON, without the newline; the same event gives the same bytes."""
-    return msgspec.json.encode(detection_finding(event, logged_time))
+    """The finding as one line of JSON, without the newline; the same event gives the same bytes.
+
+    What a terminal would obey (C1 controls, marks that turn the direction of writing) is escaped.
+    """
+    line = msgspec.json.encode(detection_finding(event, logged_time))
+    if line.isascii() and b"\x7f" not in line:
+        return line
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", line.decode()).encode()
 
 
 def _finding_info(incident: Incident) -> Json:

@@ -1,10 +1,11 @@
 import math
 import typing
+import unicodedata
 
 import jsonschema
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
@@ -69,6 +70,16 @@ events = st.builds(
 )
 
 
+AN_EVENT = IncidentEvent(
+    "create",
+    Incident(
+        "00ff", "bakery", "dns", "dns_tunnel", "", "10.0.0.7", 0, 4, 92, 0.01, 1, 2, 3, "t", "t", "d",
+        "d", (),
+    ),
+    1,
+)  # fmt: skip
+
+
 @settings(max_examples=30)
 @given(events, st.none() | st.integers(0, 1 << 52))
 def test_every_finding_is_a_detection_finding(event, logged):
@@ -128,6 +139,20 @@ def test_who_and_whom_stand_where_the_schema_has_them(an_incident):
 @pytest.mark.parametrize("detector", shipped_detectors(), ids=lambda d: d.name)
 def test_every_technique_of_a_detector_has_a_name(detector):
     assert detector.technique in TECHNIQUES
+
+
+@given(events, st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=40))
+@settings(max_examples=50)
+@example(AN_EVENT, "a\x9b31m\x9d0;x\x9c\x7f\u202eb\u2066c\u200ed\ufeff")
+def test_a_line_holds_nothing_that_a_terminal_obeys(event, name):
+    evidence = Evidence(1, 1.0, UNSPECIFIED, 0, UNSPECIFIED, 0, {}, name)
+    incident = msgspec.structs.replace(event.incident, evidences=(evidence,))
+    line = encode_finding(msgspec.structs.replace(event, incident=incident))
+    turns = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
+    for held in line.decode():
+        assert unicodedata.category(held) not in {"Cc", "Zl", "Zp"}
+        assert unicodedata.bidirectional(held) not in turns
+    assert msgspec.json.decode(line)["evidences"][0]["query"]["hostname"] == name
 
 
 def test_the_package_metadata_is_not_read_again_for_a_finding(an_incident, monkeypatch):
