@@ -1,8 +1,10 @@
 """The house rules that a reader relies on."""
 
 import ast
+import itertools
 import re
 import subprocess
+import tomllib
 
 import pytest
 
@@ -131,3 +133,14 @@ def test_nothing_large_is_committed(root, tracked):
         size = (root / name).stat().st_size
         shipped = name.endswith((".pcap", ".pcapng", ".png"))
         assert size <= (4_000_000 if shipped else 500_000), f"{name}: {size} bytes"
+
+
+def test_every_dependency_has_an_upper_bound(root):
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+    named = [*project["build-system"]["requires"], *project["project"]["dependencies"]]
+    for group in (project["project"]["optional-dependencies"], project["dependency-groups"]):
+        named += itertools.chain.from_iterable(group.values())
+    ours = [name for name in named if name.startswith("dijkwacht[")]
+    unbounded = [name for name in named if "<" not in name and "==" not in name]
+    assert unbounded == ours
+    assert len(named) > 30
