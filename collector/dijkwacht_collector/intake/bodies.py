@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import PayloadEncodingError
 
 from dijkwacht_records.errors import CollectorBusy, MalformedBatch, TooLarge
@@ -25,23 +25,28 @@ async def read_body(request: web.Request, most: int) -> bytes:
         raise TooLarge(f"{size} bytes, at most {most}")
     content = request.content
     body = bytearray()
-    if content.is_eof():  # it came with its head, as nearly all do
-        body += content.read_nowait()
-    else:
-        began = asyncio.get_running_loop().time() + GRACE_S
-        try:
-            async with asyncio.timeout_at(began) as deadline:
-                while piece := await content.readany():
-                    body += piece
-                    if len(body) > most:
-                        break
-                    deadline.reschedule(began + len(body) / SLOWEST)
-        except TimeoutError:
-            raise CollectorBusy("the batch came too slowly") from None
-        except ConnectionError:
-            raise CollectorBusy("the sender hung up") from None
-        except (PayloadEncodingError, web.RequestPayloadError) as error:
-            raise MalformedBatch(f"no body: {error}") from None
+    try:
+        if content.is_eof():  # it came with its head, as nearly all do
+            body += content.read_nowait()
+        else:
+            await _read(content, body, most)
+    except TimeoutError:
+        raise CollectorBusy("the batch came too slowly") from None
+    except ConnectionError:
+        raise CollectorBusy("the sender hung up") from None
+    except (PayloadEncodingError, web.RequestPayloadError) as error:
+        raise MalformedBatch(f"no body: {error}") from None
     if len(body) > most:
         raise TooLarge(f"more than {most} bytes")
     return bytes(body)
+
+
+async def _read(content: StreamReader, body: bytearray, most: int) -> None:
+    """Add to ``body`` what comes, until it ends or is longer than ``most``. Raises ``TimeoutError``."""
+    began = asyncio.get_running_loop().time() + GRACE_S
+    async with asyncio.timeout_at(began) as deadline:
+        while piece := await content.readany():
+            body += piece
+            if len(body) > most:
+                return
+            deadline.reschedule(began + len(body) / SLOWEST)

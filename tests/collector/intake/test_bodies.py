@@ -87,3 +87,6 @@ async def test_a_body_that_breaks_off_is_no_error_of_ours(raised, meant):
     content.set_exception(raised)
     with pytest.raises(meant):
         await reading
+    content.feed_eof()
+    with pytest.raises(meant):  # it had come whole, and waited
+        await bodies.read_body(request, 1000)
