@@ -99,7 +99,7 @@ def test_every_package_is_typed(root):
 
 def test_tests_mirror_the_packages(root, tracked):
     known = {*PACKAGES, "architecture", "contract", "docs", "scenarios", "dashboards", "deploy"}
-    known |= {"live", "benchmarks"}
+    known |= {"live", "benchmarks", "faults"}
     for name in tracked:
         parts = name.split("/")
         if parts[0] == "tests" and len(parts) > 2:
