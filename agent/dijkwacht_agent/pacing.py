@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from dijkwacht_agent.frames import Block, FrameSource
+from dijkwacht_agent.sources.capture import HELD_US
 
 LONGEST_GAP_US: Final = 60_000_000
 """A recording may be stitched over months: a longer gap is skipped."""
@@ -19,18 +20,29 @@ def wall_clock() -> int:
 
 
 class Live:
-    """What comes, as it comes; now is the clock's."""
+    """What comes, as it comes. Now is up to where every frame has been given out.
+
+    While frames come it is the last one's time, for those behind it wait in the ring, however slow we
+    are. When none has come it is what ``clock`` says, less what the kernel may hold still.
+    """
 
     patient = False
     """Live capture never waits for the spool: what does not fit is dropped and counted."""
 
     def __init__(self, source: FrameSource, clock: Callable[[], int] = wall_clock) -> None:
         self.source = source
-        self.now = clock
+        self._clock = clock
+        self._now: int | None = None
+
+    def now(self) -> int:
+        """µs UTC: no older frame will come."""
+        return self._clock() - HELD_US if self._now is None else self._now
 
     def blocks(self) -> Iterator[Block]:
         """The source's blocks."""
-        return self.source.blocks()
+        for block in self.source.blocks():
+            self._now = max(block.times) if block else self._clock() - HELD_US
+            yield block
 
 
 class Paced:

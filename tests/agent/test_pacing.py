@@ -1,7 +1,18 @@
-from dijkwacht_agent.frames import block_of
+import struct
+from bisect import bisect_right
+from itertools import accumulate, cycle
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from dijkwacht_agent.frames import Block, block_of
+from dijkwacht_agent.local_networks import LocalNetworks
+from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.pacing import LONGEST_GAP_US, Live, Paced
+from dijkwacht_agent.sources.capture import HELD_US
 
 SECOND = 1_000_000
+NO_FRAMES = Block(b"", 1, (), (), (), (), ())
 
 
 class Frames:
@@ -12,7 +23,7 @@ class Frames:
 
     def blocks(self):
         for times in self.given:
-            yield block_of([(time, 1, b"", 0, 0) for time in times])
+            yield block_of([(time, 1, b"", 0, 0) for time in times]) if times else NO_FRAMES
 
     def close(self):
         pass
@@ -74,6 +85,69 @@ def test_at_full_speed_nobody_sleeps_and_now_is_the_newest_frame():
     assert clock.naps == []
 
 
-def test_live_time_is_the_clocks():
-    live = Live(Frames([1]), clock=lambda: 42)
-    assert (len(list(live.blocks())), live.now(), live.patient) == (1, 42, False)
+def test_live_time_is_the_clocks_less_what_the_kernel_holds():
+    live = Live(Frames([7, 9], []), clock=lambda: 9 * SECOND)
+    assert (live.now(), live.patient) == (9 * SECOND - HELD_US, False)
+    assert [live.now() for _ in live.blocks()] == [9, 9 * SECOND - HELD_US]
+
+
+class Ring:
+    """Frames at ``times`` through a kernel's ring, read by somebody who is late at times.
+
+    A block is handed over some time after its first frame, ``holds`` in turn; ``delays`` says in turn
+    how long the reader does something else first. A quarter second without any is an empty block.
+    """
+
+    dropped = 0
+
+    def __init__(self, times, holds, delays):
+        self.times, self.holds, self.delays = times, cycle(holds), cycle(delays)
+        self.clock = times[0] - SECOND
+
+    def blocks(self):
+        at, quiet_since = 0, self.clock
+        while at < len(self.times):
+            ready = self.times[at] + next(self.holds)
+            end = bisect_right(self.times, ready)
+            while ready > quiet_since + SECOND // 4:
+                self.clock = quiet_since = quiet_since + SECOND // 4
+                yield NO_FRAMES
+            self.clock = quiet_since = max(self.clock, ready) + next(self.delays)
+            yield packets(self.times[at:end])
+            at = end
+        while self.clock < self.times[-1] + 200 * SECOND:
+            self.clock += SECOND // 4
+            yield NO_FRAMES
+
+    def close(self):
+        pass
+
+
+def packets(times):
+    """UDP packets of one flow."""
+    ip = struct.pack(">BBHHHBBH", 0x45, 0, 29, 0, 0, 64, 17, 0) + bytes([10, 0, 0, 1, 8, 8, 8, 8])
+    data = bytes(12) + b"\x08\x00" + ip + struct.pack(">HHHH", 5000, 9999, 9, 0) + b"x"
+    return block_of([(time, 1, data, len(data), 0) for time in times])
+
+
+@given(
+    gaps=st.lists(
+        st.integers(0, 70 * SECOND) | st.integers(59 * SECOND, 61 * SECOND), min_size=1, max_size=12
+    ),
+    holds=st.lists(st.integers(0, 200_000), min_size=1, max_size=4),
+    delays=st.lists(st.integers(0, 1000) | st.integers(0, 5 * SECOND), min_size=1, max_size=4),
+)
+@example(gaps=[60 * SECOND - 10_000], holds=[100_000], delays=[0])
+@example(gaps=[60 * SECOND - 10_000], holds=[200_000], delays=[0, 3 * SECOND])
+def test_live_frames_make_the_parts_that_their_recording_makes(gaps, holds, delays):
+    times = list(accumulate(gaps, initial=1_767_268_800 * SECOND))
+    ring = Ring(times, holds, delays)
+    live, meter = Live(ring, lambda: ring.clock), Meter(LocalNetworks())
+    for block in live.blocks():
+        meter.feed(block)
+        meter.advance(live.now())
+    replayed = Meter(LocalNetworks())
+    replayed.feed(packets(times))
+    replayed.advance(times[-1] + 200 * SECOND)
+    rows = [list(metered.take().rows()) for metered in (meter, replayed)]
+    assert rows[0] == rows[1]

@@ -30,6 +30,9 @@ _BLOCK_BYTES: Final = 256 * 1024
 _FRAME_BYTES: Final = 2048  # of no meaning to version 3, but it must divide the block
 _RETIRE_MS: Final = 100
 _IDLE_MS: Final = 250
+HELD_US: Final = (2 * _RETIRE_MS + 50) * 1000
+"""How old a frame may be that the kernel still holds: its timer looks at a block twice before it hands
+over one that is not full, and may ring late."""
 
 _SOL_PACKET: Final = 263
 _ADD_MEMBERSHIP, _RX_RING, _STATISTICS, _VERSION = 1, 5, 6, 10
