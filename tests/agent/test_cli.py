@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import struct
 import subprocess
 import sys
 from importlib import metadata
@@ -233,3 +234,24 @@ def test_an_agent_that_joined_in_this_folder_is_found_and_says_so(joined, capsys
     out, err = capsys.readouterr()
     assert "hoort bij bakery" in out
     assert "een eerdere versie in var/agent" in err
+
+
+def test_a_packet_in_no_calendar_is_told_and_the_rest_is_shown(tmp_path, capsys):
+    def block(kind, body):
+        size = struct.pack("<I", len(body) + 12)
+        return struct.pack("<I", kind) + size + body + size
+
+    def packet(interface, time):
+        head = struct.pack("<IIIII", interface, time >> 32, time & 0xFFFFFFFF, 44, 44)
+        return block(6, head + bytes(12) + b"\x08\x06" + bytes(30))
+
+    offset = struct.pack("<HHqHH", 14, 8, 1 << 40, 0, 0)
+    section = block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
+    interfaces = [block(1, struct.pack("<HHI", 1, 0, 0) + options) for options in (b"", offset)]
+    path = tmp_path / "far.pcapng"
+    today = 1_700_000_000_000_000
+    path.write_bytes(b"".join([section, *interfaces, packet(1, 1), packet(0, today)]))
+    assert main(["--state", str(tmp_path), "show", "--recording", str(path)]) == 0
+    out, err = capsys.readouterr()
+    assert "packets_seen=1" in out
+    assert err.endswith("byte 84: expected a packet's time before the year 10000\n")

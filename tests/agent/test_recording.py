@@ -3,6 +3,7 @@
 import os
 import struct
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -133,12 +134,38 @@ def test_blocks_of_other_kinds_are_stepped_over(write):
     assert [data for _, _, data, *_ in read] == [b"a"]
 
 
-def test_times_beyond_reason_are_brought_back(write):
-    far = interface(options=[(9, b"\x00")])
+@pytest.mark.parametrize(
+    ("ticks", "options"),
+    [
+        (1 << 63, [(9, b"\x00")]),
+        (1, [(14, struct.pack("<q", 1 << 40))]),
+        (0, [(14, struct.pack("<q", (1 << 63) - 1))]),
+        (0, [(14, struct.pack("<q", 253_402_300_800))]),
+    ],
+)
+def test_a_time_in_no_calendar_costs_its_packet_and_is_counted(write, ticks, options):
+    path = write(
+        section()
+        + interface(options=options)
+        + interface()
+        + enhanced(ticks, b"a") * 2
+        + enhanced(7, b"b", number=1)
+    )
+    recording = Recording([path])
+    assert [times for block in recording.blocks() for times in block.times] == [7]
+    assert recording.problem_count == 2
+    assert recording.problems[0].endswith("expected a packet's time before the year 10000")
+
+
+def test_the_last_time_of_all_and_one_before_the_first(write):
+    last = interface(options=[(14, struct.pack("<q", 253_402_300_799))])
     past = interface(options=[(14, struct.pack("<q", -START))])
-    blocks = enhanced(1 << 63, b"a") + enhanced(0, b"b", number=1)
-    read = frames_of(write(section() + far + past + blocks))
-    assert [time for time, *_ in read] == [1 << 61, 0]
+    blocks = enhanced(999_999, b"a") + enhanced(0, b"b", number=1)
+    read = frames_of(write(section() + last + past + blocks))
+    assert [datetime.fromtimestamp(time // 1_000_000, UTC).year for time, *_ in read] == [
+        9999,
+        1970,
+    ]
 
 
 def test_several_paths_are_one_recording(write):
@@ -290,5 +317,5 @@ def test_no_bytes_surprise_the_reader(write, content, changes, size):
     except UnreadableInput:
         return
     for time, _, data, wire_len, _ in frames:
-        assert 0 <= time <= 1 << 61
+        assert 0 <= time < 253_402_300_800 * 1_000_000
         assert len(data) <= wire_len

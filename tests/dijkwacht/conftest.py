@@ -92,3 +92,25 @@ def make_scan(tmp_path):
         return write_pcap(tmp_path / name, knocks(300, begin, src))
 
     return make
+
+
+@pytest.fixture
+def far_future(tmp_path):
+    """A pcapng of two packets: one of today, one some 35,000 years later by its interface's clock."""
+
+    def block(kind, body):
+        size = struct.pack("<I", len(body) + 12)
+        return struct.pack("<I", kind) + size + body + size
+
+    def packet(interface, time):
+        data = tcp("192.168.7.66", "192.168.7.2", 40_000, 80, 0x02) + bytes(2)
+        length = len(data), len(data)
+        head = struct.pack("<IIIII", interface, time >> 32, time & 0xFFFFFFFF, *length)
+        return block(6, head + data)
+
+    offset = struct.pack("<HHqHH", 14, 8, 1 << 40, 0, 0)
+    section = block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
+    interfaces = [block(1, struct.pack("<HHI", 1, 0, 0) + options) for options in (b"", offset)]
+    path = tmp_path / "far.pcapng"
+    path.write_bytes(b"".join([section, *interfaces, packet(1, 1), packet(0, BEGIN)]))
+    return path

@@ -55,3 +55,11 @@ def test_other_tables_and_other_files(tmp_path, scan):
 def test_nothing_readable_is_exit_code_2(tmp_path, capsys):
     assert cli.main(["flows", str(tmp_path / "none")]) == 2
     assert "none: start: expected a file that can be opened" in capsys.readouterr().err
+
+
+def test_a_packet_in_no_calendar_is_named_and_the_rest_is_written(far_future, capsysbinary):
+    assert cli.main(["flows", str(far_future)]) == 0
+    out, err = capsysbinary.readouterr()
+    (row,) = lines(out)
+    assert row["time"] == "2023-11-14T22:13:20.000000+00:00"
+    assert err.count(b"a packet's time before the year 10000") == 1

@@ -21,7 +21,8 @@ from dijkwacht_records.errors import UnreadableInput
 MAX_RECORD: Final = 16 * 1024 * 1024
 """Bytes in one record or block; a longer one is taken for an error, and ends the reading."""
 MAX_INTERFACES: Final = 65_536
-LATEST: Final = 1 << 61
+LATEST: Final = 253_402_300_799_999_999
+"""The end of the year 9999, µs UTC: no calendar goes on from there."""
 _LINK_BITS: Final = 0x03FFFFFF  # the rest describes checksums at the frame's end
 
 _PCAP: Final = {  # magic → (byte order, units of the fraction in a second, bytes of a record's header)
@@ -268,5 +269,8 @@ class PacketFile:
         if length > room:
             self._problem(at, f"a packet of at most {room} bytes, not {length}")
             return None
-        time = min(max(time, 0), LATEST)
+        if time > LATEST:
+            self._problem(at, "a packet's time before the year 10000")
+            return None
+        time = max(time, 0)
         return window, link_type, time, begin, begin + length, max(wire_len, length)
