@@ -90,7 +90,7 @@ class TooLarge(RejectedBatch):
 
 
 class NotAuthorised(TransferError):
-    """The token is unknown, revoked, or belongs to another site."""
+    """The token is unknown, revoked, or belongs to another agent."""
 
     status = 401
     reason = "not_authorised"

@@ -21,7 +21,7 @@ from dijkwacht_collector.intake.orders import PendingOrders
 from dijkwacht_collector.intake.turns import Pace, Seats, Turns
 from dijkwacht_collector.journal import Log, batch_draft, batch_key, partition_of
 from dijkwacht_collector.metrics import Telemetry
-from dijkwacht_collector.sites import OrderKey
+from dijkwacht_collector.sites import OrderKey, Speaker
 from dijkwacht_collector.sites.access import Authenticator
 from dijkwacht_records.contracts import READS
 from dijkwacht_records.errors import (
@@ -108,9 +108,9 @@ class Intake:
         """Take one batch: 200 when it is durable, else the status of the error tree."""
         site = ""
         try:
-            site = self._authenticator.site_of(request)
-            request[KNOWN] = True
-            reply = await self._take(request, site)
+            speaker = self._authenticator.agent_of(request)
+            request[KNOWN], site = True, speaker.site
+            reply = await self._take(request, speaker)
         except TransferError as error:
             quota = isinstance(error, OverQuota)
             self._telemetry.count_rejected("over_quota" if quota else error.reason)
@@ -134,7 +134,8 @@ class Intake:
             return refuse(error)
         return web.Response(body=encode_reply(joined), content_type="application/json")
 
-    async def _take(self, request: web.Request, site: str) -> Reply:
+    async def _take(self, request: web.Request, speaker: Speaker) -> Reply:
+        site = speaker.site
         if seconds := self.retry_after(site):
             raise OverQuota("what this site has sent is not worked through yet", seconds)
         await self._seats.take(site)
@@ -143,7 +144,7 @@ class Intake:
             with self._hold(min(request.content_length or most, most)):
                 wire = await read_body(request, most)
                 batch = await self._read(wire, site)
-                reply = await self._take_batch(batch, wire, site)
+                reply = await self._take_batch(batch, wire, speaker)
             troubles = request.headers.get(TROUBLE_HEADER, "")
             self._telemetry.observe_troubles(site, batch.agent, read_troubles(troubles))
             return reply
@@ -175,9 +176,11 @@ class Intake:
         finally:
             self._in_hand -= size
 
-    async def _take_batch(self, batch: Arrival, wire: bytes, site: str) -> Reply:
-        if batch.site != site:
-            raise NotAuthorised("the token is another site's")
+    async def _take_batch(self, batch: Arrival, wire: bytes, speaker: Speaker) -> Reply:
+        if (batch.site, batch.agent) != speaker:
+            whose = "site" if batch.site != speaker.site else "agent"
+            raise NotAuthorised(f"the token is another {whose}'s")
+        site = speaker.site
         arrival = self._clock()
         duplicate = await self._keep(batch, wire, arrival)
         self.heard[site, batch.agent] = arrival
@@ -233,7 +236,7 @@ class Intake:
             asked = decode_json(body, JoinRequest)
         except msgspec.MsgspecError as error:
             raise MalformedBatch(f"no request to join: {error}") from None
-        if asked.agent and not NAME.fullmatch(asked.agent):
+        if not NAME.fullmatch(asked.agent):  # a token speaks for an agent, so it needs its name
             raise MalformedBatch("agent is not a name")
         site, token = await asyncio.to_thread(
             self._authenticator.join, asked.code, asked.agent, self._clock()

@@ -1,6 +1,6 @@
 """Sites and agents: who they are, and who may ask for what."""
 
 from dijkwacht_collector.sites.signing import OrderKey
-from dijkwacht_collector.sites.sites import Sites
+from dijkwacht_collector.sites.sites import Sites, Speaker
 
-__all__ = ["OrderKey", "Sites"]
+__all__ = ["OrderKey", "Sites", "Speaker"]

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from dijkwacht_collector.sites.sites import Sites, digest
+from dijkwacht_collector.sites.sites import Sites, Speaker, digest
 from dijkwacht_records.errors import NotAuthorised
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -24,10 +24,10 @@ _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Authenticator(Protocol):
-    """Determines the site of a request. Mutual TLS will be another one."""
+    """Determines who makes a request. Mutual TLS will be another one."""
 
-    def site_of(self, request: web.BaseRequest) -> str:
-        """The site. Raises `NotAuthorised`."""
+    def agent_of(self, request: web.BaseRequest) -> Speaker:
+        """The agent and its site. Raises `NotAuthorised`."""
 
     def refresh(self) -> bool:
         """Look again at what credentials are good: have they changed? Blocks."""
@@ -44,7 +44,7 @@ class TokenAuthenticator:
 
     def __init__(self, sites: Sites) -> None:
         self._sites = sites
-        self._good: Mapping[bytes, str] = {}
+        self._good: Mapping[bytes, Speaker] = {}
         self._version = -1
         self._turn = threading.Lock()
 
@@ -61,16 +61,16 @@ class TokenAuthenticator:
         """As `Authenticator.join`; the token is good from now on."""
         with self._turn:
             site, token = self._sites.join(code, agent, now)
-            self._good = {**self._good, digest(token): site}
+            self._good = {**self._good, digest(token): Speaker(site, agent)}
         return site, token
 
-    def site_of(self, request: web.BaseRequest) -> str:
-        """As `Authenticator.site_of`."""
+    def agent_of(self, request: web.BaseRequest) -> Speaker:
+        """As `Authenticator.agent_of`."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        site = self._good.get(digest(token.strip())) if scheme.lower() == "bearer" else None
-        if site is None:
+        speaker = self._good.get(digest(token.strip())) if scheme.lower() == "bearer" else None
+        if speaker is None:
             raise NotAuthorised("the token is unknown or revoked")
-        return site
+        return speaker
 
 
 class Operators:

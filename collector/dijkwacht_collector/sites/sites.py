@@ -56,6 +56,13 @@ class SiteRow(NamedTuple):
     created: int
 
 
+class Speaker(NamedTuple):
+    """Who posts: one agent of one site."""
+
+    site: str
+    agent: str
+
+
 class AgentRow(NamedTuple):
     """An agent that has sent something; times are µs UTC by the collector's clock."""
 
@@ -177,11 +184,11 @@ class Sites:
                 (now, site, agent),
             ).rowcount
 
-    def tokens(self) -> dict[bytes, str]:
-        """Hash of every token that is good → its site."""
+    def tokens(self) -> dict[bytes, Speaker]:
+        """Hash of every token that is good → whose it is."""
         with self._use() as database:
-            rows = database.execute("SELECT hash, site FROM tokens WHERE revoked IS NULL")
-            return dict(rows.fetchall())
+            rows = database.execute("SELECT hash, site, agent FROM tokens WHERE revoked IS NULL")
+            return {held: Speaker(site, agent) for held, site, agent in rows}
 
     def add_order(
         self, site: str, agent: str, kind: OrderKind, issued: int, expires: int, **arguments: str

@@ -42,6 +42,24 @@ async def post(client, body, **kinds):
     return response.status, msgspec.json.decode(content, type=Refusal)
 
 
+def agents_heard(folder):
+    sites = Sites(folder / "sites.db")
+    sites.open()
+    try:
+        return [row.agent for row in sites.agents() if row.last_seen]
+    finally:
+        sites.close()
+
+
+def join_code(folder):
+    sites = Sites(folder / "sites.db")
+    sites.open()
+    try:
+        return sites.make_join_code("clinic", "http://127.0.0.1:8470", NOW)
+    finally:
+        sites.close()
+
+
 def journalled(folder):
     journal = Journal(folder / "journal")
     journal.open()
@@ -87,9 +105,23 @@ async def test_who_has_no_token_is_refused(client, header):
     assert (status, refusal.reason) == (401, "not_authorised")
 
 
-async def test_a_token_speaks_for_its_own_site_only(client):
-    status, refusal = await post(client, wire(site="clinic"))
+@pytest.mark.parametrize("other", [{"site": "clinic"}, {"agent": "till"}, {"agent": "desk-2"}])
+async def test_a_token_speaks_for_its_own_agent_only(client, tmp_path, other):
+    status, refusal = await post(client, wire(**other))
     assert (status, refusal.reason) == (401, "not_authorised")
+    metrics = await (await client.get("/metrics")).text()
+    assert 'dijkwacht_batches_rejected_total{reason="not_authorised"} 1.0' in metrics
+    await client.close()
+    assert await asyncio.to_thread(journalled, tmp_path) == []
+    assert await asyncio.to_thread(agents_heard, tmp_path) == []
+
+
+async def test_who_joins_has_a_name(client, tmp_path):
+    code = await asyncio.to_thread(join_code, tmp_path)
+    for asked in ({"code": code}, {"code": code, "agent": ""}, {"code": code, "agent": "My PC"}):
+        response = await client.post("/v1/join", json=asked)
+        refusal = msgspec.json.decode(await response.read(), type=Refusal)
+        assert (response.status, refusal.reason) == (400, "malformed")
 
 
 @pytest.mark.parametrize(
@@ -155,15 +187,7 @@ async def test_of_many_heartbeats_the_last_is_told(client):
 
 
 async def test_an_agent_joins_with_a_code_and_sends_at_once(client, tmp_path):
-    def code():
-        sites = Sites(tmp_path / "sites.db")
-        sites.open()
-        try:
-            return sites.make_join_code("clinic", "http://127.0.0.1:8470", NOW)
-        finally:
-            sites.close()
-
-    asked = {"code": await asyncio.to_thread(code), "agent": "reception"}
+    asked = {"code": await asyncio.to_thread(join_code, tmp_path), "agent": "reception"}
     response = await client.post("/v1/join", json=asked)
     joined = msgspec.json.decode(await response.read(), type=JoinReply)
     assert (response.status, joined.site, len(joined.order_key)) == (200, "clinic", 32)
@@ -383,13 +407,27 @@ async def test_what_a_batch_unpacks_to_is_in_hand_with_it(client, monkeypatch):
 
 
 async def test_ten_agents_send_a_thousand_batches_each(client, tmp_path):
-    async def send(agent):
-        for seq in range(1000):
-            answer = await client.post("/v1/batches", data=wire(seq=seq, agent=agent))
+    def make_tokens(names):
+        sites = Sites(tmp_path / "sites.db")
+        sites.open()
+        tokens = {name: sites.make_token("bakery", name, NOW) for name in names}
+        sites.close()
+        return tokens
+
+    async def send(agent, token):
+        headers = {"Authorization": f"Bearer {token}"}
+        async with asyncio.timeout(20):
+            while (await post(client, wire(agent=agent), headers=headers))[0] == 401:
+                pass  # until the new token is known
+        for seq in range(1, 1000):
+            body = wire(seq=seq, agent=agent)
+            answer = await client.post("/v1/batches", data=body, headers=headers)
             assert answer.status == 200
             answer.release()
 
-    await asyncio.gather(*(send(f"agent-{number}") for number in range(10)))
+    names = [f"agent-{number}" for number in range(10)]
+    tokens = await asyncio.to_thread(make_tokens, names)
+    await asyncio.gather(*(send(name, token) for name, token in tokens.items()))
     health = await (await client.get("/healthz")).json()
     assert health["journal_position"] == PARTITIONS + 10_000
     metrics = await (await client.get("/metrics")).text()

@@ -33,7 +33,7 @@ def test_a_join_code_gives_one_token_once(sites):
     assert read_code(code)[0] == URL
     site, token = sites.join(code, "desk", NOW + 1)
     assert site == "bakery"
-    assert sites.tokens() == {digest(token): "bakery"}
+    assert sites.tokens() == {digest(token): ("bakery", "desk")}
     with pytest.raises(NotAuthorised, match="unknown, used"):
         sites.join(code, "desk", NOW + 2)
 
