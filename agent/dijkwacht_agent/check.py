@@ -77,8 +77,17 @@ def check(settings: Settings, state: Path, seconds: float = 3.0) -> Iterator[Fin
     yield from check_meter()
 
 
-def check_interface(settings: Settings, seconds: float) -> Iterator[Finding]:
-    """Is there an interface, is it up, may we capture, and what does it show us?"""
+def check_beside(settings: Settings, state: Path) -> Iterator[Finding]:
+    """What can be looked at while the agent runs: it has the interface, and needs the processor."""
+    yield from check_card(settings)
+    yield from check_collector(settings, state)
+    yield from check_key(state)
+    yield from check_running(state)
+    yield from check_disk(settings, state)
+
+
+def check_card(settings: Settings) -> Iterator[Finding]:
+    """Is there an interface, and is it up? The finding's value ``name`` is it."""
     try:
         name = settings.interface or default_interface()
     except CaptureError as error:
@@ -94,6 +103,15 @@ def check_interface(settings: Settings, seconds: float) -> Iterator[Finding]:
         )
         return
     yield Finding("interface_up" if card.isup else "interface_down", card.isup, {"name": name})
+
+
+def check_interface(settings: Settings, seconds: float) -> Iterator[Finding]:
+    """The same, and may we capture, and what does it show us?"""
+    (card,) = check_card(settings)
+    yield card
+    if card.key == "interface_none":
+        return
+    name = card.values["name"]
     try:
         capture = LiveCapture(name, ring_bytes=1 << 20, snap_bytes=64)
     except CaptureError as error:

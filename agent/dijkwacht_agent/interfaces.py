@@ -10,6 +10,15 @@ import psutil
 from dijkwacht_agent.error_words import worded
 from dijkwacht_records.errors import CaptureError
 
+_CLASS: Final = Path("/sys/class/net")
+_KINDS: Final = {
+    1: "ethernet",
+    772: "loopback",
+    512: "point-to-point",
+    65534: "tunnel",
+    801: "wireless",
+}
+"""ARPHRD numbers → what they are."""
 _ROUTES: Final = Path("/proc/net/route")
 _ROUTES_V6: Final = Path("/proc/net/ipv6_route")
 
@@ -34,3 +43,16 @@ def default_interface(routes: Path = _ROUTES, routes_v6: Path = _ROUTES_V6) -> s
         return up[0]
     there = ", ".join(sorted(psutil.net_if_stats())) or "none"
     raise worded(CaptureError, "interface_which", there=there)
+
+
+def interface_kind(name: str, known: Path = _CLASS) -> str:
+    """What kind of interface ``name`` is, in a word that names nobody; ``recording`` stays itself."""
+    if name == "recording":
+        return name
+    for folder, kind in (("wireless", "wireless"), ("bridge", "bridge")):
+        if name and (known / name / folder).is_dir():
+            return kind
+    try:
+        return _KINDS.get(int((known / name / "type").read_text()), "other")
+    except (OSError, ValueError):
+        return "unknown"

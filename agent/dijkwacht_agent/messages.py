@@ -238,8 +238,8 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "netwerken zoals 192.168.1.0/24 of 2001:db8::/32",
     ),
     "allowed_consents": (
-        "any of: evidence, canary, settings, renew, update",
-        "een of meer van: evidence, canary, settings, renew, update",
+        "any of: evidence, canary, settings, renew, update, diagnostics",
+        "een of meer van: evidence, canary, settings, renew, update, diagnostics",
     ),
     "allowed_bytes": (
         "a whole number of bytes, 1048576 at least",

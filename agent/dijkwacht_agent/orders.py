@@ -1,37 +1,60 @@
 """What the collector asks for, and whether the agent does it. Every answer is written down.
 
-An order is carried out only if it is for this agent, signed by the key learnt on joining, in its
-time, not seen before, consented to by the site, and of a kind that this agent can do; it is refused
-for the first of these that fails. ``orders.log`` in the state folder holds a JSON line for each.
+An order is carried out only if it is signed by the key learnt on joining, for this agent, in its
+time, of a kind and with fields that this agent knows, and consented to by the site; it is refused for
+the first of these that fails. ``orders.log`` in the state folder holds a JSON line before anything is
+done and one for how it ended. The collector hands an order out until it has heard the outcome: the
+same one again is not carried out again, its outcome is said again.
 """
 
 from __future__ import annotations
 
+import hashlib
+import http.client
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from dijkwacht_agent.settings import Settings, open_private
-from dijkwacht_records.replies import Order, OrderKind
+from dijkwacht_records.errors import CollectorBusy, NotAuthorised
+from dijkwacht_records.orders import (
+    LONGEST_LIFE_US,
+    MAX_BODY_BYTES,
+    ORDER_KINDS,
+    Order,
+    OrderHead,
+    OrderOutcome,
+    Outcome,
+    SealedOrder,
+)
+from dijkwacht_records.replies import decode_json
 
-Reason = Literal[
-    "carried_out",
-    "another_agent",
-    "no_key",
-    "bad_signature",
-    "not_in_its_time",
-    "seen_before",
-    "no_consent",
-    "unsupported",
-    "not_logged",
-]
-LONGEST_LIFE_US: Final = 7 * 24 * 3600 * 1_000_000
+log: Final = logging.getLogger(__name__)
+
+Ignored = Literal["bad_signature", "no_key", "malformed", "another_agent", "not_in_its_time"]
+"""Why an order is passed over: the collector is told nothing, and it runs out."""
+Reason: TypeAlias = Outcome | Ignored | Literal["begun", "seen_before"]
 CLOCK_SLACK_US: Final = 5 * 60 * 1_000_000
 MAX_LOG_BYTES: Final = 1 << 20
+TRY_AGAIN: Final = (OSError, http.client.HTTPException, CollectorBusy, NotAuthorised)
+"""What may pass: an action that raises one of these is begun again, as long as the order lives."""
+_FINAL: Final = frozenset(get_args(Outcome))
+_MOST_IGNORED: Final = 256
+
+
+class Ability(NamedTuple):
+    """One kind of order that this agent can do: what does it, and the names of arguments it knows.
+
+    ``act`` returns a few words for the log. It may be begun again after a crash, and must bear that.
+    """
+
+    act: Callable[[Order], str]
+    arguments: frozenset[str] = frozenset()
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -39,90 +62,161 @@ class Entry(msgspec.Struct, frozen=True):
 
     time: int
     id: str
-    kind: OrderKind
+    kind: str
     reason: Reason
     expires: int
+    detail: str = ""
 
     @property
     def binds(self) -> bool:
-        """The order was genuine, so that the same one must not come again."""
-        return self.reason in {"carried_out", "no_consent", "unsupported"}
+        """The order has ended, so that the same one must not be carried out again."""
+        return self.reason in _FINAL
+
+
+class Answer(NamedTuple):
+    """What the collector is to be told of the order ``id``."""
+
+    id: str
+    outcome: OrderOutcome
 
 
 class Orders:
     """Judges orders under ``settings``, which hold site, agent, consents and the collector's key.
 
-    ``log`` is where answers are written; ``clock`` gives µs UTC; ``able`` maps the kinds that this
-    agent can do to what does them.
+    ``path`` is where answers are written; ``clock`` gives µs UTC; ``able`` maps the kinds that this
+    agent can do to what does them. One thread at a time.
     """
 
     def __init__(
         self,
         settings: Settings,
-        log: Path,
+        path: Path,
         clock: Callable[[], int],
-        able: Mapping[OrderKind, Callable[[Order], None]] | None = None,
+        able: Mapping[str, Ability] | None = None,
     ) -> None:
         self._site, self._agent = settings.site, settings.agent
         key = bytes.fromhex(settings.orders_key or "")
         self._key = Ed25519PublicKey.from_public_bytes(key) if key else None
         self._consents, self._able = frozenset(settings.consents), dict(able or {})
-        self._log, self._clock = log, clock
-        self._seen = {entry.id: entry.expires for entry in self._entries() if entry.binds}
+        self._path, self._clock = path, clock
+        self._ended = {entry.id: entry for entry in self._entries() if entry.binds}
+        self._begun: set[str] = set()
+        self._ignored: set[bytes] = set()
 
-    def receive(self, order: Order) -> Reason:
-        """Carry ``order`` out, or not; why is returned and logged."""
-        now = self._clock()
-        reason = self._judge(order, now)
-        entry = Entry(now, order.id[:64], order.kind, reason, order.expires)
-        if entry.binds:
-            self._seen[entry.id] = order.expires
+    def receive(self, sealed: SealedOrder) -> Answer | None:
+        """Carry an order out, or not: what the collector is to be told, ``None`` if nothing.
+
+        Raises one of `TRY_AGAIN` where what failed may pass; anything else that an action raises is
+        the outcome ``failed``.
+        """
+        head, reason = self._judge(sealed)
+        if head is None or reason in get_args(Ignored):
+            self._ignore(sealed, head, reason)
+            return None
+        if reason == "seen_before":
+            return self._answer(self._ended[head.id])
+        if reason == "begun":
+            return self._carry_out(head, decode_json(sealed.body, Order))
+        return self._end(head, reason)
+
+    def _judge(self, sealed: SealedOrder) -> tuple[OrderHead | None, Reason]:
+        if not self._signed(sealed):
+            return None, "bad_signature" if self._key else "no_key"
         try:
-            self._write(entry, now)
-        except OSError:
-            return "not_logged"  # what cannot be written down is not done
-        if reason == "carried_out":
-            self._able[order.kind](order)
-        return reason
+            head = decode_json(sealed.body, OrderHead)
+        except msgspec.MsgspecError:
+            return None, "malformed"
+        if (head.site, head.agent) != (self._site, self._agent):
+            return head, "another_agent"
+        if head.id in self._ended:
+            return head, "seen_before"
+        if not _in_its_time(head, self._clock()):
+            return head, "not_in_its_time"
+        return head, self._allowed(head, sealed.body)
 
-    def _judge(self, order: Order, now: int) -> Reason:
-        if (order.site, order.agent) != (self._site, self._agent):
-            return "another_agent"
-        if not self._signed(order):
-            return "bad_signature" if self._key else "no_key"
-        if not _in_its_time(order, now):
-            return "not_in_its_time"
-        if order.id[:64] in self._seen:
-            return "seen_before"
-        if order.kind not in self._consents:
+    def _allowed(self, head: OrderHead, body: bytes) -> Reason:
+        if head.kind not in ORDER_KINDS:
+            return "unsupported"
+        try:
+            order = decode_json(body, Order)
+        except msgspec.MsgspecError:
+            return "unknown_fields"
+        if head.kind not in self._consents:
             return "no_consent"
-        return "carried_out" if order.kind in self._able else "unsupported"
+        ability = self._able.get(head.kind)
+        if ability is None:
+            return "unsupported"
+        return "unknown_fields" if order.arguments.keys() - ability.arguments else "begun"
 
-    def _signed(self, order: Order) -> bool:
-        if self._key is None:
+    def _carry_out(self, head: OrderHead, order: Order) -> Answer | None:
+        if head.id not in self._begun:
+            if not self._write(head, "begun"):
+                return None  # what cannot be written down is not done
+            self._begun.add(head.id)
+        try:
+            detail = self._able[order.kind].act(order)
+        except TRY_AGAIN:
+            raise
+        except Exception as error:
+            log.exception("order failed", extra={"order": order.id})
+            return self._end(head, "failed", type(error).__name__)
+        return self._end(head, "carried_out", detail)
+
+    def _end(self, head: OrderHead, reason: Reason, detail: str = "") -> Answer:
+        self._write(head, reason, detail)
+        self._ended[head.id] = entry = self._entry(head, reason, detail)
+        self._begun.discard(head.id)
+        return self._answer(entry)
+
+    @staticmethod
+    def _answer(entry: Entry) -> Answer:
+        # Of what was carried out, the words are the owner's: they name files of his.
+        detail = entry.detail[:200] if entry.reason == "failed" else ""
+        return Answer(
+            entry.id, msgspec.convert({"outcome": entry.reason, "detail": detail}, OrderOutcome)
+        )
+
+    def _ignore(self, sealed: SealedOrder, head: OrderHead | None, reason: Reason) -> None:
+        """Write it down once: it comes with every reply until it runs out."""
+        mark = hashlib.sha256(sealed.signed_bytes + sealed.signature + reason.encode()).digest()
+        if mark in self._ignored:
+            return
+        if len(self._ignored) >= _MOST_IGNORED:
+            self._ignored.clear()
+        self._ignored.add(mark)
+        self._write(head or OrderHead("unknown", "unknown", "", "", 0, 0), reason)
+
+    def _signed(self, sealed: SealedOrder) -> bool:
+        if self._key is None or len(sealed.body) > MAX_BODY_BYTES:
             return False
         try:
-            self._key.verify(order.signature, order.signed_bytes())
+            self._key.verify(sealed.signature, sealed.signed_bytes)
         except InvalidSignature:
             return False
         return True
 
-    def _write(self, entry: Entry, now: int) -> None:
-        lines = b""
-        if self._log.exists() and self._log.stat().st_size > MAX_LOG_BYTES:
-            # What still binds goes along, so that filling the log does not make us forget.
-            old = [kept for kept in self._entries() if kept.binds and kept.expires > now]
-            lines = b"".join(msgspec.json.encode(kept) + b"\n" for kept in old)
-            self._log.chmod(0o600)  # an earlier release let the umask decide
-            self._log.replace(self._log.with_suffix(".log.1"))
-        self._seen = {order: expires for order, expires in self._seen.items() if expires > now}
-        with open_private(self._log) as file:
-            file.write(lines + msgspec.json.encode(entry) + b"\n")
+    def _entry(self, head: OrderHead, reason: Reason, detail: str = "") -> Entry:
+        return Entry(self._clock(), head.id, head.kind, reason, head.expires, detail)
+
+    def _write(self, head: OrderHead, reason: Reason, detail: str = "") -> bool:
+        entry, lines = self._entry(head, reason, detail), b""
+        self._ended = {k: old for k, old in self._ended.items() if old.expires > entry.time}
+        try:
+            if self._path.exists() and self._path.stat().st_size > MAX_LOG_BYTES:
+                # What still binds goes along, so that filling the log does not make us forget.
+                lines = b"".join(msgspec.json.encode(old) + b"\n" for old in self._ended.values())
+                self._path.chmod(0o600)  # an earlier release let the umask decide
+                self._path.replace(self._path.with_suffix(".log.1"))
+            with open_private(self._path) as file:
+                file.write(lines + msgspec.json.encode(entry) + b"\n")
+        except OSError:
+            return False
+        return True
 
     def _entries(self) -> list[Entry]:
         entries = []
-        if self._log.exists():
-            for line in self._log.read_bytes().splitlines():
+        if self._path.exists():
+            for line in self._path.read_bytes().splitlines():
                 try:
                     entries.append(msgspec.json.decode(line, type=Entry))
                 except msgspec.MsgspecError:
@@ -130,6 +224,6 @@ class Orders:
         return entries
 
 
-def _in_its_time(order: Order, now: int) -> bool:
-    lives = 0 < order.expires - order.issued <= LONGEST_LIFE_US
-    return lives and order.issued <= now + CLOCK_SLACK_US and now < order.expires
+def _in_its_time(head: OrderHead, now: int) -> bool:
+    lives = 0 < head.expires - head.issued <= LONGEST_LIFE_US
+    return lives and head.issued <= now + CLOCK_SLACK_US and now < head.expires

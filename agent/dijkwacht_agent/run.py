@@ -19,7 +19,6 @@ from dijkwacht_agent.interfaces import default_interface
 from dijkwacht_agent.join import KEY_FILE, SPOOL_FOLDER, read_token
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
-from dijkwacht_agent.orders import Orders
 from dijkwacht_agent.pacing import Live, Paced, wall_clock
 from dijkwacht_agent.privacy import Pseudonyms, read_or_make_key
 from dijkwacht_agent.search_suffixes import own_suffixes
@@ -31,9 +30,9 @@ from dijkwacht_agent.system import SystemSampler
 from dijkwacht_agent.systemd import Systemd
 from dijkwacht_agent.trouble_log import TroubleLog
 from dijkwacht_agent.uplink import Post, Uplink, endpoint
+from dijkwacht_agent.way_back import way_back
 from dijkwacht_records.contracts import WRITES
 from dijkwacht_records.errors import SettingsError
-from dijkwacht_records.replies import Reply
 
 DRAIN_S: Final = 3.0
 IDLE_US: Final = 120_000_000
@@ -74,11 +73,11 @@ class Agent:
         names, refuse = (settings.site, settings.agent), self.spool.refuse
         self.batcher = Batcher(*names, Pseudonyms(key, inside), wall_clock, on_refused=refuse)
         self.contracts = Contracts(state / CONTRACTS_FILE, writes)
-        self.orders = Orders(settings, state / "orders.log", wall_clock)
+        self.way_back = way_back(settings, state, token)
         ca_file = Path(settings.ca_file) if settings.ca_file else None
         post = Post(settings.url, token, ca_file, self.spool.troubles)
-        learn = self.contracts.learn
-        self.uplink = Uplink(self.spool, post, wall_clock, self._obey, on_contracts=learn)
+        learn, obey = self.contracts.learn, self.way_back.take
+        self.uplink = Uplink(self.spool, post, wall_clock, obey, on_contracts=learn)
         self.health = Health(
             self.meter, self.batcher, self.spool, self.uplink, state / "status.json", interface
         )
@@ -143,10 +142,7 @@ class Agent:
             self.systemd.moved()  # nothing is in a hurry: the recording is over
             self.troubles.look()
         drained = self.uplink.stop(DRAIN_S)
+        self.way_back.stop()
         self.spool.close()
         self.health.end()
         return drained
-
-    def _obey(self, reply: Reply) -> None:
-        for order in reply.orders:
-            self.orders.receive(order)

@@ -20,7 +20,7 @@ from msgspec import Meta
 from dijkwacht_agent.error_words import carrying, error_message_of_state, worded
 from dijkwacht_agent.local_networks import parse_network
 from dijkwacht_records.errors import Message, SettingsError
-from dijkwacht_records.replies import OrderKind
+from dijkwacht_records.orders import OrderKind
 
 VARIABLE: Final = "DIJKWACHT_AGENT_"
 
@@ -138,6 +138,13 @@ def give_to_owner(file: int, folder: Path) -> None:
     if os.geteuid() == 0:
         owner = folder.stat()
         os.fchown(file, owner.st_uid, owner.st_gid)
+
+
+def give_folder_to_owner(folder: Path) -> None:
+    """The same for a folder that root has made in another's."""
+    if os.geteuid() == 0:
+        owner = folder.parent.stat()
+        os.chown(folder, owner.st_uid, owner.st_gid)
 
 
 def _read_file(path: Path) -> dict[str, Any]:

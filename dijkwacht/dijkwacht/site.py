@@ -1,4 +1,4 @@
-"""Sites and their agents: adds a site, makes join codes, lists and revokes."""
+"""Sites and their agents: adds a site, makes join codes, lists and revokes, gives orders."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dijkwacht import site_orders
 from dijkwacht.collect import report_former_state
 from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.joincode import SECRET_BYTES, make_code
@@ -44,7 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     revoke = actions.add_parser("revoke", help="refuse an agent from now on")
     revoke.add_argument("name")
     revoke.add_argument("agent")
-    for action in (add, code, listing, revoke):  # may stand behind the action as well
+    for action in (
+        add,
+        code,
+        listing,
+        revoke,
+        *site_orders.add_arguments(actions),
+    ):  # may stand behind the action as well
         action.add_argument("--state", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
 
@@ -63,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
         sites.open()
-        _act(args, sites)
+        _act(args, sites, state)
     except (ValueError, OSError, sqlite3.Error) as error:
         raise SettingsError(str(error)) from None
     finally:
@@ -71,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _act(args: argparse.Namespace, sites: Sites) -> None:
+def _act(args: argparse.Namespace, sites: Sites, state: Path) -> None:
     now = time.time_ns() // 1000
     write = sys.stdout.write
     if args.action == "list":
@@ -81,6 +88,10 @@ def _act(args: argparse.Namespace, sites: Sites) -> None:
             sys.stderr.write(
                 f"dijkwacht site: there is no site yet; add one: dijkwacht site {given}add NAME\n"
             )
+    elif args.action == "order":
+        site_orders.give_order(args, sites, now)
+    elif args.action == "orders":
+        site_orders.list_orders(args, sites, state, now)
     elif args.action == "revoke":
         if not sites.revoke(args.name, args.agent, now):
             raise ValueError(f"site {args.name!r} has no agent {args.agent!r} with a token")

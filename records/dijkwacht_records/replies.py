@@ -1,50 +1,28 @@
-"""What the collector answers a batch with, and the closed set of orders it may add."""
+"""What the collector answers: a reply to a batch, which may carry orders, or a refusal."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
+from dijkwacht_records.orders import SealedOrder
+
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
-
-OrderKind = Literal["evidence", "canary", "settings", "renew", "update"]
-"""Everything a collector may ever ask of an agent. The set is closed: there is no "run this"."""
-
-
-class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One thing the collector asks for; the agent checks signature, age and the site's consent.
-
-    ``issued`` and ``expires`` are µs UTC; ``arguments`` are texts whose names depend on the kind;
-    ``signature`` is Ed25519 over `signed_bytes`, made with the key the agent learned on joining.
-    """
-
-    id: str
-    kind: OrderKind
-    site: str
-    agent: str
-    issued: int
-    expires: int
-    arguments: dict[str, str] = {}
-    signature: bytes = b""
-
-    def signed_bytes(self) -> bytes:
-        """The canonical bytes that the signature covers: the order without its signature."""
-        bare = msgspec.structs.replace(self, signature=b"")
-        return b"dijkwacht order 1\n" + msgspec.json.encode(bare, order="deterministic")
 
 
 class Reply(msgspec.Struct, frozen=True):
     """The answer to an accepted batch: it is durable. ``clock`` is the collector's, µs UTC.
 
-    ``contracts``: the versions it reads; the first collectors did not say, and read 1.
+    ``contracts``: the versions it reads; the first collectors did not say, and read 1. ``sealed``:
+    orders for the agent that have no outcome yet. What the first release called ``orders`` is not read.
     """
 
     seq: int
     duplicate: bool
     clock: Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
-    orders: list[Order] = []
     contracts: tuple[int, ...] = (1,)
+    sealed: list[SealedOrder] = []
 
 
 class Refusal(msgspec.Struct, frozen=True, omit_defaults=True):

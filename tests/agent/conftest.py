@@ -17,12 +17,16 @@ TOKEN = "dw_secret"
 
 
 class CollectorDouble:
-    """``script`` holds (status, body, headers) answers to give first; then every batch is taken."""
+    """``script`` holds (status, body, headers) answers to give first; then every batch is taken.
 
-    def __init__(self):
+    ``answers`` holds such answers by path for what is not a batch, kept in ``asked``.
+    """
+
+    def __init__(self):  # noqa: C901  # one handler, all paths
         self.script, self.received, self.paths, self.joins = [], [], [], []
         self.troubles = []
         self.orders, self.clock_ahead, self.reads = [], 0, (1,)
+        self.asked, self.answers = [], {}
         self.join_answer = (
             200,
             {"site": "bakery", "token": TOKEN, "order_key": base64.b64encode(bytes(32)).decode()},
@@ -36,11 +40,21 @@ class CollectorDouble:
             def do_GET(self):
                 self.answer(200, b"{}")
 
+            def do_PUT(self):
+                self.do_POST()
+
+            def do_DELETE(self):
+                self.do_POST()
+
             def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                body = self.rfile.read(int(self.headers["Content-Length"] or 0))
                 double.paths.append(self.path)
                 double.troubles.append(self.headers["Dijkwacht-Trouble"])
-                if self.path.endswith("/v1/join"):
+                if self.path.startswith(("/v1/orders/", "/v1/pairing")):
+                    double.asked.append((self.command, self.path, body))
+                    found = double.answers.get(self.path, [])
+                    self.answer(*(found.pop(0) if found else (200, b"{}")))
+                elif self.path.endswith("/v1/join"):
                     double.joins.append(json.loads(body))
                     status, said = double.join_answer
                     self.answer(status, json.dumps(said).encode())
@@ -51,8 +65,8 @@ class CollectorDouble:
                 else:
                     double.received.append(body)
                     now = time.time_ns() // 1000 + double.clock_ahead
-                    orders, double.orders = double.orders, []
-                    self.answer(200, encode_reply(Reply(0, False, now, orders, double.reads)))
+                    reply = Reply(0, False, now, double.reads, double.orders)
+                    self.answer(200, encode_reply(reply))
 
             def answer(self, status, body, headers=()):
                 if status is None:

@@ -17,7 +17,7 @@ from dijkwacht_records import wire
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.columns import Columns
 from dijkwacht_records.errors import CaptureError, SettingsError
-from dijkwacht_records.replies import Order
+from dijkwacht_records.orders import Order, SealedOrder, encode_order
 from dijkwacht_records.tables import AGENT, DNS, FLOWS
 
 START = 1_700_000_000_000_000
@@ -156,10 +156,11 @@ def test_a_status_is_left_for_check_while_it_runs(joined, recording, collector):
 
 
 def test_orders_in_a_reply_are_judged_and_logged(joined, recording, collector):
-    collector.orders = [Order("o-1", "update", "bakery", "till", 0, 1)]
+    order = Order("o-1", "update", "bakery", "till", 0, 1)
+    collector.orders = [SealedOrder(encode_order(order), bytes(64)), SealedOrder(b"\xff", b"")]
     play(joined, recording)
-    (entry,) = [json.loads(line) for line in (joined / "orders.log").read_text().splitlines()]
-    assert (entry["id"], entry["reason"]) == ("o-1", "no_key")
+    entry, other = [json.loads(line) for line in (joined / "orders.log").read_text().splitlines()]
+    assert (entry["id"], entry["reason"], other["reason"]) == ("unknown", "no_key", "no_key")
 
 
 def test_trouble_is_told_once_and_so_is_its_end(joined, recording, collector):
@@ -264,7 +265,8 @@ def test_an_account_that_was_lost_is_told(joined, recording, collector):
 
 
 def test_what_it_writes_in_its_folder_nobody_else_can_read(joined, recording, collector):
-    collector.orders = [Order("o-1", "update", "bakery", "till", 0, 1)]
+    order = Order("o-1", "update", "bakery", "till", 0, 1)
+    collector.orders = [SealedOrder(encode_order(order), bytes(64))]
     before, umask = {path.name for path in joined.iterdir()}, os.umask(0)
     try:
         agent = Agent(read_settings(joined, {}), joined, [recording], None)

@@ -18,8 +18,9 @@ from dijkwacht.collect import notify_systemd
 from dijkwacht_collector.journal import PARTITIONS, Journal
 from dijkwacht_collector.settings import load_settings
 from dijkwacht_collector.sinks import IncidentStore
-from dijkwacht_collector.sites import Sites
+from dijkwacht_collector.sites import Sites, Speaker
 from dijkwacht_records.joincode import read_code
+from dijkwacht_records.orders import OrderOutcome
 from dijkwacht_records.tables import AGENT, TABLES
 from dijkwacht_records.wire import encode
 
@@ -297,3 +298,32 @@ def test_state_of_an_earlier_version_is_used_and_reported(tmp_path, capsys, monk
     out, err = capsys.readouterr()
     assert "bakery: 0 agent(s)" in out
     assert "using the state of an earlier version in var/collector" in err
+
+
+def test_an_order_is_given_and_how_it_ended_is_shown(tmp_path, capsys):
+    site(tmp_path, "add", "bakery")
+    sites = Sites(tmp_path / "sites.db")
+    sites.open()
+    sites.make_token("bakery", "desk", 1)
+    for wrong in (["nobody", "diagnostics"], ["desk", "diagnostics", "--hours", "200"]):
+        assert site(tmp_path, "order", "bakery", *wrong) == 2
+    capsys.readouterr()
+    for _ in range(2):
+        assert site(tmp_path, "order", "bakery", "desk", "diagnostics", "--hours", "2") == 0
+    name = re.search(r"Order (\w+) \(diagnostics\) waits", capsys.readouterr().out)[1]
+    sites.orders.note_upload(Speaker("bakery", "desk"), name, 1, "bakery.desk.file", 7)
+    said = OrderOutcome("failed", "\x1b[31mOSError")
+    sites.orders.end(Speaker("bakery", "desk"), name, said, 1_790_000_000_000_000)
+    assert site(tmp_path, "orders", "bakery") == 0
+    out = capsys.readouterr().out
+    assert "waits until" in out
+    assert "failed ('\\x1b[31mOSError'), said 2026-09-21 14:13:20 UTC; file " in out
+    assert "\x1b" not in out
+    assert site(tmp_path, "orders", "bakery", "--json") == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (ended,) = [row for row in rows if row["id"] == name]
+    assert ended["expires"] - ended["issued"] == 2 * 3600 * 10**6
+    assert (ended["kind"], ended["agent"], ended["outcome"]) == ("diagnostics", "desk", "failed")
+    assert ended["file"] == str(tmp_path / "uploads" / "bakery.desk.file")
+    sites.close()
+    assert site(tmp_path, "orders", "butcher") == 2

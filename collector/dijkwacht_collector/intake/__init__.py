@@ -1,10 +1,12 @@
 """Batches come in, and the orders that wait for agents go out."""
 
-from dijkwacht_collector.intake.batches import Intake, Limits, refuse
+from dijkwacht_collector.intake.batches import Intake, Limits
 from dijkwacht_collector.intake.connections import Connections, MostConnections
 from dijkwacht_collector.intake.high_water import HighWater
 from dijkwacht_collector.intake.open_files import raise_limit, room_for_connections
 from dijkwacht_collector.intake.orders import PendingOrders
+from dijkwacht_collector.intake.refusing import refuse
+from dijkwacht_collector.intake.routes import add_routes
 
 __all__ = [
     "Connections",
@@ -13,6 +15,7 @@ __all__ = [
     "Limits",
     "MostConnections",
     "PendingOrders",
+    "add_routes",
     "raise_limit",
     "refuse",
     "room_for_connections",

@@ -18,6 +18,7 @@ from dijkwacht_collector.intake.bodies import read_body
 from dijkwacht_collector.intake.connections import KNOWN
 from dijkwacht_collector.intake.high_water import HighWater
 from dijkwacht_collector.intake.orders import PendingOrders
+from dijkwacht_collector.intake.refusing import refuse
 from dijkwacht_collector.intake.turns import Pace, Seats, Turns
 from dijkwacht_collector.journal import Log, batch_draft, batch_key, partition_of
 from dijkwacht_collector.metrics import Telemetry
@@ -35,7 +36,6 @@ from dijkwacht_records.errors import (
 from dijkwacht_records.replies import (
     JoinReply,
     JoinRequest,
-    Refusal,
     Reply,
     decode_json,
     encode_reply,
@@ -188,8 +188,8 @@ class Intake:
             self._telemetry.count_duplicate(site)
         else:
             self._observe(batch, arrival)
-        orders = await self._orders.orders_for(site, batch.agent)
-        return Reply(batch.seq, duplicate, self._clock(), orders, self._reads)
+        orders = self._orders.orders_for(speaker)
+        return Reply(batch.seq, duplicate, self._clock(), self._reads, orders)
 
     async def _keep(self, batch: Arrival, wire: bytes, arrival: int) -> bool:
         """Return once the batch is durable: whether it was, or was about to be, before."""
@@ -243,16 +243,3 @@ class Intake:
         )
         self._telemetry.know_site(site)  # its agent is known by its first batch, or never was there
         return JoinReply(site, token, self._order_key.public, self._reads)
-
-
-def refuse(error: TransferError, reads: tuple[int, ...] = ()) -> web.Response:
-    """The answer that an error of the tree means; ``reads``: versions, said where that is the matter."""
-    headers = {}
-    if isinstance(error, CollectorBusy):
-        headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
-    return web.Response(
-        status=error.status,
-        body=encode_reply(Refusal(error.reason, str(error), reads)),
-        content_type="application/json",
-        headers=headers,
-    )

@@ -1,6 +1,7 @@
 """Sites and agents: who they are, and who may ask for what."""
 
 from dijkwacht_collector.sites.signing import OrderKey
-from dijkwacht_collector.sites.sites import Sites, Speaker
+from dijkwacht_collector.sites.sites import Sites
+from dijkwacht_collector.sites.speaker import Speaker
 
 __all__ = ["OrderKey", "Sites", "Speaker"]

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from dijkwacht_collector.sites.sites import Sites, Speaker, digest
+from dijkwacht_collector.sites.sites import Sites, digest
+from dijkwacht_collector.sites.speaker import Speaker
 from dijkwacht_records.errors import NotAuthorised
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -20,6 +21,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 AGENT_PATHS: Final = frozenset({"/v1/batches", "/v1/join", "/healthz"})
 """What an operator's token has nothing to do with."""
 _FORWARDED: Final = frozenset({"forwarded", "via", "x-real-ip"})
+AGENT_ORDERS: Final = "/v1/orders/"
+"""Nor with anything below this."""
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -88,7 +91,7 @@ class Operators:
     @web.middleware
     async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Middleware for everything that is not an agent's."""
-        if request.path not in AGENT_PATHS:
+        if request.path not in AGENT_PATHS and not request.path.startswith(AGENT_ORDERS):
             self._admit(request)
             if request.method not in {"GET", "HEAD"}:
                 _refuse_strangers(request)

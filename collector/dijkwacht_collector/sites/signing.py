@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dijkwacht_collector.journal import replace_file
-from dijkwacht_records.replies import Order
+from dijkwacht_records.orders import Order, SealedOrder, encode_order
 
 
 class OrderKey:
@@ -35,10 +34,10 @@ class OrderKey:
         """The public half, 32 raw bytes."""
         return self._opened().public_key().public_bytes_raw()
 
-    def sign(self, order: Order) -> Order:
-        """``order`` with its signature."""
-        signature = self._opened().sign(order.signed_bytes())
-        return msgspec.structs.replace(order, signature=signature)
+    def seal(self, order: Order) -> SealedOrder:
+        """``order`` as bytes, with the signature over them."""
+        bare = SealedOrder(encode_order(order), b"")
+        return SealedOrder(bare.body, self._opened().sign(bare.signed_bytes))
 
     def _opened(self) -> Ed25519PrivateKey:
         assert self._key is not None, "not open"

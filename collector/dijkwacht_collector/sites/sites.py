@@ -1,4 +1,4 @@
-"""Who may send: sites, their agents, tokens and join codes, and the orders that wait for them.
+"""Who may send: sites, their agents, tokens and join codes.
 
 SQLite, one small file. Secrets lie in it as SHA-256 only: they are 128 random bits or more, so a
 slow hash would add nothing. Every method blocks; the event loop calls them in a thread.
@@ -15,12 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import msgspec
-
 from dijkwacht_collector.database import connect
+from dijkwacht_collector.sites.orders import OrderTable
+from dijkwacht_collector.sites.speaker import Speaker
 from dijkwacht_records.errors import NotAuthorised
 from dijkwacht_records.joincode import SECRET_BYTES, make_code, read_code
-from dijkwacht_records.replies import Order, OrderKind
 from dijkwacht_records.wire import NAME
 
 JOIN_CODE_LIFE_US: Final = 24 * 3600 * 1_000_000
@@ -45,6 +44,21 @@ _MIGRATIONS: Final = (
         delivered INTEGER) STRICT;
     CREATE INDEX orders_waiting ON orders (site, agent) WHERE delivered IS NULL;
     """,
+    """
+    ALTER TABLE orders ADD COLUMN outcome TEXT;
+    ALTER TABLE orders ADD COLUMN detail TEXT NOT NULL DEFAULT '';
+    ALTER TABLE orders ADD COLUMN answered INTEGER;
+    ALTER TABLE orders ADD COLUMN file TEXT;
+    ALTER TABLE orders ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+    DROP INDEX orders_waiting;
+    CREATE INDEX orders_open ON orders (site, agent) WHERE outcome IS NULL;
+    CREATE TABLE removed_agents (
+        site TEXT NOT NULL, agent TEXT NOT NULL, removed INTEGER NOT NULL,
+        PRIMARY KEY (site, agent)) STRICT, WITHOUT ROWID;
+    CREATE TABLE pairings (
+        site TEXT PRIMARY KEY REFERENCES sites, sealed BLOB, expires INTEGER NOT NULL,
+        tries INTEGER NOT NULL, state TEXT NOT NULL) STRICT;
+    """,
 )
 _REMEDY: Final = "restore it from a copy, or move it away and let every agent join again"
 
@@ -54,13 +68,6 @@ class SiteRow(NamedTuple):
 
     name: str
     created: int
-
-
-class Speaker(NamedTuple):
-    """Who posts: one agent of one site."""
-
-    site: str
-    agent: str
 
 
 class AgentRow(NamedTuple):
@@ -86,6 +93,7 @@ class Sites:
         self._path = path
         self._turn = threading.Lock()
         self._database: sqlite3.Connection | None = None
+        self.orders: Final = OrderTable(self._use)
 
     def open(self) -> None:
         """Open the file, making or upgrading it. Raises `DijkwachtError`, ``OSError``."""
@@ -189,42 +197,6 @@ class Sites:
         with self._use() as database:
             rows = database.execute("SELECT hash, site, agent FROM tokens WHERE revoked IS NULL")
             return {held: Speaker(site, agent) for held, site, agent in rows}
-
-    def add_order(
-        self, site: str, agent: str, kind: OrderKind, issued: int, expires: int, **arguments: str
-    ) -> str:
-        """Let an order wait for an agent; its id."""
-        name = secrets.token_hex(8)
-        text = msgspec.json.encode(arguments).decode()
-        with self._use() as database:
-            database.execute(
-                "INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
-                (name, site, agent, kind, issued, expires, text),
-            )
-        return name
-
-    def agents_with_orders(self, now: int) -> set[tuple[str, str]]:
-        """(site, agent) for whom an order waits that has not run out."""
-        with self._use() as database:
-            rows = database.execute(
-                "SELECT DISTINCT site, agent FROM orders WHERE delivered IS NULL AND expires > ?",
-                (now,),
-            )
-            return {(str(site), str(agent)) for site, agent in rows}
-
-    def take_orders(self, site: str, agent: str, now: int) -> list[Order]:
-        """The orders that wait for an agent, unsigned; they wait no more."""
-        with self._use() as database:
-            rows = database.execute(
-                "UPDATE orders SET delivered = ?1 WHERE site = ?2 AND agent = ?3"
-                " AND delivered IS NULL AND expires > ?1"
-                " RETURNING id, kind, site, agent, issued, expires, arguments",
-                (now, site, agent),
-            ).fetchall()
-        return [
-            Order(name, kind, site, agent, issued, expires, msgspec.json.decode(text))
-            for name, kind, site, agent, issued, expires, text in rows
-        ]
 
     @contextmanager
     def _use(self) -> Iterator[sqlite3.Connection]:

@@ -14,7 +14,7 @@ from dijkwacht_collector.journal import PARTITIONS, Journal
 from dijkwacht_collector.settings import CollectorSettings
 from dijkwacht_collector.sites import Sites
 from dijkwacht_records.addresses import pack_address
-from dijkwacht_records.replies import JoinReply, Refusal, Reply
+from dijkwacht_records.replies import Refusal, Reply
 from dijkwacht_records.tables import TABLES, ConnState, FlowState
 from dijkwacht_records.wire import MAX_WIRE_BYTES, encode
 
@@ -47,15 +47,6 @@ def agents_heard(folder):
     sites.open()
     try:
         return [row.agent for row in sites.agents() if row.last_seen]
-    finally:
-        sites.close()
-
-
-def join_code(folder):
-    sites = Sites(folder / "sites.db")
-    sites.open()
-    try:
-        return sites.make_join_code("clinic", "http://127.0.0.1:8470", NOW)
     finally:
         sites.close()
 
@@ -114,14 +105,6 @@ async def test_a_token_speaks_for_its_own_agent_only(client, tmp_path, other):
     await client.close()
     assert await asyncio.to_thread(journalled, tmp_path) == []
     assert await asyncio.to_thread(agents_heard, tmp_path) == []
-
-
-async def test_who_joins_has_a_name(client, tmp_path):
-    code = await asyncio.to_thread(join_code, tmp_path)
-    for asked in ({"code": code}, {"code": code, "agent": ""}, {"code": code, "agent": "My PC"}):
-        response = await client.post("/v1/join", json=asked)
-        refusal = msgspec.json.decode(await response.read(), type=Refusal)
-        assert (response.status, refusal.reason) == (400, "malformed")
 
 
 @pytest.mark.parametrize(
@@ -184,43 +167,6 @@ async def test_of_many_heartbeats_the_last_is_told(client):
     assert (
         f'dijkwacht_agent_packets_total{{site="bakery",agent="desk"}} {MOST_BEATS - 1}' in metrics
     )
-
-
-async def test_an_agent_joins_with_a_code_and_sends_at_once(client, tmp_path):
-    asked = {"code": await asyncio.to_thread(join_code, tmp_path), "agent": "reception"}
-    response = await client.post("/v1/join", json=asked)
-    joined = msgspec.json.decode(await response.read(), type=JoinReply)
-    assert (response.status, joined.site, len(joined.order_key)) == (200, "clinic", 32)
-    # An agent that got its token and never sent anything must not look like one that is silent.
-    assert 'agent="reception"' not in await (await client.get("/metrics")).text()
-    headers = {"Authorization": f"Bearer {joined.token}"}
-    first = wire(site="clinic", agent="reception", rows=[a_row(6, packets_seen=7)])
-    status, _ = await post(client, first, headers=headers)
-    assert status == 200
-    assert 'agent="reception"' in await (await client.get("/metrics")).text()
-    response = await client.post("/v1/join", json=asked)
-    assert response.status == 401
-    response = await client.post("/v1/join", data=b"{}")
-    assert response.status == 400
-    response = await client.post("/v1/join", json=asked)
-    assert (response.status, response.headers["Retry-After"]) == (503, "60")
-
-
-async def test_an_order_travels_signed_in_the_reply(client, tmp_path):
-
-    def order():
-        sites = Sites(tmp_path / "sites.db")
-        sites.open()
-        sites.add_order("bakery", "desk", "settings", NOW, NOW + 10**9, level="quiet")
-        sites.close()
-
-    await asyncio.to_thread(order)
-    async with asyncio.timeout(20):
-        seq = 0
-        while not (reply := (await post(client, wire(seq=seq)))[1]).orders:
-            seq += 1
-    (got,) = reply.orders
-    assert (got.kind, got.site, got.agent, len(got.signature)) == ("settings", "bakery", "desk", 64)
 
 
 async def test_health_says_where_journal_and_engine_are(client):

@@ -1,8 +1,7 @@
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from dijkwacht_collector.database import connect
-from dijkwacht_collector.sites import OrderKey, Sites
+from dijkwacht_collector.sites import Sites
 from dijkwacht_collector.sites.sites import JOIN_CODE_LIFE_US, MOST_AGENTS, digest
 from dijkwacht_records.errors import DijkwachtError, NotAuthorised
 from dijkwacht_records.joincode import make_code, read_code
@@ -86,29 +85,6 @@ def test_another_process_is_noticed(sites, tmp_path):
     other.add("clinic", NOW)
     other.close()
     assert sites.version() != before
-
-
-def test_an_order_waits_until_it_is_taken_or_runs_out(sites, tmp_path):
-    sites.add_order("bakery", "desk", "settings", NOW, NOW + 100, level="quiet")
-    assert sites.agents_with_orders(NOW) == {("bakery", "desk")}
-    assert sites.agents_with_orders(NOW + 100) == set()
-    assert sites.take_orders("bakery", "till", NOW) == []
-    (order,) = sites.take_orders("bakery", "desk", NOW)
-    assert (order.kind, order.arguments, order.expires) == (
-        "settings",
-        {"level": "quiet"},
-        NOW + 100,
-    )
-    assert sites.take_orders("bakery", "desk", NOW) == []
-
-    key = OrderKey(tmp_path / "order.key")
-    key.open()
-    signed = key.sign(order)
-    again = OrderKey(tmp_path / "order.key")
-    again.open()
-    public = Ed25519PublicKey.from_public_bytes(again.public)
-    public.verify(signed.signature, order.signed_bytes())
-    assert (tmp_path / "order.key").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_database_of_a_later_release_is_left_alone(tmp_path):

@@ -1,0 +1,50 @@
+"""Questions to the collector beside the batches: one at a time, each over a connection of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from dijkwacht_agent.error_words import carrying, refusal_message
+from dijkwacht_agent.uplink import connect, read_refusal
+from dijkwacht_records.errors import CollectorBusy, NotAuthorised, RejectedBatch
+
+TIMEOUT_S: Final = 20.0
+_MAX_ANSWER_BYTES: Final = 1 << 16
+
+
+class CollectorLine:
+    """Asks the collector at ``url`` as the agent that ``token`` belongs to."""
+
+    def __init__(self, url: str, token: str, ca_file: str | None = None) -> None:
+        self._url, self._token = url.rstrip("/"), token
+        self._ca_file = Path(ca_file) if ca_file else None
+
+    def ask(
+        self, method: str, path: str, body: bytes = b"", kind: str = "application/json"
+    ) -> bytes:
+        """What it answers to ``method path`` with 200.
+
+        Raises `NotAuthorised`, `CollectorBusy` or `RejectedBatch`, ``OSError`` or ``HTTPException``.
+        """
+        connection = connect(self._url, self._ca_file, TIMEOUT_S)
+        try:
+            headers = {"Authorization": f"Bearer {self._token}", "Content-Type": kind}
+            # With the body's length even when there is none: a proxy may ask for it.
+            connection.request(method, _path_of(self._url) + path, body or None, headers)
+            response = connection.getresponse()
+            answer = response.read(_MAX_ANSWER_BYTES)
+        finally:
+            connection.close()
+        if response.status == 200:
+            return answer
+        said = refusal_message(read_refusal(answer), response.status)
+        if response.status in {401, 403}:
+            raise carrying(NotAuthorised, said)
+        if response.status == 429 or response.status >= 500:
+            raise carrying(CollectorBusy, said)
+        raise carrying(RejectedBatch, said)
+
+
+def _path_of(url: str) -> str:
+    return "/".join(["", *url.split("/")[3:]]).rstrip("/")
