@@ -20,7 +20,7 @@ from dijkwacht_collector.engine import DetectorSet
 from dijkwacht_collector.engine.parts import EngineParts
 from dijkwacht_collector.engine.workers import EngineWorkers
 from dijkwacht_collector.incidents import TECHNIQUES
-from dijkwacht_collector.intake import Intake, Limits, PendingOrders, add_routes
+from dijkwacht_collector.intake import Intake, Joins, Limits, Offer, PendingOrders, add_routes
 from dijkwacht_collector.journal import Bundles, Journal
 from dijkwacht_collector.maintenance import JOURNAL, Maintenance
 from dijkwacht_collector.metrics import Telemetry
@@ -88,16 +88,16 @@ def build_app(
     authenticator = TokenAuthenticator(sites)
     order_key = OrderKey(state / "order.key")
     orders = PendingOrders(sites, order_key, clock, state / "uploads")
-    limits = Limits(settings.max_body_bytes, settings.joins_per_minute, reads)
-    intake = Intake(journal, authenticator, orders, order_key, telemetry, clock, limits)
+    limits = Limits(settings.max_body_bytes, reads)
+    intake = Intake(journal, authenticator, orders, telemetry, clock, limits)
+    offer = Offer(order_key, tuple(sorted(reads)))
+    joins = Joins(authenticator, offer, telemetry, clock, settings.joins_per_minute)
     intake.retry_after = workers.retry_after
     overview = Overview(store, sites, telemetry, journal, clock, lambda: journal.trouble)
     api = Api(store, overview, journal, workers, detectors.shadow())
     operators = Operators(settings.operator_token())
     app = web.Application(client_max_size=settings.max_body_bytes, middlewares=[operators.guard])
-    app.router.add_post("/v1/batches", intake.batches)
-    app.router.add_post("/v1/join", intake.join)
-    add_routes(app, orders, authenticator)
+    add_routes(app, intake, joins, orders, authenticator)
     app.router.add_get("/v1/incidents", api.incidents)
     app.router.add_post("/v1/incidents/{uid}/verdict", api.verdict)
     app.router.add_get("/healthz", api.health)

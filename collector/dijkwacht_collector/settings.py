@@ -40,7 +40,7 @@ class CollectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     max_body_bytes: int = MAX_WIRE_BYTES
     """Longest request that is read."""
     joins_per_minute: int = 20
-    """Join codes that may be tried in a minute, by everybody together."""
+    """Attempts to join that may fail in a minute, of one client address (of IPv6: one /64)."""
     connections: int = 4096
     """Most connections at once; fewer if fewer than some 8,300 files may be open."""
     connections_per_address: int = 256

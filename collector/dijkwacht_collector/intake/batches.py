@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
-import msgspec
 from aiohttp import web
 
 from dijkwacht_collector.intake.arrivals import Arrival, read_arrival
@@ -22,7 +20,7 @@ from dijkwacht_collector.intake.refusing import refuse
 from dijkwacht_collector.intake.turns import Pace, Seats, Turns
 from dijkwacht_collector.journal import Log, batch_draft, batch_key, partition_of
 from dijkwacht_collector.metrics import Telemetry
-from dijkwacht_collector.sites import OrderKey, Speaker
+from dijkwacht_collector.sites import Speaker
 from dijkwacht_collector.sites.access import Authenticator
 from dijkwacht_records.contracts import READS
 from dijkwacht_records.errors import (
@@ -33,15 +31,9 @@ from dijkwacht_records.errors import (
     TransferError,
     UnknownContract,
 )
-from dijkwacht_records.replies import (
-    JoinReply,
-    JoinRequest,
-    Reply,
-    decode_json,
-    encode_reply,
-)
+from dijkwacht_records.replies import Reply, encode_reply
 from dijkwacht_records.troubles import TROUBLE_HEADER, read_troubles
-from dijkwacht_records.wire import NAME, plain_size
+from dijkwacht_records.wire import plain_size
 
 MAX_BYTES_IN_HAND: Final = 128 * 1024 * 1024
 """Bytes of requests that are being read or wait for the journal, and of what they unpack to."""
@@ -53,15 +45,14 @@ class OverQuota(CollectorBusy):
 
 
 class Limits(NamedTuple):
-    """What is taken: bytes of a body, agents that join a minute, versions of the contract."""
+    """What is taken: bytes of a body, versions of the contract."""
 
     max_body_bytes: int
-    joins_per_minute: int
     reads: Collection[int] = READS
 
 
 class Intake:
-    """``POST /v1/batches`` and ``POST /v1/join``. ``clock`` gives µs UTC.
+    """``POST /v1/batches``. ``clock`` gives µs UTC.
 
     ``retry_after`` says of a site after how many seconds it may send again, 0 if at once.
     """
@@ -71,7 +62,6 @@ class Intake:
         log: Log,
         authenticator: Authenticator,
         orders: PendingOrders,
-        order_key: OrderKey,
         telemetry: Telemetry,
         clock: Callable[[], int],
         limits: Limits,
@@ -80,11 +70,9 @@ class Intake:
         self.retry_after: Callable[[str], float] = lambda _site: 0.0
         self.heard: dict[tuple[str, str], int] = {}
         self._log, self._authenticator = log, authenticator
-        self._orders, self._order_key = orders, order_key
-        self._telemetry, self._clock = telemetry, clock
+        self._orders, self._telemetry, self._clock = orders, telemetry, clock
         self._max_body_bytes = limits.max_body_bytes
         self._reads = tuple(sorted(limits.reads))
-        self._joins: deque[float] = deque(maxlen=limits.joins_per_minute)
         self._in_hand = 0
         self._seats, self._turns, self._pace = Seats(), Turns(), Pace()
         self._in_flight: dict[tuple[str, str], asyncio.Future[int]] = {}
@@ -124,15 +112,6 @@ class Intake:
         if delay := self._pace.delay(site, time.monotonic()):
             await asyncio.sleep(delay)
         return answer
-
-    async def join(self, request: web.Request) -> web.Response:
-        """Trade a join code for a token."""
-        try:
-            self._slow_down()
-            joined = await self._join(await read_body(request, self._max_body_bytes))
-        except TransferError as error:
-            return refuse(error)
-        return web.Response(body=encode_reply(joined), content_type="application/json")
 
     async def _take(self, request: web.Request, speaker: Speaker) -> Reply:
         site = speaker.site
@@ -224,22 +203,3 @@ class Intake:
             beat = batch.beat
             rows = self.high_water.hear(batch, beat["rows_made"], beat["rows_shed"])
             self._telemetry.observe_agent(batch.site, batch.agent, arrival, beat | rows)
-
-    def _slow_down(self) -> None:
-        now = time.monotonic()
-        if len(self._joins) == self._joins.maxlen and now - self._joins[0] < 60:
-            raise CollectorBusy("too many agents join at once", retry_after_s=60)
-        self._joins.append(now)
-
-    async def _join(self, body: bytes) -> JoinReply:
-        try:
-            asked = decode_json(body, JoinRequest)
-        except msgspec.MsgspecError as error:
-            raise MalformedBatch(f"no request to join: {error}") from None
-        if not NAME.fullmatch(asked.agent):  # a token speaks for an agent, so it needs its name
-            raise MalformedBatch("agent is not a name")
-        site, token = await asyncio.to_thread(
-            self._authenticator.join, asked.code, asked.agent, self._clock()
-        )
-        self._telemetry.know_site(site)  # its agent is known by its first batch, or never was there
-        return JoinReply(site, token, self._order_key.public, self._reads)

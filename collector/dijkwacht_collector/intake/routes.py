@@ -1,19 +1,29 @@
-"""The paths that agents use beside ``/v1/batches``, and the operators' of orders."""
+"""The paths of agents, and the operators' of orders."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
+from dijkwacht_collector.intake.batches import Intake
+from dijkwacht_collector.intake.joins import Joins
 from dijkwacht_collector.intake.orders import OrderDesk, Outcomes, PendingOrders
 from dijkwacht_collector.intake.refusing import refusing
 from dijkwacht_collector.intake.uploads import Uploads
 from dijkwacht_collector.sites.access import Authenticator
 
 
-def add_routes(app: web.Application, orders: PendingOrders, authenticator: Authenticator) -> None:
+def add_routes(
+    app: web.Application,
+    intake: Intake,
+    joins: Joins,
+    orders: PendingOrders,
+    authenticator: Authenticator,
+) -> None:
     """Add them to ``app``."""
     desk = OrderDesk(orders)
     add = app.router.add_route
+    add("POST", "/v1/batches", intake.batches)
+    add("POST", "/v1/join", refusing(joins.join))
     outcome, upload = Outcomes(orders, authenticator).outcome, Uploads(orders, authenticator).upload
     add("POST", "/v1/orders/{id}/outcome", refusing(outcome))
     add("PUT", "/v1/orders/{id}/upload", refusing(upload))

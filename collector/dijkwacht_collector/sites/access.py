@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hmac
 import threading
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,6 +16,7 @@ from aiohttp import web
 from dijkwacht_collector.sites.sites import Sites, digest
 from dijkwacht_collector.sites.speaker import Speaker
 from dijkwacht_records.errors import NotAuthorised
+from dijkwacht_records.joincode import read_code
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -35,6 +37,9 @@ class Authenticator(Protocol):
     def refresh(self) -> bool:
         """Look again at what credentials are good: have they changed? Blocks."""
 
+    def waits(self, code: str) -> bool:
+        """Whether ``code`` is a join code that was not used when they were looked at last."""
+
     def join(self, code: str, agent: str, now: int) -> tuple[str, str]:
         """Trade a join code for (site, credential). Blocks. Raises `NotAuthorised`."""
 
@@ -48,6 +53,7 @@ class TokenAuthenticator:
     def __init__(self, sites: Sites) -> None:
         self._sites = sites
         self._good: Mapping[bytes, Speaker] = {}
+        self._codes: frozenset[bytes] = frozenset()
         self._version = -1
         self._turn = threading.Lock()
 
@@ -57,14 +63,22 @@ class TokenAuthenticator:
             version = self._sites.version()
             if version == self._version:
                 return False
-            self._good, self._version = self._sites.tokens(), version
+            self._good, self._codes = self._sites.tokens(), self._sites.unused_codes()
+            self._version = version
             return True
+
+    def waits(self, code: str) -> bool:
+        """As `Authenticator.waits`."""
+        with contextlib.suppress(ValueError):
+            return digest(read_code(code)[1]) in self._codes
+        return False
 
     def join(self, code: str, agent: str, now: int) -> tuple[str, str]:
         """As `Authenticator.join`; the token is good from now on."""
         with self._turn:
             site, token = self._sites.join(code, agent, now)
             self._good = {**self._good, digest(token): Speaker(site, agent)}
+            self._codes -= {digest(read_code(code)[1])}
         return site, token
 
     def agent_of(self, request: web.BaseRequest) -> Speaker:

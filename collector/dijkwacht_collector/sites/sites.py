@@ -158,6 +158,12 @@ class Sites:
             )
         return code
 
+    def unused_codes(self) -> frozenset[bytes]:
+        """Hash of every join code that was not used; it may be too old."""
+        with self._use() as database:
+            rows = database.execute("SELECT hash FROM join_codes WHERE used IS NULL")
+            return frozenset(held for (held,) in rows)
+
     def join(self, code: str, agent: str, now: int) -> tuple[str, str]:
         """Trade a join code for (site, token). Raises `NotAuthorised`."""
         try:

@@ -28,7 +28,6 @@ from packaging.requirements import Requirement
 import dijkwacht_records
 from dijkwacht_agent.spool import Spool
 from dijkwacht_collector.journal import PARTITIONS, Journal
-from dijkwacht_collector.sites import Sites
 from dijkwacht_records.addresses import pack_address
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -202,14 +201,14 @@ class Collector:
 
     def __init__(self, folder):
         self.state, self.log = folder / "collector", folder / "collector.log"
-        self.port, self.process = 0, None
+        self.port, self.process, self.version = 0, None, None
         self.state.mkdir()
         self.log.touch()
         (folder / "collector.toml").write_text("training = false\n")
         self.settings = folder / "collector.toml"
 
     def start(self, version, *more, **options):
-        before = self.log.stat().st_size
+        self.version, before = version, self.log.stat().st_size
         state = ["--state", self.state, "--settings", self.settings]
         listen = ["--listen", f"127.0.0.1:{self.port}"]
         with self.log.open("ab") as log:
@@ -254,12 +253,13 @@ class Collector:
         self.stop()
 
     def join_code(self):
-        sites = Sites(self.state / "sites.db")
-        sites.open()
+        """A site, and the code of its first agent, made by the version that runs."""
+        site = ["site", "--state", self.state, "add", "bakery"]
         url = f"http://127.0.0.1:{self.port}"
-        code = sites.make_join_code("bakery", url, time.time_ns() // 1000)
-        sites.close()
-        return code
+        script = MAIN.format(package="dijkwacht")
+        done = self.version.run(self.version.command(script, *site, "--url", url))
+        assert done.returncode == 0, done
+        return re.search(r"dijkwacht-agent join (\S+)", done.stdout)[1]
 
     def bodies(self):
         """Every batch in the journal, looked at in a copy: what opens a journal may write to it."""
@@ -344,10 +344,6 @@ class Agent:
 @pytest.fixture
 def collector(tmp_path):
     collector = Collector(tmp_path)
-    sites = Sites(collector.state / "sites.db")
-    sites.open()
-    sites.add("bakery", 1)
-    sites.close()
     yield collector
     if collector.process is not None:
         collector.process.kill()
