@@ -17,7 +17,7 @@ from dijkwacht_collector.intake import HighWater, Intake
 from dijkwacht_collector.journal import Journal
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.settings import CollectorSettings
-from dijkwacht_collector.sites import Sites
+from dijkwacht_collector.sites import GONE, Sites
 from dijkwacht_records.errors import DijkwachtError
 
 JOURNAL: Final = web.AppKey("journal", Journal)
@@ -48,6 +48,7 @@ class Maintenance:
         self._journal, self._intake, self._sites = journal, intake, sites
         self._workers, self._telemetry, self._clock = workers, telemetry, clock
         self._marked: dict[int, int] = {}
+        self._gone: list[tuple[str, str]] = []
         self._turn = threading.Lock()
 
     def open(self) -> None:
@@ -64,7 +65,9 @@ class Maintenance:
             self._telemetry.begin_rows(site, sum(self._intake.high_water.rows(site).values()))
         self._refresh()
         for agent in self._sites.agents():
-            self._telemetry.know_agent(agent.site, agent.agent, agent.last_seen)
+            # Who never said anything since joining must not look like one that fell silent.
+            if agent.standing == "live":
+                self._telemetry.know_agent(agent.site, agent.agent, agent.last_seen)
 
     async def go_round(self) -> None:
         """Do everything again and again until cancelled."""
@@ -120,3 +123,8 @@ class Maintenance:
         if self._intake.refresh():
             for site in self._sites.sites():
                 self._telemetry.know_site(site.name)
+            agents = self._sites.agents()
+            self._gone = [(row.site, row.agent) for row in agents if row.standing in GONE]
+        # Each time: a batch that was in flight may have brought one back.
+        for site_name, agent in self._gone:
+            self._telemetry.forget_agent(site_name, agent)

@@ -1,4 +1,4 @@
-"""Sites and their agents: adds a site, makes join codes, lists and revokes, gives orders."""
+"""Sites and their agents: adds a site, makes join codes, lists, revokes and removes, gives orders."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from dijkwacht_records.joincode import SECRET_BYTES, make_code
 from dijkwacht_records.state_folder import COLLECTOR, state_folder
 
 if TYPE_CHECKING:
+    from dijkwacht_collector.sites.agents import AgentRow
     from dijkwacht_collector.sites.sites import Sites
 
 DEFAULT_URL = "http://127.0.0.1:8470"
@@ -45,13 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     revoke = actions.add_parser("revoke", help="refuse an agent from now on")
     revoke.add_argument("name")
     revoke.add_argument("agent")
-    for action in (
-        add,
-        code,
-        listing,
-        revoke,
-        *site_orders.add_arguments(actions),
-    ):  # may stand behind the action as well
+    remove = actions.add_parser("remove-agent", help="an agent that is gone: nobody waits for it")
+    remove.add_argument("name")
+    remove.add_argument("agent")
+    every = (add, code, listing, revoke, remove, *site_orders.add_arguments(actions))
+    for action in every:  # may stand behind the action as well
         action.add_argument("--state", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
 
@@ -96,6 +95,13 @@ def _act(args: argparse.Namespace, sites: Sites, state: Path) -> None:
         if not sites.revoke(args.name, args.agent, now):
             raise ValueError(f"site {args.name!r} has no agent {args.agent!r} with a token")
         write(f"Agent {args.agent} of {args.name} is refused from now on.\n")
+    elif args.action == "remove-agent":
+        if not sites.remove_agent(args.name, args.agent, now):
+            raise ValueError(f"site {args.name!r} has no agent {args.agent!r}")
+        write(
+            f"Agent {args.agent} of {args.name} is removed: it is refused, and nobody waits for it."
+            " With a new join code it can come back.\n"
+        )
     else:
         make_code(args.url, bytes(SECRET_BYTES))  # before a site is there whose code cannot be made
         if args.action == "add":
@@ -112,11 +118,30 @@ def _list(sites: Sites, *, as_json: bool) -> None:
     agents = sites.agents()
     write = sys.stdout.write
     for site in sites.sites():
-        own = {a.agent: a.last_seen for a in agents if a.site == site.name}
+        own = [agent for agent in agents if agent.site == site.name]
         if as_json:
-            line = {"site": site.name, "created": site.created, "agents": own}
+            line = {
+                "site": site.name,
+                "created": site.created,
+                "agents": {row.agent: row.last_seen for row in own},
+                "joined": {row.agent: row.joined for row in own},
+                "standing": {row.agent: row.standing for row in own},
+            }
             write(json.dumps(line) + "\n")
             continue
-        write(f"{site.name}: {len(own)} agent(s)\n")
-        for agent, seen in own.items():
-            write(f"    {agent}, last seen {datetime.fromtimestamp(seen / 1e6, UTC):%F %T} UTC\n")
+        here = sum(row.standing in {"live", "never_heard"} for row in own)
+        gone = f", {len(own) - here} gone" if len(own) > here else ""
+        write(f"{site.name}: {here} agent(s){gone}\n")
+        for row in own:
+            write(f"    {row.agent}, {_story(row)}\n")
+
+
+def _story(row: AgentRow) -> str:
+    heard = f"last seen {_time(row.last_seen)}" if row.last_seen else "never heard"
+    if row.standing == "never_heard":
+        heard = f"joined {_time(row.joined)}, {heard if row.last_seen else 'not heard yet'}"
+    return heard if row.standing in {"live", "never_heard"} else f"{row.standing}, {heard}"
+
+
+def _time(time_us: int) -> str:
+    return f"{datetime.fromtimestamp(time_us / 1e6, UTC):%F %T} UTC"

@@ -218,6 +218,37 @@ def test_sites_are_listed_with_their_agents(tmp_path, capsys):
     assert site(tmp_path, "revoke", "bakery", "desk") == 2
 
 
+def test_agents_that_joined_and_those_that_are_gone_are_listed(tmp_path, capsys):
+    site(tmp_path, "add", "bakery")
+    sites = Sites(tmp_path / "sites.db")
+    sites.open()
+    for agent in ("desk", "till", "oven", "van"):
+        sites.make_token("bakery", agent, 1_790_000_000_000_000)
+    sites.note_agents({("bakery", "desk"): 1_790_000_001_000_000, ("bakery", "van"): 2})
+    sites.close()
+    assert site(tmp_path, "revoke", "bakery", "oven") == 0
+    assert site(tmp_path, "remove-agent", "bakery", "van") == 0
+    assert site(tmp_path, "remove-agent", "bakery", "nobody") == 2
+    capsys.readouterr()
+    assert site(tmp_path, "list") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "bakery: 2 agent(s), 2 gone",
+        "    desk, last seen 2026-09-21 14:13:21 UTC",
+        "    oven, revoked, never heard",
+        "    till, joined 2026-09-21 14:13:20 UTC, not heard yet",
+        "    van, removed, last seen 1970-01-01 00:00:00 UTC",
+    ]
+    assert site(tmp_path, "list", "--json") == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert listed["standing"] == {
+        "desk": "live",
+        "oven": "revoked",
+        "till": "never_heard",
+        "van": "removed",
+    }
+    assert listed["agents"]["till"] == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

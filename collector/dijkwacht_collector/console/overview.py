@@ -11,7 +11,7 @@ from dijkwacht_collector.incidents import Incident
 from dijkwacht_collector.journal import Answer, Log, Trouble, Verdict, partition_of
 from dijkwacht_collector.metrics import AgentHealth, Telemetry
 from dijkwacht_collector.sinks import IncidentStore
-from dijkwacht_collector.sites import Sites
+from dijkwacht_collector.sites import GONE, Sites
 
 _MOST_SHOWN: Final = 1000
 
@@ -48,11 +48,15 @@ class Overview:
         ]
 
     def agents(self) -> Sequence[AgentHealth]:
-        """As `ConsoleData.agents`: those heard since start, and those known from before."""
+        """As `ConsoleData.agents`: those heard since start, known from before, or gone."""
         heard = {(health.site, health.agent): health for health in self._telemetry.agents()}
         for row in self._sites.agents():
-            known = AgentHealth(row.site, row.agent, row.last_seen, heard=False)
-            heard.setdefault((row.site, row.agent), known)
+            name, last_seen = (row.site, row.agent), row.last_seen
+            known = AgentHealth(*name, last_seen, heard=False, standing=row.standing)
+            if row.standing in GONE:
+                heard[name] = known
+            else:
+                heard.setdefault(name, known)
         return [heard[key] for key in sorted(heard)]
 
     def trouble(self) -> Trouble:

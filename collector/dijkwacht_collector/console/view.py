@@ -23,7 +23,8 @@ MAX_CARDS: Final = 100
 MAX_ROWS: Final = 50
 _UNKNOWN: Final = "–"
 _DATED_AFTER_DAYS: Final = 60
-_STATE_ORDER: Final = ("offline", "late", "up")
+_STATE_ORDER: Final = ("offline", "late", "up", "waited", "revoked", "removed")
+_ABSENT: Final = frozenset({"offline", "late"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ class Board:
 
     ``trouble``: what keeps the collector from taking in anything, empty if nothing does.
     ``style`` is that of the headline: the worst severity, ``quiet`` if all is well, else
-    ``unwatched``.
+    ``unwatched``. Agents that are gone, or were never heard, are listed and not counted.
     """
 
     calls: list[Card]
@@ -125,6 +126,7 @@ class Board:
     call_count: int
     site_count: int
     agent_count: int
+    listed_agent_count: int
     absent_agent_count: int
     unwatched_site_count: int
     style: str
@@ -145,13 +147,14 @@ class Reader:
         incidents = sorted(data.open_incidents(), key=lambda i: (-i.severity_id, -i.end, i.uid))
         calls = [i for i in incidents if i.severity_id > 2]
         agents = data.agents()
-        absent = sum(self._state(agent) != "up" for agent in agents)
+        counted = [agent for agent in agents if agent.standing not in words.STATE_OF]
+        absent = sum(self._state(agent) in _ABSENT for agent in counted)
         known = data.sites()
         sites = self._sites(known, incidents, agents)
         by_name = sorted(known, key=lambda site: _natural(site.name))
         unwatched = sum(not site.watched for site in sites)
         trouble = data.trouble()
-        style = "unwatched" if absent or unwatched or trouble or not agents else "quiet"
+        style = "unwatched" if absent or unwatched or trouble or not counted else "quiet"
         if calls:
             style = words.SEVERITY_STYLE[min(calls[0].severity_id, max(words.SEVERITY_STYLE))]
         return Board(
@@ -162,7 +165,8 @@ class Reader:
             rows=row_sums(by_name, agents, self._figures)[:MAX_ROWS],
             call_count=len(calls),
             site_count=len(sites),
-            agent_count=len(agents),
+            agent_count=len(counted),
+            listed_agent_count=len(agents),
             absent_agent_count=absent,
             unwatched_site_count=unwatched,
             style=style,
@@ -273,6 +277,8 @@ class Reader:
         return self._translate(known) if known else name.replace("_", " ")
 
     def _state(self, agent: AgentHealth) -> words.AgentState:
+        if agent.standing in words.STATE_OF:
+            return words.STATE_OF[agent.standing]
         age_s = (self._now - agent.last_seen) / 1e6
         if age_s > words.OFFLINE_AFTER_S:
             return "offline"
@@ -315,12 +321,14 @@ class Reader:
             severities.setdefault(incident.site, []).append(incident.severity_id)
         states: dict[str, list[words.AgentState]] = {}
         for agent in agents:
+            if agent.standing in words.STATE_OF:
+                continue
             states.setdefault(agent.site, []).append(self._state(agent))
         rows = []
         for site in sites:
             worst = min(max(severities.get(site.name, [0])), 5)
             here = states.get(site.name, [])
-            absent = sum(state != "up" for state in here)
+            absent = sum(state in _ABSENT for state in here)
             row = SiteRow(
                 name=site.name,
                 open=len(severities.get(site.name, [])),

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from dijkwacht_collector.journal import Trouble
 
-AgentState = Literal["up", "late", "offline"]
+AgentState = Literal["up", "late", "offline", "waited", "revoked", "removed"]
 
 LATE_AFTER_S: Final = 60
 OFFLINE_AFTER_S: Final = 300
@@ -50,6 +50,9 @@ AGENT_STATE: Final[dict[AgentState, str]] = {
     "up": N_("Up"),
     "late": N_("Late"),
     "offline": N_("Offline"),
+    "waited": N_("Not started yet"),
+    "revoked": N_("No access any more"),
+    "removed": N_("Removed"),
 }
 
 TROUBLE: Final[dict[Trouble, str]] = {
@@ -66,6 +69,13 @@ TROUBLE: Final[dict[Trouble, str]] = {
         " they have until it runs again."
     ),
 }
+
+STATE_OF: Final[dict[str, AgentState]] = {
+    "never_heard": "waited",
+    "revoked": "revoked",
+    "removed": "removed",
+}
+"""How an agent stands that nobody waits for → its state."""
 
 STATUS: Final = {
     "new": N_("Open"),

@@ -123,6 +123,7 @@ class Intake:
             with self._hold(min(request.content_length or most, most)):
                 wire = await read_body(request, most)
                 batch = await self._read(wire, site)
+                self._authenticator.agent_of(request)  # it may have been revoked meanwhile
                 reply = await self._take_batch(batch, wire, speaker)
             troubles = request.headers.get(TROUBLE_HEADER, "")
             self._telemetry.observe_troubles(site, batch.agent, read_troubles(troubles))

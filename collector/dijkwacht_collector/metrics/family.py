@@ -30,6 +30,7 @@ class Family:
         self._slots: dict[tuple[str, ...], int] = {}
         self._prefixes: list[str] = []
         self._values: list[float] = []
+        self._free: list[int] = []
         self._lock = threading.Lock()
 
     def ensure(self, *values: str) -> int:
@@ -38,26 +39,43 @@ class Family:
         if slot is not None:
             return slot
         with self._lock:
-            slot = self._slots.get(values)
-            if slot is None:
-                slot = len(self._prefixes)
-                pairs = zip(self._labels, values, strict=True)
-                inside = ",".join(f'{name}="{value.translate(_ESCAPES)}"' for name, value in pairs)
-                # In this order: a reader that finds a prefix, or a slot, finds its number too.
-                self._values.append(0)
-                self._prefixes.append(f"{self.name}{{{inside}}} ")
-                self._slots[values] = slot
-        return slot
+            return self._slot(values)
 
     def add(self, amount: float, *values: str) -> None:
         """Add to one series."""
-        slot = self.ensure(*values)
         with self._lock:
-            self._values[slot] += amount
+            self._values[self._slot(values)] += amount
 
     def set(self, value: float, *values: str) -> None:
         """Set one series."""
-        self._values[self.ensure(*values)] = value
+        with self._lock:
+            self._values[self._slot(values)] = value
+
+    def forget(self, *values: str) -> None:
+        """Show one series no more; if it is written to again it begins anew."""
+        with self._lock:
+            slot = self._slots.pop(values, None)
+            if slot is not None:
+                self._prefixes[slot] = ""
+                self._free.append(slot)
+
+    def _slot(self, values: tuple[str, ...]) -> int:
+        """As `ensure`, by whoever has the lock."""
+        slot = self._slots.get(values)
+        if slot is None:
+            pairs = zip(self._labels, values, strict=True)
+            inside = ",".join(f'{name}="{value.translate(_ESCAPES)}"' for name, value in pairs)
+            # In this order: a reader that finds a prefix, or a slot, finds its number too.
+            if self._free:
+                slot = self._free.pop()
+                self._values[slot] = 0
+            else:
+                slot = len(self._prefixes)
+                self._values.append(0)
+                self._prefixes.append("")
+            self._prefixes[slot] = f"{self.name}{{{inside}}} "
+            self._slots[values] = slot
+        return slot
 
     def value(self, *values: str) -> float:
         """What one series shows."""
@@ -66,5 +84,5 @@ class Family:
     def render(self) -> str:
         """The family in Prometheus' text format, version 0.0.4."""
         prefixes = list(self._prefixes)
-        lines = [f"{p}{v}\n" for p, v in zip(prefixes, self._values, strict=False)]
+        lines = [f"{p}{v}\n" for p, v in zip(prefixes, self._values, strict=False) if p]
         return self._head + "".join(lines)

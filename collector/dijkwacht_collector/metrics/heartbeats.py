@@ -24,7 +24,7 @@ class AgentHealth:
     Counts are since its boot; those of rows are of all its boots, as far as the journal tells.
     ``clock_offset`` is µs, the collector's clock minus the agent's. ``heard`` is False of
     an agent that has sent no heartbeat since the collector's start: its counts are not known.
-    ``disk_full``: it said so beside its last batch.
+    ``disk_full``: it said so beside its last batch. ``standing``: as of `sites.agents`.
     """
 
     site: str
@@ -41,6 +41,7 @@ class AgentHealth:
     clock_offset: int = 0
     heard: bool = True
     disk_full: bool = False
+    standing: str = "live"
 
 
 class Heartbeats:
@@ -161,6 +162,20 @@ class Heartbeats:
         self._disk_full.set(int(full), site, agent)
         if health := self._last.get(name):
             self._last[name] = replace(health, disk_full=full)
+
+    def forget(self, site: str, agent: str) -> None:
+        """As `Telemetry.forget_agent`."""
+        with self._lock:
+            names = self._names.get(site, set())
+            if agent not in names:
+                return
+            names.remove(agent)
+        self._last.pop((site, agent), None)
+        for reason in DROPS:
+            self._dropped.forget(site, agent, reason)
+        self._full.discard((site, agent))
+        for family in (self._last_seen, self._offset, self._disk_full, *self._plain.values()):
+            family.forget(site, agent)
 
     def last(self) -> list[AgentHealth]:
         """The last heartbeat of every agent since start, by site and name."""

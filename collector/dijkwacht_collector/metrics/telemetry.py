@@ -206,6 +206,10 @@ class Telemetry:
         self.know_site(site)
         self._heartbeats.know(site, agent, last_seen)
 
+    def forget_agent(self, site: str, agent: str) -> None:
+        """Show nothing of an agent that is gone: its last numbers would look like one that is offline."""
+        self._heartbeats.forget(site, agent)
+
     # Intake and journal.
 
     def begin_rows(self, site: str, rows: int) -> None:

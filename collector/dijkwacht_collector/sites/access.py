@@ -79,6 +79,7 @@ class TokenAuthenticator:
             site, token = self._sites.join(code, agent, now)
             self._good = {**self._good, digest(token): Speaker(site, agent)}
             self._codes -= {digest(read_code(code)[1])}
+            self._version = -1  # one agent more: the next look says so
         return site, token
 
     def agent_of(self, request: web.BaseRequest) -> Speaker:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from dijkwacht_collector.database import connect
+from dijkwacht_collector.sites.agents import AgentRow, note_agents, read_agents, remove_agent
 from dijkwacht_collector.sites.orders import OrderTable
 from dijkwacht_collector.sites.speaker import Speaker
 from dijkwacht_records.errors import NotAuthorised
@@ -23,8 +24,6 @@ from dijkwacht_records.joincode import SECRET_BYTES, make_code, read_code
 from dijkwacht_records.wire import NAME
 
 JOIN_CODE_LIFE_US: Final = 24 * 3600 * 1_000_000
-MOST_AGENTS: Final = 256
-"""Agents of one site that are remembered."""
 
 _MIGRATIONS: Final = (
     """
@@ -68,15 +67,6 @@ class SiteRow(NamedTuple):
 
     name: str
     created: int
-
-
-class AgentRow(NamedTuple):
-    """An agent that has sent something; times are µs UTC by the collector's clock."""
-
-    site: str
-    agent: str
-    first_seen: int
-    last_seen: int
 
 
 def digest(secret: str | bytes) -> bytes:
@@ -126,24 +116,19 @@ class Sites:
             return [SiteRow(*row) for row in database.execute("SELECT * FROM sites ORDER BY name")]
 
     def agents(self) -> list[AgentRow]:
-        """All agents that have sent something, by site and name."""
+        """All agents that joined or have sent something, by site and name."""
         with self._use() as database:
-            rows = database.execute("SELECT * FROM agents ORDER BY site, agent")
-            return [AgentRow(*row) for row in rows]
+            return read_agents(database)
 
     def note_agents(self, seen: Mapping[tuple[str, str], int]) -> None:
         """(site, agent) → when something last came from it; of a site at most `MOST_AGENTS`."""
-        rows = [(site, agent, time) for (site, agent), time in seen.items()]
         with self._use() as database:
-            database.executemany(
-                "UPDATE agents SET last_seen = max(last_seen, ?3) WHERE site = ?1 AND agent = ?2",
-                rows,
-            )
-            database.executemany(
-                "INSERT OR IGNORE INTO agents SELECT ?1, ?2, ?3, ?3"
-                " WHERE (SELECT count(*) FROM agents WHERE site = ?1) < ?4",
-                [(*row, MOST_AGENTS) for row in rows],
-            )
+            note_agents(database, seen)
+
+    def remove_agent(self, site: str, agent: str, now: int) -> bool:
+        """An agent is gone: its tokens are refused, and nobody waits for it. Was there one?"""
+        with self._use() as database:
+            return remove_agent(database, site, agent, now)
 
     def make_join_code(self, site: str, url: str, now: int) -> str:
         """A code for one agent of ``site``, good once within 24 h. Raises ``ValueError``."""
@@ -187,6 +172,9 @@ class Sites:
         with self._use() as database:
             database.execute(
                 "INSERT INTO tokens VALUES (?, ?, ?, ?, NULL)", (digest(token), site, agent, now)
+            )
+            database.execute(
+                "DELETE FROM removed_agents WHERE site = ? AND agent = ?", (site, agent)
             )
         return token
 

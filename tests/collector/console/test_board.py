@@ -162,3 +162,22 @@ async def test_the_part_holds_the_board_alone(client, facts, make):
     part = await get(client, "/parts/board?lang=nl")
     assert "<html" not in part
     assert "voelt aan de deuren" in part
+
+
+async def test_who_is_gone_or_was_never_heard_is_listed_last_and_not_counted(client, facts, make):
+    long_ago = make.now_us - 9000 * make.minute
+    facts.health += [
+        make.agent("ghost", last_seen=long_ago, heard=False, standing="removed"),
+        make.agent("van", last_seen=long_ago, heard=False, standing="revoked"),
+        make.agent("new", last_seen=0, heard=False, standing="never_heard"),
+    ]
+    page = await get(client, "/?lang=en")
+    assert "All is quiet" in page
+    assert "2 agents" in page
+    assert "1 / 1" in site_row(page, "bakery")
+    states = re.findall(r'class="state (\w+)"', page[page.index("agents-title") :])
+    assert states == ["up", "up", "waited", "revoked", "removed"]
+    facts.health = facts.health[2:]
+    page = await get(client, "/?lang=en")
+    assert "Nobody watches yet" in page
+    assert "nobody watches" in site_row(page, "bakery")

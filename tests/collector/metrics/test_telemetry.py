@@ -1,4 +1,5 @@
 import asyncio
+import re
 import subprocess
 import threading
 
@@ -280,7 +281,12 @@ def state(tmp_path):
     sites = Sites(tmp_path / "sites.db")
     sites.open()
     sites.add("bakery", 1)
-    sites.note_agents({("bakery", "till"): 1_790_000_000_000_000})
+    for agent in ("till", "never", "revoked", "removed"):
+        sites.make_token("bakery", agent, 1)
+    heard = ("till", "revoked", "removed", "tokenless")
+    sites.note_agents(dict.fromkeys((("bakery", agent) for agent in heard), 1_790_000_000_000_000))
+    sites.revoke("bakery", "revoked", 2)
+    sites.remove_agent("bakery", "removed", 2)
     sites.close()
     return tmp_path
 
@@ -291,6 +297,33 @@ async def test_a_collector_that_starts_again_remembers_whom_it_heard(state, aioh
     text = await (await client.get("/metrics")).text()
     assert 'last_seen_timestamp_seconds{site="bakery",agent="till"} 1790000000.0' in text
     assert 'agent_packets_total{site="bakery"' not in text
+    assert set(re.findall(r'agent="(.*?)"', text)) == {"till"}, "nobody waits for the others"
+
+
+def test_an_agent_that_is_gone_leaves_no_series_and_comes_back_from_nothing(telemetry):
+    row = {"packets_seen": 100, "dropped_ring": 3, "spool_bytes": 9}
+    telemetry.observe_agent("bakery", "desk", 1_790_000_000_000_000, row)
+    before = samples(telemetry)
+    telemetry.observe_agent("bakery", "till", 1_790_000_000_000_000, row)
+    for _ in range(2):
+        telemetry.forget_agent("bakery", "till")
+    telemetry.forget_agent("bakery", "nobody")
+    assert samples(telemetry) == before
+    assert [health.agent for health in telemetry.agents()] == ["desk"]
+    telemetry.observe_agent("bakery", "oven", 1_790_000_000_000_000, {"packets_seen": 1})
+    telemetry.observe_agent("bakery", "till", 1_790_000_000_000_000, {"packets_seen": 2})
+    for agent, packets, waiting in (("desk", 100, 9), ("oven", 1, 0), ("till", 2, 0)):
+        where = {"site": "bakery", "agent": agent}
+        assert value(telemetry, "agent_packets_total", **where) == packets
+        assert value(telemetry, "agent_spool_bytes", **where) == waiting
+
+
+def test_agents_that_are_gone_leave_room_for_others(telemetry):
+    for number in range(telemetry.max_agents_per_site * 3):
+        telemetry.observe_agent("bakery", f"a{number}", 1, {"packets_seen": number})
+        assert value(telemetry, "agent_packets_total", site="bakery", agent=f"a{number}") == number
+        telemetry.forget_agent("bakery", f"a{number}")
+    assert telemetry.agents() == []
 
 
 @pytest.mark.tools("promtool")

@@ -1,8 +1,9 @@
 import pytest
 
 from dijkwacht_collector.database import connect
-from dijkwacht_collector.sites import Sites
-from dijkwacht_collector.sites.sites import JOIN_CODE_LIFE_US, MOST_AGENTS, digest
+from dijkwacht_collector.sites import Sites, Speaker
+from dijkwacht_collector.sites.agents import MOST_AGENTS
+from dijkwacht_collector.sites.sites import JOIN_CODE_LIFE_US, digest
 from dijkwacht_records.errors import DijkwachtError, NotAuthorised
 from dijkwacht_records.joincode import make_code, read_code
 
@@ -72,7 +73,7 @@ def test_no_secret_lies_on_disk(sites, tmp_path):
 def test_agents_are_remembered_with_their_last_word(sites):
     sites.note_agents({("bakery", "desk"): NOW, ("bakery", "till"): NOW + 1})
     sites.note_agents({("bakery", "desk"): NOW + 5, ("bakery", "till"): NOW - 9})
-    assert sites.agents() == [
+    assert [row[:4] for row in sites.agents()] == [
         ("bakery", "desk", NOW, NOW + 5),
         ("bakery", "till", NOW + 1, NOW + 1),
     ]
@@ -99,5 +100,38 @@ def test_agents_that_are_made_up_are_remembered_up_to_a_bound(sites):
     sites.note_agents({("bakery", "a0"): NOW + 7, ("bakery", "late"): NOW, ("clinic", "x"): NOW})
     known = sites.agents()
     assert len(known) == MOST_AGENTS + 1
-    assert known[0] == ("bakery", "a0", NOW, NOW + 7)
+    assert known[0][:4] == ("bakery", "a0", NOW, NOW + 7)
     assert known[-1].site == "clinic"
+
+
+def standings(sites):
+    return {row.agent: row.standing for row in sites.agents()}
+
+
+def test_how_an_agent_stands_is_told_by_its_tokens_and_what_it_sent(sites):
+    sites.make_token("bakery", "desk", NOW)
+    assert standings(sites) == {"desk": "never_heard"}
+    sites.note_agents({("bakery", "desk"): NOW + 1, ("bakery", "ghost"): NOW})
+    assert standings(sites) == {"desk": "live", "ghost": "revoked"}
+    sites.make_token("bakery", "desk", NOW + 5)
+    assert standings(sites)["desk"] == "never_heard", "not since it joined again"
+    sites.note_agents({("bakery", "desk"): NOW + 6})
+    assert standings(sites)["desk"] == "live"
+    sites.revoke("bakery", "desk", NOW + 7)
+    assert standings(sites)["desk"] == "revoked"
+
+
+def test_an_agent_that_is_removed_is_refused_asked_nothing_and_may_join_again(sites):
+    sites.make_token("bakery", "desk", NOW)
+    sites.note_agents({("bakery", "desk"): NOW + 1, ("bakery", "ghost"): NOW})
+    sites.orders.add(Speaker("bakery", "desk"), "diagnostics", NOW, NOW + 100)
+    assert sites.remove_agent("bakery", "desk", NOW + 2)
+    assert sites.remove_agent("bakery", "ghost", NOW + 2)
+    assert not sites.remove_agent("bakery", "nobody", NOW + 2)
+    assert standings(sites) == {"desk": "removed", "ghost": "removed"}
+    assert sites.tokens() == {}
+    assert sites.orders.waiting(NOW + 2) == []
+    code = sites.make_join_code("bakery", URL, NOW + 3)
+    sites.join(code, "desk", NOW + 4)
+    assert standings(sites)["desk"] == "never_heard"
+    assert sites.orders.waiting(NOW + 5) == []

@@ -1,0 +1,92 @@
+"""The agents of sites: which joined, which were heard, which are gone. Every function blocks.
+
+================  ==========================================================================
+``live``          it has a token that is good, and was heard since it joined last
+``never_heard``   it has a token that is good, and was not heard since it joined last
+``revoked``       its tokens were revoked, or it never had one (as of before tokens named agents)
+``removed``       the same, and its operator says that it is gone
+================  ==========================================================================
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple
+
+Standing = Literal["live", "never_heard", "revoked", "removed"]
+GONE: Final = frozenset({"revoked", "removed"})
+MOST_AGENTS: Final = 256
+"""Agents of one site that are remembered by what they sent."""
+
+
+class AgentRow(NamedTuple):
+    """One agent; times are µs UTC by the collector's clock, 0 for never."""
+
+    site: str
+    agent: str
+    first_seen: int
+    last_seen: int
+    joined: int
+    standing: Standing
+
+
+def read_agents(database: sqlite3.Connection) -> list[AgentRow]:
+    """All agents by site and name."""
+    rows = database.execute(
+        """
+        SELECT site, agent, coalesce(first_seen, 0), coalesce(last_seen, 0), coalesce(joined, 0),
+               coalesce(good, 0), removed
+        FROM (SELECT site, agent FROM agents UNION SELECT site, agent FROM tokens
+              UNION SELECT site, agent FROM removed_agents)
+        LEFT JOIN agents USING (site, agent)
+        LEFT JOIN (SELECT site, agent, max(created) AS joined, sum(revoked IS NULL) AS good
+                   FROM tokens GROUP BY site, agent) USING (site, agent)
+        LEFT JOIN removed_agents USING (site, agent)
+        ORDER BY site, agent
+        """
+    )
+    found = []
+    for site, agent, first, last, joined, good, removed in rows:
+        standing: Standing = "live" if last >= joined and last else "never_heard"
+        if not good:
+            standing = "revoked" if removed is None else "removed"
+        found.append(AgentRow(site, agent, first, last, joined, standing))
+    return found
+
+
+def note_agents(database: sqlite3.Connection, seen: Mapping[tuple[str, str], int]) -> None:
+    """(site, agent) → when something last came from it; of a site at most `MOST_AGENTS`."""
+    rows = [(site, agent, time) for (site, agent), time in seen.items()]
+    database.executemany(
+        "UPDATE agents SET last_seen = max(last_seen, ?3) WHERE site = ?1 AND agent = ?2", rows
+    )
+    database.executemany(
+        "INSERT OR IGNORE INTO agents SELECT ?1, ?2, ?3, ?3"
+        " WHERE (SELECT count(*) FROM agents WHERE site = ?1) < ?4",
+        [(*row, MOST_AGENTS) for row in rows],
+    )
+
+
+def remove_agent(database: sqlite3.Connection, site: str, agent: str, now: int) -> bool:
+    """Note that an agent is gone, with its tokens and what it was asked: was there one?"""
+    name = (site, agent)
+    known = database.execute(
+        "SELECT 1 FROM tokens WHERE site = ?1 AND agent = ?2"
+        " UNION SELECT 1 FROM agents WHERE site = ?1 AND agent = ?2",
+        name,
+    ).fetchone()
+    if known is None:
+        return False
+    database.execute(
+        "UPDATE tokens SET revoked = ?3 WHERE site = ?1 AND agent = ?2 AND revoked IS NULL",
+        (*name, now),
+    )
+    # Who joins under this name later is another machine: it was asked nothing.
+    database.execute(
+        "UPDATE orders SET expires = ?3"
+        " WHERE site = ?1 AND agent = ?2 AND outcome IS NULL AND expires > ?3",
+        (*name, now),
+    )
+    database.execute("INSERT OR REPLACE INTO removed_agents VALUES (?, ?, ?)", (*name, now))
+    return True
