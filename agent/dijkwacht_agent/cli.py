@@ -1,4 +1,4 @@
-"""``dijkwacht-agent run | join CODE | check | show``.
+"""``dijkwacht-agent run | join CODE | pair | check | show``.
 
 Exit codes: 0 all is well; 1 something is wrong (one line on stderr names it); 2 wrong usage.
 """
@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from http.client import HTTPException
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,11 +24,12 @@ from dijkwacht_agent.contracts import CONTRACTS_FILE, compared, read_contracts
 from dijkwacht_agent.error_words import error_message, error_message_of_state, words
 from dijkwacht_agent.health import agent_row
 from dijkwacht_agent.interfaces import default_interface
-from dijkwacht_agent.join import KEY_FILE, join
+from dijkwacht_agent.join import KEY_FILE, join_site
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.messages import language, message_text
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.pacing import Live, Paced, wall_clock
+from dijkwacht_agent.pairing import accept, offer
 from dijkwacht_agent.privacy import KEY_BYTES, Pseudonyms, read_or_make_key
 from dijkwacht_agent.run import Agent
 from dijkwacht_agent.search_suffixes import own_suffixes
@@ -82,7 +84,7 @@ def _run(args: argparse.Namespace) -> int:
 def _join(args: argparse.Namespace) -> int:
     spoken = language(args.lang)
     try:
-        settings = join(args.code, args.state, args.name, again=args.again)
+        settings, others = join_site(args.code, args.state, args.name, again=args.again)
     except OSError as error:
         if error.filename is not None:
             raise
@@ -94,6 +96,29 @@ def _join(args: argparse.Namespace) -> int:
     versions = compared(read_contracts(args.state / CONTRACTS_FILE))
     if versions.key == "contracts_apart":
         print(message_text(versions, spoken))
+    if others:
+        print(message_text(Message("joined_others", {"others": others}), spoken))
+    return 0
+
+
+def _pair(args: argparse.Namespace) -> int:
+    spoken, settings = language(args.lang), _settings(args)
+    try:
+        if args.word:
+            former = accept(settings, args.state, args.word)
+            done = Message("pair_done", {"site": settings.site or "", "path": str(former)})
+            print(message_text(done, spoken))
+            return 0
+        words_ = offer(settings, args.state)
+    except (OSError, HTTPException) as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            raise
+        url, why = settings.url or "", error_message(error)
+        _report(message_text(Message("collector_silent", {"url": url, "why": why}), spoken))
+        return 1
+    print(message_text(Message("pair_offered"), spoken))
+    print(f"\n    dijkwacht-agent pair {' '.join(words_)}\n")
+    print(message_text(Message("pair_offered_why"), spoken))
     return 0
 
 
@@ -219,6 +244,10 @@ def _parser() -> argparse.ArgumentParser:
     enter.add_argument("--again", action="store_true", help="leave the site joined before")
     enter.set_defaults(command=_join)
 
+    pair = commands.add_parser("pair", help="give another agent of the site its key, or take it")
+    pair.add_argument("word", nargs="*", metavar="WORD", help="what the first agent printed")
+    pair.set_defaults(command=_pair)
+
     look = commands.add_parser("check", help="find out what is wrong, in plain words")
     look.add_argument("--interface", metavar="NAME", help="what to listen on")
     look.set_defaults(command=_check)
@@ -231,9 +260,9 @@ def _parser() -> argparse.ArgumentParser:
             "--seconds", type=seconds, default=3.0, metavar="S", help="how long to listen"
         )
         command.add_argument("--json", action="store_true", help="for programs")
-    for command in (enter, look, print_):
+    for command in (enter, pair, look, print_):
         command.add_argument("--lang", choices=("en", "nl"), help="the language of the output")
-    for command in (run, enter, look, print_):  # may stand behind the command's name as well
+    for command in (run, enter, pair, look, print_):  # may stand behind the command's name as well
         command.add_argument(
             "--state", type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS
         )

@@ -9,7 +9,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -31,8 +31,20 @@ _OWN_FILES: Final = (TOKEN_FILE, "agent.toml", KEY_FILE, CONTRACTS_FILE)
 _PROBE_BYTES: Final = 4096
 
 
+class Joined(NamedTuple):
+    """What joining gave: the settings that were written, and how many agents the site has besides."""
+
+    settings: Settings
+    others: int
+
+
 def join(code: str, state: Path, agent: str | None = None, *, again: bool = False) -> Settings:
-    """Join the site that ``code`` is for; returns the settings written to ``state``.
+    """As `join_site`: the settings."""
+    return join_site(code, state, agent, again=again).settings
+
+
+def join_site(code: str, state: Path, agent: str | None = None, *, again: bool = False) -> Joined:
+    """Join the site that ``code`` is for; writes its settings to ``state``.
 
     That ``state`` can be written is tried before the code is spent. A join that fails leaves the
     folder as it was. Raises `SettingsError` for a wrong code or an agent that has joined before
@@ -75,7 +87,7 @@ def join(code: str, state: Path, agent: str | None = None, *, again: bool = Fals
     if elsewhere:
         # Another site must neither get what waits for this one nor share its pseudonyms.
         shutil.rmtree(state / SPOOL_FOLDER, ignore_errors=True)
-    return settings
+    return Joined(settings, joined.others)
 
 
 @contextlib.contextmanager

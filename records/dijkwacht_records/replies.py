@@ -7,6 +7,7 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from dijkwacht_records.orders import SealedOrder
+from dijkwacht_records.pairing import Pairing
 
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
@@ -47,16 +48,18 @@ class JoinRequest(msgspec.Struct, frozen=True):
 class JoinReply(msgspec.Struct, frozen=True):
     """What joining gives: the site, the token for every later request, the key that signs orders.
 
-    ``order_key`` is the collector's raw Ed25519 public key, 32 bytes; ``contracts`` as in `Reply`.
+    ``order_key`` is the collector's raw Ed25519 public key, 32 bytes; ``contracts`` as in `Reply`;
+    ``others``: agents that the site has besides.
     """
 
     site: str
     token: str
     order_key: bytes
     contracts: tuple[int, ...] = (1,)
+    others: int = 0
 
 
-def encode_reply(reply: Reply | Refusal | JoinReply) -> bytes:
+def encode_reply(reply: Reply | Refusal | JoinReply | Pairing) -> bytes:
     """JSON, for logs and curl; replies are small."""
     return msgspec.json.encode(reply)
 

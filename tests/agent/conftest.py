@@ -38,7 +38,10 @@ class CollectorDouble:
             disable_nagle_algorithm = True
 
             def do_GET(self):
-                self.answer(200, b"{}")
+                if self.path == "/v1/pairing":
+                    self.do_POST()
+                else:
+                    self.answer(200, b"{}")
 
             def do_PUT(self):
                 self.do_POST()

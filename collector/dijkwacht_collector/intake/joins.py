@@ -57,10 +57,10 @@ class Joins:
             raise CollectorBusy("too many failed attempts to join from there", wait)
         if not NAME.fullmatch(asked.agent):  # a token speaks for an agent, so it needs its name
             raise MalformedBatch("agent is not a name")
-        site, token = await asyncio.to_thread(
+        site, token, others = await asyncio.to_thread(
             self._authenticator.join, asked.code, asked.agent, self._clock()
         )
         self._attempts.succeed(address)
         self._telemetry.know_site(site)  # its agent is known by its first batch, or never was there
-        joined = JoinReply(site, token, self._offer.order_key.public, self._offer.reads)
+        joined = JoinReply(site, token, self._offer.order_key.public, self._offer.reads, others)
         return web.Response(body=encode_reply(joined), content_type="application/json")

@@ -54,6 +54,7 @@ class PendingOrders:
             now = self.clock()
             if now - self._forgotten > _FORGET_EVERY_US:
                 self._forget(now)
+            self.sites.pairings.forget(now)
             waiting: dict[Speaker, list[Waiting]] = {}
             sealed: dict[str, Waiting] = {}
             for order in self.sites.orders.waiting(now):

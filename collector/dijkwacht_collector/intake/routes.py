@@ -7,6 +7,7 @@ from aiohttp import web
 from dijkwacht_collector.intake.batches import Intake
 from dijkwacht_collector.intake.joins import Joins
 from dijkwacht_collector.intake.orders import OrderDesk, Outcomes, PendingOrders
+from dijkwacht_collector.intake.pairings import Pairings
 from dijkwacht_collector.intake.refusing import refusing
 from dijkwacht_collector.intake.uploads import Uploads
 from dijkwacht_collector.sites.access import Authenticator
@@ -27,5 +28,9 @@ def add_routes(
     outcome, upload = Outcomes(orders, authenticator).outcome, Uploads(orders, authenticator).upload
     add("POST", "/v1/orders/{id}/outcome", refusing(outcome))
     add("PUT", "/v1/orders/{id}/upload", refusing(upload))
+    pairings = Pairings(orders.sites, authenticator, orders.clock)
+    add("PUT", "/v1/pairing", refusing(pairings.put))
+    add("GET", "/v1/pairing", refusing(pairings.fetch))
+    add("DELETE", "/v1/pairing", refusing(pairings.end))
     add("GET", "/v1/sites/{name}/orders", refusing(desk.listing))
     add("POST", "/v1/sites/{name}/orders", refusing(desk.add))

@@ -8,7 +8,7 @@ import contextlib
 import hmac
 import threading
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -20,12 +20,20 @@ from dijkwacht_records.joincode import read_code
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-AGENT_PATHS: Final = frozenset({"/v1/batches", "/v1/join", "/healthz"})
+AGENT_PATHS: Final = frozenset({"/v1/batches", "/v1/join", "/v1/pairing", "/healthz"})
 """What an operator's token has nothing to do with."""
 _FORWARDED: Final = frozenset({"forwarded", "via", "x-real-ip"})
 AGENT_ORDERS: Final = "/v1/orders/"
 """Nor with anything below this."""
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Joined(NamedTuple):
+    """What a join code was traded for: the site, the agent's credential, how many agents are there besides."""
+
+    site: str
+    credential: str
+    others: int
 
 
 class Authenticator(Protocol):
@@ -40,8 +48,8 @@ class Authenticator(Protocol):
     def waits(self, code: str) -> bool:
         """Whether ``code`` is a join code that was not used when they were looked at last."""
 
-    def join(self, code: str, agent: str, now: int) -> tuple[str, str]:
-        """Trade a join code for (site, credential). Blocks. Raises `NotAuthorised`."""
+    def join(self, code: str, agent: str, now: int) -> Joined:
+        """Trade a join code for a credential. Blocks. Raises `NotAuthorised`."""
 
 
 class TokenAuthenticator:
@@ -73,14 +81,14 @@ class TokenAuthenticator:
             return digest(read_code(code)[1]) in self._codes
         return False
 
-    def join(self, code: str, agent: str, now: int) -> tuple[str, str]:
+    def join(self, code: str, agent: str, now: int) -> Joined:
         """As `Authenticator.join`; the token is good from now on."""
         with self._turn:
             site, token = self._sites.join(code, agent, now)
             self._good = {**self._good, digest(token): Speaker(site, agent)}
             self._codes -= {digest(read_code(code)[1])}
             self._version = -1  # one agent more: the next look says so
-        return site, token
+            return Joined(site, token, self._sites.others(site, agent))
 
     def agent_of(self, request: web.BaseRequest) -> Speaker:
         """As `Authenticator.agent_of`."""

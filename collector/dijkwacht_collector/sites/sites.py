@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 from dijkwacht_collector.database import connect
 from dijkwacht_collector.sites.agents import AgentRow, note_agents, read_agents, remove_agent
 from dijkwacht_collector.sites.orders import OrderTable
+from dijkwacht_collector.sites.pairings import PairingTable
 from dijkwacht_collector.sites.speaker import Speaker
 from dijkwacht_records.errors import NotAuthorised
 from dijkwacht_records.joincode import SECRET_BYTES, make_code, read_code
@@ -84,6 +85,7 @@ class Sites:
         self._turn = threading.Lock()
         self._database: sqlite3.Connection | None = None
         self.orders: Final = OrderTable(self._use)
+        self.pairings: Final = PairingTable(self._use)
 
     def open(self) -> None:
         """Open the file, making or upgrading it. Raises `DijkwachtError`, ``OSError``."""
@@ -185,6 +187,16 @@ class Sites:
                 "UPDATE tokens SET revoked = ? WHERE site = ? AND agent = ? AND revoked IS NULL",
                 (now, site, agent),
             ).rowcount
+
+    def others(self, site: str, agent: str) -> int:
+        """How many agents of ``site`` have a token besides ``agent``."""
+        with self._use() as database:
+            [(count,)] = database.execute(
+                "SELECT count(DISTINCT agent) FROM tokens"
+                " WHERE site = ? AND agent != ? AND revoked IS NULL",
+                (site, agent),
+            )
+            return int(count)
 
     def tokens(self) -> dict[bytes, Speaker]:
         """Hash of every token that is good → whose it is."""
