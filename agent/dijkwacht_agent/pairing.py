@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import http.client
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,12 +21,12 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from dijkwacht_agent.collector_line import CollectorLine
-from dijkwacht_agent.error_words import worded
+from dijkwacht_agent.error_words import error_message, worded
 from dijkwacht_agent.join import KEY_FILE, read_token
 from dijkwacht_agent.pairing_words import COUNT, draw, near, read_words
 from dijkwacht_agent.privacy import KEY_BYTES, read_or_make_key
 from dijkwacht_agent.settings import Settings, write_private
-from dijkwacht_records.errors import SettingsError, TransferError
+from dijkwacht_records.errors import RejectedBatch, SettingsError, TransferError
 from dijkwacht_records.pairing import Pairing
 from dijkwacht_records.replies import decode_json
 
@@ -85,7 +85,9 @@ def offer(settings: Settings, state: Path) -> list[str]:
     """
     site, line = _line(settings, state)
     words = draw()
-    line.ask("PUT", PATH, seal(read_or_make_key(state / KEY_FILE), words, site), _BYTES)
+    sealed = seal(read_or_make_key(state / KEY_FILE), words, site)
+    with _refusals_worded():
+        line.ask("PUT", PATH, sealed, _BYTES)
     return words
 
 
@@ -97,7 +99,8 @@ def accept(settings: Settings, state: Path, typed: Sequence[str]) -> Path:
     site, line = _line(settings, state)
     words = checked(typed)
     try:
-        found = decode_json(line.ask("GET", PATH), Pairing)
+        with _refusals_worded():
+            found = decode_json(line.ask("GET", PATH), Pairing)
     except msgspec.MsgspecError:
         raise worded(TransferError, "no_collector", url=settings.url or "") from None
     if found.state != "waiting":
@@ -135,6 +138,14 @@ def _line(settings: Settings, state: Path) -> tuple[str, CollectorLine]:
     if not (settings.site and settings.url):
         raise worded(SettingsError, "has_not_joined")
     return settings.site, CollectorLine(settings.url, read_token(state), settings.ca_file)
+
+
+@contextlib.contextmanager
+def _refusals_worded() -> Iterator[None]:
+    try:
+        yield
+    except RejectedBatch as error:  # as collectors of before `pair` do
+        raise worded(TransferError, "pair_refused", why=error_message(error)) from None
 
 
 def _stretch(words: Sequence[str], salt: bytes) -> bytes:

@@ -61,6 +61,10 @@ PAIRING_MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "the key that waits is another site's, not that of {site}",
         "de sleutel die klaarligt is van een andere locatie, niet van {site}",
     ),
+    "pair_refused": (
+        "the collector does not carry a key (perhaps it must be updated first): {why}",
+        "de verzamelaar geeft geen sleutel door (misschien moet hij eerst worden bijgewerkt): {why}",
+    ),
     "pair_unreadable": (
         "what waits at the collector is no key; on the first agent type again: dijkwacht-agent pair",
         "wat bij de verzamelaar klaarligt is geen sleutel; typ bij de eerste agent opnieuw: dijkwacht-agent pair",

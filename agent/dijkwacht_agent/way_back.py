@@ -53,9 +53,17 @@ class WayBack:
         with self._turn:
             self._waiting = reply.sealed
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="way back", daemon=True)
-                self._thread.start()
+                self._begin()
             self._turn.notify()
+
+    def _begin(self) -> None:
+        thread = threading.Thread(target=self._run, name="way back", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # no thread to be had: the next reply tries again
+            log.warning("orders wait", extra={"why": str(error)})
+        else:
+            self._thread = thread
 
     def stop(self, limit_s: float = 1.0) -> None:
         """Obey what has come, for at most so long; what is under way then is begun again by the next start."""

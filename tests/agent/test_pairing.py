@@ -185,6 +185,15 @@ def test_what_no_collector_says_is_one_line(joined, key, collector, capsys, answ
     assert key.read_bytes() == bytes(32)
 
 
+def test_a_collector_that_carries_no_key_is_said_to_be_old(joined, key, collector, capsys):
+    for words in ([], RIGHT):
+        collector.answers[PATH] = [(404, b'{"reason":"not_found","message":"no such thing"}')]
+        assert main(["--state", str(joined), "pair", *words]) == 1
+        err = capsys.readouterr().err
+        assert "perhaps it must be updated first): no such thing" in err
+        assert err.count("\n") == 1
+
+
 def test_an_agent_that_has_not_joined_pairs_with_nobody(tmp_path, capsys):
     assert main(["--state", str(tmp_path), "pair"]) == 1
     assert "has not joined" in capsys.readouterr().err

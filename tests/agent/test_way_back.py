@@ -183,6 +183,17 @@ def test_without_orders_there_is_no_thread(back):
     assert back._thread is None
 
 
+def test_a_machine_without_a_thread_to_spare_keeps_its_uplink(back, collector, monkeypatch):
+    def none_left(_thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", none_left)
+        back.take(reply(order()))
+    back.take(reply(order()))
+    collector.wait_for(lambda: outcomes(collector))
+
+
 def test_copies_are_bounded(settings, state, collector):
     diagnostics = Diagnostics(settings, state, CollectorLine(collector.url, TOKEN))
     for n in range(MOST_KEPT + 3):

@@ -21,7 +21,7 @@ from dijkwacht_collector.intake.turns import Pace, Seats, Turns
 from dijkwacht_collector.journal import Log, batch_draft, batch_key, partition_of
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.sites import Speaker
-from dijkwacht_collector.sites.access import Authenticator
+from dijkwacht_collector.sites.access import Authenticator, Revoked
 from dijkwacht_records.contracts import READS
 from dijkwacht_records.errors import (
     CollectorBusy,
@@ -100,8 +100,7 @@ class Intake:
             request[KNOWN], site = True, speaker.site
             reply = await self._take(request, speaker)
         except TransferError as error:
-            quota = isinstance(error, OverQuota)
-            self._telemetry.count_rejected("over_quota" if quota else error.reason)
+            self._telemetry.count_rejected(_counted_as(error))
             answer = refuse(error, self._reads if isinstance(error, UnknownContract) else ())
         except JournalError as error:
             self._telemetry.count_rejected(CollectorBusy.reason)
@@ -204,3 +203,10 @@ class Intake:
             beat = batch.beat
             rows = self.high_water.hear(batch, beat["rows_made"], beat["rows_shed"])
             self._telemetry.observe_agent(batch.site, batch.agent, arrival, beat | rows)
+
+
+def _counted_as(error: TransferError) -> str:
+    """The reason by which operators tell it; agents know fewer."""
+    if isinstance(error, Revoked):
+        return "revoked"
+    return "over_quota" if isinstance(error, OverQuota) else error.reason

@@ -31,7 +31,7 @@ MAX_SERIES_PER_SITE: Final = 500
 SEVERITIES: Final = {2: "low", 3: "medium", 4: "high", 5: "critical"}
 REJECTIONS: Final = (
     "malformed", "unknown_contract", "rejected", "not_authorised", "busy", "too_large",
-    "over_quota", "other",
+    "over_quota", "revoked", "other",
 )  # fmt: skip
 DROPS: Final = ("window_full",)
 ROW_REJECTIONS: Final = ("malformed", "other")

@@ -36,6 +36,10 @@ class Joined(NamedTuple):
     others: int
 
 
+class Revoked(NotAuthorised):
+    """The token was good once: an agent that is gone goes on sending. On the wire it is no other word."""
+
+
 class Authenticator(Protocol):
     """Determines who makes a request. Mutual TLS will be another one."""
 
@@ -62,6 +66,7 @@ class TokenAuthenticator:
         self._sites = sites
         self._good: Mapping[bytes, Speaker] = {}
         self._codes: frozenset[bytes] = frozenset()
+        self._revoked: frozenset[bytes] = frozenset()
         self._version = -1
         self._turn = threading.Lock()
 
@@ -72,7 +77,7 @@ class TokenAuthenticator:
             if version == self._version:
                 return False
             self._good, self._codes = self._sites.tokens(), self._sites.unused_codes()
-            self._version = version
+            self._revoked, self._version = self._sites.revoked_tokens(), version
             return True
 
     def waits(self, code: str) -> bool:
@@ -93,9 +98,11 @@ class TokenAuthenticator:
     def agent_of(self, request: web.BaseRequest) -> Speaker:
         """As `Authenticator.agent_of`."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        speaker = self._good.get(digest(token.strip())) if scheme.lower() == "bearer" else None
+        held = digest(token.strip()) if scheme.lower() == "bearer" else b""
+        speaker = self._good.get(held)
         if speaker is None:
-            raise NotAuthorised("the token is unknown or revoked")
+            refusal = Revoked if held in self._revoked else NotAuthorised
+            raise refusal("the token is unknown or revoked")
         return speaker
 
 

@@ -188,6 +188,12 @@ class Sites:
                 (now, site, agent),
             ).rowcount
 
+    def revoked_tokens(self) -> frozenset[bytes]:
+        """Hash of every token that was revoked."""
+        with self._use() as database:
+            rows = database.execute("SELECT hash FROM tokens WHERE revoked IS NOT NULL")
+            return frozenset(held for (held,) in rows)
+
     def others(self, site: str, agent: str) -> int:
         """How many agents of ``site`` have a token besides ``agent``."""
         with self._use() as database:

@@ -63,6 +63,10 @@ async def test_an_agent_that_is_gone_is_refused_shown_and_no_alarm(
             seq += 1
         while await agents_in_metrics(client):
             pass
+    text = await (await client.get("/metrics")).text()
+    counted = dict(re.findall(r'batches_rejected_total{reason="(\w+)"} (\S+)', text))
+    assert float(counted["revoked"]) >= 1
+    assert float(counted["not_authorised"]) == 0, "which a rule wakes people for"
     assert await row_of_board(client, "en") == (state, english)
     assert await row_of_board(client, "nl") == (state, dutch)
 
