@@ -29,7 +29,9 @@ NOON = 1_767_268_800_000_000
 SALT = 7
 WRITTEN = {
     "verdict": Verdict("0123456789abcdef01234567", "normal", "operator"),
+    "verdict_about": Verdict("0123456789abcdef01234567", "undone", "Jan", b"incident \x00\xff"),
     "exemption": Exemption("scan", "192.168.1.66", NOON + 10**12),
+    "exemption_by": Exemption("scan", "192.168.1.66", 0, "Jan"),
     "budget": Budget(2.5),
     "model": Model("volume", "", b"bundle \x00\xff\n more"),
     "model_named": Model("volume", "0123456789abcdef0123456789abcdef"),

@@ -105,6 +105,11 @@ async def collector(state, told):
         yield collector
 
 
+def exempted(engine, site):
+    """By class and subject, until when ``site`` has nothing told."""
+    return {(row.kind, row.subject): row.until for row in engine.incidents.exemptions.of(site)}
+
+
 def flow(time, number, port, state, size):
     return 0, (
         time, time - 1000, 20_000_000 + number, 0, 2, THIEF, SERVER, 40_000 + number, port, 6, 0,
@@ -138,7 +143,14 @@ async def test_what_is_open_is_open_and_can_be_answered(collector):
     assert await collector.findings(open="1") == {}
     answered = (await collector.findings())[uid]
     assert answered["unmapped"]["revision"] == finding["unmapped"]["revision"] + 1
-    assert ("clinic", "bruteforce", SUBJECT) in collector.engine.incidents.exempt_until["clinic"]
+    assert ("bruteforce", SUBJECT) in exempted(collector.engine, "clinic")
+    response = await collector.client.post(
+        f"/v1/incidents/{uid}/verdict", json={"verdict": "undone"}
+    )
+    assert response.status == 200
+    await collector.folded()
+    assert not exempted(collector.engine, "clinic")["bruteforce", SUBJECT]
+    assert (await collector.findings())[uid]["status"] == "Resolved"
 
 
 async def test_budget_and_exemptions_are_in_force(collector):
@@ -147,9 +159,8 @@ async def test_budget_and_exemptions_are_in_force(collector):
     assert engine.policy.per_week == {at("bakery"): 0.25}
     for detector, policy in zip(engine.host.detectors, engine.policy.detectors, strict=True):
         assert policy.budget[at("bakery")] == pytest.approx(0.25 * detector.share)
-    exempt = engine.incidents.exempt_until
-    assert exempt["clinic"]["clinic", "scan", SUBJECT] == BEGIN + 365 * 1440 * MINUTE
-    assert set(exempt["bakery"]) == {("bakery", "scan", SUBJECT)}, "what was answered normal"
+    assert exempted(engine, "clinic")["scan", SUBJECT] == BEGIN + 365 * 1440 * MINUTE
+    assert set(exempted(engine, "bakery")) == {("scan", SUBJECT)}, "what was answered normal"
 
 
 async def test_batches_that_it_acknowledged_are_known(collector):

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import msgspec
+
 from dijkwacht_collector.console.data import SiteView
 from dijkwacht_collector.incidents import Incident
 from dijkwacht_collector.journal import Answer, Log, Trouble, Verdict, partition_of
@@ -68,5 +70,6 @@ class Overview:
         incident = await asyncio.to_thread(self._store.incident, uid)
         if incident is None:
             raise KeyError(uid)
-        draft = Verdict(uid, answer, by).draft(incident.site, self._clock())
+        about = msgspec.msgpack.encode(incident)
+        draft = Verdict(uid, answer, by, about).draft(incident.site, self._clock())
         await self._log.append(partition_of(incident.site), draft)

@@ -17,7 +17,7 @@ from dijkwacht_collector.engine.release import describe
 from dijkwacht_collector.engine.site_record import Owner, PartitionState
 from dijkwacht_collector.engine.struck import Struck
 from dijkwacht_collector.engine.succession import History, Succession
-from dijkwacht_collector.incidents import Incident, IncidentEvent, OpenIncidents, recall
+from dijkwacht_collector.incidents import IncidentEvent, OpenIncidents, recall
 from dijkwacht_collector.journal import (
     PARTITIONS,
     Budget,
@@ -59,8 +59,6 @@ class Controls:
         self.succession = Succession(lambda: self.release, history)
         self._host, self._policy, self._incidents = host, policy, incidents
         self._numbering, self._bundles = numbering, bundles
-        self.resumed: dict[str, int] = {}
-        """Where the record was taken that a site goes on from: it may be behind its partition's state."""
         self._struck = Struck()
 
     @cached_property
@@ -107,13 +105,15 @@ class Controls:
                     release = Release.read(entry).bundle
                     return self._obey_release(entry.partition, release, entry.position)
                 case "verdict":
-                    return self._answer(Verdict.read(entry), entry.partition, entry.position)
+                    verdict = Verdict.read(entry)
+                    if not self.succession.defer(entry):
+                        return self._answer(entry, verdict)
                 case "budget":
                     budget = Budget.read(entry)
                     self._policy.set_budget(self._site(entry.site), budget.per_week)
                 case "exemption":
                     self._site(entry.site)  # so that a checkpoint knows it
-                    self._incidents.exempt(entry.site, Exemption.read(entry))
+                    self._incidents.exempt(entry, Exemption.read(entry))
         except (ValueError, JournalError, OSError) as error:
             # msgspec's errors and those of texts are values' errors, the others a bundle's.
             log.error(  # noqa: TRY400  # the text is enough
@@ -173,38 +173,19 @@ class Controls:
         quiet = self.succession.obey(partition, release, position)
         if quiet is None:
             return []
+        heeded: dict[str, int] = {}
         for site, stored in quiet.stored.items():
             self._site(site)
-            incidents = [event.incident for event in stored]
-            since = max(quiet.since, self.resumed.get(site, 0))
-            self._incidents.put(site, recall(self._incidents.take(site), incidents))
-            for event in stored:
-                if event.incident.status == "normal" and event.position > since:
-                    self._learn_normal(event.incident)
-        return [
-            event
-            for verdict in quiet.verdicts
-            for event in self._answer(verdict, partition, position)
-        ]
-
-    def _answer(self, verdict: Verdict, partition: int, position: int) -> list[IncidentEvent]:
-        if self.succession.defer(partition, verdict):
-            return []
-        normal = verdict.verdict == "normal"
-        answered = self._incidents.answer(
-            verdict.uid, normal=normal, position=position, explain=self._host.explain
-        )
-        if answered is None:
-            return []
-        incident, events = answered
-        if normal:
-            self._learn_normal(incident)
+            self._incidents.put(site, recall(site, self._incidents.take(site), stored))
+            heeded |= {event.incident.uid: event.position for event in stored}
+        events: list[IncidentEvent] = []
+        for entry in quiet.verdicts:
+            verdict = Verdict.read(entry)
+            # What stands behind it was said by one who had obeyed it.
+            if heeded.get(verdict.uid, 0) < entry.position:
+                events += self._answer(entry, verdict)
         return events
 
-    def _learn_normal(self, incident: Incident) -> None:
-        site = self._site(incident.site)
-        for name in {evidence.detector for evidence in incident.evidences}:
-            strongest = max(e.score for e in incident.evidences if e.detector == name)
-            number = self._host.number(name)
-            if number is not None:
-                self._policy.learn_normal(number, site, strongest)
+    def _answer(self, entry: Entry, verdict: Verdict) -> list[IncidentEvent]:
+        self._site(entry.site)  # so that a checkpoint knows it
+        return self._incidents.answer(entry, verdict, self._host.explain)

@@ -28,7 +28,7 @@ from dijkwacht_collector.engine.observed import Observed
 from dijkwacht_collector.engine.progress import Progress
 from dijkwacht_collector.engine.site_record import Control, Owner, PartitionState, SiteRecord
 from dijkwacht_collector.engine.succession import History, no_history
-from dijkwacht_collector.incidents import Incident, IncidentEvent, OpenIncidents
+from dijkwacht_collector.incidents import Exempted, Incident, IncidentEvent, OpenIncidents
 from dijkwacht_collector.journal import Bundles, BundlesInHand, Entry, partition_of
 from dijkwacht_collector.policy import Calibrations, Policy, Scored
 from dijkwacht_detectors.api import AnyDetector
@@ -151,12 +151,27 @@ class Engine:
             if failed := hosted.take_failed():
                 observed.failures[hosted.detector.name] = failed
         observed.shed, self.incidents.shed = self.incidents.shed, {}
+        exemptions = self.incidents.exemptions
+        observed.exempted, exemptions.hidden = exemptions.hidden, {}
         names = (detector.name for detector in self.host.detectors)
         observed.scored = {n: c for n, c in zip(names, self._scored, strict=True) if c}
         self._scored = [0] * len(self._scored)
         for site, rows in self.host.take_dropped().items():
             observed.dropped[self.numbering.sites[site]] = rows
         return observed
+
+    def take_exemptions(self, *, counted: bool) -> dict[str, list[Exempted]]:
+        """The exemptions of sites decided here where they changed, or (``counted``) hid something."""
+        exemptions = self.incidents.exemptions
+        changed = exemptions.changed | (exemptions.counted if counted else set())
+        taken = self.controls.succession.speaks_of(changed)
+        exemptions.changed -= taken
+        exemptions.counted -= taken
+        return {site: exemptions.of(site) for site in sorted(taken)}
+
+    def show_again(self, sites: Iterable[str]) -> None:
+        """What was taken by `take_exemptions` of these was not taken on."""
+        self.incidents.exemptions.changed.update(sites)
 
     def take_samples(self) -> dict[str, Kept]:
         """What detectors with a model have kept for training, by detector; good until the next step."""
@@ -201,7 +216,6 @@ class Engine:
         self._make_room()  # once for all
         for record in records:
             self.put(record)
-            self.controls.resumed[record.name] = record.position
             if record.position > self.positions.get(partition_of(record.name), 0):
                 self.progress.ahead[record.name] = record.position
             if record.rows:

@@ -19,6 +19,7 @@ class Observed:
     future: dict[str, int] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
     shed: dict[str, int] = field(default_factory=dict)
+    exempted: dict[str, int] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
     scored: dict[str, int] = field(default_factory=dict)
 

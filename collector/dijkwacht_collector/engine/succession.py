@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dijkwacht_collector.incidents import IncidentEvent
-from dijkwacht_collector.journal import Entry, Verdict, partition_of
+from dijkwacht_collector.journal import Entry, partition_of
 
 History = Callable[[int], Mapping[str, Sequence[IncidentEvent]]]
 """What the store of incidents holds of a partition: by site, the last step of each of its incidents."""
@@ -32,7 +32,7 @@ class Quiet:
 
     since: int
     learned: bool = False
-    verdicts: list[Verdict] = field(default_factory=list)
+    verdicts: list[Entry] = field(default_factory=list)
     stored: Mapping[str, Sequence[IncidentEvent]] = field(default_factory=dict)
 
 
@@ -109,9 +109,9 @@ class Succession:
             return sites
         return {site for site in sites if self.decides(partition_of(site))}
 
-    def defer(self, partition: int, verdict: Verdict) -> bool:
+    def defer(self, verdict: Entry) -> bool:
         """Keep an answer until its partition is decided here; False if it is."""
-        quiet = self._quiet.get(partition)
+        quiet = self._quiet.get(verdict.partition)
         if quiet is None:
             return False
         quiet.verdicts.append(verdict)

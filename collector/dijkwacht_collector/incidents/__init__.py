@@ -1,5 +1,6 @@
 """What is decided for a site: incidents, their life, and the forms in which others read them."""
 
+from dijkwacht_collector.incidents.exemptions import Exempted
 from dijkwacht_collector.incidents.incident import (
     ALERT_SEVERITY,
     Activity,
@@ -27,6 +28,7 @@ __all__ = [
     "Activity",
     "EventTime",
     "Evidence",
+    "Exempted",
     "Finding",
     "Incident",
     "IncidentEvent",

@@ -41,6 +41,8 @@ class Incident(msgspec.Struct, frozen=True):
     of clocks. ``rarity`` is how often a site like this one would see the like by chance, in
     incidents a week. ``evidences``: at most five, strongest first. ``agents``: the last of those whose
     rows are in it, whose clocks say when it is quiet; none in one kept before they were named.
+    ``answered``: when a person's last word on it came in, µs UTC of the collector's clock, 0 if none did;
+    ``answered_by`` whose that is. An answer that was taken back is such a word, too.
     """
 
     uid: str
@@ -64,6 +66,8 @@ class Incident(msgspec.Struct, frozen=True):
     status: Status = "new"
     revision: int = 0
     agents: tuple[str, ...] = ()
+    answered_by: str = ""
+    answered: int = 0
 
 
 class IncidentEvent(msgspec.Struct, frozen=True):

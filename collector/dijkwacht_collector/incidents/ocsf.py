@@ -79,6 +79,15 @@ def detection_finding(event: IncidentEvent, logged_time: int | None = None) -> J
     }
     if logged_time is not None:
         metadata["logged_time"] = logged_time // 1000
+    unmapped: Json = {
+        "title_nl": incident.title_nl,
+        "desc_nl": incident.desc_nl,
+        "rarity": incident.rarity,
+        "facts": incident.evidences[0].facts if incident.evidences else {},
+        "subject": incident.subject,
+        "ordinal": incident.ordinal,
+        "revision": incident.revision,
+    }
     finding: Json = {
         "activity_id": activity_id,
         "activity_name": activity,
@@ -102,18 +111,15 @@ def detection_finding(event: IncidentEvent, logged_time: int | None = None) -> J
         "metadata": metadata,
         "finding_info": _finding_info(incident),
         "evidences": [_evidence(evidence) for evidence in incident.evidences[:5]],
-        "unmapped": {
-            "title_nl": incident.title_nl,
-            "desc_nl": incident.desc_nl,
-            "rarity": incident.rarity,
-            "facts": incident.evidences[0].facts if incident.evidences else {},
-            "subject": incident.subject,
-            "ordinal": incident.ordinal,
-            "revision": incident.revision,
-        },
+        "unmapped": unmapped,
     }
     if incident.status in _ANSWERS:
         finding["status_detail"] = _ANSWERS[incident.status]
+    if incident.answered:
+        unmapped |= {
+            "answered_by": incident.answered_by,
+            "answered_time": incident.answered // 1000,
+        }
     return finding
 
 

@@ -9,6 +9,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from dijkwacht_collector.incidents.ended import Ended
+from dijkwacht_collector.incidents.exemptions import Exempted, Exemptions, Key
 from dijkwacht_collector.incidents.incident import (
     ALERT_SEVERITY,
     Activity,
@@ -18,7 +20,7 @@ from dijkwacht_collector.incidents.incident import (
     Status,
     incident_uid,
 )
-from dijkwacht_collector.journal import Exemption
+from dijkwacht_collector.journal import Answer, Entry, Exemption, Verdict
 from dijkwacht_collector.policy import severity
 from dijkwacht_detectors.api import Explanation
 
@@ -27,12 +29,15 @@ IDLE_US: Final = 3_600_000_000
 ABSENT_US: Final = 30 * 24 * 3_600_000_000
 """By the event time of any other agent of its site it is closed after so long."""
 WEEK_US: Final = 7 * 24 * 3_600_000_000
-NORMAL_US: Final = 30 * 24 * 3_600_000_000
-"""How long "this is normal" exempts the same kind and subject."""
 MOST_OPEN: Final = 200
 """Incidents open at once on one site; past it nothing more is opened until some are closed."""
 MOST_SUBJECTS: Final = 4096
 """Subjects of one site whose incidents are distinguished even if they begin at the same moment."""
+_ANSWERED: Final[dict[Answer, Status]] = {
+    "normal": "normal",
+    "attack": "confirmed",
+    "undone": "closed",
+}
 _MOST_EVIDENCES: Final = 5
 _MOST_AGENTS: Final = 16
 
@@ -81,16 +86,26 @@ class EventTime(NamedTuple):
 
 
 class SiteIncidents(msgspec.Struct, frozen=True, array_like=True):
-    """One site's part of `OpenIncidents`; (kind, subject) names what its keys name."""
+    """One site's part of `OpenIncidents`; (kind, subject) names what its keys name.
+
+    ``exempt_until`` is what earlier releases know of the exemptions, and read.
+    """
 
     open: list[Incident]
     unworded: list[tuple[str, str, Evidence]]
     ordinals: list[tuple[str, str, int]]
     exempt_until: list[tuple[str, str, int]]
     opened: dict[str, list[int]]
+    exemptions: list[Exempted] = []
+    ended: list[bytes] = []
+
+    def exempted(self) -> list[Exempted]:
+        """The exemptions, also those that an earlier release has saved."""
+        known = {(row.kind, row.subject) for row in self.exemptions}
+        earlier = [Exempted(*row) for row in self.exempt_until if row[:2] not in known]
+        return [*earlier, *self.exemptions]
 
 
-Key = tuple[str, str, str]
 Explain = Callable[[str, Evidence, str], Explanation | None]
 """(detector, evidence, subject) → the incident's words, or None if the detector fails to give them."""
 
@@ -105,8 +120,8 @@ class OpenIncidents:
     by_site: dict[str, dict[Key, None]] = field(default_factory=dict)
     ordinals: dict[str, dict[Key, int]] = field(default_factory=dict)
     """By site, how many incidents each of the last `MOST_SUBJECTS` has had."""
-    exempt_until: dict[str, dict[Key, int]] = field(default_factory=dict)
-    """By site, event time at which each exemption ends."""
+    exemptions: Exemptions = field(default_factory=Exemptions)
+    ended: Ended = field(default_factory=Ended)
     opened: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     """By site and detector, when it opened incidents that asked for a person."""
     shed: dict[str, int] = field(default_factory=dict)
@@ -125,32 +140,53 @@ class OpenIncidents:
                 events += self._close_idle(change, explain)
         return events
 
-    def answer(
-        self, uid: str, *, normal: bool, position: int, explain: Explain
-    ) -> tuple[Incident, list[IncidentEvent]] | None:
-        """Take a person's verdict on an open incident; None if it is not open."""
-        for key, incident in self.open.items():
-            if incident.uid == uid:
-                if normal:
-                    self.exempt_until.setdefault(incident.site, {})[key] = incident.end + NORMAL_US
-                status: Status = "normal" if normal else "confirmed"
-                return incident, [self._close(key, status, position, explain)]
-        return None
+    def answer(self, entry: Entry, verdict: Verdict, explain: Explain) -> list[IncidentEvent]:
+        """Take a person's ``verdict``, which ``entry`` brings: an open incident closes, another changes.
 
-    def exempt(self, site: str, exemption: Exemption) -> None:
-        """Report nothing of this class and subject before the exemption ends."""
-        key = (site, exemption.kind, exemption.subject)
-        self.exempt_until.setdefault(site, {})[key] = exemption.until
+        Nothing comes of one that says what was said before, or that nobody knows what it is about.
+        Raises ``ValueError`` if what it was about cannot be read.
+        """
+        status = _ANSWERED[verdict.verdict]
+        word: dict[str, Any] = {"answered_by": verdict.by, "answered": entry.arrival}
+        open_ = self.by_site.get(entry.site, ())
+        key = next((key for key in open_ if self.open[key].uid == verdict.uid), None)
+        if key is not None:
+            if verdict.verdict == "undone":
+                return []
+            self.open[key] = msgspec.structs.replace(self.open[key], **word)
+            event = self._close(key, status, entry.position, explain)
+        else:
+            known = self.ended.latest(entry.site, verdict.uid, verdict.about)
+            nothing = {"closed", "new"} if status == "closed" else {status}
+            if known is None or known.status in nothing:
+                return []
+            revision = known.revision + 1
+            incident = msgspec.structs.replace(known, status=status, revision=revision, **word)
+            self.ended.note(incident)
+            event = IncidentEvent("update", incident, entry.position)
+        self.exemptions.heed(event.incident, entry.position)
+        return [event]
+
+    def exempt(self, entry: Entry, exemption: Exemption) -> None:
+        """Report nothing of this class and subject before the exemption ends, which ``entry`` brings."""
+        row = Exempted(
+            exemption.kind, exemption.subject, exemption.until, entry.arrival, exemption.by,
+            position=entry.position,
+        )  # fmt: skip
+        self.exemptions.say(entry.site, row)
 
     def take(self, site: str) -> SiteIncidents:
         """All that is remembered of one site; it stays."""
         open_ = self.by_site.get(site, ())
+        exempted = self.exemptions.of(site)
         return SiteIncidents(
             [self.open[key] for key in open_],
             [(*key[1:], self.unworded[key]) for key in open_ if key in self.unworded],
             [(k, s, n) for (_, k, s), n in self.ordinals.get(site, {}).items()],
-            [(k, s, until) for (_, k, s), until in self.exempt_until.get(site, {}).items()],
+            [(row.kind, row.subject, row.until) for row in exempted],
             {name: [*times] for name, times in self.opened.get(site, {}).items()},
+            exempted,
+            self.ended.of(site),
         )
 
     def put(self, site: str, kept: SiteIncidents) -> None:
@@ -165,8 +201,8 @@ class OpenIncidents:
         self.unworded |= {(site, kind, subject): e for kind, subject, e in kept.unworded}
         if kept.ordinals:
             self.ordinals[site] = {(site, kind, subject): n for kind, subject, n in kept.ordinals}
-        if kept.exempt_until:
-            self.exempt_until[site] = {(site, k, s): until for k, s, until in kept.exempt_until}
+        self.exemptions.put(site, kept.exempted())
+        self.ended.put(site, kept.ended)
         if kept.opened:
             self.opened[site] = {detector: [*times] for detector, times in kept.opened.items()}
 
@@ -184,13 +220,13 @@ class OpenIncidents:
     def _take(self, finding: Finding, explain: Explain) -> list[IncidentEvent]:
         key = (finding.site, finding.kind, finding.subject)
         time = finding.evidence.time
+        if self.exemptions.hides(key, time):
+            return []
         known = self.open.get(key)
         spent = self.spent(finding.site, finding.detector, time)
         if known is not None and known.severity_id >= ALERT_SEVERITY:
             spent = max(0, spent - 1)  # it has been counted, and pays once
         severity_id = severity(finding.rarity, finding.budget, spent)
-        if time < self.exempt_until.get(finding.site, {}).get(key, 0):
-            return []
         if known is not None:
             return self._update(key, known, finding, severity_id, explain)
         if len(self.by_site.get(finding.site, ())) >= MOST_OPEN:
@@ -267,6 +303,7 @@ class OpenIncidents:
     def _close(self, key: Key, status: Status, position: int, explain: Explain) -> IncidentEvent:
         self.open[key] = msgspec.structs.replace(self.open[key], status=status)
         event = self._report("close", key, position, explain)
+        self.ended.note(event.incident)
         of_site = self.by_site[key[0]]
         del self.open[key], of_site[key]
         if not of_site:

@@ -4,31 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dijkwacht_collector.incidents.incident import ALERT_SEVERITY, Incident
-from dijkwacht_collector.incidents.open_incidents import NORMAL_US, SiteIncidents
+from dijkwacht_collector.incidents.ended import MOST_ENDED, Ended
+from dijkwacht_collector.incidents.exemptions import Exemptions
+from dijkwacht_collector.incidents.incident import ALERT_SEVERITY, IncidentEvent
+from dijkwacht_collector.incidents.open_incidents import SiteIncidents
 
 
-def recall(kept: SiteIncidents | None, stored: Sequence[Incident]) -> SiteIncidents:
+def recall(site: str, kept: SiteIncidents, stored: Sequence[IncidentEvent]) -> SiteIncidents:
     """``kept``, as far as a checkpoint knew, brought to where the ``stored`` incidents of the site are.
 
-    What was closed is closed, what was opened is open, what was answered is exempt, and what was
-    spent of the budget is spent.
+    ``stored``: the last step of each. What was closed is closed, what was opened is open, what was
+    answered is exempt or is so no more, and what was spent of the budget is spent.
     """
-    kept = kept or SiteIncidents([], [], [], [], {})
     ordinals = {(kind, subject): n for kind, subject, n in kept.ordinals}
-    exempt = {(kind, subject): until for kind, subject, until in kept.exempt_until}
     opened: dict[str, list[int]] = {}
-    for incident in sorted(stored, key=lambda i: (i.start, i.uid)):
+    incidents = [event.incident for event in stored]
+    for incident in sorted(incidents, key=lambda i: (i.start, i.uid)):
         key = (incident.kind, incident.subject)
         ordinals[key] = max(ordinals.pop(key, 0), incident.ordinal + 1)
-        if incident.status == "normal":
-            exempt[key] = max(exempt.get(key, 0), incident.end + NORMAL_US)
         if incident.severity_id >= ALERT_SEVERITY:
             opened.setdefault(incident.detector, []).append(incident.start)
+    exemptions, ended = Exemptions(), Ended()
+    exemptions.put(site, kept.exempted())
+    ended.put(site, kept.ended)
+    by_position = sorted(stored, key=lambda e: (e.position, e.incident.uid))
+    for event in by_position:
+        incident = event.incident
+        if incident.answered or incident.status in {"normal", "confirmed"}:
+            exemptions.heed(incident, event.position)
+    over = [event for event in by_position if event.incident.status != "new"]
+    for event in over[-MOST_ENDED:]:
+        ended.note(event.incident)
     return SiteIncidents(
-        [incident for incident in stored if incident.status == "new"],
+        [incident for incident in incidents if incident.status == "new"],
         [],
         [(kind, subject, n) for (kind, subject), n in ordinals.items()],
-        [(kind, subject, until) for (kind, subject), until in exempt.items()],
+        [],
         opened,
+        exemptions.of(site),
+        ended.of(site),
     )

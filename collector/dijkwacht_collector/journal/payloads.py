@@ -12,9 +12,11 @@ import msgspec
 
 from dijkwacht_collector.journal.entry import Draft, Entry, Kind
 
-Answer = Literal["normal", "attack"]
-"""A person's verdict on an incident."""
-ANSWERS: Final[tuple[Answer, ...]] = ("normal", "attack")
+Answer = Literal["normal", "attack", "undone"]
+"""A person's verdict on an incident; ``undone`` takes back what was answered."""
+ANSWERS: Final[tuple[Answer, ...]] = ("normal", "attack", "undone")
+MOST_BY: Final = 100
+"""Characters in which a person is named."""
 
 
 def batch_key(agent: str, boot: bytes, seq: int) -> str:
@@ -47,13 +49,18 @@ class _Json(msgspec.Struct, frozen=True):
 
 
 class Verdict(_Json, frozen=True):
-    """A person's answer to the incident ``uid``."""
+    """A person's answer to the incident ``uid``.
+
+    ``about``: the incident in MessagePack, as the person saw it; whoever obeys may have none of it any
+    more. Earlier versions wrote none.
+    """
 
     kind_of_entry: ClassVar[Kind] = "verdict"
 
     uid: str
     verdict: Answer
     by: str = "operator"
+    about: bytes = b""
 
 
 class Budget(_Json, frozen=True):
@@ -65,13 +72,17 @@ class Budget(_Json, frozen=True):
 
 
 class Exemption(_Json, frozen=True):
-    """Nothing of this class and subject is reported until ``until``, µs UTC of event time."""
+    """Nothing of this class and subject is reported until ``until``, µs UTC of event time.
+
+    0 takes back what was said of them, in an answer too.
+    """
 
     kind_of_entry: ClassVar[Kind] = "exemption"
 
     kind: str
     subject: str
     until: int
+    by: str = ""
 
 
 class Model(_Json, frozen=True, omit_defaults=True):

@@ -6,10 +6,10 @@ for `PRIOR_WEEKS`). A score is rare enough when that rate is within the detector
 site's alert budget. A detector without a table has no share: it runs in shadow.
 
 An hour whose strongest score is far rarer than the budget is taken for an attack and not learned as
-normal (extreme by the shipped table, whatever the site's own hours); the owner's "this is normal"
-learns it all the same. Of the hours in which the threshold
+normal (extreme by the shipped table, whatever the site's own hours). Of the hours in which the threshold
 was reached, the first two are not learned either: one real attack must not hide the next, but what
-comes a third time is a habit.
+comes a third time is a habit. The owner's "this is normal" changes nothing here: it is about one class
+and one machine, and a line is the whole site's.
 """
 
 from __future__ import annotations
@@ -205,13 +205,6 @@ class DetectorPolicy:
         self.budget[site] = per_week * self.share
         self._settle(site)
 
-    def learn_normal(self, site: int, score: float) -> None:
-        """Count one hour that reached ``score`` as normal for this site."""
-        at = int(np.searchsorted(self._table.grid, score, side="right")) - 1
-        if at >= 0:
-            self.history[site, at] += 1
-            self._settle(site)
-
     def _settle(self, site: int) -> None:
         self.threshold[site] = _threshold(
             self._table, self.history[site], self._sites.hours[site], self.budget[site]
@@ -244,10 +237,6 @@ class Policy:
         self.per_week[site] = per_week
         for policy in self.detectors:
             policy.set_budget(site, per_week)
-
-    def learn_normal(self, detector: int, site: int, score: float) -> None:
-        """Take a person's word that ``score`` of a detector is normal for this site."""
-        self.detectors[detector].learn_normal(site, score)
 
 
 def severity(rarity: float, budget: float, spent: int) -> int:

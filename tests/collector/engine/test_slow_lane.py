@@ -126,6 +126,9 @@ def journal_entries() -> tuple[Entry, ...]:
     for site, event in told.items():
         draft = Verdict(event.incident.uid, "normal").draft(site, 0)
         drafts.insert(event.position + 2, (partition_of(site), draft))
+        about = msgspec.msgpack.encode(event.incident)
+        late = Verdict(event.incident.uid, "undone", "Jan", about)
+        drafts.append((partition_of(site), late.draft(site, WORKING_MORNING + 30 * 60 * MINUTE)))
     return tuple(numbered(drafts))
 
 

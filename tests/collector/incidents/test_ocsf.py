@@ -123,6 +123,16 @@ def test_an_answer_stays_in_the_finding(an_incident):
     }
 
 
+def test_who_answered_is_told_and_when(an_incident):
+    def unmapped(**changes):
+        changed = msgspec.structs.replace(an_incident, **changes)
+        return msgspec.json.decode(encode_finding(IncidentEvent("update", changed, 7)))["unmapped"]
+
+    told = unmapped(status="normal", answered_by="Jan", answered=1_790_000_000_000_000)
+    assert (told["answered_by"], told["answered_time"]) == ("Jan", 1_790_000_000_000)
+    assert not {"answered_by", "answered_time"} & unmapped().keys(), "nobody has"
+
+
 def test_who_and_whom_stand_where_the_schema_has_them(an_incident):
     finding = msgspec.json.decode(encode_finding(IncidentEvent("create", an_incident, 7)))
     assert finding["evidences"][0]["src_endpoint"] == {"ip": "10.0.0.7", "mac": "00:1b:21:00:00:01"}

@@ -10,17 +10,20 @@ from dijkwacht_collector.incidents import (
     Finding,
     Incident,
     OpenIncidents,
+    SiteIncidents,
     StepOrder,
     fill,
+    recall,
 )
+from dijkwacht_collector.incidents.ended import MOST_ENDED
+from dijkwacht_collector.incidents.exemptions import MOST_EXEMPTED, NORMAL_US
 from dijkwacht_collector.incidents.open_incidents import (
     ABSENT_US,
     IDLE_US,
     MOST_OPEN,
-    NORMAL_US,
     WEEK_US,
 )
-from dijkwacht_collector.journal import Exemption
+from dijkwacht_collector.journal import Entry, Exemption, Verdict
 from dijkwacht_detectors.api import Explanation
 from dijkwacht_records.addresses import pack_address
 
@@ -122,25 +125,154 @@ def test_the_last_agents_to_contribute_are_remembered():
     assert apply(incidents, passed(IDLE_US * 2, agent="a4"))
 
 
-def test_normal_closes_and_keeps_silent_for_thirty_days():
+def said(verdict, incident, position=2, arrival=1, by="Jan", seen=None, site="bakery"):
+    """What a person says of an incident as they saw it, as the entry and what it holds."""
+    about = msgspec.msgpack.encode(seen or incident)
+    payload = Verdict(incident.uid, verdict, by, about)
+    draft = payload.draft(site, arrival)
+    return Entry(position, "verdict", 0, arrival, site, draft.payload), payload
+
+
+def test_normal_closes_and_keeps_silent_for_thirty_days_of_the_same_and_nothing_else():
     incidents = OpenIncidents()
     (event,) = apply(incidents, finding(0))
-    answered = incidents.answer(event.incident.uid, normal=True, position=2, explain=explain)
-    assert answered is not None
-    assert answered[1][0].incident.status == "normal"
-    assert apply(incidents, finding(NORMAL_US - 1)) == []
-    assert apply(incidents, finding(NORMAL_US))
-    assert incidents.answer("no such", normal=True, position=5, explain=explain) is None
+    (closed,) = incidents.answer(*said("normal", event.incident, arrival=9), explain)
+    assert (closed.activity, closed.incident.status) == ("close", "normal")
+    assert (closed.incident.answered_by, closed.incident.answered) == ("Jan", 9)
+    assert apply(incidents, finding(NORMAL_US + 8)) == []
+    assert apply(incidents, finding(5, src="10.0.0.8"))
+    assert apply(incidents, finding(NORMAL_US + 9))
+    (row,) = incidents.exemptions.of("bakery")
+    assert (row.until, row.since, row.by, row.hidden) == (NORMAL_US + 9, 9, "Jan", 1)
+    assert row.uid == event.incident.uid
+    unknown = msgspec.structs.replace(event.incident, uid="other")
+    for seen in (event.incident, msgspec.structs.replace(unknown, site="clinic")):
+        assert incidents.answer(*said("normal", unknown, seen=seen), explain) == []
 
 
 def test_an_attack_is_confirmed_and_told_again_when_it_comes_back():
     incidents = OpenIncidents()
     (event,) = apply(incidents, finding(0))
-    answered = incidents.answer(event.incident.uid, normal=False, position=2, explain=explain)
-    assert answered is not None
-    (closed,) = answered[1]
+    (closed,) = incidents.answer(*said("attack", event.incident), explain)
     assert (closed.activity, closed.incident.status) == ("close", "confirmed")
     assert apply(incidents, finding(1))
+
+
+DAY_US = 24 * IDLE_US
+
+
+def test_a_day_later_it_is_answered_changed_and_taken_back():
+    incidents = OpenIncidents()
+    (event,) = apply(incidents, finding(0))
+    (closed,) = apply(incidents, passed(IDLE_US))
+    told = [event, closed]
+    words = (
+        ("normal", True), ("attack", False), ("normal", True), ("undone", False), ("attack", False),
+    )  # fmt: skip
+    for number, (verdict, hides) in enumerate(words, 2):
+        # Whoever answers saw it as it was at first, open: what was said since is not theirs to know.
+        word = said(verdict, event.incident, number, number * DAY_US, by=f"Jan {number}")
+        told += incidents.answer(*word, explain)
+        again = said(verdict, event.incident, number, number * DAY_US + 1, "Piet")
+        assert incidents.answer(*again, explain) == [], "it has been said"
+        kept = incidents.take("bakery")
+        incidents = OpenIncidents()
+        incidents.put("bakery", msgspec.convert(msgspec.to_builtins(kept), type(kept)))
+        time = number * DAY_US + NORMAL_US - 1
+        assert incidents.exemptions.hides(("bakery", "scan", "10.0.0.9"), time) == hides
+    assert [e.incident.revision for e in told] == list(range(7))
+    statuses = [e.incident.status for e in told]
+    assert statuses == ["new", "closed", "normal", "confirmed", "normal", "closed", "confirmed"]
+    assert [e.incident.answered_by for e in told[2:]] == [f"Jan {n}" for n in range(2, 7)]
+    assert {e.incident.end for e in told} == {0}
+
+
+def test_what_nobody_remembers_is_answered_as_it_was_seen():
+    incidents = OpenIncidents()
+    (event,) = apply(incidents, finding(0))
+    (closed,) = apply(incidents, passed(IDLE_US))
+    for number in range(MOST_ENDED):
+        apply(incidents, finding(IDLE_US * 2, src=f"10.1.0.{number}"))
+    apply(incidents, passed(IDLE_US * 3))
+    assert len(incidents.take("bakery").ended) == MOST_ENDED
+    other = OpenIncidents()
+    (late,) = other.answer(*said("normal", closed.incident), explain)
+    assert late.incident == msgspec.structs.replace(
+        closed.incident, status="normal", revision=2, answered_by="Jan", answered=1
+    )
+    (late,) = incidents.answer(*said("normal", event.incident), explain)
+    assert late.incident.revision > 1, "it was closed since, and nobody remembers that step"
+    assert incidents.answer(*said("undone", closed.incident, 9), explain)[0].incident.revision == (
+        late.incident.revision + 1
+    )
+
+
+def test_nothing_is_to_be_taken_back_of_what_was_never_answered():
+    incidents = OpenIncidents()
+    (event,) = apply(incidents, finding(0))
+    assert incidents.answer(*said("undone", event.incident), explain) == []
+    apply(incidents, passed(IDLE_US))
+    assert incidents.answer(*said("undone", event.incident), explain) == []
+    assert incidents.exemptions.of("bakery") == []
+
+
+def test_what_was_said_last_of_a_class_and_subject_counts():
+    incidents = OpenIncidents()
+    (first,) = apply(incidents, finding(0))
+    apply(incidents, passed(IDLE_US))
+    (second,) = apply(incidents, finding(2 * IDLE_US))
+    key = ("bakery", "scan", "10.0.0.9")
+    incidents.answer(*said("normal", second.incident, 2), explain)
+    incidents.answer(*said("attack", first.incident, 3), explain)
+    assert not incidents.exemptions.hides(key, 2 * IDLE_US)
+    incidents.exempt(an_entry(4), Exemption("scan", "10.0.0.9", 10**16))
+    incidents.answer(*said("normal", first.incident, 5), explain)
+    assert incidents.exemptions.hides(key, 10**16 - 1), "it had been exempt for longer"
+    incidents.exempt(an_entry(6), Exemption("scan", "10.0.0.9", 0))
+    assert not incidents.exemptions.hides(key, 0)
+
+
+def test_exemptions_are_bounded_and_end():
+    incidents = OpenIncidents()
+    for number in range(MOST_EXEMPTED + 5):
+        incidents.exempt(
+            an_entry(number + 1), Exemption("scan", f"10.0.0.{number}", 10**16 + number)
+        )
+    subjects = {row.subject for row in incidents.exemptions.of("bakery")}
+    assert len(subjects) == MOST_EXEMPTED
+    assert "10.0.0.4" not in subjects, "what ends first goes first"
+    incidents.exempt(an_entry(9999, 10**16 + NORMAL_US + 9), Exemption("scan", "10.9.9.9", 2**60))
+    left = {row.subject for row in incidents.exemptions.of("bakery")}
+    assert subjects - left == {f"10.0.0.{number}" for number in range(5, 9)}
+
+
+def an_entry(position, arrival=0):
+    return Entry(position, "exemption", 0, arrival, "bakery", b"")
+
+
+def test_what_a_store_says_is_put_together_with_what_was_said_since():
+    incidents = OpenIncidents()
+    (event,) = apply(incidents, finding(0))
+    answered = incidents.answer(*said("normal", event.incident, 2), explain)
+    before = OpenIncidents()
+    before.exempt(an_entry(3), Exemption("scan", "10.0.0.9", 0))
+    kept = recall("bakery", before.take("bakery"), answered)
+    assert [row.until for row in kept.exempted()] == [0], "taken back since, and stays so"
+    kept = recall("bakery", OpenIncidents().take("bakery"), answered)
+    assert kept.exempted() == incidents.exemptions.of("bakery")
+    undone = incidents.answer(*said("undone", event.incident, 4), explain)
+    again = recall("bakery", kept, undone)
+    assert [row.until for row in again.exempted()] == [0]
+    assert again.ended == incidents.take("bakery").ended
+
+
+def test_exemptions_of_an_earlier_release_are_in_force():
+    incidents = OpenIncidents()
+    kept = SiteIncidents([], [], [], [("scan", "10.0.0.9", 50)], {})
+    incidents.put("bakery", kept)
+    assert apply(incidents, finding(49)) == []
+    assert incidents.take("bakery").exempt_until == kept.exempt_until
+    assert apply(incidents, finding(50))
 
 
 def test_a_week_of_incidents_is_counted_and_forgotten():
@@ -188,7 +320,7 @@ def test_words_are_asked_for_only_when_something_is_reported():
     asked.clear()
     reported = [e for i in range(100) for e in apply(incidents, finding(i, score=i))]
     assert len(asked) == len(reported) == 7
-    incidents.exempt("bakery", Exemption("scan", "10.0.0.8", 10**9))
+    incidents.exempt(an_entry(1), Exemption("scan", "10.0.0.8", 10**9))
     assert apply(incidents, finding(0, src="10.0.0.8")) == []
     assert len(asked) == 7
 

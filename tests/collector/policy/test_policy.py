@@ -90,16 +90,13 @@ def test_one_attack_does_not_make_a_site_deaf_to_the_next():
     assert made.threshold[0] <= line
 
 
-def test_an_extreme_score_is_not_learned_as_normal_unless_answered_so():
+def test_an_extreme_score_is_not_learned_as_normal():
     made = policy()
     attack = 19.0
     for hour in range(100):
         judge(made, [(hour * HOUR, 0, attack)])
     assert made.history[0].sum() == 0
     assert judge(made, [(101 * HOUR, 0, attack)]) == [0]
-    rare = made.rarity(0, attack)
-    made.learn_normal(0, attack)
-    assert made.rarity(0, attack) > 1000 * rare
 
 
 def test_how_rare_a_score_was_does_not_depend_on_what_came_after_it():

@@ -3,12 +3,11 @@
 import msgspec
 import pytest
 
-from dijkwacht_collector.engine.checkpoints import read_checkpoint, write_frames
-from dijkwacht_collector.engine.site_record import Owner
-from dijkwacht_collector.incidents.open_incidents import NORMAL_US
-from dijkwacht_collector.journal import Journal, Verdict, partition_of
+from dijkwacht_collector.incidents.exemptions import NORMAL_US
+from dijkwacht_collector.journal import Exemption, Journal, Verdict, partition_of
 from dijkwacht_lab.traffic import WORKING_MORNING
 
+HOUR = 3_600_000_000
 BEFORE = 12
 """So many batches in, scans are open at two of three sites."""
 RELEASES = ("first", "added", "removed", "changed", "calibrated")
@@ -33,17 +32,10 @@ def append_while_nobody_runs(folder, draft):
 def exempted(running, site):
     """By class and subject, until when ``site`` has nothing told, as the engine knows it."""
     return {
-        key[1:]: until
+        (row.kind, row.subject): row.until
         for engine in running.engines
-        for key, until in engine.incidents.exempt_until.get(site, {}).items()
+        for row in engine.incidents.exemptions.of(site)
     }
-
-
-def learned(running, site):
-    """Hours that the policy of `scan` counts as normal at ``site``."""
-    [engine] = running.engines
-    at = engine.numbering.site(site)
-    return int(engine.policy.detectors[engine.host.number("scan")].history[at].sum())
 
 
 def check_obeyed(house, running, incident, status="normal"):
@@ -68,10 +60,10 @@ def test_an_answer_since_the_last_checkpoint(house, morning, afternoon, named_on
         running = house.start("first")
     open_before = scan_at(running, "bakery")
     running.feed([answer(open_before)])
-    hours = learned(running, "bakery")
+    exempt = exempted(running, "bakery")
     house.crash()
     running = house.start_again(second)
-    assert learned(running, "bakery") == hours
+    assert exempted(running, "bakery") == exempt
     running.feed(morning[BEFORE:])
     check_obeyed(house, running, open_before)
     assert scan_at(running, "bakery").revision == running.store.incident(open_before.uid).revision
@@ -98,8 +90,6 @@ def test_an_answer_while_nobody_runs(house, morning, afternoon, named_once, seco
     running.fold()
     status = {"normal": "normal", "attack": "confirmed"}[verdict]
     check_obeyed(house, running, open_before, status)
-    if verdict == "normal":
-        assert learned(running, "bakery") == 1
     running.feed(morning[BEFORE:] + afternoon)
     check_obeyed(house, running, open_before, status)
     running.close()
@@ -108,21 +98,87 @@ def test_an_answer_while_nobody_runs(house, morning, afternoon, named_once, seco
     named_once(house.told.events)
 
 
-def test_an_answer_is_learned_once_though_its_site_was_saved_ahead_of_its_partition(house, morning):
-    """A checkpoint takes a partition first and its sites later: they may know of more than it."""
+def answer_late(incident, verdict, hours, by="Jan"):
+    """As the console does: with the incident as it was seen, ``hours`` after it had been closed."""
+    time = incident.end + hours * HOUR
+    about = msgspec.msgpack.encode(incident)
+    return Verdict(incident.uid, verdict, by, about).draft(incident.site, time)
+
+
+def words_of(house, uid):
+    """Status and name of each step that answers an incident."""
+    steps = {e.incident.revision: e.incident for e in house.told.events if e.incident.uid == uid}
+    assert sorted(steps) == list(range(len(steps))), "no step is missing"
+    told = [e.incident for e in house.told.events if e.incident.uid == uid]
+    assert all(incident == steps[incident.revision] for incident in told), "no step says two things"
+    return [(i.status, i.answered_by) for _, i in sorted(steps.items()) if i.answered]
+
+
+@pytest.mark.parametrize("way", ["stop", "crash"])
+@pytest.mark.parametrize("second", RELEASES)
+def test_a_late_answer_is_learned_changed_and_undone_across_upgrades(
+    house, morning, afternoon, second, way
+):
     running = house.start("first")
-    running.feed(morning[:BEFORE])
-    [engine], partition = running.engines, partition_of("bakery")
-    state = engine.state_of(partition, Owner())
-    running.feed([answer(scan_at(running, "bakery"))])
-    record = engine.take("bakery")
-    assert learned(running, "bakery") == 1
-    running.feed([d for d in morning[BEFORE : BEFORE + 6] if d.site == "bakery"])
-    running.close()
-    (running.folder / "checkpoints" / f"partition-{partition:03d}.previous").unlink(missing_ok=True)
-    path = running.folder / "checkpoints" / f"partition-{partition:03d}.checkpoint"
-    state = msgspec.structs.replace(state, store_id=read_checkpoint(path).state.store_id)
-    with path.open("wb") as file:
-        write_frames(file, map(msgspec.msgpack.encode, (state, record)))
+    running.feed(morning[:BEFORE] + afternoon)
+    closed = scan_at(running, "bakery")
+    assert closed.status == "closed"
+    said, releases = [], (second, "first", second)
+    for number, (verdict, status) in enumerate(
+        (("normal", "normal"), ("attack", "confirmed"), ("normal", "normal"), ("undone", "closed"))
+    ):
+        running.feed([answer_late(closed, verdict, 24 + number, f"Jan {number}")])
+        said.append((status, f"Jan {number}"))
+        if number == 3:
+            break
+        if way == "stop":
+            running.close()
+        else:
+            house.crash()
+        running = house.start(releases[number])
+        running.fold()
+        assert words_of(house, closed.uid) == said, "nothing is told twice"
+        until = exempted(running, "bakery")["scan", closed.subject]
+        expected = closed.end + (24 + number) * HOUR + NORMAL_US
+        assert until == (expected if status == "normal" else 0)
+    assert words_of(house, closed.uid) == said
+    house.crash()
     running = house.start_again("added")
-    assert learned(running, "bakery") == 1
+    assert words_of(house, closed.uid) == said
+    assert not exempted(running, "bakery")["scan", closed.subject], "what was undone stays undone"
+    assert running.store.incident(closed.uid).answered_by == "Jan 3"
+
+
+@pytest.mark.parametrize("second", RELEASES)
+def test_late_answers_while_nobody_runs(house, morning, afternoon, second):
+    running = house.start("first")
+    running.feed(morning[:BEFORE] + afternoon)
+    closed = scan_at(running, "bakery")
+    running.feed([answer_late(closed, "attack", 1)])
+    house.crash()
+    for number, verdict in enumerate(("normal", "attack", "normal")):
+        draft = answer_late(closed, verdict, 2 + number, f"Jan {number}")
+        append_while_nobody_runs(house.folder, draft)
+    said = [
+        ("confirmed", "Jan"), ("normal", "Jan 0"), ("confirmed", "Jan 1"), ("normal", "Jan 2"),
+    ]  # fmt: skip
+    running = house.start(second)
+    running.fold()
+    assert words_of(house, closed.uid) == said
+    running.close()
+    running = house.start_again("first")
+    assert words_of(house, closed.uid) == said
+    assert exempted(running, "bakery")["scan", closed.subject] == closed.end + 4 * HOUR + NORMAL_US
+
+
+def test_what_is_taken_back_while_another_decides_does_not_come_back(house, morning, afternoon):
+    """The store of the release before says "normal"; the entry behind it says that this has ended."""
+    running = house.start("first")
+    running.feed(morning[:BEFORE] + afternoon)
+    closed = scan_at(running, "bakery")
+    running.feed([answer_late(closed, "normal", 24)])
+    lifted = Exemption("scan", closed.subject, 0).draft("bakery", closed.end + 25 * HOUR)
+    running.feed([lifted])
+    house.crash()
+    running = house.start_again("added")
+    assert not exempted(running, "bakery")["scan", closed.subject]

@@ -52,7 +52,9 @@ def check_in_force(running):
         assert engine.policy.per_week[at] == per_week
         for detector, policy in zip(engine.host.detectors, engine.policy.detectors, strict=True):
             assert policy.budget[at] == pytest.approx(per_week * policy.share), detector.name
-        assert engine.incidents.exempt_until[site][site, "scan", SUBJECT] > running.now + 3000 * DAY
+        [exempted] = engine.incidents.exemptions.of(site)
+        assert (exempted.kind, exempted.subject) == ("scan", SUBJECT)
+        assert exempted.until > running.now + 3000 * DAY
 
 
 def test_what_was_chosen_is_in_force_after_every_upgrade_and_trimming(house, busy_day, named_once):
