@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from dijkwacht_collector.engine.detector_set import DetectorSet
 from dijkwacht_collector.engine.engine import Engine
 from dijkwacht_collector.engine.observed import Observed
-from dijkwacht_collector.incidents import IncidentEvent
+from dijkwacht_collector.incidents import Exempted, IncidentEvent
 from dijkwacht_collector.journal import Bundles, Log, partition_of
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_records.contracts import READS
+
+log: Final = logging.getLogger(__name__)
 
 
 class Outlet(Protocol):
@@ -49,6 +52,9 @@ class Store(Protocol):
     @property
     def epoch(self) -> int:
         """The highest under which anybody has said anything; 0 if nobody has."""
+
+    def show_exemptions(self, exempted: Mapping[str, Sequence[Exempted]], epoch: int) -> None:
+        """What each of these sites calls normal now. Raises `FencedOff` as `Outlet.handle`, ``OSError``."""
 
     def sites(self) -> list[str]:
         """Those of which there are incidents."""
@@ -95,10 +101,26 @@ class EngineParts:
             telemetry.count_window_full(site, rows)
         for site, findings in seen.shed.items():
             telemetry.count_shed(site, findings)
+        for site, findings in seen.exempted.items():
+            telemetry.count_exempted(site, findings)
         for detector, rows in seen.scored.items():
             telemetry.count_scored(detector, rows)
         for detector, failures in seen.failures.items():
             telemetry.count_failures(detector, failures)
+
+    def show_exemptions(self, engine: Engine, epoch: int, *, counted: bool = False) -> None:
+        """Bring what sites call normal to the store, where that has changed, or (``counted``) hid something.
+
+        It is only shown from there: what the store does not take now is brought again.
+        """
+        exempted = engine.take_exemptions(counted=counted)
+        if not exempted:
+            return
+        try:
+            self.store.show_exemptions(exempted, epoch)
+        except OSError as error:
+            engine.show_again(exempted)
+            log.warning("exemptions wait", extra={"why": str(error)})
 
     def _history(self, partition: int) -> dict[str, list[IncidentEvent]]:
         sites = [site for site in self.store.sites() if partition_of(site) == partition]

@@ -8,22 +8,29 @@ becomes a journal entry, so that the rows behind it are the first that the new m
 from __future__ import annotations
 
 import io
+import logging
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dijkwacht_collector.journal import PARTITIONS, Model
 from dijkwacht_detectors.discover import load_detectors, shipped_detectors
 from dijkwacht_detectors.state.memory import Kept
-from dijkwacht_records.errors import DetectorError
+from dijkwacht_records.errors import CollectorBusy, DetectorError, JournalError
+
+if TYPE_CHECKING:  # the training process needs none of it
+    from dijkwacht_collector.engine.parts import EngineParts
+
+log: Final = logging.getLogger(__name__)
 
 TRAINING_LIMIT_S: Final = 120
 FIRST_SAMPLES: Final = 1_500
@@ -103,6 +110,24 @@ class Trainer:
             self._running = None
         bundle = _result(running)
         return None if bundle is None else (running.detector, bundle)
+
+    def take_turn(
+        self, engine: int, kept: Callable[[], Mapping[str, Kept]], parts: EngineParts, epoch: int
+    ) -> None:
+        """Journal the model of a training that has ended, and offer what one ``engine`` has ``kept``.
+
+        The owner of that ``epoch`` says so; what goes wrong is logged.
+        """
+        try:
+            if (made := self.collect()) is not None:
+                detector, bundle = made
+                name = parts.bundles.keep(bundle)
+                draft = Model(detector, name).draft("", parts.clock())
+                parts.journal.append_all([(p, draft) for p in range(PARTITIONS)], epoch)
+                log.info("model activated", extra={"detector": detector, "bytes": len(bundle)})
+            self.offer(engine, kept())
+        except (DetectorError, CollectorBusy, JournalError, OSError) as error:
+            log.warning("training failed", extra={"why": str(error)})
 
     def leave(self, engine: int) -> None:
         """Do without an engine that has stopped; the last one ends a training that still runs."""

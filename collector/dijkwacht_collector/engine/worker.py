@@ -23,8 +23,8 @@ from dijkwacht_collector.engine.slow_lane import SlowLane
 from dijkwacht_collector.engine.trainer import Trainer
 from dijkwacht_collector.engine.unread import find_unread, report_unread
 from dijkwacht_collector.incidents import IncidentEvent
-from dijkwacht_collector.journal import PARTITIONS, Entry, Model, Release, Strike, partition_of
-from dijkwacht_records.errors import CollectorBusy, DetectorError, JournalError, UnknownContract
+from dijkwacht_collector.journal import PARTITIONS, Entry, Release, Strike, partition_of
+from dijkwacht_records.errors import CollectorBusy, UnknownContract
 
 log: Final = logging.getLogger(__name__)
 
@@ -223,7 +223,7 @@ class EngineWorker:
             now = time.monotonic()
             if now - trained >= _TRAINING_S and self._trainer is not None:
                 trained = now
-                self._train(engine, self._trainer)
+                self._trainer.take_turn(self._number, engine.take_samples, self._parts, self._epoch)
             decides = engine.controls.succession.decides_all
             if self._round is not None and not decides(self._round.partitions):
                 self._abandon()  # a rollback: what another decides as yet is not to be saved
@@ -283,6 +283,7 @@ class EngineWorker:
         self._parts.count(engine.take_observed(), seconds)
         if not self._hand_over(events):
             return False
+        self._parts.show_exemptions(engine, self._epoch)
         self.after = engine.progress.positions_of(self._seen)
         waiting = engine.progress.backlog
         self._parts.telemetry.show_slow(
@@ -333,6 +334,7 @@ class EngineWorker:
 
     def _begin_round(self, engine: Engine) -> SaveRound | None:
         """Save what was touched, but where another release decides as yet: it is not taken over."""
+        self._parts.show_exemptions(engine, self._epoch, counted=True)
         self._unsaved |= engine.touched
         engine.touched = set()
         chosen = sorted(p for p in self._unsaved if engine.controls.succession.decides(p))
@@ -386,15 +388,3 @@ class EngineWorker:
             self._round.abandon()
             self._unsaved |= set(self._round.partitions)
             self._round = None
-
-    def _train(self, engine: Engine, trainer: Trainer) -> None:
-        try:
-            if (made := trainer.collect()) is not None:
-                detector, bundle = made
-                name = self._parts.bundles.keep(bundle)
-                draft = Model(detector, name).draft("", self._parts.clock())
-                self._journal.append_all([(p, draft) for p in range(PARTITIONS)], self._epoch)
-                log.info("model activated", extra={"detector": detector, "bytes": len(bundle)})
-            trainer.offer(self._number, engine.take_samples())
-        except (DetectorError, CollectorBusy, JournalError, OSError) as error:
-            log.warning("training failed", extra={"why": str(error)})

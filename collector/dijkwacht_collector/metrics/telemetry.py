@@ -139,9 +139,13 @@ class Telemetry:
             "rows_future", "Rows whose time was too far ahead, replaced by their arrival."
         )
         self._shed = counter("incidents_shed", "Findings dropped: too many incidents are open.")
+        self._exempted = counter(
+            "findings_exempted",
+            "Findings not reported: the site has answered that they are normal.",
+        )
         self._plain = (
             self._batches, self._rows, self._duplicate,
-            self._engine_rows, self._late, self._future, self._shed,
+            self._engine_rows, self._late, self._future, self._shed, self._exempted,
         )  # fmt: skip
         self._dropped = Family(
             "dijkwacht_rows_dropped_total", "counter",
@@ -279,6 +283,11 @@ class Telemetry:
         """Findings that opened no incident, because the site has too many open."""
         self.know_site(site)
         self._shed.add(findings, site)
+
+    def count_exempted(self, site: str, findings: int) -> None:
+        """Findings that are not reported, because the site calls them normal."""
+        self.know_site(site)
+        self._exempted.add(findings, site)
 
     def count_failures(self, detector: str, failures: int) -> None:
         """A detector raised or broke its contract so often; after three times it is left out on that site."""

@@ -4,6 +4,14 @@ from dijkwacht_collector.sinks.base import Sink, Sinks
 from dijkwacht_collector.sinks.jsonl import JsonLines
 from dijkwacht_collector.sinks.live import LiveSink
 from dijkwacht_collector.sinks.prometheus import PrometheusSink
-from dijkwacht_collector.sinks.store import IncidentStore
+from dijkwacht_collector.sinks.store import IncidentStore, read_exemptions
 
-__all__ = ["IncidentStore", "JsonLines", "LiveSink", "PrometheusSink", "Sink", "Sinks"]
+__all__ = [
+    "IncidentStore",
+    "JsonLines",
+    "LiveSink",
+    "PrometheusSink",
+    "Sink",
+    "Sinks",
+    "read_exemptions",
+]

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 
 from dijkwacht_collector.database import connect, unusable
-from dijkwacht_collector.incidents import Activity, Incident, IncidentEvent
-from dijkwacht_collector.journal import FencedOff
+from dijkwacht_collector.incidents import Activity, Exempted, Incident, IncidentEvent
+from dijkwacht_collector.journal import FencedOff, partition_of
 
 _MIGRATIONS: Final = (
     """
@@ -35,12 +36,18 @@ _MIGRATIONS: Final = (
     CREATE TABLE noted (mark INTEGER NOT NULL) STRICT;
     INSERT INTO noted VALUES (0);
     """,
+    """
+    CREATE TABLE exemptions (
+        site TEXT NOT NULL, id TEXT NOT NULL, body BLOB NOT NULL,
+        PRIMARY KEY (site, id)) STRICT, WITHOUT ROWID;
+    """,
 )
 _REMEDY: Final = "move it away, and its incidents are found again in the journal"
 _OWN: Final = """
     INSERT INTO owners VALUES (?, ?)
     ON CONFLICT (partition) DO UPDATE SET epoch = max(epoch, excluded.epoch) RETURNING epoch
 """
+_EXEMPTED: Final = "SELECT body FROM exemptions WHERE site = ?"
 _UPSERT: Final = """
     INSERT INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (uid) DO UPDATE SET
@@ -111,6 +118,30 @@ class IncidentStore:
                     raise FencedOff(
                         f"partition {partition}: epoch {epoch} has ended, {latest} is its owner's"
                     )
+
+    def show_exemptions(self, exempted: Mapping[str, Sequence[Exempted]], epoch: int = 0) -> None:
+        """What each of these sites calls normal now, and nothing else.
+
+        Raises `FencedOff` if one has a later owner than that of ``epoch``, ``OSError``.
+        """
+        if epoch:
+            self.fence({partition_of(site) for site in exempted}, epoch)
+        rows = [
+            (site, row.id, msgspec.msgpack.encode(row))
+            for site, of_site in exempted.items()
+            for row in of_site
+            if row.until
+        ]
+        with _as_os_error(), self._turn, self._opened() as database:
+            database.executemany("DELETE FROM exemptions WHERE site = ?", [(s,) for s in exempted])
+            database.executemany("INSERT INTO exemptions VALUES (?, ?, ?)", rows)
+
+    def exemptions(self, site: str, now: int) -> list[Exempted]:
+        """What a site calls normal at ``now``, µs UTC; what was said last comes first."""
+        with self._readable():
+            with self._turn:
+                rows = self._opened().execute(_EXEMPTED, (site,)).fetchall()
+            return _in_force(rows, now)
 
     def flush(self) -> None:
         """Sync the write-ahead log, and move of it into the file what nobody reads.
@@ -184,6 +215,29 @@ class IncidentStore:
     def _opened(self) -> sqlite3.Connection:
         assert self._database is not None, "not open"
         return self._database
+
+
+def read_exemptions(path: Path, site: str, now: int) -> list[Exempted]:
+    """As `IncidentStore.exemptions`, of another process's store, which is left as it is.
+
+    Nothing if there is no such file, or nothing was kept in it yet. Raises `DijkwachtError`.
+    """
+    if not path.exists():
+        return []
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as database:
+            if not database.execute(
+                "SELECT 1 FROM sqlite_schema WHERE name = 'exemptions'"
+            ).fetchone():
+                return []
+            return _in_force(database.execute(_EXEMPTED, (site,)).fetchall(), now)
+    except (sqlite3.Error, msgspec.MsgspecError, ValueError) as error:
+        raise unusable(path, error, _REMEDY) from None
+
+
+def _in_force(rows: Sequence[tuple[bytes]], now: int) -> list[Exempted]:
+    known = [msgspec.msgpack.decode(body, type=Exempted) for (body,) in rows]
+    return sorted((row for row in known if row.until > now), key=lambda r: (-r.since, r.id))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from dijkwacht_collector.engine.parts import EngineParts
 from dijkwacht_collector.engine.progress import Progress
 from dijkwacht_collector.engine.site_record import Control, PartitionState, SiteRecord
 from dijkwacht_collector.engine.succession import Succession, no_history
+from dijkwacht_collector.engine.trainer import Trainer
 from dijkwacht_collector.engine.workers import EngineWorkers
 from dijkwacht_collector.incidents import Incident, IncidentEvent, SiteIncidents
 from dijkwacht_collector.journal import Bundles, Draft, Journal, Release, bundle_name, partition_of
@@ -74,6 +75,9 @@ class CountingEngine:
         return self.__dict__.pop("observed", Observed())
 
     def take_samples(self):
+        return {}
+
+    def take_exemptions(self, *, counted):
         return {}
 
     def take_strikes(self):
@@ -366,21 +370,16 @@ def test_what_a_partition_needs_of_the_journal_moves_on_when_it_stands_still(jou
     until(lambda: set(workers.durable.values()) == {131})
 
 
-class Troubled:
+class Troubled(Trainer):
     """A trainer on a full disk."""
 
     def __init__(self):
+        super().__init__()
         self.asked = 0
-
-    def collect(self):
-        return None
 
     def offer(self, engine, kept):
         self.asked += 1
         raise OSError(28, "No space left on device")
-
-    def leave(self, engine):
-        pass
 
 
 def test_a_training_that_cannot_begin_stops_no_engine(journal, start, monkeypatch):

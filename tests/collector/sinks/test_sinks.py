@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from dijkwacht_collector.database import connect
-from dijkwacht_collector.incidents import Incident, IncidentEvent
+from dijkwacht_collector.incidents import Exempted, Incident, IncidentEvent
 from dijkwacht_collector.journal import FencedOff
-from dijkwacht_collector.sinks import IncidentStore, JsonLines, LiveSink, Sinks
+from dijkwacht_collector.sinks import IncidentStore, JsonLines, LiveSink, Sinks, read_exemptions
 from dijkwacht_collector.sinks import store as store_module
 from dijkwacht_records.errors import DijkwachtError
 
@@ -247,3 +247,38 @@ def test_what_a_former_owner_says_reaches_no_sink(store, lines):
     kept.close()
     assert written(lines) == [("a", 0), ("b", 0), ("d", 0)]
     assert {incident.uid for incident in store.incidents()} == {"a", "b", "d"}
+
+
+def an_exemption(subject="10.0.0.7", **changes):
+    row = Exempted("scan", subject, 5_000, 1_000, "Jan", "a", 3, 9)
+    return msgspec.structs.replace(row, **changes)
+
+
+def test_what_a_site_calls_normal_is_replaced_and_read_by_another_process(store, tmp_path):
+    path = tmp_path / "incidents.db"
+    first, later = an_exemption(), an_exemption("10.0.0.8", since=2_000)
+    gone = an_exemption("10.0.0.9", until=0)
+    store.show_exemptions({"bakery": [first, later, gone], "clinic": [first]})
+    assert store.exemptions("bakery", 4_999) == [later, first]
+    assert read_exemptions(path, "bakery", 4_999) == [later, first]
+    assert read_exemptions(path, "bakery", 5_000) == [], "they have ended"
+    store.show_exemptions({"bakery": [later], "nowhere": []})
+    assert store.exemptions("bakery", 0) == [later]
+    assert store.exemptions("clinic", 0) == [first]
+    assert read_exemptions(tmp_path / "none.db", "bakery", 0) == []
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_a_store_of_before_has_no_exemptions(tmp_path):
+    connect(tmp_path / "incidents.db", store_module._MIGRATIONS[:3], "").close()
+    assert read_exemptions(tmp_path / "incidents.db", "bakery", 0) == []
+    (tmp_path / "incidents.db").write_bytes(b"damaged" * 1000)
+    with pytest.raises(DijkwachtError, match="file is not a database"):
+        read_exemptions(tmp_path / "incidents.db", "bakery", 0)
+
+
+def test_a_former_owner_shows_no_exemptions(store):
+    store.show_exemptions({"bakery": [an_exemption()]}, 9)
+    with pytest.raises(FencedOff):
+        store.show_exemptions({"bakery": []}, 7)
+    assert store.exemptions("bakery", 0) == [an_exemption()]

@@ -182,3 +182,25 @@ def test_what_is_taken_back_while_another_decides_does_not_come_back(house, morn
     house.crash()
     running = house.start_again("added")
     assert not exempted(running, "bakery")["scan", closed.subject]
+
+
+def test_the_store_shows_what_is_normal_and_how_much_it_has_hidden(
+    house, morning, afternoon, busy_day
+):
+    running = house.start("first")
+    running.feed(morning[:BEFORE] + afternoon)
+    closed = scan_at(running, "bakery")
+    running.feed([answer_late(closed, "normal", 0)])
+    [shown] = running.store.exemptions("bakery", 0)
+    assert (shown.kind, shown.subject, shown.by, shown.uid) == (
+        "scan", closed.subject, "Jan", closed.uid,
+    )  # fmt: skip
+    assert shown.until == closed.end + NORMAL_US
+    running.feed(busy_day("bakery", 1, WORKING_MORNING + 24 * HOUR, attacked=True))
+    running.close()
+    running = house.start_again("added")
+    [shown] = running.store.exemptions("bakery", 0)
+    assert shown.hidden > 0
+    assert [shown] == [r for e in running.engines for r in e.incidents.exemptions.of("bakery")]
+    running.feed([answer_late(closed, "undone", 30)])
+    assert running.store.exemptions("bakery", 0) == []
