@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 from aiohttp import web
 
-from dijkwacht_collector.console import Overview
+from dijkwacht_collector.console import Overview, signer
 from dijkwacht_collector.engine.workers import EngineWorkers
 from dijkwacht_collector.incidents import encode_finding
 from dijkwacht_collector.intake import refuse
-from dijkwacht_collector.journal import Answer, Journal
+from dijkwacht_collector.journal import MOST_BY, Answer, Journal
 from dijkwacht_collector.sinks import IncidentStore
 from dijkwacht_records.errors import CollectorBusy, JournalError
 from dijkwacht_records.replies import decode_json
@@ -23,10 +23,10 @@ _MOST_NAMED: Final = 100
 
 
 class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of a verdict."""
+    """The body of a verdict; ``by``: who says so, else as browsers say it."""
 
     verdict: Answer
-    by: str = "operator"
+    by: Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_BY)] | None = None
 
 
 class Api:
@@ -57,7 +57,8 @@ class Api:
             raise web.HTTPUnsupportedMediaType(text="send application/json\n")
         try:
             body = decode_json(await request.read(), _Body)
-            await self._overview.answer(request.match_info["uid"], body.verdict, body.by)
+            by = body.by or signer(request)
+            await self._overview.note(request.match_info["uid"], body.verdict, by)
         except msgspec.MsgspecError as error:
             raise web.HTTPBadRequest(text=f"{error}\n") from None
         except KeyError:

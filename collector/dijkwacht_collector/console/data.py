@@ -27,7 +27,8 @@ class ConsoleData(Protocol):
     """The facts behind the pages.
 
     The five readers are called in a worker thread, so that a slow disk never stops the event
-    loop; ``answer`` is awaited on the loop and returns when the verdict is durable.
+    loop; ``answer`` is awaited on the loop and returns when the verdict is durable, and shows if that
+    takes no longer than a moment.
     """
 
     def open_incidents(self) -> Sequence[Incident]:
@@ -50,6 +51,9 @@ class ConsoleData(Protocol):
         """Why the journal takes nothing, if so."""
         ...
 
-    async def answer(self, uid: str, answer: Answer) -> None:
-        """Journal a person's verdict on an incident. Raises ``KeyError`` for an unknown one."""
+    async def answer(self, uid: str, answer: Answer, by: str) -> int:
+        """Journal a person's verdict on an incident; it shows as a later revision than this one.
+
+        -1 if it changes nothing. Raises ``KeyError`` for an unknown one.
+        """
         ...

@@ -9,13 +9,16 @@ from typing import Final
 import msgspec
 
 from dijkwacht_collector.console.data import SiteView
-from dijkwacht_collector.incidents import Incident
+from dijkwacht_collector.incidents import Incident, changes
 from dijkwacht_collector.journal import Answer, Log, Trouble, Verdict, partition_of
 from dijkwacht_collector.metrics import AgentHealth, Telemetry
 from dijkwacht_collector.sinks import IncidentStore
 from dijkwacht_collector.sites import GONE, Sites
 
 _MOST_SHOWN: Final = 1000
+_LOOKS: Final = 20
+_LOOK_S: Final = 0.05
+"""So often, so far apart, is looked whether an answer shows; then the page says that it is being noted."""
 
 
 class Overview:
@@ -65,11 +68,22 @@ class Overview:
         """As `ConsoleData.trouble`."""
         return self._trouble()
 
-    async def answer(self, uid: str, answer: Answer, by: str = "operator") -> None:
-        """As `ConsoleData.answer`: returns when the answer is durable. Raises ``KeyError``."""
+    async def answer(self, uid: str, answer: Answer, by: str) -> int:
+        """As `ConsoleData.answer`."""
+        revision = await self.note(uid, answer, by)
+        for _ in range(_LOOKS if revision >= 0 else 0):
+            shown = await asyncio.to_thread(self._store.incident, uid)
+            if shown is None or shown.revision > revision:
+                break
+            await asyncio.sleep(_LOOK_S)
+        return revision
+
+    async def note(self, uid: str, answer: Answer, by: str) -> int:
+        """Journal a verdict: as `ConsoleData.answer`, but it waits for nothing else."""
         incident = await asyncio.to_thread(self._store.incident, uid)
         if incident is None:
             raise KeyError(uid)
         about = msgspec.msgpack.encode(incident)
         draft = Verdict(uid, answer, by, about).draft(incident.site, self._clock())
         await self._log.append(partition_of(incident.site), draft)
+        return incident.revision if changes(answer, incident) else -1

@@ -24,8 +24,9 @@ from dijkwacht_collector.console.language import (
     translations,
 )
 from dijkwacht_collector.console.refusals import refusal, wants_refusal
+from dijkwacht_collector.console.signer import signer
 from dijkwacht_collector.console.view import Reader
-from dijkwacht_collector.journal import ANSWERS
+from dijkwacht_collector.incidents import ANSWERED
 from dijkwacht_collector.sites.access import origin_of
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -126,13 +127,16 @@ class _Console:
         incident = await asyncio.to_thread(self._data.incident, request.match_info["uid"])
         if incident is None:
             raise _NoSuchIncident
-        answered = request.query.get("answered", "")
+        answer, after = request.query.get("answered"), request.query.get("after", "")
+        noting = after.isdecimal() and incident.revision <= int(after[:9])
+        told = answer if answer in ANSWERED and incident.status == ANSWERED[answer] else ""
         text = self._draw(
             request,
             language,
             "incident.html",
             incident=self._reader(language).card(incident),
-            answered=answered if answered in ANSWERS else "",
+            noting=noting,
+            told="" if noting else told,
         )
         return self._page(request, language, text)
 
@@ -142,14 +146,15 @@ class _Console:
         if origin_of(request.headers.get("Origin", "")) != request.host:
             raise web.HTTPForbidden(text="An answer must come from the console's own page.\n")
         verdict = await _answer_in(request)
-        if verdict not in ANSWERS:
-            raise web.HTTPBadRequest(text="Expected verdict=normal or verdict=attack.\n")
+        if verdict not in ANSWERED:
+            raise web.HTTPBadRequest(text="Expected verdict=normal, attack or undone.\n")
         uid = request.match_info["uid"]
         try:
-            await self._data.answer(uid, verdict)
+            revision = await self._data.answer(uid, verdict, signer(request))
         except KeyError:
             raise _NoSuchIncident from None
-        raise web.HTTPSeeOther(f"/incidents/{uid}?lang={language}&answered={verdict}")
+        after = f"&after={revision}" if revision >= 0 else ""
+        raise web.HTTPSeeOther(f"/incidents/{uid}?lang={language}&answered={verdict}{after}")
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events, and a comment every `HEARTBEAT_S` without any."""

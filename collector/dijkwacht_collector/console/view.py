@@ -52,7 +52,7 @@ class EvidenceRow:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One incident as text."""
+    """One incident as text. ``answered``: when that was said, or taken back, if anything was."""
 
     uid: str
     site: str
@@ -73,6 +73,9 @@ class Card:
     chance: str
     status: str
     is_open: bool
+    answer: words.Given
+    answered: Moment | None
+    answered_by: str
     evidences: list[EvidenceRow]
 
 
@@ -199,6 +202,9 @@ class Reader:
             chance=self._chance(incident.rarity),
             status=self._translate(words.STATUS[incident.status]),
             is_open=incident.status == "new",
+            answer=words.GIVEN[incident.status],
+            answered=self.moment(incident.answered) if incident.answered else None,
+            answered_by=incident.answered_by,
             evidences=[self._evidence(incident, e) for e in evidences] if detailed else [],
         )
 

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from dijkwacht_collector.incidents import Status
 from dijkwacht_collector.journal import Trouble
 
 AgentState = Literal["up", "late", "offline", "waited", "revoked", "removed"]
+Given = Literal["", "normal", "attack"]
+"""What is answered at present."""
 
 LATE_AFTER_S: Final = 60
 OFFLINE_AFTER_S: Final = 300
@@ -82,6 +85,13 @@ STATUS: Final = {
     "closed": N_("Over"),
     "normal": N_("Answered: this is normal"),
     "confirmed": N_("Answered: this was an attack"),
+}
+
+GIVEN: Final[dict[Status, Given]] = {
+    "new": "",
+    "closed": "",
+    "normal": "normal",
+    "confirmed": "attack",
 }
 
 ERROR: Final = {

@@ -1,5 +1,6 @@
 """What is decided for a site: incidents, their life, and the forms in which others read them."""
 
+from dijkwacht_collector.incidents.answers import ANSWERED, changes
 from dijkwacht_collector.incidents.exemptions import Exempted
 from dijkwacht_collector.incidents.incident import (
     ALERT_SEVERITY,
@@ -23,6 +24,7 @@ from dijkwacht_collector.incidents.wording import PLACEHOLDERS, fill
 
 __all__ = [
     "ALERT_SEVERITY",
+    "ANSWERED",
     "PLACEHOLDERS",
     "TECHNIQUES",
     "Activity",
@@ -36,6 +38,7 @@ __all__ = [
     "SiteIncidents",
     "Status",
     "StepOrder",
+    "changes",
     "detection_finding",
     "encode_finding",
     "fill",

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from dijkwacht_collector.incidents.answers import ANSWERED, changes
 from dijkwacht_collector.incidents.ended import Ended
 from dijkwacht_collector.incidents.exemptions import Exempted, Exemptions, Key
 from dijkwacht_collector.incidents.incident import (
@@ -20,7 +21,7 @@ from dijkwacht_collector.incidents.incident import (
     Status,
     incident_uid,
 )
-from dijkwacht_collector.journal import Answer, Entry, Exemption, Verdict
+from dijkwacht_collector.journal import Entry, Exemption, Verdict
 from dijkwacht_collector.policy import severity
 from dijkwacht_detectors.api import Explanation
 
@@ -33,11 +34,6 @@ MOST_OPEN: Final = 200
 """Incidents open at once on one site; past it nothing more is opened until some are closed."""
 MOST_SUBJECTS: Final = 4096
 """Subjects of one site whose incidents are distinguished even if they begin at the same moment."""
-_ANSWERED: Final[dict[Answer, Status]] = {
-    "normal": "normal",
-    "attack": "confirmed",
-    "undone": "closed",
-}
 _MOST_EVIDENCES: Final = 5
 _MOST_AGENTS: Final = 16
 
@@ -146,19 +142,18 @@ class OpenIncidents:
         Nothing comes of one that says what was said before, or that nobody knows what it is about.
         Raises ``ValueError`` if what it was about cannot be read.
         """
-        status = _ANSWERED[verdict.verdict]
+        status = ANSWERED[verdict.verdict]
         word: dict[str, Any] = {"answered_by": verdict.by, "answered": entry.arrival}
         open_ = self.by_site.get(entry.site, ())
         key = next((key for key in open_ if self.open[key].uid == verdict.uid), None)
         if key is not None:
-            if verdict.verdict == "undone":
+            if not changes(verdict.verdict, self.open[key]):
                 return []
             self.open[key] = msgspec.structs.replace(self.open[key], **word)
             event = self._close(key, status, entry.position, explain)
         else:
             known = self.ended.latest(entry.site, verdict.uid, verdict.about)
-            nothing = {"closed", "new"} if status == "closed" else {status}
-            if known is None or known.status in nothing:
+            if known is None or not changes(verdict.verdict, known):
                 return []
             revision = known.revision + 1
             incident = msgspec.structs.replace(known, status=status, revision=revision, **word)

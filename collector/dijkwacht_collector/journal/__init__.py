@@ -6,7 +6,7 @@ from dijkwacht_collector.journal.epochs import FencedOff
 from dijkwacht_collector.journal.journal import Journal, Trouble
 from dijkwacht_collector.journal.log import Log, Readable, Reading
 from dijkwacht_collector.journal.payloads import (
-    ANSWERS,
+    MOST_BY,
     Answer,
     Budget,
     Exemption,
@@ -28,7 +28,7 @@ from dijkwacht_collector.journal.sealed import (
 )
 
 __all__ = [
-    "ANSWERS",
+    "MOST_BY",
     "PARTITIONS",
     "Answer",
     "Budget",

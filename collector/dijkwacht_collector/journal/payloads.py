@@ -14,7 +14,6 @@ from dijkwacht_collector.journal.entry import Draft, Entry, Kind
 
 Answer = Literal["normal", "attack", "undone"]
 """A person's verdict on an incident; ``undone`` takes back what was answered."""
-ANSWERS: Final[tuple[Answer, ...]] = ("normal", "attack", "undone")
 MOST_BY: Final = 100
 """Characters in which a person is named."""
 

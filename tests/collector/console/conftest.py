@@ -5,9 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
+from msgspec import structs
 
 from dijkwacht_collector.console import Feed, SiteView, add_console
-from dijkwacht_collector.incidents import Evidence, Incident, IncidentEvent
+from dijkwacht_collector.incidents import ANSWERED, Evidence, Incident, IncidentEvent
 from dijkwacht_collector.metrics import AgentHealth
 from dijkwacht_records.addresses import pack_address
 
@@ -62,6 +63,7 @@ class Facts:
         self.health = []
         self.answers = []
         self.in_trouble = ""
+        self.slow = False
 
     def hold(self, *incidents):
         self.incidents.update({incident.uid: incident for incident in incidents})
@@ -81,10 +83,23 @@ class Facts:
     def trouble(self):
         return self.in_trouble
 
-    async def answer(self, uid, verdict):
+    async def answer(self, uid, verdict, by):
         if uid not in self.incidents:
             raise KeyError(uid)
-        self.answers.append((uid, verdict))
+        self.answers.append((uid, verdict, by))
+        revision = self.incidents[uid].revision
+        if not self.slow:
+            self.obey()
+        return revision
+
+    def obey(self):
+        """What an engine does when it reads the last answer."""
+        uid, verdict, by = self.answers[-1]
+        known = self.incidents[uid]
+        self.incidents[uid] = structs.replace(
+            known, status=ANSWERED[verdict], revision=known.revision + 1, answered_by=by,
+            answered=NOW_US - 3 * MINUTE,
+        )  # fmt: skip
 
 
 def an_agent(agent="till", **changes):

@@ -140,11 +140,35 @@ async def test_without_javascript_an_answer_is_given(page, client, facts, make):
     assert await page.ask("typeof showClocks") == "undefined", "the script did not run"
     await page.ask("document.querySelector('button[value=normal]').click()")
     await page.wait_for("document.querySelector('.thanks')")
-    assert facts.answers == [("a1", "normal")]
+    assert facts.answers == [("a1", "normal", "operator")]
+    await page.ask("document.querySelector('button[value=attack]').click()")
+    await page.wait_for("document.querySelector('.status').innerText.includes('attack')")
+    assert await page.ask("document.querySelector('.answer h2').textContent") == (
+        "Answered: this was an attack"
+    )
+
+
+async def test_an_answer_that_does_not_show_yet_shows_by_itself(page, client, facts, make):
+    facts.hold(make.incident())
+    facts.slow = True
+    await page.open(client.make_url("/incidents/a1?lang=nl"))
+    await page.ask("document.querySelector('button[value=normal]').click()")
+    await page.wait_for("document.querySelector('.noting')")
+    assert await page.ask("document.querySelector('form')") is None
+    facts.obey()
+    await page.wait_for("document.querySelector('.thanks:not(.noting)')")
+    assert "Door operator" in await page.ask("document.querySelector('.answer .by').innerText")
+    assert page.said == []
 
 
 async def test_it_fits_a_phone_and_can_be_read(page, client, facts, make):
-    facts.hold(make.incident(), make.incident("low", severity_id=2))
+    answered = {"answered": make.now_us - 5, "answered_by": "jan-" * 25}
+    facts.hold(
+        make.incident(), make.incident("low", severity_id=2),
+        make.incident("normal", status="normal", **answered),
+        make.incident("attack", status="confirmed", **answered),
+        make.incident("undone", status="closed", **answered),
+    )  # fmt: skip
     facts.health = [make.agent(), make.agent("b", last_seen=0), make.agent("c", dropped=9_000_000)]
     await page.call(
         "Emulation.setDeviceMetricsOverride",
@@ -153,10 +177,12 @@ async def test_it_fits_a_phone_and_can_be_read(page, client, facts, make):
         deviceScaleFactor=1,
         mobile=True,
     )
-    for scheme, path in itertools.product(("light", "dark"), ("/", "/incidents/a1", "/nowhere")):
+    shown = ("a1", "normal?answered=normal", "attack", "undone", "a1?answered=normal&after=0")
+    paths = ("/", *(f"/incidents/{one}" for one in shown), "/nowhere")
+    for scheme, path in itertools.product(("light", "dark"), paths):
         colours = [{"name": "prefers-color-scheme", "value": scheme}]
         await page.call("Emulation.setEmulatedMedia", features=colours)
-        await page.open(client.make_url(path).with_query(lang="nl"))
+        await page.open(client.make_url(path).update_query(lang="nl"))
         assert await page.ask("document.documentElement.scrollWidth") <= 360, path
         assert await page.ask(CONTRAST) == [], (scheme, path)
 

@@ -1,4 +1,5 @@
 import asyncio
+import base64
 import re
 from html.parser import HTMLParser
 
@@ -161,12 +162,16 @@ async def test_a_metric_of_a_machine_is_called_by_a_plain_word(client, facts, ma
     assert ">cpu_ratio</bdi>" in page
 
 
+def buttons(page):
+    return re.findall(r'<button name="verdict" value="(\w+)"', page)
+
+
 async def test_an_answer_stays_on_its_page(client, facts, make):
     facts.hold(make.incident(status="confirmed"))
     assert "Answered: this was an attack" in await get(client, "/incidents/a1?lang=en")
     page = await get(client, "/incidents/a1?lang=nl")
     assert "Beantwoord: dit was een aanval" in page
-    assert "<form" not in page
+    assert buttons(page) == ["normal", "undone"], "it can be changed and taken back"
 
 
 @pytest.mark.parametrize(
@@ -212,14 +217,69 @@ class TestAnswer:
             allow_redirects=False,
         )
 
-    async def test_it_is_handed_on_and_thanked_for(self, client, facts, make):
+    async def test_it_is_handed_on_and_said_back(self, client, facts, make):
         facts.hold(make.incident())
-        answer = await self.post(client)
-        assert answer.status == 303
-        assert facts.answers == [("a1", "normal")]
-        page = await get(client, answer.headers["Location"])
-        assert "We will remember that this is normal here" in page
-        assert "<form" not in page, "also while the engine has not read the answer yet"
+        for verdict, status, told, left in (
+            (
+                "normal",
+                "this is normal",
+                "For 30 days we do not report this about",
+                ["attack", "undone"],
+            ),
+            ("attack", "this was an attack", "we report it again", ["normal", "undone"]),
+            ("undone", None, "The answer is taken back", ["normal", "attack"]),
+        ):
+            answer = await self.post(client, verdict)
+            assert answer.status == 303
+            assert facts.answers[-1] == ("a1", verdict, "operator")
+            page = await get(client, answer.headers["Location"])
+            assert told in page
+            assert buttons(page) == left
+            said = re.search(r'<span class="status">(.*?)</span>', page)[1]
+            assert said == (f"Answered: {status}" if status else "Over")
+            assert "<bdi>operator</bdi>" in page
+            assert ">3 minutes ago</time>" in page
+
+    async def test_what_does_not_show_yet_is_being_noted_and_nothing_else(
+        self, client, facts, make
+    ):
+        facts.hold(make.incident(status="normal", revision=4))
+        facts.slow = True
+        location = (await self.post(client, "attack")).headers["Location"]
+        page = await get(client, location)
+        assert "Your answer is being noted" in page
+        assert 'http-equiv="refresh"' in page
+        assert buttons(page) == []
+        facts.obey()
+        assert "we report it again" in await get(client, location)
+        facts.hold(make.incident(status="normal", revision=6))
+        page = await get(client, location)
+        assert 'class="thanks' not in page, "somebody has changed it since"
+        assert 'http-equiv="refresh"' not in page
+        assert "Answered: this is normal" in page
+
+    @pytest.mark.parametrize(
+        ("given", "name"),
+        [
+            ("Basic " + base64.b64encode("Ján:secret".encode()).decode(), "Ján"),
+            ("Basic " + base64.b64encode(b"\x1b[2J<b>:x").decode(), "[2J<b>"),
+            ("Basic " + base64.b64encode(b"a" * 500 + b":x").decode(), "a" * 100),
+            ("Basic " + base64.b64encode(b":secret").decode(), "operator"),
+            ("Basic " + base64.b64encode(b"\xff:secret").decode(), "operator"),
+            ("Basic no base64", "operator"),
+            ("Bearer token", "operator"),
+        ],
+    )
+    async def test_it_is_signed_with_the_name_that_was_given(
+        self, client, facts, make, given, name
+    ):
+        facts.hold(make.incident())
+        await client.post(
+            "/incidents/a1/verdict",
+            data={"verdict": "attack"},
+            headers={"Origin": str(client.make_url("")).rstrip("/"), "Authorization": given},
+        )
+        assert facts.answers == [("a1", "attack", name)]
 
     @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])
     async def test_from_another_page_it_is_refused(self, client, facts, make, origin):
@@ -227,16 +287,16 @@ class TestAnswer:
         assert (await self.post(client, origin=origin)).status == 403
         assert facts.answers == []
 
-    async def test_only_the_two_answers_exist(self, client, facts, make):
+    async def test_only_the_three_answers_exist(self, client, facts, make):
         facts.hold(make.incident())
         assert (await self.post(client, verdict="maybe")).status == 400
 
     async def test_an_unknown_incident_is_not_answered(self, client):
         assert (await self.post(client, uid="nope")).status == 404
 
-    async def test_a_closed_incident_asks_no_more(self, client, facts, make):
+    async def test_a_closed_incident_can_be_answered(self, client, facts, make):
         facts.hold(make.incident(status="closed"))
-        assert "<form" not in await get(client, "/incidents/a1")
+        assert buttons(await get(client, "/incidents/a1")) == ["normal", "attack"]
 
 
 async def test_a_name_pointed_at_this_machine_reads_nothing(client):
