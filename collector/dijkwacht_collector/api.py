@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Annotated, Final
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -12,21 +14,32 @@ from aiohttp import web
 from dijkwacht_collector.console import Overview, signer
 from dijkwacht_collector.engine.workers import EngineWorkers
 from dijkwacht_collector.incidents import encode_finding
-from dijkwacht_collector.intake import refuse
 from dijkwacht_collector.journal import MOST_BY, Answer, Journal
+from dijkwacht_collector.policy import DEFAULT_BUDGET
+from dijkwacht_collector.relay import Relay
 from dijkwacht_collector.sinks import IncidentStore
+from dijkwacht_collector.sites import MOST_PER_WEEK, ChosenBudget
 from dijkwacht_records.errors import CollectorBusy, JournalError
 from dijkwacht_records.replies import decode_json
 
 _MOST: Final = 10_000
 _MOST_NAMED: Final = 100
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_BY)]
 
 
 class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of a verdict; ``by``: who says so, else as browsers say it."""
 
     verdict: Answer
-    by: Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_BY)] | None = None
+    by: _Name | None = None
+
+
+class _BudgetBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a budget."""
+
+    per_week: Annotated[float, msgspec.Meta(ge=0, le=MOST_PER_WEEK)]
+    by: _Name | None = None
 
 
 class Api:
@@ -36,13 +49,24 @@ class Api:
         self,
         store: IncidentStore,
         overview: Overview,
+        relay: Relay,
         journal: Journal,
         workers: EngineWorkers,
         shadow: Sequence[str],
     ) -> None:
-        self._store, self._overview = store, overview
+        self._store, self._overview, self._relay = store, overview, relay
         self._journal, self._workers = journal, workers
         self._shadow = list(shadow)
+
+    def add_to(self, app: web.Application) -> None:
+        """Add its routes to ``app``."""
+        app.router.add_get("/v1/incidents", self.incidents)
+        app.router.add_post("/v1/incidents/{uid}/verdict", self.verdict)
+        app.router.add_get("/v1/sites/{name}/budget", self.budget)
+        app.router.add_put("/v1/sites/{name}/budget", self.choose_budget)
+        app.router.add_get("/v1/sites/{name}/normal", self.normal)
+        app.router.add_delete("/v1/sites/{name}/normal/{id}", self.take_back)
+        app.router.add_get("/healthz", self.health)
 
     async def incidents(self, request: web.Request) -> web.Response:
         """``GET /v1/incidents``: OCSF findings, latest first; ``site=NAME``, ``open=1``."""
@@ -53,18 +77,43 @@ class Api:
 
     async def verdict(self, request: web.Request) -> web.Response:
         """``POST /v1/incidents/{uid}/verdict``: 200 when the answer is durable."""
-        if request.content_type != "application/json":
-            raise web.HTTPUnsupportedMediaType(text="send application/json\n")
-        try:
-            body = decode_json(await request.read(), _Body)
-            by = body.by or signer(request)
+        body = await _body(request, _Body)
+        by = body.by or signer(request)
+        with _refusals():
             await self._overview.note(request.match_info["uid"], body.verdict, by)
-        except msgspec.MsgspecError as error:
-            raise web.HTTPBadRequest(text=f"{error}\n") from None
-        except KeyError:
-            raise web.HTTPNotFound(text="there is no such incident\n") from None
-        except (CollectorBusy, JournalError) as error:
-            return refuse(CollectorBusy(str(error)))
+        return web.json_response({"durable": True})
+
+    async def budget(self, request: web.Request) -> web.Response:
+        """``GET /v1/sites/{name}/budget``: incidents a week, whether somebody chose so, who and when."""
+        with _refusals():
+            chosen = await asyncio.to_thread(self._relay.budget, request.match_info["name"])
+        if chosen is None:
+            return web.json_response({"per_week": DEFAULT_BUDGET, "chosen": False})
+        per_week = msgspec.json.decode(chosen.body, type=ChosenBudget).per_week
+        told = {"per_week": per_week, "chosen": True, "by": chosen.by, "time": chosen.time}
+        return web.json_response(told)
+
+    async def choose_budget(self, request: web.Request) -> web.Response:
+        """``PUT /v1/sites/{name}/budget`` with ``{"per_week": N}``: 200 when that is durable."""
+        body = await _body(request, _BudgetBody)
+        by = body.by or signer(request)
+        with _refusals():
+            await asyncio.to_thread(
+                self._relay.choose_budget, request.match_info["name"], body.per_week, by
+            )
+        return web.json_response({"durable": True})
+
+    async def normal(self, request: web.Request) -> web.Response:
+        """``GET /v1/sites/{name}/normal``: what the site calls normal, what was said last first."""
+        with _refusals():
+            rows = await asyncio.to_thread(self._relay.normal, request.match_info["name"])
+        return web.json_response([row.told() for row in rows])
+
+    async def take_back(self, request: web.Request) -> web.Response:
+        """``DELETE /v1/sites/{name}/normal/{id}``: 200 when it is durable that this has ended."""
+        site, id_ = request.match_info["name"], request.match_info["id"]
+        with _refusals():
+            await asyncio.to_thread(self._relay.take_back, site, id_, signer(request))
         return web.json_response({"durable": True})
 
     async def health(self, _request: web.Request) -> web.Response:
@@ -92,3 +141,23 @@ class Api:
     def _findings(self, site: str | None, only_open: bool) -> bytes:
         events = self._store.events(site, only_open=only_open, limit=_MOST)
         return b"[" + b",".join(map(encode_finding, events)) + b"]"
+
+
+async def _body(request: web.Request, kind: type[_Struct]) -> _Struct:
+    if request.content_type != "application/json":
+        raise web.HTTPUnsupportedMediaType(text="send application/json\n")
+    try:
+        return decode_json(await request.read(), kind)
+    except msgspec.MsgspecError as error:
+        raise web.HTTPBadRequest(text=f"{error}\n") from None
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What is unknown or cannot be done now, as a response."""
+    try:
+        yield
+    except KeyError as error:
+        raise web.HTTPNotFound(text=f"{error.args[0]}\n") from None
+    except (CollectorBusy, JournalError, sqlite3.OperationalError) as error:
+        raise web.HTTPServiceUnavailable(text=f"{error}\n", headers={"Retry-After": "1"}) from None

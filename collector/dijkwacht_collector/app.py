@@ -24,6 +24,7 @@ from dijkwacht_collector.intake import Intake, Joins, Limits, Offer, PendingOrde
 from dijkwacht_collector.journal import Bundles, Journal
 from dijkwacht_collector.maintenance import JOURNAL, Maintenance
 from dijkwacht_collector.metrics import Telemetry
+from dijkwacht_collector.relay import Relay
 from dijkwacht_collector.settings import CollectorSettings
 from dijkwacht_collector.sinks import IncidentStore, JsonLines, LiveSink, PrometheusSink, Sinks
 from dijkwacht_collector.sites import OrderKey, Sites
@@ -94,22 +95,22 @@ def build_app(
     joins = Joins(authenticator, offer, telemetry, clock, settings.joins_per_minute)
     intake.retry_after = workers.retry_after
     overview = Overview(store, sites, telemetry, journal, clock, lambda: journal.trouble)
-    api = Api(store, overview, journal, workers, detectors.shadow())
+    relay = Relay(state / "sites.db", store, journal, clock)
+    api = Api(store, overview, relay, journal, workers, detectors.shadow())
     operators = Operators(settings.operator_token())
     app = web.Application(client_max_size=settings.max_body_bytes, middlewares=[operators.guard])
     add_routes(app, intake, joins, orders, authenticator)
-    app.router.add_get("/v1/incidents", api.incidents)
-    app.router.add_post("/v1/incidents/{uid}/verdict", api.verdict)
-    app.router.add_get("/healthz", api.health)
+    api.add_to(app)
     app.router.add_get("/metrics", telemetry.serve)
     add_console(app, overview, feed, names=settings.names)
 
     maintenance = Maintenance(settings, journal, intake, sites, workers, telemetry, clock)
+    maintenance.chores = (relay.pass_on,)
 
     async def lifespan(_app: web.Application) -> AsyncIterator[None]:
         await asyncio.to_thread(state.mkdir, 0o700, parents=True, exist_ok=True)
         async with contextlib.AsyncExitStack() as opened:
-            for part in (sites, order_key, journal, sinks, maintenance, workers):
+            for part in (sites, relay, order_key, journal, sinks, maintenance, workers):
                 opened.push_async_callback(asyncio.to_thread, part.close)
                 await asyncio.to_thread(part.open)
             live.attach(asyncio.get_running_loop())

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from aiohttp import web
@@ -47,6 +47,8 @@ class Maintenance:
         self._retention_us = int(settings.retention_days * _DAY_US)
         self._journal, self._intake, self._sites = journal, intake, sites
         self._workers, self._telemetry, self._clock = workers, telemetry, clock
+        self.chores: Sequence[Callable[[], object]] = ()
+        """What is done in each round besides, and before the first request comes."""
         self._marked: dict[int, int] = {}
         self._gone: list[tuple[str, str]] = []
         self._turn = threading.Lock()
@@ -64,6 +66,8 @@ class Maintenance:
         for site in self._intake.high_water.sites():
             self._telemetry.begin_rows(site, sum(self._intake.high_water.rows(site).values()))
         self._refresh()
+        for chore in self.chores:
+            chore()
         for agent in self._sites.agents():
             # Who never said anything since joining must not look like one that fell silent.
             if agent.standing == "live":
@@ -110,6 +114,8 @@ class Maintenance:
         self._refresh()
         if heard:
             self._sites.note_agents(heard)
+        for chore in self.chores:
+            chore()
         if snapshot is not None:
             HighWater.save(self._path, snapshot)
             self._marked = marked

@@ -1,4 +1,4 @@
-"""Sites and their agents: adds a site, makes join codes, lists, revokes and removes, gives orders."""
+"""Sites and their agents: adds a site, makes join codes, lists, revokes and removes, gives orders, takes choices."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dijkwacht import site_orders
+from dijkwacht import site_choices, site_orders
 from dijkwacht.collect import report_former_state
 from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.joincode import SECRET_BYTES, make_code
@@ -49,7 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     remove = actions.add_parser("remove-agent", help="an agent that is gone: nobody waits for it")
     remove.add_argument("name")
     remove.add_argument("agent")
-    every = (add, code, listing, revoke, remove, *site_orders.add_arguments(actions))
+    chosen = site_choices.add_arguments(actions.add_parser)
+    every = (add, code, listing, revoke, remove, *site_orders.add_arguments(actions), *chosen)
     for action in every:  # may stand behind the action as well
         action.add_argument("--state", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
@@ -69,7 +70,12 @@ def run(args: argparse.Namespace) -> int:
     try:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
         sites.open()
-        _act(args, sites, state)
+        if args.action in site_choices.ACTIONS:
+            site_choices.act(args, state)
+        else:
+            _act(args, sites, state)
+    except KeyError as error:
+        raise SettingsError(str(error.args[0])) from None
     except (ValueError, OSError, sqlite3.Error) as error:
         raise SettingsError(str(error)) from None
     finally:

@@ -82,7 +82,7 @@ class Overview:
         """Journal a verdict: as `ConsoleData.answer`, but it waits for nothing else."""
         incident = await asyncio.to_thread(self._store.incident, uid)
         if incident is None:
-            raise KeyError(uid)
+            raise KeyError("there is no such incident")
         about = msgspec.msgpack.encode(incident)
         draft = Verdict(uid, answer, by, about).draft(incident.site, self._clock())
         await self._log.append(partition_of(incident.site), draft)

@@ -51,6 +51,13 @@ class Exempted(msgspec.Struct, array_like=True):
         text = f"{self.kind}\n{self.subject}"
         return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
+    def told(self) -> dict[str, str | int]:
+        """It as programs are told; times are µs UTC."""
+        return {
+            "id": self.id, "class": self.kind, "subject": self.subject, "since": self.since,
+            "until": self.until, "by": self.by, "incident": self.uid, "hidden": self.hidden,
+        }  # fmt: skip
+
 
 class Exemptions:
     """The exemptions of all sites.

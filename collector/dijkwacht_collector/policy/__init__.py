@@ -8,6 +8,7 @@ from dijkwacht_collector.policy.calibration import (
     read_calibration,
 )
 from dijkwacht_collector.policy.policy import (
+    DEFAULT_BUDGET,
     DetectorPolicy,
     Policy,
     RareRow,
@@ -17,6 +18,7 @@ from dijkwacht_collector.policy.policy import (
 )
 
 __all__ = [
+    "DEFAULT_BUDGET",
     "OWN_SHARE",
     "Calibration",
     "Calibrations",

@@ -26,7 +26,7 @@ from dijkwacht_records.wire import NAME
 
 JOIN_CODE_LIFE_US: Final = 24 * 3600 * 1_000_000
 
-_MIGRATIONS: Final = (
+MIGRATIONS: Final = (
     """
     CREATE TABLE sites (name TEXT PRIMARY KEY, created INTEGER NOT NULL) STRICT;
     CREATE TABLE tokens (
@@ -59,8 +59,14 @@ _MIGRATIONS: Final = (
         site TEXT PRIMARY KEY REFERENCES sites, sealed BLOB, expires INTEGER NOT NULL,
         tries INTEGER NOT NULL, state TEXT NOT NULL) STRICT;
     """,
+    """
+    CREATE TABLE choices (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, site TEXT NOT NULL, kind TEXT NOT NULL,
+        body BLOB NOT NULL, by TEXT NOT NULL, time INTEGER NOT NULL, position INTEGER) STRICT;
+    CREATE INDEX choices_waiting ON choices (id) WHERE position IS NULL;
+    """,
 )
-_REMEDY: Final = "restore it from a copy, or move it away and let every agent join again"
+REMEDY: Final = "restore it from a copy, or move it away and let every agent join again"
 
 
 class SiteRow(NamedTuple):
@@ -89,7 +95,7 @@ class Sites:
 
     def open(self) -> None:
         """Open the file, making or upgrading it. Raises `DijkwachtError`, ``OSError``."""
-        self._database = connect(self._path, _MIGRATIONS, _REMEDY)
+        self._database = connect(self._path, MIGRATIONS, REMEDY)
 
     def close(self) -> None:
         """Close the file."""

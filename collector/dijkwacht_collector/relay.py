@@ -1,0 +1,100 @@
+"""What owners and operators choose, on its way from ``sites.db`` into the journal.
+
+The command line is another process, and only the collector writes the journal: both leave a choice in
+the table, and it is passed on from there, in its order. The journal alone decides.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from dijkwacht_collector.incidents import Exempted
+from dijkwacht_collector.journal import Budget, Draft, Exemption, Log, Verdict, partition_of
+from dijkwacht_collector.sinks import IncidentStore
+from dijkwacht_collector.sites import (
+    Choice,
+    Choices,
+    ChosenBudget,
+    TakenBack,
+    check_budget,
+)
+
+log: Final = logging.getLogger(__name__)
+
+
+class Relay:
+    """Passes choices on. Every method blocks. ``path`` is that of ``sites.db``; ``clock`` gives µs UTC."""
+
+    def __init__(
+        self, path: Path, store: IncidentStore, journal: Log, clock: Callable[[], int]
+    ) -> None:
+        self._choices, self._store = Choices(path), store
+        self._journal, self._clock = journal, clock
+        self._turn = threading.Lock()
+
+    def open(self) -> None:
+        """Open the table. Raises `DijkwachtError`, ``OSError``."""
+        self._choices.open()
+
+    def close(self) -> None:
+        """Close the table."""
+        self._choices.close()
+
+    def budget(self, site: str) -> Choice | None:
+        """As `Choices.budget`."""
+        return self._choices.budget(site)
+
+    def choose_budget(self, site: str, per_week: float, by: str) -> None:
+        """Returns when it is durable. Raises ``ValueError``, ``KeyError``, and as `pass_on`."""
+        chosen = ChosenBudget(check_budget(per_week))
+        self._choices.choose(site, chosen, by, self._clock())
+        self.pass_on()
+
+    def normal(self, site: str) -> list[Exempted]:
+        """What the site calls normal now. Raises ``KeyError`` if there is no such site."""
+        self._choices.check_site(site)
+        return self._store.exemptions(site, self._clock())
+
+    def take_back(self, site: str, id_: str, by: str) -> None:
+        """End an exemption; returns when that is durable. Raises ``KeyError``, and as `pass_on`."""
+        row = next((row for row in self.normal(site) if row.id == id_), None)
+        if row is None:
+            raise KeyError(f"site {site!r} calls nothing normal under {id_!r}")
+        self._choices.choose(site, taken_back(row), by, self._clock())
+        self.pass_on()
+
+    def pass_on(self) -> None:
+        """Let the journal have what waits. Raises `CollectorBusy`, `JournalError`, ``sqlite3.Error``."""
+        with self._turn:
+            for choice in self._choices.waiting():
+                position = 0
+                try:
+                    draft = self._draft(choice)
+                except msgspec.MsgspecError as error:
+                    log.error("choice ignored", extra={"site": choice.site, "why": str(error)})  # noqa: TRY400  # enough
+                else:
+                    position = self._journal.append_all([(partition_of(choice.site), draft)])
+                self._choices.note(choice, position)
+
+    def _draft(self, choice: Choice) -> Draft:
+        now = self._clock()
+        if choice.kind == "budget":
+            chosen = msgspec.json.decode(choice.body, type=ChosenBudget)
+            return Budget(chosen.per_week).draft(choice.site, now)
+        what = msgspec.json.decode(choice.body, type=TakenBack)
+        incident = self._store.incident(what.uid) if what.uid else None
+        if incident is not None and incident.status == "normal":
+            about = msgspec.msgpack.encode(incident)
+            return Verdict(what.uid, "undone", choice.by, about).draft(choice.site, now)
+        return Exemption(what.incident_kind, what.subject, 0, choice.by).draft(choice.site, now)
+
+
+def taken_back(row: Exempted) -> TakenBack:
+    """The choice to end an exemption."""
+    return TakenBack(row.id, row.kind, row.subject, row.uid)

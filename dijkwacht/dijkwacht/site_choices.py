@@ -1,0 +1,131 @@
+"""What was chosen for a site: how often it may be interrupted, and what it calls normal.
+
+A collector that runs on the same state folder takes a choice over within seconds, another when it starts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dijkwacht_collector.sites import Choices
+
+ACTIONS = ("budget", "normal")
+_SOON = "A collector that runs takes this over within seconds, another when it starts."
+
+
+def add_arguments(add: Callable[..., argparse.ArgumentParser]) -> list[argparse.ArgumentParser]:
+    """Declare the actions; ``add`` makes one by name and help."""
+    budget = add("budget", help="how many incidents a week may interrupt without cause")
+    budget.add_argument("name")
+    budget.add_argument(
+        "per_week", nargs="?", type=float, metavar="N", help="0: none does, all is context"
+    )
+    normal = add("normal", help="what the site calls normal, and is not reported")
+    normal.add_argument("name")
+    normal.add_argument("--remove", metavar="ID", help="report this again from now on")
+    normal.add_argument("--json", action="store_true")
+    return [budget, normal]
+
+
+def act(args: argparse.Namespace, state: Path) -> None:
+    """Do what was asked on a state folder. Raises ``ValueError``, ``KeyError`` with a sentence."""
+    from dijkwacht_collector.sites import Choices  # noqa: PLC0415  heavy
+
+    choices = Choices(state / "sites.db")
+    choices.open()
+    try:
+        choices.check_site(args.name)
+        if args.action == "budget":
+            _budget(choices, args)
+        else:
+            _normal(choices, args, state / "incidents.db")
+    finally:
+        choices.close()
+
+
+def _budget(choices: Choices, args: argparse.Namespace) -> None:
+    from dijkwacht_collector.sites import ChosenBudget, check_budget  # noqa: PLC0415  heavy
+
+    write = sys.stdout.write
+    if args.per_week is not None:
+        chosen = ChosenBudget(check_budget(args.per_week))
+        choices.choose(args.name, chosen, _who(), _now())
+        write(f"{args.name}: {_often(args.per_week)}. {_SOON}\n")
+        return
+    present = choices.budget(args.name)
+    if present is None:
+        from dijkwacht_collector.policy import DEFAULT_BUDGET  # noqa: PLC0415  heavy
+
+        write(f"{args.name}: {_often(DEFAULT_BUDGET)}; nobody has chosen otherwise.\n")
+        return
+    per_week = json.loads(present.body)["per_week"]
+    waits = "" if present.position is not None else "; no collector has taken it over yet"
+    write(
+        f"{args.name}: {_often(per_week)}, chosen by {present.by} on {_day(present.time)}{waits}.\n"
+    )
+
+
+def _normal(choices: Choices, args: argparse.Namespace, incidents: Path) -> None:
+    from dijkwacht_collector.relay import taken_back  # noqa: PLC0415  heavy
+    from dijkwacht_collector.sinks import read_exemptions  # noqa: PLC0415  heavy
+
+    write = sys.stdout.write
+    rows = read_exemptions(incidents, args.name, _now())
+    if args.remove is not None:
+        row = next((row for row in rows if row.id == args.remove), None)
+        if row is None:
+            raise KeyError(f"site {args.name!r} calls nothing normal under {args.remove!r}")
+        choices.choose(args.name, taken_back(row), _who(), _now())
+        write(f"{args.name}: {row.kind} by {row.subject} is reported again. {_SOON}\n")
+        return
+    leaving = {
+        json.loads(choice.body)["id"]
+        for choice in choices.waiting(args.name)
+        if choice.kind == "normal"
+    }
+    for row in rows:
+        if args.json:
+            told: dict[str, Any] = row.told() | {"taken_back": row.id in leaving}
+            write(json.dumps(told) + "\n")
+            continue
+        said = f"said by {row.by} on " if row.by else "since "
+        ending = "; being taken back" if row.id in leaving else ""
+        write(
+            f"{row.id}  {row.kind} by {row.subject}: until {_day(row.until)}, {said}{_day(row.since)},"
+            f" has hidden {row.hidden} finding(s){ending}\n"
+        )
+    if not rows and not args.json:
+        write(f"{args.name} calls nothing normal.\n")
+
+
+def _often(per_week: float) -> str:
+    if per_week == 0:
+        return "nothing interrupts, all is context"
+    return f"at most {per_week:g} incident(s) a week without cause, on average"
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a process without a name
+        return "operator"
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
+
+
+def _day(time_us: int) -> str:
+    try:
+        return f"{datetime.fromtimestamp(time_us / 1e6, UTC):%F}"
+    except (OverflowError, ValueError, OSError):
+        return "a day that no calendar has"

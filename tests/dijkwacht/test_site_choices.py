@@ -1,0 +1,100 @@
+"""``dijkwacht site budget`` and ``site normal``, on the folder of a collector that runs or does not."""
+
+import json
+
+import pytest
+
+from dijkwacht.cli import main
+from dijkwacht_collector.incidents import Exempted
+from dijkwacht_collector.sinks import IncidentStore
+from dijkwacht_collector.sites import Choices, TakenBack
+
+ROW = Exempted("scan", "10.0.0.7", 1 << 52, 1_790_000_000_000_000, "Jan", "a", 3, 9)
+
+
+@pytest.fixture
+def site(tmp_path, capsys):
+    """A function: the code of ``dijkwacht site``, and what it wrote to stdout and stderr."""
+
+    def run(*words):
+        code = main(["site", "--state", str(tmp_path), *words])
+        return code, *capsys.readouterr()
+
+    assert run("add", "bakery")[0] == 0
+    return run
+
+
+def waiting(folder):
+    choices = Choices(folder / "sites.db")
+    choices.open()
+    found = choices.waiting()
+    choices.close()
+    return found
+
+
+def test_a_budget_is_shown_and_chosen(site, tmp_path):
+    assert site("budget", "bakery")[:2] == (
+        0,
+        "bakery: at most 1 incident(s) a week without cause, on average; nobody has chosen otherwise.\n",
+    )
+    code, out, _ = site("budget", "bakery", "0.5")
+    assert code == 0
+    assert out.startswith("bakery: at most 0.5 incident(s) a week without cause, on average.")
+    assert "no collector has taken it over yet" in site("budget", "bakery")[1]
+    [choice] = waiting(tmp_path)
+    assert (choice.site, json.loads(choice.body)) == ("bakery", {"per_week": 0.5})
+    choices = Choices(tmp_path / "sites.db")
+    choices.open()
+    choices.note(choice, 7)
+    choices.close()
+    assert "taken it over" not in site("budget", "bakery")[1]
+    assert site("budget", "bakery", "0")[1].startswith(
+        "bakery: nothing interrupts, all is context."
+    )
+
+
+def test_what_is_normal_is_listed_and_taken_back(site, tmp_path):
+    assert site("normal", "bakery")[:2] == (0, "bakery calls nothing normal.\n")
+    assert not (tmp_path / "incidents.db").exists()
+    store = IncidentStore(tmp_path / "incidents.db")
+    store.open()
+    store.show_exemptions({"bakery": [ROW]})
+    told = site("normal", "bakery")[1]
+    assert told.startswith(f"{ROW.id}  scan by 10.0.0.7: until 2112-")
+    assert "said by Jan on 2026-09-21, has hidden 3 finding(s)\n" in told
+    code, out, _ = site("normal", "bakery", "--remove", ROW.id)
+    assert code == 0
+    assert out.startswith("bakery: scan by 10.0.0.7 is reported again.")
+    [line] = site("normal", "bakery", "--json")[1].splitlines()
+    assert json.loads(line) == ROW.told() | {"taken_back": True}
+    assert "being taken back" in site("normal", "bakery")[1]
+    [choice] = waiting(tmp_path)
+    assert json.loads(choice.body) == {
+        "id": ROW.id, "incident_kind": "scan", "subject": "10.0.0.7", "uid": "a",
+    }  # fmt: skip
+    assert choice.kind == TakenBack.kind
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("budget", "clinic"), "there is no site 'clinic'"),
+        (("budget", "clinic", "1"), "there is no site 'clinic'"),
+        (("budget", "bakery", "-1"), "a budget is 0 to 1000 incidents a week, not -1"),
+        (("budget", "bakery", "nan"), "a budget is 0 to 1000 incidents a week, not nan"),
+        (("budget", "bakery", "1e9"), "a budget is 0 to 1000 incidents a week, not 1e+09"),
+        (("normal", "clinic"), "there is no site 'clinic'"),
+        (("normal", "bakery", "--remove", "x"), "site 'bakery' calls nothing normal under 'x'"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(site, tmp_path, words, said):
+    assert site(*words) == (2, "", f"dijkwacht site: {said}\n")
+    assert waiting(tmp_path) == []
+
+
+def test_a_budget_that_is_no_number_is_one_line(site, capsys):
+    with pytest.raises(SystemExit) as ended:
+        site("budget", "bakery", "often")
+    assert ended.value.code == 2
+    assert "invalid float value: 'often'" in capsys.readouterr().err
