@@ -25,7 +25,7 @@ from dijkwacht_collector.journal import Bundles, Journal
 from dijkwacht_collector.maintenance import JOURNAL, Maintenance
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.relay import Relay
-from dijkwacht_collector.settings import CollectorSettings
+from dijkwacht_collector.settings import DAY_US, CollectorSettings
 from dijkwacht_collector.sinks import IncidentStore, JsonLines, LiveSink, PrometheusSink, Sinks
 from dijkwacht_collector.sites import OrderKey, Sites
 from dijkwacht_collector.sites.access import Operators, TokenAuthenticator
@@ -51,17 +51,14 @@ def build_app(
     detectors = detectors or DetectorSet()
     telemetry = Telemetry((detector.name for detector in detectors.detectors()), TECHNIQUES)
     sites = Sites(state / "sites.db")
-    store = IncidentStore(state / "incidents.db")
+    store = IncidentStore(state / "incidents.db", clock)
     feed = Feed(secrets.token_hex(4))
     live = LiveSink(feed.publish)
     sinks = Sinks(
         [
             store,
-            JsonLines(state / "incidents.jsonl", clock),
-            PrometheusSink(
-                telemetry,
-                lambda: [*store.incidents(only_open=True, limit=10**6), *store.incidents()],
-            ),
+            JsonLines(state / "incidents.jsonl", clock, settings.lines_bytes, settings.lines_files),
+            PrometheusSink(telemetry, store.repeatable),
             live,
         ],
         store.fence,
@@ -105,7 +102,10 @@ def build_app(
     add_console(app, overview, feed, names=settings.names)
 
     maintenance = Maintenance(settings, journal, intake, sites, workers, telemetry, clock)
-    maintenance.chores = (relay.pass_on,)
+    maintenance.chores = (
+        relay.pass_on,
+        lambda: store.trim(clock() - int(settings.incidents_days * DAY_US)),
+    )
 
     async def lifespan(_app: web.Application) -> AsyncIterator[None]:
         await asyncio.to_thread(state.mkdir, 0o700, parents=True, exist_ok=True)

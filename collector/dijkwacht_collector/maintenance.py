@@ -16,7 +16,7 @@ from dijkwacht_collector.engine.workers import EngineWorkers
 from dijkwacht_collector.intake import HighWater, Intake
 from dijkwacht_collector.journal import Journal
 from dijkwacht_collector.metrics import Telemetry
-from dijkwacht_collector.settings import CollectorSettings
+from dijkwacht_collector.settings import DAY_US, CollectorSettings
 from dijkwacht_collector.sites import GONE, Sites
 from dijkwacht_records.errors import DijkwachtError
 
@@ -27,7 +27,6 @@ log: Final = logging.getLogger(__name__)
 
 _ROUND_S: Final = 2.0
 _SNAPSHOT_ROUNDS: Final = 15
-_DAY_US: Final = 86_400_000_000
 
 
 class Maintenance:
@@ -44,7 +43,7 @@ class Maintenance:
         clock: Callable[[], int],
     ) -> None:
         self._path = settings.state / "journal" / "marks"
-        self._retention_us = int(settings.retention_days * _DAY_US)
+        self._retention_us = int(settings.retention_days * DAY_US)
         self._journal, self._intake, self._sites = journal, intake, sites
         self._workers, self._telemetry, self._clock = workers, telemetry, clock
         self.chores: Sequence[Callable[[], object]] = ()

@@ -13,6 +13,8 @@ from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.state_folder import COLLECTOR, state_folder
 from dijkwacht_records.wire import MAX_WIRE_BYTES
 
+DAY_US = 86_400_000_000
+
 
 class CollectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Settings of one collector; a TOML file may hold any of them under the same names."""
@@ -37,6 +39,12 @@ class CollectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """Time between two checkpoints of an engine."""
     retention_days: float = 30.0
     """Age at which files of the journal are deleted, once every engine is past them."""
+    incidents_days: float = 400.0
+    """Age at which incidents that are over leave the store; what was called normal stays so."""
+    lines_bytes: int = 64 * 1024 * 1024
+    """Size at which `incidents.jsonl` becomes `incidents.jsonl.1`, and another is begun."""
+    lines_files: int = 8
+    """How many of those older files are kept."""
     max_body_bytes: int = MAX_WIRE_BYTES
     """Longest request that is read."""
     joins_per_minute: int = 20
@@ -81,6 +89,9 @@ _LOWEST = {
     "coalesce_s": 0,
     "checkpoint_interval_s": 0,
     "retention_days": 0,
+    "incidents_days": 31,
+    "lines_bytes": 4096,
+    "lines_files": 1,
     "max_body_bytes": 1024,
     "joins_per_minute": 1,
     "connections": 1,

@@ -1,7 +1,13 @@
-"""Incidents as OCSF JSON lines in a file: one line a step, never the same line twice."""
+"""Incidents as OCSF JSON lines in a file: one line a step, never the same line twice.
+
+A file that is full becomes ``….jsonl.1``, what was that ``….jsonl.2``, and so on; the oldest goes. Before
+it does so, what its lines say of the latest steps is kept in ``….jsonl.known``: so the present file and
+that note are all that has to be read at a start, and a step stays known whose line is in an older file.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,8 +16,17 @@ from typing import Final
 import msgspec
 
 from dijkwacht_collector.incidents import IncidentEvent, encode_finding
+from dijkwacht_collector.journal import replace_file, seal, sync_folder, unseal
+from dijkwacht_records.errors import JournalError
 
+log: Final = logging.getLogger(__name__)
+
+MOST_KNOWN: Final = 100_000
+"""Incidents whose latest step is known: many times those that are told between two checkpoints."""
 _CHUNK: Final = 1 << 20
+_LONGEST: Final = 16 << 20
+"""No step's events are longer; so much a file may be too long."""
+_MAGIC: Final = b"DWJ\x01"
 
 
 class _Info(msgspec.Struct):
@@ -28,41 +43,39 @@ class _Line(msgspec.Struct):
 
 
 class JsonLines:
-    """Appends findings to the file ``path``.
+    """Appends findings to the file ``path``; past ``most_bytes`` it begins another, and keeps ``older`` ones.
 
     ``clock`` gives ``metadata.logged_time`` in µs UTC; without one a run writes the same bytes each
     time. On opening, the file itself says which steps it holds, and a last line that a crash cut
     short is cut off.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], int] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Callable[[], int] | None = None,
+        most_bytes: int = 64 << 20,
+        older: int = 8,
+    ) -> None:
         self._path, self._clock = path, clock
+        self._most_bytes, self._older = most_bytes, older
         self._fd = -1
         self._end = 0
         self._taken: dict[str, int] = {}
 
     def open(self) -> None:
-        """Read what the file holds. Raises ``OSError``."""
+        """Read what the note and the file hold; of a file that is far too long, its end. Raises ``OSError``."""
+        self._taken = {}
+        self._read_known()
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        decoder = msgspec.json.Decoder(_Line)
-        end, rest, at = 0, b"", 0
-        while chunk := os.pread(self._fd, _CHUNK, at):
-            at += len(chunk)
-            *lines, rest = (rest + chunk).split(b"\n")
-            for text in lines:
-                end += len(text) + 1
-                try:
-                    line = decoder.decode(text)
-                except msgspec.MsgspecError:  # a line of somebody else's: not ours to judge
-                    continue
-                uid, revision = line.finding_info.uid, line.unmapped.revision
-                self._taken[uid] = max(revision, self._taken.get(uid, -1))
-        if rest:
-            os.ftruncate(self._fd, end)
-        self._end = end
+        self._end = self._read_steps(self._fd)
+        if os.fstat(self._fd).st_size > self._end:
+            os.ftruncate(self._fd, self._end)
 
     def handle(self, events: Sequence[IncidentEvent]) -> None:
-        """Append what the file does not hold yet: all of it, or on ``OSError`` nothing."""
+        """Append what was not taken yet: all of it, or on ``OSError`` nothing."""
+        if self._end >= self._most_bytes:
+            self._rotate()
         logged = self._clock() if self._clock is not None else None
         lines, news = bytearray(), dict[str, int]()
         for event in events:
@@ -79,7 +92,7 @@ class JsonLines:
             os.ftruncate(self._fd, self._end)
             raise
         self._end = at
-        self._taken |= news
+        self._learn(news)
 
     def flush(self) -> None:
         """Sync the file."""
@@ -91,3 +104,72 @@ class JsonLines:
             self.flush()
             os.close(self._fd)
             self._fd = -1
+
+    def _learn(self, steps: dict[str, int]) -> None:
+        for uid, revision in steps.items():
+            self._taken[uid] = max(revision, self._taken.pop(uid, -1))
+        while len(self._taken) > MOST_KNOWN:
+            del self._taken[next(iter(self._taken))]
+
+    def _rotate(self) -> None:
+        """Begin another file; where that fails, the present one goes on growing."""
+        try:
+            os.fdatasync(self._fd)
+            # A crash from here on finds all of the present file's steps in the note, too.
+            known = msgspec.msgpack.encode(self._taken)
+            replace_file(self._beside("known"), seal(_MAGIC, known) + known)
+            if self._path.exists():  # else an attempt before this one came as far as here
+                self._make_older()
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            sync_folder(self._path.parent)
+        except OSError as error:
+            log.warning("incidents.jsonl goes on growing", extra={"why": str(error)})
+            return
+        os.close(self._fd)
+        self._fd, self._end = fd, 0
+
+    def _make_older(self) -> None:
+        for number in range(self._older, 1, -1):
+            younger = self._beside(str(number - 1))
+            if younger.exists():
+                younger.replace(self._beside(str(number)))
+        self._path.replace(self._beside("1"))
+
+    def _read_known(self) -> None:
+        """Learn what the note says; without one, what the file before this one holds."""
+        try:
+            body = unseal(_MAGIC, self._beside("known").read_bytes())
+            self._learn(msgspec.msgpack.decode(body, type=dict[str, int]))
+        except FileNotFoundError:
+            pass
+        except (JournalError, msgspec.MsgspecError) as error:
+            log.warning("the note of steps is not used", extra={"why": str(error)})
+        else:
+            return
+        if self._beside("1").exists():
+            fd = os.open(self._beside("1"), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                self._read_steps(fd)
+            finally:
+                os.close(fd)
+
+    def _read_steps(self, fd: int) -> int:
+        """Learn from the lines of a file, as many as there should be; where its last whole one ends."""
+        size = os.fstat(fd).st_size
+        at = end = max(0, size - 2 * self._most_bytes - _LONGEST)
+        decoder = msgspec.json.Decoder(_Line)
+        rest = b""
+        while chunk := os.pread(fd, _CHUNK, at):
+            at += len(chunk)
+            *lines, rest = (rest + chunk).split(b"\n")
+            for text in lines:
+                end += len(text) + 1
+                try:
+                    line = decoder.decode(text)
+                except msgspec.MsgspecError:  # a line of somebody else's: not ours to judge
+                    continue
+                self._learn({line.finding_info.uid: line.unmapped.revision})
+        return end
+
+    def _beside(self, kind: str) -> Path:
+        return self._path.with_name(f"{self._path.name}.{kind}")

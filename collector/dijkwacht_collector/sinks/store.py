@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
@@ -41,6 +41,10 @@ _MIGRATIONS: Final = (
         site TEXT NOT NULL, id TEXT NOT NULL, body BLOB NOT NULL,
         PRIMARY KEY (site, id)) STRICT, WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE incidents ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX incidents_over ON incidents (max(finish, told)) WHERE status <> 'new';
+    """,
 )
 _REMEDY: Final = "move it away, and its incidents are found again in the journal"
 _OWN: Final = """
@@ -48,13 +52,17 @@ _OWN: Final = """
     ON CONFLICT (partition) DO UPDATE SET epoch = max(epoch, excluded.epoch) RETURNING epoch
 """
 _EXEMPTED: Final = "SELECT body FROM exemptions WHERE site = ?"
+_TRIM: Final = """
+    DELETE FROM incidents WHERE uid IN (
+        SELECT uid FROM incidents WHERE status <> 'new' AND max(finish, told) < ? LIMIT ?)
+"""
 _UPSERT: Final = """
-    INSERT INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (uid) DO UPDATE SET
         revision = excluded.revision, site = excluded.site, kind = excluded.kind,
         status = excluded.status, severity = excluded.severity, start = excluded.start,
         finish = excluded.finish, position = excluded.position, activity = excluded.activity,
-        body = excluded.body
+        body = excluded.body, told = excluded.told
     WHERE excluded.revision > incidents.revision
 """
 
@@ -63,13 +71,13 @@ class IncidentStore:
     """The table of incidents in the file ``path``. The constructor is inert; any thread may read.
 
     ``identity`` is drawn when the file is made: a checkpoint that names another is of incidents that
-    this store never took.
+    this store never took. ``clock`` says when something was told, µs UTC.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Callable[[], int] = lambda: 0) -> None:
         self.identity = ""
         self.is_new = False
-        self._path = path
+        self._path, self._clock = path, clock
         self._turn = threading.Lock()
         self._database: sqlite3.Connection | None = None
 
@@ -84,8 +92,21 @@ class IncidentStore:
         """Keep the latest revision of each incident."""
         if not events:
             return
+        now = self._clock()
         with _as_os_error(), self._turn, self._opened() as database:
-            database.executemany(_UPSERT, [_row(event) for event in events])
+            database.executemany(_UPSERT, [(*_row(event), now) for event in events])
+
+    def trim(self, before: int, most: int = 1000) -> int:
+        """Let ``most`` incidents go that are not open, and ended and were last told before this time; how many did.
+
+        µs UTC. Times of an old recording are old: what was told lately stays. Raises ``OSError``.
+        """
+        with _as_os_error(), self._turn, self._opened() as database:
+            return database.execute(_TRIM, (before, most)).rowcount
+
+    def repeatable(self) -> list[Incident]:
+        """Those that an engine may say again: all that are open, and the last that ended."""
+        return [*self.incidents(only_open=True, limit=10**6), *self.incidents()]
 
     @property
     def mark(self) -> int:

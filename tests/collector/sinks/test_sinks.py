@@ -282,3 +282,36 @@ def test_a_former_owner_shows_no_exemptions(store):
     with pytest.raises(FencedOff):
         store.show_exemptions({"bakery": []}, 7)
     assert store.exemptions("bakery", 0) == [an_exemption()]
+
+
+def test_what_ended_long_ago_goes_unless_it_is_open_or_was_told_lately(tmp_path):
+    now = [100]
+    store = IncidentStore(tmp_path / "incidents.db", lambda: now[0])
+    store.open()
+    over = {"status": "closed", "activity": "close"}
+    store.handle([an_event(f"old-{n}", end=50 + n, **over) for n in range(5)])
+    store.handle([an_event("open", end=50), an_event("later", end=500, **over)])
+    now[0] = 400
+    store.handle([an_event("old-4", revision=1, end=54, **over)])
+    assert store.trim(100) == 0, "an old recording's incidents are as new as they were told"
+    assert store.trim(101, most=3) == 3
+    assert store.trim(101, most=3) == 1
+    assert {i.uid for i in store.incidents()} == {"old-4", "open", "later"}
+    assert store.trim(10**6) == 2
+    assert [i.uid for i in store.repeatable()] == ["open", "open"]
+    store.close()
+
+
+def test_a_store_of_before_is_trimmed_too(tmp_path):
+    path = tmp_path / "incidents.db"
+    old = connect(path, store_module._MIGRATIONS[:3], "")
+    row = store_module._row(an_event("a", status="closed"))
+    with old:
+        old.execute(f"INSERT INTO incidents VALUES ({', '.join('?' * len(row))})", row)
+    old.close()
+    store = IncidentStore(path)
+    store.open()
+    assert store.incident("a").status == "closed"
+    assert store.trim(2_000_001) == 1
+    assert store.incidents() == []
+    store.close()
