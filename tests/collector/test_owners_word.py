@@ -57,6 +57,14 @@ class Collector:
         self.told.now += 120 * MINUTE
         await self.post([flow(self.told.now, 0, "192.168.77.9", answered=True)])
 
+    async def forget(self, segment):
+        """Days go by until the journal does not hold a segment any more."""
+        end = self.told.now + 4 * DAY
+        async with asyncio.timeout(120):
+            while segment.exists():
+                self.told.now = min(self.told.now + DAY // 4, end)
+                await self.post([flow(self.told.now, 0, "192.168.77.9", answered=True)])
+
     async def folded(self):
         await self.until(lambda health: health["engine_position"] == health["journal_position"])
 
@@ -177,11 +185,7 @@ async def test_a_verdict_a_day_late_is_learned_changed_undone_and_outlives_every
 
     answered_in = max((state / "journal").glob("*.dwj"))
     async with start(RELEASES[1]) as collector:  # an upgrade
-        end = collector.told.now + 4 * DAY  # and days in which the journal forgets the answer
-        async with asyncio.timeout(120):
-            while answered_in.exists():
-                collector.told.now = min(collector.told.now + DAY // 4, end)
-                await collector.post([flow(collector.told.now, 0, "192.168.77.9", answered=True)])
+        await collector.forget(answered_in)
         await collector.scan()
         assert set(await collector.scans()) == {uid}
         [normal] = await collector.until(
