@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dijkwacht_detectors.state.entities import Entities, mix, mix_column
+from dijkwacht_detectors.state.entities import Entities, _home, mix, mix_column
 
 
 def resolve(table: Entities, sites: list[int], keys: list[int], times: list[int]):
@@ -92,3 +93,43 @@ def test_only_entities_take_room_not_rows():
     assert table.capacity == 256
     resolve(table, list(range(300)), [5] * 300, [0] * 300)
     assert (table.used, table.capacity) == (300, 512)
+
+
+def probes(entities):
+    """How many places are looked at until each slot's key is found."""
+    table = entities._table
+    mask = np.uint64(len(table.buckets) - 1)
+    homes = np.array([_home(key, table.salt, mask) for key in table.keys[: entities.used]])
+    found = np.full(entities.used, -1, np.int64)
+    at = np.flatnonzero(table.buckets)
+    found[table.buckets[at] - 1] = at
+    return (found - homes.astype(np.int64)) % len(table.buckets) + 1
+
+
+@pytest.mark.parametrize("shift", [0, 13, 30, 40, 48])
+def test_keys_that_were_chosen_to_collide_are_found_as_soon_as_others(shift):
+    n = 4000
+    keys = np.arange(1, n + 1, dtype=np.uint64) << np.uint64(shift)
+    entities = Entities(2 * n, 10**9)
+    entities.resolve(np.zeros(n, np.int32), keys, np.zeros(n, np.int64))
+    looked = probes(entities)
+    assert looked.min() == 1
+    assert looked.mean() < 4
+    assert looked.max() < 400
+
+
+def test_where_a_table_keeps_its_entities_changes_nothing():
+    chance = np.random.default_rng(5)
+    n = 3000
+    site = chance.integers(0, 3, n).astype(np.int32)
+    key = chance.integers(0, 300, n).astype(np.uint64) << np.uint64(40)
+    time = np.sort(chance.integers(0, 10**6, n))
+    tables = [Entities(50, 10**5) for _ in range(2)]
+    salts = [table._table.salt.tolist() for table in tables]
+    assert salts[0] != salts[1]
+    resolved = [table.resolve(site, key, time) for table in tables]
+    for one, other in zip(*resolved, strict=True):
+        assert one.tolist() == other.tolist()
+    for number in range(3):
+        for one, other in zip(*(table.take(number) for table in tables), strict=True):
+            assert one.tolist() == other.tolist()

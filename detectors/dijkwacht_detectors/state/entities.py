@@ -4,10 +4,14 @@ A site never holds more than its bound: past it, the least recently seen of a fe
 is evicted. What is evicted depends on that site's own rows only, so what other sites do, and how rows
 are cut into batches, changes nothing. A key of one site that equals another site's, even on purpose,
 has a slot of its own.
+
+Where in the hash table an entity stands is of no account to that, and nobody can tell: it depends on
+numbers drawn at start. So keys that were chosen to collide cost no more than others.
 """
 
 from __future__ import annotations
 
+import secrets
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +31,7 @@ class _Table(NamedTuple):
     ring: NDArray[np.int32]  # the next slot of the same site
     counts: NDArray[np.int32]  # from here on by site: slots it holds
     hands: NDArray[np.int32]  # where in its ring a site looks next for one to evict
+    salt: NDArray[np.uint64]  # [2], of this table alone
 
 
 class Entities:
@@ -44,6 +49,7 @@ class Entities:
             ring=np.zeros(256, np.int32),
             counts=np.zeros(16, np.int32),
             hands=np.full(16, -1, np.int32),
+            salt=np.array([secrets.randbits(64), secrets.randbits(64) | 1], np.uint64),
         )
 
     @property
@@ -105,7 +111,7 @@ class Entities:
                 owners=_grown(table.owners, size, 0),
                 ring=_grown(table.ring, size, 0),
             )
-            _rehash(table.buckets, table.keys, self.used)
+            _rehash(table.buckets, table.keys, table.salt, self.used)
         self._table = table
 
 
@@ -133,11 +139,19 @@ def mix_column(key, column):  # type: ignore[no-untyped-def]
         key[i] = mix(key[i], column[i])
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _home(key, salt, mask):  # type: ignore[no-untyped-def]
+    """Where a key is looked for first."""
+    h = (key ^ salt[0]) * salt[1]
+    h = (h ^ (h >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
+    return (h >> np.uint64(32)) & mask
+
+
 @njit(cache=True, nogil=True)
-def _rehash(buckets, keys, used):  # type: ignore[no-untyped-def]
+def _rehash(buckets, keys, salt, used):  # type: ignore[no-untyped-def]
     mask = np.uint64(len(buckets) - 1)
     for slot in range(used):
-        at = keys[slot] & mask
+        at = _home(keys[slot], salt, mask)
         while buckets[at]:
             at = (at + np.uint64(1)) & mask
         buckets[at] = slot + 1
@@ -165,7 +179,7 @@ def _insert(arrays, site, keys, seen, used):  # type: ignore[no-untyped-def]
         table.seen[slot] = seen[i]
         table.owners[slot] = site
         table.ring[slot] = used + (i + 1) % n
-        at = keys[i] & mask
+        at = _home(keys[i], table.salt, mask)
         while table.buckets[at]:
             at = (at + np.uint64(1)) & mask
         table.buckets[at] = slot + 1
@@ -175,15 +189,15 @@ def _insert(arrays, site, keys, seen, used):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _remove(buckets, keys, slot):  # type: ignore[no-untyped-def]
+def _remove(buckets, keys, salt, slot):  # type: ignore[no-untyped-def]
     mask = np.uint64(len(buckets) - 1)
     one = np.uint64(1)
-    at = keys[slot] & mask
+    at = _home(keys[slot], salt, mask)
     while buckets[at] != slot + 1:
         at = (at + one) & mask
     hole, probe = at, (at + one) & mask
     while buckets[probe]:
-        home = keys[buckets[probe] - 1] & mask
+        home = _home(keys[buckets[probe] - 1], salt, mask)
         if ((probe - home) & mask) >= ((probe - hole) & mask):
             buckets[hole] = buckets[probe]
             hole = probe
@@ -199,11 +213,12 @@ def _resolve(  # type: ignore[no-untyped-def]
     table = _Table(*arrays)  # which crossed as a plain tuple: see `naming`
     buckets, keys, seen = table.buckets, table.keys, table.seen
     owners, ring, counts, hands = table.owners, table.ring, table.counts, table.hands
+    salt = table.salt
     mask = np.uint64(len(buckets) - 1)
     one = np.uint64(1)
     for i in range(done, len(site)):
         k, t, s = key[i], time[i], site[i]
-        at = k & mask
+        at = _home(k, salt, mask)
         found = -1
         while buckets[at]:
             here = buckets[at] - 1
@@ -233,8 +248,8 @@ def _resolve(  # type: ignore[no-untyped-def]
                     look = ring[look]
                     if seen[look] < seen[found]:
                         found = look
-                _remove(buckets, keys, found)
-                at = k & mask
+                _remove(buckets, keys, salt, found)
+                at = _home(k, salt, mask)
                 while buckets[at]:
                     at = (at + one) & mask
             fresh[i] = True
