@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import itertools
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple, cast
@@ -24,7 +25,9 @@ IDLE_S: Final = 75.0
 """Between two requests: agents send at least each ten seconds."""
 KNOWN: Final = web.RequestKey("known", bool)
 """A request that has showed a good token sets this: its connection is the last to make room."""
-_SWEEP_S: Final = 1.0
+_SWEEP_S: Final = 0.1
+_MOST_SWEPT: Final = 64
+"""Closed in one sweep: a thousand at once, which all come back, would keep the loop from everybody else."""
 _FULL: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n"
     b"Content-Length: 0\r\nConnection: close\r\n\r\n"
@@ -81,8 +84,12 @@ class Connections:
             self.close_late(loop.time())
 
     def close_late(self, now: float) -> int:
-        """Close every connection whose time for a request was over ``now``, by the loop's clock; how many."""
-        late = [one for one in (*self._strangers, *self._known) if one.until <= now]
+        """Close connections whose time for a request was over ``now``, by the loop's clock; how many.
+
+        At most 64: the others are next.
+        """
+        waiting = itertools.chain(self._strangers, self._known)
+        late = list(itertools.islice((w for w in waiting if w.until <= now), _MOST_SWEPT))
         for watched in late:
             self._drop(watched)
         return len(late)

@@ -132,6 +132,14 @@ async def test_a_head_that_does_not_end_is_given_up(make_door):
     assert len(door.connections) == 1
 
 
+async def test_a_crowd_is_closed_in_pieces(make_door):
+    door = await make_door(in_all=200)
+    for _ in range(70):
+        await door.send(HALF)
+    await passes(lambda: len(door.connections) == 70)
+    assert [door.connections.close_late(later(HEAD_S)) for _ in range(3)] == [64, 6, 0]
+
+
 async def test_between_requests_there_is_more_time_until_the_next_begins(make_door):
     door = await make_door()
     reader, writer = await door.send(GET)
