@@ -95,6 +95,14 @@ class Ledger:
             self.rejected[reason] += rows
         self.settled = upto
 
+    def rescue(self, rows: int, reason: str | None = None) -> None:
+        """``rows`` that were dropped as ``full`` had arrived, or were rejected for ``reason``."""
+        self.shed["full"] -= rows
+        if reason is None:
+            self.journalled += rows
+        else:
+            self.rejected[reason] += rows
+
     def drop(self, upto: int, cause: str) -> None:
         """The rows up to ``upto`` that are not settled are lost."""
         self.shed[cause] += max(0, upto - self.settled)

@@ -77,6 +77,7 @@ class Spool:
         self._changed = threading.Condition()
         self._tail = -1
         self._given = 0  # the last row of what `peek` gave out last
+        self._snatched = 0  # the same, where that was shed before it was settled
         self._error: OSError | None = None
         self._memory: deque[_Held] = deque()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -170,11 +171,19 @@ class Spool:
                 return None
 
     def settle(self, record: Record, reason: str | None = None) -> bool:
-        """``record`` is journalled, or was rejected for ``reason``. False if it was shed meanwhile."""
+        """``record`` is journalled, or was rejected for ``reason``. False if that is known already.
+
+        One that was shed on its way is no longer counted as shed.
+        """
         with self._changed:
             ledger = self._ledger
             if record.upto <= ledger.settled:
-                return False
+                snatched, self._snatched = self._snatched, 0
+                if not 0 < snatched == record.upto:
+                    return False
+                ledger.rescue(record.rows, reason)
+                ledger.write()
+                return True
             ledger.settle(record.upto, reason)
             if self._on_disk():
                 segment = self._segments[0]
@@ -304,7 +313,7 @@ class Spool:
 
     def _shed_oldest(self) -> None:
         segment = self._segments[0]
-        self._ledger.drop(max(segment.upto, self._given), "full")
+        self._lose(max(segment.upto, self._given))
         self._ledger.write()
         self._drop(segment)
 
@@ -312,7 +321,12 @@ class Spool:
         """Drop the oldest record in memory; behind others on disk it is missed when they are sent."""
         held = self._memory.popleft()
         if not self._on_disk():
-            self._ledger.drop(held.upto, "full")
+            self._lose(held.upto)
+
+    def _lose(self, upto: int) -> None:
+        if self._ledger.settled < self._given <= upto:
+            self._snatched = self._given  # its answer may still come
+        self._ledger.drop(upto, "full")
 
     def _oldest(self) -> Record | None:
         ledger = self._ledger

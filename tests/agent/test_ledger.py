@@ -191,10 +191,11 @@ def test_a_limit_that_is_reached_is_counted_as_full(tmp_path):
     for n in range(30):
         spool.append(body(n), 1)
         record = record or spool.peek()
-    assert not spool.settle(record), "it was shed while it was on its way"
     shed = adds_up(spool).shed["full"]
+    assert spool.settle(record, "malformed"), "it was shed while it was on its way"
+    assert adds_up(spool).rejected["malformed"] == 1
     assert drain(spool) == [body(n) for n in range(shed, 30)]
-    assert adds_up(spool).journalled == 30 - shed
+    assert (adds_up(spool).journalled, spool.rows_shed) == (30 - shed, shed - 1)
     spool.close()
 
 
