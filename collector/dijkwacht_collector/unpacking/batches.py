@@ -8,6 +8,7 @@ it was looked at.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Final
@@ -21,6 +22,7 @@ from dijkwacht_collector.unpacking.kernels import (
     NUMBER,
     TEXT,
     check_batch,
+    check_large,
     copy_texts,
     measure,
     read,
@@ -74,6 +76,7 @@ def _known() -> NDArray[np.int64]:
 
 _COLUMNS: Final = _kinds(), _defaults()
 _KNOWN: Final = _known()
+_LARGE_BYTES: Final = 128 * 1024
 _EXPLAINED_NUMBERS: Final = 20_000
 """A batch of more numbers is refused without saying where it is wrong: a look at each takes plain Python too long."""
 _NOWHERE: Final = np.full((len(TABLES), _WIDEST), -1, np.int64)
@@ -161,6 +164,8 @@ def prepare() -> None:
     """Load what `check` and `unpack` need, or compile it, before anybody waits for that. Blocks."""
     nothing = Planes(1, b"", b"", b"", b"", b"", b"")
     check(nothing)
+    with suppress(MalformedBatch):  # zeros that no index names
+        check(Planes(1, b"", bytes(_LARGE_BYTES + 1), b"", b"", b"", b""))
     unpack([nothing], {})
 
 
@@ -169,7 +174,8 @@ def check(planes: Planes) -> None:
     whole = not (
         len(planes.index) % ENTRY.size or len(planes.addresses) % 16 or len(planes.lengths) % 2
     )
-    fits = whole and check_batch(
+    kernel = check_large if planes.size > _LARGE_BYTES else check_batch
+    fits = whole and kernel(
         (planes.contract, len(planes.addresses) // 16, len(planes.texts)),
         np.frombuffer(planes.index, "<i8").reshape(-1, 2),
         np.frombuffer(planes.planes, np.uint8),
