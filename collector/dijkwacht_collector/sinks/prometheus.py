@@ -51,6 +51,10 @@ class PrometheusSink:
             now = _as_counted(incident, before)
             if before is not None and now.revision <= before.revision:
                 continue
+            if before is None and event.activity == "update" and not now.is_open:
+                # An answer to what was counted when it was told, longer ago than is remembered.
+                self._move(incident.uid, None, now)
+                continue
             if before is None:
                 self._telemetry.count_technique(incident.technique)
             self._telemetry.count_severity(

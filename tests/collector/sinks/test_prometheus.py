@@ -167,3 +167,14 @@ def test_memory_of_ended_incidents_is_bounded(telemetry, sink, monkeypatch):
     sink.handle([a_closed("i8"), a_closed("i7")])
     assert len(sink._counted) == 3
     assert by_severity(telemetry, "incidents_open") == {"high": 1}
+
+
+def test_an_answer_to_what_is_not_remembered_any_more_counts_nothing_again(telemetry, sink):
+    late = an_event(activity="update", revision=7, status="confirmed", answered=5)
+    sink.handle([late])
+    sink.handle([late, an_event(activity="update", revision=8, status="closed", answered=6)])
+    assert by_severity(telemetry, "incidents_total") == {}
+    assert by_severity(telemetry, "incidents_open") == {}
+    assert technique_total(telemetry) == 0
+    sink.handle([an_event("told")])
+    assert by_severity(telemetry, "incidents_total") == {"low": 1, "medium": 1, "high": 1}
