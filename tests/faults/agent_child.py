@@ -87,4 +87,5 @@ def main(folder, site, agent, url, token, most):
     child.spool.close()
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -36,7 +36,7 @@ def make_client(aiohttp_client, tmp_path):
 
         async def agents(request):
             try:
-                return web.Response(text=authenticator.site_of(request))
+                return web.Response(text=authenticator.agent_of(request).site)
             except NotAuthorised as error:
                 raise web.HTTPUnauthorized from error
 
