@@ -165,8 +165,6 @@ class Intake:
         self.heard[site, batch.agent] = arrival
         if duplicate:
             self._telemetry.count_duplicate(site)
-        else:
-            self._observe(batch, arrival)
         orders = self._orders.orders_for(speaker)
         return Reply(batch.seq, duplicate, self._clock(), self._reads, orders)
 
@@ -197,6 +195,7 @@ class Intake:
         if not future.cancelled() and future.exception() is None:
             self.high_water.note(*name, future.result(), batch.rows, arrival)
             self._telemetry.count_batch(batch.site, batch.rows, batch.unknown)
+            self._observe(batch, arrival)  # at once: a snapshot has both, or neither
 
     def _observe(self, batch: Arrival, arrival: int) -> None:
         if batch.beat:
