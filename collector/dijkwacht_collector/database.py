@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Sequence
@@ -26,7 +27,10 @@ def connect(path: Path, migrations: Sequence[str], remedy: str) -> sqlite3.Conne
     Any one thread at a time may use the connection. Raises ``OSError``, and `DijkwachtError` for a
     file that is damaged, with the ``remedy``, or cannot be used.
     """
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    # Only if it is not there: to close a file gives up all locks that this process has on it, and
+    # another process that then sees none deletes the log from under our other connections.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     database = sqlite3.connect(path, timeout=10, check_same_thread=False)
     try:
         database.execute("PRAGMA journal_mode = WAL")

@@ -1,7 +1,10 @@
+import subprocess
+import sys
+
 import pytest
 
 from dijkwacht_collector.database import connect
-from dijkwacht_collector.sites import Sites, Speaker
+from dijkwacht_collector.sites import Choices, Sites, Speaker
 from dijkwacht_collector.sites.agents import MOST_AGENTS
 from dijkwacht_collector.sites.sites import JOIN_CODE_LIFE_US, digest
 from dijkwacht_records.errors import DijkwachtError, NotAuthorised
@@ -135,3 +138,22 @@ def test_an_agent_that_is_removed_is_refused_asked_nothing_and_may_join_again(si
     sites.join(code, "desk", NOW + 4)
     assert standings(sites)["desk"] == "never_heard"
     assert sites.orders.waiting(NOW + 5) == []
+
+
+def test_what_another_process_writes_is_seen_beside_a_second_connection_of_ours(tmp_path):
+    path = tmp_path / "sites.db"
+    sites, choices = Sites(path), Choices(path)
+    sites.open()
+    choices.open()
+    add = (
+        "import pathlib, sys; from dijkwacht_collector.sites import Sites;"
+        "sites = Sites(pathlib.Path(sys.argv[1])); sites.open();"
+        "sites.add(sys.argv[2], 1); sites.close()"
+    )
+    for name in ("bakery", "clinic", "accountant"):
+        before = sites.version()
+        subprocess.run([sys.executable, "-c", add, path, name], check=True)
+        assert sites.version() != before
+    assert {site.name for site in sites.sites()} == {"bakery", "clinic", "accountant"}
+    choices.close()
+    sites.close()
