@@ -3,50 +3,66 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections.abc import AsyncIterator
+from typing import Final, TypeVar
 
+import msgspec
 from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import PayloadEncodingError
 
 from dijkwacht_records.errors import CollectorBusy, MalformedBatch, TooLarge
+from dijkwacht_records.replies import decode_json
 
 GRACE_S: Final = 5.0
 SLOWEST: Final = 4096
 """Bytes a second that a body must keep to, after `GRACE_S`: a quarter of a line of 128 kbit/s."""
 
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
+
 
 async def read_body(request: web.Request, most: int) -> bytes:
-    """The body, of ``most`` bytes at most.
+    """The body, of ``most`` bytes at most. Raises as `read_pieces`."""
+    body = bytearray()
+    async for piece in read_pieces(request, most):
+        body += piece
+    return bytes(body)
 
-    Raises `TooLarge`, `MalformedBatch` for chunks that are none, `CollectorBusy` if it comes too slowly.
+
+async def read_struct(request: web.Request, kind: type[_Struct], most: int) -> _Struct:
+    """The body as JSON of ``kind``. Raises as `read_pieces`, and `MalformedBatch`."""
+    try:
+        return decode_json(await read_body(request, most), kind)
+    except msgspec.MsgspecError as error:
+        raise MalformedBatch(f"not what is sent here: {error}") from None
+
+
+async def read_pieces(request: web.Request, most: int) -> AsyncIterator[bytes]:
+    """The body as it comes, of ``most`` bytes at most.
+
+    Raises `TooLarge`, `MalformedBatch` for chunks or packing that are none, `CollectorBusy` if it comes
+    too slowly.
     """
     size = request.content_length
     if size is not None and size > most:
         raise TooLarge(f"{size} bytes, at most {most}")
-    content = request.content
-    body = bytearray()
+    content, size = request.content, 0
+    began = asyncio.get_running_loop().time() + GRACE_S
+    while piece := await _next(content, began + size / SLOWEST):
+        size += len(piece)
+        if size > most:
+            raise TooLarge(f"more than {most} bytes")
+        yield piece
+
+
+async def _next(content: StreamReader, deadline: float) -> bytes:
     try:
         if content.is_eof():  # it came with its head, as nearly all do
-            body += content.read_nowait()
-        else:
-            await _read(content, body, most)
+            return content.read_nowait()
+        async with asyncio.timeout_at(deadline):
+            return await content.readany()
     except TimeoutError:
-        raise CollectorBusy("the batch came too slowly") from None
+        raise CollectorBusy("the body came too slowly") from None
     except ConnectionError:
         raise CollectorBusy("the sender hung up") from None
     except (PayloadEncodingError, web.RequestPayloadError) as error:
         raise MalformedBatch(f"no body: {error}") from None
-    if len(body) > most:
-        raise TooLarge(f"more than {most} bytes")
-    return bytes(body)
-
-
-async def _read(content: StreamReader, body: bytearray, most: int) -> None:
-    """Add to ``body`` what comes, until it ends or is longer than ``most``. Raises ``TimeoutError``."""
-    began = asyncio.get_running_loop().time() + GRACE_S
-    async with asyncio.timeout_at(began) as deadline:
-        while piece := await content.readany():
-            body += piece
-            if len(body) > most:
-                return
-            deadline.reschedule(began + len(body) / SLOWEST)

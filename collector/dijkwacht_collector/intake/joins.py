@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from aiohttp import web
 
 from dijkwacht_collector.intake.attempts import Attempts, client_address
-from dijkwacht_collector.intake.small_bodies import read_struct
+from dijkwacht_collector.intake.bodies import read_struct
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.sites import OrderKey
 from dijkwacht_collector.sites.access import Authenticator

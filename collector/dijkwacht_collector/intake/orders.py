@@ -12,7 +12,7 @@ from typing import Annotated, Final, NamedTuple
 import msgspec
 from aiohttp import web
 
-from dijkwacht_collector.intake.small_bodies import read_struct
+from dijkwacht_collector.intake.bodies import read_struct
 from dijkwacht_collector.sites import OrderKey, Sites, Speaker
 from dijkwacht_collector.sites.access import Authenticator
 from dijkwacht_records.orders import Order, OrderKind, OrderOutcome, SealedOrder

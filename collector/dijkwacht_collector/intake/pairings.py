@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from dijkwacht_collector.intake.small_bodies import read_small
+from dijkwacht_collector.intake.bodies import read_body
 from dijkwacht_collector.sites import Sites
 from dijkwacht_collector.sites.access import Authenticator
 from dijkwacht_records.errors import RejectedBatch
@@ -26,7 +26,7 @@ class Pairings:
     async def put(self, request: web.Request) -> web.Response:
         """Keep what another agent of the site will fetch, in place of what waited."""
         site = self._authenticator.agent_of(request).site
-        sealed = await read_small(request, MAX_SEALED_BYTES)
+        sealed = await read_body(request, MAX_SEALED_BYTES)
         if not sealed:
             raise RejectedBatch("there is nothing in it")
         await asyncio.to_thread(self._table.put, site, sealed, self._clock())

@@ -1,4 +1,4 @@
-"""What an agent sends because an order asks for it: streamed to a file, bounded in bytes and time."""
+"""What an agent sends because an order asks for it: streamed to a file, bounded in bytes and pace."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import Final
 
 from aiohttp import web
 
+from dijkwacht_collector.intake.bodies import read_pieces
 from dijkwacht_collector.intake.orders import PendingOrders
 from dijkwacht_collector.sites import Speaker
 from dijkwacht_collector.sites.access import Authenticator
-from dijkwacht_records.errors import CollectorBusy, TooLarge
+from dijkwacht_records.errors import CollectorBusy
 
 MOST_AT_ONCE: Final = 8
 MOST_OF_A_SITE_AT_ONCE: Final = 2
-UPLOAD_S: Final = 30.0
 
 
 class Uploads:
@@ -37,8 +37,6 @@ class Uploads:
         table, clock = self._orders.sites.orders, self._orders.clock
         with self._hold(agent.site):
             most = await asyncio.to_thread(table.may_upload, agent, name, clock())
-            if (request.content_length or 0) > most:
-                raise TooLarge(f"{request.content_length} bytes, at most {most}")
             part = self._orders.uploads / f".{name}-{secrets.token_hex(4)}.part"
             try:
                 size = await self._stream(request, part, most)
@@ -65,17 +63,10 @@ class Uploads:
         file = await asyncio.to_thread(_create, part)
         size = 0
         try:
-            async with asyncio.timeout(UPLOAD_S):
-                async for chunk in request.content.iter_any():
-                    size += len(chunk)
-                    if size > most:
-                        raise TooLarge(f"more than {most} bytes")
-                    await asyncio.to_thread(_write, file, chunk)
-                await asyncio.to_thread(os.fsync, file)
-        except TimeoutError:
-            raise CollectorBusy("the upload came too slowly") from None
-        except OSError as error:
-            raise CollectorBusy(f"the upload cannot be kept: {error.strerror}", 60) from None
+            async for piece in read_pieces(request, most):
+                size += len(piece)
+                await asyncio.to_thread(_write, file, piece)
+            await asyncio.to_thread(os.fsync, file)
         finally:
             await asyncio.to_thread(os.close, file)
         return size
@@ -92,8 +83,8 @@ def _create(part: Path) -> int:
     return os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
 
-def _write(file: int, chunk: bytes) -> None:
-    rest = memoryview(chunk)
+def _write(file: int, piece: bytes) -> None:
+    rest = memoryview(piece)
     while rest:
         rest = rest[os.write(file, rest) :]
 

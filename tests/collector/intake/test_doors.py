@@ -2,6 +2,7 @@
 
 import asyncio
 import resource
+import sqlite3
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from dijkwacht_collector.app import build_app
 from dijkwacht_collector.sites import Sites
+from dijkwacht_collector.sites.pairings import PairingTable
 from dijkwacht_records.replies import Refusal
 from dijkwacht_records.tables import AGENT, TABLES
 from dijkwacht_records.wire import encode
@@ -76,6 +78,33 @@ async def test_who_wants_to_join_needs_few_bytes(door):
     answer = await door.post("/v1/join", data=bytes(5000))
     refusal = msgspec.json.decode(await answer.read(), type=Refusal)
     assert refusal.reason == "too_large"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/batches"),
+        ("POST", "/v1/join"),
+        ("PUT", "/v1/pairing"),
+        ("POST", "/v1/orders/0/outcome"),
+    ],
+)
+async def test_a_body_that_is_not_packed_as_it_says_is_no_error_of_ours(door, tokens, method, path):
+    headers = tokens["bakery"] | {"Content-Encoding": "gzip"}
+    answer = await door.request(method, path, data=b"plain", headers=headers)
+    refusal = msgspec.json.decode(await answer.read(), type=Refusal)
+    assert (answer.status, refusal.reason) == (400, "malformed")
+
+
+async def test_a_database_that_cannot_be_written_is_said_and_may_pass(door, tokens, monkeypatch):
+    def full(*_):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(PairingTable, "put", full)
+    answer = await door.put("/v1/pairing", data=b"sealed", headers=tokens["bakery"])
+    refusal = msgspec.json.decode(await answer.read(), type=Refusal)
+    assert (answer.status, refusal.reason) == (503, "busy")
+    assert answer.headers["Retry-After"] == "60"
 
 
 def test_the_limit_of_open_files_is_raised():

@@ -183,7 +183,7 @@ async def test_an_upload_without_end_is_cut_off_and_leaves_nothing(client, tmp_p
 
 
 async def test_an_upload_that_does_not_come_is_given_up(client, tmp_path, monkeypatch):
-    monkeypatch.setattr("dijkwacht_collector.intake.uploads.UPLOAD_S", 0.05)
+    monkeypatch.setattr("dijkwacht_collector.intake.bodies.GRACE_S", 0.05)
     name, never = await give(client), asyncio.Event()
 
     async def silent():
@@ -191,8 +191,17 @@ async def test_an_upload_that_does_not_come_is_given_up(client, tmp_path, monkey
         await never.wait()
 
     refusal = await refusal_of(upload(client, name, silent()), 503)
-    assert refusal.message == "the upload came too slowly"
+    assert refusal.message == "the body came too slowly"
     assert await asyncio.to_thread(lambda: list((tmp_path / "uploads").glob(".*"))) == []
+
+
+async def test_one_that_cannot_be_kept_is_to_come_again(client, tmp_path):
+    name = await give(client)
+    folder = tmp_path / "uploads"
+    await asyncio.to_thread(folder.write_bytes, b"no folder")
+    assert (await refusal_of(upload(client, name, b"{}"), 503)).reason == "busy"
+    await asyncio.to_thread(folder.unlink)
+    assert (await upload(client, name, b"{}")).status == 200
 
 
 async def test_uploads_at_once_are_bounded_and_a_batch_passes_by(client, monkeypatch):
