@@ -77,17 +77,24 @@ def join_site(code: str, state: Path, agent: str | None = None, *, again: bool =
             settings = msgspec.convert(msgspec.structs.asdict(known) | found, Settings)
         except msgspec.ValidationError:
             raise worded(TransferError, "join_unusable", url=url) from None
-        elsewhere = known.site not in {None, joined.site}
+        elsewhere = known.site is not None and _another_site(known, settings)
         if elsewhere:
             (state / KEY_FILE).unlink(missing_ok=True)
         read_or_make_key(state / KEY_FILE)
         write_settings(state, settings)
         write_contracts(state / CONTRACTS_FILE, joined.contracts)
         write_private(state / TOKEN_FILE, joined.token.encode())
-    if elsewhere:
-        # Another site must neither get what waits for this one nor share its pseudonyms.
+    if elsewhere or known.agent not in {None, name}:
+        # Another site must neither get what waits for this one nor share its pseudonyms; and nobody may
+        # send what an agent of another name made: it would wait for ever, with all that is behind it.
         shutil.rmtree(state / SPOOL_FOLDER, ignore_errors=True)
     return Joined(settings, joined.others)
+
+
+def _another_site(known: Settings, joined: Settings) -> bool:
+    """Many a site is called "home": one of the same name is another if another key signs its orders."""
+    keys = known.orders_key, joined.orders_key
+    return known.site != joined.site or (None not in keys and keys[0] != keys[1])
 
 
 @contextlib.contextmanager

@@ -1,12 +1,15 @@
+import contextlib
 import errno
 import os
 import stat
+from base64 import b64encode
 
 import pytest
 
 from dijkwacht_agent.error_words import words
 from dijkwacht_agent.join import connection_path, join, read_token
 from dijkwacht_agent.settings import read_settings
+from dijkwacht_agent.spool import Spool
 from dijkwacht_records.errors import NotAuthorised, SettingsError, TransferError
 from dijkwacht_records.joincode import make_code
 
@@ -62,15 +65,32 @@ def test_a_token_without_settings_is_of_some_site(tmp_path, collector, code, spo
     assert collector.joins == []
 
 
-def test_another_site_gets_neither_key_nor_what_waited(tmp_path, collector, code):
+@pytest.mark.parametrize(
+    "another", [{"site": "butcher"}, {"order_key": b64encode(bytes(range(32))).decode()}]
+)
+def test_another_site_gets_neither_key_nor_what_waited(tmp_path, collector, code, another):
     join(code, tmp_path)
     key = (tmp_path / "privacy.key").read_bytes()
     (tmp_path / "spool").mkdir()
     (tmp_path / "spool" / "0.spool").write_bytes(b"waiting")
-    collector.join_answer[1]["site"] = "butcher"
+    collector.join_answer[1].update(another)
     join(code, tmp_path, again=True)
     assert (tmp_path / "privacy.key").read_bytes() != key
     assert not (tmp_path / "spool").exists()
+
+
+def test_under_another_name_nothing_waits_that_nobody_may_send(joined, collector, code):
+    with contextlib.closing(Spool(joined / "spool")) as spool:
+        spool.append(b"a batch of this name", 3)
+    join(code, joined, again=True)
+    key = (joined / "privacy.key").read_bytes()
+    with contextlib.closing(Spool(joined / "spool")) as spool:
+        assert spool.rows_waiting == 3
+    join(code, joined, "another", again=True)
+    with contextlib.closing(Spool(joined / "spool")) as spool:
+        # As the collector counts this name: from nothing.
+        assert (spool.rows_waiting, spool.accounts.made) == (0, 0)
+    assert (joined / "privacy.key").read_bytes() == key
 
 
 def test_a_mistyped_code_asks_nobody(tmp_path, collector, code):
