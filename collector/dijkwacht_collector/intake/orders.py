@@ -144,7 +144,7 @@ class OrderDesk:
         expires = now + round(asked.hours * _HOUR_US)
 
         def add() -> str:
-            name = orders.sites.orders.add(to, asked.kind, now, expires, **asked.arguments)
+            name = orders.sites.orders.add(to, asked.kind, now, expires, asked.arguments)
             orders.refresh()
             return name
 

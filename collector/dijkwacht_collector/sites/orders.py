@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Final, NamedTuple
 
@@ -50,11 +50,18 @@ class OrderTable:
     def __init__(self, use: Callable[[], AbstractContextManager[sqlite3.Connection]]) -> None:
         self._use = use
 
-    def add(self, to: Speaker, kind: OrderKind, issued: int, expires: int, **arguments: str) -> str:
+    def add(
+        self,
+        to: Speaker,
+        kind: OrderKind,
+        issued: int,
+        expires: int,
+        arguments: Mapping[str, str] = {},
+    ) -> str:
         """Let an order wait for an agent that has a token; its id. Raises ``ValueError``."""
         if not 0 < expires - issued <= LONGEST_LIFE_US:
             raise ValueError("an order lives for more than 0 hours and at most 168")
-        text = msgspec.json.encode(arguments).decode()
+        text = msgspec.json.encode(arguments)
         if len(text) > MAX_BODY_BYTES // 2:
             raise ValueError("the order's arguments are too long")
         name = secrets.token_hex(8)
@@ -74,7 +81,7 @@ class OrderTable:
             database.execute(
                 "INSERT INTO orders (id, site, agent, kind, issued, expires, arguments)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (name, *to, kind, issued, expires, text),
+                (name, *to, kind, issued, expires, text.decode()),
             )
         return name
 

@@ -98,6 +98,13 @@ async def test_an_order_comes_with_every_reply_until_its_outcome_is_said(client,
     )
 
 
+@pytest.mark.parametrize("name", ["kind", "to", "self", "expires"])
+async def test_an_argument_may_have_any_name(client, name):
+    await give(client, kind="settings", arguments={name: "quiet"})
+    (order,) = await orders_in(client)
+    assert (order.kind, order.arguments) == ("settings", {name: "quiet"})
+
+
 async def test_it_is_signed_as_it_travels(client, tmp_path):
     await give(client, kind="settings", arguments={"level": "quiet"})
     answer = await send(client, DESK)

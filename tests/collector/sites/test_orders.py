@@ -38,7 +38,7 @@ def orders(sites):
 
 
 def test_an_order_waits_until_its_outcome_is_said_or_it_runs_out(orders):
-    name = orders.add(DESK, "settings", NOW, NOW + 100, level="quiet")
+    name = orders.add(DESK, "settings", NOW, NOW + 100, {"level": "quiet"})
     expected = Order(name, "settings", *DESK, NOW, NOW + 100, {"level": "quiet"})
     assert orders.waiting(NOW) == orders.waiting(NOW + 99) == [expected]
     assert orders.waiting(NOW + 100) == []
@@ -81,7 +81,9 @@ def test_what_no_agent_would_take_is_not_asked(orders, sites, life):
     with pytest.raises(ValueError, match="at most 168"):
         orders.add(DESK, "diagnostics", NOW, NOW + life)
     with pytest.raises(ValueError, match="too long"):
-        orders.add(DESK, "settings", NOW, NOW + 1, x="y" * 5000)
+        orders.add(DESK, "settings", NOW, NOW + 1, {"x": "y" * 5000})
+    with pytest.raises(ValueError, match="too long"):  # in bytes, which is how an agent counts
+        orders.add(DESK, "settings", NOW, NOW + 1, {"x": "€" * 2000})
     sites.revoke(*DESK, NOW)
     with pytest.raises(ValueError, match="no agent 'desk' with a token"):
         orders.add(DESK, "diagnostics", NOW, NOW + 1)
