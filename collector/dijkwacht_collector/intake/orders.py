@@ -103,6 +103,7 @@ class Outcomes:
         """200 once it is kept, the first one for good; again for one that comes again."""
         agent = self._authenticator.agent_of(request)
         said = await read_struct(request, OrderOutcome, _MAX_OUTCOME_BYTES)
+        self._authenticator.agent_of(request)  # it may have been revoked meanwhile
         name = request.match_info["id"]
         orders = self._orders
         await asyncio.to_thread(orders.sites.orders.end, agent, name, said, orders.clock())

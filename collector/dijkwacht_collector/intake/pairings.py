@@ -27,6 +27,7 @@ class Pairings:
         """Keep what another agent of the site will fetch, in place of what waited."""
         site = self._authenticator.agent_of(request).site
         sealed = await read_body(request, MAX_SEALED_BYTES)
+        self._authenticator.agent_of(request)  # it may have been revoked meanwhile
         if not sealed:
             raise RejectedBatch("there is nothing in it")
         await asyncio.to_thread(self._table.put, site, sealed, self._clock())

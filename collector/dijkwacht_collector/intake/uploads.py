@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,34 +28,35 @@ class Uploads:
 
     def __init__(self, orders: PendingOrders, authenticator: Authenticator) -> None:
         self._orders, self._authenticator = orders, authenticator
-        self._under_way: Counter[str] = Counter()
+        self._under_way: dict[str, str] = {}
+        """Order → its site. One at a time of an order: what is kept last is what was noted last."""
 
     async def upload(self, request: web.Request) -> web.Response:
         """Keep what an agent sends for an order of its own that asks for it and has not ended."""
         agent, name = self._authenticator.agent_of(request), request.match_info["id"]
         table, clock = self._orders.sites.orders, self._orders.clock
-        with self._hold(agent.site):
+        with self._hold(agent.site, name):
             most = await asyncio.to_thread(table.may_upload, agent, name, clock())
             part = self._orders.uploads / f".{name}-{secrets.token_hex(4)}.part"
             try:
                 size = await self._stream(request, part, most)
+                self._authenticator.agent_of(request)  # it may have been revoked meanwhile
                 await asyncio.to_thread(self._keep, agent, name, part, size)
             finally:
                 await asyncio.to_thread(_remove, part)
         return web.json_response({"kept": size})
 
     @contextmanager
-    def _hold(self, site: str) -> Iterator[None]:
+    def _hold(self, site: str, name: str) -> Iterator[None]:
         held = self._under_way
-        if held[site] >= MOST_OF_A_SITE_AT_ONCE or held.total() >= MOST_AT_ONCE:
+        of_site = list(held.values()).count(site)
+        if name in held or of_site >= MOST_OF_A_SITE_AT_ONCE or len(held) >= MOST_AT_ONCE:
             raise CollectorBusy("other uploads are under way", retry_after_s=10)
-        held[site] += 1
+        held[name] = site
         try:
             yield
         finally:
-            held[site] -= 1
-            if not held[site]:
-                del held[site]
+            del held[name]
 
     async def _stream(self, request: web.Request, part: Path, most: int) -> int:
         """Write the body to ``part``: how many bytes it has."""

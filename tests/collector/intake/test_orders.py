@@ -232,6 +232,55 @@ async def test_uploads_at_once_are_bounded_and_a_batch_passes_by(client, monkeyp
     assert (await upload(client, name, b"{}")).status == 200
 
 
+async def test_two_uploads_of_one_order_do_not_mix(client):
+    name, begun, go_on = await give(client), asyncio.Event(), asyncio.Event()
+
+    async def slow():
+        yield b"{"
+        begun.set()
+        await go_on.wait()
+        yield b"}"
+
+    first = asyncio.create_task(upload(client, name, slow()))
+    await begun.wait()
+    async with asyncio.timeout(20):
+        while (await upload(client, name, b"another")).status != 503:
+            pass  # until the first one has arrived
+    go_on.set()
+    assert (await first).status == 200
+    assert (await told(client))[name].size == 2
+
+
+@pytest.mark.parametrize("way", ["outcome", "upload"])
+async def test_who_is_revoked_meanwhile_has_said_nothing(client, tmp_path, way):
+    name, begun, go_on = await give(client), asyncio.Event(), asyncio.Event()
+
+    async def slow():
+        yield b'{"outcome"'
+        begun.set()
+        await go_on.wait()
+        yield b':"failed"}'
+
+    ways = {"outcome": client.post, "upload": client.put}
+    said = asyncio.create_task(ways[way](f"/v1/orders/{name}/{way}", data=slow()))
+    await begun.wait()
+
+    def revoke():
+        sites = Sites(tmp_path / "sites.db")
+        sites.open()
+        assert sites.revoke(*DESK, NOW)
+        sites.close()
+
+    await asyncio.to_thread(revoke)
+    async with asyncio.timeout(20):
+        while (await send(client, DESK)).status != 401:
+            pass  # until the collector has seen it
+    go_on.set()
+    assert (await refusal_of(said, 401)).reason == "not_authorised"
+    row = (await told(client))[name]
+    assert (row.outcome, row.file) == (None, None)
+
+
 async def test_operators_give_orders_and_others_do_not(client):
     path = "/v1/sites/bakery/orders"
     good = {"agent": "desk", "kind": "diagnostics"}
