@@ -1,21 +1,17 @@
 """Failed attempts by client address: a bucket each, which fills again with time.
 
-Whoever fails too often waits, and nobody else does. An IPv6 client has a /64 to call from, so that is
-one address. Addresses beyond `MOST_ADDRESSES` push out the one not heard of for longest: whoever has
-that many can try without end, and a code of 128 random bits stands against that.
+Whoever fails too often waits, and nobody else does. Addresses beyond `MOST_ADDRESSES` push out the one
+not heard of for longest: whoever has that many can try without end, and a code of 128 random bits
+stands against that.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
-from aiohttp import web
-
 MOST_ADDRESSES: Final = 4096
-_NOWHERE: Final = "unknown"
 
 
 class Attempts:
@@ -48,30 +44,3 @@ class Attempts:
         self._left.move_to_end(address)
         if len(self._left) > MOST_ADDRESSES:
             self._left.popitem(last=False)
-
-
-def client_address(request: web.BaseRequest) -> str:
-    """Who asks: an IPv4 address or an IPv6 /64.
-
-    Behind a proxy on this machine it is the last address of ``X-Forwarded-For``, which the proxy
-    wrote itself; from anywhere else that header is anybody's text.
-    """
-    peer = _read(request.remote or "")
-    if peer is not None and peer.is_loopback:
-        said = ",".join(request.headers.getall("X-Forwarded-For", [])).rpartition(",")[2]
-        peer = _read(said.strip()) or peer
-    if peer is None:
-        return _NOWHERE
-    return str(peer if peer.version == 4 else ipaddress.ip_network((peer, 64), strict=False))
-
-
-def _read(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    if text.startswith("["):  # with a port, as some proxies write it
-        text = text[1:].partition("]")[0]
-    elif text.count(":") == 1:
-        text = text.partition(":")[0]
-    try:
-        found = ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    return getattr(found, "ipv4_mapped", None) or found

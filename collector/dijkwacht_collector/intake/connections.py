@@ -9,13 +9,14 @@ that never showed a token first: whoever asks at once gets in beside any number 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import itertools
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 from aiohttp import web
+
+from dijkwacht_collector.intake.client_addresses import peer_address
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -96,7 +97,7 @@ class Connections:
 
     def made(self, watched: _Watched, transport: asyncio.Transport) -> bool:
         """A connection was made; False if there is no room for it, and it was closed."""
-        address = _address(transport.get_extra_info("peername"))
+        address = peer_address(transport.get_extra_info("peername"))
         if address and self._of_address[address] >= self._most.of_address:
             own = (w for w in (*self._strangers, *self._known) if w.address == address)
             room = self._make_room(next(own, None))
@@ -207,22 +208,3 @@ class _Watched(asyncio.Protocol):
         self._owner.lost(self)
         if self._taken:
             self._inner.connection_lost(exc)
-
-
-def _address(peer: Any) -> str:
-    """What connections are counted by: an address, of IPv6 its /64; empty for this machine's own.
-
-    >>> _address(("192.0.2.7", 40000)), _address(("::ffff:192.0.2.7", 40000, 0, 0))
-    ('192.0.2.7', '192.0.2.7')
-    >>> _address(("2001:db8:1:2:3::4", 40000, 0, 0)), _address(("127.0.0.1", 40000)), _address(None)
-    ('2001:db8:1:2::/64', '', '')
-    """
-    if not peer:
-        return ""
-    address = ipaddress.ip_address(peer[0].partition("%")[0])
-    address = getattr(address, "ipv4_mapped", None) or address
-    if address.is_loopback:  # perhaps a proxy, which has limits of its own
-        return ""
-    if address.version == 4:
-        return str(address)
-    return str(ipaddress.ip_network((address, 64), strict=False))

@@ -9,8 +9,9 @@ from typing import Final, NamedTuple
 
 from aiohttp import web
 
-from dijkwacht_collector.intake.attempts import Attempts, client_address
+from dijkwacht_collector.intake.attempts import Attempts
 from dijkwacht_collector.intake.bodies import read_struct
+from dijkwacht_collector.intake.client_addresses import client_address
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.sites import OrderKey
 from dijkwacht_collector.sites.access import Authenticator

@@ -195,11 +195,11 @@ async def test_where_everybody_is_being_answered_one_more_must_come_again(make_d
 
 
 async def test_an_address_has_its_own_limit_and_makes_room_for_itself(make_door, monkeypatch):
-    monkeypatch.setattr(module, "_address", lambda _peer: "near")
+    monkeypatch.setattr(module, "peer_address", lambda _peer: "near")
     door = await make_door(of_address=2)
     near, near_writer = await door.send(AGENT)
     assert await status(near) == 200
-    monkeypatch.setattr(module, "_address", lambda _peer: "far")
+    monkeypatch.setattr(module, "peer_address", lambda _peer: "far")
     for _ in range(10):
         await door.send(HALF)
         assert len(door.connections) <= 3
