@@ -118,7 +118,8 @@ class HiddenNames:
 
     def _suffix_labels(self, name: str, labels: Sequence[str]) -> int:
         """How many labels at the end are the site's suffix, which stays."""
-        usual = (n for n in (3, 2, 1) if ".".join(labels[-n:]) in INSIDE_SUFFIXES)
+        longest = range(min(3, len(labels)), 0, -1)
+        usual = (n for n in longest if ".".join(labels[-n:]) in INSIDE_SUFFIXES)
         return next(usual, 0) or self._suffixes.labels_of(name)
 
     def _lan_labels(self, labels: Sequence[str]) -> list[str]:

@@ -8,7 +8,6 @@ domain under ``_msdcs``.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -16,7 +15,9 @@ from typing import Final
 from dijkwacht_agent.public_domains import is_public, is_shared
 
 MAX_SUFFIXES: Final = 32
-"""Suffixes that are remembered; a new one takes the place of the oldest."""
+"""Suffixes that are remembered; a new one takes the place of the one not met for longest."""
+MAX_OWN: Final = 8
+"""Of these, as many of the own machine's keep their place whatever the others say."""
 _MSDCS: Final = "_msdcs."
 
 
@@ -25,26 +26,32 @@ class SearchSuffixes:
 
     ``known`` is replaced and never changed, so that whoever keeps answers can tell by it whether
     they still hold. A suffix that the public DNS cannot hold is not kept: names under it are hidden
-    anyway, and one that everybody shares (``nl``, ``co.uk``) would hide the world.
+    anyway, and one that everybody shares (``nl``, ``co.uk``) would hide the world. ``own``: those of
+    the agent's own machine.
 
     >>> suffixes = SearchSuffixes(["Bakery.NL.", "lan", "co.uk"])
     >>> sorted(suffixes.known), suffixes.labels_of("pc.bakery.nl")
     (['bakery.nl'], 2)
     """
 
-    def __init__(self, names: Iterable[str] = ()) -> None:
-        self.known: frozenset[str] = frozenset()
-        self._order: deque[str] = deque(maxlen=MAX_SUFFIXES)
-        self.learn(names)
+    def __init__(self, own: Iterable[str] = ()) -> None:
+        self._own = tuple(dict.fromkeys(filter(None, map(_suffix, own))))[:MAX_OWN]
+        self._learnt: dict[str, None] = {}
+        self.known: frozenset[str] = frozenset(self._own)
 
     def learn(self, names: Iterable[str]) -> None:
         """Remember each of ``names`` that can be a suffix of the site."""
-        for text in names:
-            name = text.strip(".").lower()
-            if name in self.known or not is_public(name) or is_shared(name):
+        for name in map(_suffix, names):
+            if not name or name in self._own:
                 continue
-            self._order.append(name)
-            self.known = frozenset(self._order)
+            met = name in self._learnt
+            self._learnt.pop(name, None)
+            self._learnt[name] = None  # at the end: those that are met again and again stay
+            if met:
+                continue
+            if len(self._learnt) > MAX_SUFFIXES - len(self._own):
+                del self._learnt[next(iter(self._learnt))]
+            self.known = frozenset((*self._own, *self._learnt))
 
     def learn_from_query(self, query: str) -> None:
         """Remember the domain that a member of it looks for, as in ``_ldap._tcp.dc._msdcs.bakery.nl``."""
@@ -58,6 +65,12 @@ class SearchSuffixes:
             if ".".join(labels[at:]) in self.known:
                 return len(labels) - at
         return 0
+
+
+def _suffix(text: str) -> str:
+    """``text`` as a suffix that a site can have; empty for one that it cannot."""
+    name = text.strip(".").lower()
+    return name if is_public(name) and not is_shared(name) else ""
 
 
 def own_suffixes(path: Path = Path("/etc/resolv.conf")) -> list[str]:

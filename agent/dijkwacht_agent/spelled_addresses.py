@@ -2,8 +2,9 @@
 
 IPv4 in decimal or hexadecimal octets with a mark between them, forwards or backwards, as eight
 hexadecimal digits or as one decimal number; IPv6 with dashes or underscores, as 32 digits, or as 32
-labels of one; hardware addresses with marks, in three groups of four, or as twelve digits; interface
-ids made from one. What has no mark could be anything, so it counts below a registered domain only,
+labels of one; hardware addresses with marks, in three groups of four, in two of six, or as twelve
+digits, also behind the letters that makers put before them (``SEP001b21aabbcc``); interface ids made
+from one. What has no mark could be anything, so it counts below a registered domain only,
 which stays readable.
 """
 
@@ -40,7 +41,9 @@ _MAC: Final = re.compile(
     r"|[0-9a-f]{4}([-_:.])[0-9a-f]{4}\2[0-9a-f]{4}"
     r"|[0-9a-f]{6}fffe[0-9a-f]{6})(?![0-9a-f])"
 )
-_BARE_MAC: Final = re.compile(r"(?<![0-9a-z])[0-9a-f]{12}(?![0-9a-z])")
+_BARE_MAC: Final = re.compile(
+    r"(?<![0-9a-z])(?:[a-z]{2,8})?(?:[0-9a-f]{12}|[0-9a-f]{6}[-_][0-9a-f]{6})(?![0-9a-z])"
+)
 _ANY: Final = re.compile(r"[0-9a-f][0-9a-f._x-]{5}")
 """Most names hold no six characters in a row of which an address could be made."""
 

@@ -95,9 +95,19 @@ def test_what_hides_everything_or_is_hidden_anyway_is_no_suffix(name):
 
 
 def test_they_stay_few():
-    suffixes = SearchSuffixes(f"mill{n}.nl" for n in range(1000))
+    suffixes = SearchSuffixes(f"bakery{n}.nl" for n in range(1000))
+    suffixes.learn(f"mill{n}.nl" for n in range(1000))
     assert len(suffixes.known) == MAX_SUFFIXES
     assert "mill999.nl" in suffixes.known
+
+
+def test_who_tells_many_pushes_out_neither_the_own_machines_nor_what_is_met_again():
+    suffixes = SearchSuffixes(["bakery.nl"])
+    for n in range(1000):
+        suffixes.learn([f"mill{n}.nl"])
+        if n % 20 == 0:
+            suffixes.learn_from_query("_ldap._tcp.dc._msdcs.vos.ad")
+    assert {"bakery.nl", "vos.ad"} <= suffixes.known
 
 
 def test_those_of_the_own_machine(tmp_path):
