@@ -99,6 +99,7 @@ class Orders:
         self._key = Ed25519PublicKey.from_public_bytes(key) if key else None
         self._consents, self._able = frozenset(settings.consents), dict(able or {})
         self._path, self._clock = path, clock
+        self._torn = False
         self._ended = {entry.id: entry for entry in self._entries() if entry.binds}
         self._begun: set[str] = set()
         self._ignored: set[bytes] = set()
@@ -206,21 +207,33 @@ class Orders:
                 # What still binds goes along, so that filling the log does not make us forget.
                 lines = b"".join(msgspec.json.encode(old) + b"\n" for old in self._ended.values())
                 self._path.chmod(0o600)  # an earlier release let the umask decide
-                self._path.replace(self._path.with_suffix(".log.1"))
+                self._path.replace(self._former)
+                self._torn = False
+            elif self._torn:  # what comes now is no part of a line that was cut short
+                lines = b"\n"
+            self._torn = True
             with open_private(self._path) as file:
                 file.write(lines + msgspec.json.encode(entry) + b"\n")
+            self._torn = False
         except OSError:
             return False
         return True
 
+    @property
+    def _former(self) -> Path:
+        return self._path.with_suffix(".log.1")
+
     def _entries(self) -> list[Entry]:
         entries = []
-        if self._path.exists():
-            for line in self._path.read_bytes().splitlines():
+        # The disk may have been full just when what binds was to go from one file to the other.
+        for path in (self._former, self._path):
+            content = path.read_bytes() if path.exists() else b""
+            self._torn = not content.endswith(b"\n") and bool(content)
+            for line in content.splitlines():
                 try:
                     entries.append(msgspec.json.decode(line, type=Entry))
                 except msgspec.MsgspecError:
-                    continue  # cut short by a power failure
+                    continue  # cut short by a power failure, or a full disk
         return entries
 
 

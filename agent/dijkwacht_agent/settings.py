@@ -130,6 +130,7 @@ def open_private(path: Path) -> BinaryIO:
     """``path``, to be written at its end, and readable by the owner alone from now on."""
     file = os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
     os.fchmod(file.fileno(), 0o600)
+    give_to_owner(file.fileno(), path.parent)
     return file
 
 

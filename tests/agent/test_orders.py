@@ -1,4 +1,7 @@
+import errno
+import io
 import json
+from unittest import mock
 
 import msgspec
 import pytest
@@ -84,6 +87,51 @@ def test_what_was_done_is_known_after_a_restart(bench):
     bench.orders.receive(signed())
     with bench.log.open("ab") as file:
         file.write(b'{"time":1,"id":"cut sho')
+    bench.again()
+    assert bench.orders.receive(signed()) == answer("carried_out")
+    assert bench.done == [ORDER]
+
+
+def test_a_line_that_was_cut_short_takes_the_next_one_not_along(tmp_path):
+    (tmp_path / "orders.log").write_bytes(b'{"time":1,"id":"cut sho')
+    refuses = Bench(tmp_path, consents=())
+    assert refuses.orders.receive(signed()) == answer("no_consent")
+    consents = Bench(tmp_path)
+    assert consents.orders.receive(signed()) == answer("no_consent"), "as the collector was told"
+    assert consents.done == []
+
+
+def test_nor_does_one_that_a_full_disk_cut_short(bench, monkeypatch):
+    class Full(io.FileIO):
+        def write(self, data):
+            super().write(data[:9])
+            raise OSError(errno.ENOSPC, "full")
+
+    carry_out = bench.act
+    bench.act = mock.Mock(side_effect=CollectorBusy("later"))
+    with pytest.raises(CollectorBusy):
+        bench.orders.receive(signed())
+    with monkeypatch.context() as disk:
+        disk.setattr("dijkwacht_agent.orders.open_private", lambda path: Full(path, "ab"))
+        bench.orders.receive(signed(site="butcher"))
+    bench.act = carry_out
+    assert bench.orders.receive(signed()) == answer("carried_out")
+    bench.again()
+    assert bench.orders.receive(signed()) == answer("carried_out")
+    assert bench.done == [ORDER]
+
+
+def test_a_disk_that_is_full_when_the_log_is_makes_nobody_forget(bench, monkeypatch):
+    bench.orders.receive(signed())
+    with bench.log.open("ab") as file:
+        file.write(b" " * MAX_LOG_BYTES + b"\n")
+
+    def full(_path):
+        raise OSError(errno.ENOSPC, "full")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("dijkwacht_agent.orders.open_private", full)
+        bench.orders.receive(signed(id="o-2"))
     bench.again()
     assert bench.orders.receive(signed()) == answer("carried_out")
     assert bench.done == [ORDER]
