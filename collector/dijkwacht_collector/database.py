@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Sequence
@@ -27,10 +27,7 @@ def connect(path: Path, migrations: Sequence[str], remedy: str) -> sqlite3.Conne
     Any one thread at a time may use the connection. Raises ``OSError``, and `DijkwachtError` for a
     file that is damaged, with the ``remedy``, or cannot be used.
     """
-    # Only if it is not there: to close a file gives up all locks that this process has on it, and
-    # another process that then sees none deletes the log from under our other connections.
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    _make_private(path)
     database = sqlite3.connect(path, timeout=10, check_same_thread=False)
     try:
         database.execute("PRAGMA journal_mode = WAL")
@@ -45,6 +42,19 @@ def connect(path: Path, migrations: Sequence[str], remedy: str) -> sqlite3.Conne
         database.close()
         raise
     return database
+
+
+def _make_private(path: Path) -> None:
+    """Make the file if there is none.
+
+    One that is there is not opened: closing it would give up the locks that another connection of this
+    process has on it, and the next process to leave would then delete the log that it writes to.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path)) from None
 
 
 def unusable(path: Path, error: Exception, remedy: str) -> DijkwachtError:
