@@ -70,8 +70,8 @@ class Diagnostics:
         if not copy.exists():
             folder.mkdir(0o700, exist_ok=True)
             give_folder_to_owner(folder)
+            _make_room(folder)
             write_private(copy, msgspec.json.format(msgspec.json.encode(self.report())))
-            _keep_latest(folder)
         self._line.ask("PUT", f"/v1/orders/{order.id}/upload", copy.read_bytes())
         return f"{SENT_FOLDER}/{copy.name}"
 
@@ -117,9 +117,10 @@ def _keys(message: Message) -> Iterator[str]:
             yield from _keys(value)
 
 
-def _keep_latest(folder: Path) -> None:
+def _make_room(folder: Path) -> None:
+    """For one copy more: before it is there, or a clock that was set back would make it the oldest."""
     copies = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
-    for path in copies[:-MOST_KEPT]:
+    for path in copies[: max(0, len(copies) + 1 - MOST_KEPT)]:
         path.unlink(missing_ok=True)
 
 

@@ -61,7 +61,7 @@ def unseal(sealed: bytes, words: Sequence[str], site: str, tries_left: int = 0) 
     """The key. Raises `SettingsError` that says what is wrong with the words, site or bytes."""
     try:
         held = msgspec.msgpack.decode(sealed, type=Sealed)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise worded(SettingsError, "pair_unreadable") from None
     if held.version != 1 or len(held.nonce) != _NONCE_BYTES:
         raise worded(SettingsError, "pair_unreadable")

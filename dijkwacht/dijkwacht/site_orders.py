@@ -49,7 +49,10 @@ def give_order(args: argparse.Namespace, sites: Sites, now: int) -> None:
 
 def list_orders(args: argparse.Namespace, sites: Sites, state: Path, now: int) -> None:
     """Print the orders of a site, the latest first. Raises ``ValueError``."""
-    for row in sites.orders.of(args.name):
+    rows = sites.orders.of(args.name)
+    if not rows and not args.json:
+        sys.stdout.write(f"No agent of {args.name} was asked anything.\n")
+    for row in rows:
         file = str(state / "uploads" / row.file) if row.file else None
         if args.json:
             sys.stdout.write(json.dumps(row._asdict() | {"file": file}) + "\n")

@@ -89,7 +89,10 @@ def test_bytes_that_are_no_sealed_key_are_said_to_be_none(change):
         unseal(msgspec.msgpack.encode(list(fields.values())), RIGHT, "bakery")
 
 
-@pytest.mark.parametrize("body", [b"", b"\xc1", b"\xff" * 99, b"<html>"])
+DEEP = b"\x96\x01\xa1a\xc4\x00\xc4\x00\xc4\x00" + b"\x91" * 50_000 + b"\x00"
+
+
+@pytest.mark.parametrize("body", [b"", b"\xc1", b"\xff" * 99, b"<html>", DEEP])
 def test_any_bytes_are_no_sealed_key(body):
     with pytest.raises(SettingsError, match="is no key"):
         unseal(body, RIGHT, "bakery")

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import threading
 
@@ -198,7 +199,18 @@ def test_copies_are_bounded(settings, state, collector):
     diagnostics = Diagnostics(settings, state, CollectorLine(collector.url, TOKEN))
     for n in range(MOST_KEPT + 3):
         diagnostics.send(Order(f"o-{n}", "diagnostics", "bakery", "till", 1, 2))
-    assert len(list((state / "sent").iterdir())) == MOST_KEPT
+        assert len(list((state / "sent").iterdir())) == min(n + 1, MOST_KEPT)
+
+
+def test_a_copy_of_a_clock_that_was_set_back_is_sent_and_kept(settings, state, collector):
+    diagnostics = Diagnostics(settings, state, CollectorLine(collector.url, TOKEN))
+    (state / "sent").mkdir()
+    for n in range(MOST_KEPT):
+        copy = state / "sent" / f"diagnostics-{n}.json"
+        copy.touch()
+        os.utime(copy, (4e9, 4e9))
+    assert diagnostics.send(Order("o-1", "diagnostics", "bakery", "till", 1, 2))
+    assert (state / "sent" / "diagnostics-o-1.json").exists()
 
 
 @pytest.mark.parametrize(

@@ -339,6 +339,8 @@ def test_an_order_is_given_and_how_it_ended_is_shown(tmp_path, capsys):
     for wrong in (["nobody", "diagnostics"], ["desk", "diagnostics", "--hours", "200"]):
         assert site(tmp_path, "order", "bakery", *wrong) == 2
     capsys.readouterr()
+    assert site(tmp_path, "orders", "bakery") == 0
+    assert capsys.readouterr().out == "No agent of bakery was asked anything.\n"
     for _ in range(2):
         assert site(tmp_path, "order", "bakery", "desk", "diagnostics", "--hours", "2") == 0
     name = re.search(r"Order (\w+) \(diagnostics\) waits", capsys.readouterr().out)[1]
