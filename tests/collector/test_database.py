@@ -42,5 +42,5 @@ def test_a_new_file_is_its_owners_alone(tmp_path):
 def test_one_that_may_not_be_read_is_named(tmp_path):
     path = tmp_path / "a.db"
     path.touch(0)
-    with pytest.raises(PermissionError, match="a.db"):
+    with pytest.raises(PermissionError, match=r"a\.db"):
         connect(path, (TABLE,), "")
