@@ -3,7 +3,7 @@
 What stands before such a suffix names a device of the site, though the suffix may be a domain that is
 registered in public (``pc-jan.bakery.nl``). They come from three places: the search list of the agent's
 own machine, DHCP answers (options 15 and 119), and Active Directory, whose members look for their
-domain under ``_msdcs``.
+domain under ``_msdcs`` and ``_sites``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ MAX_SUFFIXES: Final = 32
 """Suffixes that are remembered; a new one takes the place of the one not met for longest."""
 MAX_OWN: Final = 8
 """Of these, as many of the own machine's keep their place whatever the others say."""
-_MSDCS: Final = "_msdcs."
+_OF_A_DIRECTORY: Final = ("._msdcs.", "._sites.")
+"""Labels before an Active Directory domain; where there are both, the first of these stands behind."""
 
 
 class SearchSuffixes:
@@ -54,9 +55,15 @@ class SearchSuffixes:
             self.known = frozenset((*self._own, *self._learnt))
 
     def learn_from_query(self, query: str) -> None:
-        """Remember the domain that a member of it looks for, as in ``_ldap._tcp.dc._msdcs.bakery.nl``."""
-        if _MSDCS in query:
-            self.learn([query.rpartition(_MSDCS)[2]])
+        """Remember the domain that a member of it looks for.
+
+        As in ``_ldap._tcp.dc._msdcs.bakery.nl`` or ``_ldap._tcp.zaandam._sites.bakery.nl``.
+        """
+        query = f".{query}"
+        for mark in _OF_A_DIRECTORY:
+            if mark in query:
+                self.learn([query.rpartition(mark)[2]])
+                return
 
     def labels_of(self, name: str) -> int:
         """How many labels the longest suffix at the end of ``name`` has; 0 for none."""

@@ -67,9 +67,12 @@ def test_several_domains_in_the_option_for_one():
     assert dhcp.read_suffixes(bytes(answer(("domain", b"mill.nl vos.ad")))) == ["mill.nl", "vos.ad"]
 
 
-def test_a_member_of_a_domain_tells_it_by_looking_for_its_controller():
+@pytest.mark.parametrize(
+    "of_a_directory", ["_ldap._tcp.zaandam._sites.dc._msdcs", "_ldap._tcp.zaandam._sites", "_msdcs"]
+)
+def test_a_member_of_a_domain_tells_it_by_looking_for_its_controller(of_a_directory):
     inside = LocalNetworks()
-    meter_of(inside, question("_ldap._tcp.zaandam._sites.dc._msdcs.vos.ad"))
+    meter_of(inside, question(f"{of_a_directory}.vos.ad"), question("web_sites.mill.nl"))
     assert inside.suffixes.known == {"vos.ad"}
 
 
