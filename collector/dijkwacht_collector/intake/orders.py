@@ -82,12 +82,15 @@ class PendingOrders:
         self._waiting[agent] = left
 
     def _forget(self, now: int) -> None:
-        for file in self.sites.orders.forget(now):
-            (self.uploads / file).unlink(missing_ok=True)
+        gone = [self.uploads / file for file in self.sites.orders.forget(now)]
         if not self._forgotten:  # at the start: nothing is under way
-            for part in self.uploads.glob(".*.part"):
-                part.unlink(missing_ok=True)
+            gone += self.uploads.glob(".*.part")
         self._forgotten = now
+        for path in gone:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:  # no reason to keep agents waiting, or one in that was revoked
+                log.warning("an upload stays", extra={"file": path.name, "why": error.strerror})
 
     def _seal(self, order: Order) -> Waiting:
         return Waiting(order.id, order.expires, self._key.seal(order))

@@ -319,3 +319,11 @@ async def test_a_half_upload_of_before_a_crash_is_gone_after_the_start(tmp_path,
     app = await asyncio.to_thread(build_app, settings, clock=lambda: NOW)
     async with TestClient(TestServer(app)):
         assert await asyncio.to_thread(lambda: list((tmp_path / "uploads").iterdir())) == []
+
+
+async def test_what_cannot_be_deleted_keeps_nobody_from_starting(tmp_path, settings, site_token):
+    await asyncio.to_thread((tmp_path / "uploads" / ".0-1.part").mkdir, parents=True)
+    app = await asyncio.to_thread(build_app, settings, clock=lambda: NOW)
+    async with TestClient(TestServer(app)) as client:
+        headers = {"Authorization": f"Bearer {site_token}"}
+        assert (await send(client, DESK, headers=headers)).status == 200
