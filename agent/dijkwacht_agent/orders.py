@@ -99,8 +99,8 @@ class Orders:
         self._key = Ed25519PublicKey.from_public_bytes(key) if key else None
         self._consents, self._able = frozenset(settings.consents), dict(able or {})
         self._path, self._clock = path, clock
-        self._torn = False
-        self._ended = {entry.id: entry for entry in self._entries() if entry.binds}
+        self._torn = self._remembers = False
+        self._ended: dict[str, Entry] = {}
         self._begun: set[str] = set()
         self._ignored: set[bytes] = set()
 
@@ -110,6 +110,7 @@ class Orders:
         Raises one of `TRY_AGAIN` where what failed may pass; anything else that an action raises is
         the outcome ``failed``.
         """
+        self._remember()
         head, reason = self._judge(sealed)
         if head is None or reason in get_args(Ignored):
             self._ignore(sealed, head, reason)
@@ -119,6 +120,12 @@ class Orders:
         if reason == "begun":
             return self._carry_out(head, decode_json(sealed.body, Order))
         return self._end(head, reason)
+
+    def _remember(self) -> None:
+        """Know what has ended already. A log that cannot be read keeps orders waiting, and nothing else."""
+        if not self._remembers:
+            self._ended = {entry.id: entry for entry in self._entries() if entry.binds}
+            self._remembers = True
 
     def _judge(self, sealed: SealedOrder) -> tuple[OrderHead | None, Reason]:
         if not self._signed(sealed):

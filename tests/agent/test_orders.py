@@ -241,9 +241,22 @@ def test_a_full_log_makes_nobody_forget(bench):
     assert len(bench.done) == 1
 
 
-def test_what_cannot_be_written_down_is_not_done(bench):
+def test_what_cannot_be_written_down_is_not_done(bench, monkeypatch):
+    def read_only(path):
+        raise OSError(errno.EROFS, "read-only", path)
+
+    with monkeypatch.context() as disk:
+        disk.setattr("dijkwacht_agent.orders.open_private", read_only)
+        assert bench.orders.receive(signed()) is None
+    assert bench.done == []
+    assert bench.orders.receive(signed()) == answer("carried_out")
+
+
+def test_a_log_that_cannot_be_read_keeps_orders_waiting_and_no_agent_from_starting(bench):
     bench.log.mkdir()
-    assert bench.orders.receive(signed()) is None
+    bench.again()
+    with pytest.raises(IsADirectoryError):
+        bench.orders.receive(signed())
     assert bench.done == []
     bench.log.rmdir()
     assert bench.orders.receive(signed()) == answer("carried_out")
