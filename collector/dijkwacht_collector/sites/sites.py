@@ -169,22 +169,16 @@ class Sites:
                 " RETURNING site",
                 (now, digest(secret)),
             ).fetchall()
-        if not rows:
-            raise NotAuthorised("this join code is unknown, used, or older than 24 hours")
-        site = str(rows[0][0])
-        return site, self.make_token(site, agent, now)
+            if not rows:
+                raise NotAuthorised("this join code is unknown, used, or older than 24 hours")
+            site = str(rows[0][0])
+            # In one transaction: a full disk must not take the code and give no token.
+            return site, _make_token(database, Speaker(site, agent), now)
 
     def make_token(self, site: str, agent: str, now: int) -> str:
         """A new token for an agent of ``site``; only its hash is kept."""
-        token = "dw_" + secrets.token_urlsafe(32)
         with self._use() as database:
-            database.execute(
-                "INSERT INTO tokens VALUES (?, ?, ?, ?, NULL)", (digest(token), site, agent, now)
-            )
-            database.execute(
-                "DELETE FROM removed_agents WHERE site = ? AND agent = ?", (site, agent)
-            )
-        return token
+            return _make_token(database, Speaker(site, agent), now)
 
     def revoke(self, site: str, agent: str, now: int) -> int:
         """Revoke the tokens of an agent; how many there were."""
@@ -221,3 +215,10 @@ class Sites:
         assert self._database is not None, "not open"
         with self._turn, self._database:
             yield self._database
+
+
+def _make_token(database: sqlite3.Connection, of: Speaker, now: int) -> str:
+    token = "dw_" + secrets.token_urlsafe(32)
+    database.execute("INSERT INTO tokens VALUES (?, ?, ?, ?, NULL)", (digest(token), *of, now))
+    database.execute("DELETE FROM removed_agents WHERE site = ? AND agent = ?", of)
+    return token

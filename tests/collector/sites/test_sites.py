@@ -1,5 +1,7 @@
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -39,6 +41,18 @@ def test_a_join_code_gives_one_token_once(sites):
     assert sites.tokens() == {digest(token): ("bakery", "desk")}
     with pytest.raises(NotAuthorised, match="unknown, used"):
         sites.join(code, "desk", NOW + 2)
+
+
+def test_a_token_that_cannot_be_kept_leaves_the_code_good(sites, tmp_path):
+    code = sites.make_join_code("bakery", URL, NOW)
+    with closing(sqlite3.connect(tmp_path / "sites.db")) as disk:
+        disk.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON tokens BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+        with pytest.raises(sqlite3.Error, match="full"):
+            sites.join(code, "desk", NOW)
+        disk.execute("DROP TRIGGER full")
+    assert sites.join(code, "desk", NOW)[0] == "bakery"
 
 
 def test_a_join_code_lives_a_day(sites):
