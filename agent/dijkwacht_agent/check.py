@@ -22,7 +22,7 @@ from dijkwacht_agent.error_words import words
 from dijkwacht_agent.frames import Block, Frame, block_of
 from dijkwacht_agent.health import Status
 from dijkwacht_agent.interfaces import default_interface
-from dijkwacht_agent.join import KEY_FILE, SPOOL_FOLDER, connection_path, read_token
+from dijkwacht_agent.join import KEY_FILE, SPOOL_FOLDER, read_token
 from dijkwacht_agent.ledger import LEDGER_FILE, Ledger
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.messages import message_text
@@ -32,7 +32,7 @@ from dijkwacht_agent.privacy import read_or_make_key
 from dijkwacht_agent.settings import Settings, write_private
 from dijkwacht_agent.sources.capture import LiveCapture
 from dijkwacht_agent.spool_segments import versions_in
-from dijkwacht_agent.uplink import Post, connect
+from dijkwacht_agent.uplink import Post, connect, connection_path
 from dijkwacht_records.errors import (
     CaptureError,
     Message,

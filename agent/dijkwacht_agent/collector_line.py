@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from dijkwacht_agent.error_words import carrying, refusal_message
-from dijkwacht_agent.uplink import connect, read_refusal
+from dijkwacht_agent.uplink import connect, connection_path, read_refusal
 from dijkwacht_records.errors import CollectorBusy, NotAuthorised, RejectedBatch
 
 TIMEOUT_S: Final = 20.0
@@ -31,7 +31,7 @@ class CollectorLine:
         try:
             headers = {"Authorization": f"Bearer {self._token}", "Content-Type": kind}
             # With the body's length even when there is none: a proxy may ask for it.
-            connection.request(method, _path_of(self._url) + path, body or None, headers)
+            connection.request(method, connection_path(self._url) + path, body or None, headers)
             response = connection.getresponse()
             answer = response.read(_MAX_ANSWER_BYTES)
         finally:
@@ -44,7 +44,3 @@ class CollectorLine:
         if response.status == 429 or response.status >= 500:
             raise carrying(CollectorBusy, said)
         raise carrying(RejectedBatch, said)
-
-
-def _path_of(url: str) -> str:
-    return "/".join(["", *url.split("/")[3:]]).rstrip("/")

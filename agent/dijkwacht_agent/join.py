@@ -17,7 +17,7 @@ from dijkwacht_agent.contracts import CONTRACTS_FILE, write_contracts
 from dijkwacht_agent.error_words import carrying, refusal_message, worded
 from dijkwacht_agent.privacy import read_or_make_key
 from dijkwacht_agent.settings import Settings, read_settings, write_private, write_settings
-from dijkwacht_agent.uplink import connect, read_refusal
+from dijkwacht_agent.uplink import connect, connection_path, read_refusal
 from dijkwacht_records.errors import CollectorBusy, NotAuthorised, SettingsError, TransferError
 from dijkwacht_records.joincode import read_code
 from dijkwacht_records.replies import JoinReply, JoinRequest, Refusal, decode_json
@@ -178,11 +178,6 @@ def _exchange(url: str, request: JoinRequest, ca_file: str | None) -> JoinReply:
     if not re.fullmatch(r"[\x21-\x7e]{1,512}", joined.token):
         raise worded(TransferError, "join_unusable", url=url)
     return joined
-
-
-def connection_path(url: str) -> str:
-    """The path under which the collector at ``url`` lives, without a final slash."""
-    return re.sub(r"^https?://[^/]*", "", url).rstrip("/")
 
 
 def _refused(url: str, refusal: Refusal | None, status: int) -> TransferError:

@@ -80,7 +80,7 @@ class Post:
         troubles: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._troubles = troubles
-        self._parts = urlsplit(url)
+        self._url = url
         self._token = token
         self._ca_file = ca_file
         self._connection: http.client.HTTPConnection | None = None
@@ -95,7 +95,7 @@ class Post:
         }
         if said := self._troubles():
             headers[TROUBLE_HEADER] = ", ".join(said)
-        path = self._parts.path.rstrip("/") + "/v1/batches"
+        path = connection_path(self._url) + "/v1/batches"
         try:
             connection.request("POST", path, wire, headers)
             response = connection.getresponse()
@@ -122,7 +122,7 @@ class Post:
             self._connection = None
 
     def _connect(self) -> http.client.HTTPConnection:
-        return connect(self._parts.geturl(), self._ca_file, TIMEOUT_S)
+        return connect(self._url, self._ca_file, TIMEOUT_S)
 
 
 def connect(url: str, ca_file: Path | None, timeout: float) -> http.client.HTTPConnection:
@@ -132,6 +132,11 @@ def connect(url: str, ca_file: Path | None, timeout: float) -> http.client.HTTPC
         context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
         return http.client.HTTPSConnection(parts.netloc, timeout=timeout, context=context)
     return http.client.HTTPConnection(parts.netloc, timeout=timeout)
+
+
+def connection_path(url: str) -> str:
+    """The path under which the collector at ``url`` lives, without a final slash."""
+    return urlsplit(url).path.rstrip("/")
 
 
 def endpoint(url: str) -> tuple[bytes, int] | None:

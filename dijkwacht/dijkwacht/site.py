@@ -8,12 +8,12 @@ import shlex
 import sqlite3
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dijkwacht import site_choices, site_orders
 from dijkwacht.collect import report_former_state
+from dijkwacht.site_orders import utc_text
 from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.joincode import SECRET_BYTES, make_code
 from dijkwacht_records.state_folder import COLLECTOR, state_folder
@@ -143,11 +143,7 @@ def _list(sites: Sites, *, as_json: bool) -> None:
 
 
 def _story(row: AgentRow) -> str:
-    heard = f"last seen {_time(row.last_seen)}" if row.last_seen else "never heard"
+    heard = f"last seen {utc_text(row.last_seen)}" if row.last_seen else "never heard"
     if row.standing == "never_heard":
-        heard = f"joined {_time(row.joined)}, {heard if row.last_seen else 'not heard yet'}"
+        heard = f"joined {utc_text(row.joined)}, {heard if row.last_seen else 'not heard yet'}"
     return heard if row.standing in {"live", "never_heard"} else f"{row.standing}, {heard}"
-
-
-def _time(time_us: int) -> str:
-    return f"{datetime.fromtimestamp(time_us / 1e6, UTC):%F %T} UTC"

@@ -57,7 +57,7 @@ def list_orders(args: argparse.Namespace, sites: Sites, state: Path, now: int) -
         if args.json:
             sys.stdout.write(json.dumps(row._asdict() | {"file": file}) + "\n")
             continue
-        sys.stdout.write(f"{row.id} {row.kind} for {row.agent}, given {_time(row.issued)}\n")
+        sys.stdout.write(f"{row.id} {row.kind} for {row.agent}, given {utc_text(row.issued)}\n")
         sys.stdout.write(f"    {_end(row, now)}{f'; file {file}' if file else ''}\n")
 
 
@@ -66,9 +66,12 @@ def _end(row: OrderRow, now: int) -> str:
         # What an agent says must not steer the terminal.
         detail = row.detail if row.detail.isprintable() else ascii(row.detail)
         said = f"{row.outcome} ({detail})" if detail else row.outcome
-        return f"{said}, said {_time(row.answered or 0)}"
-    return f"waits until {_time(row.expires)}" if row.expires > now else "ran out without an answer"
+        return f"{said}, said {utc_text(row.answered or 0)}"
+    return (
+        f"waits until {utc_text(row.expires)}" if row.expires > now else "ran out without an answer"
+    )
 
 
-def _time(time_us: int) -> str:
+def utc_text(time_us: int) -> str:
+    """A time in µs UTC as operators read it."""
     return f"{datetime.fromtimestamp(time_us / 1e6, UTC):%F %T} UTC"

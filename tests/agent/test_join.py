@@ -7,9 +7,10 @@ from base64 import b64encode
 import pytest
 
 from dijkwacht_agent.error_words import words
-from dijkwacht_agent.join import connection_path, join, read_token
+from dijkwacht_agent.join import join, read_token
 from dijkwacht_agent.settings import read_settings
 from dijkwacht_agent.spool import Spool
+from dijkwacht_agent.uplink import connection_path
 from dijkwacht_records.errors import NotAuthorised, SettingsError, TransferError
 from dijkwacht_records.joincode import make_code
 
