@@ -52,6 +52,8 @@ async def read_pieces(request: web.Request, most: int) -> AsyncIterator[bytes]:
         if size > most:
             raise TooLarge(f"more than {most} bytes")
         yield piece
+        if content.at_eof():
+            return
 
 
 async def _next(content: StreamReader, deadline: float) -> bytes:
