@@ -22,10 +22,11 @@ _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 async def read_body(request: web.Request, most: int) -> bytes:
     """The body, of ``most`` bytes at most. Raises as `read_pieces`."""
-    body = bytearray()
-    async for piece in read_pieces(request, most):
-        body += piece
-    return bytes(body)
+    if request.content.is_eof():  # it came with its head, as nearly all do
+        body = await _next(request.content, 0.0)
+        _check(len(body), most)
+        return body
+    return b"".join([piece async for piece in read_pieces(request, most)])
 
 
 async def read_struct(request: web.Request, kind: type[_Struct], most: int) -> _Struct:
@@ -42,23 +43,23 @@ async def read_pieces(request: web.Request, most: int) -> AsyncIterator[bytes]:
     Raises `TooLarge`, `MalformedBatch` for chunks or packing that are none, `CollectorBusy` if it comes
     too slowly.
     """
-    size = request.content_length
-    if size is not None and size > most:
-        raise TooLarge(f"{size} bytes, at most {most}")
+    _check(request.content_length or 0, most)
     content, size = request.content, 0
     began = asyncio.get_running_loop().time() + GRACE_S
     while piece := await _next(content, began + size / SLOWEST):
         size += len(piece)
-        if size > most:
-            raise TooLarge(f"more than {most} bytes")
+        _check(size, most)
         yield piece
-        if content.at_eof():
-            return
+
+
+def _check(size: int, most: int) -> None:
+    if size > most:
+        raise TooLarge(f"{size} bytes or more, at most {most}")
 
 
 async def _next(content: StreamReader, deadline: float) -> bytes:
     try:
-        if content.is_eof():  # it came with its head, as nearly all do
+        if content.is_eof():
             return content.read_nowait()
         async with asyncio.timeout_at(deadline):
             return await content.readany()
