@@ -65,8 +65,7 @@ class Maintenance:
         for site in self._intake.high_water.sites():
             self._telemetry.begin_rows(site, sum(self._intake.high_water.rows(site).values()))
         self._refresh()
-        for chore in self.chores:
-            chore()
+        self._do(self.chores)
         for agent in self._sites.agents():
             # Who never said anything since joining must not look like one that fell silent.
             if agent.standing == "live":
@@ -83,11 +82,8 @@ class Maintenance:
             marks = self._intake.settle()
             fresh = rounds % _SNAPSHOT_ROUNDS == 0 and marks.after != self._marked
             snapshot = marks.dump() if fresh else None
-            try:
-                await asyncio.to_thread(self._round, heard, marks.after.copy(), snapshot)
-            except (DijkwachtError, OSError, sqlite3.Error) as error:
+            if not await asyncio.to_thread(self._round, heard, marks.after.copy(), snapshot):
                 self._intake.heard = heard | self._intake.heard  # the next round tries again
-                log.warning("maintenance failed", extra={"why": str(error)})
 
     def _take_heard(self) -> dict[tuple[str, str], int]:
         heard, self._intake.heard = self._intake.heard, {}
@@ -96,33 +92,44 @@ class Maintenance:
     def close(self) -> None:
         """Once more, for the next start. Blocks; the loop must not use the marks any more."""
         marks = self._intake.high_water
-        try:
-            self._round(self._intake.heard, marks.after, marks.dump())
-        except (DijkwachtError, OSError, sqlite3.Error) as error:
-            log.warning("maintenance failed", extra={"why": str(error)})
+        self._round(self._intake.heard, marks.after, marks.dump())
 
     def _round(
         self, heard: dict[tuple[str, str], int], marked: dict[int, int], snapshot: bytes | None
-    ) -> None:
-        with self._turn:
-            self._look_after(heard, marked, snapshot)
-
-    def _look_after(
-        self, heard: dict[tuple[str, str], int], marked: dict[int, int], snapshot: bytes | None
-    ) -> None:
-        self._refresh()
+    ) -> bool:
+        """Whether all of it could be done."""
+        chores: list[Callable[[], object]] = [self._refresh]
         if heard:
-            self._sites.note_agents(heard)
-        for chore in self.chores:
-            chore()
+            chores.append(lambda: self._sites.note_agents(heard))
+        chores += self.chores
         if snapshot is not None:
-            HighWater.save(self._path, snapshot)
-            self._marked = marked
-            for partition, durable in self._workers.durable.items():
-                self._journal.trim(partition, min(durable, marked[partition]) + 1)
-            gone = self._journal.sweep(self._clock() - self._retention_us)
-            if gone:
-                log.info("old segments deleted", extra={"segments": gone})
+            chores += [lambda: self._save(snapshot, marked), self._trim]
+        with self._turn:
+            return self._do(chores)
+
+    @staticmethod
+    def _do(chores: Sequence[Callable[[], object]]) -> bool:
+        """Each for itself: on a full disk most of them fail, and the one that makes room must not wait."""
+        done = True
+        for chore in chores:
+            try:
+                chore()
+            except (DijkwachtError, OSError, sqlite3.Error) as error:
+                log.warning("maintenance failed", extra={"why": str(error)})
+                done = False
+        return done
+
+    def _save(self, snapshot: bytes, marked: dict[int, int]) -> None:
+        HighWater.save(self._path, snapshot)
+        self._marked = marked
+
+    def _trim(self) -> None:
+        """Let go what the engines and the marks, as they were saved last, need no more."""
+        for partition, durable in self._workers.durable.items():
+            self._journal.trim(partition, min(durable, self._marked.get(partition, 0)) + 1)
+        gone = self._journal.sweep(self._clock() - self._retention_us)
+        if gone:
+            log.info("old segments deleted", extra={"segments": gone})
 
     def _refresh(self) -> None:
         if self._intake.refresh():

@@ -8,7 +8,7 @@ import pytest
 
 from dijkwacht_collector.maintenance import Maintenance
 from dijkwacht_collector.settings import CollectorSettings
-from dijkwacht_records.errors import JournalError
+from dijkwacht_records.errors import CollectorBusy, JournalError
 
 
 class Marks:
@@ -74,3 +74,38 @@ def test_a_tail_that_was_cut_off_is_a_warning(tmp_path, caplog, cut, level):
         maintenance.open()
     [said] = [record for record in caplog.records if record.message == "journal"]
     assert (said.levelname, said.cut_bytes) == (level, cut)
+
+
+def test_on_a_full_disk_room_is_made_whatever_else_fails(tmp_path, caplog):
+    """A choice that waits for the journal, marks that cannot be saved: the trimming is done all the same."""
+    trimmed, swept, asked = {}, [], []
+
+    def busy():
+        asked.append("busy")
+        raise CollectorBusy("the collector's disk is full")
+
+    journal = SimpleNamespace(
+        last=9, cut_bytes=0, head=lambda _: 0, wait=lambda *_: False,
+        trim=trimmed.__setitem__, sweep=lambda before: swept.append(before) or 1,
+    )  # fmt: skip
+    sites = Sites(sqlite3.OperationalError("database or disk is full"))
+    sites.agents = list
+    workers = SimpleNamespace(durable={95: 9})
+    (tmp_path / "journal").mkdir()
+    maintenance = Maintenance(
+        CollectorSettings(state=tmp_path), journal, Intake(), sites, workers, SimpleNamespace(),
+        lambda: 10**15,
+    )  # fmt: skip
+    maintenance.chores = (busy, lambda: asked.append("the next"))
+    maintenance.open()
+    assert asked == ["busy", "the next"], "a start does not depend on it"
+    assert maintenance._round({}, {95: 7}, b"marks") is False
+    assert trimmed == {95: 8}, "what is saved is trimmed"
+    (tmp_path / "journal" / "marks").unlink()
+    (tmp_path / "journal").rmdir()
+    assert maintenance._round({("bakery", "till"): 1}, {95: 9}, b"marks") is False
+    assert trimmed == {95: 8}, "not what could not be saved"
+    assert len(swept) == 2
+    assert {r.why for r in caplog.records if r.message == "maintenance failed"} > {
+        "the collector's disk is full", "database or disk is full",
+    }  # fmt: skip
