@@ -128,7 +128,7 @@ class _Console:
         if incident is None:
             raise _NoSuchIncident
         answer, after = request.query.get("answered"), request.query.get("after", "")
-        noting = after.isdecimal() and incident.revision <= int(after[:9])
+        noting = after.isdecimal() and incident.revision <= int(after[:18])
         told = answer if answer in ANSWERED and incident.status == ANSWERED[answer] else ""
         text = self._draw(
             request,

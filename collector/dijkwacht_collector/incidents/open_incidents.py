@@ -152,7 +152,7 @@ class OpenIncidents:
             self.open[key] = msgspec.structs.replace(self.open[key], **word)
             event = self._close(key, status, entry.position, explain)
         else:
-            known = self.ended.latest(entry.site, verdict.uid, verdict.about)
+            known = self.ended.latest(entry.site, verdict.uid, entry.position, verdict.about)
             if known is None or not changes(verdict.verdict, known):
                 return []
             revision = known.revision + 1

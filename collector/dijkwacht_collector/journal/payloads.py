@@ -16,6 +16,8 @@ Answer = Literal["normal", "attack", "undone"]
 """A person's verdict on an incident; ``undone`` takes back what was answered."""
 MOST_BY: Final = 100
 """Characters in which a person is named."""
+_LAST: Final = (1 << 62) - 1
+"""No time is later, in µs; what is, no checkpoint can hold."""
 
 
 def batch_key(agent: str, boot: bytes, seq: int) -> str:
@@ -80,7 +82,7 @@ class Exemption(_Json, frozen=True):
 
     kind: str
     subject: str
-    until: int
+    until: Annotated[int, msgspec.Meta(ge=-_LAST, le=_LAST)]
     by: str = ""
 
 

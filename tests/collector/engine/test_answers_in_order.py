@@ -153,3 +153,23 @@ def test_the_same_scan_is_silent_while_it_is_normal_and_told_again_when_it_is_no
         subject,
         "192.168.77.67",
     }
+
+
+def test_words_that_no_collector_wrote_change_nothing_and_stop_nobody(tmp_path, caplog) -> None:  # type: ignore[no-untyped-def]
+    """Made by hand: an incident that no sink could take, an end of an exemption that no checkpoint could hold."""
+    _, told = journal_of([])
+    closed = next(e.incident for e in told if e.activity == "close")
+    lie = msgspec.structs.replace(closed, uid="made up", revision=2**64 - 1)
+    words = [
+        Verdict(closed.uid, "normal", "Jan", b"\xc1no message").draft(closed.site, 1),
+        Verdict("made up", "normal", "Jan", msgspec.msgpack.encode(lie)).draft(closed.site, 1),
+        Exemption("scan", "10.0.0.7", 2**65).draft(closed.site, 1),
+    ]
+    engine = Engine([Scan()])
+    for number, word in enumerate(words, 1):
+        entry = Entry(number, word.kind, partition_of(word.site), 1, word.site, word.payload)
+        assert engine.step([entry]) == []
+    assert caplog.text.count("journal entry ignored") == len(words)
+    assert engine.take_exemptions(counted=True) == {}
+    save(engine, tmp_path)
+    load(Engine([Scan()]), tmp_path)
