@@ -14,7 +14,7 @@ from aiohttp import web
 from dijkwacht_collector.console import Overview, signer
 from dijkwacht_collector.engine.workers import EngineWorkers
 from dijkwacht_collector.incidents import encode_finding
-from dijkwacht_collector.journal import MOST_BY, Answer, Journal
+from dijkwacht_collector.journal import MOST_BY, Answer, Journal, person
 from dijkwacht_collector.policy import DEFAULT_BUDGET
 from dijkwacht_collector.relay import Relay
 from dijkwacht_collector.sinks import IncidentStore
@@ -78,7 +78,7 @@ class Api:
     async def verdict(self, request: web.Request) -> web.Response:
         """``POST /v1/incidents/{uid}/verdict``: 200 when the answer is durable."""
         body = await _body(request, _Body)
-        by = body.by or signer(request)
+        by = _by(body.by, request)
         with _refusals():
             await self._overview.note(request.match_info["uid"], body.verdict, by)
         return web.json_response({"durable": True})
@@ -96,7 +96,7 @@ class Api:
     async def choose_budget(self, request: web.Request) -> web.Response:
         """``PUT /v1/sites/{name}/budget`` with ``{"per_week": N}``: 200 when that is durable."""
         body = await _body(request, _BudgetBody)
-        by = body.by or signer(request)
+        by = _by(body.by, request)
         with _refusals():
             await asyncio.to_thread(
                 self._relay.choose_budget, request.match_info["name"], body.per_week, by
@@ -141,6 +141,10 @@ class Api:
     def _findings(self, site: str | None, only_open: bool) -> bytes:
         events = self._store.events(site, only_open=only_open, limit=_MOST)
         return b"[" + b",".join(map(encode_finding, events)) + b"]"
+
+
+def _by(named: str | None, request: web.Request) -> str:
+    return signer(request) if named is None else person(named)
 
 
 async def _body(request: web.Request, kind: type[_Struct]) -> _Struct:

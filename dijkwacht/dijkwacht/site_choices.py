@@ -99,10 +99,12 @@ def _normal(choices: Choices, args: argparse.Namespace, incidents: Path) -> None
             continue
         said = f"said by {row.by} on " if row.by else "since "
         ending = "; being taken back" if row.id in leaving else ""
-        write(
+        line = (
             f"{row.id}  {row.kind} by {row.subject}: until {_day(row.until)}, {said}{_day(row.since)},"
-            f" has hidden {row.hidden} finding(s){ending}\n"
+            f" has hidden {row.hidden} finding(s){ending}"
         )
+        # What a release before this one has kept must not steer the terminal either.
+        write(f"{line if line.isprintable() else ascii(line)}\n")
     if not rows and not args.json:
         write(f"{args.name} calls nothing normal.\n")
 
@@ -114,10 +116,12 @@ def _often(per_week: float) -> str:
 
 
 def _who() -> str:
+    from dijkwacht_collector.journal import NOBODY, person  # noqa: PLC0415  heavy
+
     try:
-        return getpass.getuser()
+        return person(getpass.getuser())
     except (KeyError, OSError):  # a process without a name
-        return "operator"
+        return NOBODY
 
 
 def _now() -> int:

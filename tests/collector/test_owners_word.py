@@ -260,6 +260,11 @@ async def test_a_budget_chosen_here_or_beside_is_in_force(start, state):
         ):
             async with collector.client.put(path, json=body) as answer:
                 assert answer.status == status, body
+        async with collector.client.put(
+            path, json={"per_week": 2, "by": "\x1b[2J\u202eJan"}
+        ) as answer:
+            assert answer.status == 200
+        assert (await collector.get(path))["by"] == "[2JJan"
         async with collector.client.put(path, data=b"{}") as answer:
             assert answer.status == 415
         for method, unknown in (

@@ -76,6 +76,20 @@ def test_what_is_normal_is_listed_and_taken_back(site, tmp_path):
     store.close()
 
 
+def test_no_name_steers_the_terminal(site, tmp_path, monkeypatch):
+    monkeypatch.setenv("LOGNAME", "\x1b[2JJan")
+    assert site("budget", "bakery", "2")[0] == 0
+    assert "chosen by [2JJan on" in site("budget", "bakery")[1]
+    store = IncidentStore(tmp_path / "incidents.db")
+    store.open()
+    hostile = Exempted("scan", "10.0.0.7\u202e", 1 << 52, 1_790_000_000_000_000, "\x1b[2J", "a")
+    store.show_exemptions({"bakery": [hostile]})
+    store.close()
+    told = site("normal", "bakery")[1]
+    assert told.removesuffix("\n").isprintable()
+    assert "\\x1b[2J" in told
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Final
 
 from aiohttp import web
 
-from dijkwacht_collector.journal import MOST_BY
-
-NOBODY: Final = "operator"
-"""How whoever gives no name is called."""
+from dijkwacht_collector.journal import NOBODY, person
 
 
 def signer(request: web.Request) -> str:
@@ -23,5 +19,4 @@ def signer(request: web.Request) -> str:
         given = base64.b64decode(rest.strip(), validate=True).partition(b":")[0].decode()
     except (binascii.Error, ValueError):
         return NOBODY
-    name = "".join(c for c in given if c.isprintable()).strip()
-    return name[:MOST_BY] or NOBODY
+    return person(given)

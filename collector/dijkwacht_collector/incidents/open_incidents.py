@@ -21,7 +21,7 @@ from dijkwacht_collector.incidents.incident import (
     Status,
     incident_uid,
 )
-from dijkwacht_collector.journal import Entry, Exemption, Verdict
+from dijkwacht_collector.journal import Entry, Exemption, Verdict, person
 from dijkwacht_collector.policy import severity
 from dijkwacht_detectors.api import Explanation
 
@@ -143,7 +143,7 @@ class OpenIncidents:
         Raises ``ValueError`` if what it was about cannot be read.
         """
         status = ANSWERED[verdict.verdict]
-        word: dict[str, Any] = {"answered_by": verdict.by, "answered": entry.arrival}
+        word: dict[str, Any] = {"answered_by": person(verdict.by), "answered": entry.arrival}
         open_ = self.by_site.get(entry.site, ())
         key = next((key for key in open_ if self.open[key].uid == verdict.uid), None)
         if key is not None:
@@ -164,8 +164,9 @@ class OpenIncidents:
 
     def exempt(self, entry: Entry, exemption: Exemption) -> None:
         """Report nothing of this class and subject before the exemption ends, which ``entry`` brings."""
+        by = exemption.by and person(exemption.by)
         row = Exempted(
-            exemption.kind, exemption.subject, exemption.until, entry.arrival, exemption.by,
+            exemption.kind, exemption.subject, exemption.until, entry.arrival, by,
             position=entry.position,
         )  # fmt: skip
         self.exemptions.say(entry.site, row)

@@ -7,6 +7,7 @@ from dijkwacht_collector.journal.journal import Journal, Trouble
 from dijkwacht_collector.journal.log import Log, Readable, Reading
 from dijkwacht_collector.journal.payloads import (
     MOST_BY,
+    NOBODY,
     Answer,
     Budget,
     Exemption,
@@ -17,6 +18,7 @@ from dijkwacht_collector.journal.payloads import (
     Verdict,
     batch_draft,
     batch_key,
+    person,
 )
 from dijkwacht_collector.journal.reader import JournalReader
 from dijkwacht_collector.journal.sealed import (
@@ -29,6 +31,7 @@ from dijkwacht_collector.journal.sealed import (
 
 __all__ = [
     "MOST_BY",
+    "NOBODY",
     "PARTITIONS",
     "Answer",
     "Budget",
@@ -55,6 +58,7 @@ __all__ = [
     "bundle_name",
     "open_own",
     "partition_of",
+    "person",
     "replace_file",
     "seal",
     "sync_folder",

@@ -16,8 +16,19 @@ Answer = Literal["normal", "attack", "undone"]
 """A person's verdict on an incident; ``undone`` takes back what was answered."""
 MOST_BY: Final = 100
 """Characters in which a person is named."""
+NOBODY: Final = "operator"
+"""How whoever gives no name is called."""
 _LAST: Final = (1 << 62) - 1
 """No time is later, in µs; what is, no checkpoint can hold."""
+
+
+def person(given: str) -> str:
+    r"""How whoever calls themselves ``given`` is named: nothing in it steers a terminal or turns a line.
+
+    >>> person(" Jan\x1b[2J\u202e "), person("\n"), len(person("a" * 500))
+    ('Jan[2J', 'operator', 100)
+    """
+    return "".join(c for c in given if c.isprintable()).strip()[:MOST_BY] or NOBODY
 
 
 def batch_key(agent: str, boot: bytes, seq: int) -> str:
@@ -60,7 +71,7 @@ class Verdict(_Json, frozen=True):
 
     uid: str
     verdict: Answer
-    by: str = "operator"
+    by: str = NOBODY
     about: bytes = b""
 
 

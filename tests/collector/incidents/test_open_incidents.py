@@ -245,6 +245,20 @@ def test_what_no_engine_ever_said_is_no_incident(lie):
     assert other.take("bakery") == OpenIncidents().take("bakery")
 
 
+def test_a_name_in_an_answer_steers_nothing():
+    """Whatever door it came by, and whatever an earlier release has written."""
+    incidents = OpenIncidents()
+    (event,) = apply(incidents, finding(0))
+    (closed,) = incidents.answer(
+        *said("normal", event.incident, by="\x1b]0;J\u202ean\n" + "n" * 999), explain
+    )
+    incidents.exempt(an_entry(3), Exemption("dns", "10.0.0.9", 10**16, "\x9bPiet"))
+    incidents.exempt(an_entry(4), Exemption("dos", "10.0.0.9", 10**16))
+    names = [row.by for row in incidents.exemptions.of("bakery")]
+    assert names == [closed.incident.answered_by, "Piet", ""]
+    assert names[0] == ("]0;Jan" + "n" * 999)[:100]
+
+
 @pytest.mark.parametrize("lie", [{"site": "clinic"}, {"uid": "another"}])
 def test_an_answer_is_about_nothing_but_what_it_names(lie):
     incidents = OpenIncidents()
