@@ -66,7 +66,9 @@ class JsonLines:
     def open(self) -> None:
         """Read what the note and the file hold; of a file that is far too long, its end. Raises ``OSError``."""
         self._taken = {}
-        self._read_known()
+        # Where the file itself is not, lines were written to it under its next name, behind the note.
+        if not self._read_known() or not self._path.exists():
+            self._read_before()
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._end = self._read_steps(self._fd)
         if os.fstat(self._fd).st_size > self._end:
@@ -120,13 +122,23 @@ class JsonLines:
             replace_file(self._beside("known"), seal(_MAGIC, known) + known)
             if self._path.exists():  # else an attempt before this one came as far as here
                 self._make_older()
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            sync_folder(self._path.parent)
+            fd = self._begin_file()
         except OSError as error:
             log.warning("incidents.jsonl goes on growing", extra={"why": str(error)})
             return
         os.close(self._fd)
         self._fd, self._end = fd, 0
+
+    def _begin_file(self) -> int:
+        """A new file, that a power cut leaves there, or none."""
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            sync_folder(self._path.parent)
+        except OSError:
+            os.close(fd)
+            self._path.unlink()
+            raise
+        return fd
 
     def _make_older(self) -> None:
         for number in range(self._older, 1, -1):
@@ -135,8 +147,8 @@ class JsonLines:
                 younger.replace(self._beside(str(number)))
         self._path.replace(self._beside("1"))
 
-    def _read_known(self) -> None:
-        """Learn what the note says; without one, what the file before this one holds."""
+    def _read_known(self) -> bool:
+        """Learn what the note says; False if there is none that can be relied on."""
         try:
             body = unseal(_MAGIC, self._beside("known").read_bytes())
             self._learn(msgspec.msgpack.decode(body, type=dict[str, int]))
@@ -145,7 +157,11 @@ class JsonLines:
         except (JournalError, msgspec.MsgspecError) as error:
             log.warning("the note of steps is not used", extra={"why": str(error)})
         else:
-            return
+            return True
+        return False
+
+    def _read_before(self) -> None:
+        """Learn what the file before this one holds."""
         if self._beside("1").exists():
             fd = os.open(self._beside("1"), os.O_RDONLY | os.O_CLOEXEC)
             try:

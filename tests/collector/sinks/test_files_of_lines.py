@@ -100,6 +100,38 @@ def test_whatever_fails_while_a_file_is_changed_for_another(lines, monkeypatch, 
     assert every_line(lines) == [(e.incident.uid, e.incident.revision) for e in MANY]
 
 
+@pytest.mark.parametrize("failing", range(24))
+def test_a_crash_while_no_other_file_can_be_begun(lines, monkeypatch, failing):
+    """From one of the calls on files cannot be opened or renamed; lines are written all the same, then it crashes."""
+    sink = JsonLines(lines, most_bytes=4096, older=99)
+    sink.open()
+    for event in MANY[:40]:
+        sink.handle([event])
+    calls = [0]
+
+    def failing_from(call):
+        def wrapped(*args, **more):
+            calls[0] += 1
+            if calls[0] > failing:
+                raise OSError(24, "Too many open files")
+            return call(*args, **more)
+
+        return wrapped
+
+    with monkeypatch.context() as patch:
+        for name in ("open", "rename", "replace"):
+            patch.setattr(os, name, failing_from(getattr(os, name)))
+        for event in MANY[40:60]:
+            sink.handle([event])
+    assert calls[0] > failing
+    sink = JsonLines(lines, most_bytes=4096, older=99)
+    sink.open()
+    for event in MANY[30:]:
+        sink.handle([event])
+    sink.close()
+    assert sorted(every_line(lines)) == sorted((e.incident.uid, e.incident.revision) for e in MANY)
+
+
 @pytest.mark.parametrize("damage", [b"", b"DWJ\x01 and no more"])
 def test_without_its_note_the_file_before_says_what_was_taken(lines, damage):
     run_through(lines, MANY[:3])
