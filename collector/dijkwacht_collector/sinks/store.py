@@ -43,6 +43,7 @@ _MIGRATIONS: Final = (
     """,
     """
     ALTER TABLE incidents ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
+    UPDATE incidents SET told = CAST(strftime('%s', 'now') AS INTEGER) * 1000000;
     CREATE INDEX incidents_over ON incidents (max(finish, told)) WHERE status <> 'new';
     """,
 )
