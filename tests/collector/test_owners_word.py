@@ -219,6 +219,35 @@ async def test_a_verdict_a_day_late_is_learned_changed_undone_and_outlives_every
         assert len(lines) == len(set(lines))
 
 
+async def test_whichever_page_it_is_taken_back_on_pages_and_list_say_the_same(start):
+    """Two incidents of one machine, both normal. Who takes one back wants to hear of that machine again."""
+    hushed, again = (
+        "We do not report this about this machine until",
+        "We report this about this machine again",
+    )
+    async with start(RELEASES[0]) as collector:
+        await collector.client.put("/v1/sites/bakery/budget", json={"per_week": 1000})
+        await collector.scan()
+        await collector.scan()
+        older, newer = await collector.scans()
+        for uid in (older, newer):
+            assert hushed in await collector.say(uid, "normal", "Jan")
+        [normal] = await collector.get("/v1/sites/bakery/normal")
+        assert normal["incident"] == newer
+        await collector.say(older, "undone", "Piet")
+        assert await collector.get("/v1/sites/bakery/normal") == []
+        page = await collector.get(f"/incidents/{newer}?lang=en")
+        assert "Answered: this is normal" in page
+        assert again in page
+        assert hushed not in page
+        await collector.scan()
+        assert len(await collector.scans()) == 3
+        await collector.say(newer, "attack", "Piet")
+        assert hushed in await collector.say(newer, "normal", "Jan")
+        page = await collector.get(f"/incidents/{older}?lang=en")
+        assert hushed in page, "of another incident, and of this machine all the same"
+
+
 async def test_an_incident_leaves_the_store_no_sooner_than_its_exemption_ends(start):
     async with start(RELEASES[0]) as collector:
         await collector.scan()

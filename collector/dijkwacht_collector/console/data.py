@@ -26,7 +26,7 @@ class SiteView:
 class ConsoleData(Protocol):
     """The facts behind the pages.
 
-    The five readers are called in a worker thread, so that a slow disk never stops the event
+    The six readers are called in a worker thread, so that a slow disk never stops the event
     loop; ``answer`` is awaited on the loop and returns when the verdict is durable, and shows if that
     takes no longer than a moment.
     """
@@ -37,6 +37,10 @@ class ConsoleData(Protocol):
 
     def incident(self, uid: str) -> Incident | None:
         """One incident, open or not; ``None`` if there never was one of that name."""
+        ...
+
+    def unreported_until(self, incident: Incident) -> int:
+        """Until when nothing of its class and subject is reported, µs UTC; 0 if it is."""
         ...
 
     def sites(self) -> Sequence[SiteView]:

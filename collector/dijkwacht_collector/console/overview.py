@@ -44,6 +44,11 @@ class Overview:
         """As `ConsoleData.incident`."""
         return self._store.incident(uid)
 
+    def unreported_until(self, incident: Incident) -> int:
+        """As `ConsoleData.unreported_until`."""
+        row = self._store.exemption_of(incident, self._clock())
+        return row.until if row is not None else 0
+
     def sites(self) -> Sequence[SiteView]:
         """As `ConsoleData.sites`."""
         rejected = self._telemetry.rows_rejected

@@ -127,6 +127,8 @@ class _Console:
         incident = await asyncio.to_thread(self._data.incident, request.match_info["uid"])
         if incident is None:
             raise _NoSuchIncident
+        until = await asyncio.to_thread(self._data.unreported_until, incident)
+        reader = self._reader(language)
         answer, after = request.query.get("answered"), request.query.get("after", "")
         noting = after.isdecimal() and incident.revision <= int(after[:18])
         told = answer if answer in ANSWERED and incident.status == ANSWERED[answer] else ""
@@ -134,7 +136,8 @@ class _Console:
             request,
             language,
             "incident.html",
-            incident=self._reader(language).card(incident),
+            incident=reader.card(incident),
+            unreported=reader.moment(until) if until else None,
             noting=noting,
             told="" if noting else told,
         )

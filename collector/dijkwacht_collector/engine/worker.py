@@ -281,9 +281,9 @@ class EngineWorker:
     ) -> bool:
         """Count, report and note how far it is; False as `_hand_over` says."""
         self._parts.count(engine.take_observed(), seconds)
+        self._parts.show_exemptions(engine, self._epoch)  # first: an answer shows with what it does
         if not self._hand_over(events):
             return False
-        self._parts.show_exemptions(engine, self._epoch)
         self.after = engine.progress.positions_of(self._seen)
         waiting = engine.progress.backlog
         self._parts.telemetry.show_slow(

@@ -165,6 +165,12 @@ class IncidentStore:
                 rows = self._opened().execute(_EXEMPTED, (site,)).fetchall()
             return _in_force(rows, now)
 
+    def exemption_of(self, incident: Incident, now: int) -> Exempted | None:
+        """What keeps the like of ``incident`` unreported at ``now``, µs UTC, if anything does."""
+        exempted = self.exemptions(incident.site, now)
+        meant = incident.kind, incident.subject
+        return next((row for row in exempted if (row.kind, row.subject) == meant), None)
+
     def flush(self) -> None:
         """Sync the write-ahead log, and move of it into the file what nobody reads.
 

@@ -64,6 +64,7 @@ class Facts:
         self.answers = []
         self.in_trouble = ""
         self.slow = False
+        self.until = 0
 
     def hold(self, *incidents):
         self.incidents.update({incident.uid: incident for incident in incidents})
@@ -73,6 +74,10 @@ class Facts:
 
     def incident(self, uid):
         return self.incidents.get(uid)
+
+    def unreported_until(self, incident):
+        assert incident in self.incidents.values()
+        return self.until
 
     def sites(self):
         return self.known_sites

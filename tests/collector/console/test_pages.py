@@ -258,6 +258,23 @@ class TestAnswer:
         assert 'http-equiv="refresh"' not in page
         assert "Answered: this is normal" in page
 
+    @pytest.mark.parametrize("status", ["new", "closed", "normal", "confirmed"])
+    async def test_the_page_says_what_is_in_force_whatever_was_answered(
+        self, client, facts, make, status
+    ):
+        """Something may have been said of another incident of this machine since, or 30 days be over."""
+        facts.hold(make.incident(status=status))
+        page = await get(client, "/incidents/a1?lang=en")
+        assert ("We report this about this machine again" in page) == (status == "normal")
+        assert "We do not report this" not in page
+        facts.until = make.now_us + 30 * 24 * 60 * make.minute
+        page = await get(client, "/incidents/a1?lang=en")
+        assert "We do not report this about this machine until 2026-10-21." in page
+        assert "again: the 30 days" not in page
+        assert "We melden dit over deze computer niet tot 2026-10-21." in await get(
+            client, "/incidents/a1?lang=nl"
+        )
+
     @pytest.mark.parametrize(
         ("given", "name"),
         [
