@@ -118,6 +118,10 @@ async def test_a_hostile_name_runs_nothing(page, client, facts, feed, make):
     await page.wait_for("document.querySelector('.card')")
     assert await page.ask("document.querySelector('.card h3').textContent") == hostile
     assert await page.ask("document.querySelectorAll('.card img, .card script').length") == 0
+    facts.hold(make.incident("named", status="normal", answered=1, answered_by=hostile))
+    await page.open(client.make_url("/incidents/named?lang=en"))
+    assert await page.ask("document.querySelector('.answer .by bdi').textContent") == hostile
+    assert await page.ask("document.querySelectorAll('main img, main script').length") == 0
     assert await page.ask("typeof window.owned") == "undefined"
     assert page.said == []
 
@@ -180,10 +184,11 @@ async def test_it_fits_a_phone_and_can_be_read(page, client, facts, make):
     )
     shown = ("a1", "normal?answered=normal", "attack", "undone", "a1?answered=normal&after=0")
     paths = ("/", *(f"/incidents/{one}" for one in shown), "/nowhere")
-    for scheme, path in itertools.product(("light", "dark"), paths):
+    for scheme, lang, path in itertools.product(("light", "dark"), ("nl", "en"), paths):
+        facts.until = make.now_us + make.minute if lang == "nl" else 0
         colours = [{"name": "prefers-color-scheme", "value": scheme}]
         await page.call("Emulation.setEmulatedMedia", features=colours)
-        await page.open(client.make_url(path).update_query(lang="nl"))
+        await page.open(client.make_url(path).update_query(lang=lang))
         assert await page.ask("document.documentElement.scrollWidth") <= 360, path
         assert await page.ask(CONTRAST) == [], (scheme, path)
 
