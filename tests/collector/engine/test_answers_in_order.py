@@ -173,3 +173,18 @@ def test_words_that_no_collector_wrote_change_nothing_and_stop_nobody(tmp_path, 
     assert engine.take_exemptions(counted=True) == {}
     save(engine, tmp_path)
     load(Engine([Scan()]), tmp_path)
+
+
+def test_what_is_normal_is_learned_by_its_site_as_if_nobody_had_answered() -> None:
+    """An answer is about one machine: it moves no line, and keeps no hour out of what the site's line is drawn by."""
+    lines = []
+    for said in ([], [(len(SITES) + 1, 0, "normal", 0)]):
+        entries, told = journal_of(said)
+        engine = Engine([Scan()])
+        engine.step(entries)
+        [policy] = engine.policy.detectors
+        lines.append((policy.history.tolist(), policy.threshold.tolist(), len(told)))
+    (history, threshold, told_all), (answered_history, answered_threshold, told_less) = lines
+    assert told_less < told_all, "something was hidden"
+    assert (answered_history, answered_threshold) == (history, threshold)
+    assert sum(map(sum, history)) > 0, "something was learned"
