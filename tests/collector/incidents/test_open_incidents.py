@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import msgspec
-import pytest
 
 from dijkwacht_collector.incidents import (
     EventTime,
@@ -206,67 +205,6 @@ def test_what_nobody_remembers_is_answered_as_it_was_seen():
     assert incidents.answer(*said("undone", closed.incident, 9), explain)[0].incident.revision == (
         late.incident.revision + 1
     )
-
-
-def test_two_answers_by_who_saw_the_same_step_are_two_steps_whatever_ends_between_them():
-    """An engine that lags meets them with many others between; the store keeps the higher revision only."""
-    incidents = OpenIncidents()
-    apply(incidents, finding(0))
-    (closed,) = apply(incidents, passed(IDLE_US))
-    position, told = 2, [closed]
-    for first, second in (("normal", "attack"), ("attack", "normal")) * 2:
-        for verdict in (first, second):
-            word = said(verdict, closed.incident, position, position, by=f"{position}")
-            told += incidents.answer(*word, explain)
-            position += 1
-        for number in range(MOST_ENDED):
-            time = position * 3 * IDLE_US
-            apply(incidents, finding(time, src=f"10.1.{position}.{number}"))
-            apply(incidents, passed(time + IDLE_US))
-        assert closed.incident.uid not in str(incidents.take("bakery").ended)
-    revisions = [event.incident.revision for event in told]
-    assert revisions == sorted(set(revisions)), "each says more than the one before"
-    assert len(told) == 9
-
-
-@pytest.mark.parametrize(
-    "lie",
-    [
-        {"revision": 2**64 - 1}, {"revision": 2**62}, {"end": -(2**63)}, {"severity_id": 77},
-        {"answered": 2**63}, {"evidences": (Evidence(0, 1.0, b"short", 0, bytes(16), 0),)},
-    ],
-)  # fmt: skip
-def test_what_no_engine_ever_said_is_no_incident(lie):
-    incidents = OpenIncidents()
-    (event,) = apply(incidents, finding(0))
-    other = OpenIncidents()
-    with pytest.raises(ValueError):  # noqa: PT011  # msgspec's, or one of ours
-        other.answer(*said("normal", msgspec.structs.replace(event.incident, **lie)), explain)
-    assert other.take("bakery") == OpenIncidents().take("bakery")
-
-
-def test_a_name_in_an_answer_steers_nothing():
-    """Whatever door it came by, and whatever an earlier release has written."""
-    incidents = OpenIncidents()
-    (event,) = apply(incidents, finding(0))
-    (closed,) = incidents.answer(
-        *said("normal", event.incident, by="\x1b]0;J\u202ean\n" + "n" * 999), explain
-    )
-    incidents.exempt(an_entry(3), Exemption("dns", "10.0.0.9", 10**16, "\x9bPiet"))
-    incidents.exempt(an_entry(4), Exemption("dos", "10.0.0.9", 10**16))
-    names = [row.by for row in incidents.exemptions.of("bakery")]
-    assert names == [closed.incident.answered_by, "Piet", ""]
-    assert names[0] == ("]0;Jan" + "n" * 999)[:100]
-
-
-@pytest.mark.parametrize("lie", [{"site": "clinic"}, {"uid": "another"}])
-def test_an_answer_is_about_nothing_but_what_it_names(lie):
-    incidents = OpenIncidents()
-    (event,) = apply(incidents, finding(0))
-    entry, verdict = said("normal", event.incident)
-    about = msgspec.msgpack.encode(msgspec.structs.replace(event.incident, **lie))
-    verdict = msgspec.structs.replace(verdict, about=about)
-    assert OpenIncidents().answer(entry, verdict, explain) == []
 
 
 def test_nothing_is_to_be_taken_back_of_what_was_never_answered():
