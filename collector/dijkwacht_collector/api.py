@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Final, TypeVar
@@ -11,7 +10,7 @@ from typing import Annotated, Final, TypeVar
 import msgspec
 from aiohttp import web
 
-from dijkwacht_collector.console import Overview, signer
+from dijkwacht_collector.console import Overview, busy, signer
 from dijkwacht_collector.engine.workers import EngineWorkers
 from dijkwacht_collector.incidents import encode_finding
 from dijkwacht_collector.journal import MOST_BY, Answer, Journal, person
@@ -19,7 +18,6 @@ from dijkwacht_collector.policy import DEFAULT_BUDGET
 from dijkwacht_collector.relay import Relay
 from dijkwacht_collector.sinks import IncidentStore
 from dijkwacht_collector.sites import MOST_PER_WEEK, ChosenBudget
-from dijkwacht_records.errors import CollectorBusy, JournalError
 from dijkwacht_records.replies import decode_json
 
 _MOST: Final = 10_000
@@ -160,8 +158,7 @@ async def _body(request: web.Request, kind: type[_Struct]) -> _Struct:
 def _refusals() -> Iterator[None]:
     """What is unknown or cannot be done now, as a response."""
     try:
-        yield
+        with busy():
+            yield
     except KeyError as error:
         raise web.HTTPNotFound(text=f"{error.args[0]}\n") from None
-    except (CollectorBusy, JournalError, sqlite3.OperationalError) as error:
-        raise web.HTTPServiceUnavailable(text=f"{error}\n", headers={"Retry-After": "1"}) from None

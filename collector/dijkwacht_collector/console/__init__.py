@@ -4,6 +4,7 @@ from dijkwacht_collector.console.data import ConsoleData, SiteView
 from dijkwacht_collector.console.feed import Feed
 from dijkwacht_collector.console.overview import Overview
 from dijkwacht_collector.console.pages import add_console
+from dijkwacht_collector.console.refusals import busy
 from dijkwacht_collector.console.signer import signer
 
-__all__ = ["ConsoleData", "Feed", "Overview", "SiteView", "add_console", "signer"]
+__all__ = ["ConsoleData", "Feed", "Overview", "SiteView", "add_console", "busy", "signer"]

@@ -23,7 +23,7 @@ from dijkwacht_collector.console.language import (
     environment,
     translations,
 )
-from dijkwacht_collector.console.refusals import refusal, wants_refusal
+from dijkwacht_collector.console.refusals import busy, refusal, wants_refusal
 from dijkwacht_collector.console.signer import signer
 from dijkwacht_collector.console.view import Reader
 from dijkwacht_collector.incidents import ANSWERED
@@ -153,7 +153,8 @@ class _Console:
             raise web.HTTPBadRequest(text="Expected verdict=normal, attack or undone.\n")
         uid = request.match_info["uid"]
         try:
-            revision = await self._data.answer(uid, verdict, signer(request))
+            with busy():
+                revision = await self._data.answer(uid, verdict, signer(request))
         except KeyError:
             raise _NoSuchIncident from None
         after = f"&after={revision}" if revision >= 0 else ""

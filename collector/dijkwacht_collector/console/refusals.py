@@ -1,11 +1,18 @@
-"""What a program gets for an error: the JSON of the intake's refusals, its reason from a closed set."""
+"""What a program gets for an error: the JSON of the intake's refusals, its reason from a closed set.
+
+And what is none of the asker's fault as such an error, for programs and people.
+"""
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from aiohttp import web
 
+from dijkwacht_records.errors import CollectorBusy, JournalError
 from dijkwacht_records.replies import Refusal, encode_reply
 
 REASONS: Final = {
@@ -25,6 +32,18 @@ OTHER_REASONS: Final = {
     5: ("failed", "the collector could not answer"),
 }
 """First digit of any other status → the same."""
+
+
+@contextmanager
+def busy() -> Iterator[None]:
+    """What the journal or a database cannot take now, as a response that says when to try again."""
+    try:
+        yield
+    except (CollectorBusy, JournalError, sqlite3.OperationalError) as error:
+        seconds = error.retry_after_s if isinstance(error, CollectorBusy) else 1.0
+        raise web.HTTPServiceUnavailable(
+            text=f"{error}\n", headers={"Retry-After": str(max(1, round(seconds)))}
+        ) from None
 
 
 def wants_refusal(request: web.Request) -> bool:

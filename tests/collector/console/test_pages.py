@@ -9,6 +9,7 @@ from aiohttp import web
 
 from dijkwacht_collector.console import SiteView, add_console
 from dijkwacht_records.addresses import pack_address
+from dijkwacht_records.errors import CollectorBusy
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202eevil"
 
@@ -257,6 +258,20 @@ class TestAnswer:
         assert 'class="thanks' not in page, "somebody has changed it since"
         assert 'http-equiv="refresh"' not in page
         assert "Answered: this is normal" in page
+
+    async def test_what_the_journal_cannot_take_now_is_said(self, client, facts, make, monkeypatch):
+        async def busy(*_):
+            raise CollectorBusy("the collector's disk is full", 10)
+
+        facts.hold(make.incident())
+        monkeypatch.setattr(facts, "answer", busy)
+        answer = await client.post(
+            "/incidents/a1/verdict?lang=nl",
+            data={"verdict": "normal"},
+            headers={"Origin": str(client.make_url("")).rstrip("/"), "Accept": "text/html"},
+        )
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
+        assert "Op dit moment te druk" in await answer.text()
 
     @pytest.mark.parametrize("status", ["new", "closed", "normal", "confirmed"])
     async def test_the_page_says_what_is_in_force_whatever_was_answered(
