@@ -125,7 +125,8 @@ class HighWater:
             self.note(entry.site, entry.key, entry.position, 0, entry.arrival)
             return
         self.note(entry.site, entry.key, entry.position, batch.rows, entry.arrival)
-        with suppress(MalformedBatch):
+        # An entry that no intake has written may be of another agent than it names, or of none.
+        with suppress(MalformedBatch, ValueError, LookupError):
             if beat := last_beat(batch.planes):
                 self.hear(batch, beat["rows_made"], beat["rows_shed"])
 

@@ -320,6 +320,19 @@ def test_what_was_durable_before_rows_were_counted_does_not_wait_for_ever(tmp_pa
     assert heard(marks, "desk", 2, 10, 0) == said
 
 
+def test_a_batch_that_no_intake_has_taken_stops_no_start(journal):
+    """Made by hand: of another site and agent than its entry names, and none at all."""
+    wires = [a_batch("till", 1, 0, 1), b"no batch", a_batch("desk", 1, 2, 1)]
+    append(
+        journal,
+        [Draft("batch", "clinic", 0, wire, key(seq)) for seq, wire in enumerate(wires)],
+    )
+    marks = HighWater()
+    marks.catch_up(journal)
+    assert all(marks.seen("clinic", key(seq)) for seq in range(3))
+    assert marks.rows("clinic") == {"till": 0, "desk": 2}
+
+
 class MarksAgainstASet(RuleBasedStateMachine):
     """Batches in any order, snapshots at any time, and collectors that are killed: against a plain set."""
 
