@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from dijkwacht_collector.app import build_app
 from dijkwacht_collector.engine import DetectorSet
 from dijkwacht_collector.settings import CollectorSettings
-from dijkwacht_collector.sites import Sites
+from dijkwacht_collector.sites import Choices, ChosenBudget, Sites
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.wire import encode
@@ -113,6 +113,14 @@ def flow(time, number, source, port=443, *, answered=False):
         pack_address("192.168.77.2"), 40_000 + number, port, 6, 0, 3 if answered else 4, 2,
         18, 1, 1, 0, 0, 1, 1,
     )  # fmt: skip
+
+
+def choose_beside(state, what, now):
+    """As a command does, which is another process."""
+    choices = Choices(state / "sites.db")
+    choices.open()
+    choices.choose("bakery", what, "Piet", now)
+    choices.close()
 
 
 @pytest.fixture
@@ -280,6 +288,14 @@ async def test_a_budget_chosen_here_or_beside_is_in_force(start, state):
         assert (told["per_week"], told["by"]) == (0, "Jan")
         await collector.scan()
         assert {f["severity_id"] for f in (await collector.scans()).values()} <= {2}
+        before = await collector.until(lambda _: True)
+        await asyncio.to_thread(choose_beside, state, ChosenBudget(1000), collector.told.now)
+        await collector.until(lambda now: now["journal_position"] > before["journal_position"])
+        await collector.folded()
+        told = await collector.get(path)
+        assert (told["per_week"], told["by"]) == (1000, "Piet")
+        await collector.scan(OTHER)
+        assert max(f["severity_id"] for f in (await collector.scans(OTHER)).values()) > 2
         for body, status in (
             ({"per_week": -1}, 400),
             ({"per_week": 1001}, 400),
