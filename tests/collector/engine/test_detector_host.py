@@ -157,32 +157,20 @@ class Fall(Jump):
         return super().score_many(window) / 2 + 1.0
 
 
-def test_what_is_normal_for_one_subject_says_nothing_of_the_site():
+@pytest.mark.parametrize("verdict", ["normal", "attack"])
+def test_a_verdict_closes_and_moves_no_detectors_line(verdict):
     engine = engine_of(Jump(), Fall())
     events = []
     for minute in range(10):
         events += engine.step([samples("bakery", minute, 11.0 if minute == 8 else 0.5)])
     (uid,) = {event.incident.uid for event in events}
-    said = Verdict(uid, "normal").draft("bakery", 0).payload
-    engine.step([Entry(99, "verdict", 0, 0, "bakery", said)])
-    for policy in engine.policy.detectors:
-        assert policy.history[0].tolist() == [0, 0]
-    standing = events[-1].incident.evidences
-    assert {evidence.detector for evidence in standing} == {"jump", "fall"}
-
-
-@pytest.mark.parametrize("verdict", ["normal", "attack"])
-def test_a_verdict_closes_and_the_sites_line_stays(verdict):
-    engine = engine_of(Jump())
-    events = [
-        e for m in range(10) for e in engine.step([samples("bakery", m, 9.0 if m == 8 else 0.5)])
-    ]
-    uid = events[0].incident.uid
-    rarity = engine.policy.detectors[0].rarity(0, 8.0)
+    assert {evidence.detector for evidence in events[-1].incident.evidences} == {"jump", "fall"}
+    before = [policy.rarity(0, 8.0) for policy in engine.policy.detectors]
     said = Verdict(uid, verdict).draft("bakery", 0).payload
     (closed,) = engine.step([Entry(99, "verdict", 0, 0, "bakery", said)])
     assert closed.incident.status == ("normal" if verdict == "normal" else "confirmed")
-    assert engine.policy.detectors[0].rarity(0, 8.0) == rarity
+    assert [policy.rarity(0, 8.0) for policy in engine.policy.detectors] == before
+    assert [sum(policy.history[0]) for policy in engine.policy.detectors] == [0, 0]
 
 
 def test_a_site_chooses_its_budget_and_its_exceptions():
