@@ -17,6 +17,8 @@ from dijkwacht_collector.incidents.incident import Incident
 
 NORMAL_US: Final = 30 * 24 * 3_600_000_000
 """How long "this is normal" exempts the same kind and subject, from the answer or the incident's end on."""
+FOR_EVER_US: Final = 1 << 62
+"""What lasts longer lasts so long: no checkpoint could hold any number."""
 MOST_EXEMPTED: Final = 1000
 """What one site may have called normal at once; past it, what would end first goes."""
 

@@ -11,7 +11,7 @@ import msgspec
 
 from dijkwacht_collector.incidents.answers import ANSWERED, changes
 from dijkwacht_collector.incidents.ended import Ended
-from dijkwacht_collector.incidents.exemptions import Exempted, Exemptions, Key
+from dijkwacht_collector.incidents.exemptions import FOR_EVER_US, Exempted, Exemptions, Key
 from dijkwacht_collector.incidents.incident import (
     ALERT_SEVERITY,
     Activity,
@@ -165,8 +165,9 @@ class OpenIncidents:
     def exempt(self, entry: Entry, exemption: Exemption) -> None:
         """Report nothing of this class and subject before the exemption ends, which ``entry`` brings."""
         by = exemption.by and person(exemption.by)
+        until = min(max(exemption.until, 0), FOR_EVER_US)
         row = Exempted(
-            exemption.kind, exemption.subject, exemption.until, entry.arrival, by,
+            exemption.kind, exemption.subject, until, entry.arrival, by,
             position=entry.position,
         )  # fmt: skip
         self.exemptions.say(entry.site, row)
