@@ -251,7 +251,7 @@ def collector_row() -> list[tuple[Panel, int, int]]:
                 (quantile("dijkwacht_journal_commit_seconds", 0.99), "commit, p99")]), 8, 7),
         (lines("Batches rejected", "By reason; busy and over_quota stay in the agent's spool.", "cps",
                [(rate("dijkwacht_batches_rejected_total", "reason", site=False), "{{reason}}")]), 8, 7),
-        (lines("Rows out of order, skipped or dropped, findings dropped",
+        (lines("Rows out of order, skipped or dropped, findings not reported",
                "Late rows count at their agent's watermark; rows are skipped whose table only a later release knows;"
                " a site's windows hold so many rows, and no more than 200 incidents of it are open; what people called normal is not reported.", "cps",
                [(f"sum({rate('dijkwacht_rows_late_total', 'site')})", "late rows"),
