@@ -222,3 +222,23 @@ async def test_sums_add_up_over_restarts_of_both(house, seed):
         await client.close()
     rows = await asyncio.to_thread(journalled, house.folder)
     assert rows == {agent.site: agent.durable for agent in agents}
+
+
+async def test_a_snapshot_that_has_a_batch_has_what_it_tells(house, monkeypatch):
+    """Whenever it is taken: what the last heartbeat of a boot said comes with no other."""
+    told, note = [], HighWater.note
+
+    def tell(marks):
+        told.append(marks._sites["bakery"].agents["desk"].figures())
+
+    def noting(self, *batch):
+        note(self, *batch)
+        asyncio.get_running_loop().call_soon(tell, self)
+
+    await house.start()
+    monkeypatch.setattr(HighWater, "note", noting)
+    agent = Agent("bakery", "desk", forgets=True)
+    for _ in range(3):
+        await house.deliver(agent, agent.make(5))
+        assert told[-1]["rows_made"] == told[-1]["rows_durable"] == agent.made
+    await house.clients[-1].close()
