@@ -9,7 +9,8 @@ from typing import Final
 def _read_domains() -> frozenset[str]:
     text = (files("dijkwacht_agent") / "top_level_domains.txt").read_text("ascii")
     lines = (line for line in text.splitlines() if not line.startswith("#"))
-    return frozenset(domain for line in lines for domain in line.split())
+    # Reserved to stand for a public one (RFC 6761), as in our own range: no site's own name ends so.
+    return frozenset({"example"}.union(*(line.split() for line in lines)))
 
 
 TOP_LEVEL_DOMAINS: Final = _read_domains()

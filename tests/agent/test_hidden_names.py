@@ -131,6 +131,7 @@ def test_what_tells_a_device_is_hashed_and_the_rest_stays(name, pattern):
         "localhost",
         "wpad",
         "www.example.nl",
+        "www.meelmolen.example",
         "8-8-8-8.provider.net",
         "xn--bcher-kva.example.nl",
         "a1b2c3d4e5f6.com",
