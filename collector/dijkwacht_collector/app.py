@@ -92,7 +92,7 @@ def build_app(
     joins = Joins(authenticator, offer, telemetry, clock, settings.joins_per_minute)
     intake.retry_after = workers.retry_after
     overview = Overview(store, sites, telemetry, journal, clock, lambda: journal.trouble)
-    relay = Relay(state / "sites.db", store, journal, clock)
+    relay = Relay(sites.choices, store, journal, clock)
     api = Api(store, overview, relay, journal, workers, detectors.shadow())
     operators = Operators(settings.operator_token())
     app = web.Application(client_max_size=settings.max_body_bytes, middlewares=[operators.guard])
@@ -110,7 +110,7 @@ def build_app(
     async def lifespan(_app: web.Application) -> AsyncIterator[None]:
         await asyncio.to_thread(state.mkdir, 0o700, parents=True, exist_ok=True)
         async with contextlib.AsyncExitStack() as opened:
-            for part in (sites, relay, order_key, journal, sinks, maintenance, workers):
+            for part in (sites, order_key, journal, sinks, maintenance, workers):
                 opened.push_async_callback(asyncio.to_thread, part.close)
                 await asyncio.to_thread(part.open)
             live.attach(asyncio.get_running_loop())

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -19,7 +18,7 @@ from dijkwacht_collector.journal import Budget, Draft, Exemption, Log, Verdict, 
 from dijkwacht_collector.sinks import IncidentStore
 from dijkwacht_collector.sites import (
     Choice,
-    Choices,
+    ChoiceTable,
     ChosenBudget,
     TakenBack,
     check_budget,
@@ -29,25 +28,17 @@ log: Final = logging.getLogger(__name__)
 
 
 class Relay:
-    """Passes choices on. Every method blocks. ``path`` is that of ``sites.db``; ``clock`` gives µs UTC."""
+    """Passes choices on. Every method blocks. ``clock`` gives µs UTC."""
 
     def __init__(
-        self, path: Path, store: IncidentStore, journal: Log, clock: Callable[[], int]
+        self, choices: ChoiceTable, store: IncidentStore, journal: Log, clock: Callable[[], int]
     ) -> None:
-        self._choices, self._store = Choices(path), store
+        self._choices, self._store = choices, store
         self._journal, self._clock = journal, clock
         self._turn = threading.Lock()
 
-    def open(self) -> None:
-        """Open the table. Raises `DijkwachtError`, ``OSError``."""
-        self._choices.open()
-
-    def close(self) -> None:
-        """Close the table."""
-        self._choices.close()
-
     def budget(self, site: str) -> Choice | None:
-        """As `Choices.budget`."""
+        """As `ChoiceTable.budget`."""
         return self._choices.budget(site)
 
     def choose_budget(self, site: str, per_week: float, by: str) -> None:

@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
         sites.open()
         if args.action in site_choices.ACTIONS:
-            site_choices.act(args, state)
+            site_choices.act(args, sites.choices, state)
         else:
             _act(args, sites, state)
     except KeyError as error:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dijkwacht_collector.sites import Choices
+    from dijkwacht_collector.sites import ChoiceTable
 
 ACTIONS = ("budget", "normal")
 _SOON = "A collector that runs takes this over within seconds, another when it starts."
@@ -36,23 +36,16 @@ def add_arguments(add: Callable[..., argparse.ArgumentParser]) -> list[argparse.
     return [budget, normal]
 
 
-def act(args: argparse.Namespace, state: Path) -> None:
+def act(args: argparse.Namespace, choices: ChoiceTable, state: Path) -> None:
     """Do what was asked on a state folder. Raises ``ValueError``, ``KeyError`` with a sentence."""
-    from dijkwacht_collector.sites import Choices  # noqa: PLC0415  heavy
-
-    choices = Choices(state / "sites.db")
-    choices.open()
-    try:
-        choices.check_site(args.name)
-        if args.action == "budget":
-            _budget(choices, args)
-        else:
-            _normal(choices, args, state / "incidents.db")
-    finally:
-        choices.close()
+    choices.check_site(args.name)
+    if args.action == "budget":
+        _budget(choices, args)
+    else:
+        _normal(choices, args, state / "incidents.db")
 
 
-def _budget(choices: Choices, args: argparse.Namespace) -> None:
+def _budget(choices: ChoiceTable, args: argparse.Namespace) -> None:
     from dijkwacht_collector.sites import ChosenBudget, check_budget  # noqa: PLC0415  heavy
 
     write = sys.stdout.write
@@ -74,7 +67,7 @@ def _budget(choices: Choices, args: argparse.Namespace) -> None:
     )
 
 
-def _normal(choices: Choices, args: argparse.Namespace, incidents: Path) -> None:
+def _normal(choices: ChoiceTable, args: argparse.Namespace, incidents: Path) -> None:
     from dijkwacht_collector.relay import taken_back  # noqa: PLC0415  heavy
     from dijkwacht_collector.sinks import read_exemptions  # noqa: PLC0415  heavy
 

@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from dijkwacht_collector.app import build_app
 from dijkwacht_collector.engine import DetectorSet
 from dijkwacht_collector.settings import CollectorSettings
-from dijkwacht_collector.sites import Choices, ChosenBudget, Sites
+from dijkwacht_collector.sites import ChosenBudget, Sites
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.wire import encode
@@ -117,10 +117,10 @@ def flow(time, number, source, port=443, *, answered=False):
 
 def choose_beside(state, what, now):
     """As a command does, which is another process."""
-    choices = Choices(state / "sites.db")
-    choices.open()
-    choices.choose("bakery", what, "Piet", now)
-    choices.close()
+    sites = Sites(state / "sites.db")
+    sites.open()
+    sites.choices.choose("bakery", what, "Piet", now)
+    sites.close()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from dijkwacht_collector.incidents import Exempted, Incident, IncidentEvent
 from dijkwacht_collector.journal import Budget, Exemption, Verdict
 from dijkwacht_collector.relay import Relay, taken_back
 from dijkwacht_collector.sinks import IncidentStore
-from dijkwacht_collector.sites import Choices, ChosenBudget, Sites
+from dijkwacht_collector.sites import ChoiceTable, ChosenBudget, Sites
 from dijkwacht_records.errors import CollectorBusy
 
 READERS = {"budget": Budget, "verdict": Verdict, "exemption": Exemption}
@@ -61,18 +61,19 @@ def journal():
 
 @pytest.fixture
 def relay(state, store, journal):
-    relay = Relay(state / "sites.db", store, journal, lambda: 77)
-    relay.open()
-    yield relay
-    relay.close()
+    sites = Sites(state / "sites.db")
+    sites.open()
+    yield Relay(sites.choices, store, journal, lambda: 77)
+    sites.close()
 
 
 @pytest.fixture
 def choices(state):
-    choices = Choices(state / "sites.db")
-    choices.open()
-    yield choices
-    choices.close()
+    """As another process has it: over a connection of its own."""
+    sites = Sites(state / "sites.db")
+    sites.open()
+    yield sites.choices
+    sites.close()
 
 
 def test_what_another_process_chose_is_passed_on_once_in_its_order(relay, choices, journal):
@@ -101,7 +102,7 @@ def test_what_the_journal_cannot_take_waits(relay, choices, journal):
 
 def test_a_crash_before_it_was_noted_says_it_again(relay, journal, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(Choices, "note", lambda *_: (_ for _ in ()).throw(OSError("crashed")))
+        patch.setattr(ChoiceTable, "note", lambda *_: (_ for _ in ()).throw(OSError("crashed")))
         with pytest.raises(OSError, match="crashed"):
             relay.choose_budget("bakery", 4, "Jan")
     relay.choose_budget("bakery", 5, "Jan")

@@ -7,7 +7,7 @@ import pytest
 from dijkwacht.cli import main
 from dijkwacht_collector.incidents import Exempted
 from dijkwacht_collector.sinks import IncidentStore
-from dijkwacht_collector.sites import Choices, TakenBack
+from dijkwacht_collector.sites import Sites, TakenBack
 
 ROW = Exempted("scan", "10.0.0.7", 1 << 52, 1_790_000_000_000_000, "Jan", "a", 3, 9)
 
@@ -25,10 +25,10 @@ def site(tmp_path, capsys):
 
 
 def waiting(folder):
-    choices = Choices(folder / "sites.db")
-    choices.open()
-    found = choices.waiting()
-    choices.close()
+    sites = Sites(folder / "sites.db")
+    sites.open()
+    found = sites.choices.waiting()
+    sites.close()
     return found
 
 
@@ -43,10 +43,10 @@ def test_a_budget_is_shown_and_chosen(site, tmp_path):
     assert "no collector has taken it over yet" in site("budget", "bakery")[1]
     [choice] = waiting(tmp_path)
     assert (choice.site, json.loads(choice.body)) == ("bakery", {"per_week": 0.5})
-    choices = Choices(tmp_path / "sites.db")
-    choices.open()
-    choices.note(choice, 7)
-    choices.close()
+    sites = Sites(tmp_path / "sites.db")
+    sites.open()
+    sites.choices.note(choice, 7)
+    sites.close()
     assert "taken it over" not in site("budget", "bakery")[1]
     assert site("budget", "bakery", "0")[1].startswith(
         "bakery: nothing interrupts, all is context."

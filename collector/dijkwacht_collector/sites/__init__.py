@@ -4,7 +4,7 @@ from dijkwacht_collector.sites.agents import GONE
 from dijkwacht_collector.sites.choices import (
     MOST_PER_WEEK,
     Choice,
-    Choices,
+    ChoiceTable,
     ChosenBudget,
     TakenBack,
     check_budget,
@@ -17,7 +17,7 @@ __all__ = [
     "GONE",
     "MOST_PER_WEEK",
     "Choice",
-    "Choices",
+    "ChoiceTable",
     "ChosenBudget",
     "OrderKey",
     "Sites",

@@ -7,16 +7,11 @@ lets it be written again, which changes nothing.
 from __future__ import annotations
 
 import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import ClassVar, Final, Literal, NamedTuple
 
 import msgspec
-
-from dijkwacht_collector.database import connect
-from dijkwacht_collector.sites.sites import MIGRATIONS, REMEDY
 
 MOST_PER_WEEK: Final = 1000.0
 ChoiceKind = Literal["budget", "normal"]
@@ -60,23 +55,11 @@ def check_budget(per_week: float) -> float:
     return per_week
 
 
-class Choices:
-    """The table of choices in ``path``. The constructor is inert; any thread of any process may use it."""
+class ChoiceTable:
+    """The table of them; ``use`` opens a transaction. Any thread of any process may use it."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._turn = threading.Lock()
-        self._database: sqlite3.Connection | None = None
-
-    def open(self) -> None:
-        """Open the file, making or upgrading it. Raises `DijkwachtError`, ``OSError``."""
-        self._database = connect(self._path, MIGRATIONS, REMEDY)
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._database is not None:
-            self._database.close()
-            self._database = None
+    def __init__(self, use: Callable[[], AbstractContextManager[sqlite3.Connection]]) -> None:
+        self._use = use
 
     def check_site(self, site: str) -> None:
         """Raises ``KeyError``, with a sentence, if there is no such site."""
@@ -125,9 +108,3 @@ class Choices:
         with self._use() as database:
             row = database.execute(query, (site,)).fetchone()
         return Choice(*row) if row else None
-
-    @contextmanager
-    def _use(self) -> Iterator[sqlite3.Connection]:
-        assert self._database is not None, "not open"
-        with self._turn, self._database:
-            yield self._database

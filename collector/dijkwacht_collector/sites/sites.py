@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 from dijkwacht_collector.database import connect
 from dijkwacht_collector.sites.agents import AgentRow, note_agents, read_agents, remove_agent
+from dijkwacht_collector.sites.choices import ChoiceTable
 from dijkwacht_collector.sites.orders import OrderTable
 from dijkwacht_collector.sites.pairings import PairingTable
 from dijkwacht_collector.sites.speaker import Speaker
@@ -26,7 +27,7 @@ from dijkwacht_records.wire import NAME
 
 JOIN_CODE_LIFE_US: Final = 24 * 3600 * 1_000_000
 
-MIGRATIONS: Final = (
+_MIGRATIONS: Final = (
     """
     CREATE TABLE sites (name TEXT PRIMARY KEY, created INTEGER NOT NULL) STRICT;
     CREATE TABLE tokens (
@@ -66,7 +67,7 @@ MIGRATIONS: Final = (
     CREATE INDEX choices_waiting ON choices (id) WHERE position IS NULL;
     """,
 )
-REMEDY: Final = "restore it from a copy, or move it away and let every agent join again"
+_REMEDY: Final = "restore it from a copy, or move it away and let every agent join again"
 
 
 class SiteRow(NamedTuple):
@@ -92,10 +93,11 @@ class Sites:
         self._database: sqlite3.Connection | None = None
         self.orders: Final = OrderTable(self._use)
         self.pairings: Final = PairingTable(self._use)
+        self.choices: Final = ChoiceTable(self._use)
 
     def open(self) -> None:
         """Open the file, making or upgrading it. Raises `DijkwachtError`, ``OSError``."""
-        self._database = connect(self._path, MIGRATIONS, REMEDY)
+        self._database = connect(self._path, _MIGRATIONS, _REMEDY)
 
     def close(self) -> None:
         """Close the file."""

@@ -11,7 +11,7 @@ from dijkwacht_collector.sites.orders import (
     SITE_UPLOAD_BYTES,
     UPLOAD_BYTES,
 )
-from dijkwacht_collector.sites.sites import MIGRATIONS
+from dijkwacht_collector.sites.sites import _MIGRATIONS
 from dijkwacht_records.errors import RejectedBatch, TooLarge
 from dijkwacht_records.orders import LONGEST_LIFE_US, Order, OrderOutcome, SealedOrder
 
@@ -152,7 +152,7 @@ def sealed_parts(sealed):
 def test_a_database_of_the_first_release_is_upgraded(tmp_path):
     path = tmp_path / "sites.db"
     old = sqlite3.connect(path)
-    old.executescript(MIGRATIONS[0] + "; PRAGMA user_version = 1")
+    old.executescript(_MIGRATIONS[0] + "; PRAGMA user_version = 1")
     old.execute("INSERT INTO sites VALUES ('bakery', 1)")
     old.execute("INSERT INTO tokens VALUES (x'00', 'bakery', 'desk', 1, NULL)")
     old.execute("INSERT INTO agents VALUES ('bakery', 'desk', 2, 3)")

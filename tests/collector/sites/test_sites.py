@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from dijkwacht_collector.database import connect
-from dijkwacht_collector.sites import Choices, Sites, Speaker
+from dijkwacht_collector.sites import Sites, Speaker
 from dijkwacht_collector.sites.agents import MOST_AGENTS
 from dijkwacht_collector.sites.sites import JOIN_CODE_LIFE_US, digest
 from dijkwacht_records.errors import DijkwachtError, NotAuthorised
@@ -156,9 +156,9 @@ def test_an_agent_that_is_removed_is_refused_asked_nothing_and_may_join_again(si
 
 def test_what_another_process_writes_is_seen_beside_a_second_connection_of_ours(tmp_path):
     path = tmp_path / "sites.db"
-    sites, choices = Sites(path), Choices(path)
+    sites, ours = Sites(path), Sites(path)
     sites.open()
-    choices.open()
+    ours.open()
     add = (
         "import pathlib, sys; from dijkwacht_collector.sites import Sites;"
         "sites = Sites(pathlib.Path(sys.argv[1])); sites.open();"
@@ -169,5 +169,5 @@ def test_what_another_process_writes_is_seen_beside_a_second_connection_of_ours(
         subprocess.run([sys.executable, "-c", add, path, name], check=True)
         assert sites.version() != before
     assert {site.name for site in sites.sites()} == {"bakery", "clinic", "accountant"}
-    choices.close()
+    ours.close()
     sites.close()
