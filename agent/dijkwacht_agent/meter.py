@@ -34,7 +34,7 @@ from dijkwacht_agent.link_layers import (
 )
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.made_rows import MadeRows
-from dijkwacht_agent.names.reader import MAX_PER_SECOND, NAME_PORTS, Budget, NameReader
+from dijkwacht_agent.protocols.reader import MAX_PER_SECOND, NAME_PORTS, Budget, NameReader
 from dijkwacht_records.columns import Columns
 from dijkwacht_records.tables import ARP as ARP_ROWS
 from dijkwacht_records.tables import TABLES

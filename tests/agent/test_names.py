@@ -15,9 +15,9 @@ from scapy.packet import Packet, Raw
 from dijkwacht_agent.frames import block_of
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
-from dijkwacht_agent.names import dhcp, dns, tls
-from dijkwacht_agent.names.printable import printable
-from dijkwacht_agent.names.reader import MAX_GROWING
+from dijkwacht_agent.protocols import dhcp, dns, tls
+from dijkwacht_agent.protocols.printable import printable
+from dijkwacht_agent.protocols.reader import MAX_GROWING
 from dijkwacht_records.addresses import UNSPECIFIED, pack_address, pack_mac
 from dijkwacht_records.tables import MAX_TEXT_BYTES, NO_ANSWER
 

@@ -8,7 +8,7 @@ from typing import Final
 from dijkwacht_agent.dissect import TCP, UDP, Packet, endpoints
 from dijkwacht_agent.flows import Flow
 from dijkwacht_agent.made_rows import MadeRows
-from dijkwacht_agent.names import dhcp, dns, tls
+from dijkwacht_agent.protocols import dhcp, dns, tls
 from dijkwacht_agent.search_suffixes import SearchSuffixes
 from dijkwacht_records.tables import DHCP, DNS, NO_ANSWER, TABLES, TLS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final, NamedTuple
 
-from dijkwacht_agent.names.printable import printable
+from dijkwacht_agent.protocols.printable import printable
 
 MAX_HELLO: Final = 8192
 _HANDSHAKE: Final = 0x16

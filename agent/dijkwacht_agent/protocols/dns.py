@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final, NamedTuple
 
-from dijkwacht_agent.names.printable import printable
+from dijkwacht_agent.protocols.printable import printable
 from dijkwacht_records.tables import MAX_TEXT_BYTES
 
 PORTS: Final = frozenset({53, 5353, 5355})

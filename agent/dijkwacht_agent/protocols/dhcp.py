@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from dijkwacht_agent.names.dns import read_names
-from dijkwacht_agent.names.printable import printable
+from dijkwacht_agent.protocols.dns import read_names
+from dijkwacht_agent.protocols.printable import printable
 from dijkwacht_records.addresses import UNSPECIFIED, V4_PREFIX, pack_mac
 
 PORTS: Final = frozenset({67, 68})
