@@ -17,11 +17,14 @@ from typing import Final
 from dijkwacht_agent.dissect import ICMP, ICMPV6, TCP, UDP, endpoints, reverse
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.made_rows import MadeRows
+from dijkwacht_agent.protocols.conversation import Conversation
 from dijkwacht_records.tables import FLOWS, TABLES, ConnState, FlowState
 
 SECOND: Final = 1_000_000
 OPEN_AFTER: Final = 1 * SECOND
 UPDATE_EVERY: Final = 15 * SECOND
+WAIT: Final = 1 * SECOND
+"""How long a conversation may wait for an answer; one and the same for all, so that they fall due in order."""
 LINGER: Final = 1 * SECOND
 """How long a closed connection still collects its stragglers."""
 IDLE_TCP: Final = 300 * SECOND
@@ -50,10 +53,13 @@ class Flow:
         "aborter",
         "back_key",
         "closed",
+        "conversation",
         "cut",
         "flow_id",
         "key",
         "last",
+        "listening",
+        "looks",
         "opening",
         "orig_any",
         "orig_bytes",
@@ -99,6 +105,9 @@ class Flow:
         self.closed = 0  # when TCP closed it, 0 while it is open
         self.aborter = 0  # whose RST came first: 1 originator, 2 responder
         self.opening = proto == TCP  # the originator's first payload is still to come
+        self.listening = proto in _CALLED_BY_PORT  # payloads are looked at
+        self.looks = 0  # at how many so far, in vain
+        self.conversation: Conversation | None = None
 
     @property
     def answered(self) -> bool:
@@ -176,6 +185,7 @@ class FlowTable:
         self.active = 0
         self.evicted = 0
         self.due = NEVER
+        self._made = made
         self._rows, self._order = made.tables[_TABLE], made.order
         self._inside = inside
         self._max_flows = max(max_flows, 1)
@@ -184,6 +194,7 @@ class FlowTable:
         self._last_id = 0
         self._fresh: deque[Flow] = deque()  # in their first second, oldest first
         self._timers: list[tuple[int, int, Flow]] = []  # a heap, of all that are older or closed
+        self._waiting: deque[tuple[int, Conversation]] = deque()
         self._unanswered: deque[Flow] = deque()
         self._answered: deque[Flow] = deque()
 
@@ -213,9 +224,17 @@ class FlowTable:
         flow.closed = time or 1
         self._schedule(flow, time + LINGER)
 
+    def wait(self, conversation: Conversation, time: int) -> None:
+        """Tell ``conversation`` to give up when `WAIT` has gone by since ``time``, now."""
+        self._waiting.append((time + WAIT, conversation))
+        self.due = min(self.due, time + WAIT)
+
     def run(self, now: int) -> None:
         """Do everything that is due up to ``now``; rows of one run are in order of row time."""
-        fresh, timers = self._fresh, self._timers
+        fresh, timers, waiting = self._fresh, self._timers, self._waiting
+        while waiting and waiting[0][0] <= now:
+            due, conversation = waiting.popleft()
+            conversation.give_up(due, self._made)
         first = len(self._rows)
         while fresh and fresh[0].start + OPEN_AFTER <= now:
             flow = fresh.popleft()
@@ -228,6 +247,8 @@ class FlowTable:
         self.due = timers[0][0] if timers else NEVER
         if fresh:
             self.due = min(self.due, fresh[0].start + OPEN_AFTER)
+        if waiting:
+            self.due = min(self.due, waiting[0][0])
         self._in_order(first)
 
     def end(self, flow: Flow) -> None:
@@ -244,6 +265,7 @@ class FlowTable:
         for _, flow in sorted({flow.flow_id: flow for flow in self.by_key.values()}.items()):
             self.end(flow)
         self._fresh.clear()
+        self._waiting.clear()
         self._timers.clear()
         self._unanswered.clear()
         self._answered.clear()
@@ -309,6 +331,8 @@ class FlowTable:
         flow.resp_any = flow.resp_any or flow.resp_pkts > 0
         flow.orig_pkts = flow.orig_bytes = flow.orig_flags = 0
         flow.resp_pkts = flow.resp_bytes = flow.resp_flags = 0
+        if flow.conversation is not None:
+            flow.conversation.facts(flow, self._made)
 
     def _evict(self) -> None:
         """End the oldest unanswered flow early, or the oldest of all if every one was answered."""

@@ -34,6 +34,7 @@ from dijkwacht_agent.link_layers import (
 )
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.made_rows import MadeRows
+from dijkwacht_agent.protocols.listener import Listener
 from dijkwacht_agent.protocols.reader import MAX_PER_SECOND, NAME_PORTS, Budget, NameReader
 from dijkwacht_records.columns import Columns
 from dijkwacht_records.tables import ARP as ARP_ROWS
@@ -69,6 +70,7 @@ class Meter:
         self._made = MadeRows()
         self._table = FlowTable(inside, self._made, max_flows)
         self._names = NameReader(self._made, inside.suffixes, names_per_second)
+        self._listener = Listener(self._table, self._made, names_per_second)
         self._arp_budget = Budget(names_per_second)
         self._fragments = Fragments()
         self._clock = 0
@@ -88,6 +90,7 @@ class Meter:
             "flows_active": self._table.active,
             "flows_evicted": self._table.evicted,
             "names_shed": self._names.budget.shed + self._arp_budget.shed,
+            "messages_shed": self._listener.budget.shed,
             "rows_made": self._taken + len(self._made),
         }
 
@@ -155,6 +158,8 @@ class Meter:
                 flow.resp_pkts += 1
                 flow.resp_bytes += size
                 flow.resp_flags |= flags
+            if size and flow.listening:
+                self._listener.listen(clock, data, packet, flow)
             if proto == TCP:
                 if flags & _EVENTS and not flow.closed:
                     self._tcp_event(flow, flags, clock)

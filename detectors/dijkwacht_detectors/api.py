@@ -40,6 +40,22 @@ ENTITY_COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
     "arp": {"orig": ("sender_mac",), "resp": ("sender_h",), "pair": ("sender_mac", "sender_h")},
     "system": {"orig": ("agent",), "resp": ("agent",), "pair": ("agent", "metric")},
     "agent": {"orig": ("agent",), "resp": ("agent",), "pair": ("agent",)},
+    "rpc": {"orig": ("orig_h",), "resp": ("resp_h",), "pair": ("orig_h", "resp_h")},
+    "auth": {
+        "orig": ("orig_h",),
+        "resp": ("resp_h",),
+        "pair": ("orig_h", "resp_h", "service"),
+    },
+    "talks": {
+        "orig": ("orig_h",),
+        "resp": ("resp_h",),
+        "pair": ("orig_h", "resp_h", "resp_p", "proto"),
+    },
+    "floods": {
+        "orig": ("orig_h",),
+        "resp": ("resp_h",),
+        "pair": ("orig_h", "resp_h", "resp_p", "proto"),
+    },
 }
 """Which columns name an entity; ``site`` needs none. In ``arp``, ``resp`` is the address claimed."""
 

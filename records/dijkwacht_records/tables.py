@@ -78,10 +78,14 @@ class Table:
         raise KeyError(f"{self.name} has no column {column!r}")
 
 
-def _columns(*rows: tuple[str, Kind, str, str]) -> tuple[Column, ...]:
+def _columns(
+    *rows: tuple[str, Kind, str, str], later: tuple[Column, ...] = ()
+) -> tuple[Column, ...]:
+    """``rows`` of the table's first version, and what came ``later``."""
     return (
         Column("time", "int", "µs UTC", "when the row's last packet or sample was seen"),
         *(Column(*row) for row in rows),
+        *later,
     )
 
 
@@ -108,6 +112,15 @@ FLOWS = Table(
         ("resp_bytes", "int", "bytes", "payload from the responder since the previous part"),
         ("local_orig", "int", "0 or 1", "the originator is inside the site"),
         ("local_resp", "int", "0 or 1", "the responder is inside the site"),
+        later=(
+            Column(
+                "hints",
+                "int",
+                "hints.Field",
+                "what the first packets showed, since the part before",
+                0,
+            ),
+        ),
     ),
 )
 DNS = Table(
@@ -116,7 +129,7 @@ DNS = Table(
     _columns(
         ("orig_h", "addr", "", "who asked"),
         ("resp_h", "addr", "", "who was asked"),
-        ("resp_p", "int", "", "port asked: 53, 5353 (mDNS), 5355 (LLMNR)"),
+        ("resp_p", "int", "", "port asked: 53, 5353 (mDNS), 5355 (LLMNR), 137 (NBNS)"),
         ("query", "text", "", "name asked for, lower case, no final dot"),
         ("qtype", "int", "IANA", "1 A, 16 TXT, 28 AAAA, ..."),
         ("question", "int", "0 or 1", "the row holds the question (count questions by this)"),
@@ -127,7 +140,7 @@ DNS = Table(
 )
 TLS = Table(
     "tls",
-    "a TLS ClientHello",
+    "a TLS or QUIC ClientHello, and what the server answered",
     _columns(
         ("flow_id", "int", "", "the flow it opened"),
         ("orig_h", "addr", "", "client"),
@@ -135,6 +148,26 @@ TLS = Table(
         ("resp_p", "int", "", "server's port"),
         ("version", "int", "TLS", "highest version offered: 0x0303 is 1.2, 0x0304 is 1.3"),
         ("server_name", "text", "", "server name indication"),
+        later=(
+            Column("proto", "int", "IANA", "6 TLS over TCP, 17 QUIC", 6),
+            Column("ja4", "text", "JA4", "fingerprint of the client, empty if its hello was cut"),
+            Column("hello_flags", "int", "HelloFlag", "what else the client's hello shows", 0),
+            Column(
+                "server_version", "int", "TLS", "version chosen, 0 if no ServerHello was read", 0
+            ),
+            Column("cipher", "int", "IANA", "cipher suite chosen", 0),
+            Column("alpn", "int", "Alpn", "protocol chosen, or offered first", 0),
+            Column("server_fp", "int", "", "fingerprint of the server's hello, 0 without one", 0),
+            Column("resumed", "int", "0 or 1", "the server took up a session it had before", 0),
+            Column("cert_days", "int", "days", "for how long the certificate is valid in all", 0),
+            Column(
+                "cert_age", "int", "days", "since it became valid; negative if it is not yet", 0
+            ),
+            Column("cert_flags", "int", "CertFlag", "what else the certificate shows", 0),
+            Column(
+                "alert", "int", "TLS + 1", "first fatal alert within the handshake, 0 for none", 0
+            ),
+        ),
     ),
 )
 DHCP = Table(
@@ -147,6 +180,12 @@ DHCP = Table(
         ("requested_h", "addr", "", "address the client asks for"),
         ("server_h", "addr", "", "server identifier, or the sender of a server's message"),
         ("host_name", "text", "", "name the client gives itself"),
+        later=(
+            Column("xid", "int", "", "transaction that the message belongs to", 0),
+            Column(
+                "options_hash", "int", "", "16-bit hash of the options asked for (55), 0 if none", 0
+            ),
+        ),
     ),
 )
 ARP = Table(
@@ -159,6 +198,11 @@ ARP = Table(
         ("sender_h", "addr", "", "address claimed (IPv4 mapped)"),
         ("target_mac", "int", "", "hardware address asked for or answered"),
         ("target_h", "addr", "", "address asked for or answered"),
+        later=(
+            Column(
+                "from_gateway", "int", "0 or 1", "the frame's sender carries outside traffic", 0
+            ),
+        ),
     ),
 )
 SYSTEM = Table(
@@ -186,10 +230,142 @@ AGENT = Table(
         ("rows_shed", "int", "rows", "of these, lost: no room, damage, or refused for good"),
         ("spool_bytes", "int", "bytes", "waiting on disk"),
         ("clock_offset", "int", "µs", "collector's clock minus ours at the last reply"),
+        later=(
+            Column(
+                "rows_rejected",
+                "int",
+                "rows",
+                "of those made, refused by the collector for good",
+                0,
+            ),
+            Column("rows_waiting", "int", "rows", "of those made, not yet acknowledged", 0),
+            Column("disk_full", "int", "0 or 1", "the spool cannot write", 0),
+            Column(
+                "messages_shed",
+                "int",
+                "messages",
+                "of rpc, auth and tls, left unread, since boot",
+                0,
+            ),
+            Column(
+                "flows_counted",
+                "int",
+                "flows",
+                "that left as counted rows of floods, since boot",
+                0,
+            ),
+        ),
     ),
 )
 
-TABLES: tuple[Table, ...] = (FLOWS, DNS, TLS, DHCP, ARP, SYSTEM, AGENT)
+RPC = Table(
+    "rpc",
+    "remote procedure calls and file operations of one flow, alike and counted, since its part before",
+    _columns(
+        ("flow_id", "int", "", "the flow that carried them"),
+        ("orig_h", "addr", "", "client: who sends the requests"),
+        ("resp_h", "addr", "", "server"),
+        ("resp_p", "int", "", "server's port"),
+        ("via", "int", "RpcVia", "what carried them"),
+        ("kind", "int", "RpcKind", "what is counted"),
+        ("iface", "int", "RpcInterface", "interface called, bound or led to by a pipe"),
+        ("op", "int", "opnum", "operation of a call, -1 where there is none or too many differ"),
+        ("share", "int", "ShareKind", "of a tree, or of the files"),
+        ("status", "int", "RpcStatus", "how it was answered"),
+        ("count", "int", "messages", "requests that this row stands for"),
+        ("reads", "int", "messages", "files: read"),
+        ("writes", "int", "messages", "files: written"),
+        ("creates", "int", "messages", "files: opened or made"),
+        ("renames", "int", "messages", "files: renamed"),
+        ("deletes", "int", "messages", "files: deleted, or marked for it"),
+        ("read_bytes", "int", "bytes", "files: read"),
+        ("write_bytes", "int", "bytes", "files: written"),
+    ),
+)
+AUTH = Table(
+    "auth",
+    "log-ins over one flow, alike and counted, since its part before",
+    _columns(
+        ("flow_id", "int", "", "the flow that carried them"),
+        ("orig_h", "addr", "", "who logs in"),
+        ("resp_h", "addr", "", "where"),
+        ("resp_p", "int", "", "server's port"),
+        ("service", "int", "AuthService", "what is logged in to"),
+        ("method", "int", "AuthMethod", "how"),
+        ("etype", "int", "EtypeClass", "cipher of the Kerberos ticket given or asked for"),
+        ("status", "int", "AuthStatus", "why those that failed did"),
+        ("failed", "int", "attempts", "refused"),
+        ("succeeded", "int", "attempts", "accepted"),
+        ("unknown", "int", "attempts", "whose outcome does not show"),
+        (
+            "accounts",
+            "int",
+            "accounts",
+            "distinct ones that orig_h tried at the service in an hour",
+        ),
+    ),
+)
+TALKS = Table(
+    "talks",
+    "how the two sides of one flow take turns, over eight turns or more",
+    _columns(
+        ("flow_id", "int", "", "the flow"),
+        ("orig_h", "addr", "", "who began"),
+        ("resp_h", "addr", "", "who was called"),
+        ("resp_p", "int", "", "responder's port, or ICMP code"),
+        ("proto", "int", "IANA", "IP protocol number"),
+        ("first", "int", "FirstSpeaker", "whose payload came first in the flow"),
+        (
+            "turns",
+            "int",
+            "turns",
+            "payload of one side until the other's or half a second's silence",
+        ),
+        ("orig_turns", "int", "turns", "of these, the originator's"),
+        ("orig_size", "int", "bytes", "commonest size of the originator's turns"),
+        ("orig_share", "int", "%", "share of the originator's turns that have it"),
+        ("orig_sizes", "int", "sizes", "distinct sizes of the originator's turns, at most 8"),
+        ("resp_size", "int", "bytes", "commonest size of the responder's turns"),
+        ("resp_share", "int", "%", "share of the responder's turns that have it"),
+        ("resp_sizes", "int", "sizes", "distinct sizes of the responder's turns, at most 8"),
+        ("gap", "int", "ms", "mean time between beginnings of the turns of whoever spoke first"),
+        ("gap_spread", "int", "%", "its standard deviation, in percent of it, at most 1000"),
+        ("unlike", "int", "replies", "ICMP echo replies that do not repeat their request"),
+    ),
+)
+FLOODS = Table(
+    "floods",
+    "unanswered flows that a full table ended within their first second, alike and counted",
+    _columns(
+        ("start", "int", "µs UTC", "first packet of the first of them"),
+        ("orig_h", "addr", "", "who began, unspecified if several did"),
+        ("resp_h", "addr", "", "who was called, unspecified if several were"),
+        ("resp_p", "int", "", "responder's port, 0 if several"),
+        ("proto", "int", "IANA", "IP protocol number"),
+        ("flows", "int", "flows", "that this row stands for; none of them is in flows"),
+        ("origs", "int", "addresses", "distinct originators, at most 64"),
+        ("resps", "int", "addresses", "distinct responders, at most 64"),
+        ("orig_pkts", "int", "packets", "from the originators"),
+        ("orig_bytes", "int", "bytes", "payload from the originators"),
+        ("local_orig", "int", "0 or 1", "the originators are inside the site"),
+        ("local_resp", "int", "0 or 1", "the responders are inside the site"),
+        ("hints", "int", "hints.Field", "of the first of them"),
+    ),
+)
+
+TABLES: tuple[Table, ...] = (
+    FLOWS,
+    DNS,
+    TLS,
+    DHCP,
+    ARP,
+    SYSTEM,
+    AGENT,
+    RPC,
+    AUTH,
+    TALKS,
+    FLOODS,
+)
 """All tables; a table's position here is its number on the wire and never changes."""
 
 TABLE: dict[str, Table] = {table.name: table for table in TABLES}

@@ -13,8 +13,8 @@ from scapy.layers.l2 import Ether
 from dijkwacht_agent.frames import block_of
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
-from dijkwacht_agent.protocols import dhcp
 from dijkwacht_agent.privacy import Pseudonyms
+from dijkwacht_agent.protocols import dhcp
 from dijkwacht_agent.public_domains import TOP_LEVEL_DOMAINS
 from dijkwacht_agent.search_suffixes import MAX_SUFFIXES, SearchSuffixes, own_suffixes
 from dijkwacht_records.tables import TABLE, TABLES

@@ -1,0 +1,84 @@
+"""From payloads to conversations: what a flow speaks is told by its first messages, on any port."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from struct import Struct
+from typing import Final, NamedTuple
+
+from dijkwacht_agent.dissect import TCP, Packet
+from dijkwacht_agent.flows import Flow, FlowTable
+from dijkwacht_agent.made_rows import MadeRows
+from dijkwacht_agent.memory.accounts import AccountsTried
+from dijkwacht_agent.memory.commanded import Commanded
+from dijkwacht_agent.protocols.conversation import Conversation
+from dijkwacht_agent.protocols.reader import MAX_PER_SECOND, Budget
+
+LOOKS: Final = 6
+"""Payloads of a flow that are looked at before it is left alone as not known."""
+
+_u32 = Struct(">I").unpack_from
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What conversations share."""
+
+    commanded: Commanded = field(default_factory=Commanded)
+    accounts: AccountsTried = field(default_factory=AccountsTried)
+
+
+class Opening(NamedTuple):
+    """One of the first payloads of a flow, as `Conversation.read` gets them."""
+
+    flow: Flow
+    payload: bytes
+    size: int
+    from_orig: bool
+    table: FlowTable
+    made: MadeRows
+    memory: Memory
+
+
+Recogniser = Callable[[Opening], Conversation | None]
+"""Is this the beginning of what it knows? Then the conversation, which gets the payload next."""
+
+RECOGNISERS: Final[tuple[Recogniser, ...]] = ()
+
+
+class Listener:
+    """Hands payloads to the conversation of their flow, within a budget of event time."""
+
+    def __init__(self, table: FlowTable, made: MadeRows, limit: int = MAX_PER_SECOND) -> None:
+        self.budget = Budget(limit)
+        self.memory = Memory()
+        self._table, self._made = table, made
+
+    def listen(self, time: int, data: bytes, packet: Packet, flow: Flow) -> None:
+        """A payload of ``flow``, which is listened to: clears ``flow.listening`` when that is over."""
+        key, proto, _, _, _, transport_at, at, size = packet
+        payload = data[at : at + size]
+        if not payload:
+            return  # cut off by the capture, or a later fragment
+        from_orig = key == flow.key
+        if flow.conversation is None:
+            opening = Opening(flow, payload, size, from_orig, self._table, self._made, self.memory)
+            flow.conversation = _recognise(opening)
+            if flow.conversation is None:
+                flow.looks += 1
+                flow.listening = flow.looks < LOOKS
+                return
+        if not self.budget.allows(time):
+            return
+        (sequence,) = _u32(data, transport_at + 4) if proto == TCP else (0,)
+        flow.conversation.read(time, payload, size, sequence, from_orig=from_orig)
+        flow.listening = not flow.conversation.over
+
+
+def _recognise(opening: Opening) -> Conversation | None:
+    for recogniser in RECOGNISERS:
+        found = recogniser(opening)
+        if found is not None:
+            return found
+    return None
