@@ -1,16 +1,18 @@
 """Unusual system metrics: a metric rises far above its own usual level, and stays there.
 
-Looks at each metric of each machine against that metric's own usual level and spread, both learned
-slowly and without trusting extremes. A sample far above them adds to a sum, an ordinary one takes
-away from it (a CUSUM chart: Page, 1954), so that one peak scores little and a minute of peaks much.
-The score is log₂ of that sum.
+Looks at the metrics in `System.alone` of each machine, each against its own usual level and spread, both
+learned slowly and without trusting extremes. What a metric said within ten seconds is one reading, its
+mean, however often an agent samples. A reading far above the usual adds to a sum, an ordinary one takes
+away from it (a CUSUM chart: Page, 1954), so that one peak scores little and minutes of peaks much.
+The score is log₂ of that sum; it stands at the first sample after the ten seconds.
 
-Limits: it scores nothing before some forty samples, and a load that grows over days becomes the
-usual level. Drops below the usual level are not scored.
+Limits: it scores nothing before some forty readings, and a load that grows over days becomes the
+usual level. Drops below the usual level are not scored. Metrics that rise with ordinary use (sockets, packets,
+switches, processes started, waits for a disk) are left to detectors that look at several together.
 
 >>> from dijkwacht_detectors.checks import score_rows
->>> cpu = [{"time": i * 10**6, "metric": "cpu_ratio", "value": 0.1 + 0.02 * (i % 3)} for i in range(99)]
->>> mining = [{"time": i * 10**6, "metric": "cpu_ratio", "value": 0.98} for i in range(99, 130)]
+>>> cpu = [{"time": i * 10**7, "metric": "cpu_ratio", "value": 0.1 + 0.02 * (i % 3)} for i in range(99)]
+>>> mining = [{"time": i * 10**7, "metric": "cpu_ratio", "value": 0.98} for i in range(99, 131)]
 >>> float(score_rows(System(), cpu + mining)[-1].round(1))
 8.0
 """
@@ -19,6 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import ClassVar, Final, Literal, NamedTuple
 
 import numpy as np
@@ -29,6 +32,7 @@ from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scor
 from dijkwacht_detectors.state.naming import picker, row_picker
 
 _DUTCH: Final = str.maketrans(",.", ".,")
+_READING_US: Final = 10_000_000
 
 
 class System(RowDetector):
@@ -43,27 +47,44 @@ class System(RowDetector):
     facts = ("value", "usual", "times_spread")
     who = Who(src="", dst="", port="", name="metric")
     subject: ClassVar[Literal["src", "dst", "mac", "agent"]] = "agent"
-    entities_per_site = 512
+    entities_per_site = 1024
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
         "observed": ("i4", ()),
         "level": ("f8", ()),
         "spread": ("f8", ()),
         "sum": ("f8", ()),
+        "mean": ("f8", ()),
+        "held": ("i4", ()),
+        "reading": ("i8", ()),
     }
 
     share = 1 / 12
     expected = (4.0, 1.0)
     warm_up = 40
     memory = 600
-    """Samples after which what was learned before them counts for a third."""
+    """Readings after which what was learned before them counts for a third."""
     allowance = 4.0
     """Spreads above the usual level that add nothing to the sum."""
+    alone: ClassVar[tuple[str, ...]] = (
+        "cpu_ratio",
+        "load_ratio",
+        "memory_used_ratio",
+        "swap_used_ratio",
+        "disk_used_ratio",
+        "disk_read_bytes",
+        "disk_write_bytes",
+        "net_in_bytes",
+        "net_out_bytes",
+        "processes_total",
+        "file_handles_total",
+    )
+    """Metrics that mean something one by one; the calibration is of these."""
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
-        """Score each sample after the warm-up."""
+        """Score each reading after the warm-up, at the first sample behind it."""
         metric = rows["metric"]
         _fold(
-            _columns(rows), metric.offsets, metric.blob, _memory(state),
+            _columns(rows), metric.offsets, metric.blob, _known(self.alone), _memory(state),
             self.warm_up, self.memory, self.allowance, scores, facts,
         )  # fmt: skip
 
@@ -85,6 +106,30 @@ class System(RowDetector):
 
 def _amount(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+@lru_cache
+def _known(names: tuple[str, ...]) -> NDArray[np.uint64]:
+    """Hashes of metrics' names, uint64[n]."""
+    encoded = [np.frombuffer(name.encode(), np.uint8) for name in names]
+    return np.array([_hash(np.array([0, len(e)]), e, 0) for e in encoded], np.uint64)
+
+
+@njit(cache=True, nogil=True)
+def _hash(offsets, blob, row):  # type: ignore[no-untyped-def]
+    """FNV-1a of a text: a kernel compares numbers more cheaply than bytes."""
+    found = np.uint64(0xCBF29CE484222325)
+    for at in range(offsets[row], offsets[row + 1]):
+        found = (found ^ np.uint64(blob[at])) * np.uint64(0x100000001B3)
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _is_known(known, found):  # type: ignore[no-untyped-def]
+    alike = 0
+    for one in known:
+        alike += one == found
+    return alike > 0
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -110,40 +155,59 @@ class _State(NamedTuple):
     level: NDArray[np.float64]
     spread: NDArray[np.float64]
     sum: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    held: NDArray[np.int32]
+    reading: NDArray[np.int64]
 
 
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
 
 
 @njit(cache=True, nogil=True)
-def _fold(columns, offsets, blob, memory, warm_up, remembered, allowance, scores, facts):  # type: ignore[no-untyped-def]
+def _fold(columns, offsets, blob, known, memory, warm_up, remembered, allowance, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.slot)):
         e = rows.slot[i]
         if rows.fresh[i]:
             state.observed[e] = 0
             state.sum[e] = 0.0
+            state.held[e] = 0
         v = rows.value[i]
-        if not np.isfinite(v):
+        if not (np.isfinite(v) and _is_known(known, _hash(offsets, blob, i))):
             continue
-        ratio = _is_ratio(offsets, blob, i)
-        # amounts spread by factors, ratios by differences
-        x = min(max(v, 0.0), 64.0) if ratio else math.log1p(max(v, 0.0))
-        least = 0.02 if ratio else 0.3
-        if state.observed[e] == 0:
-            state.level[e] = x
-            state.spread[e] = least
-        off = x - state.level[e]
-        z = off / max(state.spread[e], least)
-        if state.observed[e] >= warm_up:
-            state.sum[e] = max(0.0, state.sum[e] + min(z, 12.0) - allowance)
-            scores[i] = math.log2(1.0 + state.sum[e])
-            facts[i, 0] = v
-            facts[i, 1] = state.level[e] if ratio else math.expm1(state.level[e])
-            facts[i, 2] = z
-        state.observed[e] = min(state.observed[e] + 1, remembered)
-        rate = 1.0 / state.observed[e]
-        bound = 3.0 * max(state.spread[e], least)
-        trusted = max(-bound, min(bound, off)) if state.observed[e] > 5 else off
-        state.level[e] += rate * trusted
-        state.spread[e] += rate * (1.25 * abs(trusted) - state.spread[e])
+        reading = rows.time[i] // _READING_US
+        if state.held[e] > 0 and reading != state.reading[e]:
+            ratio = _is_ratio(offsets, blob, i)
+            _take(state, e, ratio, warm_up, remembered, allowance, scores, facts, i)
+            state.held[e] = 0
+        if state.held[e] == 0:
+            state.reading[e] = reading
+            state.mean[e] = 0.0
+        state.held[e] += 1
+        state.mean[e] += (max(v, 0.0) - state.mean[e]) / state.held[e]
+
+
+@njit(cache=True, nogil=True)
+def _take(state, e, ratio, warm_up, remembered, allowance, scores, facts, i):  # type: ignore[no-untyped-def]
+    """Score, at row ``i``, the reading that is over, then learn it."""
+    v = state.mean[e]
+    # amounts spread by factors, ratios by differences
+    x = min(v, 64.0) if ratio else math.log1p(v)
+    least = 0.02 if ratio else 0.3
+    if state.observed[e] == 0:
+        state.level[e] = x
+        state.spread[e] = least
+    off = x - state.level[e]
+    z = off / max(state.spread[e], least)
+    if state.observed[e] >= warm_up:
+        state.sum[e] = max(0.0, state.sum[e] + min(z, 12.0) - allowance)
+        scores[i] = math.log2(1.0 + state.sum[e])
+        facts[i, 0] = v
+        facts[i, 1] = state.level[e] if ratio else math.expm1(state.level[e])
+        facts[i, 2] = z
+    state.observed[e] = min(state.observed[e] + 1, remembered)
+    rate = 1.0 / state.observed[e]
+    bound = 3.0 * max(state.spread[e], least)
+    trusted = max(-bound, min(bound, off)) if state.observed[e] > 5 else off
+    state.level[e] += rate * trusted
+    state.spread[e] += rate * (1.25 * abs(trusted) - state.spread[e])

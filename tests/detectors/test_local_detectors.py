@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from dijkwacht_detectors.arp_spoof import ArpSpoof
 from dijkwacht_detectors.arp_sweep import ArpSweep
@@ -104,11 +105,13 @@ def test_dhcp_starvation_against_a_morning_at_the_office():
     assert top(DhcpFlood(), morning) < 4.0
 
 
-def samples(values, metric="cpu_ratio"):
-    return [{"time": n * SECOND, "metric": metric, "value": v} for n, v in enumerate(values)]
+def samples(values, metric="cpu_ratio", every=10):
+    return [
+        {"time": n * every * SECOND, "metric": metric, "value": v} for n, v in enumerate(values)
+    ]
 
 
-def test_one_peak_is_nothing_and_a_minute_of_them_is():
+def test_one_peak_is_nothing_and_ten_minutes_of_them_are():
     rest = [0.05, 0.08, 0.12, 0.07] * 30
     assert top(System(), samples([*rest, 1.0, *rest])) < 3.5
     assert top(System(), samples(rest + [1.0] * 60)) > 8.0
@@ -118,6 +121,32 @@ def test_amounts_are_held_against_amounts():
     rest = [1e5, 3e5, 2e5, 8e4] * 30
     assert top(System(), samples([v * 3 for v in rest] + [9e5] * 20, "net_out_bytes")) < 3.0
     assert top(System(), samples(rest + [5e8] * 60, "net_out_bytes")) > 6.0
+
+
+def test_how_often_an_agent_samples_changes_nothing():
+    rest = [0.05, 0.08, 0.12, 0.07] * 30
+    seldom = top(System(), samples(rest + [1.0] * 60))
+    often = [value for value in rest + [1.0] * 60 for _ in range(10)]
+    assert top(System(), samples(often, every=1)) == pytest.approx(seldom, abs=0.01)
+
+
+def test_samples_that_come_at_once_are_one_reading():
+    """Held samples fold at the time that their agent's other rows have reached."""
+    rows = samples([0.05, 0.08, 0.12, 0.07] * 30 + [1.0] * 60)
+    together = [row for row in rows for _ in range(10)]
+    assert top(System(), together) == pytest.approx(top(System(), rows), abs=0.01)
+
+
+def test_metrics_that_rise_with_ordinary_use_are_not_judged_alone():
+    rest, busy = [20.0, 25.0, 22.0] * 40, [5e4] * 90
+    assert top(System(), samples(rest + busy, "processes_total")) > 8.0
+    for metric in (
+        "tcp_syn_recv_sockets",
+        "context_switches",
+        "processes_tota",
+        "processes_totals",
+    ):
+        assert top(System(), samples(rest + busy, metric)) == 0.0
 
 
 def test_a_sensor_that_says_nothing_sensible_is_passed_over():

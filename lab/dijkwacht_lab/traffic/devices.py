@@ -328,7 +328,7 @@ def _office(ledger: Ledger, heartbeat_us: int) -> list[Habit]:
     def sample(at: int) -> None:
         busy = 0.04 + 0.3 * people(at)
         ledger.metric(at, "cpu_ratio", min(1.0, busy * rng.lognormvariate(0, 0.3)))
-        ledger.metric(at, "memory_ratio", 0.4 + 0.1 * busy + 0.01 * rng.random())
+        ledger.metric(at, "memory_used_ratio", 0.4 + 0.1 * busy + 0.01 * rng.random())
         ledger.metric(at, "net_in_bytes", float(_size(ledger, 2e5 * busy, 0.6)))
         ledger.metric(at, "net_out_bytes", float(_size(ledger, 5e4 * busy, 0.6)))
 
