@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from dijkwacht_agent.settings import VARIABLE, Settings
+from dijkwacht_agent.system.metrics import METRICS
 from dijkwacht_collector.console.refusals import OTHER_REASONS, REASONS
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.policy import Calibrations
@@ -112,6 +113,19 @@ def metrics() -> str:
         shown = ", ".join(f"`{label}`" for label in labels if label != "le")
         rows.append((f"`{name}`", kinds[name], shown, meaning))
     return page + _table(("metric", "kind", "labels", "meaning"), sorted(rows))
+
+
+def system() -> str:
+    """Every metric that an agent may send of its own machine."""
+    page = _NOTE.format(source="agent/dijkwacht_agent/system/metrics.py") + "# System metrics\n\n"
+    page += (
+        "Rows of the `system` table. *Often* is each sample (`system_s`), *seldom* once a heartbeat (`heartbeat_s`),"
+        " with which all of them leave. *Since before*: since the sample before that had this metric; there is none"
+        " at first, nor when a counter began anew. A ratio is 0 to 1, to the nearest 1/1024; other values have 11"
+        " significant bits. What a machine cannot tell is absent.\n\n"
+    )
+    rows = ((f"`{m.name}`", m.name.rpartition("_")[2], m.pace, m.meaning) for m in METRICS)
+    return page + _table(("metric", "unit", "how often", "meaning"), rows)
 
 
 def settings() -> str:
@@ -216,6 +230,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors": mistakes,
     "metrics": metrics,
     "settings": settings,
+    "system": system,
     "detectors": detectors,
 }
 

@@ -169,7 +169,8 @@ def _would_leave(args: argparse.Namespace, settings: Settings) -> Iterator[Parce
     batcher = Batcher(*names, Pseudonyms(key, inside), wall_clock)
     end = time.monotonic() + args.seconds
     if system is not None:
-        batcher.add(system.sample(source.now()))
+        system.sample(source.now())
+        batcher.add(system.take(source.now()))
     for block in source.blocks():
         meter.feed(block)
         meter.advance(source.now())
@@ -182,7 +183,9 @@ def _would_leave(args: argparse.Namespace, settings: Settings) -> Iterator[Parce
     meter.finish()
     batcher.add(meter.take())
     if system is not None:
-        batcher.add(system.sample(source.now()))
+        system.sample(source.now())
+        batcher.add(system.take(source.now()))
+        system.close()
     batcher.add(agent_row(source.now(), meter.counters | {"rows_made": batcher.rows_made}))
     yield from batcher.take(everything=True)
 

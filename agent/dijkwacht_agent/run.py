@@ -115,9 +115,13 @@ class Agent:
         """Bring every row that is due by ``now`` into the spool."""
         self.meter.advance(now)
         self.batcher.add(self.meter.take())
-        if self.system is not None and self._due("system", now):
-            self.batcher.add(self.system.sample(now))
-        if self._due("beat", now) or everything:
+        beat = self._due("beat", now) or everything
+        if self.system is not None:
+            if self._due("system", now):
+                self.system.sample(now)
+            if beat or self.system.full:
+                self.batcher.add(self.system.take(now))
+        if beat:
             self.batcher.add(self.health.heartbeat(now, wall_clock()))
         self.batcher.contract = self.contracts.chosen
         for parcel in self.batcher.take(everything=everything):
@@ -138,6 +142,8 @@ class Agent:
         self.meter.finish()
         ended = self.source.patient and not stop.is_set()
         self._ship(self.source.now() + IDLE_US * ended, everything=True)
+        if self.system is not None:
+            self.system.close()
         while ended and self.spool.waiting_bytes and not stop.wait(0.05):
             self.systemd.moved()  # nothing is in a hurry: the recording is over
             self.troubles.look()

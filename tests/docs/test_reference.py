@@ -7,7 +7,7 @@ import pytest
 
 from dijkwacht_collector.metrics import Telemetry
 
-NAMES = ["records", "errors", "metrics", "settings", "detectors"]
+NAMES = ["records", "errors", "metrics", "settings", "system", "detectors"]
 
 
 @pytest.fixture(scope="module")
