@@ -28,7 +28,7 @@ from dijkwacht_agent.system.temperature import CpuTemperature
 
 MOST_SYN_RECV: Final = 512
 MOST_SOCKETS: Final = 2_048
-ALLOWED_S: Final = 0.0006
+ALLOWED_S: Final = 0.001
 """Processor time that counting sockets may take; with so many times more, so many samples go without."""
 MOST_RESTS: Final = 60
 _STAT: Final = {"ctxt": "context_switches", "processes": "started_processes"}
