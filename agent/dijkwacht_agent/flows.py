@@ -114,6 +114,11 @@ class Flow:
         """Both sides have sent."""
         return (self.orig_any or self.orig_pkts > 0) and (self.resp_any or self.resp_pkts > 0)
 
+    @property
+    def ended(self) -> bool:
+        """The part that was cut last is the flow's last: all others are cut later than its last packet."""
+        return self.cut == self.last
+
     def idle_limit(self) -> int:
         """After how many idle µs this flow is over."""
         if self.proto == TCP:

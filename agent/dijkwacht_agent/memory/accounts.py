@@ -28,6 +28,8 @@ class AccountsTried:
         source = orig, service
         tried = self._tried.pop(source, None)
         if tried is None:
+            if not account:
+                return 0
             if len(self._tried) >= self._limit:
                 del self._tried[next(iter(self._tried))]
             tried = {}
@@ -42,6 +44,6 @@ class AccountsTried:
 
     def _forget(self, tried: dict[bytes, int], time: int) -> bool:
         """Drop what is older than an hour: is there room now?"""
-        for digest in [d for d, seen in tried.items() if not 0 <= time - seen < HOUR_US]:
+        for digest in [d for d, seen in tried.items() if abs(time - seen) >= HOUR_US]:
             del tried[digest]
         return len(tried) < MAX_ACCOUNTS

@@ -3,42 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final
 
 from dijkwacht_agent.dissect import TCP, Packet
 from dijkwacht_agent.flows import Flow, FlowTable
 from dijkwacht_agent.made_rows import MadeRows
-from dijkwacht_agent.memory.accounts import AccountsTried
-from dijkwacht_agent.memory.commanded import Commanded
 from dijkwacht_agent.protocols.conversation import Conversation
+from dijkwacht_agent.protocols.opening import Memory, Opening
 from dijkwacht_agent.protocols.reader import MAX_PER_SECOND, Budget
 
 LOOKS: Final = 6
 """Payloads of a flow that are looked at before it is left alone as not known."""
 
 _u32 = Struct(">I").unpack_from
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What conversations share."""
-
-    commanded: Commanded = field(default_factory=Commanded)
-    accounts: AccountsTried = field(default_factory=AccountsTried)
-
-
-class Opening(NamedTuple):
-    """One of the first payloads of a flow, as `Conversation.read` gets them."""
-
-    flow: Flow
-    payload: bytes
-    size: int
-    from_orig: bool
-    table: FlowTable
-    made: MadeRows
-    memory: Memory
 
 
 Recogniser = Callable[[Opening], Conversation | None]

@@ -1,0 +1,31 @@
+"""What a conversation is recognised by, and what all conversations share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from dijkwacht_agent.flows import Flow, FlowTable
+from dijkwacht_agent.made_rows import MadeRows
+from dijkwacht_agent.memory.accounts import AccountsTried
+from dijkwacht_agent.memory.commanded import Commanded
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What conversations share."""
+
+    commanded: Commanded = field(default_factory=Commanded)
+    accounts: AccountsTried = field(default_factory=AccountsTried)
+
+
+class Opening(NamedTuple):
+    """One of the first payloads of a flow, as `Conversation.read` gets them."""
+
+    flow: Flow
+    payload: bytes
+    size: int
+    from_orig: bool
+    table: FlowTable
+    made: MadeRows
+    memory: Memory
