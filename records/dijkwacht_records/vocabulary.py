@@ -89,7 +89,7 @@ class AuthMethod(IntEnum):
 
 
 class AuthStatus(IntEnum):
-    """Why the attempts of a row failed; ``NONE`` in a row without failures."""
+    """Why the attempts of a row failed, or what else was said of them; ``NONE`` for the plain rest."""
 
     NONE = 0
     WRONG_PASSWORD = 1
@@ -97,8 +97,10 @@ class AuthStatus(IntEnum):
     LOCKED = 3  # or disabled
     EXPIRED = 4  # the password, the account, or a ticket
     RESTRICTED = 5  # not here or not now
-    PREAUTH_REQUIRED = 6  # Kerberos asks for a proof first: no failure by itself
+    PREAUTH_REQUIRED = 6  # Kerberos asks for a proof first: no failure, its outcome is unknown
     REFUSED = 7  # the service does not say why
+    UNKNOWN_SERVICE = 8  # Kerberos knows none of that name
+    NO_PREAUTH = 9  # succeeded: Kerberos gave an account's ticket without asking for a proof
     OTHER = 15
 
 
