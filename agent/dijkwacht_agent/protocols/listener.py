@@ -10,6 +10,7 @@ from dijkwacht_agent.dissect import TCP, Packet
 from dijkwacht_agent.flows import Flow, FlowTable
 from dijkwacht_agent.made_rows import MadeRows
 from dijkwacht_agent.protocols.conversation import Conversation
+from dijkwacht_agent.protocols.log_in_openings import recognise_log_ins
 from dijkwacht_agent.protocols.opening import Memory, Opening
 from dijkwacht_agent.protocols.reader import MAX_PER_SECOND, Budget
 
@@ -22,7 +23,7 @@ _u32 = Struct(">I").unpack_from
 Recogniser = Callable[[Opening], Conversation | None]
 """Is this the beginning of what it knows? Then the conversation, which gets the payload next."""
 
-RECOGNISERS: Final[tuple[Recogniser, ...]] = ()
+RECOGNISERS: Final[tuple[Recogniser, ...]] = (recognise_log_ins,)
 
 
 class Listener:

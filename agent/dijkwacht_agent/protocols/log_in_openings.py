@@ -1,0 +1,29 @@
+"""Which log-ins a flow may hold, by the first byte of a payload: what speaks none of them costs one look-up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from dijkwacht_agent.protocols import kerberos
+from dijkwacht_agent.protocols.log_ins import LogIns
+
+if TYPE_CHECKING:
+    from dijkwacht_agent.protocols.opening import Opening
+
+_Recogniser = Callable[["Opening"], LogIns | None]
+_FIRST_BYTES: Final[tuple[tuple[bytes, _Recogniser], ...]] = (
+    (b"\x00" + kerberos.TAGS, kerberos.recognise),
+)
+_BY_FIRST_BYTE: Final = tuple(
+    tuple(recogniser for first, recogniser in _FIRST_BYTES if byte in first) for byte in range(256)
+)
+
+
+def recognise_log_ins(opening: Opening) -> LogIns | None:
+    """The conversation whose log-ins are to be counted, if the payload begins one."""
+    for recogniser in _BY_FIRST_BYTE[opening.payload[0]]:
+        found = recogniser(opening)
+        if found is not None:
+            return found
+    return None

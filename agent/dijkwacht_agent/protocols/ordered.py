@@ -1,0 +1,141 @@
+"""A TCP connection's payloads in order: what is new, cut into messages or lines. Bounded by what is kept of one.
+
+Nothing waits for what is missing: a segment that comes after a later one is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+KEPT: Final = 4096
+"""Bytes of a message that are read; the rest of a longer one is passed over."""
+LINE: Final = 512
+"""Bytes of a line that are read."""
+HEAD: Final = 8
+"""Bytes that tell a message's length."""
+MAX_IN_PAYLOAD: Final = 256
+"""Messages or lines read in one payload; the rest of it is left out."""
+_NUMBERS: Final = 1 << 32
+_BEHIND: Final = 1 << 31
+
+
+class Side:
+    """One direction: which bytes are new."""
+
+    __slots__ = ("_next",)
+
+    def __init__(self) -> None:
+        self._next = -1
+
+    def take(self, sequence: int, payload: bytes) -> tuple[int, bytes]:
+        """How many bytes are missing before ``payload``, and what of it was not seen before."""
+        ahead = (sequence - self._next) % _NUMBERS if self._next >= 0 else 0
+        if ahead >= _BEHIND:
+            seen = _NUMBERS - ahead
+            if seen >= len(payload):
+                return 0, b""
+            payload = payload[seen:]
+            sequence += seen
+            ahead = 0
+        self._next = (sequence + len(payload)) % _NUMBERS
+        return ahead, payload
+
+
+Measure = Callable[[bytes], int]
+"""Length of the message that begins with these bytes, 0 if they are too few, -1 if none begins so."""
+
+
+class Messages:
+    """Cuts one direction into messages whose beginning tells their length; holds `KEPT` bytes at most.
+
+    Where the beginning of a message is lost, the next that begins a segment is taken up.
+    """
+
+    __slots__ = ("_held", "_lost", "_measure", "_skip")
+
+    def __init__(self, measure: Measure, held: bytes = b"") -> None:
+        self._measure = measure
+        self._held = held
+        self._skip = 0
+        self._lost = False
+
+    def feed(self, missing: int, data: bytes) -> list[bytes]:
+        """The messages that become whole, or of which `KEPT` bytes are here, with ``data``."""
+        if missing:
+            self._miss(missing)
+        found: list[bytes] = []
+        at, end = min(self._skip, len(data)), len(data)
+        self._skip -= at
+        while at < end:
+            held = self._held
+            head = held[:HEAD] + data[at : at + HEAD]
+            total = self._measure(head)
+            if total < 0 or len(found) >= MAX_IN_PAYLOAD:
+                self._held, self._lost = b"", True
+                break
+            if not total:
+                self._held = held + data[at:]
+                break
+            self._lost = False
+            kept = min(total, KEPT)
+            piece = data[at : at + kept - len(held)]
+            at += len(piece)
+            if len(held) + len(piece) < kept:
+                self._held = held + piece
+                break
+            found.append(held + piece)
+            self._held = b""
+            passed = min(total - kept, end - at)
+            self._skip = total - kept - passed
+            at += passed
+        return found
+
+    def _miss(self, missing: int) -> None:
+        if missing <= self._skip:
+            self._skip -= missing
+        else:
+            self._held, self._skip, self._lost = b"", 0, True
+
+    @property
+    def lost(self) -> bool:
+        """Where the next message begins is not known."""
+        return self._lost
+
+
+Sayable = Callable[[bytes], int]
+"""How many of the bytes of a line, perhaps unfinished, may be looked at: no password is among them."""
+
+
+class Lines:
+    """Cuts one direction into lines, without their end; holds `LINE` bytes at most, and what is sayable of them."""
+
+    __slots__ = ("_dropping", "_held", "_sayable")
+
+    def __init__(self, sayable: Sayable) -> None:
+        self._sayable = sayable
+        self._held = b""
+        self._dropping = False
+
+    def feed(self, missing: int, data: bytes) -> Iterator[bytes]:
+        """Each line that ends in ``data``, as far as it is sayable once those before it were read."""
+        if missing:
+            self._held, self._dropping = b"", False
+        at = 0
+        for _ in range(MAX_IN_PAYLOAD):
+            end = data.find(b"\n", at)
+            line = self._held
+            if not self._dropping:
+                line += data[at : min(end if end >= 0 else len(data), at + LINE - len(line))]
+                sayable = min(self._sayable(line), LINE)
+                whole = len(line)
+                line = line[:sayable]
+                self._dropping = sayable < whole or whole >= LINE
+            if end < 0:
+                self._held = line
+                return
+            self._held, self._dropping = b"", False
+            at = end + 1
+            yield line.removesuffix(b"\r")
+            if at >= len(data):
+                return
