@@ -113,12 +113,12 @@ class Kerberos(LogIns):
         self._waiting: deque[_Request] = deque()
         self._heard_request = False
 
-    def read(self, time: int, payload: bytes, size: int, sequence: int, *, from_orig: bool) -> None:  # noqa: ARG002, D102  # inherited
+    def read(self, time: int, payload: bytes, size: int, sequence: int, *, from_orig: bool) -> None:  # noqa: D102  # inherited
         if not self._tcp:
             self._read_message(time, payload)
             return
         missing, new = self._sides[from_orig].take(sequence, payload)
-        for message in self._messages[from_orig].feed(missing, new):
+        for message in self._messages[from_orig].feed(missing, new, cut=len(payload) < size):
             self._read_message(time, message[4:])
 
     def leave(self) -> None:  # noqa: D102  # inherited

@@ -60,17 +60,19 @@ class Messages:
         self._skip = 0
         self._lost = False
 
-    def feed(self, missing: int, data: bytes) -> list[bytes]:
-        """The messages that become whole, or of which `KEPT` bytes are here, with ``data``."""
-        if missing:
-            self._miss(missing)
+    def feed(self, missing: int, data: bytes, *, cut: bool = False) -> list[bytes]:
+        """The messages of which all, or `KEPT` bytes, or all there will be, is here with ``data``.
+
+        ``cut``: the end of ``data`` was not captured.
+        """
         found: list[bytes] = []
+        if missing:
+            self._miss(missing, found)
         at, end = min(self._skip, len(data)), len(data)
         self._skip -= at
         while at < end:
             held = self._held
-            head = held[:HEAD] + data[at : at + HEAD]
-            total = self._measure(head)
+            total = self._measure(held[:HEAD] + data[at : at + HEAD])
             if total < 0 or len(found) >= MAX_IN_PAYLOAD:
                 self._held, self._lost = b"", True
                 break
@@ -89,13 +91,25 @@ class Messages:
             passed = min(total - kept, end - at)
             self._skip = total - kept - passed
             at += passed
+        if cut and self._held:
+            self._leave(found)
         return found
 
-    def _miss(self, missing: int) -> None:
+    def _miss(self, missing: int, found: list[bytes]) -> None:
+        if self._held:
+            self._leave(found)
         if missing <= self._skip:
             self._skip -= missing
         else:
-            self._held, self._skip, self._lost = b"", 0, True
+            self._skip, self._lost = 0, True
+
+    def _leave(self, found: list[bytes]) -> None:
+        """Of the message that was begun no more comes; where it ends is known, if its length is."""
+        total = self._measure(self._held[:HEAD])
+        if total > 0:
+            found.append(self._held)
+            self._skip = total - len(self._held)
+        self._held = b""
 
     @property
     def lost(self) -> bool:
