@@ -56,7 +56,7 @@ class Responses:
 
     def sayable(self, line: bytes, at: int = 0) -> int:
         """Up to where the next response, at ``at`` of ``line``, may be looked at."""
-        if self._mechanism == b"PLAIN":
+        if self._mechanism == b"PLAIN" and not self._came:
             return at + _plain_end(line[at:])
         if self._mechanism in _ACCOUNT_FIRST:
             return len(line) if not self._came else at

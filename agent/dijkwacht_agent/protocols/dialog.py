@@ -1,0 +1,55 @@
+"""Log-ins in protocols of lines, where one side commands and the other replies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dijkwacht_agent.protocols.log_ins import LogIns
+from dijkwacht_agent.protocols.ordered import Lines, Side
+
+if TYPE_CHECKING:
+    from dijkwacht_agent.protocols.opening import Opening
+    from dijkwacht_records.vocabulary import AuthService
+
+
+class Dialog(LogIns):
+    """Hands over each line of each side. Holds an unfinished line of 512 bytes of either.
+
+    It is over at the first success: nobody logs in twice over one connection, and what follows may
+    be long.
+    """
+
+    __slots__ = ("_lines", "_sides")
+
+    def __init__(self, opening: Opening, service: AuthService, *, client_is_orig: bool) -> None:
+        super().__init__(opening, service, client_is_orig=client_is_orig)
+        self._sides = (Side(), Side())
+        self._lines = (Lines(len), Lines(self.sayable))
+
+    def read(self, time: int, payload: bytes, size: int, sequence: int, *, from_orig: bool) -> None:  # noqa: ARG002, D102  # inherited
+        missing, new = self._sides[from_orig].take(sequence, payload)
+        by_client = from_orig == self._client_is_orig
+        for line in self._lines[by_client].feed(missing, new):
+            if by_client:
+                self.hear_command(time, line)
+            else:
+                self.hear_reply(line)
+            if self.over:
+                return
+
+    def sayable(self, line: bytes) -> int:
+        """How much of a ``line`` of the client, perhaps unfinished, may be looked at."""
+        raise NotImplementedError
+
+    def hear_command(self, time: int, line: bytes) -> None:
+        """The client's ``line``, as far as it is sayable."""
+        raise NotImplementedError
+
+    def hear_reply(self, line: bytes) -> None:
+        """The server's ``line``."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Nothing more will be read: somebody logged in, or nobody will, or all is encrypted now."""
+        self.leave()
+        self.over = True
