@@ -13,7 +13,7 @@ from typing import IO, Any, Final, cast
 import msgspec
 
 from dijkwacht.progress import report, report_problems
-from dijkwacht.recording import Recorded, add_local
+from dijkwacht.recording import PATHS, Recorded, add_local
 from dijkwacht_records.addresses import format_address, format_mac
 from dijkwacht_records.community_id import community_id
 from dijkwacht_records.errors import SettingsError
@@ -34,9 +34,7 @@ _MACS: Final = frozenset({"client_mac", "eth_src", "sender_mac", "target_mac"})
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
-    parser.add_argument(
-        "paths", nargs="+", type=Path, metavar="PATH", help="pcap, pcapng, Zeek logs, folders"
-    )
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help=PATHS)
     parser.add_argument(
         "--to", type=Path, metavar="FILE", help="write here: .parquet, .arrow, else JSON lines"
     )

@@ -32,7 +32,7 @@ from dijkwacht_collector.journal import (
     partition_of,
 )
 from dijkwacht_collector.policy import Scored
-from dijkwacht_collector.readers.zeek import row_time
+from dijkwacht_collector.readers.logs import row_time
 from dijkwacht_records import wire
 from dijkwacht_records.contracts import WRITES
 from dijkwacht_records.tables import Row

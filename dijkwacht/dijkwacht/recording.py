@@ -1,7 +1,8 @@
-"""Recordings: any mix of packet captures and Zeek logs → rows in the order of time.
+"""Recordings: any mix of packet captures and other sensors' logs → rows in the order of time.
 
-Captures go through the same meter as live traffic, logs through the collector's reader. Several paths
-are one recording. What could not be read is counted and named, and the rest goes on.
+Captures go through the same meter as live traffic, logs through the collector's readers; any of them may
+be gzip, and ``-`` is standard input. Several paths are one recording. What could not be read is counted
+and named, and the rest goes on.
 """
 
 from __future__ import annotations
@@ -11,20 +12,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from dijkwacht.spooled import Spooled
 from dijkwacht_agent.arguments import network
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
-from dijkwacht_agent.sources.recording import Recording, is_recording
+from dijkwacht_agent.sources.recording import Recording
 from dijkwacht_collector.readers import Problems
-from dijkwacht_collector.readers.formats import PACKETS, ZEEK, Format, detect_format
-from dijkwacht_collector.readers.zeek import read_logs, row_time
+from dijkwacht_collector.readers.formats import PACKETS, Format, detect_format
+from dijkwacht_collector.readers.logs import LOGS, READERS, read_logs, row_time
 from dijkwacht_records.errors import SettingsError, UnreadableInput
-from dijkwacht_records.tables import Row
+from dijkwacht_records.tables import TABLES, Row
 
 NumberedRow = tuple[int, Row]
 """(table number, row)"""
 
-_WANTED: Final = "packets (pcap, pcapng) or a Zeek log"
+_WANTED: Final = f"packets (pcap, pcapng), {', '.join(LOGS)}"
+PATHS: Final = f"{_WANTED}, any of them gzip; folders; - for standard input"
+"""What the commands read, for their help."""
 
 
 def add_local(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +57,8 @@ class Recorded:
             self.inside = LocalNetworks(list(local) or None)
         except ValueError as error:
             raise SettingsError(f"--local {error}") from None
-        self.problems = Problems()
+        self._spooled = Spooled()
+        self.problems = Problems(self._spooled.plain)
         self.readable = 0
         self.packets = 0
         self.dropped: Mapping[str, int] = {}
@@ -71,12 +76,15 @@ class Recorded:
         if not self._captures:
             yield from logs.rows
             return
+        if not logs.rows:
+            yield from self._metered()
+            return
         at = 0
         for row in self._metered():
             while at < len(logs.rows) and row_time(logs.rows[at]) < row_time(row):
                 yield logs.rows[at]
                 at += 1
-            yield row
+            yield _whole(row)
         yield from logs.rows[at:]
 
     def _metered(self) -> Iterator[NumberedRow]:
@@ -94,7 +102,7 @@ class Recorded:
             self.readable -= len(self._captures)
         finally:
             source.close()
-            self.damage = source.problems
+            self.damage = [self._spooled.plain(problem) for problem in source.problems]
             self.damaged = source.problem_count
             self.dropped = {
                 name.removeprefix("dropped_"): count
@@ -111,11 +119,11 @@ class Recorded:
                 if not files:
                     self.problems.add(str(path), "folder", f"{_WANTED}; it holds no file")
                 yield from files
-            elif path.is_fifo():
-                # Once read to recognise its format, a pipe is empty the second time.
-                self.problems.add(str(path), "start", "a file; this is a pipe (save it first)")
             else:
-                yield path
+                try:
+                    yield self._spooled.keep(path)
+                except OSError as error:
+                    self.problems.add(str(path), "start", f"a copy on disk ({error.strerror})")
 
     def _sort(self, path: Path) -> None:
         try:
@@ -125,7 +133,7 @@ class Recorded:
             return
         if found in PACKETS:
             self._capture(path)
-        elif found in ZEEK:
+        elif found in READERS:
             self._logs.append(path)
         else:
             what = "it holds nothing" if found is Format.EMPTY else f"this is {found.value}"
@@ -133,9 +141,6 @@ class Recorded:
 
     def _capture(self, path: Path) -> None:
         """Keep a capture that opens: one that does not must not close the others."""
-        if not is_recording(path):
-            self.problems.add(str(path), "start", "a capture that is not packed (gunzip it first)")
-            return
         try:
             Recording([path]).close()
         except UnreadableInput as error:
@@ -143,3 +148,10 @@ class Recorded:
             return
         self._captures.append(path)
         self.readable += 1
+
+
+def _whole(numbered: NumberedRow) -> NumberedRow:
+    """The row with all columns of its table: rows of one kind are equally long in one batch."""
+    number, row = numbered
+    missing = TABLES[number].columns[len(row) :]
+    return (number, (*row, *(column.default or 0 for column in missing))) if missing else numbered

@@ -19,7 +19,7 @@ from typing import Final
 from dijkwacht.offline import BATCH_ROWS, NumberedRow, OfflineCollector, cut
 from dijkwacht.own_detectors import add_detectors
 from dijkwacht.progress import clock_text, counted, report, report_problems
-from dijkwacht.recording import Recorded, add_local
+from dijkwacht.recording import PATHS, Recorded, add_local
 from dijkwacht.score_watch import ScoreWatch
 from dijkwacht.shadow import report_shadow
 from dijkwacht_agent.arguments import speed
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="PATH",
-        help="pcap, pcapng, Zeek logs, folders: one recording",
+        help=f"{PATHS}: one recording",
     )
     add(
         "--baseline",

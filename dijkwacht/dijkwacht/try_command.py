@@ -15,7 +15,7 @@ import msgspec
 
 from dijkwacht.own_detectors import add_detectors
 from dijkwacht.progress import clock_text, counted, report, report_problems
-from dijkwacht.recording import Recorded, add_local
+from dijkwacht.recording import PATHS, Recorded, add_local
 from dijkwacht.shadow import report_shadow
 from dijkwacht.strangest import Strange, Tryout
 from dijkwacht_collector.engine import DetectorSet
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
     add = parser.add_argument
     add("detector", type=Path, metavar="DETECTOR.py", help="a file with a detector")
-    add("paths", nargs="+", type=Path, metavar="PATH", help="pcap, pcapng, Zeek logs, folders")
+    add("paths", nargs="+", type=Path, metavar="PATH", help=PATHS)
     add("--top", type=int, default=20, metavar="N", help="how many rows (default: 20)")
     add_local(parser)
     add_detectors(parser)

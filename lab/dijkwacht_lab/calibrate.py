@@ -32,8 +32,8 @@ from dijkwacht_agent.sources.recording import Recording
 from dijkwacht_collector.engine.trainer import FIRST_SAMPLES, train, training_rows
 from dijkwacht_collector.policy import Calibration, Scored
 from dijkwacht_collector.readers import Problems
-from dijkwacht_collector.readers.formats import ZEEK, detect_format
-from dijkwacht_collector.readers.zeek import read_logs
+from dijkwacht_collector.readers.formats import detect_format
+from dijkwacht_collector.readers.logs import READERS, read_logs
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.labels import attackers, read_labels
@@ -156,7 +156,7 @@ def benign_files(captures: Path, half: int) -> list[Path]:
 def file_rows(path: Path, attackers_: Any) -> Iterator[tuple[int, Row]]:
     """Rows of a benign capture, without those of scanners that its own label column names."""
     inside = LocalNetworks(None)
-    if detect_format(path) in ZEEK:
+    if detect_format(path) in READERS:
         for number, row in read_logs([path], inside.__contains__, Problems()).rows:
             if number != 0 or row[5] not in attackers_.addresses:
                 yield number, row

@@ -1,7 +1,10 @@
 """Any mix of captures and logs is one recording."""
 
 import gzip
+import io
 import os
+import threading
+from pathlib import Path
 
 import pytest
 
@@ -39,7 +42,7 @@ def test_folders_are_read_and_what_is_no_recording_is_named(tmp_path, scan):
     assert list(recorded.rows())
     assert recorded.readable == 2
     named = " | ".join(str(problem) for problem in recorded.problems)
-    assert "notes.txt: start: expected packets (pcap, pcapng) or a Zeek log" in named
+    assert "notes.txt: start: expected packets (pcap, pcapng), Zeek logs" in named
     assert "http.log: line 1: expected one of the logs" in named
     assert ".hidden" not in named
 
@@ -63,12 +66,57 @@ def test_a_cut_capture_gives_what_it_holds(scan):
     assert (recorded.packets, recorded.damaged) == (599, 1)
 
 
-def test_a_packed_capture_is_named(tmp_path, scan):
+def test_a_packed_capture_says_the_same(tmp_path, scan):
+    plain = Recorded([scan])
+    rows = list(plain.rows())
+    folder = tmp_path / "packed"
+    folder.mkdir()
+    (folder / "scan.pcap.gz").write_bytes(gzip.compress(scan.read_bytes()))
+    packed = Recorded([folder])
+    assert list(packed.rows()) == rows
+    assert (packed.packets, packed.readable, packed.damaged) == (600, 1, 0)
+
+
+def test_a_packed_capture_that_breaks_off_gives_what_it_holds(tmp_path, scan):
     packed = tmp_path / "scan.pcap.gz"
-    packed.write_bytes(gzip.compress(scan.read_bytes()))
-    recorded = Recorded([packed, scan])
+    whole = gzip.compress(scan.read_bytes())
+    packed.write_bytes(whole[: len(whole) * 3 // 4])
+    recorded = Recorded([packed])
     assert list(recorded.rows())
-    assert "gunzip it first" in str(next(iter(recorded.problems)))
+    assert 0 < recorded.packets < 600
+    assert recorded.damaged >= 1
+    assert "the rest of a gzip stream" in recorded.damage[0]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_standard_input_is_a_file_like_others(tmp_path, scan, monkeypatch, packed):
+    content = gzip.compress(scan.read_bytes()) if packed else scan.read_bytes()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    recorded = Recorded([Path("-")])
+    assert list(recorded.rows()) == list(Recorded([scan]).rows())
+    assert list((tmp_path / "tmp").iterdir())
+    del recorded
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_standard_input_is_called_that(monkeypatch):
+    log = conn(5).replace("10.0.0.1", "nobody")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(log.encode())))
+    recorded = Recorded([Path("-")])
+    assert list(recorded.rows()) == []
+    (named,) = recorded.problems
+    assert str(named) == "standard input: line 4: expected an address in id.orig_h"
+
+
+def test_a_pipe_is_read_to_its_end(tmp_path, scan):
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(scan.read_bytes()))
+    writer.start()
+    recorded = Recorded([tmp_path / "pipe"])
+    writer.join()
+    assert list(recorded.rows()) == list(Recorded([scan]).rows())
 
 
 def test_packets_that_are_not_metered_are_counted(tmp_path, scan):
@@ -98,11 +146,5 @@ def test_a_capture_without_one_whole_packet_is_not_readable(tmp_path, scan):
 def test_an_empty_folder_is_named(tmp_path):
     (named,) = Recorded([tmp_path]).problems
     assert str(named).endswith(
-        "folder: expected packets (pcap, pcapng) or a Zeek log; it holds no file"
+        "folder: expected packets (pcap, pcapng), Zeek logs; it holds no file"
     )
-
-
-def test_a_pipe_is_named_and_not_waited_for(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    (named,) = Recorded([tmp_path / "pipe"]).problems
-    assert "this is a pipe" in str(named)

@@ -1,4 +1,4 @@
-"""One pcap or pcapng file, streamed, and hostile.
+"""One pcap or pcapng file, plain or gzip, streamed, and hostile.
 
 Every length is checked against what the file still holds, and nothing is held but a window on it.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from io import FileIO, RawIOBase
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Final
 
 from dijkwacht_agent.frames import Block
 from dijkwacht_records.errors import UnreadableInput
+from dijkwacht_records.gzipped import open_plain
 
 MAX_RECORD: Final = 16 * 1024 * 1024
 """Bytes in one record or block; a longer one is taken for an error, and ends the reading."""
@@ -43,7 +45,7 @@ _OLD_HEAD: Final = {order: Struct(order + "HxxIIII").unpack_from for order in "<
 _SECTION_NUMBER: Final = 0x0A0D0D0A  # the same in both byte orders
 _TSRESOL, _TSOFFSET = 9, 14
 _UNKNOWN_LINK: Final = 1 << 16
-_UNKNOWN_SIZE: Final = 1 << 62  # of a pipe
+_UNKNOWN_SIZE: Final = 1 << 62  # of a pipe, and of what is packed
 
 Interface = tuple[int, int, int, int]
 """``(link_type, snap length, ticks in a second, offset in µs)``."""
@@ -52,10 +54,18 @@ Placed = tuple[bytes, int, int, int, int, int]
 
 
 def is_recording(path: Path) -> bool:
-    """Whether ``path`` begins like a pcap or pcapng file. Raises ``OSError``."""
-    with path.open("rb") as file:
+    """Whether ``path`` begins like a pcap or pcapng file, unpacked. Raises ``OSError``."""
+    with closing(open_plain(path)) as file:
         magic = file.read(4)
     return magic in _PCAP or magic == _SECTION
+
+
+def _size(file: RawIOBase) -> int:
+    if isinstance(file, FileIO):
+        status = os.fstat(file.fileno())
+        if S_ISREG(status.st_mode):
+            return status.st_size
+    return _UNKNOWN_SIZE
 
 
 class PacketFile:
@@ -72,9 +82,8 @@ class PacketFile:
         self._buffer = b""  # a window on the file that moves forward only
         self._start = 0  # place of the buffer in the file
         try:
-            self._file = path.open("rb", buffering=0)
-            status = os.fstat(self._file.fileno())
-            self._size = status.st_size if S_ISREG(status.st_mode) else _UNKNOWN_SIZE
+            self._file = open_plain(path)
+            self._size = _size(self._file)
             self._fill(0, 24)
         except OSError as error:
             raise UnreadableInput(

@@ -29,15 +29,19 @@ class Problem:
 
 @dataclass(slots=True)
 class Problems:
-    """Everything that was skipped while reading, counted by file and reason, never raised."""
+    """Everything that was skipped while reading, counted by file and reason, never raised.
 
+    ``called``: what a file is called to people.
+    """
+
+    called: Callable[[str], str] = str
     _found: dict[tuple[str, str], Problem] = field(default_factory=dict)
 
     def add(self, path: str, place: str, expected: str) -> None:
         """Count one thing that was skipped."""
         known = self._found.get((path, expected))
         if known is None:
-            self._found[path, expected] = Problem(path, place, expected)
+            self._found[path, expected] = Problem(self.called(path), place, expected)
         else:
             known.count += 1
 

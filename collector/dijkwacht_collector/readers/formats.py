@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import gzip
-import zlib
 from enum import Enum
 from pathlib import Path
 from typing import Final
@@ -12,6 +9,7 @@ from typing import Final
 import msgspec
 
 from dijkwacht_records.errors import UnreadableInput
+from dijkwacht_records.gzipped import BROKEN, GROWS, open_plain
 
 HEAD_BYTES: Final = 64 * 1024
 
@@ -20,7 +18,6 @@ _PCAP = frozenset(
     for magic in ("a1b2c3d4", "d4c3b2a1", "a1b23c4d", "4d3cb2a1", "a1b2cd34", "34cdb2a1")
 )
 _PCAPNG = bytes.fromhex("0a0d0d0a")
-_GZIP = b"\x1f\x8b"
 
 
 class Format(Enum):
@@ -40,8 +37,6 @@ class Format(Enum):
 
 
 PACKETS: Final = frozenset({Format.PCAP, Format.PCAPNG})
-ZEEK: Final = frozenset({Format.ZEEK_TSV, Format.ZEEK_JSON})
-"""What this version reads; the others are recognised so that they can be named."""
 
 
 def detect_format(path: Path) -> Format:
@@ -60,26 +55,21 @@ def detect_format(path: Path) -> Format:
     return _tell_text(head)
 
 
-def read_head(path: Path) -> bytes:
-    """The first 64 KiB, unpacked if ``path`` is gzip; less if the gzip stream breaks off."""
+def read_head(path: Path, size: int = HEAD_BYTES) -> bytes:
+    """The first ``size`` bytes, unpacked if ``path`` is gzip; less if the gzip stream breaks off."""
+    parts: list[bytes] = []
+    missing = size
     try:
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
-            if head[:2] != _GZIP:
-                return head
-            file.seek(0)
-            parts: list[bytes] = []
-            with (
-                contextlib.suppress(EOFError, zlib.error, gzip.BadGzipFile),
-                gzip.open(file) as plain,
-            ):
-                while sum(map(len, parts)) < HEAD_BYTES and (part := plain.read1(HEAD_BYTES)):
-                    parts.append(part)
-            return b"".join(parts)[:HEAD_BYTES]
+        with open_plain(path) as file:
+            while missing > 0 and (part := file.read(missing)):
+                parts.append(part)
+                missing -= len(part)
     except OSError as error:
-        raise UnreadableInput(
-            str(path), "start", f"a file that can be opened ({error.strerror})"
-        ) from None
+        if error.strerror not in (BROKEN, GROWS):
+            raise UnreadableInput(
+                str(path), "start", f"a file that can be opened ({error.strerror})"
+            ) from None
+    return b"".join(parts)
 
 
 def _tell_text(head: bytes) -> Format:

@@ -3,16 +3,18 @@
 import gzip
 import json
 import random
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dijkwacht_collector.readers import Problems
-from dijkwacht_collector.readers.zeek import read_logs
+from dijkwacht_collector.readers.lines import MAX_LINE_BYTES
+from dijkwacht_collector.readers.logs import read_logs
 from dijkwacht_records import wire
-from dijkwacht_records.addresses import UNSPECIFIED, format_address, pack_address
-from dijkwacht_records.tables import NO_ANSWER, TABLES, ConnState, FlowState
+from dijkwacht_records.addresses import UNSPECIFIED, pack_address
+from dijkwacht_records.tables import NO_ANSWER, ConnState, FlowState
 
 FIELDS = [
     "ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "proto", "service",
@@ -40,30 +42,11 @@ def read(path, *more, inside=lambda _: False):
     return found.rows, [str(problem) for problem in problems]
 
 
-def named(numbered):
-    number, row = numbered
-    table = TABLES[number]
-    values = dict(zip((c.name for c in table.columns), row, strict=True))
-    return table.name, {
-        name: format_address(v) if isinstance(v, bytes) else v for name, v in values.items()
-    }
-
-
-@pytest.fixture
-def log(tmp_path):
-    def write(text, name="a.log"):
-        path = tmp_path / name
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return path
-
-    return write
-
-
 def conn(*lines):
     return header(FIELDS) + "".join("\t".join(line) + "\n" for line in lines)
 
 
-def test_a_connection_is_one_end_part_at_its_last_packet(log):
+def test_a_connection_is_one_end_part_at_its_last_packet(log, named):
     rows, problems = read(log(conn(LINE)))
     table, row = named(rows[0])
     assert (table, problems) == ("flows", [])
@@ -103,7 +86,17 @@ def test_json_dates_are_read(log):
     assert rows[0][1][0] == 1_767_323_045_000_006
 
 
-def test_unset_inside_is_asked_of_the_site(log):
+def test_a_date_without_a_zone_is_utc(log, monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    line = {"ts": "2026-01-02T03:04:05", "id.orig_h": "10.0.0.1", "id.resp_h": "10.0.0.2"}
+    rows, _ = read(log(json.dumps(line | {"proto": "udp", "conn_state": "S0"})))
+    monkeypatch.undo()
+    time.tzset()
+    assert rows[0][1][0] == 1_767_323_045_000_000
+
+
+def test_unset_inside_is_asked_of_the_site(log, named):
     line = LINE.copy()
     line[12:14] = ["-", "-"]
     site = pack_address("192.0.2.1")
@@ -112,7 +105,7 @@ def test_unset_inside_is_asked_of_the_site(log):
     assert named(rows[0])[1]["local_resp"] == 1
 
 
-def test_headers_may_come_again_with_other_columns(log):
+def test_headers_may_come_again_with_other_columns(log, named):
     dns = [
         "ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "query", "qtype",
         "rcode", "answers", "rtt",
@@ -131,7 +124,7 @@ def test_headers_may_come_again_with_other_columns(log):
     assert problems == []
 
 
-def test_a_question_without_answer_says_so(log):
+def test_a_question_without_answer_says_so(log, named):
     fields = [
         "ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "query", "qtype",
         "rcode", "answers",
@@ -152,17 +145,7 @@ def test_tabs_that_became_spaces_are_read(log):
     assert read(log(text))[0] == read(log(conn(LINE), "b.log"))[0]
 
 
-def test_tls_names_and_versions(log):
-    fields = [
-        "ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "version", "cipher",
-        "server_name",
-    ]  # fmt: skip
-    text = header(fields, "ssl") + "9\tC\t10.0.0.1\t9\t10.0.0.2\t443\tTLSv13\tx\tMail.Example\n"
-    row = named(read(log(text))[0][0])[1]
-    assert (row["version"], row["server_name"]) == (0x0304, "mail.example")
-
-
-def test_flows_are_numbered_as_their_rows_come_and_keep_their_number_in_other_logs(log):
+def test_flows_are_numbered_as_their_rows_come_and_keep_their_number_in_other_logs(log, named):
     """Beyond what a meter counts to: its flows may be in the same recording."""
     later, first = (["200", *LINE[1:]], ["100", "C2", *LINE[2:]])
     hello = ["99", "C1", *LINE[2:6], "TLSv13", "x", "mail.example"]
@@ -176,19 +159,20 @@ def test_flows_are_numbered_as_their_rows_come_and_keep_their_number_in_other_lo
     ]
 
 
-def test_one_dhcp_line_is_a_row_a_message(log):
+def test_one_dhcp_line_is_a_row_a_message(log, named):
     line = {
         "ts": 5.0, "mac": "02:00:00:00:00:01", "client_addr": "10.0.0.9",
         "server_addr": "10.0.0.1", "assigned_addr": "10.0.0.9", "requested_addr": "10.0.0.8",
-        "host_name": "till", "msg_types": ["DISCOVER", "OFFER", "REQUEST", "ACK", "NEWTHING"],
+        "host_name": "till", "trans_id": 77, "msg_types": ["DISCOVER", "OFFER", "REQUEST", "ACK", "NEWTHING"],
     }  # fmt: skip
     rows = [named(row)[1] for row in read(log(json.dumps(line)))[0]]
     assert [row["msg_type"] for row in rows] == [1, 2, 3, 5]
     assert [row["server_h"] for row in rows] == ["", "10.0.0.1", "", "10.0.0.1"]
     assert [row["host_name"] for row in rows] == ["till", "", "till", ""]
+    assert {row["xid"] for row in rows} == {77}
 
 
-def test_arp_lines(log):
+def test_arp_lines(log, named):
     fields = ["ts", "operation", "src_mac", "dst_mac", "orig_h", "resp_h", "orig_hw", "resp_hw"]
     text = header(fields, "arp") + (
         "9\twho-has\t02:00:00:00:00:01\tff:ff:ff:ff:ff:ff\t10.0.0.1\t10.0.0.2\t-\t-\n"
@@ -234,6 +218,16 @@ def test_a_short_line_is_counted(log):
     rows, problems = read(log(conn(LINE, LINE[:9])))
     assert len(rows) == 1
     assert "line 9: expected 19 columns" in problems[0]
+
+
+def test_the_rest_of_a_line_too_long_is_no_line_of_its_own(log):
+    """Else somebody's name of a mebibyte would write rows."""
+    line = "\t".join(LINE)
+    rows, problems = read(log(conn() + "x" * MAX_LINE_BYTES + line + "\n" + line + "\n"))
+    assert len(rows) == 1
+    assert [problem.partition("expected ")[2] for problem in problems] == [
+        "lines below 1048576 bytes"
+    ]
 
 
 def test_a_log_of_another_kind_is_named(log):
