@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -42,7 +43,7 @@ class Fields:
     """The allowed columns of one line: texts, or what JSON made of them. Unset ones are missing."""
 
     log: str
-    values: dict[str, Value]
+    values: Mapping[str, Value]
     set_separator: str = ","
 
     def text(self, name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from dijkwacht_collector.readers.argus import is_header as is_argus
 from dijkwacht_records.errors import UnreadableInput
 from dijkwacht_records.gzipped import BROKEN, GROWS, open_plain
 
@@ -81,7 +82,7 @@ def _tell_text(head: bytes) -> Format:
         return Format.ZEEK_TSV
     if first.startswith(b"{"):
         return _tell_json(first)
-    if first.startswith(b"StartTime,"):
+    if b"StartTime" in first and is_argus(first.decode("utf-8", "replace").split(",")):
         return Format.ARGUS
     if first.count(b",") >= 1:
         return Format.CSV

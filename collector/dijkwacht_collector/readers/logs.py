@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from dijkwacht_collector.readers import IsInside, Problems
+from dijkwacht_collector.readers.argus import ArgusReader
 from dijkwacht_collector.readers.formats import Format, detect_format
 from dijkwacht_collector.readers.lines import LineReader, LogFile
 from dijkwacht_collector.readers.rows import NumberedRow
@@ -21,9 +22,10 @@ from dijkwacht_records.tables import TABLES
 READERS: Final[Mapping[Format, Callable[[Path, IsInside], LineReader]]] = {
     Format.ZEEK_TSV: ZeekReader,
     Format.ZEEK_JSON: ZeekReader,
+    Format.ARGUS: ArgusReader,
 }
 """What this version reads, beside packets; other formats are recognised so that they can be named."""
-LOGS: Final = ("Zeek logs",)
+LOGS: Final = ("Zeek logs", "Argus flows")
 """What they are called to people."""
 _FIRST_FLOW: Final = 1 << 32
 """Beyond what a meter counts to, whose flows may be in the same recording."""
