@@ -64,7 +64,7 @@ class ArgusReader:
     def read(self, line: bytes) -> Iterable[NumberedRow] | None:
         """The row of one line, ``None`` for a header. Raises `Bad`."""
         values = line.decode("utf-8", "replace").split(",")
-        if is_header(values):
+        if not self._is_flow(values) and is_header(values):
             names = [value.strip() for value in values]
             self._wanted = [
                 (i, n) for i, n in enumerate(names) if n in _COLUMNS and n not in names[:i]
@@ -76,6 +76,11 @@ class ArgusReader:
             raise Bad(f"{self._wanted[-1][0] + 1} columns")
         found = {name: text for i, name in self._wanted if (text := values[i].strip())}
         return _rows(Fields("argus", found), self._is_inside)
+
+    def _is_flow(self, values: list[str]) -> bool:
+        """A line with a time is no header, whatever words stand in its other columns."""
+        place = next((i for i, name in self._wanted if name == "StartTime"), len(values))
+        return place < len(values) and values[place].strip()[:1].isdigit()
 
     def finish(self) -> Iterable[NumberedRow]:
         """Nothing waits."""

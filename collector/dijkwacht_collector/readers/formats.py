@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 from enum import Enum
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from dijkwacht_collector.readers.argus import is_header as is_argus
+from dijkwacht_collector.readers import argus, metrics
 from dijkwacht_records.errors import UnreadableInput
 from dijkwacht_records.gzipped import BROKEN, GROWS, open_plain
 
@@ -32,6 +33,7 @@ class Format(Enum):
     ARGUS = "Argus flows"
     PARQUET = "Parquet"
     ARROW = "Arrow"
+    METRICS = "system metrics (CSV)"
     CSV = "comma-separated values"
     EMPTY = "nothing"
     UNKNOWN = "an unknown format"
@@ -82,11 +84,19 @@ def _tell_text(head: bytes) -> Format:
         return Format.ZEEK_TSV
     if first.startswith(b"{"):
         return _tell_json(first)
-    if b"StartTime" in first and is_argus(first.decode("utf-8", "replace").split(",")):
+    return _tell_table(first.decode("utf-8", "replace"))
+
+
+def _tell_table(first: str) -> Format:
+    try:
+        names = next(csv.reader([first]))
+    except csv.Error:
+        return Format.UNKNOWN
+    if len(names) < 2:
+        return Format.UNKNOWN
+    if argus.is_header(names):
         return Format.ARGUS
-    if first.count(b",") >= 1:
-        return Format.CSV
-    return Format.UNKNOWN
+    return Format.METRICS if metrics.is_header(names) else Format.CSV
 
 
 def _tell_json(first: bytes) -> Format:

@@ -14,6 +14,7 @@ from dijkwacht_collector.readers import IsInside, Problems
 from dijkwacht_collector.readers.argus import ArgusReader
 from dijkwacht_collector.readers.formats import Format, detect_format
 from dijkwacht_collector.readers.lines import LineReader, LogFile
+from dijkwacht_collector.readers.metrics import MetricsReader
 from dijkwacht_collector.readers.rows import NumberedRow
 from dijkwacht_collector.readers.zeek import ZeekReader
 from dijkwacht_records.errors import UnreadableInput
@@ -23,9 +24,10 @@ READERS: Final[Mapping[Format, Callable[[Path, IsInside], LineReader]]] = {
     Format.ZEEK_TSV: ZeekReader,
     Format.ZEEK_JSON: ZeekReader,
     Format.ARGUS: ArgusReader,
+    Format.METRICS: MetricsReader,
 }
 """What this version reads, beside packets; other formats are recognised so that they can be named."""
-LOGS: Final = ("Zeek logs", "Argus flows")
+LOGS: Final = ("Zeek logs", "Argus flows", "system metrics (CSV)")
 """What they are called to people."""
 _FIRST_FLOW: Final = 1 << 32
 """Beyond what a meter counts to, whose flows may be in the same recording."""

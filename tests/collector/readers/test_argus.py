@@ -125,6 +125,26 @@ def test_other_columns_and_gzip(log, read_named):
     assert (rows[0][1]["orig_pkts"], rows[0][1]["resp_pkts"]) == (6, 2)
 
 
+LABEL = st.one_of(
+    st.sampled_from([HEADER.strip(), "StartTime", "#fields", "{", "-"]),
+    st.text(st.characters(exclude_characters="\0\r\n", codec="utf-8"), max_size=20),
+)
+
+
+@given(label=LABEL)
+def test_labels_never_pass(tmp_path_factory, label):
+    path = tmp_path_factory.getbasetemp() / "labels.binetflow"
+
+    def bytes_of(text):
+        path.write_text(f"{HEADER}{LINE.replace('flow=Botnet', text)}\n{LINE}\n", "utf-8")
+        problems = Problems()
+        found = read_logs([path], lambda _: False, problems)
+        assert list(problems) == []
+        return wire.encode("s", "a", bytes(16), 0, 0, found.rows)
+
+    assert bytes_of(label) == bytes_of("Background")
+
+
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
@@ -150,7 +170,7 @@ def test_a_bad_line_is_named_and_the_rest_is_read(log, read_named, before, after
             st.sampled_from([*LINE.split(","), *HEADER.strip().split(","), "", "-1", "1e999", "é"]),
             max_size=17,
         ).map(",".join)
-        | st.text(max_size=40),
+        | st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=40),
         max_size=5,
     )
 )
