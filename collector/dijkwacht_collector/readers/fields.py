@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from dijkwacht_collector.readers.rows import text_of
 from dijkwacht_records.addresses import UNSPECIFIED, pack_address
-from dijkwacht_records.tables import MAX_TEXT_BYTES
 
 Scalar = str | int | float | bool
 Value = Scalar | list[Scalar | None]
@@ -38,6 +38,13 @@ def moment(text: str) -> int:
     return ((found if found.tzinfo else found.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
 
 
+def mac_of(text: str) -> int:
+    """A hardware address with colons or hyphens; 0 for any other text."""
+    if not _MAC.fullmatch(text.lower()):
+        return 0
+    return int("".join(f"{int(octet, 16):02x}" for octet in re.split("[:-]", text)), 16)
+
+
 @dataclass(frozen=True, slots=True)
 class Fields:
     """The allowed columns of one line: texts, or what JSON made of them. Unset ones are missing."""
@@ -52,9 +59,7 @@ class Fields:
         if isinstance(value, list):
             raise Bad(f"one value in {name}")
         plain = _ESCAPE.sub(lambda m: chr(int(m[1], 16)), str(value)) if value != "" else ""
-        # JSON may hold half a surrogate pair, which no UTF-8 can carry.
-        data = plain.encode("utf-8", "replace")
-        return data[:MAX_TEXT_BYTES].decode("utf-8", "ignore")
+        return text_of(plain)
 
     def many(self, name: str) -> list[str]:
         """The members of a set or vector."""
@@ -99,10 +104,7 @@ class Fields:
 
     def mac(self, name: str) -> int:
         """A hardware address; 0 if unset or not an Ethernet one."""
-        text = str(self.values.get(name, "")).lower()
-        if not _MAC.fullmatch(text):
-            return 0
-        return int("".join(f"{int(octet, 16):02x}" for octet in re.split("[:-]", text)), 16)
+        return mac_of(str(self.values.get(name, "")))
 
     def flag(self, name: str) -> bool:
         """``T`` or ``true``."""

@@ -104,6 +104,8 @@ def _tell_json(first: bytes) -> Format:
         keys = msgspec.json.decode(first, type=dict[str, msgspec.Raw]).keys()
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         # A first line that is cut or damaged: the reader counts it and goes on with the next.
+        if b'"event_type"' in first:
+            return Format.SURICATA_EVE
         return Format.ZEEK_JSON if b'"ts"' in first else Format.UNKNOWN
     if "event_type" in keys:
         return Format.SURICATA_EVE

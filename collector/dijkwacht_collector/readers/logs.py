@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from dijkwacht_collector.readers import IsInside, Problems
 from dijkwacht_collector.readers.argus import ArgusReader
+from dijkwacht_collector.readers.eve import EveReader
 from dijkwacht_collector.readers.formats import Format, detect_format
 from dijkwacht_collector.readers.lines import LineReader, LogFile
 from dijkwacht_collector.readers.metrics import MetricsReader
@@ -25,9 +26,10 @@ READERS: Final[Mapping[Format, Callable[[Path, IsInside], LineReader]]] = {
     Format.ZEEK_JSON: ZeekReader,
     Format.ARGUS: ArgusReader,
     Format.METRICS: MetricsReader,
+    Format.SURICATA_EVE: EveReader,
 }
 """What this version reads, beside packets; other formats are recognised so that they can be named."""
-LOGS: Final = ("Zeek logs", "Argus flows", "system metrics (CSV)")
+LOGS: Final = ("Zeek logs", "Argus flows", "Suricata EVE", "system metrics (CSV)")
 """What they are called to people."""
 _FIRST_FLOW: Final = 1 << 32
 """Beyond what a meter counts to, whose flows may be in the same recording."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dijkwacht_records.addresses import UNSPECIFIED
-from dijkwacht_records.tables import TABLE, TABLES, Row, Value
+from dijkwacht_records.tables import MAX_TEXT_BYTES, TABLE, TABLES, Row, Value
 
 NumberedRow = tuple[int, Row]
 """(table number, row)"""
@@ -33,3 +33,8 @@ def row_of(table: str, /, **values: Value) -> NumberedRow:
     if len(row) != len(TABLE[table].columns):
         raise KeyError(f"{table} has no column {min(values.keys() - _DEFAULTS[table].keys())}")
     return NUMBER[table], tuple(row.values())
+
+
+def text_of(text: str) -> str:
+    """At most `MAX_TEXT_BYTES` of ``text``, and nothing that UTF-8 cannot carry: half a surrogate pair."""
+    return text.encode("utf-8", "replace")[:MAX_TEXT_BYTES].decode("utf-8", "ignore")

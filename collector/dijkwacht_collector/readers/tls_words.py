@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from dijkwacht_records.vocabulary import Alpn
@@ -65,6 +66,8 @@ ALERTS: Final = {
 }  # fmt: skip
 """Alerts that end a handshake."""
 
+JA4: Final = re.compile(r"[tqd][0-9a-z]{9}_[0-9a-f]{12}_[0-9a-f]{12}", re.ASCII)
+"""What JA4 looks like: anything else in its column is not passed on."""
 _ALPN: Final = {
     "h2": Alpn.H2, "http/1.1": Alpn.HTTP_1_1, "h3": Alpn.H3, "http/1.0": Alpn.HTTP_1_0,
     "dot": Alpn.DOT,

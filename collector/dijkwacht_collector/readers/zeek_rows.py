@@ -5,8 +5,7 @@ A finished connection is one ``end`` part with part 0; its row time is its last 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container
 from typing import Final
 
 from dijkwacht_collector.readers import IsInside
@@ -20,11 +19,12 @@ from dijkwacht_collector.readers.connections import (
     flow_id,
     implied_history,
 )
+from dijkwacht_collector.readers.dns_words import least_answer
 from dijkwacht_collector.readers.fields import Bad, Fields
-from dijkwacht_collector.readers.rows import NumberedRow, row_of
-from dijkwacht_collector.readers.tls_words import ALERTS, CIPHERS, VERSIONS, alpn_of
+from dijkwacht_collector.readers.rows import NumberedRow, row_of, text_of
+from dijkwacht_collector.readers.tls_words import ALERTS, CIPHERS, JA4, VERSIONS, alpn_of
 from dijkwacht_records.addresses import UNSPECIFIED, V4_PREFIX
-from dijkwacht_records.tables import MAX_TEXT_BYTES, NO_ANSWER, ConnState
+from dijkwacht_records.tables import NO_ANSWER, ConnState
 from dijkwacht_records.vocabulary import CertFlag
 
 ID: Final = frozenset({"ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p"})
@@ -59,8 +59,6 @@ MESSAGES: Final = {
     )
 }
 BY_SERVER: Final = frozenset({2, 5, 6})
-JA4: Final = re.compile(r"[tqd][0-9a-z]{9}_[0-9a-f]{12}_[0-9a-f]{12}", re.ASCII)
-"""What JA4 looks like: anything else in its column is not passed on."""
 _OPERATIONS: Final = {"who-has": 1, "request": 1, "is-at": 2, "reply": 2}
 
 
@@ -159,7 +157,7 @@ def _dns(f: Fields) -> list[NumberedRow]:
             orig_h=orig_h,
             resp_h=resp_h,
             resp_p=f.number("id.resp_p", 0xFFFF),
-            query=query.encode()[:MAX_TEXT_BYTES].decode("utf-8", "ignore"),
+            query=text_of(query),
             qtype=f.number("qtype", 0xFFFF),
             question=int("query" in f.values),
             rcode=f.number("rcode", 0xFFF) if answered else NO_ANSWER,
@@ -167,11 +165,6 @@ def _dns(f: Fields) -> list[NumberedRow]:
             answer_bytes=least_answer(query, answers) if answered else 0,
         )
     ]
-
-
-def least_answer(query: str, answers: Sequence[str]) -> int:
-    """The least bytes that such an answer takes on the wire, where a log keeps no size."""
-    return 12 + len(query) + 6 + sum(12 + len(answer) for answer in answers)
 
 
 def _tls(f: Fields) -> list[NumberedRow]:
