@@ -140,7 +140,8 @@ class _Json:
             raw = _json.decode(line)
             log = self._log
             if "_path" in raw:
-                log = which_log(raw)
+                path = _value.decode(raw["_path"])
+                log = path if isinstance(path, str) and path in COLUMNS else which_log(raw)
             if log is None:
                 raise Bad(f"one of the logs {', '.join(COLUMNS)}")
             found = {name: _value.decode(raw[name]) for name in COLUMNS[log] if name in raw}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from typing import Final
 
-from dijkwacht_collector.readers import IsInside
+from dijkwacht_collector.readers import IsInside, zeek_log_ins, zeek_remote
 from dijkwacht_collector.readers.connections import (
     ICMP6,
     PROTOCOLS,
@@ -16,18 +16,17 @@ from dijkwacht_collector.readers.connections import (
     UDP,
     Connection,
     flags_of,
-    flow_id,
     implied_history,
 )
 from dijkwacht_collector.readers.dns_words import least_answer
 from dijkwacht_collector.readers.fields import Bad, Fields
 from dijkwacht_collector.readers.rows import NumberedRow, row_of, text_of
 from dijkwacht_collector.readers.tls_words import ALERTS, CIPHERS, JA4, VERSIONS, alpn_of
+from dijkwacht_collector.readers.zeek_ends import ID, ends, flow_of
 from dijkwacht_records.addresses import UNSPECIFIED, V4_PREFIX
 from dijkwacht_records.tables import NO_ANSWER, ConnState
 from dijkwacht_records.vocabulary import CertFlag
 
-ID: Final = frozenset({"ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p"})
 COLUMNS: Final[dict[str, frozenset[str]]] = {
     "conn": ID
     | {"proto", "ip_proto", "duration", "orig_bytes", "resp_bytes", "conn_state", "local_orig"}
@@ -40,6 +39,8 @@ COLUMNS: Final[dict[str, frozenset[str]]] = {
     "dhcp": frozenset({"ts", "mac", "client_addr", "server_addr", "assigned_addr", "assigned_ip"})
     | {"requested_addr", "host_name", "msg_types", "trans_id"},
     "arp": frozenset({"ts", "operation", "src_mac", "orig_h", "resp_h", "orig_hw", "resp_hw"}),
+    **zeek_remote.COLUMNS,
+    **zeek_log_ins.COLUMNS,
 }
 """The logs that are read and the only columns ever looked at. No label is among them."""
 
@@ -49,6 +50,14 @@ _TELLING: Final[tuple[tuple[str, frozenset[str]], ...]] = (
     ("dhcp", frozenset({"ts", "mac", "msg_types"})),
     ("dhcp", frozenset({"ts", "mac", "assigned_ip"})),
     ("arp", frozenset({"ts", "operation", "orig_h", "resp_h"})),
+    ("dce_rpc", frozenset({"ts", "id.orig_h", "id.resp_h", "endpoint", "operation"})),
+    ("smb_mapping", frozenset({"ts", "id.orig_h", "id.resp_h", "path", "share_type"})),
+    ("smb_files", frozenset({"ts", "id.orig_h", "id.resp_h", "action", "name"})),
+    ("kerberos", frozenset({"ts", "id.orig_h", "id.resp_h", "request_type"})),
+    ("ntlm", frozenset({"ts", "id.orig_h", "id.resp_h", "username", "domainname"})),
+    ("rdp", frozenset({"ts", "id.orig_h", "id.resp_h", "security_protocol"})),
+    ("ssh", frozenset({"ts", "id.orig_h", "id.resp_h", "auth_success"})),
+    ("ssh", frozenset({"ts", "id.orig_h", "id.resp_h", "auth_attempts"})),
     ("conn", frozenset({"ts", "id.orig_h", "id.resp_h", "proto", "conn_state"})),
 )
 
@@ -79,6 +88,13 @@ class ZeekRows:
 
     def __init__(self, is_inside: IsInside) -> None:
         self._is_inside = is_inside
+        log_ins = zeek_log_ins.LogIns()
+        self._makers: dict[str, Callable[[Fields], list[NumberedRow]]] = _MAKERS | {
+            "kerberos": log_ins.kerberos,
+            "ntlm": log_ins.ntlm,
+            "rdp": log_ins.rdp,
+            "ssh": log_ins.ssh,
+        }
 
     def of(self, fields: Fields) -> list[NumberedRow]:
         """The rows that one line makes. Raises `Bad`."""
@@ -86,7 +102,7 @@ class ZeekRows:
             raise Bad("seconds in ts")
         if fields.log == "conn":
             return [_connection(fields, self._is_inside).row()]
-        return _MAKERS[fields.log](fields)
+        return self._makers[fields.log](fields)
 
 
 def _connection(f: Fields, is_inside: IsInside) -> Connection:
@@ -130,19 +146,6 @@ def _protocol(f: Fields, orig_h: bytes) -> int:
     if name.isascii() and name.isdigit():
         return f.number("proto", 255)
     return PROTOCOLS.get(name) or f.number("ip_proto", 255)
-
-
-def flow_of(f: Fields) -> int:
-    """The flow that a line belongs to."""
-    return flow_id(f.text("uid") or repr([f.values.get(column) for column in sorted(ID)]))
-
-
-def ends(f: Fields) -> tuple[bytes, bytes]:
-    """Originator and responder. Raises `Bad`."""
-    orig_h, resp_h = f.address("id.orig_h"), f.address("id.resp_h")
-    if UNSPECIFIED in (orig_h, resp_h) and not {"id.orig_h", "id.resp_h"} <= f.values.keys():
-        raise Bad("addresses in id.orig_h and id.resp_h")
-    return orig_h, resp_h
 
 
 def _dns(f: Fields) -> list[NumberedRow]:
@@ -267,4 +270,7 @@ _MAKERS: Final[dict[str, Callable[[Fields], list[NumberedRow]]]] = {
     "ssl": _tls,
     "dhcp": _dhcp,
     "arp": _arp,
+    "dce_rpc": zeek_remote.dce_rpc,
+    "smb_mapping": zeek_remote.smb_mapping,
+    "smb_files": zeek_remote.smb_files,
 }

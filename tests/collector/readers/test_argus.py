@@ -140,7 +140,7 @@ def test_labels_never_pass(tmp_path_factory, label):
         problems = Problems()
         found = read_logs([path], lambda _: False, problems)
         assert list(problems) == []
-        return wire.encode("s", "a", bytes(16), 0, 0, found.rows)
+        return wire.encode("s", "a", bytes(16), 0, 0, found.rows, 2)
 
     assert bytes_of(label) == bytes_of("Background")
 
@@ -180,7 +180,7 @@ def test_damaged_lines_never_raise(tmp_path_factory, lines):
     path.write_text("\n".join([HEADER.strip(), LINE, *lines]), "utf-8", "surrogatepass")
     found = read_logs([path], lambda _: False, Problems())
     assert found.readable == 1
-    wire.decode(wire.encode("s", "a", bytes(16), 0, 0, found.rows))
+    wire.decode(wire.encode("s", "a", bytes(16), 0, 0, found.rows, 2), [2])
 
 
 @pytest.mark.captures

@@ -240,7 +240,7 @@ def test_damaged_records_never_raise(tmp_path_factory, record, changes):
     path.write_text(f"{json.dumps(FLOW)}\n{json.dumps(record | changes)}\n")
     rows = read_logs([path], lambda _: False, Problems()).rows
     assert rows
-    wire.decode(wire.encode("s", "a", bytes(16), 0, 0, rows))
+    wire.decode(wire.encode("s", "a", bytes(16), 0, 0, rows, 2), [2])
 
 
 @given(ANY)
@@ -255,6 +255,6 @@ def test_alerts_never_pass(tmp_path_factory, label):
         problems = Problems()
         rows = read_logs([path], lambda _: False, problems).rows
         assert list(problems) == []
-        return wire.encode("s", "a", bytes(16), 0, 0, rows)
+        return wire.encode("s", "a", bytes(16), 0, 0, rows, 2)
 
     assert encoded(label) == encoded("Malicious")

@@ -156,7 +156,7 @@ def test_labels_never_pass(tmp_path_factory, labels):
         problems = Problems()
         found = read_logs([path], lambda _: False, problems).rows
         assert list(problems) == []
-        return wire.encode("s", "a", bytes(16), 0, 0, found)
+        return wire.encode("s", "a", bytes(16), 0, 0, found, 2)
 
     assert rows(labels) == rows(["Attack"] * len(LABELS))
 
@@ -176,7 +176,7 @@ def test_damaged_lines_never_raise(tmp_path_factory, lines):
     path.write_text("\n".join([LAPTOP.strip(), SAMPLE.strip(), *lines]), "utf-8", "surrogatepass")
     found = read_logs([path], lambda _: False, Problems())
     assert found.readable == 1
-    wire.decode(wire.encode("s", "a", bytes(16), 0, 0, found.rows))
+    wire.decode(wire.encode("s", "a", bytes(16), 0, 0, found.rows, 2), [2])
 
 
 @pytest.mark.captures

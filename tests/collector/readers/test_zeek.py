@@ -327,7 +327,7 @@ def test_damaged_logs_never_raise(tmp_path_factory, lines, begin):
     path.write_bytes(begin + b"\n".join(lines))
     rows, _ = read(path)
     if rows:
-        wire.decode(wire.encode("s", "a", bytes(16), 0, 0, rows))
+        wire.decode(wire.encode("s", "a", bytes(16), 0, 0, rows, 2), [2])
 
 
 @given(
@@ -345,7 +345,7 @@ def test_damaged_json_never_raises(tmp_path_factory, fields):
     path.write_text(json.dumps(whole) + "\n" + json.dumps(whole | fields) + "\n")
     rows, _ = read(path)
     assert rows
-    wire.decode(wire.encode("s", "a", bytes(16), 0, 0, rows))
+    wire.decode(wire.encode("s", "a", bytes(16), 0, 0, rows, 2), [2])
 
 
 def test_unspecified_address_is_an_address(log):
