@@ -1,7 +1,7 @@
 """The scoreboard: replay labelled captures, each from a cold start, and hold the result against the truth.
 
-LABELS.csv has the columns kind, file, label_rule and n; the files lie beside it. Labels are read by
-the scoreboard alone, never by what is scored.
+LABELS.csv has the columns kind, file, label_rule and n; the files lie beside it. Several lists make one
+scoreboard. Labels are read by the scoreboard alone, never by what is scored.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ import msgspec
 from dijkwacht.kernels import compile_kernels
 from dijkwacht.offline import NumberedRow, OfflineCollector, cut
 from dijkwacht.own_detectors import add_detectors
-from dijkwacht.progress import counted, log_for_people
+from dijkwacht.progress import counted, log_for_people, report
 from dijkwacht.recording import Recorded, add_local
 from dijkwacht.score_watch import ScoreWatch
 from dijkwacht.shadow import report_shadow
 from dijkwacht_collector.engine import DetectorSet
-from dijkwacht_lab.labels import Labelled, read_labels
+from dijkwacht_lab.labels import Labelled, read_lists
 from dijkwacht_lab.scoreboard import Judged, Outcome, Watched, judge, summary, table
 from dijkwacht_records.errors import DijkwachtError, SettingsError
 from dijkwacht_records.tables import FLOWS
@@ -40,7 +40,13 @@ _PART: Final = FLOWS.index("part")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
     add = parser.add_argument
-    add("labels", type=Path, metavar="LABELS.csv", help="the list of labelled files")
+    add(
+        "labels",
+        nargs="+",
+        type=Path,
+        metavar="LABELS.csv",
+        help="lists of labelled files; every option holds for each",
+    )
     add(
         "--only",
         nargs="+",
@@ -64,7 +70,10 @@ def run(args: argparse.Namespace) -> int:
     """Exit code 0 if anything was readable, 2 if nothing was."""
     if args.jobs < 1:
         raise SettingsError(f"--jobs {args.jobs}: at least 1")
-    listed = read_labels(args.labels)
+    listed, again = read_lists(args.labels)
+    if again:
+        named = f"{again[0].kind} {again[0].path}"
+        report(f"listed twice, counted once: {named}, {len(again)} in all")
     known = {labelled.class_ for labelled in listed}
     if unknown := set(args.only) - known:
         raise SettingsError(f"--only {min(unknown)}: one of {' '.join(sorted(known))}")

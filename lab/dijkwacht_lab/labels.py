@@ -6,10 +6,10 @@ This is the one place that reads label columns. Nothing from here reaches the en
 from __future__ import annotations
 
 import csv
-import gzip
+import io
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,7 @@ import msgspec
 
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.errors import UnreadableInput
+from dijkwacht_records.gzipped import open_plain
 
 ACCEPTED: Final[dict[str, frozenset[str]]] = {
     "scan": frozenset({"scan", "arp", "lateral"}),
@@ -71,10 +72,34 @@ class Attackers:
         return self.anybody or address in self.addresses or mac in self.macs
 
 
+def read_lists(paths: Iterable[Path]) -> tuple[list[Labelled], list[Labelled]]:
+    """All files of several lists, and those that were listed before with the same kind.
+
+    A file counts once. Where two folders have a file of one name, the folder's name tells them apart.
+    Raises `UnreadableInput`.
+    """
+    listed: dict[tuple[str, Path], Labelled] = {}
+    again: list[Labelled] = []
+    for path in paths:
+        for labelled in read_labels(path):
+            key = labelled.kind, labelled.path.resolve()
+            if key in listed:
+                again.append(labelled)
+            else:
+                listed[key] = labelled
+    places: dict[str, set[Path]] = {}
+    for (_, place), labelled in listed.items():
+        places.setdefault(labelled.file, set()).add(place)
+    return [
+        replace(labelled, file=str(labelled.path)) if len(places[labelled.file]) > 1 else labelled
+        for labelled in listed.values()
+    ], again
+
+
 def read_labels(path: Path) -> list[Labelled]:
     """The list, in its order; files lie beside it. Raises `UnreadableInput`."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             table = csv.DictReader(file)
             needed = {"kind", "file", "label_rule"}
             if not needed <= set(table.fieldnames or ()):
@@ -121,10 +146,10 @@ def attackers(labelled: Labelled) -> Attackers:
 
 
 def _labelled_sources(path: Path) -> Iterator[bytes]:
-    """Originators of the flows of a Zeek log that a label column calls malicious."""
+    """Originators of the flows of a Zeek or Argus log that a label column calls malicious."""
     for fields, line in _lines(path):
-        if _MALICIOUS.search(line):
-            yield pack_address(fields["id.orig_h"])
+        if _MALICIOUS.search(line) or "botnet" in fields.get("Label", "").lower():
+            yield pack_address(fields.get("id.orig_h") or fields["SrcAddr"])
 
 
 def _sources_to(path: Path, port: int) -> Iterator[bytes]:
@@ -134,15 +159,18 @@ def _sources_to(path: Path, port: int) -> Iterator[bytes]:
 
 
 def _lines(path: Path) -> Iterator[tuple[dict[str, str], bytes]]:
-    """Every row of a Zeek log with all its columns, and the line as it stands."""
+    """Every row of a Zeek or Argus log with all its columns, and the line as it stands."""
     names: list[str] = []
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+    separator = "\t"
+    with io.BufferedReader(open_plain(path)) as file:
         for line in file:
             if line.startswith(b"#fields"):
                 names = line.decode("utf-8", "replace").rstrip("\r\n").split("\t")[1:]
+            elif line.startswith(b"StartTime,"):
+                names, separator = line.decode("utf-8", "replace").rstrip("\r\n").split(","), ","
             elif line.startswith(b"{"):
                 values = msgspec.json.decode(line, type=dict[str, object])
                 yield {name: str(value) for name, value in values.items()}, line
             elif names and not line.startswith(b"#"):
-                values_text = line.decode("utf-8", "replace").rstrip("\r\n").split("\t")
+                values_text = line.decode("utf-8", "replace").rstrip("\r\n").split(separator)
                 yield dict(zip(names, values_text, strict=False)), line

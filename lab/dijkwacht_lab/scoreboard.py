@@ -71,7 +71,15 @@ class Outcome:
 
 
 Status = Literal[
-    "caught", "missed", "clean", "false", "small", "not readable", "survived", "crashed"
+    "caught",
+    "missed",
+    "clean",
+    "false",
+    "small",
+    "not readable",
+    "not judged",
+    "survived",
+    "crashed",
 ]
 
 
@@ -92,7 +100,7 @@ class Judged:
     @property
     def counts(self) -> bool:
         """Does the file enter a ratio?"""
-        return self.status not in ("small", "not readable")
+        return self.status not in ("small", "not readable", "not judged")
 
 
 def judge(labelled: Labelled, outcome: Outcome) -> Judged:
@@ -109,7 +117,8 @@ def judge(labelled: Labelled, outcome: Outcome) -> Judged:
     except UnreadableInput:
         return Judged(labelled, outcome, "not readable")
     if outcome.refused or labelled.class_ not in (*ACCEPTED, "benign"):
-        return Judged(labelled, outcome, "not readable")
+        why: Status = "not readable" if outcome.refused else "not judged"
+        return Judged(labelled, outcome, why, context=context, said=said)
     if labelled.class_ == "benign":
         # Internet scanners that the file itself labels are no false alarm when they are named.
         false = sum(not _names(incident, truth) for incident in loud)
@@ -190,6 +199,7 @@ def summary(judged: Iterable[Judged]) -> dict[str, Any]:
         "detectors": _own_detectors(lines),
         "crashed": {j.labelled.file: j.outcome.crash for j in lines if j.status == "crashed"},
         "not_readable": [j.labelled.file for j in lines if j.status == "not readable"],
+        "not_judged": [j.labelled.file for j in lines if j.status == "not judged"],
         "cpu_seconds_per_million_flows": cpu / flows * 1e6 if flows else None,
         "files": [_line(j) for j in lines if j.labelled.class_ != "robust"],
     }
@@ -282,6 +292,7 @@ def table(result: Mapping[str, Any]) -> str:
         lines += [f"missed       {name}: {file}" for file in c["missed"]]
         lines += [f"too small    {name}: {file}" for file in c["small"]]
     lines += [f"not readable in this version: {file}" for file in result["not_readable"]]
+    lines += [f"read, but of a class without a rule: {file}" for file in result["not_judged"]]
     lines += _benign_lines(result) + _robust_lines(result) + _own_lines(result)
     if (cost := result["cpu_seconds_per_million_flows"]) is not None:
         lines.append(f"cost         {cost:.1f} CPU seconds per million flows")

@@ -49,6 +49,34 @@ def test_classes_can_be_chosen(labels, capsys):
     assert "--only nonsense: one of benign dns robust scan" in capsys.readouterr().err
 
 
+def test_several_lists_are_one_scoreboard(labels, tmp_path, scan, capsys):
+    """The second list knows a class that the first does not, and a file of the same name."""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "scan.pcap").write_bytes(scan.read_bytes())
+    (other / "series.csv").write_text("timestamp,value\n2014-02-14 14:30:00,1\n")
+    (other / "LABELS.csv").write_text(
+        "kind,file,label_rule\n"
+        "scan.vertical,scan.pcap,all: src 192.168.7.66\n"
+        "hostmetric.nab,series.csv,windows\n"
+        "scan.vertical,../scan.pcap,all: src 192.168.7.66\n"
+    )
+    lists = [str(labels), str(other / "LABELS.csv")]
+    assert cli.main(["evaluate", *lists, "--jobs", "1", "--json"]) == 0
+    printed = capsys.readouterr()
+    result = json.loads(printed.out)
+    assert (result["classes"]["scan"]["files"], result["classes"]["scan"]["caught"]) == (2, 2)
+    assert result["not_judged"] == ["series.csv"]
+    named = {line["file"] for line in result["files"] if line["kind"] == "scan.vertical"}
+    assert named == {str(tmp_path / "scan.pcap"), str(other / "scan.pcap"), "quiet.pcap"}
+    assert "listed twice, counted once: scan.vertical" in printed.err
+    assert "1 in all" in printed.err
+    assert cli.main(["evaluate", *lists, "--jobs", "1", "--only", "hostmetric"]) == 0
+    assert "read, but of a class without a rule: series.csv" in capsys.readouterr().out
+    assert cli.main(["evaluate", *lists, "--only", "nonsense"]) == 2
+    assert "one of benign dns hostmetric robust scan" in capsys.readouterr().err
+
+
 def test_processes_judge_alike(labels):
     # Other processes do not share this one's loud policy: only what does not hang on it is compared.
     listed = [item for item in read_labels(labels) if item.class_ in {"dns", "robust"}]

@@ -1,5 +1,6 @@
 """Labels and what the scoreboard makes of them."""
 
+import gzip
 import math
 
 import pytest
@@ -59,6 +60,17 @@ def test_a_rule_may_name_a_hardware_address(tmp_path):
 def test_an_unknown_rule_is_said(tmp_path):
     with pytest.raises(UnreadableInput, match="a known rule"):
         attackers(labelled(tmp_path, rule="column 42"))
+
+
+def test_argus_label_column_names_the_attackers(tmp_path):
+    (tmp_path / "a.binetflow.gz").write_bytes(
+        gzip.compress(
+            b"StartTime,Dur,Proto,SrcAddr,Label\n1,0,tcp,192.0.2.1,flow=From-Botnet-V42\n"
+            b"1,0,tcp,192.0.2.2,flow=Background\n"
+        )
+    )
+    item = Labelled("c2.irc", "a", tmp_path / "a.binetflow.gz", "label column", "", 2)
+    assert attackers(item).addresses == {pack_address("192.0.2.1")}
 
 
 def test_benign_files_have_no_attackers(tmp_path):
@@ -142,9 +154,7 @@ def test_small_files_do_not_count(tmp_path):
 
 def test_what_cannot_be_read_is_no_miss(tmp_path):
     assert judge(labelled(tmp_path), Outcome(refused="no")).status == "not readable"
-    assert (
-        judge(labelled(tmp_path, "hostmetric.attack", "Mode"), Outcome()).status == "not readable"
-    )
+    assert judge(labelled(tmp_path, "hostmetric.attack", "Mode"), Outcome()).status == "not judged"
 
 
 def test_benign_incidents_are_false_unless_the_file_labels_their_source(tmp_path):
