@@ -1,4 +1,4 @@
-"""Suricata's EVE, JSON lines: flow, dns, tls and dhcp records → rows of the contract.
+"""Suricata's EVE, JSON lines: flow, dns, tls, dhcp and remote records → rows of the contract.
 
 What a record may hold is declared as types, and nothing else of a line is decoded: no alert, no
 signature and no metadata gets past them. DNS is read in all three of its layouts.
@@ -22,17 +22,18 @@ from dijkwacht_collector.readers.connections import (
     UDP,
     Connection,
     flags_of,
-    flow_id,
     implied_history,
     payload_bytes,
     state_of,
 )
 from dijkwacht_collector.readers.dns_words import RCODES, least_answer, type_of
-from dijkwacht_collector.readers.fields import Bad, mac_of, moment
+from dijkwacht_collector.readers.eve_event import Event, address_of, moment_of, port_of
+from dijkwacht_collector.readers.eve_remote import EveRemote
+from dijkwacht_collector.readers.fields import Bad, mac_of
 from dijkwacht_collector.readers.rows import NumberedRow, row_of, text_of
 from dijkwacht_collector.readers.tls_words import JA4, VERSIONS, alpn_of
 from dijkwacht_collector.readers.zeek_rows import BY_SERVER, MESSAGES
-from dijkwacht_records.addresses import UNSPECIFIED, pack_address
+from dijkwacht_records.addresses import UNSPECIFIED
 from dijkwacht_records.tables import NO_ANSWER, ConnState
 from dijkwacht_records.vocabulary import CertFlag
 
@@ -45,36 +46,6 @@ _STATES: Final = {"established": ConnState.S1, "closed": ConnState.SF}
 
 class _Kind(Struct):
     event_type: str
-
-
-class Event(Struct):
-    """What all records have in common."""
-
-    timestamp: str
-    src_ip: str
-    dest_ip: str
-    flow_id: int = 0
-    src_port: int = 0
-    dest_port: int = 0
-    proto: str = ""
-    vlan: list[int] = []
-
-    @property
-    def time(self) -> int:
-        """µs UTC. Raises `Bad`."""
-        return _moment(self.timestamp, "timestamp")
-
-    @property
-    def ends(self) -> tuple[bytes, bytes]:
-        """Source and destination. Raises `Bad`."""
-        return _address(self.src_ip, "src_ip"), _address(self.dest_ip, "dest_ip")
-
-    @property
-    def flow(self) -> int:
-        """The flow that the record belongs to."""
-        return flow_id(
-            str(self.flow_id or (self.src_ip, self.src_port, self.dest_ip, self.dest_port))
-        )
 
 
 class _Counters(Struct):
@@ -159,6 +130,15 @@ class EveReader:
     def __init__(self, _path: Path, is_inside: IsInside) -> None:
         self._is_inside = is_inside
         self._answer: _Answer | None = None
+        remote = EveRemote()
+        self._makers: dict[str, Callable[[bytes], list[NumberedRow]]] = {
+            "tls": _tls,
+            "dhcp": _dhcp,
+            "smb": remote.smb,
+            "dcerpc": remote.dcerpc,
+            "krb5": remote.krb5,
+            "rdp": remote.rdp,
+        }
 
     def read(self, line: bytes) -> Iterable[NumberedRow] | None:
         """The rows of one record, ``None`` for one of a kind that makes none. Raises `Bad`."""
@@ -168,7 +148,7 @@ class EveReader:
                 return [_flow(_flow_event.decode(line), self._is_inside)]
             if kind == "dns":
                 return self._dns(_dns_event.decode(line))
-            maker = _MAKERS.get(kind)
+            maker = self._makers.get(kind)
             return None if maker is None else maker(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise Bad("a JSON object of Suricata's fields") from None
@@ -224,7 +204,7 @@ class _Answer:
             time=self._time,
             orig_h=self._ends[0],
             resp_h=self._ends[1],
-            resp_p=_port(self._port),
+            resp_p=port_of(self._port),
             query=self._query,
             qtype=self._qtype,
             question=int(not self._answered),
@@ -236,7 +216,7 @@ class _Answer:
 
 def _flow(event: _FlowEvent, is_inside: IsInside) -> NumberedRow:
     counters, (orig_h, resp_h) = event.flow_, event.ends
-    start = _moment(counters.start, "flow.start") if counters.start else event.time
+    start = moment_of(counters.start, "flow.start") if counters.start else event.time
     name = event.proto.lower()
     proto = PROTOCOLS.get(name, 0)
     if not proto and name.isascii() and name.isdigit():
@@ -244,12 +224,12 @@ def _flow(event: _FlowEvent, is_inside: IsInside) -> NumberedRow:
     icmp = proto in (ICMP, ICMP6)
     c = Connection(
         start=start,
-        end=_moment(counters.end, "flow.end") if counters.end else start,
+        end=moment_of(counters.end, "flow.end") if counters.end else start,
         flow_id=event.flow,
         orig_h=orig_h,
         resp_h=resp_h,
-        orig_p=_port(event.icmp_type if icmp else event.src_port),
-        resp_p=_port(event.icmp_code if icmp else event.dest_port),
+        orig_p=port_of(event.icmp_type if icmp else event.src_port),
+        resp_p=port_of(event.icmp_code if icmp else event.dest_port),
         proto=proto,
         vlan=event.vlan[0] & 0xFFF if event.vlan else 0,
         orig_pkts=_count(counters.pkts_toserver),
@@ -286,7 +266,7 @@ def _tls(line: bytes) -> list[NumberedRow]:
             flow_id=event.flow,
             orig_h=orig_h,
             resp_h=resp_h,
-            resp_p=_port(event.dest_port),
+            resp_p=port_of(event.dest_port),
             version=version,
             server_name=text_of(tls.sni.lower()),
             proto=UDP if event.proto.lower() == "udp" else TCP,
@@ -313,7 +293,7 @@ def _certificate(tls: _Tls, time: int) -> tuple[int, int, CertFlag]:
         flags |= CertFlag.EMPTY_SUBJECT
     if not tls.notbefore or not tls.notafter:
         return 0, 0, flags
-    begin, end = _moment(tls.notbefore, "tls.notbefore"), _moment(tls.notafter, "tls.notafter")
+    begin, end = moment_of(tls.notbefore, "tls.notbefore"), moment_of(tls.notafter, "tls.notafter")
     if time > end:
         flags |= CertFlag.EXPIRED
     if time < begin:
@@ -344,28 +324,8 @@ def _dhcp(line: bytes) -> list[NumberedRow]:
     ]
 
 
-def _moment(text: str, name: str) -> int:
-    try:
-        return moment(text)
-    except (ValueError, OverflowError):
-        raise Bad(f"a time in {name}") from None
-
-
-def _address(text: str, name: str) -> bytes:
-    try:
-        return pack_address(text)
-    except ValueError:
-        raise Bad(f"an address in {name}") from None
-
-
 def _maybe(text: str) -> bytes:
-    return _address(text, "dhcp") if text else UNSPECIFIED
-
-
-def _port(number: int) -> int:
-    if not 0 <= number <= 0xFFFF:
-        raise Bad("ports up to 65535")
-    return number
+    return address_of(text, "dhcp") if text else UNSPECIFIED
 
 
 def _count(number: int) -> int:
@@ -386,4 +346,3 @@ _flow_event: Final = msgspec.json.Decoder(_FlowEvent)
 _dns_event: Final = msgspec.json.Decoder(_DnsEvent)
 _tls_event: Final = msgspec.json.Decoder(_TlsEvent)
 _dhcp_event: Final = msgspec.json.Decoder(_DhcpEvent)
-_MAKERS: Final[dict[str, Callable[[bytes], list[NumberedRow]]]] = {"tls": _tls, "dhcp": _dhcp}
