@@ -18,7 +18,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("dijkwacht.demo", "collector, console and one agent on a shipped recording"),
     "collect": ("dijkwacht.collect", "run the collector"),
     "site": ("dijkwacht.site", "add a site, print its one-time join code, choose its budget"),
-    "replay": ("dijkwacht.replay", "find incidents in recordings: pcap, pcapng, Zeek logs"),
+    "replay": (
+        "dijkwacht.replay",
+        "find incidents in recordings: packets, and logs of other sensors",
+    ),
     "flows": ("dijkwacht.flows", "meter a recording into JSON lines, Parquet or Arrow"),
     "try": ("dijkwacht.try_command", "the strangest rows of a recording under one detector"),
     "evaluate": ("dijkwacht.evaluate", "the scoreboard over labelled captures"),

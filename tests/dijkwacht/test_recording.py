@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dijkwacht.recording import Recorded
+from dijkwacht_agent.system.metrics import METRICS
 from dijkwacht_records.errors import SettingsError
 
 CONN = (
@@ -147,3 +148,19 @@ def test_an_empty_folder_is_named(tmp_path):
     (named,) = Recorded([tmp_path]).problems
     assert "folder: expected packets (pcap, pcapng), Zeek logs, " in str(named)
     assert str(named).endswith("; it holds no file")
+
+
+def test_foreign_metrics_are_called_what_the_agent_calls_them(tmp_path):
+    """Those that it has: `docs/recordings.md` lists the others."""
+    ours = {metric.name for metric in METRICS}
+    path = tmp_path / "nmon.csv"
+    path.write_text(
+        "Timestamp,CPU Usage (%),CPU Usage Wait %,CPU Temperature (\u00b0C),Memory Usage (%),"
+        "JFS Usage (%),Disk sda Read (Ko/s),Disk sda Write (Ko/s),Network eth0 Received (Ko/s),"
+        "Network eth0 Sent (Ko/s),Network Packet eth0 Received,Network Packet eth0 Sent,"
+        "Process Forks,Process Switches,Processes Blocked,Processes Runnable,Swap Free (Mo),"
+        "Swap Usage (Mo)\n00:00:00" + ",1" * 17 + "\n"
+    )
+    found = {row[1] for _, row in Recorded([path]).rows()}
+    assert len(found) == 16
+    assert found <= ours
