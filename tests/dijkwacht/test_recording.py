@@ -10,6 +10,7 @@ import pytest
 
 from dijkwacht.recording import Recorded
 from dijkwacht_agent.system.metrics import METRICS
+from dijkwacht_records import gzipped
 from dijkwacht_records.errors import SettingsError
 
 CONN = (
@@ -87,6 +88,20 @@ def test_a_packed_capture_that_breaks_off_gives_what_it_holds(tmp_path, scan):
     assert 0 < recorded.packets < 600
     assert recorded.damaged >= 1
     assert "the rest of a gzip stream" in recorded.damage[0]
+
+
+@pytest.mark.parametrize("begin", ["scan", "log"])
+def test_a_gzip_that_grows_without_end_is_left(tmp_path, scan, monkeypatch, begin):
+    monkeypatch.setattr(gzipped, "FREE_BYTES", 1 << 16)
+    path = tmp_path / "bomb.gz"
+    with gzip.open(path, "wb") as file:
+        file.write(scan.read_bytes() if begin == "scan" else conn(5).encode())
+        for _ in range(32):
+            file.write((b"\0" if begin == "scan" else b"x") * (1 << 20))
+    recorded = Recorded([path])
+    assert list(recorded.rows())
+    said = " | ".join([*map(str, recorded.problems), *recorded.damage])
+    assert "a gzip stream that grows at most 400 times" in said
 
 
 @pytest.mark.parametrize("packed", [False, True])
