@@ -165,12 +165,17 @@ def _dissect_fragment(
             fragments.remember(name, packet[2:4])
             return packet
     orig_p, resp_p = fragments.recall(name)
-    second = resp_p
-    if proto in _PINGS:
-        second = (_ANSWER if proto == ICMP else _ANSWER_V6).get(orig_p, resp_p)
-    key = addresses + _pack_ports(orig_p, second) + bytes((proto, vlan >> 8, vlan & 255))
+    key = flow_key(addresses, proto, orig_p, resp_p, vlan)
     # No payload to read names from: it begins in the middle of something.
     return key, proto, orig_p, resp_p, 0, at, len(data), size
+
+
+def flow_key(addresses: bytes, proto: int, orig_p: int, resp_p: int, vlan: int) -> bytes:
+    """The key of what is sent from ``orig_p`` to ``resp_p``; of ICMP, these are type and code."""
+    if proto in _PINGS:
+        # An answer gets the key that its question's flow expects from the other side.
+        resp_p = (_ANSWER if proto == ICMP else _ANSWER_V6).get(orig_p, resp_p)
+    return addresses + _pack_ports(orig_p, resp_p) + bytes((proto, vlan >> 8, vlan & 255))
 
 
 def reverse(key: bytes) -> bytes:

@@ -205,22 +205,37 @@ class FlowTable:
 
     def begin(self, key: bytes, proto: int, sport: int, dport: int, flags: int, time: int) -> Flow:
         """Make room for and return the flow of a first packet; the caller counts the packet."""
+        other = reverse(key)
+        if is_answer(proto, sport, dport, flags, key):
+            flow = self._enter(other, key, proto, dport, sport, time)
+        else:
+            flow = self._enter(key, other, proto, sport, dport, time)
+        if not self._fresh:
+            self.due = min(self.due, time + OPEN_AFTER)
+        self._fresh.append(flow)
+        return flow
+
+    def begin_told(
+        self, key: bytes, proto: int, orig_p: int, resp_p: int, start: int, time: int
+    ) -> Flow:
+        """The same for a flow that began at ``start`` and is told of at ``time``, ``key`` its originator's."""
+        flow = self._enter(key, reverse(key), proto, orig_p, resp_p, time)
+        flow.start = start
+        self._schedule(flow, time + OPEN_AFTER)
+        return flow
+
+    def _enter(
+        self, key: bytes, back_key: bytes, proto: int, orig_p: int, resp_p: int, time: int
+    ) -> Flow:
         if self.active >= self._max_flows:
             self._evict()
-        other = reverse(key)
         self._last_id += 1
-        if is_answer(proto, sport, dport, flags, key):
-            flow = Flow(self._last_id, other, key, proto, dport, sport, time)
-        else:
-            flow = Flow(self._last_id, key, other, proto, sport, dport, time)
-        self.by_key[key] = self.by_key[other] = flow
+        flow = Flow(self._last_id, key, back_key, proto, orig_p, resp_p, time)
+        self.by_key[key] = self.by_key[back_key] = flow
         self.active += 1
         bound = self._max_flows + self._slack
         if len(self._unanswered) + len(self._answered) > bound or len(self._fresh) > bound:
             self._sweep_ended()
-        if not self._fresh:
-            self.due = min(self.due, time + OPEN_AFTER)
-        self._fresh.append(flow)
         self._unanswered.append(flow)
         return flow
 
