@@ -88,7 +88,7 @@ $(VENV)/ready-to-run: pyproject.toml | $(BIN)/python
 	@rm -f $@; echo 'Installing what the demo needs (about 150 MB, once)'
 	@$(fetch)
 
-$(VENV)/ready-to-develop: wanted = --editable '.[lab,scapy]' --group dev
+$(VENV)/ready-to-develop: wanted = --editable '.[lab,scapy,flowexport]' --group dev
 $(VENV)/ready-to-develop: pyproject.toml | $(BIN)/python
 	@rm -f $@; echo 'Installing what tests and tools need (about 300 MB, once)'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'

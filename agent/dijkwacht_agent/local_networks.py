@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import Container, Sequence
 from typing import Final
 
@@ -86,6 +87,25 @@ def parse_network(text: str) -> Network:
         raise ValueError(
             f"'{text}' is no network; expected one such as 192.168.1.0/24 or 2001:db8::/32"
         ) from None
+
+
+def parse_endpoint(text: str) -> tuple[str, int]:
+    """``"0.0.0.0:2055"`` or ``"[::]:2055"`` → address and port. Raises ``ValueError``.
+
+    >>> parse_endpoint("[::]:4739")
+    ('::', 4739)
+    """
+    host, colon, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    host = host[1:-1] if bracketed else host
+    family = socket.AF_INET6 if bracketed else socket.AF_INET
+    try:
+        socket.inet_pton(family, host)
+    except OSError:
+        colon = ""
+    if not colon or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError(f"'{text}' is no address and port; expected one such as 0.0.0.0:2055")
+    return host, int(port)
 
 
 def _by_shift(prefixes: Sequence[Network]) -> list[tuple[int, set[int]]]:
