@@ -38,6 +38,7 @@ PACKAGE_OF = {
     "nmap": "nmap",
     "ping": "iputils-ping",
     "prometheus": "prometheus",
+    "pmacctd": "pmacct",
     "promtool": "prometheus",
     "systemd-analyze": "systemd",
     "tcpdump": "tcpdump",

@@ -8,6 +8,7 @@ and named, and the rest goes on.
 from __future__ import annotations
 
 import argparse
+import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ from dijkwacht.spooled import Spooled
 from dijkwacht_agent.arguments import network
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
+from dijkwacht_agent.sources.export_file import read_exports
 from dijkwacht_agent.sources.recording import Recording
 from dijkwacht_collector.readers import Problems
 from dijkwacht_collector.readers.formats import PACKETS, Format, detect_format
@@ -26,9 +28,13 @@ from dijkwacht_records.tables import TABLES, Row
 NumberedRow = tuple[int, Row]
 """(table number, row)"""
 
-_WANTED: Final = f"packets (pcap, pcapng), {', '.join(LOGS)}"
+_WANTED: Final = f"packets (pcap, pcapng), {', '.join(LOGS)}, flow export (NetFlow, IPFIX)"
 PATHS: Final = f"{_WANTED}, any of them gzip; folders; - for standard input"
 """What the commands read, for their help."""
+_NFCAPD: Final = (
+    "NetFlow as it is sent; this is nfdump's own format: nfreplay -v 9 -H 127.0.0.1 -p 2055 -r FILE "
+    "sends it to dijkwacht-agent run --flow-export 127.0.0.1:2055"
+)
 
 
 def add_local(parser: argparse.ArgumentParser) -> None:
@@ -66,6 +72,7 @@ class Recorded:
         self.damaged = 0
         self._captures: list[Path] = []
         self._logs: list[Path] = []
+        self._exports: list[Path] = []
         for path in self._files(paths):
             self._sort(path)
 
@@ -73,19 +80,32 @@ class Recorded:
         """Yield rows, captures and logs merged by time; the order within each source is kept."""
         logs = read_logs(self._logs, self.inside.__contains__, self.problems)
         self.readable += logs.readable
+        told = list(heapq.merge(logs.rows, *map(self._exported, self._exports), key=row_time))
         if not self._captures:
-            yield from logs.rows
+            yield from told
             return
-        if not logs.rows:
+        if not told:
             yield from self._metered()
             return
         at = 0
         for row in self._metered():
-            while at < len(logs.rows) and row_time(logs.rows[at]) < row_time(row):
-                yield logs.rows[at]
+            while at < len(told) and row_time(told[at]) < row_time(row):
+                yield told[at]
                 at += 1
             yield _whole(row)
-        yield from logs.rows[at:]
+        yield from told[at:]
+
+    def _exported(self, path: Path) -> list[NumberedRow]:
+        try:
+            rows = read_exports(path, self.inside, self._note)
+        except UnreadableInput as error:
+            self._note(error)
+            return []
+        self.readable += bool(rows)
+        return rows
+
+    def _note(self, problem: UnreadableInput) -> None:
+        self.problems.add(problem.path, problem.place, problem.expected)
 
     def _metered(self) -> Iterator[NumberedRow]:
         source = Recording(self._captures)
@@ -135,6 +155,10 @@ class Recorded:
             self._capture(path)
         elif found in READERS:
             self._logs.append(path)
+        elif found is Format.FLOW_EXPORT:
+            self._exports.append(path)
+        elif found is Format.NFCAPD:
+            self.problems.add(str(path), "start", _NFCAPD)
         else:
             what = "it holds nothing" if found is Format.EMPTY else f"this is {found.value}"
             self.problems.add(str(path), "start", f"{_WANTED}; {what}")

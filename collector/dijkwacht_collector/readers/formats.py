@@ -15,11 +15,7 @@ from dijkwacht_records.gzipped import BROKEN, GROWS, open_plain
 
 HEAD_BYTES: Final = 64 * 1024
 
-_PCAP = frozenset(
-    bytes.fromhex(magic)
-    for magic in ("a1b2c3d4", "d4c3b2a1", "a1b23c4d", "4d3cb2a1", "a1b2cd34", "34cdb2a1")
-)
-_PCAPNG = bytes.fromhex("0a0d0d0a")
+_PCAP = ("a1b2c3d4", "d4c3b2a1", "a1b23c4d", "4d3cb2a1", "a1b2cd34", "34cdb2a1")
 
 
 class Format(Enum):
@@ -35,6 +31,8 @@ class Format(Enum):
     ARROW = "Arrow"
     METRICS = "system metrics (CSV)"
     CSV = "comma-separated values"
+    FLOW_EXPORT = "flow export (NetFlow, IPFIX)"
+    NFCAPD = "nfdump's own format"
     EMPTY = "nothing"
     UNKNOWN = "an unknown format"
 
@@ -42,19 +40,26 @@ class Format(Enum):
 PACKETS: Final = frozenset({Format.PCAP, Format.PCAPNG})
 
 
+_MAGIC: Final = {
+    **{bytes.fromhex(magic): Format.PCAP for magic in _PCAP},
+    bytes.fromhex("0a0d0d0a"): Format.PCAPNG,
+    b"PAR1": Format.PARQUET,
+    b"ARROW1": Format.ARROW,
+    bytes.fromhex("0ca5"): Format.NFCAPD,
+}
+"""What a file of each format begins with."""
+
+
 def detect_format(path: Path) -> Format:
     """Look at the first bytes of ``path``, through gzip. Raises `UnreadableInput` if there are none to get."""
     head = read_head(path)
     if not head.strip():
         return Format.EMPTY
-    if head[:4] in _PCAP:
-        return Format.PCAP
-    if head[:4] == _PCAPNG:
-        return Format.PCAPNG
-    if head[:4] == b"PAR1":
-        return Format.PARQUET
-    if head[:6] == b"ARROW1":
-        return Format.ARROW
+    for begin, found in _MAGIC.items():
+        if head.startswith(begin):
+            return found
+    if _is_flow_export(head):
+        return Format.FLOW_EXPORT
     return _tell_text(head)
 
 
@@ -73,6 +78,20 @@ def read_head(path: Path, size: int = HEAD_BYTES) -> bytes:
                 str(path), "start", f"a file that can be opened ({error.strerror})"
             ) from None
     return b"".join(parts)
+
+
+def _is_flow_export(head: bytes) -> bool:
+    """Does ``head`` begin with a datagram of NetFlow 5 or 9, or of IPFIX: version, size, first set?"""
+    version, size = int.from_bytes(head[:2], "big"), int.from_bytes(head[2:4], "big")
+    if version == 5:
+        return 0 < size <= 30 and len(head) >= 24 + 48 * size
+    begin = {9: 20, 10: 16}.get(version)
+    if begin is None or len(head) < begin + 4:
+        return False
+    kind = int.from_bytes(head[begin : begin + 2], "big")
+    fits = version == 9 or size >= begin + 4
+    kinds = {0, 1} if version == 9 else {2, 3}
+    return fits and (kind in kinds or kind >= 256)
 
 
 def _tell_text(head: bytes) -> Format:
