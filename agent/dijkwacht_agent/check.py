@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 import psutil
 
+from dijkwacht_agent.check_export import export_findings, listen_for_export
 from dijkwacht_agent.contracts import compared, listed
 from dijkwacht_agent.error_words import words
 from dijkwacht_agent.frames import Block, Frame, block_of
@@ -67,7 +68,10 @@ class Finding:
 
 def check(settings: Settings, state: Path, seconds: float = 3.0) -> Iterator[Finding]:
     """Look at everything, one finding after another; listens for ``seconds``."""
-    yield from check_interface(settings, seconds)
+    if settings.flow_export is None:
+        yield from check_interface(settings, seconds)
+    else:
+        yield from check_flow_export(settings, state, seconds)
     yield from check_collector(settings, state)
     yield from check_key(state)
     yield from check_running(state)
@@ -79,11 +83,27 @@ def check(settings: Settings, state: Path, seconds: float = 3.0) -> Iterator[Fin
 
 def check_beside(settings: Settings, state: Path) -> Iterator[Finding]:
     """What can be looked at while the agent runs: it has the interface, and needs the processor."""
-    yield from check_card(settings)
+    if settings.flow_export is None:
+        yield from check_card(settings)
+    else:
+        yield from check_flow_export(settings, state)
     yield from check_collector(settings, state)
     yield from check_key(state)
     yield from check_running(state)
     yield from check_disk(settings, state)
+
+
+def check_flow_export(settings: Settings, state: Path, seconds: float = 0.0) -> Iterator[Finding]:
+    """Does the router tell of its connections? Asked of the agent that runs; else it is listened to."""
+    status = _fresh_status(state)
+    if status is not None and status.exports:
+        found = export_findings(settings, status.exports)
+    elif seconds:
+        found = listen_for_export(settings, seconds)
+    else:
+        return
+    for key, ok, values in found:
+        yield Finding(key, ok, values)
 
 
 def check_card(settings: Settings) -> Iterator[Finding]:
@@ -193,11 +213,8 @@ def check_key(state: Path) -> Iterator[Finding]:
 
 def check_running(state: Path) -> Iterator[Finding]:
     """Does the agent run, does it lose packets, is its uplink in trouble?"""
-    try:
-        status = msgspec.json.decode((state / "status.json").read_bytes(), type=Status)
-    except (OSError, msgspec.MsgspecError):
-        status = None
-    if status is None or abs(wall_clock() - status.time) > _STALE_S * 1e6:
+    status = _fresh_status(state)
+    if status is None:
         # On a full disk the status is old, or not there; the ledger can be written all the same.
         unseen = _keeps_its_ledger(state / SPOOL_FOLDER / LEDGER_FILE)
         yield Finding("running_unseen" if unseen else "not_running", not unseen)
@@ -291,6 +308,15 @@ def _check_token(
     right = offset < CLOCK_LIMIT_S
     yield Finding("clock_right" if right else "clock_wrong", right, {"offset": offset})
     return reply.contracts
+
+
+def _fresh_status(state: Path) -> Status | None:
+    """What an agent that runs wrote lately of itself."""
+    try:
+        status = msgspec.json.decode((state / "status.json").read_bytes(), type=Status)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return status if abs(wall_clock() - status.time) <= _STALE_S * 1e6 else None
 
 
 def _keeps_its_ledger(path: Path) -> bool:

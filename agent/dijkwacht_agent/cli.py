@@ -23,22 +23,16 @@ from dijkwacht_agent.check import Finding, check
 from dijkwacht_agent.contracts import CONTRACTS_FILE, compared, read_contracts
 from dijkwacht_agent.error_words import error_message, error_message_of_state, words
 from dijkwacht_agent.health import agent_row
-from dijkwacht_agent.interfaces import default_interface
 from dijkwacht_agent.join import KEY_FILE, join_site
-from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.messages import language, message_text
-from dijkwacht_agent.meter import Meter
+from dijkwacht_agent.observed import observe
 from dijkwacht_agent.pacing import Live, Paced, wall_clock
 from dijkwacht_agent.pairing import accept, offer
 from dijkwacht_agent.privacy import KEY_BYTES, Pseudonyms, read_or_make_key
 from dijkwacht_agent.run import Agent
-from dijkwacht_agent.search_suffixes import own_suffixes
 from dijkwacht_agent.settings import Settings, read_settings
 from dijkwacht_agent.show import show, show_json
-from dijkwacht_agent.sources.capture import LiveCapture, own_prefixes
 from dijkwacht_agent.sources.recording import Recording
-from dijkwacht_agent.system import SystemSampler
-from dijkwacht_agent.uplink import endpoint
 from dijkwacht_records.errors import DijkwachtError, Message, SettingsError
 from dijkwacht_records.joincode import read_code
 from dijkwacht_records.state_folder import AGENT, state_folder
@@ -155,16 +149,7 @@ def _would_leave(args: argparse.Namespace, settings: Settings) -> Iterator[Parce
     path = args.state / KEY_FILE
     # Before joining there is no key: any will show the same fields.
     key = read_or_make_key(path) if path.exists() else bytes(KEY_BYTES)
-    source: Live | Paced
-    system = None if args.recording else SystemSampler()
-    if args.recording:
-        inside, source = LocalNetworks(settings.local), Paced(Recording(args.recording), None)
-    else:
-        interface = settings.interface or default_interface()
-        inside = LocalNetworks(settings.local, own_prefixes(interface), own_suffixes())
-        own = endpoint(settings.url) if settings.url else None
-        source = Live(LiveCapture(interface, refuse=own))
-    meter = Meter(inside)
+    _, inside, source, meter, system = observe(settings, args.recording or (), None)
     names = settings.site or "site", settings.agent or "agent"
     batcher = Batcher(*names, Pseudonyms(key, inside), wall_clock)
     end = time.monotonic() + args.seconds
@@ -186,7 +171,7 @@ def _would_leave(args: argparse.Namespace, settings: Settings) -> Iterator[Parce
         system.sample(source.now())
         batcher.add(system.take(source.now()))
         system.close()
-    batcher.add(agent_row(source.now(), meter.counters | {"rows_made": batcher.rows_made}))
+    batcher.add(agent_row(source.now(), {**meter.counters, "rows_made": batcher.rows_made}))
     yield from batcher.take(everything=True)
 
 
@@ -202,7 +187,7 @@ def _report_problems(source: Live | Paced) -> None:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
-    names = ("interface", "local", "url", "site", "agent")
+    names = ("interface", "flow_export", "local", "url", "site", "agent")
     return read_settings(args.state, flags={name: getattr(args, name, None) for name in names})
 
 
@@ -252,7 +237,7 @@ def _parser() -> argparse.ArgumentParser:
     pair.set_defaults(command=_pair)
 
     look = commands.add_parser("check", help="find out what is wrong, in plain words")
-    look.add_argument("--interface", metavar="NAME", help="what to listen on")
+    _place(look)
     look.set_defaults(command=_check)
 
     print_ = commands.add_parser("show", help="print exactly what leaves the network")
@@ -272,8 +257,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _listening(parser: argparse.ArgumentParser) -> None:
+def _place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--interface", metavar="NAME", help="what to listen on")
+    parser.add_argument(
+        "--flow-export",
+        metavar="ADDRESS:PORT",
+        help="where a router's NetFlow or IPFIX arrives, instead of an interface",
+    )
+
+
+def _listening(parser: argparse.ArgumentParser) -> None:
+    _place(parser)
     parser.add_argument(
         "--local",
         type=network,

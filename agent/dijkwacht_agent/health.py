@@ -11,7 +11,7 @@ import msgspec
 
 from dijkwacht_agent.batches import Batcher
 from dijkwacht_agent.ledger import Accounts
-from dijkwacht_agent.meter import Meter
+from dijkwacht_agent.observed import RowMeter, exports
 from dijkwacht_agent.settings import write_private
 from dijkwacht_agent.spool import Spool
 from dijkwacht_agent.uplink import Uplink
@@ -29,6 +29,7 @@ class Status(msgspec.Struct, frozen=True):
     """Last state of a running agent; times in µs UTC, 0 for never.
 
     ``rows`` is the account since the state folder's first use; its ``made`` is the sum of the others.
+    ``exports``: what only flow export has (`ExportMeter.exports`).
     """
 
     time: int
@@ -38,6 +39,7 @@ class Status(msgspec.Struct, frozen=True):
     last_reply: int
     counters: dict[str, int]
     rows: Accounts | None = None
+    exports: dict[str, int] = {}
 
 
 def agent_row(now: int, counters: Mapping[str, int]) -> Columns:
@@ -51,7 +53,7 @@ class Health:
 
     def __init__(
         self,
-        meter: Meter,
+        meter: RowMeter,
         batcher: Batcher,
         spool: Spool,
         uplink: Uplink,
@@ -70,7 +72,7 @@ class Health:
     def counters(self) -> dict[str, int]:
         """The columns of the agent table, by name."""
         rows = self.rows()
-        known = self._meter.counters | {
+        known = dict(self._meter.counters) | {
             "rows_made": rows.made,
             "rows_shed": rows.lost,
             "spool_bytes": self._spool.waiting_bytes,
@@ -90,6 +92,7 @@ class Health:
             self._uplink.last_reply,
             counters,
             self.rows(),
+            exports(self._meter.counters),
         )
         with contextlib.suppress(OSError):  # a full disk, which the spool says
             write_private(self._file, msgspec.json.encode(status) + b"\n", synced=False)

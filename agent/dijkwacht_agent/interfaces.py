@@ -10,6 +10,8 @@ import psutil
 from dijkwacht_agent.error_words import worded
 from dijkwacht_records.errors import CaptureError
 
+FLOW_EXPORT: Final = "flow export"
+"""What an agent that listens to a router, and to no interface, calls it."""
 _CLASS: Final = Path("/sys/class/net")
 _KINDS: Final = {
     1: "ethernet",
@@ -46,7 +48,9 @@ def default_interface(routes: Path = _ROUTES, routes_v6: Path = _ROUTES_V6) -> s
 
 
 def interface_kind(name: str, known: Path = _CLASS) -> str:
-    """What kind of interface ``name`` is, in a word that names nobody; ``recording`` stays itself."""
+    """What kind of interface ``name`` is, in a word that names nobody; what is none stays itself."""
+    if name.startswith(FLOW_EXPORT):
+        return FLOW_EXPORT
     if name == "recording":
         return name
     for folder, kind in (("wireless", "wireless"), ("bridge", "bridge")):

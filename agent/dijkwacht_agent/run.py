@@ -15,21 +15,15 @@ from dijkwacht_agent.batches import Batcher
 from dijkwacht_agent.contracts import CONTRACTS_FILE, Contracts
 from dijkwacht_agent.error_words import worded, words
 from dijkwacht_agent.health import Health
-from dijkwacht_agent.interfaces import default_interface
 from dijkwacht_agent.join import KEY_FILE, SPOOL_FOLDER, read_token
-from dijkwacht_agent.local_networks import LocalNetworks
-from dijkwacht_agent.meter import Meter
-from dijkwacht_agent.pacing import Live, Paced, wall_clock
+from dijkwacht_agent.observed import observe
+from dijkwacht_agent.pacing import wall_clock
 from dijkwacht_agent.privacy import Pseudonyms, read_or_make_key
-from dijkwacht_agent.search_suffixes import own_suffixes
 from dijkwacht_agent.settings import Settings
-from dijkwacht_agent.sources.capture import LiveCapture, own_prefixes
-from dijkwacht_agent.sources.recording import Recording
 from dijkwacht_agent.spool import Spool
-from dijkwacht_agent.system import SystemSampler
 from dijkwacht_agent.systemd import Systemd
 from dijkwacht_agent.trouble_log import TroubleLog
-from dijkwacht_agent.uplink import Post, Uplink, endpoint
+from dijkwacht_agent.uplink import Post, Uplink
 from dijkwacht_agent.way_back import way_back
 from dijkwacht_records.contracts import WRITES
 from dijkwacht_records.errors import SettingsError
@@ -40,7 +34,7 @@ IDLE_US: Final = 120_000_000
 
 
 class Agent:
-    """A joined agent over its interface, or over ``recordings`` played at ``speed``.
+    """A joined agent over what its settings name, or over ``recordings`` played at ``speed``.
 
     ``report`` gets a line when something begins, changes or ends that its owner should know.
     ``writes``: versions of the contract that it may write.
@@ -59,16 +53,9 @@ class Agent:
         if not (settings.site and settings.agent and settings.url):
             raise worded(SettingsError, "has_not_joined")
         token, key = read_token(state), read_or_make_key(state / KEY_FILE)
-        self.source: Live | Paced
-        if recordings:
-            interface, self.system = "recording", None
-            inside = LocalNetworks(settings.local)
-            self.source = Paced(Recording(recordings), speed)
-        else:
-            interface, self.system = settings.interface or default_interface(), SystemSampler()
-            inside = LocalNetworks(settings.local, own_prefixes(interface), own_suffixes())
-            self.source = Live(LiveCapture(interface, refuse=endpoint(settings.url)))
-        self.meter = Meter(inside)
+        observed = observe(settings, recordings, speed)
+        interface, inside, self.system = observed.name, observed.inside, observed.system
+        self.source, self.meter = observed.source, observed.meter
         self.spool = Spool(state / SPOOL_FOLDER, settings.spool_max_bytes)
         names, refuse = (settings.site, settings.agent), self.spool.refuse
         self.batcher = Batcher(*names, Pseudonyms(key, inside), wall_clock, on_refused=refuse)

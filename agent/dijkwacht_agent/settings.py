@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from dijkwacht_agent.error_words import carrying, error_message_of_state, worded
-from dijkwacht_agent.local_networks import parse_network
+from dijkwacht_agent.local_networks import parse_endpoint, parse_network
 from dijkwacht_records.errors import Message, SettingsError
 from dijkwacht_records.orders import OrderKind
 
@@ -43,6 +43,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """PEM file of the authority that signed the collector's certificate; none: the system's."""
     interface: str | None = None
     """What to listen on; none: the interface of the default route."""
+    flow_export: str | None = None
+    """Where a router's NetFlow or IPFIX arrives, as ADDRESS:PORT; then no interface is listened on."""
+    flow_exporters: list[str] | None = None
+    """Who may send it, as CIDRs; none: private ranges and what is inside."""
+    flow_export_hold_s: Seconds = 60.0
+    """How long a record waits for its other direction and its turn: longer than the router's idle time-out."""
     local: list[str] | None = None
     """What is inside, as CIDRs; none: private ranges and the interface's own prefix."""
     consents: list[OrderKind] = []
@@ -62,6 +68,9 @@ ALLOWED: Final = {
     "orders_key": Message("allowed_key"),
     "ca_file": Message("allowed_text"),
     "interface": Message("allowed_text"),
+    "flow_export": Message("allowed_endpoint"),
+    "flow_exporters": Message("allowed_networks"),
+    "flow_export_hold_s": Message("allowed_seconds"),
     "local": Message("allowed_networks"),
     "consents": Message("allowed_consents"),
     "spool_max_bytes": Message("allowed_bytes"),
@@ -160,7 +169,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def _from_text(name: str, text: str) -> Any:
-    if name in {"local", "consents"}:
+    if name in {"local", "flow_exporters", "consents"}:
         return [part.strip() for part in text.split(",") if part.strip()]
     return text
 
@@ -179,8 +188,10 @@ def _checked(where: str | Message, values: dict[str, Any]) -> dict[str, Any]:
 def _check_value(where: str | Message, name: str, value: Any) -> None:
     try:
         settings = msgspec.convert({name: value}, Settings, strict=False)
-        for text in settings.local or ():
+        for text in (*(settings.local or ()), *(settings.flow_exporters or ())):
             parse_network(text)
+        if settings.flow_export is not None:
+            parse_endpoint(settings.flow_export)
     except (msgspec.ValidationError, ValueError):
         shown = msgspec.json.encode(value, enc_hook=str).decode()
         raise worded(
