@@ -75,7 +75,7 @@ class ExportMeter:
         self._heard, self._hold, self._live = heard, hold, live
         self._made = MadeRows()
         self._table = FlowTable(inside, self._made, max_flows)
-        self._waiting = Waiting(max_flows)
+        self._waiting = Waiting()
         self._allowance = Allowance(BYTES_PER_SECOND if live else None)
         self._exporters: OrderedDict[bytes, tuple[Exporter, int]] = OrderedDict()
         self._totals: OrderedDict[bytes, tuple[int, int, int]] = OrderedDict()

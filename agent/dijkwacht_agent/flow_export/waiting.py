@@ -9,7 +9,7 @@ from typing import Final
 from dijkwacht_agent.dissect import reverse
 from dijkwacht_agent.flow_export.elements import ExportedFlow
 
-MAX_WAITING: Final = 16_384
+MAX_WAITING: Final = 8_192
 APART: Final = 1_000_000
 """µs that may lie between the two directions of one connection."""
 
