@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from struct import Struct
@@ -14,8 +13,10 @@ from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.sources.export_socket import export_block
 from dijkwacht_records.addresses import UNSPECIFIED
 from dijkwacht_records.errors import UnreadableInput
+from dijkwacht_records.gzipped import open_plain
 from dijkwacht_records.tables import FLOWS, Row
 
+_CHUNK: Final = 1 << 20
 HOLD: Final = 60_000_000
 """µs for which a record waits for its other direction."""
 _FIRST_FLOW: Final = 1 << 33
@@ -64,26 +65,33 @@ def _renumbered(row: Row) -> Row:
 
 def _blocks(path: Path, note: Callable[[UnreadableInput], None]) -> Iterator[Block]:
     """Yield the datagrams one by one, at the times of their export."""
+    data, at = _read(path, note), 0
+    while at < len(data):
+        size = _length(data, at)
+        if not size or at + size > len(data):
+            note(UnreadableInput(str(path), f"byte {at}", "an export datagram"))
+            return
+        datagram = data[at : at + size]
+        yield export_block([UNSPECIFIED + datagram], [_exported(datagram) - HOLD], [16 + size])
+        at += size
+
+
+def _read(path: Path, note: Callable[[UnreadableInput], None]) -> bytes:
+    """What ``path`` holds, unpacked if it is gzip; a stream that breaks off gives what came before."""
+    parts: list[bytes] = []
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            at = 0
-            while at < len(data):
-                size = _length(data, at)
-                if not size or at + size > len(data):
-                    note(UnreadableInput(str(path), f"byte {at}", "an export datagram"))
-                    return
-                datagram = data[at : at + size]
-                yield export_block(
-                    [UNSPECIFIED + datagram], [_exported(datagram) - HOLD], [16 + size]
-                )
-                at += size
+        with open_plain(path) as file:
+            while part := file.read(_CHUNK):
+                parts.append(part)
     except OSError as error:
-        raise UnreadableInput(
-            str(path), "start", f"a file that can be read ({error.strerror})"
-        ) from None
+        problem = UnreadableInput(str(path), "end", error.strerror or "a file that can be read")
+        if not parts:
+            raise problem from None
+        note(problem)
+    return b"".join(parts)
 
 
-def _length(data: mmap.mmap, at: int) -> int:
+def _length(data: bytes, at: int) -> int:
     """Bytes of the datagram at ``at``; 0 if there is none."""
     if len(data) - at < _IPFIX_HEADER:
         return 0
@@ -96,7 +104,7 @@ def _length(data: mmap.mmap, at: int) -> int:
     return _length_of_v9(data, at) if version == _V9 else 0
 
 
-def _length_of_v9(data: mmap.mmap, at: int) -> int:
+def _length_of_v9(data: bytes, at: int) -> int:
     """It does not say: it ends where no set begins. No set has the number of a version."""
     end = at + _V9_HEADER
     while end + 4 <= len(data):
