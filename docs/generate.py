@@ -10,6 +10,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable, Iterable
+from enum import IntEnum, IntFlag
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,9 +25,10 @@ from dijkwacht_collector.settings import CollectorSettings
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_detectors.reading import reads_of
-from dijkwacht_records import errors
+from dijkwacht_records import errors, hints
+from dijkwacht_records.closed_lists import HINTS, LISTS
 from dijkwacht_records.state_folder import AGENT, COLLECTOR, SYSTEM, StateKind
-from dijkwacht_records.tables import TABLES, ConnState, FlowState
+from dijkwacht_records.tables import TABLES
 
 REFERENCE = Path(__file__).parent / "reference"
 _NOTE = "<!-- written by docs/generate.py from {source}; run `make docs` -->\n\n"
@@ -40,7 +42,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 def records() -> str:
     """Every table and column of the wire contract."""
-    page = _NOTE.format(source="records/dijkwacht_records/tables.py") + "# Records\n\n"
+    page = _NOTE.format(source="records/dijkwacht_records") + "# Records\n\n"
     page += "What an agent may say about a network. There is nothing else, and no payload.\n"
     for number, table in enumerate(TABLES):
         page += f"\n## `{table.name}` (table {number})\n\n{table.meaning}\n\n"
@@ -48,10 +50,36 @@ def records() -> str:
             ("column", "kind", "unit", "meaning"),
             ((f"`{c.name}`", c.kind, c.unit, c.meaning) for c in table.columns),
         )
-    for enum in (FlowState, ConnState):
-        page += f"\n## `{enum.__name__}`\n\n"
-        page += _table(("number", "name"), ((str(m.value), m.name) for m in enum))
+    for enum in LISTS.values():
+        page += f"\n## `{enum.__name__}`\n\n{_sentence(enum)}\n\n{_members(enum)}"
+    page += f"\n## `{HINTS}`\n\n{_sentence(hints)}\n\n"
+    page += _table(
+        ("bits", "field", "holds"),
+        (
+            (
+                f"{place.shift}" + f"–{place.shift + place.width - 1}" * (place.width > 1),
+                f"`{name}`",
+                "0 or 1" if values is bool else f"`{values.__name__}`",
+            )
+            for name, (place, values) in hints.FIELDS.items()
+        ),
+    )
+    for _, values in hints.FIELDS.values():
+        if issubclass(values, IntEnum):
+            page += f"\n### `{values.__name__}`\n\n{_sentence(values)}\n\n{_members(values)}"
     return page
+
+
+def _sentence(documented: object) -> str:
+    """The first paragraph of a docstring, on one line."""
+    return " ".join((inspect.getdoc(documented) or "").partition("\n\n")[0].split())
+
+
+def _members(enum: type[IntEnum | IntFlag]) -> str:
+    """The members of a closed list, with what the comments beside them say."""
+    said = dict(re.findall(r"^    (\w+) = [^#\n]+#\s*(.+)$", inspect.getsource(enum), re.MULTILINE))
+    rows = ((str(m.value), f"`{m.name}`", said.get(str(m.name), "")) for m in enum)
+    return _table(("number", "name", "meaning"), rows)
 
 
 def mistakes() -> str:

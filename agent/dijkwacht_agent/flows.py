@@ -12,13 +12,15 @@ from __future__ import annotations
 from collections import deque
 from heapq import heapify, heappop, heappush
 from operator import itemgetter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dijkwacht_agent.dissect import ICMP, ICMPV6, TCP, UDP, endpoints, reverse
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.made_rows import MadeRows
-from dijkwacht_agent.protocols.conversation import Conversation
 from dijkwacht_records.tables import FLOWS, TABLES, ConnState, FlowState
+
+if TYPE_CHECKING:
+    from dijkwacht_agent.protocols.conversation import Conversation
 
 SECOND: Final = 1_000_000
 OPEN_AFTER: Final = 1 * SECOND

@@ -75,10 +75,13 @@ class Health:
         known = dict(self._meter.counters) | {
             "rows_made": rows.made,
             "rows_shed": rows.lost,
+            "rows_rejected": sum(rows.rejected.values()),
+            "rows_waiting": rows.waiting,
+            "disk_full": int(self._spool.disk_full),
             "spool_bytes": self._spool.waiting_bytes,
             "clock_offset": self._uplink.clock_offset,
         }
-        return {name: known[name] for name in _COLUMNS}
+        return {name: known.get(name, 0) for name in _COLUMNS}
 
     def heartbeat(self, now: int, clock: int) -> Columns:
         """The agent row at ``now`` (event time); the status file holds ``clock`` (µs UTC)."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from dijkwacht_records.columns import Columns
 from dijkwacht_records.tables import TABLES, Row
+
+_WIDTHS: Final = tuple(len(table.columns) for table in TABLES)
 
 
 class MadeRows:
     """``tables``: the rows of each table, by number; ``order``: the number of each row's table.
 
-    Whoever makes many rows may keep a table's list and append to both: they stay the same objects.
+    Whoever makes many rows may keep a table's list and append to both: they stay the same objects. Rows of
+    a table are equally long; columns that all of them lack at their end have their defaults when they are taken.
     """
 
     def __init__(self) -> None:
@@ -27,7 +32,7 @@ class MadeRows:
     def take(self) -> Columns:
         """All rows, which are forgotten here."""
         held = {number: rows for number, rows in enumerate(self.tables) if rows}
-        columns = Columns.of_tables(bytes(self.order), held)
+        columns = Columns.of_tables(bytes(self.order), held).filled(_WIDTHS)
         self.order.clear()
         for rows in held.values():
             rows.clear()

@@ -28,34 +28,20 @@ Reads = tuple[str, ...] | Mapping[str, tuple[str, ...]]
 Scores = NDArray[np.float64]
 """One number a row: higher is stranger, NaN is no opinion."""
 
+_CALL = {"orig": ("orig_h",), "resp": ("resp_h",), "pair": ("orig_h", "resp_h")}
+_FLOW = _CALL | {"pair": ("orig_h", "resp_h", "resp_p", "proto")}
 ENTITY_COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
-    "flows": {
-        "orig": ("orig_h",),
-        "resp": ("resp_h",),
-        "pair": ("orig_h", "resp_h", "resp_p", "proto"),
-    },
-    "dns": {"orig": ("orig_h",), "resp": ("resp_h",), "pair": ("orig_h", "resp_h")},
-    "tls": {"orig": ("orig_h",), "resp": ("resp_h",), "pair": ("orig_h", "resp_h", "resp_p")},
+    "flows": _FLOW,
+    "dns": _CALL,
+    "tls": _CALL | {"pair": ("orig_h", "resp_h", "resp_p")},
     "dhcp": {"orig": ("client_mac",), "resp": ("server_h",), "pair": ("client_mac", "server_h")},
     "arp": {"orig": ("sender_mac",), "resp": ("sender_h",), "pair": ("sender_mac", "sender_h")},
     "system": {"orig": ("agent",), "resp": ("agent",), "pair": ("agent", "metric")},
     "agent": {"orig": ("agent",), "resp": ("agent",), "pair": ("agent",)},
-    "rpc": {"orig": ("orig_h",), "resp": ("resp_h",), "pair": ("orig_h", "resp_h")},
-    "auth": {
-        "orig": ("orig_h",),
-        "resp": ("resp_h",),
-        "pair": ("orig_h", "resp_h", "service"),
-    },
-    "talks": {
-        "orig": ("orig_h",),
-        "resp": ("resp_h",),
-        "pair": ("orig_h", "resp_h", "resp_p", "proto"),
-    },
-    "floods": {
-        "orig": ("orig_h",),
-        "resp": ("resp_h",),
-        "pair": ("orig_h", "resp_h", "resp_p", "proto"),
-    },
+    "rpc": _CALL,
+    "auth": _CALL | {"pair": ("orig_h", "resp_h", "service")},
+    "talks": _FLOW,
+    "floods": _FLOW,
 }
 """Which columns name an entity; ``site`` needs none. In ``arp``, ``resp`` is the address claimed."""
 

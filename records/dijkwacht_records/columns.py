@@ -120,6 +120,16 @@ class Columns:
         order = self.order.translate(None, bytes(range(len(counts), 256)))
         return _gather([Columns(order, tables, addresses, texts)])
 
+    def filled(self, counts: Sequence[int]) -> Columns:
+        """The same rows, where those of table n that lack columns up to ``counts[n]`` have their defaults."""
+        if all(len(own) >= counts[n] for n, own in self.tables.items()):
+            return self
+        addresses, texts = list(self.addresses), list(self.texts)
+        tables = {n: list(own) for n, own in self.tables.items()}
+        for number, own in tables.items():
+            fill(number, own, counts[number], addresses, texts)
+        return Columns(self.order, tables, addresses, texts)
+
     def _plain(self, number: int, place: int, column: Values) -> Iterable[Value]:
         kind = TABLES[number].columns[place].kind
         if kind == "addr":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Literal
+from typing import Final, Literal
 
 Kind = Literal["int", "float", "addr", "text"]
 """How a column is stored: signed 64-bit integer, IEEE double, 16-byte address, UTF-8 text."""
@@ -235,7 +235,7 @@ AGENT = Table(
                 "rows_rejected",
                 "int",
                 "rows",
-                "of those made, refused by the collector for good",
+                "of those shed, refused by the collector for good",
                 0,
             ),
             Column("rows_waiting", "int", "rows", "of those made, not yet acknowledged", 0),
@@ -373,3 +373,9 @@ TABLE: dict[str, Table] = {table.name: table for table in TABLES}
 Value = int | float | bytes | str
 Row = tuple[Value, ...]
 """``int`` and ``float`` as they are, ``addr`` as 16 bytes (IPv4 mapped), ``text`` as ``str``."""
+
+_NOTHING: Final[dict[Kind, Value]] = {"int": 0, "float": 0.0, "addr": bytes(16), "text": ""}
+DEFAULTS: Final[tuple[Row, ...]] = tuple(
+    tuple(c.default or _NOTHING[c.kind] for c in table.columns) for table in TABLES
+)
+"""By table number, a row in which nothing is known; its end completes one of an earlier contract."""

@@ -42,7 +42,9 @@ def _random_row(draw: random.Random, number: int):
 
 def _samples(contract: int) -> list[bytes]:
     draw = random.Random(contract)
-    chosen = [[_random_row(draw, draw.randrange(7)) for _ in range(n)] for n in (0, 1, 5, 40)]
+    chosen = [
+        [_random_row(draw, draw.randrange(len(TABLES))) for _ in range(n)] for n in (0, 1, 5, 60)
+    ]
     flows = [pair for pair in OFFICE if pair[0] == 0]
     chosen += [OFFICE[:20], OFFICE[100:160], flows[:18], flows[200:230]]
     return [wire.encode("site", "agent", bytes(16), 1, 1, rows, contract) for rows in chosen]

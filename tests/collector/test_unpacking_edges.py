@@ -70,7 +70,8 @@ def random_column(draw, contract, kind, place, rows):
 
 
 def random_planes(draw):
-    contract, number, rows = draw.choice(tuple(CONTRACTS)), draw.randrange(7), draw.randrange(1, 4)
+    contract, rows = draw.choice(tuple(CONTRACTS)), draw.randrange(1, 4)
+    number = draw.randrange(len(CONTRACTS[contract].columns))
     index, planes = [], []
     for place in range(CONTRACTS[contract].columns[number]):
         kind = TABLES[number].columns[place].kind
@@ -107,7 +108,7 @@ def test_all_readers_take_or_refuse_the_same_planes():
 )
 def test_what_lies_before_its_time_is_in_range_too(time, base, offset, fits):
     """Also where nobody wants the column, and the room for one is that of all."""
-    index = [ENTRY.pack(0, place, OFFSET, 0, 1, 0) for place in range(20)]
+    index = [ENTRY.pack(0, place, OFFSET, 0, 1, 0) for place in range(len(TABLES[0].columns))]
     index[0] = ENTRY.pack(0, 0, OFFSET, 0, 1, time)
     index[1] = ENTRY.pack(0, 1, BEFORE, 8, 1, base)
     planes = Planes(2, b"".join(index), split([offset], 8), bytes(16), b"", b"", b"")
@@ -141,7 +142,7 @@ def test_what_is_refused_is_read_again_only_where_that_is_little(monkeypatch):
     """In plain Python, to say what is wrong, while every other site waits."""
     asked = []
     monkeypatch.setattr(batches, "plain_check", asked.append)
-    index = [ENTRY.pack(0, place, DELTA, 0, 65_535, 0) for place in range(20)]
+    index = [ENTRY.pack(0, place, DELTA, 0, 65_535, 0) for place in range(len(TABLES[0].columns))]
     much = Planes(2, b"".join(index), b"", b"", b"", b"", b"")
     for refused in (much, of_texts(b"\xff", [0] * 300_000 + [1]), of_texts(b"\xff", [1])):
         with pytest.raises(MalformedBatch):

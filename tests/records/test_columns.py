@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from dijkwacht_records import wire
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.columns import PLACED, Columns
-from dijkwacht_records.tables import TABLES
+from dijkwacht_records.tables import DEFAULTS, TABLES
 
 VALUES = {
     "int": st.integers(0, 9),
@@ -22,8 +22,6 @@ def _row(number: int):
     return st.tuples(st.just(number), st.tuples(*(VALUES[c.kind] for c in TABLES[number].columns)))
 
 
-NOTHING = {"int": 0, "float": 0.0, "addr": bytes(16), "text": ""}
-DEFAULTS = [tuple(NOTHING[column.kind] for column in table.columns) for table in TABLES]
 ROWS = st.lists(st.integers(0, len(TABLES) - 1).flatmap(_row), max_size=12)
 CUTS = st.lists(st.integers(0, 12), max_size=4)
 
@@ -80,6 +78,9 @@ def test_rows_that_lack_columns_have_their_defaults(rows, counts):
     _assert_sound(columns)
     _assert_sound(columns.shaped(full))
     assert list(columns.shaped(full).rows()) == expected
+    assert list(columns.filled(full).rows()) == expected
+    _assert_sound(columns.filled(full))
+    assert (whole := Columns.of(rows)).filled(full) is whole
     known = {n for n, _ in rows}
     joined = Columns.join([columns, Columns.of(rows)])
     assert list(joined.shaped(full).rows()) == [*expected, *rows]

@@ -12,7 +12,10 @@ def test_every_table_begins_with_its_time():
 
 def test_numbers_on_the_wire_never_change():
     names = [table.name for table in TABLES]
-    assert names == ["flows", "dns", "tls", "dhcp", "arp", "system", "agent"]
+    assert names == [
+        *["flows", "dns", "tls", "dhcp", "arp", "system", "agent"],
+        *["rpc", "auth", "talks", "floods"],
+    ]
 
 
 def test_names_are_unique_and_every_column_says_what_it_means():
@@ -34,6 +37,7 @@ def test_no_column_can_carry_payload():
     assert texts == {
         ("dns", "query"),
         ("tls", "server_name"),
+        ("tls", "ja4"),
         ("dhcp", "host_name"),
         ("system", "metric"),
     }

@@ -23,7 +23,7 @@ from typing import Final
 
 from dijkwacht_lab.traffic.devices import Habit, furnish
 from dijkwacht_lab.traffic.ledger import SECOND, Ledger
-from dijkwacht_records.tables import Row
+from dijkwacht_records.tables import DEFAULTS, Row
 
 WORKING_MORNING: Final = 1_773_651_600_000_000
 """A Monday, 09:00 UTC, µs: a good moment to start."""
@@ -57,7 +57,7 @@ def office_rows(
         for due, number, row in _settle(ledger, until):
             if due >= end:
                 return
-            yield number, row
+            yield number, row + DEFAULTS[number][len(row) :]
 
 
 def _live(habits: Iterable[Habit], until: int) -> None:

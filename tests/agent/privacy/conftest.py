@@ -24,6 +24,7 @@ from dijkwacht_agent.sources.recording import Recording
 from dijkwacht_records import wire
 from dijkwacht_records.addresses import V4_PREFIX, format_address
 from dijkwacht_records.community_id import community_id
+from dijkwacht_records.contracts import CONTRACTS
 from dijkwacht_records.tables import FLOWS, TABLES
 
 HERE = Path(__file__).parent
@@ -81,6 +82,7 @@ def send(paths, key) -> Sent:
     inside = LocalNetworks()
     source, meter, sent, truth, parcels = Recording(paths), Meter(inside), Sent(), [], []
     batcher = Batcher("site", "agent", Pseudonyms(key, inside), lambda: 0)
+    batcher.contract = max(CONTRACTS)
     for block in source.blocks():
         meter.feed(block)
         truth.append(rows := meter.take())
@@ -90,7 +92,9 @@ def send(paths, key) -> Sent:
     batcher.add(rows)
     parcels = batcher.take(everything=True)
     assert batcher.rows_refused == 0
-    decoded = (row for parcel in parcels for row in wire.unpack_rows(wire.decode(parcel.wire)))
+    decoded = (
+        row for parcel in parcels for row in wire.unpack_rows(wire.decode(parcel.wire, CONTRACTS))
+    )
     metered = (row for rows in truth for row in rows.rows())
     for (number, true), (same, hidden) in zip(metered, decoded, strict=True):
         assert number == same
