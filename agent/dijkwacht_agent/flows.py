@@ -62,7 +62,6 @@ class Flow:
         "last",
         "listening",
         "looks",
-        "opening",
         "orig_any",
         "orig_bytes",
         "orig_flags",
@@ -106,7 +105,6 @@ class Flow:
         self.orig_any = self.resp_any = False  # packets in parts already cut
         self.closed = 0  # when TCP closed it, 0 while it is open
         self.aborter = 0  # whose RST came first: 1 originator, 2 responder
-        self.opening = proto == TCP  # the originator's first payload is still to come
         self.listening = proto in _CALLED_BY_PORT  # payloads are looked at
         self.looks = 0  # at how many so far, in vain
         self.conversation: Conversation | None = None

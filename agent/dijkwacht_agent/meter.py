@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
+from dijkwacht_agent.budget import Budget
 from dijkwacht_agent.dissect import (
     TCP,
     UDP,
@@ -35,7 +36,7 @@ from dijkwacht_agent.link_layers import (
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.made_rows import MadeRows
 from dijkwacht_agent.protocols.listener import Listener
-from dijkwacht_agent.protocols.reader import MAX_PER_SECOND, NAME_PORTS, Budget, NameReader
+from dijkwacht_agent.protocols.reader import MAX_PER_SECOND, NAME_PORTS, NameReader
 from dijkwacht_records.columns import Columns
 from dijkwacht_records.tables import ARP as ARP_ROWS
 from dijkwacht_records.tables import TABLES
@@ -90,7 +91,7 @@ class Meter:
             "flows_active": self._table.active,
             "flows_evicted": self._table.evicted,
             "names_shed": self._names.budget.shed + self._arp_budget.shed,
-            "messages_shed": self._listener.budget.shed,
+            "messages_shed": self._listener.shed,
             "rows_made": self._taken + len(self._made),
         }
 
@@ -152,8 +153,6 @@ class Meter:
                 flow.orig_pkts += 1
                 flow.orig_bytes += size
                 flow.orig_flags |= flags
-                if size and flow.opening:
-                    self._names.read_opening(clock, data, packet, flow)
             else:
                 flow.resp_pkts += 1
                 flow.resp_bytes += size

@@ -1,9 +1,5 @@
-"""DNS, TLS and DHCP as scapy or the standard library writes them, and as nobody should."""
+"""DNS and DHCP as scapy or the standard library writes them, and as nobody should."""
 
-import ssl
-from functools import cache
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.dhcp import BOOTP, DHCP
@@ -15,11 +11,10 @@ from scapy.packet import Packet, Raw
 from dijkwacht_agent.frames import block_of
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
-from dijkwacht_agent.protocols import dhcp, dns, tls
+from dijkwacht_agent.protocols import dhcp, dns
 from dijkwacht_agent.protocols.printable import printable
-from dijkwacht_agent.protocols.reader import MAX_GROWING
 from dijkwacht_records.addresses import UNSPECIFIED, pack_address, pack_mac
-from dijkwacht_records.tables import MAX_TEXT_BYTES, NO_ANSWER, TLS
+from dijkwacht_records.tables import MAX_TEXT_BYTES, NO_ANSWER
 
 A, B = "10.0.0.1", "192.0.2.53"
 labels = st.lists(
@@ -35,18 +30,6 @@ def rows_of(*packets: Packet, meter: Meter | None = None) -> list:
         data = bytes(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / packet)
         meter.feed(block_of([(place, 1, data, len(data), 0)]))
     return list(meter.take().rows())
-
-
-@cache
-def client_hello(name: str | None) -> bytes:
-    """What OpenSSL sends first."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    outgoing = ssl.MemoryBIO()
-    connection = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=name)
-    with pytest.raises(ssl.SSLWantReadError):
-        connection.do_handshake()
-    return outgoing.read()
 
 
 @given(name=labels, qtype=st.integers(1, 255), rcode=st.integers(0, 15), answers=st.integers(0, 5))
@@ -121,63 +104,6 @@ def test_the_longest_name_of_the_worst_bytes_fits_a_field():
     assert dns.read_message(bytes.fromhex("000101000001000000000000") + too_long) is None
 
 
-@pytest.mark.parametrize("name", ["www.example.nl", "a.b", None])
-def test_the_hello_of_openssl_is_read(name):
-    hello = tls.read_hello(client_hello(name))
-    assert hello == (0x0304, name or "")
-
-
-def test_a_hello_may_come_in_several_segments_and_more_than_once():
-    data = client_hello("long.example.org")
-    parts = [data[:100], data[100:101], data[101:]]
-    packets, at = [], 1000
-    for part in parts:
-        segment = TCP(sport=40000, dport=443, flags="PA", seq=at) / Raw(part)
-        packets += [IP(src=A, dst=B) / segment] * 2
-        at += len(part)
-    ((number, row),) = rows_of(*packets)
-    assert (number, row[0], row[1]) == (2, 4, 1)
-    assert row[2:7] == (pack_address(A), pack_address(B), 443, 0x0304, "long.example.org")
-
-
-def test_a_hello_cut_by_the_capture_is_read_as_far_as_it_goes():
-    data = client_hello("cut.example.org")
-    packet = bytes(Ether() / IP(src=A, dst=B) / TCP(sport=40000, dport=443) / Raw(data))
-    place = packet.index(b"cut.example.org") + 15
-    meter = Meter(LocalNetworks())
-    meter.feed(block_of([(0, 1, packet[:place], len(packet), 0)]))
-    ((_, row),) = meter.take().rows()
-    assert row[TLS.index("server_name")] == "cut.example.org"
-
-
-def test_a_later_fragment_holds_no_opening():
-    first = IP(src=A, dst=B, flags="MF", id=1) / TCP(sport=40000, dport=443) / Raw(bytes(4))
-    later = IP(src=A, dst=B, frag=3, id=1, proto=6) / Raw(b"\x16\x03")
-    assert not rows_of(first, later)
-
-
-def test_a_connection_that_begins_otherwise_is_not_looked_at_again():
-    assert not rows_of(
-        IP(src=A, dst=B) / TCP(sport=40000, dport=443, flags="PA") / Raw(b"GET / HTTP/1.1"),
-        IP(src=A, dst=B) / TCP(sport=40000, dport=443, flags="PA") / Raw(client_hello("x.nl")),
-    )
-
-
-def test_of_hellos_that_never_end_the_oldest_is_given_up():
-    data = client_hello("x.nl")
-
-    def segments(part: bytes, seq: int) -> list:
-        return [
-            IP(src=A, dst=B) / TCP(sport=port, dport=443, flags="PA", seq=seq) / Raw(part)
-            for port in range(10_000, 10_000 + MAX_GROWING + 50)
-        ]
-
-    meter = Meter(LocalNetworks())
-    rows = rows_of(*segments(data[:60], 0), *segments(data[60:], 60), meter=meter)
-    assert len([row for number, row in rows if number == 2]) == MAX_GROWING
-    assert meter.counters["names_shed"] == 50
-
-
 def test_a_dhcp_exchange():
     mac = bytes.fromhex("001b21000001")
     boot = {"chaddr": mac, "xid": 7}
@@ -204,18 +130,8 @@ def test_a_dhcp_exchange():
 @given(st.binary(max_size=400))
 def test_no_bytes_surprise_the_readers(data):
     dns.read_message(data)
-    tls.read_hello(data)
-    tls.read_hello(b"\x16\x03\x01" + data[:2] + b"\x01" + data)
     dhcp.read_message(data, UNSPECIFIED)
     dhcp.read_message(b"\x01\x01\x06" + bytes(233) + b"\x63\x82\x53\x63" + data, UNSPECIFIED)
-
-
-@given(st.integers(0, 2000), st.data())
-def test_a_changed_hello_is_read_or_not_but_never_fails(size, data):
-    hello = bytearray(client_hello("www.example.nl"))
-    for _ in range(data.draw(st.integers(1, 5))):
-        hello[data.draw(st.integers(0, len(hello) - 1))] = data.draw(st.integers(0, 255))
-    tls.read_hello(bytes(hello[:size]))
 
 
 @given(st.binary())

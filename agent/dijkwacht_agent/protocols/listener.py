@@ -6,13 +6,15 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Final
 
+from dijkwacht_agent.budget import Budget
 from dijkwacht_agent.dissect import TCP, Packet
 from dijkwacht_agent.flows import Flow, FlowTable
 from dijkwacht_agent.made_rows import MadeRows
+from dijkwacht_agent.protocols import tls
 from dijkwacht_agent.protocols.conversation import Conversation
 from dijkwacht_agent.protocols.log_in_openings import recognise_log_ins
 from dijkwacht_agent.protocols.opening import Memory, Opening
-from dijkwacht_agent.protocols.reader import MAX_PER_SECOND, Budget
+from dijkwacht_agent.protocols.reader import MAX_PER_SECOND
 
 LOOKS: Final = 6
 """Payloads of a flow that are looked at before it is left alone as not known."""
@@ -23,7 +25,7 @@ _u32 = Struct(">I").unpack_from
 Recogniser = Callable[[Opening], Conversation | None]
 """Is this the beginning of what it knows? Then the conversation, which gets the payload next."""
 
-RECOGNISERS: Final[tuple[Recogniser, ...]] = (recognise_log_ins,)
+RECOGNISERS: Final[tuple[Recogniser, ...]] = (tls.recognise, recognise_log_ins)
 
 
 class Listener:
@@ -33,6 +35,11 @@ class Listener:
         self.budget = Budget(limit)
         self.memory = Memory()
         self._table, self._made = table, made
+
+    @property
+    def shed(self) -> int:
+        """Messages that were left unread."""
+        return self.budget.shed + self.memory.handshakes.shed
 
     def listen(self, time: int, data: bytes, packet: Packet, flow: Flow) -> None:
         """A payload of ``flow``, which is listened to: clears ``flow.listening`` when that is over."""
@@ -51,8 +58,9 @@ class Listener:
         if not self.budget.allows(time):
             return
         (sequence,) = _u32(data, transport_at + 4) if proto == TCP else (0,)
-        flow.conversation.read(time, payload, size, sequence, from_orig=from_orig)
-        flow.listening = not flow.conversation.over
+        conversation = flow.conversation
+        conversation.read(time, payload, size, sequence, from_orig=from_orig)
+        flow.listening = not conversation.over
 
 
 def _recognise(opening: Opening) -> Conversation | None:

@@ -9,6 +9,7 @@ from dijkwacht_agent.flows import Flow, FlowTable
 from dijkwacht_agent.made_rows import MadeRows
 from dijkwacht_agent.memory.accounts import AccountsTried
 from dijkwacht_agent.memory.commanded import Commanded
+from dijkwacht_agent.memory.handshakes import Handshakes
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class Memory:
 
     commanded: Commanded = field(default_factory=Commanded)
     accounts: AccountsTried = field(default_factory=AccountsTried)
+    handshakes: Handshakes = field(default_factory=Handshakes)
 
 
 class Opening(NamedTuple):

@@ -1,82 +1,178 @@
-"""TLS ClientHello: which server the client wants to reach, and the newest version it offers."""
+"""TLS over TCP: a row for each handshake, once the server's side of it is known."""
 
 from __future__ import annotations
 
-from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final
 
-from dijkwacht_agent.protocols.printable import printable
+from dijkwacht_agent.dissect import TCP
+from dijkwacht_agent.flows import Flow
+from dijkwacht_agent.made_rows import MadeRows
+from dijkwacht_agent.protocols.certificate import read_certificate
+from dijkwacht_agent.protocols.client_hello import read_client_hello
+from dijkwacht_agent.protocols.conversation import Conversation
+from dijkwacht_agent.protocols.handshake import TLS_TABLE, Handshake
+from dijkwacht_agent.protocols.handshake_stream import (
+    ALERT,
+    CERTIFICATE,
+    CHANGE_CIPHER,
+    CLIENT_HELLO,
+    SERVER_HELLO,
+    SERVER_HELLO_DONE,
+    SERVER_KEY_EXCHANGE,
+    HandshakeStream,
+    Message,
+)
+from dijkwacht_agent.protocols.opening import Opening
+from dijkwacht_agent.protocols.server_hello import TLS_1_3, read_server_hello
 
-MAX_HELLO: Final = 8192
 _HANDSHAKE: Final = 0x16
-_CLIENT_HELLO: Final = 1
-_SERVER_NAME: Final = 0
-_SUPPORTED_VERSIONS: Final = 43
-_KNOWN_VERSIONS: Final = range(0x0300, 0x0310)
-
-_u16 = Struct(">H").unpack_from
-_extension = Struct(">HH").unpack_from
+_FATAL: Final = 2
+_HELLO_BEGINS: Final = b"\x16\x03"
+_KIND_AT: Final = 5
 
 
-class Hello(NamedTuple):
-    """A ClientHello. ``server_name`` is lower case, empty if the client names none."""
-
-    version: int
-    server_name: str
-
-
-def begins_hello(data: bytes) -> bool:
-    """Whether a TLS connection begins with ``data``: a handshake record with a ClientHello."""
-    return len(data) > 5 and data[0] == _HANDSHAKE and data[1] == 3 and data[5] == _CLIENT_HELLO
-
-
-def hello_size(data: bytes) -> int:
-    """Bytes that the record needs to be whole, header included."""
-    return min(5 + int(_u16(data, 3)[0]), MAX_HELLO)
-
-
-def read_hello(data: bytes) -> Hello | None:
-    """Read a ClientHello record, as far as it goes; ``None`` if it is none."""
-    if not begins_hello(data) or len(data) < 11:
+def recognise(opening: Opening) -> Conversation | None:
+    """A handshake record that begins with a ClientHello, whichever side sends it."""
+    payload = opening.payload
+    if payload[0] != _HANDSHAKE or opening.flow.proto != TCP:
         return None
-    (version,) = _u16(data, 9)
-    server_name = ""
-    try:
-        for kind, body in _extensions(data):
-            if kind == _SERVER_NAME:
-                server_name = _read_server_name(body)
-            elif kind == _SUPPORTED_VERSIONS:
-                version = _highest_version(body, version)
-    except IndexError:
-        pass  # cut short: what was read stands
-    return Hello(version, server_name)
+    if not _HELLO_BEGINS.startswith(payload[:2]) or (
+        len(payload) > _KIND_AT and payload[_KIND_AT] != CLIENT_HELLO
+    ):
+        return None
+    return TlsConversation(opening)
 
 
-def _extensions(data: bytes) -> list[tuple[int, bytes]]:
-    """Type and body of each extension, the last perhaps cut."""
-    at = 43
-    at += 1 + data[at]  # session
-    at += 2 + (data[at] << 8 | data[at + 1])  # cipher suites
-    at += 1 + data[at]  # compression
-    end = at + 2 + (data[at] << 8 | data[at + 1])
-    at += 2
-    found = []
-    while at + 4 <= min(end, len(data)):
-        kind, length = _extension(data, at)
-        found.append((kind, data[at + 4 : at + 4 + length]))
-        at += 4 + length
-    return found
+class TlsConversation(Conversation):
+    """One handshake: over once its row is made, a second after it began at the latest.
 
+    With TLS 1.3 the ServerHello is all that the server shows. Before, the row waits for what the client
+    says to the certificate, which may be that it refuses it. Bounds: two `HandshakeStream`, of which 256
+    in all flows together hold bytes.
+    """
 
-def _read_server_name(body: bytes) -> str:
-    """The first host name of a server_name extension."""
-    if len(body) < 5 or body[2] != 0:
-        return ""
-    (length,) = _u16(body, 3)
-    return printable(body[5 : 5 + length].lower())
+    __slots__ = (
+        "_answered",
+        "_client",
+        "_flow",
+        "_from_orig",
+        "_handshakes",
+        "_made",
+        "_said",
+        "_server",
+        "_table",
+        "_waits",
+    )
 
+    def __init__(self, opening: Opening) -> None:
+        super().__init__()
+        self._flow, self._table, self._made = opening.flow, opening.table, opening.made
+        self._handshakes = opening.memory.handshakes
+        self._from_orig = opening.from_orig
+        self._said = Handshake()
+        self._client, self._server = HandshakeStream(), HandshakeStream()
+        self._answered = self._waits = False
 
-def _highest_version(body: bytes, known: int) -> int:
-    """The newest version in a supported_versions extension; greasing values are no versions."""
-    offered = [body[at] << 8 | body[at + 1] for at in range(1, len(body) - 1, 2)]
-    return max([known, *(version for version in offered if version in _KNOWN_VERSIONS)])
+    def read(self, time: int, payload: bytes, size: int, sequence: int, *, from_orig: bool) -> None:
+        """See `Conversation.read`."""
+        if self.over:
+            return
+        if not self._waits:
+            self._waits = True
+            self._table.wait(self, time)
+        if from_orig == self._from_orig:
+            over = self._read_client(payload, size, sequence)
+        else:
+            over = self._read_server(time, payload, size, sequence)
+        if over:
+            self._finish(time, self._made)
+        elif self._client.growing or self._server.growing:
+            self._handshakes.hold(self)
+        else:
+            self._handshakes.release(self)
+
+    def give_up(self, time: int, made: MadeRows) -> None:
+        """The server did not answer in time, or not in full."""
+        if not self.over:
+            self._finish(time, made)
+
+    def facts(self, flow: Flow, made: MadeRows) -> None:
+        """With the flow's last part, what was said so far."""
+        if flow.ended and not self.over:
+            self._finish(flow.last, made)
+
+    def forget(self) -> None:
+        """Others need the room: a hello that is not whole is lost, of an answer what was not read."""
+        self._server.forget()
+        if self._said.hello is None:
+            self._client.forget()
+            self._leave()
+
+    def _read_client(self, payload: bytes, size: int, sequence: int) -> bool:
+        """Whether there is nothing more to wait for."""
+        said = self._said
+        if self._answered and self._client.has_read(size, sequence):
+            return False
+        for message in self._client.feed(payload, size, sequence):
+            if message.kind == CLIENT_HELLO and said.hello is None:
+                said.hello = read_client_hello(message.body, "t", whole=message.whole)
+            elif message.kind == ALERT and self._alert(message):
+                return True
+        return self._answered or (self._client.over and said.hello is None)
+
+    def _read_server(self, time: int, payload: bytes, size: int, sequence: int) -> bool:
+        """Whether there is nothing more to wait for."""
+        for message in self._server.feed(payload, size, sequence):
+            if self._hear(time, message):
+                return True
+        return self._server.over
+
+    def _hear(self, time: int, message: Message) -> bool:
+        """Take in a message of the server: is it the last that is waited for?"""
+        said, kind = self._said, message.kind
+        if kind == SERVER_HELLO:
+            answer = read_server_hello(message.body, whole=message.whole)
+            if answer is None:
+                return False
+            said.answer = answer
+            return answer.version >= TLS_1_3 and not answer.retry
+        if kind == CERTIFICATE:
+            if said.certificate is None and message.body:
+                name = said.hello.server_name if said.hello is not None else ""
+                said.certificate = read_certificate(message.body, time, name)
+            self._answered = True
+        elif kind in {SERVER_KEY_EXCHANGE, SERVER_HELLO_DONE}:
+            self._answered = True
+        elif kind == CHANGE_CIPHER:
+            renewed = said.answer is not None and not said.answer.retry
+            said.renewed = renewed and not self._answered
+            return renewed
+        elif kind == ALERT:
+            return self._alert(message)
+        return False
+
+    def _alert(self, message: Message) -> bool:
+        """Note an alert that ends the handshake."""
+        if message.body[0] == _FATAL:
+            self._said.alert = message.body[1] + 1
+            return True
+        return False
+
+    def _finish(self, time: int, made: MadeRows) -> None:
+        """Make the row of what was said."""
+        said = self._said
+        if said.hello is None:
+            for message in self._client.held():
+                if message.kind == CLIENT_HELLO:
+                    said.hello = read_client_hello(message.body, "t", whole=False)
+        row = said.row(time, self._flow, from_orig=self._from_orig)
+        if row is not None:
+            made.add(TLS_TABLE, row)
+        self._leave()
+
+    def _leave(self) -> None:
+        """Nothing of it is kept with the flow, which may live on for long."""
+        self.over = True
+        self._handshakes.release(self)
+        self._flow.listening = False
+        self._flow.conversation = None

@@ -1,0 +1,151 @@
+"""TLS ClientHello: which server the client wants to reach, and what the client itself is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from struct import Struct
+from typing import Final, NamedTuple
+
+from dijkwacht_agent.protocols import ja4
+from dijkwacht_agent.protocols.printable import printable
+from dijkwacht_records.vocabulary import Alpn, HelloFlag
+
+_SIGNATURES: Final = 13
+_TICKET: Final = 35
+_PRE_SHARED_KEY: Final = 41
+_SUPPORTED_VERSIONS: Final = 43
+_ENCRYPTED: Final = frozenset({0xFE0D, 0xFFCE})  # encrypted_client_hello, and the draft before it
+_READ: Final = frozenset({ja4.SERVER_NAME, _SIGNATURES, ja4.ALPN, _TICKET, _SUPPORTED_VERSIONS})
+_KNOWN_VERSIONS: Final = range(0x0300, 0x0310)
+_TLS_1_3: Final = 0x0304
+_RANDOM_END: Final = 34
+_PROTOCOLS: Final = {
+    b"": Alpn.NONE,
+    b"h2": Alpn.H2,
+    b"http/1.1": Alpn.HTTP_1_1,
+    b"h3": Alpn.H3,
+    b"http/1.0": Alpn.HTTP_1_0,
+    b"dot": Alpn.DOT,
+}
+
+_u16 = Struct(">H").unpack_from
+_extension = Struct(">HH").unpack_from
+
+
+class ClientHello(NamedTuple):
+    """What the columns of ``tls`` hold of it, and what the server's answer is understood by.
+
+    ``version``: the highest offered; ``server_name``: lower case, empty if the client names none;
+    ``ja4``: empty if the hello is cut; ``flags``: `HelloFlag`; ``alpn``: `Alpn`, the first offered;
+    ``session``: the session id, by which sessions were resumed before TLS 1.3.
+    """
+
+    version: int
+    server_name: str
+    ja4: str
+    flags: int
+    alpn: int
+    session: bytes
+
+
+def read_client_hello(body: bytes, transport: str, *, whole: bool = True) -> ClientHello | None:
+    """Read the body of a ClientHello as far as it goes; ``None`` if not even its version is there.
+
+    ``transport``: as `ja4.fingerprint` takes it; ``whole``: ``body`` is not known to be cut.
+    """
+    if len(body) < 2:
+        return None
+    (version,) = _u16(body, 0)
+    session = ciphers = b""
+    kinds: list[int] = []
+    found: dict[int, bytes] = {}
+    try:
+        at = _RANDOM_END + 1 + body[_RANDOM_END]
+        session = body[_RANDOM_END + 1 : at]
+        (length,) = _u16(body, at) if len(body) > at + 1 else (0xFFFF,)
+        ciphers = body[at + 2 : at + 2 + length]
+        at += 2 + length
+        at += 1 + body[at]  # compression
+        if at < len(body):  # before TLS 1.2 there may be no extensions
+            end = at + 2 + (body[at] << 8 | body[at + 1])
+            whole = whole and end <= len(body)
+            for kind, extension in each_extension(body, at + 2, min(end, len(body))):
+                kinds.append(kind)
+                if kind in _READ:
+                    found.setdefault(kind, extension)
+    except IndexError:
+        whole = False  # cut short: what was read stands
+    return _told(_Parts(version, session, ciphers, kinds, found), transport, whole=whole)
+
+
+class _Parts(NamedTuple):
+    legacy: int
+    session: bytes
+    ciphers: bytes
+    kinds: list[int]
+    found: dict[int, bytes]
+
+
+def _told(parts: _Parts, transport: str, *, whole: bool) -> ClientHello:
+    """What the parts of a hello say."""
+    version, session, ciphers, kinds, found = parts
+    highest = version
+    if _SUPPORTED_VERSIONS in found:
+        offered = ja4.words(found[_SUPPORTED_VERSIONS][1:])
+        highest = max(offered, default=version)
+        version = max([version, *(value for value in offered if value in _KNOWN_VERSIONS)])
+    protocol = _first_protocol(found.get(ja4.ALPN, b""))
+    flags = 0
+    if not _ENCRYPTED.isdisjoint(kinds):
+        flags = int(HelloFlag.ECH)
+    by_session = bool(session) and version < _TLS_1_3  # above, it is there for old middleboxes
+    if by_session or found.get(_TICKET) or _PRE_SHARED_KEY in kinds:
+        flags |= HelloFlag.RESUMES
+    client = ""
+    if whole:
+        client = ja4.fingerprint(
+            transport,
+            highest,
+            ciphers,
+            tuple(sorted([kind for kind in kinds if kind not in ja4.GREASE])),
+            found.get(_SIGNATURES, b"")[2:],
+            protocol,
+        )
+    else:
+        flags |= HelloFlag.CUT
+    name = found.get(ja4.SERVER_NAME, b"")
+    return ClientHello(
+        version,
+        _read_server_name(name) if name else "",
+        client,
+        int(flags),
+        alpn_of(protocol),
+        session,
+    )
+
+
+def each_extension(data: bytes, at: int, end: int) -> Iterator[tuple[int, bytes]]:
+    """Type and body of each extension between ``at`` and ``end``; the last body may be cut."""
+    while at + 4 <= end:
+        kind, length = _extension(data, at)
+        yield kind, data[at + 4 : min(at + 4 + length, end)]
+        at += 4 + length
+
+
+def alpn_of(protocol: bytes) -> int:
+    """The `Alpn` of a protocol's name; drafts of HTTP/3 count as HTTP/3."""
+    if protocol.startswith(b"h3-"):
+        return int(Alpn.H3)
+    return int(_PROTOCOLS.get(protocol, Alpn.OTHER))
+
+
+def _first_protocol(extension: bytes) -> bytes:
+    return extension[3 : 3 + extension[2]] if len(extension) > 3 else b""
+
+
+def _read_server_name(extension: bytes) -> str:
+    """The first host name of a server_name extension."""
+    if len(extension) < 5 or extension[2] != 0:
+        return ""
+    (length,) = _u16(extension, 3)
+    return printable(extension[5 : 5 + length].lower())
