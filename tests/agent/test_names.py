@@ -112,7 +112,13 @@ def test_a_dhcp_exchange():
         / UDP(sport=68, dport=67)
         / BOOTP(**boot)
         / DHCP(
-            options=[("message-type", 3), ("requested_addr", A), ("hostname", "Bakery PC"), "end"]
+            options=[
+                ("message-type", 3),
+                ("requested_addr", A),
+                ("hostname", "Bakery PC"),
+                ("param_req_list", [1, 3, 6]),
+                "end",
+            ]
         ),
         IP(src="10.0.0.254", dst="255.255.255.255")
         / UDP(sport=67, dport=68)
@@ -120,10 +126,10 @@ def test_a_dhcp_exchange():
         / DHCP(options=[("message-type", 5), "end"]),
     ]
     rows = rows_of(*packets)
-    nobody = UNSPECIFIED
-    assert [(number, row[:7]) for number, row in rows] == [
-        (3, (0, pack_mac(mac), 3, nobody, pack_address(A), nobody, r"Bakery\x20PC")),
-        (3, (1, pack_mac(mac), 5, pack_address(A), nobody, pack_address("10.0.0.254"), "")),
+    nobody, asked = UNSPECIFIED, dhcp.hash_options(bytes([1, 3, 6]))
+    assert rows == [
+        (3, (0, pack_mac(mac), 3, nobody, pack_address(A), nobody, r"Bakery\x20PC", 7, asked)),
+        (3, (1, pack_mac(mac), 5, pack_address(A), nobody, pack_address("10.0.0.254"), "", 7, 0)),
     ]
 
 
