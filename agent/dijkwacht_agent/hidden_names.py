@@ -3,7 +3,7 @@
 - A reverse name (``in-addr.arpa``, ``ip6.arpa``) of a hidden address becomes the reverse name of
   its pseudonym; a zone of it, the same number of labels.
 - A LAN name keeps its service labels (``_ipp._tcp``) and a suffix that says nothing of the site; every
-  other label becomes a keyed hash. LAN names are: one label; asked on the link (mDNS, LLMNR); under
+  other label becomes a keyed hash. LAN names are: one label; asked on the link (mDNS, LLMNR, NetBIOS); under
   `INSIDE_SUFFIXES`, or a suffix that the site was seen to use; under no public top-level domain.
 - In any other name, a label that spells a hidden address (`spelled_addresses.py`) becomes a keyed hash;
   the rest stays.
@@ -78,7 +78,7 @@ class HiddenNames:
     def name(self, name: str, *, lan: bool = False) -> str:
         """``name`` (of a DNS question or a TLS server) as it may leave the site.
 
-        ``lan``: it was asked on the link (mDNS, LLMNR), so it names a device.
+        ``lan``: it was asked on the link (mDNS, LLMNR, NetBIOS), so it names a device.
         """
         if self._known is not self._suffixes.known:
             self._known = self._suffixes.known

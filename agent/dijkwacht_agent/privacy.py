@@ -304,4 +304,4 @@ _TRANSLATED: Final = ((4, 9), (5, 10), (6, 11), (7, 12), (8, 13))
 _FIRST_MULTICAST: Final = 224
 _MACS: Final = frozenset(("client_mac", "eth_src", "sender_mac", "target_mac"))
 _PORT: Final = DNS.index("resp_p")
-_LAN_PORTS: Final = frozenset((5353, 5355))
+_LAN_PORTS: Final = frozenset((137, 5353, 5355))

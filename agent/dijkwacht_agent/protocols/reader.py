@@ -7,7 +7,7 @@ from typing import Final
 from dijkwacht_agent.budget import Budget
 from dijkwacht_agent.dissect import TCP, UDP, Packet, endpoints
 from dijkwacht_agent.made_rows import MadeRows
-from dijkwacht_agent.protocols import dhcp, dns
+from dijkwacht_agent.protocols import dhcp, dns, nbns
 from dijkwacht_agent.search_suffixes import SearchSuffixes
 from dijkwacht_records.tables import DHCP, DNS, NO_ANSWER, TABLES
 
@@ -29,7 +29,7 @@ class NameReader:
         self._made, self._suffixes = made, suffixes
 
     def read_datagram(self, time: int, data: bytes, packet: Packet) -> None:
-        """Read DNS or DHCP over UDP, by port."""
+        """Read DNS, NetBIOS names or DHCP over UDP, by port."""
         key, _, sport, dport, _, _, at, size = packet
         if at >= len(data) or not self.budget.allows(time):
             return
@@ -45,7 +45,8 @@ class NameReader:
             self._dns(time, data[at + 2 : at + size], size - 2, key, sport, dport)
 
     def _dns(self, time: int, data: bytes, size: int, key: bytes, sport: int, dport: int) -> None:
-        message = dns.read_message(data)
+        netbios = nbns.PORT in {sport, dport}
+        message = nbns.read_message(data) if netbios else dns.read_message(data)
         if message is None:
             return
         self._suffixes.learn_from_query(message.query)
@@ -64,5 +65,5 @@ class NameReader:
             self._made.add(_DHCP, (time, *message))
 
 
-NAME_PORTS: Final = {UDP: dns.PORTS | dhcp.PORTS, TCP: frozenset({53})}
+NAME_PORTS: Final = {UDP: dns.PORTS | dhcp.PORTS | {nbns.PORT}, TCP: frozenset({53})}
 """Ports whose payload is worth a look, by protocol."""
