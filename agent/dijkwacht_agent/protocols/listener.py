@@ -10,7 +10,7 @@ from dijkwacht_agent.budget import Budget
 from dijkwacht_agent.dissect import TCP, Packet
 from dijkwacht_agent.flows import Flow, FlowTable
 from dijkwacht_agent.made_rows import MadeRows
-from dijkwacht_agent.protocols import tls
+from dijkwacht_agent.protocols import quic, tls
 from dijkwacht_agent.protocols.conversation import Conversation
 from dijkwacht_agent.protocols.log_in_openings import recognise_log_ins
 from dijkwacht_agent.protocols.opening import Memory, Opening
@@ -25,7 +25,7 @@ _u32 = Struct(">I").unpack_from
 Recogniser = Callable[[Opening], Conversation | None]
 """Is this the beginning of what it knows? Then the conversation, which gets the payload next."""
 
-RECOGNISERS: Final[tuple[Recogniser, ...]] = (tls.recognise, recognise_log_ins)
+RECOGNISERS: Final[tuple[Recogniser, ...]] = (tls.recognise, quic.recognise, recognise_log_ins)
 
 
 class Listener:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from dijkwacht_agent.dissect import TCP
-from dijkwacht_agent.flows import Flow
-from dijkwacht_agent.made_rows import MadeRows
 from dijkwacht_agent.protocols.certificate import read_certificate
 from dijkwacht_agent.protocols.client_hello import read_client_hello
 from dijkwacht_agent.protocols.conversation import Conversation
-from dijkwacht_agent.protocols.handshake import TLS_TABLE, Handshake
+from dijkwacht_agent.protocols.handshake_conversation import HandshakeConversation
 from dijkwacht_agent.protocols.handshake_stream import (
     ALERT,
     CERTIFICATE,
@@ -43,43 +41,26 @@ def recognise(opening: Opening) -> Conversation | None:
     return TlsConversation(opening)
 
 
-class TlsConversation(Conversation):
-    """One handshake: over once its row is made, a second after it began at the latest.
+class TlsConversation(HandshakeConversation):
+    """One handshake over TCP.
 
     With TLS 1.3 the ServerHello is all that the server shows. Before, the row waits for what the client
     says to the certificate, which may be that it refuses it. Bounds: two `HandshakeStream`, of which 256
     in all flows together hold bytes.
     """
 
-    __slots__ = (
-        "_answered",
-        "_client",
-        "_flow",
-        "_from_orig",
-        "_handshakes",
-        "_made",
-        "_said",
-        "_server",
-        "_table",
-        "_waits",
-    )
+    __slots__ = ("_answered", "_client", "_server")
 
     def __init__(self, opening: Opening) -> None:
-        super().__init__()
-        self._flow, self._table, self._made = opening.flow, opening.table, opening.made
-        self._handshakes = opening.memory.handshakes
-        self._from_orig = opening.from_orig
-        self._said = Handshake()
+        super().__init__(opening)
         self._client, self._server = HandshakeStream(), HandshakeStream()
-        self._answered = self._waits = False
+        self._answered = False
 
     def read(self, time: int, payload: bytes, size: int, sequence: int, *, from_orig: bool) -> None:
         """See `Conversation.read`."""
         if self.over:
             return
-        if not self._waits:
-            self._waits = True
-            self._table.wait(self, time)
+        self._wait(time)
         if from_orig == self._from_orig:
             over = self._read_client(payload, size, sequence)
         else:
@@ -90,16 +71,6 @@ class TlsConversation(Conversation):
             self._handshakes.hold(self)
         else:
             self._handshakes.release(self)
-
-    def give_up(self, time: int, made: MadeRows) -> None:
-        """The server did not answer in time, or not in full."""
-        if not self.over:
-            self._finish(time, made)
-
-    def facts(self, flow: Flow, made: MadeRows) -> None:
-        """With the flow's last part, what was said so far."""
-        if flow.ended and not self.over:
-            self._finish(flow.last, made)
 
     def forget(self) -> None:
         """Others need the room: a hello that is not whole is lost, of an answer what was not read."""
@@ -158,21 +129,7 @@ class TlsConversation(Conversation):
             return True
         return False
 
-    def _finish(self, time: int, made: MadeRows) -> None:
-        """Make the row of what was said."""
-        said = self._said
-        if said.hello is None:
-            for message in self._client.held():
-                if message.kind == CLIENT_HELLO:
-                    said.hello = read_client_hello(message.body, "t", whole=False)
-        row = said.row(time, self._flow, from_orig=self._from_orig)
-        if row is not None:
-            made.add(TLS_TABLE, row)
-        self._leave()
-
-    def _leave(self) -> None:
-        """Nothing of it is kept with the flow, which may live on for long."""
-        self.over = True
-        self._handshakes.release(self)
-        self._flow.listening = False
-        self._flow.conversation = None
+    def _read_rest(self) -> None:
+        for message in self._client.held():
+            if message.kind == CLIENT_HELLO:
+                self._said.hello = read_client_hello(message.body, "t", whole=False)
