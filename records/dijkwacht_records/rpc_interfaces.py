@@ -38,6 +38,7 @@ class RpcInterface(IntEnum):
     WMI_LOGIN = 21  # IWbemLevel1Login
     DCOM_OBJECT = 22  # IRemUnknown: references to remote objects
     OXID = 23  # IObjectExporter
+    DISPATCH = 24  # IDispatch: methods of remote objects, by which programs are remote-controlled
 
 
 _UUIDS: Final = {
@@ -53,6 +54,7 @@ _UUIDS: Final = {
     "00000131-0000-0000-c000-000000000046": RpcInterface.DCOM_OBJECT,
     "00000143-0000-0000-c000-000000000046": RpcInterface.DCOM_OBJECT,
     "99fcfec4-5260-101b-bbcb-00aa0021347a": RpcInterface.OXID,
+    "00020400-0000-0000-c000-000000000046": RpcInterface.DISPATCH,
     "e3514235-4b06-11d1-ab04-00c04fc2dcd2": RpcInterface.DRSUAPI,
     "12345678-1234-abcd-ef00-01234567cffb": RpcInterface.NETLOGON,
     "12345778-1234-abcd-ef00-0123456789ac": RpcInterface.SAMR,
@@ -95,6 +97,26 @@ PIPES: Final = {
 """Named pipe in lower case, without its path → the interface that it leads to."""
 TOOL_PIPES: Final = ("psexesvc", "remcom_", "paexec", "csexec", "winexesvc", "ahexec")
 """How pipes of remote execution tools begin, in lower case."""
+
+EXECUTES: Final = frozenset(
+    {
+        # [MS-SCMR] 3.1.4: RCreateServiceW, ...A, ...WOW64A, ...WOW64W, RCreateWowService
+        *((RpcInterface.SVCCTL, op) for op in (12, 24, 44, 45, 60)),
+        (RpcInterface.SVCCTL, 19),  # RStartServiceW
+        (RpcInterface.SVCCTL, 31),  # RStartServiceA
+        # [MS-TSCH] 3.2.5.4: SchRpcRegisterTask, SchRpcRun, SchRpcEnableTask; 3.2.5.2: NetrJobAdd
+        *((RpcInterface.TASKS, op) for op in (1, 12, 19)),
+        (RpcInterface.ATSVC, 0),
+        # [MS-WMI] 3.1.4.3: ExecMethod, ExecMethodAsync
+        *((RpcInterface.WMI, op) for op in (24, 25)),
+        (RpcInterface.DISPATCH, 6),  # [MS-OAUT] 3.1.4.4: Invoke
+        (RpcInterface.SPOOLSS, 89),  # [MS-RPRN] 3.1.4.4.8: RpcAddPrinterDriverEx loads a library
+    }
+)
+"""Interface and operation of the calls that make the server run something of the client's choice.
+
+Activating an object (`RpcInterface.DCOM`) is none of them: an inventory does so before it only asks.
+"""
 
 
 def interface_of_pipe(name: str) -> RpcInterface:
