@@ -12,9 +12,11 @@ from dijkwacht_agent.flows import Flow, FlowTable
 from dijkwacht_agent.made_rows import MadeRows
 from dijkwacht_agent.protocols import quic, tls
 from dijkwacht_agent.protocols.conversation import Conversation
+from dijkwacht_agent.protocols.dcerpc import recognise_rpc
 from dijkwacht_agent.protocols.log_in_openings import recognise_log_ins
 from dijkwacht_agent.protocols.opening import Memory, Opening
 from dijkwacht_agent.protocols.reader import MAX_PER_SECOND
+from dijkwacht_agent.protocols.smb import recognise_smb
 
 LOOKS: Final = 6
 """Payloads of a flow that are looked at before it is left alone as not known."""
@@ -25,7 +27,7 @@ _u32 = Struct(">I").unpack_from
 Recogniser = Callable[[Opening], Conversation | None]
 """Is this the beginning of what it knows? Then the conversation, which gets the payload next."""
 
-RECOGNISERS: Final[tuple[Recogniser, ...]] = (tls.recognise, quic.recognise, recognise_log_ins)
+RECOGNISERS: Final[tuple[Recogniser, ...]] = (tls.recognise, quic.recognise, recognise_smb, recognise_rpc, recognise_log_ins)
 
 
 class Listener:
