@@ -26,10 +26,10 @@ class Dialog(LogIns):
         self._sides = (Side(), Side())
         self._lines = (Lines(len), Lines(self.sayable))
 
-    def read(self, time: int, payload: bytes, size: int, sequence: int, *, from_orig: bool) -> None:  # noqa: ARG002, D102  # inherited
-        missing, new = self._sides[from_orig].take(sequence, payload)
+    def read(self, time: int, payload: bytes, size: int, sequence: int, *, from_orig: bool) -> None:  # noqa: D102  # inherited
+        missing, new = self._sides[from_orig].take(sequence, payload, size)
         by_client = from_orig == self._client_is_orig
-        for line in self._lines[by_client].feed(missing, new):
+        for line in self._lines[by_client].feed(missing, new, size - len(payload)):
             if by_client:
                 self.hear_command(time, line)
             else:

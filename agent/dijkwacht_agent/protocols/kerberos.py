@@ -117,8 +117,8 @@ class Kerberos(LogIns):
         if not self._tcp:
             self._read_message(time, payload)
             return
-        missing, new = self._sides[from_orig].take(sequence, payload)
-        for message in self._messages[from_orig].feed(missing, new, cut=len(payload) < size):
+        missing, new = self._sides[from_orig].take(sequence, payload, size)
+        for message in self._messages[from_orig].feed(missing, new, size - len(payload)):
             self._read_message(time, message[4:])
 
     def leave(self) -> None:  # noqa: D102  # inherited

@@ -90,9 +90,9 @@ class Ldap(LogIns):
         self._heard_bind = self._sealed = False
 
     def read(self, time: int, payload: bytes, size: int, sequence: int, *, from_orig: bool) -> None:  # noqa: D102  # inherited
-        missing, new = self._sides[from_orig].take(sequence, payload)
+        missing, new = self._sides[from_orig].take(sequence, payload, size)
         messages = self._messages[from_orig]
-        for message in messages.feed(missing, new, cut=len(payload) < size):
+        for message in messages.feed(missing, new, size - len(payload)):
             try:
                 self._read_message(time, message)
             except ber.NotBer:

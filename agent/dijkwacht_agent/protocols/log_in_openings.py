@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from dijkwacht_agent.protocols import ftp, imap, kerberos, ldap, pop, smtp
+from dijkwacht_agent.protocols import ftp, imap, kerberos, ldap, pop, smtp, ssh
 from dijkwacht_agent.protocols.log_ins import LogIns
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ _Recogniser = Callable[["Opening"], LogIns | None]
 _FIRST_BYTES: Final[tuple[tuple[bytes, _Recogniser], ...]] = (
     (b"\x00" + kerberos.TAGS, kerberos.recognise),
     (b"\x30", ldap.recognise),
+    (b"S", ssh.recognise),
     (b"+AUau", pop.recognise),
     (b"2EHLehl", smtp.recognise),
     (b"2UAFSHOCuafshoc", ftp.recognise),

@@ -28,17 +28,19 @@ class Side:
     def __init__(self) -> None:
         self._next = -1
 
-    def take(self, sequence: int, payload: bytes) -> tuple[int, bytes]:
-        """How many bytes are missing before ``payload``, and what of it was not seen before."""
+    def take(self, sequence: int, payload: bytes, size: int) -> tuple[int, bytes]:
+        """How many bytes are missing before ``payload``, and what of it was not seen before.
+
+        ``size``: its length on the wire; what was not captured of it is not missing before the next.
+        """
         ahead = (sequence - self._next) % _NUMBERS if self._next >= 0 else 0
         if ahead >= _BEHIND:
             seen = _NUMBERS - ahead
-            if seen >= len(payload):
+            if seen >= size:
                 return 0, b""
             payload = payload[seen:]
-            sequence += seen
             ahead = 0
-        self._next = (sequence + len(payload)) % _NUMBERS
+        self._next = (sequence + size) % _NUMBERS
         return ahead, payload
 
 
@@ -52,18 +54,23 @@ class Messages:
     Where the beginning of a message is lost, the next that begins a segment is taken up.
     """
 
-    __slots__ = ("_held", "_lost", "_measure", "_skip")
+    __slots__ = ("_held", "_lost", "_measure", "_skip", "_until", "rest")
 
-    def __init__(self, measure: Measure, held: bytes = b"") -> None:
+    def __init__(
+        self, measure: Measure, held: bytes = b"", until: Callable[[bytes], bool] | None = None
+    ) -> None:
         self._measure = measure
+        self._until = until
+        self.rest: bytes | None = None
+        """What came behind the message that was the last by ``until``."""
         self._held = held
         self._skip = 0
         self._lost = False
 
-    def feed(self, missing: int, data: bytes, *, cut: bool = False) -> list[bytes]:
+    def feed(self, missing: int, data: bytes, cut: int = 0) -> list[bytes]:
         """The messages of which all, or `KEPT` bytes, or all there will be, is here with ``data``.
 
-        ``cut``: the end of ``data`` was not captured.
+        ``cut``: so many bytes behind ``data`` were not captured.
         """
         found: list[bytes] = []
         if missing:
@@ -91,8 +98,11 @@ class Messages:
             passed = min(total - kept, end - at)
             self._skip = total - kept - passed
             at += passed
-        if cut and self._held:
-            self._leave(found)
+            if self._until is not None and self._until(found[-1]):
+                self.rest = data[at:]
+                break
+        if cut:
+            self._miss(cut, found)
         return found
 
     def _miss(self, missing: int, found: list[bytes]) -> None:
@@ -131,8 +141,11 @@ class Lines:
         self._held = b""
         self._dropping = False
 
-    def feed(self, missing: int, data: bytes) -> Iterator[bytes]:
-        """Each line that ends in ``data``, as far as it is sayable once those before it were read."""
+    def feed(self, missing: int, data: bytes, cut: int = 0) -> Iterator[bytes]:
+        """Each line that ends in ``data``, as far as it is sayable once those before it were read.
+
+        ``cut``: so many bytes behind ``data`` were not captured, and a line that began is lost.
+        """
         if missing:
             self._held, self._dropping = b"", False
         at = 0
@@ -146,7 +159,7 @@ class Lines:
                 line = line[:sayable]
                 self._dropping = sayable < whole or whole >= LINE
             if end < 0:
-                self._held = line
+                self._held = b"" if cut else line
                 return
             self._held, self._dropping = b"", False
             at = end + 1
