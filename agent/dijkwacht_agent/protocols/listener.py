@@ -27,7 +27,13 @@ _u32 = Struct(">I").unpack_from
 Recogniser = Callable[[Opening], Conversation | None]
 """Is this the beginning of what it knows? Then the conversation, which gets the payload next."""
 
-RECOGNISERS: Final[tuple[Recogniser, ...]] = (tls.recognise, quic.recognise, recognise_smb, recognise_rpc, recognise_log_ins)
+RECOGNISERS: Final[tuple[Recogniser, ...]] = (
+    tls.recognise,
+    quic.recognise,
+    recognise_smb,
+    recognise_rpc,
+    recognise_log_ins,
+)
 
 
 class Listener:

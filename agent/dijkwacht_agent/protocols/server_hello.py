@@ -39,7 +39,7 @@ class ServerHello(NamedTuple):
 def read_server_hello(body: bytes, *, whole: bool = True) -> ServerHello | None:
     """Read the body of a ServerHello; ``None`` if it ends before the cipher suite.
 
-    The fingerprint is of our own making: 63 bits of BLAKE2b over version, cipher suite, the number of
+    The fingerprint is of our own making: 62 bits of BLAKE2b over version, cipher suite, the number of
     extensions and their types in the order sent (16 bits each, big-endian), then ALPN's choice.
     """
     if len(body) < 38:
@@ -68,7 +68,7 @@ def read_server_hello(body: bytes, *, whole: bool = True) -> ServerHello | None:
                 by_key = True
     numbers = (version, cipher, len(kinds), *kinds)
     text = b"".join([number.to_bytes(2, "big") for number in numbers]) + protocol
-    digest = int.from_bytes(blake2b(text, digest_size=8).digest(), "big") >> 1
+    digest = int.from_bytes(blake2b(text, digest_size=8).digest(), "big") >> 2
     retry = body[2:34] == _RETRY
     return ServerHello(
         version, cipher, (digest or 1) if whole else 0, alpn_of(protocol), session, retry, by_key
