@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -19,6 +20,10 @@ _READ: Final = frozenset({ja4.SERVER_NAME, _SIGNATURES, ja4.ALPN, _TICKET, _SUPP
 _KNOWN_VERSIONS: Final = range(0x0300, 0x0310)
 _TLS_1_3: Final = 0x0304
 _RANDOM_END: Final = 34
+_SHAPING: Final = (_SUPPORTED_VERSIONS, ja4.ALPN, _SIGNATURES)
+_RESUMES: Final = int(HelloFlag.RESUMES)
+_CUT: Final = int(HelloFlag.CUT)
+_REMEMBERED: Final = 128
 _PROTOCOLS: Final = {
     b"": Alpn.NONE,
     b"h2": Alpn.H2,
@@ -62,66 +67,62 @@ def read_client_hello(body: bytes, transport: str, *, whole: bool = True) -> Cli
     try:
         at = _RANDOM_END + 1 + body[_RANDOM_END]
         session = body[_RANDOM_END + 1 : at]
-        (length,) = _u16(body, at) if len(body) > at + 1 else (0xFFFF,)
+        length = body[at] << 8 | body[at + 1]
         ciphers = body[at + 2 : at + 2 + length]
         at += 2 + length
         at += 1 + body[at]  # compression
         if at < len(body):  # before TLS 1.2 there may be no extensions
             end = at + 2 + (body[at] << 8 | body[at + 1])
             whole = whole and end <= len(body)
-            for kind, extension in each_extension(body, at + 2, min(end, len(body))):
+            end = min(end, len(body))
+            at += 2
+            while at + 4 <= end:
+                kind, length = _extension(body, at)
+                at += 4
                 kinds.append(kind)
-                if kind in _READ:
-                    found.setdefault(kind, extension)
+                if kind in _READ and kind not in found:
+                    found[kind] = body[at : min(at + length, end)]
+                at += length
     except IndexError:
         whole = False  # cut short: what was read stands
-    return _told(_Parts(version, session, ciphers, kinds, found), transport, whole=whole)
-
-
-class _Parts(NamedTuple):
-    legacy: int
-    session: bytes
-    ciphers: bytes
-    kinds: list[int]
-    found: dict[int, bytes]
-
-
-def _told(parts: _Parts, transport: str, *, whole: bool) -> ClientHello:
-    """What the parts of a hello say."""
-    version, session, ciphers, kinds, found = parts
-    highest = version
-    if _SUPPORTED_VERSIONS in found:
-        offered = ja4.words(found[_SUPPORTED_VERSIONS][1:])
-        highest = max(offered, default=version)
-        version = max([version, *(value for value in offered if value in _KNOWN_VERSIONS)])
-    protocol = _first_protocol(found.get(ja4.ALPN, b""))
-    flags = 0
-    if not _ENCRYPTED.isdisjoint(kinds):
-        flags = int(HelloFlag.ECH)
-    by_session = bool(session) and version < _TLS_1_3  # above, it is there for old middleboxes
-    if by_session or found.get(_TICKET) or _PRE_SHARED_KEY in kinds:
-        flags |= HelloFlag.RESUMES
-    client = ""
-    if whole:
-        client = ja4.fingerprint(
-            transport,
-            highest,
-            ciphers,
-            tuple(sorted([kind for kind in kinds if kind not in ja4.GREASE])),
-            found.get(_SIGNATURES, b"")[2:],
-            protocol,
-        )
-    else:
-        flags |= HelloFlag.CUT
-    name = found.get(ja4.SERVER_NAME, b"")
+    shape = (version, ciphers, tuple(kinds), *map(found.get, _SHAPING))
+    highest, client, alpn, flags = _told(transport, *shape)
+    if (session and highest < _TLS_1_3) or found.get(
+        _TICKET
+    ):  # above, the id is there for old middleboxes
+        flags |= _RESUMES
+    if not whole:
+        client = ""
+        flags |= _CUT
+    name = found.get(ja4.SERVER_NAME)
     return ClientHello(
-        version,
-        _read_server_name(name) if name else "",
-        client,
-        int(flags),
-        alpn_of(protocol),
-        session,
+        highest, _read_server_name(name) if name else "", client, flags, alpn, session
     )
+
+
+@lru_cache(_REMEMBERED)
+def _told(
+    transport: str,
+    legacy: int,
+    ciphers: bytes,
+    kinds: tuple[int, ...],
+    versions: bytes | None,
+    protocols: bytes | None,
+    signatures: bytes | None,
+) -> tuple[int, str, int, int]:
+    """Version, JA4, `Alpn` and `HelloFlag` by those parts of a hello that a client sends each time."""
+    version = highest = legacy
+    if versions is not None:
+        offered = ja4.words(versions[1:])
+        highest = max(offered, default=legacy)
+        version = max([legacy, *(value for value in offered if value in _KNOWN_VERSIONS)])
+    protocol = _first_protocol(protocols or b"")
+    flags = 0 if _ENCRYPTED.isdisjoint(kinds) else int(HelloFlag.ECH)
+    if _PRE_SHARED_KEY in kinds:
+        flags |= _RESUMES
+    useful = tuple(sorted([kind for kind in kinds if kind not in ja4.GREASE]))
+    client = ja4.fingerprint(transport, highest, ciphers, useful, (signatures or b"")[2:], protocol)
+    return version, client, alpn_of(protocol), flags
 
 
 def each_extension(data: bytes, at: int, end: int) -> Iterator[tuple[int, bytes]]:
@@ -143,6 +144,7 @@ def _first_protocol(extension: bytes) -> bytes:
     return extension[3 : 3 + extension[2]] if len(extension) > 3 else b""
 
 
+@lru_cache(_REMEMBERED)
 def _read_server_name(extension: bytes) -> str:
     """The first host name of a server_name extension."""
     if len(extension) < 5 or extension[2] != 0:

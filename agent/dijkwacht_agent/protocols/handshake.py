@@ -12,6 +12,7 @@ from dijkwacht_agent.protocols.server_hello import TLS_1_3, ServerHello
 from dijkwacht_records.tables import TABLES, TLS, Row
 
 TLS_TABLE: Final = TABLES.index(TLS)
+_NO_CERTIFICATE: Final = (0, 0, 0)
 
 
 class Handshake:
@@ -41,23 +42,14 @@ class Handshake:
         hello, answer = self.hello, self.answer
         if hello is None:
             return None
-        client, server = endpoints(flow.key)
-        port = flow.resp_p
-        if not from_orig:
-            client, server, port = server, client, flow.orig_p
-        head = (time, flow.flow_id, client, server, port, hello.version, hello.server_name)
-        chosen = (0, 0, hello.alpn, 0)
-        if answer is not None:
+        orig_h, resp_h = endpoints(flow.key)
+        ends = (orig_h, resp_h, flow.resp_p) if from_orig else (resp_h, orig_h, flow.orig_p)
+        asked = (hello.version, hello.server_name, flow.proto, hello.ja4, hello.flags)
+        if answer is None:
+            chosen = (0, 0, hello.alpn, 0, 0)
+        else:
             mark = 0 if answer.retry else answer.fingerprint
-            chosen = (answer.version, answer.cipher, answer.alpn or hello.alpn, mark)
-        shown = self.certificate or (0, 0, 0)
-        return (
-            *head,
-            flow.proto,
-            hello.ja4,
-            hello.flags,
-            *chosen,
-            int(self.resumed),
-            *shown,
-            self.alert,
-        )
+            alpn = answer.alpn or hello.alpn
+            chosen = (answer.version, answer.cipher, alpn, mark, int(self.resumed))
+        shown = self.certificate or _NO_CERTIFICATE
+        return (time, flow.flow_id, *ends, *asked, *chosen, *shown, self.alert)

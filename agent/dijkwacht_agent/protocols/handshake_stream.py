@@ -23,6 +23,7 @@ _MAX_MESSAGES: Final = 16
 _WANTED: Final = {CLIENT_HELLO: MAX_HELLO, SERVER_HELLO: 2048, CERTIFICATE: MAX_LEAF}
 _CHANGE_CIPHER, _ALERT, _HANDSHAKE = 20, 21, 22
 _HEADER: Final = 5
+_HELLO_AT: Final = 9
 _LEAF_AT: Final = 10
 """In a Certificate: its own header, then the lengths of the list and of the leaf."""
 
@@ -65,6 +66,11 @@ class HandshakeStream:
         self._messages = self._total = 0
 
     @property
+    def begun(self) -> bool:
+        """Something was fed to it."""
+        return self._expected >= 0
+
+    @property
     def growing(self) -> bool:
         """Bytes of a message are held."""
         return bool(self._message)
@@ -78,6 +84,10 @@ class HandshakeStream:
             return []
         if self._expected < 0:
             self._expected = sequence
+            if _is_one_hello(payload, size):  # as nearly all begin: nothing to be put together
+                self._expected = (sequence + size) & 0xFFFFFFFF
+                self._total, self._messages = size, 1
+                return [Message(CLIENT_HELLO, payload[_HELLO_AT:], whole=True)]
         seen = (self._expected - sequence) & 0xFFFFFFFF
         if seen >= size:  # all of it, or there is a gap
             return []
@@ -169,3 +179,14 @@ class HandshakeStream:
         self._messages += 1
         if self._messages >= _MAX_MESSAGES:
             self.forget()
+
+
+def _is_one_hello(payload: bytes, size: int) -> bool:
+    """All of ``payload`` is one record with one ClientHello."""
+    return (
+        _HELLO_AT < size == len(payload) <= MAX_HELLO
+        and payload[:2] == b"\x16\x03"
+        and payload[5:6] == b"\x01"
+        and (payload[3] << 8 | payload[4]) == size - _HEADER
+        and (payload[6] << 16 | payload[7] << 8 | payload[8]) == size - _HELLO_AT
+    )

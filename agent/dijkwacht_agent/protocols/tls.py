@@ -25,6 +25,7 @@ from dijkwacht_agent.protocols.server_hello import TLS_1_3, read_server_hello
 
 _HANDSHAKE: Final = 0x16
 _FATAL: Final = 2
+_RECORDS: Final = frozenset({20, 21, 22})
 _HELLO_BEGINS: Final = b"\x16\x03"
 _KIND_AT: Final = 5
 
@@ -93,6 +94,8 @@ class TlsConversation(HandshakeConversation):
 
     def _read_server(self, time: int, payload: bytes, size: int, sequence: int) -> bool:
         """Whether there is nothing more to wait for."""
+        if not self._server.begun and payload[0] not in _RECORDS:
+            return True  # it speaks something else
         for message in self._server.feed(payload, size, sequence):
             if self._hear(time, message):
                 return True
