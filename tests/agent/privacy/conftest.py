@@ -42,19 +42,27 @@ LOCAL = re.compile(
 NOBODY = re.compile(r"_.*|\\x.*|[0-9a-f.:]*|b|db|r|dr|lb|wpad|isatap|localhost")
 MACS = {"client_mac", "eth_src", "sender_mac", "target_mac"}
 NAMES = {"query", "server_name", "host_name"}
+AMOUNTS = {"µs UTC", "µs", "bytes"}
+"""Units of numbers that are what they are, whatever they equal."""
+HASHED_BITS = 40
+"""A number below may equal a hash in a dictionary of millions by luck."""
 MAX_FLOWS = 20_000
 ENDS = ("orig_h", "resp_h", "orig_p", "resp_p", "proto")
 
 
 @dataclass
 class Sent:
-    """What was true and what was sent for it, each pair once. ``flows``: the true ones."""
+    """What was true and what was sent for it, each pair once. ``flows``: the true ones.
+
+    ``facts``: every number sent that is no time, no amount of bytes and no hardware address.
+    """
 
     addresses: set[tuple[bytes, bytes]] = field(default_factory=set)
     macs: set[tuple[int, int]] = field(default_factory=set)
     names: set[tuple[str, str, bool]] = field(default_factory=set)
     texts: set[str] = field(default_factory=set)
     numbers: set[int] = field(default_factory=set)
+    facts: set[int] = field(default_factory=set)
     flows: set[tuple] = field(default_factory=set)
 
     def add(self, number, true, sent):
@@ -69,10 +77,12 @@ class Sent:
             elif column.kind == "text":
                 self.texts.add(after)
                 if column.name in NAMES:
-                    lan = named.get("resp_p") in {5353, 5355} or column.name == "host_name"
+                    lan = named.get("resp_p") in {137, 5353, 5355} or column.name == "host_name"
                     self.names.add((before, after, lan))
-            elif column.name == "flow_id":
-                self.numbers.add(after)
+            elif column.kind == "int" and column.unit not in AMOUNTS:
+                self.facts.add(after)
+                if column.name == "flow_id":
+                    self.numbers.add(after)
         if table is FLOWS and len(self.flows) < MAX_FLOWS:
             self.flows.add(tuple(named[name] for name in ENDS))
 
@@ -193,6 +203,19 @@ def digests(data: bytes) -> set[str]:
     return found
 
 
+def numbers_of(data: bytes, found: set[str]) -> set[int]:
+    """What ``data`` and its hashes may be as a number of up to 64 bits."""
+    raws = [data[:8], data[:7], data[:6], *map(bytes.fromhex, found)]
+    numbers = {
+        int.from_bytes(raw[:size], order) >> shift
+        for raw in raws
+        for size in (5, 6, 8)
+        for order in ("big", "little")
+        for shift in ((0, 1, 2) if size == 8 else (0,))
+    }
+    return {number for number in numbers if number >> HASHED_BITS}
+
+
 def as_hex(label: str) -> str:
     """The hexadecimal digits of a sent label, whatever it is written in."""
     text = label.removeprefix("h-")
@@ -207,9 +230,12 @@ class CuriousCollector:
     def __init__(self, names: Iterable[str]):
         self.names = set(names)
         self.hashes: dict[str, str] = {}
+        self.hashed: dict[int, str] = {}
         for name in self.names:
             for text in (name, name.upper(), f"{name}.local"):
-                self.hashes |= {digest[:10]: name for digest in digests(text.encode())}
+                found = digests(text.encode())
+                self.hashes |= {digest[:10]: name for digest in found}
+                self.hashed |= {number: name for number in numbers_of(text.encode(), found)}
 
     @property
     def attacks(self) -> dict[str, Callable[[Sent], set[str]]]:
@@ -241,6 +267,21 @@ class CuriousCollector:
                 mine = {digest[:10] for digest in digests(label.encode())}
                 found |= {label} if mine & there else set()
         return found
+
+    def try_numbers_of_names(self, sent):
+        """A number is a name in the dictionary, or an unkeyed hash of one."""
+        return {self.hashed[number] for number in sent.facts & self.hashed.keys()}
+
+    def try_numbers_of_addresses(self, sent):
+        """A number is a private address that was there."""
+        private = {true[12:]: true for true, _ in sent.addresses if is_private(true)}
+        spelled = {
+            int.from_bytes(raw, order): true
+            for raw, true in private.items()
+            for order in ("big", "little")
+            if true.startswith(V4_PREFIX)
+        }
+        return {format_address(spelled[number]) for number in sent.facts & spelled.keys()}
 
     def try_spelled_addresses(self, sent):
         """A name spells the private address that it spelled before."""

@@ -14,6 +14,7 @@ from scapy.utils import wrpcap
 
 from dijkwacht_agent import hidden_names, privacy
 from dijkwacht_agent.hidden_names import HiddenNames
+from dijkwacht_agent.memory.accounts import AccountsTried
 from dijkwacht_agent.privacy import Pseudonyms
 from dijkwacht_agent.search_suffixes import SearchSuffixes
 from dijkwacht_records.addresses import pack_address
@@ -33,6 +34,7 @@ ASKED = (
     "0.4.0.3.0.2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1.0.d.f.ip6.arpa",
     "fd01--2030-40.ipv6-literal.net",
 )  # fmt: skip
+SEQ = {b"USER iphone-van-jan\r\n": 1, b"PASS geheim\r\n": 22}
 V6 = (
     "fe80::21b:21ff:feaa:bbcc", "2a02:a210:1:1:21b:21ff:feaa:bbcc", "2a02:a210::5efe:c0a8:107",
     "2002:c0a8:107::1", "64:ff9b::c0a8:107", "64:ff9b:1::c0a8:107", "2a02:a210:64::c0a8:107",
@@ -66,6 +68,8 @@ def packets():
     yield IP(src=PROVIDERS, dst=OUTSIDE) / UDP(sport=41_000, dport=4000)
     for address in V6:
         yield IPv6(src=address, dst="2001:db8::9") / UDP(sport=5000, dport=4000)
+    for text in (b"USER iphone-van-jan\r\n", b"PASS geheim\r\n"):
+        yield IP(src=JAN, dst=PRINTER) / TCP(sport=42_000, dport=21, flags="PA", seq=SEQ[text]) / Raw(text)  # fmt: skip
     yield ARP(hwsrc=MAC, psrc=JAN, hwdst=ROUTER_MAC, pdst=ROUTER)
 
 
@@ -102,6 +106,15 @@ def told(*_):
     return community_id(pack_address(JAN), pack_address(OUTSIDE), 41_000, 80, 6)
 
 
+def hashed_account(tried, _, __, ___, account=b""):
+    tried.latest = account or getattr(tried, "latest", b"")
+    return int(hashlib.sha256(tried.latest).hexdigest()[:16], 16) >> 2
+
+
+def packed_address(_, __, orig, ___, ____=b""):
+    return int.from_bytes(orig[-4:], "big")
+
+
 PLANTED = [
     ("plain_names", "iphone-van-jan", HiddenNames, "device", lambda _, name: name),
     ("plain_names", "printer-van-jan", hidden_names, "is_public", lambda _: True),
@@ -121,6 +134,8 @@ PLANTED = [
     ("hardware_addresses", MAC, Pseudonyms, "_hide_mac", lambda _, mac: mac),
     ("hardware_addresses", MAC, Pseudonyms, "_hide_mac", unkeyed_mac),
     ("hardware_addresses", V6[1], privacy, "_holds_mac", lambda _: False),
+    ("numbers_of_names", "iphone-van-jan", AccountsTried, "count", hashed_account),
+    ("numbers_of_addresses", JAN, AccountsTried, "count", packed_address),
     ("community_ids", told(), HiddenNames, "device", told),
 ]
 """An attack, what it then opens, and the rule (its owner, its name) with what stands in for it."""
