@@ -30,6 +30,10 @@ class Conversation:
         """
         raise NotImplementedError
 
+    def passes(self, size: int, sequence: int, *, from_orig: bool) -> bool:  # noqa: ARG002
+        """Whether a payload holds nothing to be read. It counts as read then, and costs no budget."""
+        return False
+
     def give_up(self, time: int, made: MadeRows) -> None:
         """What was waited for (`FlowTable.wait`) did not come within its time."""
 

@@ -252,17 +252,16 @@ class Pdus(Segments):
 class RpcConversation(ExchangeConversation):
     """DCE/RPC on a port of its own: one `Association`, two `Pdus`."""
 
-    __slots__ = ("_association", "_sides")
+    __slots__ = ("_association",)
 
     def __init__(self, opening: Opening) -> None:
-        super().__init__(opening, AuthService.RPC)
-        self._sides = (Pdus(), Pdus())
+        super().__init__(opening, AuthService.RPC, (Pdus(), Pdus()))
         self._association = Association(self.exchange, RpcVia.TCP, 0, log_ins=True)
 
     def read(  # noqa: D102  # inherited
         self, time: int, payload: bytes, size: int, sequence: int, *, from_orig: bool
     ) -> None:
-        for message in self._sides[from_orig].read(sequence, payload, size):
+        for message in self.sides[from_orig].read(sequence, payload, size):
             try:
                 asks = sends_as_client(message.data)
                 if self.exchange.is_client(from_orig=from_orig, asks=asks):

@@ -63,10 +63,12 @@ class Listener:
                 flow.looks += 1
                 flow.listening = flow.looks < LOOKS
                 return
-        if not self.budget.allows(time):
-            return
         (sequence,) = _u32(data, transport_at + 4) if proto == TCP else (0,)
         conversation = flow.conversation
+        if conversation.passes(size, sequence, from_orig=from_orig):
+            return
+        if not self.budget.allows(time):
+            return
         conversation.read(time, payload, size, sequence, from_orig=from_orig)
         flow.listening = not conversation.over
 

@@ -9,6 +9,7 @@ from dijkwacht_agent.made_rows import MadeRows
 from dijkwacht_agent.protocols.conversation import Conversation
 from dijkwacht_agent.protocols.log_ins import LogIns, Outcome
 from dijkwacht_agent.protocols.rpc_rows import Key, RpcRows
+from dijkwacht_agent.protocols.segments import Segments
 from dijkwacht_records.rpc_interfaces import EXECUTES, RpcInterface
 from dijkwacht_records.tables import RPC, TABLES
 from dijkwacht_records.vocabulary import (
@@ -147,13 +148,19 @@ def count_log_in(exchange: Exchange, method: AuthMethod, refusal: AuthStatus) ->
 
 
 class ExchangeConversation(Conversation):
-    """A conversation whose rows an `Exchange` makes."""
+    """A conversation whose rows an `Exchange` makes; ``sides``: of the responder, of the originator."""
 
-    __slots__ = ("exchange",)
+    __slots__ = ("exchange", "sides")
 
-    def __init__(self, opening: Opening, service: AuthService) -> None:
+    def __init__(
+        self, opening: Opening, service: AuthService, sides: tuple[Segments, Segments]
+    ) -> None:
         super().__init__()
         self.exchange = Exchange(opening, service)
+        self.sides = sides
+
+    def passes(self, size: int, sequence: int, *, from_orig: bool) -> bool:  # noqa: D102  # inherited
+        return self.sides[from_orig].passes(sequence, size)
 
     def facts(self, flow: Flow, made: MadeRows) -> None:  # noqa: D102  # inherited
         self.exchange.facts(flow, made)

@@ -54,6 +54,14 @@ class Segments:
         """Where the next message begins is not known."""
         self._held, self._skip = b"", 0
 
+    def passes(self, sequence: int, size: int) -> bool:
+        """Whether a segment is nothing but the body of a message that was read; it is passed over then."""
+        if sequence != self._expected or size > self._skip:
+            return False
+        self._expected = (sequence + size) % _NUMBERS
+        self._skip -= size
+        return True
+
     def read(self, sequence: int, payload: bytes, size: int) -> list[Message]:
         """The messages whose beginning is whole with this segment of ``size`` bytes on the wire."""
         found: list[Message] = []

@@ -85,18 +85,17 @@ def _command_size(data: bytes, whole: int) -> int:
 class SmbConversation(ExchangeConversation):
     """SMB of any version: one `Shares`, two `Frames`."""
 
-    __slots__ = ("_sides", "_smb1", "_smb2")
+    __slots__ = ("_smb1", "_smb2")
 
     def __init__(self, opening: Opening) -> None:
-        super().__init__(opening, AuthService.SMB)
+        super().__init__(opening, AuthService.SMB, (Frames(), Frames()))
         shares = Shares(self.exchange)
-        self._sides = (Frames(), Frames())
         self._smb1, self._smb2 = Smb1(shares), Smb2(shares)
 
     def read(  # noqa: D102  # inherited
         self, time: int, payload: bytes, size: int, sequence: int, *, from_orig: bool
     ) -> None:
-        for message in self._sides[from_orig].read(sequence, payload, size):
+        for message in self.sides[from_orig].read(sequence, payload, size):
             data = message.data if message.data[0] >= _MAGIC_FROM else message.data[_FRAME:]
             try:
                 self._command(time, data, message.size, from_orig=from_orig)

@@ -220,6 +220,23 @@ def test_a_tool_s_pipe_commands_the_machine(say, talk):
     assert calls(1_000_000, say.mapped(say.SERVER), say.mapped(say.CLIENT)) is CalledBack.COMMANDER
 
 
+def test_bodies_cost_no_budget(say, talk):
+    write = say.framed(say.smb2_write(1, data=bytes(100_000)))
+    frames = [write[at : at + 1460] for at in range(0, len(write), 1460)]
+    flow = talk("smb")
+    at = flow.next[True]
+    costly = 0
+    for payload in frames:
+        if not flow.conversation.passes(len(payload), at, from_orig=True):
+            costly += 1
+            flow.say(True, payload, sequence=at)
+        at = (at + len(payload)) % (1 << 32)
+    assert costly == 2  # the frame ends what KEPT holds in the second segment
+    flow.next[True] = at
+    flow.say(True, say.framed(say.smb2_tree(2, "\\\\nas\\photos")))
+    assert row("TREE", "UNANSWERED", share="OTHER") in flow.facts()
+
+
 def test_trees_and_pipes_are_bounded(say, talk):
     flow = talk("smb")
     for n in range(3 * MAX_TREES):
