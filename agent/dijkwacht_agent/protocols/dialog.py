@@ -29,13 +29,18 @@ class Dialog(LogIns):
     def read(self, time: int, payload: bytes, size: int, sequence: int, *, from_orig: bool) -> None:  # noqa: D102  # inherited
         missing, new = self._sides[from_orig].take(sequence, payload, size)
         by_client = from_orig == self._client_is_orig
-        for line in self._lines[by_client].feed(missing, new, size - len(payload)):
+        cut = size - len(payload)
+        if missing:
+            self._miss(missing, by_client=by_client)
+        for line in self._lines[by_client].feed(new, cut=bool(cut)):
             if by_client:
                 self.hear_command(time, line)
             else:
                 self.hear_reply(line)
             if self.over:
                 return
+        if cut:
+            self._miss(cut, by_client=by_client)
 
     def sayable(self, line: bytes) -> int:
         """How much of a ``line`` of the client, perhaps unfinished, may be looked at."""
@@ -48,6 +53,19 @@ class Dialog(LogIns):
     def hear_reply(self, line: bytes) -> None:
         """The server's ``line``."""
         raise NotImplementedError
+
+    def hear_gap(self, *, by_client: bool, in_skipped: bool) -> None:
+        """Bytes are missing here, ``in_skipped`` if no others than were to be passed over."""
+
+    def _miss(self, missing: int, *, by_client: bool) -> None:
+        lines = self._lines[by_client]
+        in_skipped = missing <= lines.skip
+        lines.miss(missing)
+        self.hear_gap(by_client=by_client, in_skipped=in_skipped)
+
+    def skip(self, size: int, *, by_client: bool) -> None:
+        """Pass over ``size`` bytes behind the line that is read."""
+        self._lines[by_client].skip = size
 
     def stop(self) -> None:
         """Nothing more will be read: somebody logged in, or nobody will, or all is encrypted now."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, Final
 
-from dijkwacht_agent.protocols import ftp, imap, kerberos, ldap, pop, smtp, ssh
+from dijkwacht_agent.protocols import ftp, http, imap, kerberos, ldap, pop, smtp, ssh
 from dijkwacht_agent.protocols.log_ins import LogIns
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ _FIRST_BYTES: Final[tuple[tuple[bytes, _Recogniser], ...]] = (
     (b"\x00" + kerberos.TAGS, kerberos.recognise),
     (b"\x30", ldap.recognise),
     (b"S", ssh.recognise),
+    (ascii_uppercase.encode(), http.recognise),
     (b"+AUau", pop.recognise),
     (b"2EHLehl", smtp.recognise),
     (b"2UAFSHOCuafshoc", ftp.recognise),

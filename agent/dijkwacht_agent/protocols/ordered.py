@@ -134,22 +134,27 @@ Sayable = Callable[[bytes], int]
 class Lines:
     """Cuts one direction into lines, without their end; holds `LINE` bytes at most, and what is sayable of them."""
 
-    __slots__ = ("_dropping", "_held", "_sayable")
+    __slots__ = ("_dropping", "_held", "_sayable", "skip")
 
     def __init__(self, sayable: Sayable) -> None:
         self._sayable = sayable
         self._held = b""
         self._dropping = False
+        self.skip = 0
+        """Bytes to pass over before the next line: whoever reads the lines may set it at each."""
 
-    def feed(self, missing: int, data: bytes, cut: int = 0) -> Iterator[bytes]:
+    def feed(self, data: bytes, *, cut: bool = False) -> Iterator[bytes]:
         """Each line that ends in ``data``, as far as it is sayable once those before it were read.
 
-        ``cut``: so many bytes behind ``data`` were not captured, and a line that began is lost.
+        ``cut``: the end of ``data`` was not captured, and nor will be more of the last line.
         """
-        if missing:
-            self._held, self._dropping = b"", False
         at = 0
         for _ in range(MAX_IN_PAYLOAD):
+            passed = min(self.skip, len(data) - at)
+            self.skip -= passed
+            at += passed
+            if at >= len(data):
+                return
             end = data.find(b"\n", at)
             line = self._held
             if not self._dropping:
@@ -158,11 +163,14 @@ class Lines:
                 whole = len(line)
                 line = line[:sayable]
                 self._dropping = sayable < whole or whole >= LINE
-            if end < 0:
-                self._held = b"" if cut else line
+            if end < 0 and not cut:
+                self._held = line
                 return
             self._held, self._dropping = b"", False
-            at = end + 1
+            at = end + 1 if end >= 0 else len(data)
             yield line.removesuffix(b"\r")
-            if at >= len(data):
-                return
+
+    def miss(self, missing: int) -> None:
+        """So many bytes are missing before what comes next."""
+        self._held, self._dropping = b"", False
+        self.skip = max(self.skip - missing, 0)

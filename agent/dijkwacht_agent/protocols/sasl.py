@@ -57,7 +57,7 @@ class Responses:
     def sayable(self, line: bytes, at: int = 0) -> int:
         """Up to where the next response, at ``at`` of ``line``, may be looked at."""
         if self._mechanism == b"PLAIN" and not self._came:
-            return at + _plain_end(line[at:])
+            return at + end_of(line[at:], b"\0", 2)
         if self._mechanism in _ACCOUNT_FIRST:
             return len(line) if not self._came else at
         if self.method in {AuthMethod.NTLM, AuthMethod.UNKNOWN}:
@@ -67,7 +67,7 @@ class Responses:
     def take(self, response: bytes) -> bytes:
         """The account that the next ``response``, as far as it is sayable, names; mostly empty."""
         self._came += 1
-        decoded = _decode(response)
+        decoded = decode(response)
         if self._mechanism == b"PLAIN":
             return plain_account(decoded)
         if self._mechanism == b"LOGIN":
@@ -80,17 +80,17 @@ class Responses:
         return b""
 
 
-def _plain_end(encoded: bytes) -> int:
-    """Characters of a response of PLAIN until its second zero."""
-    zeros = at = 0
-    while at < len(encoded) and zeros < 2:
-        zeros += _decode(encoded[at : at + 4]).count(b"\0")
+def end_of(encoded: bytes, mark: bytes, times: int = 1) -> int:
+    """Characters of base64 until they hold ``mark`` so many ``times``: what follows may be a password."""
+    at = 0
+    while at < len(encoded) and times > 0:
+        times -= decode(encoded[at : at + 4]).count(mark)
         at += 4
     return min(at, len(encoded))
 
 
-def _decode(encoded: bytes) -> bytes:
-    """``encoded`` up to its last whole four characters; empty if it is no base64."""
+def decode(encoded: bytes) -> bytes:
+    """``encoded`` up to its last whole four characters, of 512 bytes at most; empty if it is no base64."""
     whole = min(len(encoded), _MAX_DECODED * 4 // 3) & ~3
     try:
         return a2b_base64(encoded[:whole])
