@@ -9,6 +9,8 @@ from typing import Final, NamedTuple
 from dijkwacht_agent.privacy import Privacy
 from dijkwacht_records import wire
 from dijkwacht_records.columns import Columns
+from dijkwacht_records.contracts import CONTRACTS, LATEST
+from dijkwacht_records.tables import TABLES
 
 CUT_ROWS: Final = 4_096
 """Rows that are encoded at once: some 80 kB, a few milliseconds."""
@@ -27,9 +29,9 @@ class Parcel(NamedTuple):
 class Batcher:
     """Makes parcels of one agent's rows; ``clock`` gives µs UTC.
 
-    ``rows_made`` counts every row added, ``rows_refused`` those that the contract cannot hold (a
-    value out of range: a fault of ours, and no reason to lose its neighbours); ``on_refused`` is told
-    how many. ``contract`` is the version that is written from now on.
+    ``contract`` is the version that is written from now on. Rows of tables that it lacks are not made:
+    ``rows_made`` counts those that are. ``rows_refused`` counts those of them that cannot be written
+    (a value out of range, or a table that was known when they came); ``on_refused`` is told how many.
     """
 
     def __init__(
@@ -45,7 +47,7 @@ class Batcher:
         self.boot = boot or secrets.token_bytes(16)
         self.rows_made = 0
         self.rows_refused = 0
-        self.contract = 1
+        self._contract = LATEST
         self._privacy, self._clock, self._on_refused = privacy, clock, on_refused
         self._seq = self._made = 0
         self._waiting: list[Columns] = []
@@ -57,8 +59,24 @@ class Batcher:
         """Rows that are in no parcel yet."""
         return self._waiting_rows
 
+    @property
+    def contract(self) -> int:
+        """The version that is written."""
+        return self._contract
+
+    @contract.setter
+    def contract(self, number: int) -> None:
+        if number == self._contract:
+            return
+        self._contract, before = number, self._waiting_rows
+        held = [self._held(rows) for rows in self._waiting]
+        self._waiting = [rows for rows in held if len(rows)]
+        self._waiting_rows = sum(map(len, self._waiting))
+        self._refuse(before - self._waiting_rows)
+
     def add(self, rows: Columns) -> None:
         """Take ``rows`` as they were metered."""
+        rows = self._held(rows)
         if not len(rows):
             return
         if not self._waiting:
@@ -84,16 +102,27 @@ class Batcher:
         self._waiting, self._waiting_rows = [rest] if len(rest) else [], len(rest)
         return parcels
 
+    def _held(self, rows: Columns) -> Columns:
+        """Those of tables that the contract has."""
+        tables = len(CONTRACTS[self._contract].columns)
+        if all(number < tables for number in rows.tables):
+            return rows
+        return rows.shaped([len(table.columns) for table in TABLES[:tables]])
+
+    def _refuse(self, rows: int) -> None:
+        if rows:
+            self.rows_refused += rows
+            self._made += rows
+            self._on_refused(rows)
+
     def _encode(self, rows: Columns) -> list[Parcel]:
         try:
             sent = self._clock()
             head = self.site, self.agent, self.boot, self._seq, sent
-            encoded = wire.encode(*head, rows, self.contract, self._made + len(rows))
+            encoded = wire.encode(*head, rows, self._contract, self._made + len(rows))
         except ValueError:
             if len(rows) == 1:
-                self.rows_refused += 1
-                self._on_refused(1)
-                self._made += 1
+                self._refuse(1)
                 return []
             encoded = b""
         if not encoded or len(encoded) > wire.MAX_WIRE_BYTES:

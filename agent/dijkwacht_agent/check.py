@@ -34,6 +34,7 @@ from dijkwacht_agent.settings import Settings, write_private
 from dijkwacht_agent.sources.capture import LiveCapture
 from dijkwacht_agent.spool_segments import versions_in
 from dijkwacht_agent.uplink import Post, connect, connection_path
+from dijkwacht_records.contracts import WRITES
 from dijkwacht_records.errors import (
     CaptureError,
     Message,
@@ -288,7 +289,9 @@ def _check_token(
     """
     asked = wall_clock()
     try:
-        reply = post(encode(site, agent, secrets.token_bytes(16), 0, asked, []))
+        # In the version that most collectors read.
+        asked_with = encode(site, agent, secrets.token_bytes(16), 0, asked, [], min(WRITES))
+        reply = post(asked_with)
     except NotAuthorised as error:
         yield Finding("token_bad", False, {"why": error})
         return None

@@ -33,6 +33,7 @@ from dijkwacht_agent.run import Agent
 from dijkwacht_agent.settings import Settings, read_settings
 from dijkwacht_agent.show import show, show_json
 from dijkwacht_agent.sources.recording import Recording
+from dijkwacht_records.contracts import choose
 from dijkwacht_records.errors import DijkwachtError, Message, SettingsError
 from dijkwacht_records.joincode import read_code
 from dijkwacht_records.state_folder import AGENT, state_folder
@@ -152,6 +153,8 @@ def _would_leave(args: argparse.Namespace, settings: Settings) -> Iterator[Parce
     _, inside, source, meter, system = observe(settings, args.recording or (), None)
     names = settings.site or "site", settings.agent or "agent"
     batcher = Batcher(*names, Pseudonyms(key, inside), wall_clock)
+    if path.exists():  # it has joined: a collector may read less than could be told
+        batcher.contract = choose(read_contracts(args.state / CONTRACTS_FILE))
     end = time.monotonic() + args.seconds
     if system is not None:
         system.sample(source.now())

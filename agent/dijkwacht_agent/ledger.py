@@ -24,8 +24,8 @@ LEDGER_FILE: Final = "ledger"
 REASONS: Final = ("malformed", "too_large", "rejected")
 """Why the collector refuses a batch for good."""
 CAUSES: Final = ("full", "damaged", "refused")
-"""Why the agent drops rows: no room for them, damage to what was on disk, or a value that the
-contract cannot hold."""
+"""Why the agent drops rows: no room for them, damage to what was on disk, or a value or a
+table that the contract cannot hold."""
 _MAGIC: Final = b"DWL1"
 _SLOT: Final = struct.Struct(f">4sQ?4Q{len(REASONS)}Q{len(CAUSES)}Q2Q")
 _SUM_BYTES: Final = 4

@@ -100,6 +100,7 @@ class Agent:
 
     def _ship(self, now: int, *, everything: bool = False) -> None:
         """Bring every row that is due by ``now`` into the spool."""
+        self.batcher.contract = self.contracts.chosen
         self.meter.advance(now)
         self.batcher.add(self.meter.take())
         beat = self._due("beat", now) or everything
@@ -110,7 +111,6 @@ class Agent:
                 self.batcher.add(self.system.take(now))
         if beat:
             self.batcher.add(self.health.heartbeat(now, wall_clock()))
-        self.batcher.contract = self.contracts.chosen
         for parcel in self.batcher.take(everything=everything):
             self.spool.append(parcel.wire, parcel.rows)
         if self.uplink.alive:

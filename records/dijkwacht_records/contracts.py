@@ -35,11 +35,13 @@ CONTRACTS: Final = {
         Contract(2, (21, 10, 19, 9, 8, 3, 19, 19, 13, 18, 14)),
     )
 }
-"""All versions that this code has a layout for; 2 is a draft, which only tests write."""
-READS: Final[tuple[int, ...]] = (1,)
+"""All versions that this code has a layout for."""
+READS: Final[tuple[int, ...]] = (1, 2)
 """What a collector takes, and says that it takes. A draft is none of them: it may change."""
-WRITES: Final[tuple[int, ...]] = (1,)
-"""What an agent may write."""
+WRITES: Final[tuple[int, ...]] = (1, 2)
+"""What an agent may write: the highest of them that its collector reads."""
+LATEST: Final = max(WRITES)
+"""What is written where nobody asks for another."""
 
 
 def choose(reads: Collection[int], writes: Collection[int] = WRITES) -> int:

@@ -26,7 +26,7 @@ import zstandard
 from dijkwacht_records import layout_1, layout_2
 from dijkwacht_records.byte_planes import LIMIT
 from dijkwacht_records.columns import Columns
-from dijkwacht_records.contracts import CONTRACTS, READS
+from dijkwacht_records.contracts import CONTRACTS, LATEST, READS
 from dijkwacht_records.errors import MalformedBatch, UnknownContract
 from dijkwacht_records.head import Head
 from dijkwacht_records.planes import MAX_ROWS, Planes, check, columns
@@ -75,7 +75,7 @@ def encode(
     seq: int,
     sent: int,
     rows: Columns | Iterable[tuple[int, Row]],
-    contract: int = 1,
+    contract: int = LATEST,
     made: int = 0,
 ) -> bytes:
     """Return the wire bytes of ``rows``: columns, or (table number, row) pairs in the order made.

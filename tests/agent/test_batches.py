@@ -4,6 +4,8 @@ from dijkwacht_agent.batches import CUT_ROWS, MAX_AGE_US, Batcher
 from dijkwacht_agent.privacy import Clear
 from dijkwacht_records import wire
 from dijkwacht_records.columns import Columns
+from dijkwacht_records.contracts import CONTRACTS
+from dijkwacht_records.tables import DEFAULTS
 
 
 class Clock:
@@ -74,3 +76,48 @@ def test_a_row_that_the_contract_cannot_hold_is_counted_and_costs_no_other():
     parcels = batcher.take(everything=True)
     assert batcher.rows_refused == 1
     assert rows_of(parcels) == rows
+
+
+RPC = len(CONTRACTS[1].columns), DEFAULTS[len(CONTRACTS[1].columns)]
+
+
+def test_rows_of_tables_that_the_contract_lacks_are_not_made():
+    told = []
+    batcher = Batcher("bakery", "agent-1", Clear(), Clock(), on_refused=told.append)
+    batcher.contract = 1
+    batcher.add(Columns.of([RPC, system_row(1), RPC]))
+    batcher.add(Columns.of([RPC]))
+    assert (batcher.rows_made, batcher.rows_waiting) == (1, 1)
+    (parcel,) = batcher.take(everything=True)
+    assert (parcel.rows, rows_of([parcel])) == (1, [system_row(1)])
+    batcher.contract = 2
+    batcher.add(Columns.of([RPC, system_row(2)]))
+    (parcel,) = batcher.take(everything=True)
+    assert (parcel.rows, rows_of([parcel])) == (2, [RPC, system_row(2)])
+    assert wire.decode(parcel.wire).made == batcher.rows_made == 3
+    assert told == []
+
+
+def test_rows_that_waited_when_their_table_went_are_refused_and_counted():
+    """They were told as made already."""
+    told = []
+    batcher = Batcher("bakery", "agent-1", Clear(), Clock(), on_refused=told.append)
+    batcher.add(Columns.of([RPC, system_row(1)]))
+    batcher.add(Columns.of([RPC]))
+    batcher.contract = 1
+    assert told == [batcher.rows_refused] == [2]
+    (parcel,) = batcher.take(everything=True)
+    assert rows_of([parcel]) == [system_row(1)]
+    assert batcher.rows_made == parcel.rows + batcher.rows_refused
+    batcher.contract = 2
+    batcher.add(Columns.of([system_row(2)]))
+    (parcel,) = batcher.take(everything=True)
+    assert wire.decode(parcel.wire).made == batcher.rows_made == 4
+
+
+def test_a_change_of_contract_with_nothing_waiting_is_nothing():
+    batcher = make(Clock())
+    for contract in (1, 2, 1):
+        batcher.contract = contract
+        assert batcher.take(everything=True) == []
+    assert (batcher.rows_made, batcher.rows_refused) == (0, 0)

@@ -245,7 +245,7 @@ def findings(joined):
 
 
 def test_check_says_that_the_collector_reads_other_versions(joined, collector):
-    collector.script = [(503, refusal(2, 3), [("Retry-After", "60")])]
+    collector.script = [(503, refusal(7, 8), [("Retry-After", "60")])]
     assert findings(joined)[-2:] == [("token_good", True), ("contracts_apart", False)]
 
 

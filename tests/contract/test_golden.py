@@ -1,11 +1,13 @@
 """Bytes that agents in the field have sent: every later version must still read them.
 
-``golden/vN/NAME.bin`` is a batch of contract version N, ``NAME.json`` what it says. Files are only
-ever added: run ``python tests/contract/test_golden.py N NAME`` after adding a case to `CASES`.
+``golden/vN/NAME.bin`` is a batch of contract version N, ``NAME.json`` what it says, ``columns.json`` the
+columns that N froze. Files are only ever added: run ``python tests/contract/test_golden.py N`` after
+adding a case to `CASES`.
 """
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,17 @@ import zstandard
 from dijkwacht_records import wire
 from dijkwacht_records.addresses import HASHED_MAC, pack_address
 from dijkwacht_records.contracts import CONTRACTS, WRITES
-from dijkwacht_records.tables import NO_ANSWER, TABLES
+from dijkwacht_records.hints import (
+    NAMED,
+    OPTIONS,
+    SPEECH,
+    WINDOW,
+    Named,
+    Speech,
+    SynOptions,
+    SynWindow,
+)
+from dijkwacht_records.tables import DEFAULTS, NO_ANSWER, TABLE, TABLES
 
 GOLDEN = Path(__file__).parent / "golden"
 BOOT = bytes.fromhex("000102030405060708090a0b0c0d0e0f")
@@ -45,8 +57,92 @@ EDGES = [
          2**45, 1, 0, 1)),
 ]  # fmt: skip
 
+
+def _row(name: str, **values: object) -> tuple[int, tuple]:
+    """A row of contract 2 with these ``values``; the others are not known."""
+    number, columns = TABLES.index(TABLE[name]), TABLE[name].columns
+    assert values.keys() <= {column.name for column in columns}
+    return number, tuple(
+        values.get(column.name, default)
+        for column, default in zip(columns, DEFAULTS[number], strict=True)
+    )
+
+
+def _whole(rows: list, **later: dict[str, object]) -> Iterator[tuple[int, tuple]]:
+    """Rows of contract 1 in contract 2; ``later``: by table, what its new columns hold."""
+    for number, row in rows:
+        table = TABLES[number]
+        named = dict(zip((column.name for column in table.columns), row, strict=False))
+        yield _row(table.name, **named, **later.get(table.name, {}))
+
+
+FLOW = {"flow_id": 1, "orig_h": TILL, "resp_h": SERVER}
+HINTS = (
+    OPTIONS.put(SynOptions.TWENTY)
+    | WINDOW.put(SynWindow.LARGE)
+    | NAMED.put(Named.BY_ORIG)
+    | SPEECH.put(Speech.TLS)
+)
+LATER = {
+    "flows": {"hints": HINTS},
+    "tls": {
+        "proto": 17, "ja4": "q13d0312h3_55b375c5d22e_06cda9e17597", "hello_flags": 3,
+        "server_version": 0x0304, "cipher": 0x1301, "alpn": 3, "server_fp": 0xC0FFEE, "resumed": 1,
+        "cert_days": 90, "cert_age": -1, "cert_flags": 19, "alert": 41,
+    },
+    "dhcp": {"xid": 0xDEADBEEF, "options_hash": 0xFFFF},
+    "arp": {"from_gateway": 1},
+    "agent": {
+        "rows_rejected": 1, "rows_waiting": 7, "disk_full": 1, "messages_shed": 3, "flows_counted": 90,
+    },
+}  # fmt: skip
+EVERY_TABLE_2 = [
+    *_whole(EVERY_TABLE, **LATER),
+    _row("rpc", time=NOON + 17, **FLOW, resp_p=445, via=3, kind=1, iface=2, op=12, share=1, status=1,
+         count=2),
+    _row("rpc", time=NOON + 18, **FLOW, resp_p=445, via=3, kind=6, op=-1, share=15, status=1,
+         count=900, reads=1, writes=400, creates=300, renames=190, deletes=9, read_bytes=65_536,
+         write_bytes=2**33),
+    _row("auth", time=NOON + 19, **FLOW, resp_p=88, service=3, method=3, etype=2, status=1, failed=5,
+         succeeded=1, unknown=2, accounts=6),
+    _row("talks", time=NOON + 20, **FLOW, resp_p=22, proto=6, first=2, turns=64, orig_turns=32,
+         orig_size=36, orig_share=90, orig_sizes=3, resp_size=52, resp_share=41, resp_sizes=8,
+         gap=1_500, gap_spread=12, unlike=4),
+    _row("floods", time=NOON + 21, start=NOON - 900_000, resp_h=SERVER, resp_p=80, proto=6,
+         flows=4_000, origs=64, resps=1, orig_pkts=4_100, orig_bytes=240, local_resp=1,
+         hints=OPTIONS.put(SynOptions.NONE) | WINDOW.put(SynWindow.SCANNER)),
+]  # fmt: skip
+EXTREMES = {
+    "int": (2**61, -1),
+    "float": (-0.0, 0.5),
+    "addr": (V6, bytes(16)),
+    "text": ("λ" * 512, ""),
+}
+EDGES_2 = [
+    *_whole(EDGES),
+    *(
+        _row(table.name, **{column.name: EXTREMES[column.kind][which] for column in table.columns})
+        for table in TABLES
+        for which in (0, 1)
+    ),
+]
+STEADY = [
+    _row("flows", time=NOON + 7 * n, start=NOON + 7 * n - 40 - n % 5, flow_id=10**6 + n // 3,
+         orig_h=TILL, resp_h=SERVER, orig_p=49_152 + n // 3, resp_p=443, proto=6,
+         orig_bytes=n * n * 7_919 % 50_021, hints=HINTS)
+    for n in range(400)
+]  # fmt: skip
+"""Every way in which numbers are laid out, and planes that are blocks of their own."""
+
 CASES = {
     1: {"every_table": EVERY_TABLE, "edges": EDGES, "empty": [], "one_flow": EVERY_TABLE[:1]},
+    2: {
+        "every_table": EVERY_TABLE_2,
+        "edges": EDGES_2,
+        "empty": [],
+        "one_flow": EVERY_TABLE_2[:1],
+        "steady": STEADY,
+    },
 }
 """Version → name → rows with all of that version's columns."""
 
@@ -60,6 +156,7 @@ def _described(batch: wire.Batch) -> dict[str, object]:
         "boot": batch.boot.hex(),
         "seq": batch.seq,
         "sent": batch.sent,
+        **({} if batch.planes.contract == 1 else {"made": batch.made}),
         "rows": [
             {"table": TABLES[number].name}
             | {
@@ -75,7 +172,7 @@ def _described(batch: wire.Batch) -> dict[str, object]:
 
 def _encode(version: int, name: str) -> bytes:
     head = "bakkerij-vos", "kassa", BOOT, 42, NOON + 17_000_000
-    return wire.encode(*head, CASES[version][name], version)
+    return wire.encode(*head, CASES[version][name], version, made=1_234)
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("v*/*.bin")), ids=lambda p: p.stem)
@@ -105,15 +202,24 @@ def test_every_version_and_every_table_has_bytes():
         assert numbers == set(range(len(CONTRACTS[version].columns)))
 
 
-def _add(version: int, name: str) -> None:
-    path = GOLDEN / f"v{version}" / f"{name}.bin"
-    with path.open("xb") as file:  # "x": what is there is never written over
-        file.write(_encode(version, name))
-    batch = wire.decode(path.read_bytes(), CONTRACTS)
-    text = json.dumps(_described(batch), ensure_ascii=False, indent=1)
-    path.with_suffix(".json").write_text(text + "\n", "utf-8")
+def _add(version: int) -> None:
+    """Write what version lacks: its columns, and the cases that have no files."""
+    folder = GOLDEN / f"v{version}"
+    folder.mkdir(exist_ok=True)
+    if not (folder / "columns.json").exists():
+        tables = zip(TABLES, CONTRACTS[version].columns, strict=True)
+        named = {table.name: [[c.name, c.kind] for c in table.columns[:n]] for table, n in tables}
+        (folder / "columns.json").write_text(json.dumps(named, indent=1) + "\n", "utf-8")
+    for name in CASES[version]:
+        path = folder / f"{name}.bin"
+        if path.exists():  # what is there is never written over
+            continue
+        path.write_bytes(_encode(version, name))
+        text = json.dumps(
+            _described(wire.decode(path.read_bytes(), CONTRACTS)), ensure_ascii=False, indent=1
+        )
+        path.with_suffix(".json").write_text(text + "\n", "utf-8")
 
 
 if __name__ == "__main__":
-    for wanted in sys.argv[2:]:
-        _add(int(sys.argv[1]), wanted)
+    _add(int(sys.argv[1]))

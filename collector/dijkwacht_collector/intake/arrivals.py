@@ -45,7 +45,7 @@ def read_arrival(wire: bytes, reads: Collection[int]) -> Arrival:
 def last_beat(planes: Planes) -> dict[str, int]:
     """The last row of the agent table, by column; counters are since boot: it covers all before it.
 
-    For planes that were checked. Raises `MalformedBatch` for more than `MOST_BEATS` of them.
+    It has the columns of its contract: what an agent cannot say is not 0. For planes that were checked. Raises `MalformedBatch` for more than `MOST_BEATS` of them.
     """
     if _AGENT_TABLE not in planes.tables:
         return {}
@@ -53,8 +53,7 @@ def last_beat(planes: Planes) -> dict[str, int]:
     rows = own[0].rows
     if rows > MOST_BEATS:
         raise MalformedBatch(f"{rows} heartbeats in one batch, at most {MOST_BEATS}")
-    beat = {column.name: int(column.default or 0) for column in AGENT.columns}
-    time = 0
+    beat, time = dict[str, int](), 0
     for column, part in zip(AGENT.columns, own, strict=False):
         beat[column.name] = value = _last(planes.planes, part, time)
         if part.column == 0:

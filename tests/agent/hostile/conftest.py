@@ -55,7 +55,11 @@ def spoken(captures):
         patch.setattr(NameReader, "read_datagram", read)
         folders = (captures, captures.parent / "captures-quiet")
         for path in sorted(p for folder in folders for p in folder.glob("*/*")):
-            if path.parent.name != "robust" and path.stat().st_size < MAX_BYTES and is_recording(path):
+            if (
+                path.parent.name != "robust"
+                and path.stat().st_size < MAX_BYTES
+                and is_recording(path)
+            ):
                 meter = Meter(LocalNetworks())
                 try:
                     for block in Recording([path]).blocks():

@@ -18,8 +18,12 @@ def test_names_are_what_wireshark_reads(compare, metered, dissected):
         return Counter((r["query"], r["qtype"], r["question"], r["rcode"]) for r in rows)
 
     def theirs(path):
-        packets = dissected(path, f"({PORTS}) and (dns or mdns or llmnr) and not icmp and not icmpv6")
-        return Counter(read(layer) for p in packets for layer in p.layers if layer.layer_name in LAYERS)
+        packets = dissected(
+            path, f"({PORTS}) and (dns or mdns or llmnr) and not icmp and not icmpv6"
+        )
+        return Counter(
+            read(layer) for p in packets for layer in p.layers if layer.layer_name in LAYERS
+        )
 
     assert compare("dns", ours, theirs) > 300
 

@@ -235,7 +235,7 @@ class CuriousCollector:
             for text in (name, name.upper(), f"{name}.local"):
                 found = digests(text.encode())
                 self.hashes |= {digest[:10]: name for digest in found}
-                self.hashed |= {number: name for number in numbers_of(text.encode(), found)}
+                self.hashed |= dict.fromkeys(numbers_of(text.encode(), found), name)
 
     @property
     def attacks(self) -> dict[str, Callable[[Sent], set[str]]]:

@@ -40,7 +40,7 @@ def scan(first, ports):
 
 def body(seq, version=1):
     """Part ``seq`` of a scan, said to be of ``version``."""
-    wire = encode("bakery", "desk", bytes(16), seq, NOW, scan(1 + seq * 100, 100))
+    wire = encode("bakery", "desk", bytes(16), seq, NOW, scan(1 + seq * 100, 100), 1)
     return wire[:3] + bytes([version]) + wire[4:]
 
 
@@ -151,12 +151,12 @@ def test_it_stops_with_one_line_and_what_comes_meanwhile_is_decided_later(
     for seq in (2, 3):  # also when it is started once more
         caplog.clear()
         health, _ = collectors.run(stands_still, sends=[body(seq)])
-        assert health["troubles"] == [f"engine: contract version {LATER}; this side reads 1"]
+        assert health["troubles"] == [f"engine: contract version {LATER}; this side reads 1, 2"]
         assert health["engine_position"] < health["journal_position"]
         (record,) = errors(caplog)
         line = JsonFormatter().format(record)
         assert "nothing is lost, upgrade this collector and it goes on" in line
-        assert f'"version":{LATER},"reads":[1]' in line
+        assert f'"version":{LATER},"reads":[1,2]' in line
         assert "raceback" not in line
     bodies = [body(0), body(1, LATER), body(2), body(3)]
     assert collectors.bodies() == bodies

@@ -33,8 +33,10 @@ beats = st.tuples(
 def test_the_last_row_is_what_the_plain_reader_reads_last(rows, contract):
     planes = decode(a_batch(rows, contract, flows=3), CONTRACTS).planes
     own = columns(planes).tables[BEAT]
-    assert list(last_beat(planes).values()) == [values[-1] for values in own] == list(rows[-1])
-    assert list(last_beat(planes)) == NAMES
+    known = CONTRACTS[planes.contract].columns[BEAT]
+    assert list(last_beat(planes).values()) == [values[-1] for values in own[:known]]
+    assert list(last_beat(planes).values()) == list(rows[-1])[:known]
+    assert list(last_beat(planes)) == NAMES[:known]
 
 
 @pytest.mark.parametrize("contract", sorted(CONTRACTS))
@@ -42,7 +44,8 @@ def test_an_arrival_is_who_and_how_many(contract):
     beat = (NOW, *range(1, len(AGENT.columns)))
     arrived = read_arrival(a_batch([beat], contract, flows=2), CONTRACTS)
     assert arrived[:6] == ("bakery", "desk", bytes(16), 7, 3, 0)
-    assert arrived.beat == dict(zip(NAMES, beat, strict=True))
+    known = CONTRACTS[contract].columns[BEAT]
+    assert arrived.beat == dict(zip(NAMES[:known], beat, strict=False))
     assert read_arrival(a_batch([], contract, flows=2), CONTRACTS).beat == {}
 
 

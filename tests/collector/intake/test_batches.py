@@ -14,6 +14,7 @@ from dijkwacht_collector.journal import PARTITIONS, Journal
 from dijkwacht_collector.settings import CollectorSettings
 from dijkwacht_collector.sites import Sites
 from dijkwacht_records.addresses import pack_address
+from dijkwacht_records.contracts import READS
 from dijkwacht_records.replies import Refusal, Reply
 from dijkwacht_records.tables import TABLES, ConnState, FlowState
 from dijkwacht_records.wire import MAX_WIRE_BYTES, encode
@@ -61,7 +62,7 @@ def journalled(folder):
 
 async def test_a_batch_is_durable_when_it_is_acknowledged(client, tmp_path):
     body = wire(seq=4)
-    assert await post(client, body) == (200, Reply(4, duplicate=False, clock=NOW))
+    assert await post(client, body) == (200, Reply(4, False, NOW, READS))
     await client.close()
     (entry,) = await asyncio.to_thread(journalled, tmp_path)
     assert (entry.kind, entry.site, entry.arrival) == ("batch", "bakery", NOW)
@@ -70,7 +71,7 @@ async def test_a_batch_is_durable_when_it_is_acknowledged(client, tmp_path):
 
 async def test_a_batch_that_comes_again_is_kept_once(client, settings, site_token, tmp_path):
     await post(client, wire(seq=1))
-    assert await post(client, wire(seq=1)) == (200, Reply(1, duplicate=True, clock=NOW))
+    assert await post(client, wire(seq=1)) == (200, Reply(1, True, NOW, READS))
     await client.close()
     app = await asyncio.to_thread(build_app, settings)
     async with TestClient(TestServer(app)) as again:

@@ -12,16 +12,18 @@ from aiohttp.test_utils import TestClient, TestServer
 from dijkwacht_collector.app import build_app
 from dijkwacht_collector.journal import PARTITIONS, Journal
 from dijkwacht_collector.sites import Sites
+from dijkwacht_records.contracts import READS
 from dijkwacht_records.layout_2 import Layout, compress
 from dijkwacht_records.planes import ENTRY
 from dijkwacht_records.replies import JoinReply, Refusal, Reply
+from dijkwacht_records.tables import DEFAULTS
 from dijkwacht_records.wire import encode
 
 NOW = 1_790_000_000_000_000
 
 
 def wire(seq, version=1):
-    body = encode("bakery", "desk", bytes(range(16)), seq, NOW, [])
+    body = encode("bakery", "desk", bytes(range(16)), seq, NOW, [], 1)
     return body[:3] + bytes([version]) + body[4:]
 
 
@@ -61,15 +63,15 @@ def join_code(state):
     return code
 
 
-@pytest.mark.parametrize("version", [0, 2, 9, 255])
+@pytest.mark.parametrize("version", [0, 3, 9, 255])
 async def test_a_version_that_is_not_read_may_come_again(client, tmp_path, version):
     response, refusal = await post(client, wire(3, version))
     assert (response.status, response.headers["Retry-After"]) == (503, "60")
-    assert (refusal.reason, refusal.contracts) == ("unknown_contract", (1,))
+    assert (refusal.reason, refusal.contracts) == ("unknown_contract", READS)
     metrics = await (await client.get("/metrics")).text()
     assert 'dijkwacht_batches_rejected_total{reason="unknown_contract"} 1.0' in metrics
     _, reply = await post(client, wire(3))
-    assert reply == Reply(3, duplicate=False, clock=NOW)
+    assert reply == Reply(3, False, NOW, READS)
     await client.close()
     assert await asyncio.to_thread(batches_in, tmp_path) == [wire(3)]
 
@@ -106,15 +108,15 @@ def with_an_unknown_table(rows):
     """Rows in contract 2, of which those of the last table are of one that nobody knows here."""
     body = encode("bakery", "desk", bytes(16), len(rows), NOW, rows, 2)
     layout = msgspec.msgpack.decode(zstandard.ZstdDecompressor().decompress(body[4:]), type=Layout)
-    entries = ((9 if n == 6 else n, *rest) for n, *rest in ENTRY.iter_unpack(layout.index))
+    entries = ((99 if n == 6 else n, *rest) for n, *rest in ENTRY.iter_unpack(layout.index))
     layout.index = b"".join(ENTRY.pack(*entry) for entry in entries)
-    layout.order = layout.order.replace(b"\6", b"\x09")
+    layout.order = layout.order.replace(b"\6", b"\x63")
     return body[:4] + compress(layout)
 
 
 async def test_rows_of_a_table_that_is_not_known_are_skipped_and_counted(reader_of, tmp_path):
     client = await reader_of(1, 2)
-    metric, unknown = (5, (NOW, "cpu_ratio", 0.5)), (6, (NOW, *[0] * 13))
+    metric, unknown = (5, (NOW, "cpu_ratio", 0.5)), (6, (NOW, *DEFAULTS[6][1:]))
     mixed, alone = map(with_an_unknown_table, ([metric, unknown, metric, unknown], [unknown] * 3))
     for body in (mixed, mixed, alone):
         response, _ = await post(client, body)

@@ -28,11 +28,12 @@ COLLECTORS = 4
 class Agent:
     """What an agent does, in its own counting: batches that each end with a heartbeat.
 
-    One that ``forgets`` counts from its boot on, as those of earlier releases.
+    One that ``forgets`` counts from its boot on, as those of earlier releases, which write contract 1.
     """
 
     def __init__(self, site, name, forgets):
         self.site, self.name, self.forgets = site, name, forgets
+        self.contract = 1 if forgets else 2
         self.made = self.shed = self.rejected = self.durable = 0
         self.before = (0, 0)
         self.boots = self.seq = 0
@@ -52,7 +53,7 @@ class Agent:
         beat = tuple({"time": NOW, **figures}.get(c.name, 0) for c in AGENT.columns)
         wire = encode(
             self.site, self.name, self.boots.to_bytes(16), self.seq, NOW,
-            [(TABLES.index(AGENT), beat)] * rows,
+            [(TABLES.index(AGENT), beat)] * rows, self.contract,
         )  # fmt: skip
         self.seq += 1
         return wire, rows, (self.made, self.shed)
@@ -61,7 +62,7 @@ class Agent:
 def broken(wire, rows):
     """The same batch, which says that its rows are of a table that it does not hold."""
     fields = msgspec.msgpack.decode(zstandard.decompress(wire[4:]))
-    fields[6] = bytes(rows)
+    fields[6 if wire[3] == 1 else -1] = bytes(rows)
     return wire[:4] + zstandard.compress(msgspec.msgpack.encode(fields))
 
 

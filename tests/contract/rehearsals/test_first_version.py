@@ -3,6 +3,7 @@
 import pytest
 
 from dijkwacht_agent.contracts import read_contracts
+from dijkwacht_agent.ledger import CAUSES, REASONS, Accounts
 from dijkwacht_agent.spool import Spool
 from dijkwacht_records.tables import FLOWS
 from dijkwacht_records.wire import decode, encode, unpack_rows
@@ -13,8 +14,10 @@ PORTS = 300
 WAITS = {
     "old": "the collector is busy: contract version 1; this side reads 3",
     "new": "what was seen waits on disk until the collector is upgraded:"
-    " the oldest is in version 1 of the contract, and it reads 3",
+    " the oldest is in version 2 of the contract, and it reads 3",
 }
+WRITTEN = {"old": "1", "new": "1, 2"}
+"""What waits: the new agent learns on the way that its collector reads neither."""
 
 
 @pytest.fixture(name="versions")
@@ -42,8 +45,15 @@ def test_what_an_agent_sees_arrives_and_is_judged(
     collector.stop_when_folded()
     assert flows(collector.bodies()) == PORTS
     assert len(collector.scans()) == 1
+    both = of_agent == of_collector == "new"
+    assert {wire[3] for wire in collector.bodies()} == {2 if both else 1}
     if of_agent == "new":
-        assert read_contracts(agent.state / "contracts.json") == (1,)
+        assert read_contracts(agent.state / "contracts.json") == ((1, 2) if both else (1,))
+        # Also where the collector knows fewer tables: what it cannot be told is not made.
+        rows = sum(decode(wire).rows for wire in collector.bodies())
+        assert agent.accounts() == Accounts(
+            rows, rows, dict.fromkeys(REASONS, 0), dict.fromkeys(CAUSES, 0), 0
+        )
 
 
 @pytest.mark.parametrize(("first", "second"), [("old", "old"), ("old", "new"), ("new", "new")])
@@ -61,7 +71,8 @@ def test_what_is_not_read_waits_and_arrives_also_after_an_upgrade_of_the_agent(
     assert collector.bodies() == []
     found = agent.check(versions["new"])
     assert "contracts_apart" in found
-    assert "Batches wait on disk in version 1" in found["spool_unread"]["message"]
+    waits = found["spool_unread"]["message"]
+    assert f"in version {WRITTEN[first]} of the contract" in waits
     collector.stop()
 
     collector.start(versions["new"])
@@ -119,7 +130,35 @@ def test_a_later_contract_waits_for_a_collector_that_does_not_know_it(
     assert (flows(arrived), set(arrived) & set(held)) == (0, set())
 
 
-def test_a_journal_of_the_first_version_is_gone_on_with(versions, agent, collector, scan):
+def test_what_was_written_for_a_collector_that_was_set_back_waits_for_it(
+    versions, agent, collector, scan
+):
+    collector.start(versions["new"])
+    agent.join(versions["new"], collector.join_code())
+    collector.stop()
+    agent.run_until_said(versions["new"], scan("192.168.1.66"), "the collector cannot be reached")
+    held = agent.waiting()
+    assert {wire[3] for wire in held} == {2}
+    collector.start(versions["old"])
+    words = "the oldest is in version 2 of the contract, and it reads 1"
+    agent.run_until_said(versions["new"], scan("192.168.1.77"), words)
+    assert agent.waiting()[: len(held)] == held
+    assert collector.bodies() == []
+    assert agent.accounts().lost == 0
+    collector.stop()
+
+    collector.start(versions["new"])
+    agent.run(versions["new"], scan("192.168.1.88"))
+    assert agent.waiting() == []
+    collector.stop_when_folded()
+    assert collector.bodies()[: len(held)] == held
+    assert {wire[3] for wire in collector.bodies()} >= {1, 2}
+    accounts = agent.accounts()
+    assert accounts.made == accounts.journalled
+
+
+@pytest.mark.parametrize("of_agent", ["old", "new"])
+def test_a_journal_of_the_first_version_is_gone_on_with(versions, of_agent, agent, collector, scan):
     collector.start(versions["old"])
     agent.join(versions["old"], collector.join_code())
     agent.run(versions["old"], scan("192.168.1.66"))
@@ -133,7 +172,7 @@ def test_a_journal_of_the_first_version_is_gone_on_with(versions, agent, collect
     assert collector.scans() == told, "what was told is not told again"
 
     collector.start(versions["new"])
-    agent.run(versions["old"], scan("192.168.1.77", start_s=1_700_000_600))
+    agent.run(versions[of_agent], scan("192.168.1.77", start_s=1_700_000_600))
     collector.stop_when_folded()
     assert collector.bodies()[: len(held)] == held
     assert flows(collector.bodies()) == 2 * PORTS

@@ -4,27 +4,41 @@ from itertools import chain
 
 import pytest
 
-DEFAULTS = {
-    "flows": {"hints": 7},
+from dijkwacht_records.contracts import CONTRACTS
+from dijkwacht_records.tables import DEFAULTS, TABLE, TABLES
+
+ADDED = {
+    "flows": {"odd": 7},
     "dhcp": {"vendor": "", "relay_h": bytes(16).hex(), "lease": -3_600},
     "system": {"scale": 0.5},
 }
-"""What the next version says of the columns that it adds."""
+"""The columns that the next version adds, and what it says of them where they are missing."""
 SEEDS = range(6)
 
 
-def whole(rows):
-    """Rows of this version, as the next one reads them."""
-    return [[table, row | DEFAULTS.get(table, {})] for table, row in rows]
+def nothing(number):
+    """A row of this version in which nothing is known, as `speak.py` describes it."""
+    values = (value.hex() if isinstance(value, bytes) else value for value in DEFAULTS[number])
+    return dict(zip((column.name for column in TABLES[number].columns), values, strict=True))
 
 
-def cut(rows):
-    """Rows of the next version in the columns of this one; those of its table are left out."""
-    return [
-        [table, {name: row[name] for name in row if name not in DEFAULTS.get(table, {})}]
-        for table, row in rows
-        if table != "knocks"
-    ]
+def carried(rows, contract, reader):
+    """What ``reader`` knows of ``rows`` that came in ``contract``."""
+    found = []
+    for table, row in rows:
+        if table == "knocks":
+            found += [[table, row]] if contract > 1 and reader == "next" else []
+            continue
+        number = TABLES.index(TABLE[table])
+        if number >= len(CONTRACTS[min(contract, 2)].columns):
+            continue
+        known = nothing(number)
+        names = list(known)[: CONTRACTS[min(contract, 2)].columns[number]]
+        added = ADDED.get(table, {}) if reader == "next" else {}
+        if contract == 3:
+            names += added
+        found.append([table, known | added | {name: row[name] for name in names if name in row}])
+    return found
 
 
 def assert_read(answers, expected):
@@ -65,34 +79,34 @@ def exchange(new, coming):
 @pytest.mark.parametrize("contract", [1, 2])
 def test_the_next_version_reads_what_this_one_writes(exchange, contract):
     meant, answers = exchange("new", "next", contract)
-    assert_read(answers, map(whole, meant))
+    assert_read(answers, [carried(rows, contract, "next") for rows in meant])
     assert {answer["unknown"] for answer in answers} == {0}
 
 
 def test_this_version_reads_what_the_next_one_writes_for_it(exchange):
     """An agent writes the highest version that both know, without what that version lacks."""
     meant, answers = exchange("next", "new", 1)
-    assert_read(answers, map(cut, meant))
+    assert_read(answers, [carried(rows, 1, "new") for rows in meant])
 
 
 def test_rows_of_the_next_versions_table_are_skipped_and_counted(exchange):
     meant, answers = exchange("next", "new", 2)
-    assert_read(answers, map(cut, meant))
+    assert_read(answers, [carried(rows, 2, "new") for rows in meant])
     for answer, rows in zip(answers, meant, strict=True):
         assert answer["rows"] == len(rows)
-        assert 0 < answer["unknown"] == len(rows) - len(cut(rows))
+        assert 0 < answer["unknown"] == len(rows) - len(carried(rows, 2, "new"))
 
 
 def test_the_next_version_has_its_table_in_the_contract_before_it(exchange):
     meant, answers = exchange("next", "next", 2)
-    assert_read(answers, [whole(rows) for rows in meant])
+    assert_read(answers, [carried(rows, 2, "next") for rows in meant])
     assert {answer["unknown"] for answer in answers} == {0}
 
 
 @pytest.mark.parametrize("contract", [2, 3])
 def test_columns_that_the_next_versions_meter_lacks_have_their_defaults(exchange, contract):
     meant, answers = exchange("next", "next", contract, columns="first")
-    assert_read(answers, map(whole, meant))
+    assert_read(answers, [carried(rows, contract, "next") for rows in meant])
 
 
 def test_the_next_contract_is_whole_for_the_next_version_and_named_by_this_one(exchange):
@@ -107,7 +121,9 @@ def test_an_earlier_contract_gets_no_address_of_a_later_column(exchange, contrac
     """What is hidden in no column that is sent would be sent for nobody."""
     meant, answers = exchange("next", "next", contract)
     for answer, rows in zip(answers, meant, strict=True):
-        sent = rows if contract > 1 else [row for row in rows if row[0] != "knocks"]
+        tables = [table.name for table in TABLES[: len(CONTRACTS[contract].columns)]]
+        tables += ["knocks"] * (contract > 1)
+        sent = [row for row in rows if row[0] in tables]
         named = {
             v for _, row in sent for n, v in row.items() if n.endswith("_h") and n != "relay_h"
         }

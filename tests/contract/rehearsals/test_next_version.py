@@ -38,9 +38,9 @@ class Asked(SiteDetector):
         pass
 '''
 ADDED = {
-    "reads": {"flows": ("hints",), "dhcp": ("vendor", "relay_h", "lease"), "system": ("scale",)},
+    "reads": {"flows": ("odd",), "dhcp": ("vendor", "relay_h", "lease"), "system": ("scale",)},
     "expected": """np.choose(window["table"], [
-            window["hints"] == 7,
+            window["odd"] == 7,
             (np.diff(window["vendor"].offsets) == 0)
             & (window["relay_h"] == 0).all(axis=1)
             & (window["lease"] == -3_600),
@@ -110,7 +110,7 @@ def spooled(agent, wires):
     [
         ("next", "new", (1,), 1),
         ("next", "new", (1, 2), 2),
-        ("new", "next", (1, 2, 3), 1),
+        ("new", "next", (1, 2, 3), 2),
         ("next", "next", (1, 2, 3), 3),
     ],
 )
@@ -214,7 +214,7 @@ def test_a_journal_of_the_next_contract_waits_for_the_next_version(
     collector.stop()
     lines = [line for line in collector.log.read_text().splitlines() if STANDS_STILL in line]
     assert len(lines) == 1
-    assert '"version":3,"reads":[1]' in lines[0]
+    assert '"version":3,"reads":[1,2]' in lines[0]
     assert "raceback" not in collector.log.read_text()
     assert collector.bodies() == bodies
 
