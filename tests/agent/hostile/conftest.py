@@ -1,5 +1,6 @@
 """Real messages of every protocol that the meter reads, to be damaged."""
 
+import contextlib
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -27,45 +28,56 @@ class Message:
     at: int
 
 
-@pytest.fixture(scope="session")
-def spoken(captures):
-    """Protocol → flows, each a list of messages in their order."""
-    found = defaultdict(dict)
-    with pytest.MonkeyPatch.context() as patch:
+class Spoken:
+    """Protocol → flows, each a list of messages in their order, as the meter comes by them."""
+
+    def __init__(self, patch):
+        self._found = defaultdict(dict)
+        self._fed = None  # the capture and the frame that the meter has before it
         listen, read_datagram = Listener.listen, NameReader.read_datagram
-        frame = []
 
-        def note(protocol, flow_id, at):
-            flows = found[protocol]
-            if flow_id in flows or len(flows) < FLOWS_OF_EACH:
-                messages = flows.setdefault(flow_id, [])
-                if len(messages) < FRAMES_OF_EACH_FLOW:
-                    messages.append(Message(frame[0], at))
+        def hear(listener, time, data, packet, flow):
+            before = flow.conversation
+            listen(listener, time, data, packet, flow)
+            conversation = flow.conversation or before
+            if conversation is not None:
+                self._note(type(conversation).__name__, flow.flow_id, packet[6])
 
-        def hear(self, time, data, packet, flow):
-            listen(self, time, data, packet, flow)
-            if flow.conversation is not None:
-                note(type(flow.conversation).__name__, (frame[1], flow.flow_id), packet[6])
-
-        def read(self, time, data, packet):
-            read_datagram(self, time, data, packet)
-            note(f"port {min(packet[2:4])}", (frame[1], packet[0]), packet[6])
+        def read(reader, time, data, packet):
+            read_datagram(reader, time, data, packet)
+            self._note(f"port {min(packet[2:4])}", packet[0], packet[6])
 
         patch.setattr(Listener, "listen", hear)
         patch.setattr(NameReader, "read_datagram", read)
+
+    def _note(self, protocol, flow, at):
+        path, frame = self._fed
+        flows = self._found[protocol]
+        if (path, flow) in flows or len(flows) < FLOWS_OF_EACH:
+            messages = flows.setdefault((path, flow), [])
+            if len(messages) < FRAMES_OF_EACH_FLOW:
+                messages.append(Message(frame, at))
+
+    def gather(self, path):
+        meter = Meter(LocalNetworks())
+        with contextlib.suppress(UnreadableInput):
+            for block in Recording([path]).blocks():
+                for frame in block.frames() if block.link_type == ETHERNET else ():
+                    self._fed = path, frame
+                    meter.feed(block_of([frame]))
+
+    def flows(self):
+        return {protocol: list(flows.values()) for protocol, flows in self._found.items()}
+
+
+@pytest.fixture(scope="session")
+def spoken(captures):
+    """Protocol → flows of both folders, each a list of messages."""
+    with pytest.MonkeyPatch.context() as patch:
+        found = Spoken(patch)
         folders = (captures, captures.parent / "captures-quiet")
         for path in sorted(p for folder in folders for p in folder.glob("*/*")):
-            if (
-                path.parent.name != "robust"
-                and path.stat().st_size < MAX_BYTES
-                and is_recording(path)
-            ):
-                meter = Meter(LocalNetworks())
-                try:
-                    for block in Recording([path]).blocks():
-                        for one in block.frames() if block.link_type == ETHERNET else ():
-                            frame[:] = one, path
-                            meter.feed(block_of([one]))
-                except UnreadableInput:
-                    continue
-    return {protocol: list(flows.values()) for protocol, flows in found.items()}
+            small = path.stat().st_size < MAX_BYTES and path.parent.name != "robust"
+            if small and is_recording(path):
+                found.gather(path)
+    return found.flows()

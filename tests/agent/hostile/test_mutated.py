@@ -11,8 +11,6 @@ from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
 from dijkwacht_records import wire
 
-MESSAGES = 20_000
-LONG_MESSAGES = 1_000_000
 MAX_GROWTH_KIB = 24 * 1024
 MAX_CPU_S_A_THOUSAND = 2.0
 """Far above what a thousand messages cost: what it is there to notice are loops that do not end."""
@@ -66,15 +64,28 @@ def feed_damaged(flows, count, dice):
     return dearest
 
 
-@pytest.mark.captures
-def test_damaged_messages_of_each_protocol_harm_nothing(spoken, request):
-    count = LONG_MESSAGES if request.config.getoption("--long") else MESSAGES
-    assert len(spoken) >= 2
+def harm(spoken, count):
+    """What ``count`` damaged messages of each protocol did that they must not: protocol, growth, time."""
     for protocol, flows in sorted(spoken.items()):
-        dice = random.Random(protocol)
+        dice = random.Random(protocol)  # noqa: S311  # the same damage every time
         feed_damaged(flows, 1_000, dice)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         dearest = feed_damaged(flows, count, dice)
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        assert grown < MAX_GROWTH_KIB, (protocol, grown)
-        assert dearest < MAX_CPU_S_A_THOUSAND, (protocol, dearest)
+        if grown > MAX_GROWTH_KIB or dearest > MAX_CPU_S_A_THOUSAND:
+            yield protocol, grown, dearest
+
+
+@pytest.mark.captures
+@pytest.mark.timeout(600)
+def test_damaged_messages_of_each_protocol_harm_nothing(spoken):
+    assert len(spoken) >= 17
+    assert list(harm(spoken, 20_000)) == []
+
+
+@pytest.mark.long
+@pytest.mark.captures
+@pytest.mark.timeout(7_200)
+def test_a_million_of_them_harm_nothing_either(spoken):
+    """Some half an hour."""
+    assert list(harm(spoken, 1_000_000)) == []
