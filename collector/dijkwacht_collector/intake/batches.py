@@ -201,6 +201,7 @@ class Intake:
         if batch.beat:
             beat = batch.beat
             rows = self.high_water.hear(batch, beat["rows_made"], beat["rows_shed"])
+            # What waited at the heartbeat may be durable now: by our own sums it adds up.
             self._telemetry.observe_agent(batch.site, batch.agent, arrival, beat | rows)
 
 

@@ -12,7 +12,7 @@ from dijkwacht_records.tables import Value
 from dijkwacht_records.troubles import DISK_FULL
 
 DROPS: Final = ("ring", "truncated", "malformed", "unsupported")
-SERIES_PER_AGENT: Final = 10 + len(DROPS)
+SERIES_PER_AGENT: Final = 12 + len(DROPS)
 
 _AGENT: Final = ("site", "agent")
 
@@ -24,7 +24,7 @@ class AgentHealth:
     Counts are since its boot; those of rows are of all its boots, as far as the journal tells.
     ``clock_offset`` is µs, the collector's clock minus the agent's. ``heard`` is False of
     an agent that has sent no heartbeat since the collector's start: its counts are not known.
-    ``disk_full``: it said so beside its last batch. ``standing``: as of `sites.agents`.
+    ``disk_full``: it said so beside its last batch, or in its last heartbeat. ``standing``: as of `sites.agents`.
     """
 
     site: str
@@ -69,6 +69,7 @@ class Heartbeats:
             "1 while the agent's disk is full: what does not fit is lost.", _AGENT,
         )  # fmt: skip
         self._full: set[tuple[str, str]] = set()
+        self._said_full: set[tuple[str, str]] = set()
         self._plain = {
             "packets_seen": Family(
                 "dijkwacht_agent_packets_total", "counter",
@@ -89,6 +90,14 @@ class Heartbeats:
             "rows_shed": Family(
                 "dijkwacht_agent_rows_shed_total", "counter",
                 "Rows lost by the agent: spool full or batch rejected.", _AGENT,
+            ),
+            "messages_shed": Family(
+                "dijkwacht_agent_messages_shed_total", "counter",
+                "Messages of remote calls, log-ins and TLS left unread under load.", _AGENT,
+            ),
+            "flows_counted": Family(
+                "dijkwacht_agent_flows_counted_total", "counter",
+                "Flows that left as counted rows of floods.", _AGENT,
             ),
             "rows_waiting": Family(
                 "dijkwacht_agent_rows_waiting", "gauge",
@@ -132,7 +141,8 @@ class Heartbeats:
         self._offset.set(number("clock_offset") / 1e6, site, agent)
         for reason, count in drops.items():
             self._dropped.set(count, site, agent, reason)
-        self._disk_full.set(int((site, agent) in self._full), site, agent)
+        (self._said_full.add if number("disk_full") else self._said_full.discard)((site, agent))
+        self._disk_full.set(int(self._is_full(site, agent)), site, agent)
         for column, family in self._plain.items():
             family.set(number(column), site, agent)
         if time_us:
@@ -149,7 +159,7 @@ class Heartbeats:
                 rows_waiting=number("rows_waiting"),
                 spool_bytes=number("spool_bytes"),
                 clock_offset=number("clock_offset"),
-                disk_full=(site, agent) in self._full,
+                disk_full=self._is_full(site, agent),
             )
         return True
 
@@ -159,9 +169,9 @@ class Heartbeats:
         if full == (name in self._full) or not self._admit(site, agent):
             return
         (self._full.add if full else self._full.discard)(name)
-        self._disk_full.set(int(full), site, agent)
+        self._disk_full.set(int(self._is_full(*name)), site, agent)
         if health := self._last.get(name):
-            self._last[name] = replace(health, disk_full=full)
+            self._last[name] = replace(health, disk_full=self._is_full(*name))
 
     def forget(self, site: str, agent: str) -> None:
         """As `Telemetry.forget_agent`."""
@@ -174,6 +184,7 @@ class Heartbeats:
         for reason in DROPS:
             self._dropped.forget(site, agent, reason)
         self._full.discard((site, agent))
+        self._said_full.discard((site, agent))
         for family in (self._last_seen, self._offset, self._disk_full, *self._plain.values()):
             family.forget(site, agent)
 
@@ -181,6 +192,9 @@ class Heartbeats:
         """The last heartbeat of every agent since start, by site and name."""
         held = self._last.copy()
         return [held[key] for key in sorted(held)]
+
+    def _is_full(self, site: str, agent: str) -> bool:
+        return (site, agent) in self._full or (site, agent) in self._said_full
 
     def _admit(self, site: str, agent: str) -> bool:
         with self._lock:

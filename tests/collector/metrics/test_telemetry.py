@@ -113,7 +113,8 @@ def check_bound(telemetry):
 def test_an_agent_heartbeat_becomes_numbers(telemetry):
     row = {"packets_seen": 100, "dropped_ring": 3, "dropped_malformed": 1, "spool_bytes": 9,
            "flows_active": 5, "flows_evicted": 2, "rows_made": 60, "rows_shed": 4, "rows_waiting": 7,
-           "clock_offset": -2_500_000}  # fmt: skip
+           "clock_offset": -2_500_000, "messages_shed": 8,
+           "flows_counted": 900}  # fmt: skip
     telemetry.observe_agent("bakery", "till", 1_790_000_000_500_000, row)
     where = {"site": "bakery", "agent": "till"}
     assert value(telemetry, "agent_last_seen_timestamp_seconds", **where) == 1_790_000_000.5
@@ -123,6 +124,14 @@ def test_an_agent_heartbeat_becomes_numbers(telemetry):
     assert value(telemetry, "agent_spool_bytes", **where) == 9
     rows = [value(telemetry, f"agent_rows_{n}", **where) for n in ("made_total", "shed_total", "waiting")]  # fmt: skip
     assert rows == [60, 4, 7]
+    rest = [
+        value(telemetry, f"agent_{n}", **where)
+        for n in (
+            "messages_shed_total",
+            "flows_counted_total",
+        )
+    ]
+    assert rest == [8, 900]
     (health,) = telemetry.agents()
     assert (health.agent, health.packets_seen, health.dropped) == ("till", 100, 4)
     assert (health.rows_made, health.rows_shed, health.rows_waiting) == (60, 4, 7)
