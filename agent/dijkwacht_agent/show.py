@@ -10,11 +10,11 @@ import msgspec
 
 from dijkwacht_agent.batches import Parcel
 from dijkwacht_records.addresses import format_address, format_mac
-from dijkwacht_records.tables import TABLES, Column, ConnState, FlowState, Row, Value
+from dijkwacht_records.closed_lists import is_named, name
+from dijkwacht_records.tables import TABLES, Column, Row, Value
 from dijkwacht_records.wire import Batch, decode, unpack_rows
 
 _MACS: Final = frozenset(("client_mac", "eth_src", "sender_mac", "target_mac"))
-_WORDS: Final = {"state": FlowState, "conn_state": ConnState}
 
 SENTENCES: Final = {
     "en": {
@@ -39,6 +39,10 @@ DUTCH: Final = {
     "arp": "apparaten die elkaar op het netwerk zoeken",
     "system": "een meting aan dit apparaat, zoals hoe druk het is",
     "agent": "hoe het met de agent zelf gaat",
+    "rpc": "opdrachten van de ene computer aan de andere, en bestanden op een gedeelde map, per soort geteld",
+    "auth": "aanmeldingen bij een dienst, geteld: gelukt of niet, zonder namen",
+    "talks": "hoe de twee kanten van een verbinding elkaar afwisselen: hoe vaak, hoe groot, hoe snel",
+    "floods": "heel veel verbindingen zonder antwoord, bij elkaar geteld",
 }
 """What each table is, for owners; the English stands in the contract."""
 
@@ -99,8 +103,8 @@ def _line(number: int, row: Row) -> str:
 
 
 def _word(column: Column, value: Value) -> str:
-    if column.name in _WORDS:
-        return _WORDS[column.name](int(value)).name
+    if is_named(column.unit):
+        return name(column.unit, int(value))
     text = str(_plain(column, value))
     # Names come from the network: they must not steer the terminal.
     return text if text.isprintable() else text.encode("unicode_escape").decode()

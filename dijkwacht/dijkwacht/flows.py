@@ -15,17 +15,14 @@ import msgspec
 from dijkwacht.progress import report, report_problems
 from dijkwacht.recording import PATHS, Recorded, add_local
 from dijkwacht_records.addresses import format_address, format_mac
+from dijkwacht_records.closed_lists import is_named, name
 from dijkwacht_records.community_id import community_id
 from dijkwacht_records.errors import SettingsError
-from dijkwacht_records.tables import FLOWS, TABLE, TABLES, ConnState, FlowState, Row, Table, Value
+from dijkwacht_records.tables import FLOWS, TABLE, TABLES, Row, Table, Value
 
 SUMMARY = "meter a recording into JSON lines, Parquet or Arrow"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CHUNK: Final = 65_536
-_WORDS: Final[dict[str, type[FlowState | ConnState]]] = {
-    "state": FlowState,
-    "conn_state": ConnState,
-}
 _COMMUNITY_ID: Final = "community_id"
 _NAMING: Final = tuple(map(FLOWS.index, ("orig_h", "resp_h", "orig_p", "resp_p", "proto")))
 """Where a flow's row holds what its Community ID is made of."""
@@ -68,7 +65,7 @@ def write(table: Table, rows: Iterable[Row], to: Path | None) -> int:
 
 
 def readable(table: Table, row: Row) -> dict[str, Any]:
-    """A row for people: addresses and times as text, states as words; a flow with its Community ID."""
+    """A row for people: addresses and times as text, numbers of closed lists as words; a flow with its Community ID."""
     found = {
         c.name: _readable(c.name, c.unit, value)
         for c, value in zip(table.columns, row, strict=True)
@@ -82,16 +79,16 @@ def _community_id(row: Row) -> str:
     return community_id(*ends, *ports)
 
 
-def _readable(name: str, unit: str, value: Value) -> Any:
+def _readable(column: str, unit: str, value: Value) -> Any:
     if isinstance(value, bytes):
         return format_address(value)
     if unit == "µs UTC" and isinstance(value, int):
         return (_EPOCH + timedelta(microseconds=value)).isoformat(timespec="microseconds")
-    if name in _MACS and isinstance(value, int):
+    if column in _MACS and isinstance(value, int):
         return format_mac(value)
-    if name in _WORDS and isinstance(value, int):
-        word = _WORDS[name](value).name
-        return word if name == "conn_state" else word.lower()
+    if is_named(unit) and isinstance(value, int):
+        word = name(unit, value)
+        return word.lower() if column == "state" else word
     return value
 
 
@@ -117,7 +114,7 @@ def _write_arrow(table: Table, rows: Iterable[Row], to: Path) -> int:
         pa.field(
             c.name,
             pa.timestamp("us", tz="UTC") if c.unit == "µs UTC"
-            else pa.string() if c.name in _WORDS or c.name in _MACS
+            else pa.string() if is_named(c.unit) or c.name in _MACS
             else kinds[c.kind],
             metadata={"unit": c.unit, "meaning": c.meaning},
         )

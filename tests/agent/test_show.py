@@ -3,10 +3,11 @@ import json
 import pytest
 
 from dijkwacht_agent.batches import Parcel
-from dijkwacht_agent.show import SENTENCES, show, show_json
+from dijkwacht_agent.show import DUTCH, SENTENCES, show, show_json
 from dijkwacht_records import wire
 from dijkwacht_records.addresses import HASHED_MAC, pack_address
-from dijkwacht_records.tables import TABLES
+from dijkwacht_records.columns import Columns
+from dijkwacht_records.tables import TABLE, TABLES
 
 HERE = pack_address("192.168.1.5")
 ROWS = [
@@ -82,3 +83,22 @@ def test_nothing_seen_is_said():
 def test_dutch_says_the_same_things(parcel):
     assert SENTENCES["en"].keys() == SENTENCES["nl"].keys()
     assert any("zending 3 van till" in line for line in show([parcel], "nl"))
+
+
+AUTH = Columns.of(
+    [(TABLES.index(TABLE["auth"]), (1, 7, HERE, HERE, 3389, 2, 2, 0, 1, 40, 0, 0, 9))]
+)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "log-ins over one flow"), ("nl", "aanmeldingen bij een dienst, geteld")],
+)
+def test_numbers_of_closed_lists_are_words(language, words):
+    lines = list(show([Parcel(wire.encode("s", "a", bytes(16), 0, 1, AUTH), 1, 0)], language))
+    assert lines[1].startswith(f"  auth: {words}")
+    assert "service=RDP method=NTLM status=WRONG_PASSWORD failed=40 accounts=9" in lines[2]
+
+
+def test_every_table_is_said_in_dutch():
+    assert DUTCH.keys() == TABLE.keys()
