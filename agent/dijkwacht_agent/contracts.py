@@ -14,13 +14,15 @@ from typing import Final
 import msgspec
 
 from dijkwacht_agent.settings import write_private
-from dijkwacht_records.contracts import WRITES, choose
+from dijkwacht_records.contracts import CONTRACTS, WRITES, choose
 from dijkwacht_records.errors import Message
+from dijkwacht_records.tables import FLOODS, TABLES
 
 CONTRACTS_FILE: Final = "contracts.json"
 FIRST: Final = (1,)
 """What the first collectors read, which do not say it."""
 _HIGHEST: Final = 255
+_FLOODS: Final = TABLES.index(FLOODS)
 
 
 class Contracts:
@@ -34,6 +36,11 @@ class Contracts:
     def chosen(self) -> int:
         """The version to write."""
         return choose(self.reads, self._writes)
+
+    @property
+    def counts_floods(self) -> bool:
+        """The version to write has the table ``floods``."""
+        return len(CONTRACTS[self.chosen].columns) > _FLOODS
 
     def learn(self, reads: Iterable[int]) -> None:
         """The collector says that it reads ``reads``."""

@@ -27,8 +27,14 @@ ICMP: Final = 1
 TCP: Final = 6
 UDP: Final = 17
 ICMPV6: Final = 58
+CALLED_BY_PORT: Final = frozenset({TCP, UDP})
+PINGS: Final = frozenset({ICMP, ICMPV6})
 
-_PINGS: Final = frozenset({ICMP, ICMPV6})
+FIN: Final = 0x01
+SYN: Final = 0x02
+RST: Final = 0x04
+ACK: Final = 0x10
+
 _WITH_PORTS: Final = frozenset({33, 132, 136})  # DCCP, SCTP, UDP-Lite
 _PORT_HEADER: Final = {33: 12, 132: 12, 136: 8}
 _EXTENSIONS: Final = frozenset({0, 43, 51, 60, 135, 139, 140})
@@ -132,7 +138,7 @@ def _dissect_transport(
         if size < 8:
             raise Malformed
         return addresses + data[at : at + 4] + tail, UDP, orig_p, resp_p, 0, at, at + 8, size - 8
-    if proto in _PINGS:
+    if proto in PINGS:
         kind, code = _icmp(data, at)
         if size < 4:
             raise Malformed
@@ -172,7 +178,7 @@ def _dissect_fragment(
 
 def flow_key(addresses: bytes, proto: int, orig_p: int, resp_p: int, vlan: int) -> bytes:
     """The key of what is sent from ``orig_p`` to ``resp_p``; of ICMP, these are type and code."""
-    if proto in _PINGS:
+    if proto in PINGS:
         # An answer gets the key that its question's flow expects from the other side.
         resp_p = (_ANSWER if proto == ICMP else _ANSWER_V6).get(orig_p, resp_p)
     return addresses + _pack_ports(orig_p, resp_p) + bytes((proto, vlan >> 8, vlan & 255))
@@ -192,8 +198,16 @@ def endpoints(key: bytes) -> tuple[bytes, bytes]:
     return key[:16], key[16:32]
 
 
-def dissect_arp(data: bytes, at: int, eth_src: int, time: int) -> Row:
-    """Dissect Ethernet/IPv4 ARP at ``at`` into a row of the ``arp`` table."""
+def whole(address: bytes) -> bytes:
+    """An address of 4 or 16 bytes as 16."""
+    return V4_PREFIX + address if len(address) == 4 else address
+
+
+def dissect_arp(data: bytes, at: int, eth_src: int, time: int, *, from_gateway: bool) -> Row:
+    """Dissect Ethernet/IPv4 ARP at ``at`` into a row of the ``arp`` table.
+
+    ``from_gateway``: its sender carries outside traffic.
+    """
     hardware, protocol, hlen, plen, op = _arp(data, at)
     # 6 is IEEE 802, which some bridges write for the same six octets.
     if hardware not in {1, 6} or protocol != 0x0800 or hlen != 6 or plen != 4:
@@ -208,4 +222,5 @@ def dissect_arp(data: bytes, at: int, eth_src: int, time: int) -> Row:
         V4_PREFIX + sender_h,
         pack_mac(target_mac),
         V4_PREFIX + target_h,
+        int(from_gateway),
     )

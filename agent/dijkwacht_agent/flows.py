@@ -12,169 +12,39 @@ from __future__ import annotations
 from collections import deque
 from heapq import heapify, heappop, heappush
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from dijkwacht_agent.dissect import ICMP, ICMPV6, TCP, UDP, endpoints, reverse
+from dijkwacht_agent.conn_states import conn_state, is_answer
+from dijkwacht_agent.dissect import endpoints, reverse
+from dijkwacht_agent.floods import Floods
+from dijkwacht_agent.flow import (
+    LOCAL_ORIG,
+    LOCAL_RESP,
+    ORIG_SENT,
+    RESP_SENT,
+    SECOND,
+    Conversation,
+    Flow,
+)
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.made_rows import MadeRows
-from dijkwacht_records.tables import FLOWS, TABLES, ConnState, FlowState
+from dijkwacht_agent.turn_taking import end_turns, tell_turns
+from dijkwacht_records.tables import FLOWS, TABLES, FlowState
 
-if TYPE_CHECKING:
-    from dijkwacht_agent.protocols.conversation import Conversation
-
-SECOND: Final = 1_000_000
 OPEN_AFTER: Final = 1 * SECOND
 UPDATE_EVERY: Final = 15 * SECOND
 WAIT: Final = 1 * SECOND
 """How long a conversation may wait for an answer; one and the same for all, so that they fall due in order."""
 LINGER: Final = 1 * SECOND
 """How long a closed connection still collects its stragglers."""
-IDLE_TCP: Final = 300 * SECOND
-IDLE_ATTEMPT: Final = 10 * SECOND
-"""For a TCP connection that one side has not answered."""
-IDLE: Final = {UDP: 60 * SECOND, ICMP: 30 * SECOND, ICMPV6: 30 * SECOND}
-IDLE_OTHER: Final = 60 * SECOND
+__all__ = ["Flow", "FlowTable"]
+
 MAX_FLOWS: Final = 16_384
 NEVER: Final = 1 << 62
 
-FIN: Final = 0x01
-SYN: Final = 0x02
-RST: Final = 0x04
-ACK: Final = 0x10
-_WELL_KNOWN: Final = 1024
 _TABLE: Final = TABLES.index(FLOWS)
-_CALLED_BY_PORT: Final = frozenset({TCP, UDP})
 _OPEN, _UPDATE, _END = map(int, (FlowState.OPEN, FlowState.UPDATE, FlowState.END))
 _row_time = itemgetter(0)
-
-
-class Flow:
-    """One flow. Counters run from the last part; ``*_seen`` and ``*_any`` from the beginning."""
-
-    __slots__ = (
-        "aborter",
-        "back_key",
-        "closed",
-        "conversation",
-        "cut",
-        "flow_id",
-        "key",
-        "last",
-        "listening",
-        "looks",
-        "orig_any",
-        "orig_bytes",
-        "orig_flags",
-        "orig_p",
-        "orig_pkts",
-        "orig_seen",
-        "part",
-        "proto",
-        "resp_any",
-        "resp_bytes",
-        "resp_flags",
-        "resp_p",
-        "resp_pkts",
-        "resp_seen",
-        "start",
-    )
-
-    def __init__(
-        self,
-        flow_id: int,
-        key: bytes,
-        back_key: bytes,
-        proto: int,
-        orig_p: int,
-        resp_p: int,
-        start: int,
-    ) -> None:
-        self.flow_id = flow_id
-        self.key = key  # as the originator sends; empty once the flow is over
-        self.back_key = back_key  # as the responder sends
-        self.proto = proto
-        self.orig_p = orig_p
-        self.resp_p = resp_p
-        self.start = start
-        self.last = start  # last packet
-        self.cut = start  # last part
-        self.part = 0
-        self.orig_pkts = self.orig_bytes = self.orig_flags = 0
-        self.resp_pkts = self.resp_bytes = self.resp_flags = 0
-        self.orig_seen = self.resp_seen = 0  # TCP flags in parts already cut
-        self.orig_any = self.resp_any = False  # packets in parts already cut
-        self.closed = 0  # when TCP closed it, 0 while it is open
-        self.aborter = 0  # whose RST came first: 1 originator, 2 responder
-        self.listening = proto in _CALLED_BY_PORT  # payloads are looked at
-        self.looks = 0  # at how many so far, in vain
-        self.conversation: Conversation | None = None
-
-    @property
-    def answered(self) -> bool:
-        """Both sides have sent."""
-        return (self.orig_any or self.orig_pkts > 0) and (self.resp_any or self.resp_pkts > 0)
-
-    @property
-    def ended(self) -> bool:
-        """The part that was cut last is the flow's last: all others are cut later than its last packet."""
-        return self.cut == self.last
-
-    def idle_limit(self) -> int:
-        """After how many idle µs this flow is over."""
-        if self.proto == TCP:
-            attempt = (self.orig_seen | self.orig_flags) & SYN and not self.answered
-            return IDLE_ATTEMPT if attempt else IDLE_TCP
-        return IDLE.get(self.proto, IDLE_OTHER)
-
-
-def conn_state(flow: Flow) -> ConnState:
-    """Zeek's summary of a connection, as far as it is known now."""
-    orig_any = flow.orig_any or flow.orig_pkts > 0
-    resp_any = flow.resp_any or flow.resp_pkts > 0
-    if flow.proto != TCP:
-        answered = ConnState.SF if orig_any else ConnState.SHR
-        return answered if resp_any else ConnState.S0
-    orig, resp = flow.orig_seen | flow.orig_flags, flow.resp_seen | flow.resp_flags
-    if not orig & SYN:
-        return _without_syn(flow.aborter, orig, resp)
-    # Whatever the responder sent, unless it was a refusal, it has accepted the connection.
-    if resp_any and (resp & SYN or not resp & RST):
-        return _established(flow.aborter, orig, resp)
-    if flow.aborter:
-        return ConnState.RSTOS0 if flow.aborter == 1 else ConnState.REJ
-    return ConnState.SH if orig & FIN else ConnState.S0
-
-
-def _established(aborter: int, orig: int, resp: int) -> ConnState:
-    """The connection was established; which end closed it?"""
-    if aborter:
-        return ConnState.RSTO if aborter == 1 else ConnState.RSTR
-    if orig & FIN:
-        return ConnState.SF if resp & FIN else ConnState.S2
-    return ConnState.S3 if resp & FIN else ConnState.S1
-
-
-def _without_syn(aborter: int, orig: int, resp: int) -> ConnState:
-    """The originator's SYN was never seen: midstream, or only the answers pass by here."""
-    if resp & SYN:
-        if aborter == 2:
-            return ConnState.RSTRH
-        if resp & FIN and not orig:
-            return ConnState.SHR
-    return ConnState.OTH
-
-
-def is_answer(proto: int, sport: int, dport: int, flags: int, key: bytes) -> bool:
-    """Whether the first packet seen of a flow comes from the side that was called.
-
-    A SYN-ACK does. Without a SYN, the sender was called if its port is below 1024 and the other's is
-    not, unless it is sent to a group.
-    """
-    if proto == TCP and flags & SYN:
-        return bool(flags & ACK)
-    if proto not in _CALLED_BY_PORT or not sport < _WELL_KNOWN <= dport:
-        return False
-    return key[4] < 224 if len(key) == 15 else key[16] != 0xFF
 
 
 class FlowTable:
@@ -182,7 +52,8 @@ class FlowTable:
 
     ``by_key`` holds each flow under the keys of both its directions; the meter counts packets into
     flows it finds there and calls the table for everything rarer. ``due`` is the event time in µs
-    at which `run` must be called next.
+    at which `run` must be called next. ``counts_floods``: flows that are given up before their first
+    row are counted in ``floods`` instead.
     """
 
     def __init__(self, inside: LocalNetworks, made: MadeRows, max_flows: int = MAX_FLOWS) -> None:
@@ -190,9 +61,11 @@ class FlowTable:
         self.active = 0
         self.evicted = 0
         self.due = NEVER
+        self.counts_floods = True
         self._made = made
         self._rows, self._order = made.tables[_TABLE], made.order
         self._inside = inside
+        self.floods = Floods(made)
         self._max_flows = max(max_flows, 1)
         # Queues may hold this many flows more than are active before they are swept.
         self._slack = max_flows // 4 + 64
@@ -228,9 +101,14 @@ class FlowTable:
         self, key: bytes, back_key: bytes, proto: int, orig_p: int, resp_p: int, time: int
     ) -> Flow:
         if self.active >= self._max_flows:
-            self._evict()
+            self._evict(time)
         self._last_id += 1
         flow = Flow(self._last_id, key, back_key, proto, orig_p, resp_p, time)
+        orig_h, resp_h = endpoints(flow.key)
+        inside = self._inside
+        flow.marks = (LOCAL_ORIG if orig_h in inside else 0) | (
+            LOCAL_RESP if resp_h in inside else 0
+        )
         self.by_key[key] = self.by_key[back_key] = flow
         self.active += 1
         bound = self._max_flows + self._slack
@@ -270,10 +148,16 @@ class FlowTable:
         if waiting:
             self.due = min(self.due, waiting[0][0])
         self._in_order(first)
+        if self.floods.due <= now:
+            self.floods.tell()
+        self.due = min(self.due, self.floods.due)
 
     def end(self, flow: Flow) -> None:
         """Write the last part of ``flow`` and forget it."""
         self._cut(flow, _END, flow.last)
+        self._forget(flow)
+
+    def _forget(self, flow: Flow) -> None:
         del self.by_key[flow.key]
         self.by_key.pop(flow.back_key, None)  # the same key, if a host talks to itself
         flow.key = flow.back_key = b""
@@ -291,6 +175,7 @@ class FlowTable:
         self._answered.clear()
         self.due = NEVER
         self._in_order(first)
+        self.floods.tell()
 
     def _look_at(self, flow: Flow, now: int) -> None:
         """A timer of ``flow`` rang: end it, cut a part, or look again later."""
@@ -317,7 +202,6 @@ class FlowTable:
     def _cut(self, flow: Flow, state: int, now: int) -> None:
         """Write the part of ``flow`` that moved since the last one."""
         orig_h, resp_h = endpoints(flow.key)
-        inside = self._inside
         self._order.append(_TABLE)
         self._rows.append(
             (
@@ -339,23 +223,36 @@ class FlowTable:
                 flow.resp_pkts,
                 flow.orig_bytes,
                 flow.resp_bytes,
-                1 if orig_h in inside else 0,
-                1 if resp_h in inside else 0,
+                flow.marks & LOCAL_ORIG,
+                flow.marks >> 1 & 1,
+                flow.hints,
             )
         )
+        flow.hints = 0
         flow.part += 1
         flow.cut = now
         flow.orig_seen |= flow.orig_flags
         flow.resp_seen |= flow.resp_flags
-        flow.orig_any = flow.orig_any or flow.orig_pkts > 0
-        flow.resp_any = flow.resp_any or flow.resp_pkts > 0
+        if flow.orig_pkts:
+            flow.marks |= ORIG_SENT
+        if flow.resp_pkts:
+            flow.marks |= RESP_SENT
+        if flow.speaker is not None:
+            if state == _END:
+                end_turns(flow)
+            tell_turns(flow, self._made)
+            flow.orig_held += flow.orig_bytes
+            flow.resp_held += flow.resp_bytes
         flow.orig_pkts = flow.orig_bytes = flow.orig_flags = 0
         flow.resp_pkts = flow.resp_bytes = flow.resp_flags = 0
         if flow.conversation is not None:
             flow.conversation.facts(flow, self._made)
 
-    def _evict(self) -> None:
-        """End the oldest unanswered flow early, or the oldest of all if every one was answered."""
+    def _evict(self, time: int) -> None:
+        """Give up the oldest unanswered flow, or the oldest of all if every one was answered.
+
+        One that nobody answered and that has given no row is counted with others like it.
+        """
         while self._unanswered:
             flow = self._unanswered.popleft()
             if not flow.key:
@@ -367,7 +264,11 @@ class FlowTable:
             while not (flow := self._answered.popleft()).key:
                 pass
         self.evicted += 1
-        self.end(flow)
+        if flow.part or flow.resp_pkts or flow.conversation is not None or not self.counts_floods:
+            self.end(flow)
+            return
+        self.due = min(self.due, self.floods.count(flow, time))
+        self._forget(flow)
 
     def _sweep_ended(self) -> None:
         """Drop timers and places in the queues that belong to flows already over."""

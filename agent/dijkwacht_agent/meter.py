@@ -13,6 +13,11 @@ from typing import Final
 
 from dijkwacht_agent.budget import Budget
 from dijkwacht_agent.dissect import (
+    ACK,
+    FIN,
+    PINGS,
+    RST,
+    SYN,
     TCP,
     UDP,
     Fragments,
@@ -20,7 +25,9 @@ from dijkwacht_agent.dissect import (
     dissect_ipv4,
     dissect_ipv6,
 )
-from dijkwacht_agent.flows import FIN, MAX_FLOWS, RST, SYN, Flow, FlowTable
+from dijkwacht_agent.echoes import compare_echo
+from dijkwacht_agent.first_packets import FirstPackets
+from dijkwacht_agent.flows import MAX_FLOWS, Flow, FlowTable
 from dijkwacht_agent.frames import Block
 from dijkwacht_agent.link_layers import (
     ARP,
@@ -37,13 +44,13 @@ from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.made_rows import MadeRows
 from dijkwacht_agent.protocols.listener import Listener
 from dijkwacht_agent.protocols.reader import MAX_PER_SECOND, NAME_PORTS, NameReader
+from dijkwacht_agent.turn_taking import SILENCE, take_turn
 from dijkwacht_records.columns import Columns
 from dijkwacht_records.tables import ARP as ARP_ROWS
 from dijkwacht_records.tables import TABLES
 
 STEP: Final = 10_000_000
 """µs by which time may run back before it counts as a clock that was set."""
-_ACK: Final = 0x10
 _EVENTS: Final = FIN | SYN | RST
 _ARP_TABLE: Final = TABLES.index(ARP_ROWS)
 _NAMES: Final = NAME_PORTS[UDP]
@@ -52,10 +59,11 @@ _ether_type = struct.Struct(">H").unpack_from
 
 
 class Meter:
-    """Meters frames into rows of the tables ``flows``, ``dns``, ``tls``, ``dhcp``, ``arp``.
+    """Meters frames into rows of all tables but ``system`` and ``agent``.
 
     ``max_flows`` bounds the memory, ``names_per_second`` the work on names (and, apart from them, on
-    ARP). Set ``dropped_ring`` to what the source lost, so that `counters` add up:
+    ARP). Clear ``counts_floods`` where nobody reads the table ``floods``: what would be counted there
+    are rows of ``flows`` then. Set ``dropped_ring`` to what the source lost, so that `counters` add up:
     ``packets_seen = packets_metered + dropped_ring + dropped_truncated + dropped_malformed +
     dropped_unsupported``.
     """
@@ -70,13 +78,24 @@ class Meter:
         self.dropped_ring = 0
         self._made = MadeRows()
         self._table = FlowTable(inside, self._made, max_flows)
-        self._names = NameReader(self._made, inside.suffixes, names_per_second)
         self._listener = Listener(self._table, self._made, names_per_second)
+        memory = self._listener.memory
+        self._names = NameReader(self._made, inside, memory.names, names_per_second)
+        self._first = FirstPackets(memory.names, memory.commanded)
         self._arp_budget = Budget(names_per_second)
         self._fragments = Fragments()
         self._clock = 0
         self._fed = self._metered = self._taken = 0
         self._truncated = self._malformed = self._unsupported = 0
+
+    @property
+    def counts_floods(self) -> bool:
+        """Flows that a full table gives up before their first row are counted in ``floods``."""
+        return self._table.counts_floods
+
+    @counts_floods.setter
+    def counts_floods(self, counts: bool) -> None:
+        self._table.counts_floods = counts
 
     @property
     def counters(self) -> dict[str, int]:
@@ -90,6 +109,7 @@ class Meter:
             "dropped_unsupported": self._unsupported,
             "flows_active": self._table.active,
             "flows_evicted": self._table.evicted,
+            "flows_counted": self._table.floods.counted,
             "names_shed": self._names.budget.shed + self._arp_budget.shed,
             "messages_shed": self._listener.shed,
             "rows_made": self._taken + len(self._made),
@@ -98,7 +118,7 @@ class Meter:
     # One loop that calls as little as it can is what makes plain Python fast enough here.
     def feed(self, block: Block) -> None:  # noqa: C901, PLR0912, PLR0915
         """Count its frames into flows and names, and cut every part that falls due among them."""
-        table, fragments = self._table, self._fragments
+        table, fragments, first = self._table, self._fragments, self._first
         flows = table.by_key
         clock = self._clock
         metered = unsupported = 0
@@ -144,12 +164,20 @@ class Meter:
             metered += 1
             key, proto, sport, dport, flags, _, _, size = packet
             flow = flows.get(key)
-            if flow is None or (flow.closed and flags & SYN and not flags & _ACK):
+            if flow is None or (flow.closed and flags & SYN and not flags & ACK):
                 if flow is not None:
                     table.end(flow)  # the same ports again: another connection
                 flow = table.begin(key, proto, sport, dport, flags, clock)
+                first.begin(flow, clock, data, packet, link_type)
+            from_orig = key == flow.key
+            if (size or proto in PINGS) and (
+                flow.speaker is not from_orig or clock - flow.last >= SILENCE
+            ):
+                if flow.speaker is None:
+                    first.speak(flow, data, packet, from_orig=from_orig)
+                take_turn(flow, clock, from_orig=from_orig)
             flow.last = clock
-            if key == flow.key:
+            if from_orig:
                 flow.orig_pkts += 1
                 flow.orig_bytes += size
                 flow.orig_flags |= flags
@@ -166,6 +194,8 @@ class Meter:
                     self._names.read_segment(clock, data, packet)
             elif proto == UDP and (sport in _NAMES or dport in _NAMES):
                 self._names.read_datagram(clock, data, packet)
+            elif proto in PINGS:
+                compare_echo(flow, data, packet)
         self._clock = clock
         self._fed += len(block)
         self._metered += metered
@@ -196,6 +226,7 @@ class Meter:
                 self._table.close(flow, time)
 
     def _arp(self, time: int, link_type: int, data: bytes, at: int) -> None:
-        row = dissect_arp(data, at, source_mac(link_type, data), time)
+        known = link_type == ETHERNET and data[6:12] in self._first.gateways
+        row = dissect_arp(data, at, source_mac(link_type, data), time, from_gateway=known)
         if self._arp_budget.allows(time):
             self._made.add(_ARP_TABLE, row)

@@ -25,6 +25,8 @@ class RowMeter(Protocol):
 
     dropped_ring: int
     """What the source lost, set by whoever reads it."""
+    counts_floods: bool
+    """Flows that a full table gives up before their first row are counted in ``floods``."""
 
     @property
     def counters(self) -> Mapping[str, int]:

@@ -87,6 +87,7 @@ class Agent:
         try:
             for block in self.source.blocks():
                 self.meter.dropped_ring = self.source.source.dropped
+                self.meter.counts_floods = self.contracts.counts_floods
                 self.meter.feed(block)
                 self._ship(self.source.now())
                 if self.source.patient:

@@ -54,7 +54,9 @@ class SynWindow(IntEnum):
 class Named(IntEnum):
     """Whether DNS had named the responder's address before the flow began.
 
-    Unknown until the agent has seen DNS answer the originator, or any machine of the site for `BY_OTHER`.
+    Within a day. `NOBODY` only if DNS was seen to answer the originator within a day, or if one machine
+    is seen to ask for all the others, and never if the originator asks over TLS (port 853): else unknown.
+    What multicast answers (mDNS, LLMNR) name inside the site is named to everyone. Groups have no name.
     """
 
     UNKNOWN = 0

@@ -319,7 +319,7 @@ TALKS = Table(
             "turns",
             "int",
             "turns",
-            "payload of one side until the other's or half a second's silence",
+            "over: payload of one side until the other's or half a second's silence",
         ),
         ("orig_turns", "int", "turns", "of these, the originator's"),
         ("orig_size", "int", "bytes", "commonest size of the originator's turns"),

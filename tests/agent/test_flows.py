@@ -14,6 +14,7 @@ from dijkwacht_agent.frames import block_of, in_blocks
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
 from dijkwacht_records.addresses import pack_address
+from dijkwacht_records.hints import OPTIONS, SPEECH, WINDOW, Speech, SynOptions, SynWindow
 from dijkwacht_records.tables import FLOWS, ConnState, FlowState
 
 SECOND = 1_000_000
@@ -85,6 +86,9 @@ def test_a_connection_that_is_over_within_its_first_second_is_one_row():
         "resp_bytes": 8,
         "local_orig": 1,
         "local_resp": 0,
+        "hints": OPTIONS.put(SynOptions.NONE)
+        | WINDOW.put(SynWindow.LARGE)
+        | SPEECH.put(Speech.TEXT),
     }
 
 
@@ -207,6 +211,7 @@ def test_a_host_may_talk_to_itself():
 
 def test_a_full_table_gives_up_the_oldest_unanswered_flow():
     meter = Meter(LocalNetworks(), max_flows=3)
+    meter.counts_floods = False
     kept = [(0, there("S", sport=1)), (0.01, back("SA", sport=1))]
     flood = [(0.1 + place / 100, there("S", sport=1000 + place)) for place in range(10)]
     rows = metered(*kept, *flood, meter=meter)
@@ -278,6 +283,7 @@ conversation = st.lists(
 @given(conversation, st.integers(1, 4))
 def test_parts_add_up_to_what_was_sent_and_count_each_flow_once(steps, max_flows):
     meter = Meter(LocalNetworks(), max_flows=max_flows)
+    meter.counts_floods = False
     time, sent, frames = 0, 0, []
     for gap, forth, flags, size, port in steps:
         time += gap

@@ -11,11 +11,12 @@ from collections import OrderedDict
 from collections.abc import Container
 from typing import Final
 
-from dijkwacht_agent.dissect import TCP, reverse
+from dijkwacht_agent.conn_states import is_answer
+from dijkwacht_agent.dissect import ACK, FIN, RST, SYN, TCP, reverse
 from dijkwacht_agent.flow_export.elements import ExportedFlow
 from dijkwacht_agent.flow_export.exporter import VERSIONS, Exporter, Malformed
 from dijkwacht_agent.flow_export.waiting import Waiting
-from dijkwacht_agent.flows import ACK, FIN, MAX_FLOWS, RST, SYN, Flow, FlowTable, is_answer
+from dijkwacht_agent.flows import MAX_FLOWS, Flow, FlowTable
 from dijkwacht_agent.frames import Block
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.made_rows import MadeRows
@@ -85,6 +86,15 @@ class ExportMeter:
         self._told = dict.fromkeys(
             ("records", "strangers", "unusable", "unread", "latest", "clock_off", "late"), 0
         )
+
+    @property
+    def counts_floods(self) -> bool:
+        """Flows that a full table gives up before their first row are counted in ``floods``."""
+        return self._table.counts_floods
+
+    @counts_floods.setter
+    def counts_floods(self, counts: bool) -> None:
+        self._table.counts_floods = counts
 
     @property
     def counters(self) -> dict[str, int]:

@@ -18,6 +18,9 @@ class Commanded:
         self._limit = limit
         self._latest: dict[bytes, tuple[int, bytes]] = {}
 
+    def __len__(self) -> int:
+        return len(self._latest)
+
     def note(self, time: int, machine: bytes, commander: bytes) -> None:
         """``commander`` made ``machine`` execute something; the oldest is forgotten for it."""
         self._latest.pop(machine, None)

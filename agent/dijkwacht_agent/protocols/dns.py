@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from struct import Struct
+from struct import error as struct_error
 from typing import Final, NamedTuple
 
 from dijkwacht_agent.protocols.printable import printable
 from dijkwacht_records.tables import MAX_TEXT_BYTES
 
-PORTS: Final = frozenset({53, 5353, 5355})
+UNICAST_PORT: Final = 53
+PORTS: Final = frozenset({UNICAST_PORT, 5353, 5355})
 _RESPONSE: Final = 0x8000
 _OPCODES: Final = frozenset({0, 4, 5})  # query, notify, update
 _MAX_NAME: Final = 255
 _MAX_JUMPS: Final = 16
 _MAX_SECTION: Final = 1024
 
+_MAX_ADDRESSES: Final = 64
+_ADDRESSES: Final = {1: 4, 28: 16}
+
 _header = Struct(">HHHHHH").unpack_from
 _type = Struct(">H").unpack_from
+_record = Struct(">HH4xH").unpack_from
 
 
 class Message(NamedTuple):
@@ -52,6 +58,38 @@ def read_message(data: bytes) -> Message | None:
         if at + 2 <= len(data):
             (qtype,) = _type(data, at)
     return Message(response, query, qtype, flags & 15, answers)
+
+
+def read_addresses(data: bytes) -> list[bytes]:
+    """Addresses that a response gives, of A (4 bytes) and AAAA records (16), as far as it goes.
+
+    >>> head, question = "0001818000010001" "00000000", "0141026e6c00" "00010001"
+    >>> read_addresses(bytes.fromhex(head + question + "c00c000100010000003c0004c0000201")).pop().hex()
+    'c0000201'
+    """
+    _, _, questions, answers, _, _ = _header(data)
+    found, at = [], 12
+    try:
+        for _ in range(questions):
+            at = _skip_name(data, at) + 4
+        for _ in range(min(answers, _MAX_ADDRESSES)):
+            at = _skip_name(data, at)
+            kind, family, length = _record(data, at)
+            at += 10 + length
+            if at <= len(data) and family & 0x7FFF == 1 and _ADDRESSES.get(kind) == length:
+                found.append(data[at - length : at])
+    except (IndexError, struct_error):
+        pass  # cut short, or no record: what was read stands
+    return found
+
+
+def _skip_name(data: bytes, at: int) -> int:
+    """The place after the name at ``at``; raises ``IndexError`` where there is no end to it."""
+    while length := data[at]:
+        if length >= 0xC0:
+            return at + 2
+        at += 1 + length
+    return at + 1
 
 
 def read_names(data: bytes) -> list[str]:

@@ -18,9 +18,6 @@ from dijkwacht_agent.protocols.opening import Memory, Opening
 from dijkwacht_agent.protocols.reader import MAX_PER_SECOND
 from dijkwacht_agent.protocols.smb import recognise_smb
 
-LOOKS: Final = 6
-"""Payloads of a flow that are looked at before it is left alone as not known."""
-
 _u32 = Struct(">I").unpack_from
 
 
@@ -60,8 +57,7 @@ class Listener:
             opening = Opening(flow, payload, size, from_orig, self._table, self._made, self.memory)
             flow.conversation = _recognise(opening)
             if flow.conversation is None:
-                flow.looks += 1
-                flow.listening = flow.looks < LOOKS
+                flow.listening -= 1
                 return
         (sequence,) = _u32(data, transport_at + 4) if proto == TCP else (0,)
         conversation = flow.conversation
@@ -70,7 +66,8 @@ class Listener:
         if not self.budget.allows(time):
             return
         conversation.read(time, payload, size, sequence, from_orig=from_orig)
-        flow.listening = not conversation.over
+        if conversation.over:
+            flow.listening = 0
 
 
 def _recognise(opening: Opening) -> Conversation | None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from dijkwacht_agent.flows import Flow, FlowTable
 from dijkwacht_agent.made_rows import MadeRows
 from dijkwacht_agent.memory.accounts import AccountsTried
+from dijkwacht_agent.memory.answered_names import AnsweredNames
 from dijkwacht_agent.memory.commanded import Commanded
 from dijkwacht_agent.memory.handshakes import Handshakes
 
@@ -18,6 +19,7 @@ class Memory:
 
     commanded: Commanded = field(default_factory=Commanded)
     accounts: AccountsTried = field(default_factory=AccountsTried)
+    names: AnsweredNames = field(default_factory=AnsweredNames)
     handshakes: Handshakes = field(default_factory=Handshakes)
 
 

@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from dijkwacht_agent.dissect import TCP
+from dijkwacht_agent.flow import LOOKS
 from dijkwacht_agent.protocols.dialog import Dialog
 from dijkwacht_agent.protocols.log_ins import Outcome
 from dijkwacht_agent.protocols.sasl import Responses
@@ -24,7 +25,7 @@ def recognise(opening: Opening) -> Pop | None:
     flow, payload = opening.flow, opening.payload
     if flow.proto != TCP:
         return None
-    if payload[:3] == b"+OK" and not flow.looks:
+    if payload[:3] == b"+OK" and flow.listening == LOOKS:
         return Pop(opening, AuthService.POP, client_is_orig=not opening.from_orig)
     if _PORT in {flow.orig_p, flow.resp_p} and payload[:5].upper() in {b"USER ", b"APOP "}:
         return Pop(opening, AuthService.POP, client_is_orig=opening.from_orig)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from dijkwacht_agent.budget import Budget
-from dijkwacht_agent.dissect import TCP, UDP, Packet, endpoints
+from dijkwacht_agent.dissect import TCP, UDP, Packet, endpoints, whole
+from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.made_rows import MadeRows
+from dijkwacht_agent.memory.answered_names import AnsweredNames
 from dijkwacht_agent.protocols import dhcp, dns, nbns
-from dijkwacht_agent.search_suffixes import SearchSuffixes
 from dijkwacht_records.tables import DHCP, DNS, NO_ANSWER, TABLES
 
 MAX_PER_SECOND: Final = 2000
@@ -19,14 +20,20 @@ _DNS, _DHCP = map(TABLES.index, (DNS, DHCP))
 class NameReader:
     """Reads the names in packets that the meter hands over and adds their rows to ``made``.
 
-    ``suffixes`` learns from them what the site's own names end in.
+    The suffixes of ``inside`` learn from them what the site's own names end in, ``names`` which
+    addresses were named to whom.
     """
 
     def __init__(
-        self, made: MadeRows, suffixes: SearchSuffixes, limit: int = MAX_PER_SECOND
+        self,
+        made: MadeRows,
+        inside: LocalNetworks,
+        names: AnsweredNames,
+        limit: int = MAX_PER_SECOND,
     ) -> None:
         self.budget = Budget(limit)
-        self._made, self._suffixes = made, suffixes
+        self._made, self._inside, self._suffixes = made, inside, inside.suffixes
+        self._names = names
 
     def read_datagram(self, time: int, data: bytes, packet: Packet) -> None:
         """Read DNS, NetBIOS names or DHCP over UDP, by port."""
@@ -54,9 +61,19 @@ class NameReader:
         name = (message.query, message.qtype)
         if message.response:
             row = (time, receiver, sender, sport, *name, 0, message.rcode, message.answers, size)
+            self._learn(time, data, message.answers, key, sport)
         else:
             row = (time, sender, receiver, dport, *name, 1, NO_ANSWER, 0, 0)
         self._made.add(_DNS, row)
+
+    def _learn(self, time: int, data: bytes, answers: int, key: bytes, sport: int) -> None:
+        """A response names addresses: any by DNS to who asked, those inside the site by multicast."""
+        addresses = dns.read_addresses(data) if answers else []
+        if sport == dns.UNICAST_PORT:
+            receiver = key[4:8] if len(key) == 15 else key[16:32]
+            self._names.told(time, receiver, addresses)
+        else:
+            self._names.told_everyone(time, [a for a in addresses if whole(a) in self._inside])
 
     def _dhcp(self, time: int, data: bytes, key: bytes) -> None:
         message = dhcp.read_message(data, endpoints(key)[0])

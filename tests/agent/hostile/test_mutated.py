@@ -67,7 +67,7 @@ def feed_damaged(flows, count, dice):
 def harm(spoken, count):
     """What ``count`` damaged messages of each protocol did that they must not: protocol, growth, time."""
     for protocol, flows in sorted(spoken.items()):
-        dice = random.Random(protocol)  # noqa: S311  # the same damage every time
+        dice = random.Random(protocol)  # the same damage every time
         feed_damaged(flows, 1_000, dice)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         dearest = feed_damaged(flows, count, dice)
