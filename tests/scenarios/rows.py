@@ -2,8 +2,9 @@
 
     {"table": "flows", "at": 60, "every": 0.5, "count": 40, "row": {...}, "step": {"resp_p": 1}}
 
-``row`` holds values by column; what is missing is 0 or empty, and for flows also `_FLOW`. Addresses
-and hardware addresses are written as people write them, states by name, and a text may hold ``{n}``
+``row`` holds values by column; what is missing has its column's default, and for flows also `_FLOW`.
+Addresses and hardware addresses are written as people write them, numbers of closed lists by name, hints
+as ``{"window": "SCANNER"}``, and a text may hold ``{n}``
 (the repetition) or ``{hex}`` (64 digits that look random and are not). ``step`` is added with every
 repetition, ``among`` is a list to take from in turn, ``jitter`` a share of ``every`` by which
 a repetition comes late.
@@ -18,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from dijkwacht_records.addresses import pack_address
-from dijkwacht_records.tables import TABLE, TABLES, ConnState, FlowState, Row
+from dijkwacht_records.closed_lists import LISTS
+from dijkwacht_records.hints import FIELDS
+from dijkwacht_records.tables import DEFAULTS, TABLE, TABLES, Column, Row
 
 BEGIN_US = 1_773_651_600_000_000
 """All scenarios begin on a Monday at 09:00 UTC."""
@@ -55,10 +58,9 @@ def _expand(pattern: dict[str, Any]) -> Iterator[tuple[int, Row]]:
         values |= {"time": time, "start": time - lasts}
         if table.name == "flows":
             values.setdefault("flow_id", int(digits[:12], 16))
-        yield (
-            number,
-            tuple(_value(c.name, c.kind, values.get(c.name), n, digits) for c in table.columns),
-        )
+        columns = zip(table.columns, DEFAULTS[number], strict=True)
+        row = (_value(c, values.get(c.name, default), n, digits) for c, default in columns)
+        yield number, tuple(row)
 
 
 def _moved(column: str, value: Any, step: int) -> Any:
@@ -71,13 +73,19 @@ def _mac(text: str) -> int:
     return int(text.replace(":", ""), 16)
 
 
-def _value(column: str, kind: str, value: Any, n: int, digits: str) -> Any:
-    if kind == "addr":
+def _value(column: Column, value: Any, n: int, digits: str) -> Any:
+    if column.kind == "addr":
         return value if isinstance(value, bytes) else pack_address(value) if value else bytes(16)
-    if kind == "text":
-        return str(value or "").replace("{n}", str(n)).replace("{hex}", digits)
+    if column.kind == "text":
+        return str(value).replace("{n}", str(n)).replace("{hex}", digits)
+    if isinstance(value, dict):
+        return sum(
+            FIELDS[name][0].put(_member(*FIELDS[name], word)) for name, word in value.items()
+        )
     if isinstance(value, str):
-        if column in _MACS:
-            return _mac(value)
-        return int((ConnState if column == "conn_state" else FlowState)[value])
-    return value or 0
+        return _mac(value) if column.name in _MACS else int(LISTS[column.unit][value])
+    return value
+
+
+def _member(_: object, values: Any, word: Any) -> int:
+    return int(values[word] if isinstance(word, str) else word)
