@@ -1,4 +1,4 @@
-"""Contract 2 on the wire: the planes of `planes.Planes` as they are. A draft, which tests alone write.
+"""Contract 2 on the wire: the planes of `planes.Planes` as they are.
 
 ::
 
