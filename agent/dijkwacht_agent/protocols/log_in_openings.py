@@ -6,7 +6,7 @@ from collections.abc import Callable
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Final
 
-from dijkwacht_agent.protocols import ftp, http, imap, kerberos, ldap, pop, smtp, ssh
+from dijkwacht_agent.protocols import ftp, http, imap, kerberos, ldap, pop, rdp, smtp, ssh
 from dijkwacht_agent.protocols.log_ins import LogIns
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ _Recogniser = Callable[["Opening"], LogIns | None]
 _FIRST_BYTES: Final[tuple[tuple[bytes, _Recogniser], ...]] = (
     (b"\x00" + kerberos.TAGS, kerberos.recognise),
     (b"\x30", ldap.recognise),
+    (b"\x03", rdp.recognise),
     (b"S", ssh.recognise),
     (ascii_uppercase.encode(), http.recognise),
     (b"+AUau", pop.recognise),
