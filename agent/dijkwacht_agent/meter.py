@@ -185,15 +185,18 @@ class Meter:
                 flow.resp_pkts += 1
                 flow.resp_bytes += size
                 flow.resp_flags |= flags
-            if size and flow.listening:
-                self._listener.listen(clock, data, packet, flow)
             if proto == TCP:
+                if size and flow.listening:
+                    self._listener.listen(clock, data, packet, flow)
                 if flags & _EVENTS and not flow.closed:
                     self._tcp_event(flow, flags, clock)
                 if size and (sport == 53 or dport == 53):
                     self._names.read_segment(clock, data, packet)
-            elif proto == UDP and (sport in _NAMES or dport in _NAMES):
-                self._names.read_datagram(clock, data, packet)
+            elif proto == UDP:
+                if sport in _NAMES or dport in _NAMES:
+                    self._names.read_datagram(clock, data, packet)
+                elif size and flow.listening:
+                    self._listener.listen(clock, data, packet, flow)
             elif proto in PINGS:
                 compare_echo(flow, data, packet)
         self._clock = clock

@@ -13,6 +13,7 @@ from dijkwacht_agent.frames import block_of
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.memory.answered_names import DAY_US, MAX_ASKERS, SERVED, AnsweredNames
 from dijkwacht_agent.meter import Meter
+from dijkwacht_agent.protocols import dns
 from dijkwacht_agent.protocols.dns import read_addresses
 from dijkwacht_records.hints import NAMED, Named
 from dijkwacht_records.tables import FLOWS
@@ -127,16 +128,17 @@ def test_addresses_are_read_from_the_answers_alone():
     )
     message.ar = [DNSRR(rrname="ns.example.org", type="A", rdata="192.0.2.9")]
     data = bytes(message)
-    assert read_addresses(data) == [SITE, bytes.fromhex("20010db8" + "00" * 11 + "01")]
-    assert read_addresses(data[: data.index(SITE) + 4]) == [SITE]
-    assert read_addresses(data[: data.index(SITE) + 3]) == []
+    end = dns.read_message(data).end
+    assert read_addresses(data, end) == [SITE, bytes.fromhex("20010db8" + "00" * 11 + "01")]
+    assert read_addresses(data[: data.index(SITE) + 4], end) == [SITE]
+    assert read_addresses(data[: data.index(SITE) + 3], end) == []
 
 
 @given(st.binary(min_size=12, max_size=200), st.integers(0, 3), st.integers(0, 0xFFFF))
 def test_any_bytes_are_read_within_bounds(data, questions, answers):
     data = data[:4] + struct.pack(">HH", questions, answers) + data[8:]
-    assert all(len(address) in {4, 16} for address in read_addresses(data))
-    assert len(read_addresses(data)) <= 64
+    assert all(len(address) in {4, 16} for address in read_addresses(data, 12))
+    assert len(read_addresses(data, 12)) <= 64
 
 
 def named_of(*packets) -> dict[int, Named]:

@@ -87,7 +87,9 @@ class AnsweredNames:
         """``address`` was given to the asker of this ``number``, which now comes first."""
         entry = self._named.pop(address, 0)
         askers, place = number, 16
-        if time - (entry >> _ASKERS_BITS) * _SECOND < DAY_US:
+        if entry & _NUMBER == number:
+            askers = entry & _ASKERS
+        elif time - (entry >> _ASKERS_BITS) * _SECOND < DAY_US:
             before = entry & _ASKERS
             while before and place < _ASKERS_BITS:
                 if before & _NUMBER != number:

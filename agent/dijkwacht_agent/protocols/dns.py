@@ -33,13 +33,15 @@ class Message(NamedTuple):
     qtype: int
     rcode: int
     answers: int
+    end: int
+    """Place after the first question, or of the first record where there is none."""
 
 
 def read_message(data: bytes) -> Message | None:
     """Read one DNS message; ``None`` for what is none. The end of ``data`` may be cut off.
 
     >>> read_message(bytes.fromhex("000101000001000000000000" "0141026e6c00" "00010001"))
-    Message(response=False, query='a.nl', qtype=1, rcode=0, answers=0)
+    Message(response=False, query='a.nl', qtype=1, rcode=0, answers=0, end=22)
     """
     if len(data) < 12:
         return None
@@ -49,7 +51,7 @@ def read_message(data: bytes) -> Message | None:
     response = bool(flags & _RESPONSE)
     if questions > 16 or answers > _MAX_SECTION or not (questions or response):
         return None
-    query, qtype = "", 0
+    query, qtype, end = "", 0, 12
     if questions or answers:  # multicast answers repeat no question: their first record names them
         name = _read_name(data, 12)
         if name is None:
@@ -57,23 +59,27 @@ def read_message(data: bytes) -> Message | None:
         query, at = name
         if at + 2 <= len(data):
             (qtype,) = _type(data, at)
-    return Message(response, query, qtype, flags & 15, answers)
+        if questions:
+            end = at + 4
+    return Message(response, query, qtype, flags & 15, answers, end)
 
 
-def read_addresses(data: bytes) -> list[bytes]:
+def read_addresses(data: bytes, at: int) -> list[bytes]:
     """Addresses that a response gives, of A (4 bytes) and AAAA records (16), as far as it goes.
 
+    ``at``: where `read_message` ended.
+
     >>> head, question = "0001818000010001" "00000000", "0141026e6c00" "00010001"
-    >>> read_addresses(bytes.fromhex(head + question + "c00c000100010000003c0004c0000201")).pop().hex()
+    >>> read_addresses(bytes.fromhex(head + question + "c00c000100010000003c0004c0000201"), 22).pop().hex()
     'c0000201'
     """
     _, _, questions, answers, _, _ = _header(data)
-    found, at = [], 12
+    found = []
     try:
-        for _ in range(questions):
+        for _ in range(questions - 1):
             at = _skip_name(data, at) + 4
         for _ in range(min(answers, _MAX_ADDRESSES)):
-            at = _skip_name(data, at)
+            at = at + 2 if data[at] >= 0xC0 else _skip_name(data, at)
             kind, family, length = _record(data, at)
             at += 10 + length
             if at <= len(data) and family & 0x7FFF == 1 and _ADDRESSES.get(kind) == length:

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from struct import Struct
-from typing import Final
 
 from dijkwacht_agent.budget import Budget
 from dijkwacht_agent.dissect import TCP, Packet
 from dijkwacht_agent.flows import Flow, FlowTable
 from dijkwacht_agent.made_rows import MadeRows
-from dijkwacht_agent.protocols import quic, tls
 from dijkwacht_agent.protocols.conversation import Conversation
-from dijkwacht_agent.protocols.dcerpc import recognise_rpc
-from dijkwacht_agent.protocols.log_in_openings import recognise_log_ins
 from dijkwacht_agent.protocols.opening import Memory, Opening
 from dijkwacht_agent.protocols.reader import MAX_PER_SECOND
-from dijkwacht_agent.protocols.smb import recognise_smb
+from dijkwacht_agent.protocols.recognisers import RECOGNISERS, RECOGNISERS_BEHIND_LENGTH
 
 _u32 = Struct(">I").unpack_from
-
-
-Recogniser = Callable[[Opening], Conversation | None]
-"""Is this the beginning of what it knows? Then the conversation, which gets the payload next."""
-
-RECOGNISERS: Final[tuple[Recogniser, ...]] = (
-    tls.recognise,
-    quic.recognise,
-    recognise_smb,
-    recognise_rpc,
-    recognise_log_ins,
-)
 
 
 class Listener:
@@ -49,30 +32,40 @@ class Listener:
     def listen(self, time: int, data: bytes, packet: Packet, flow: Flow) -> None:
         """A payload of ``flow``, which is listened to: clears ``flow.listening`` when that is over."""
         key, proto, _, _, _, transport_at, at, size = packet
-        payload = data[at : at + size]
-        if not payload:
+        if at >= len(data):
             return  # cut off by the capture, or a later fragment
-        from_orig = key == flow.key
-        if flow.conversation is None:
-            opening = Opening(flow, payload, size, from_orig, self._table, self._made, self.memory)
-            flow.conversation = _recognise(opening)
-            if flow.conversation is None:
+        conversation, from_orig = flow.conversation, key == flow.key
+        if conversation is None:
+            conversation = flow.conversation = self._recognise(data, packet, flow, from_orig)
+            if conversation is None:
                 flow.listening -= 1
                 return
         (sequence,) = _u32(data, transport_at + 4) if proto == TCP else (0,)
-        conversation = flow.conversation
         if conversation.passes(size, sequence, from_orig=from_orig):
             return
         if not self.budget.allows(time):
             return
+        payload = data[at : at + size]
         conversation.read(time, payload, size, sequence, from_orig=from_orig)
         if conversation.over:
             flow.listening = 0
 
-
-def _recognise(opening: Opening) -> Conversation | None:
-    for recogniser in RECOGNISERS:
-        found = recogniser(opening)
-        if found is not None:
-            return found
-    return None
+    def _recognise(
+        self, data: bytes, packet: Packet, flow: Flow, from_orig: bool
+    ) -> Conversation | None:
+        proto, at, size = packet[1], packet[6], packet[7]
+        first = data[at]
+        if first or proto != TCP:
+            recognisers = RECOGNISERS[proto][first]
+        elif len(data) > at + 4:
+            recognisers = RECOGNISERS_BEHIND_LENGTH[data[at + 4]]
+        else:
+            return None
+        if recognisers:
+            payload = data[at : at + size]
+            opening = Opening(flow, payload, size, from_orig, self._table, self._made, self.memory)
+            for recogniser in recognisers:
+                found = recogniser(opening)
+                if found is not None:
+                    return found
+        return None

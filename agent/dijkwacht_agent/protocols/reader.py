@@ -61,14 +61,13 @@ class NameReader:
         name = (message.query, message.qtype)
         if message.response:
             row = (time, receiver, sender, sport, *name, 0, message.rcode, message.answers, size)
-            self._learn(time, data, message.answers, key, sport)
+            self._learn(time, dns.read_addresses(data, message.end), key, sport)
         else:
             row = (time, sender, receiver, dport, *name, 1, NO_ANSWER, 0, 0)
         self._made.add(_DNS, row)
 
-    def _learn(self, time: int, data: bytes, answers: int, key: bytes, sport: int) -> None:
+    def _learn(self, time: int, addresses: list[bytes], key: bytes, sport: int) -> None:
         """A response names addresses: any by DNS to who asked, those inside the site by multicast."""
-        addresses = dns.read_addresses(data) if answers else []
         if sport == dns.UNICAST_PORT:
             receiver = key[4:8] if len(key) == 15 else key[16:32]
             self._names.told(time, receiver, addresses)

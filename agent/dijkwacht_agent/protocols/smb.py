@@ -22,6 +22,8 @@ _FRAME: Final = 4
 _ENCRYPTED: Final = b"\xfdSMB"
 _COMPRESSED: Final = b"\xfcSMB"
 _MAGICS: Final = frozenset({smb1.MAGIC, smb2.MAGIC, _ENCRYPTED, _COMPRESSED})
+PROTOCOLS: Final = bytes(magic[0] for magic in _MAGICS)
+"""First bytes of the messages of its kinds."""
 _SMALLEST: Final = 32
 """The shortest SMB message: SMB1's header."""
 _NEXT: Final = 20

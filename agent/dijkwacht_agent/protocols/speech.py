@@ -160,4 +160,4 @@ def speech_of(payload: bytes, size: int, *, datagram: bool) -> Speech:
     for speech, tells in (_IN_DATAGRAM if datagram else _IN_STREAM)[payload[0]]:
         if tells(payload, size):
             return speech
-    return _TEXT if is_text(payload) else _BYTES
+    return _TEXT if payload[0] in _PRINTABLE and is_text(payload) else _BYTES
