@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dijkwacht_agent.protocols.opening import Opening
 
 _request = re.compile(rb"([A-Z_]{3,16}) [!-~]").match
-_refusal = re.compile(rb"HTTP/1\.[01] 40[17] ").match
+_REFUSALS: Final = (b" 401 ", b" 407 ")
 _answer = re.compile(rb"HTTP/1\.[01] (\d{3})").match
 _SCHEMES: Final = rb"(basic|digest|ntlm|negotiate) +"
 _credentials = re.compile(rb"(?:proxy-)?authorization: *" + _SCHEMES, re.IGNORECASE).match
@@ -93,8 +93,10 @@ def recognise(opening: Opening) -> Http | None:
     payload = opening.payload
     if opening.flow.proto != TCP:
         return None
-    refused = _refusal(payload) is not None
-    if not refused and not (_request(payload) and _holds_credentials(payload)):
+    refused = payload[:7] == b"HTTP/1." and payload[8:13] in _REFUSALS
+    # Looking for a word is cheap; most requests hold none of it.
+    asks = b"uthorization: " in payload and _request(payload) and _holds_credentials(payload)
+    if not refused and not asks:
         return None
     return Http(opening, AuthService.HTTP, client_is_orig=opening.from_orig != refused)
 

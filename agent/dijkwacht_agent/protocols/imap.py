@@ -14,7 +14,7 @@ from dijkwacht_records.vocabulary import AuthMethod, AuthService, AuthStatus
 if TYPE_CHECKING:
     from dijkwacht_agent.protocols.opening import Opening
 
-_COMMAND: Final = rb"([!-~]{1,32}) +"
+_COMMAND: Final = rb"([!-~]{1,32}+) ++"
 _begins = re.compile(
     _COMMAND + rb"(?:LOGIN|AUTHENTICATE|CAPABILITY|STARTTLS|ID|NOOP)[ \r]", re.IGNORECASE
 ).match
