@@ -46,7 +46,7 @@ def read_message(data: bytes) -> Message | None:
         qtype = NB
     if qtype not in {NB, NBSTAT}:
         return None
-    return Message(response, query, qtype, flags & 15, answers)
+    return Message(response, query, qtype, flags & 15, answers, at + 4)
 
 
 def _read_name(data: bytes) -> tuple[str, int] | None:

@@ -80,14 +80,16 @@ def test_an_answer_to_llmnr_names_the_answering_machine():
     ],
 )
 def test_messages(flags, qtype, read):
-    assert nbns.read_message(netbios(flags, "FileServer", qtype)) == read
+    found = nbns.read_message(netbios(flags, "FileServer", qtype))
+    assert (found and found[:-1]) == read
 
 
 def test_a_status_answer_gives_a_number_and_no_name():
     held = b"\0\0\0\0\0\x41\x02" + b"SECRET-PC      \0\4\0" + b"BAKERY         \0\x84\0"
     answer = netbios(0x8400, "*", 0x21, questions=0, answers=1, rest=held)
     read = nbns.read_message(answer)
-    assert read == (True, "*", 33, 0, 1)
+    assert read is not None
+    assert read[:-1] == (True, "*", 33, 0, 1)
 
 
 def test_names_leave_as_keyed_hashes():
