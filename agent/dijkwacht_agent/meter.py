@@ -46,13 +46,15 @@ from dijkwacht_agent.protocols.listener import Listener
 from dijkwacht_agent.protocols.reader import MAX_PER_SECOND, NAME_PORTS, NameReader
 from dijkwacht_agent.turn_taking import SILENCE, take_turn
 from dijkwacht_records.columns import Columns
+from dijkwacht_records.contracts import CONTRACTS, WRITES
 from dijkwacht_records.tables import ARP as ARP_ROWS
-from dijkwacht_records.tables import TABLES
+from dijkwacht_records.tables import FLOODS, TABLES
 
 STEP: Final = 10_000_000
 """µs by which time may run back before it counts as a clock that was set."""
 _EVENTS: Final = FIN | SYN | RST
 _ARP_TABLE: Final = TABLES.index(ARP_ROWS)
+_FLOODS_TABLE: Final = TABLES.index(FLOODS)
 _NAMES: Final = NAME_PORTS[UDP]
 _IP: Final = frozenset({IPV4, IPV6})
 _ether_type = struct.Struct(">H").unpack_from
@@ -62,8 +64,8 @@ class Meter:
     """Meters frames into rows of all tables but ``system`` and ``agent``.
 
     ``max_flows`` bounds the memory, ``names_per_second`` the work on names (and, apart from them, on
-    ARP). Clear ``counts_floods`` where nobody reads the table ``floods``: what would be counted there
-    are rows of ``flows`` then. Set ``dropped_ring`` to what the source lost, so that `counters` add up:
+    ARP). ``counts_floods`` is set if the newest contract that is written has the table ``floods``: clear it
+    where an older one is, and what would be counted are rows of ``flows``. Set ``dropped_ring`` to what the source lost, so that `counters` add up:
     ``packets_seen = packets_metered + dropped_ring + dropped_truncated + dropped_malformed +
     dropped_unsupported``.
     """
@@ -78,6 +80,7 @@ class Meter:
         self.dropped_ring = 0
         self._made = MadeRows()
         self._table = FlowTable(inside, self._made, max_flows)
+        self._table.counts_floods = CONTRACTS[max(WRITES)].has(_FLOODS_TABLE)
         self._listener = Listener(self._table, self._made, names_per_second)
         memory = self._listener.memory
         self._names = NameReader(self._made, inside, memory.names, names_per_second)

@@ -27,6 +27,10 @@ class Contract:
     columns: tuple[int, ...]
     open: bool = True
 
+    def has(self, table: int) -> bool:
+        """Whether it has the table of this number."""
+        return table < len(self.columns)
+
 
 CONTRACTS: Final = {
     contract.number: contract

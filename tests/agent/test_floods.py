@@ -126,6 +126,7 @@ def test_where_nobody_reads_floods_they_are_rows_of_flows():
 
 def test_a_second_of_a_flood_is_told_when_it_is_over():
     meter = Meter(LocalNetworks(), max_flows=1)
+    meter.counts_floods = True
     meter.feed(block_of([frame(n, "10.0.0.1", "10.0.0.2", n + 1, 9) for n in range(3)]))
     meter.advance(START + SECOND - 1)
     assert rows_of(meter)[1] == []
