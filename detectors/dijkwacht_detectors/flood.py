@@ -9,7 +9,8 @@ answered; a camera that streams one way weighs as its packet rate, which is far 
 Answered requests count for a tenth, so a flood of whole web requests must be ten times as large.
 
 >>> from dijkwacht_detectors.checks import score_rows
->>> syns = [{"time": i * 1000, "orig_h": i, "resp_p": 80, "conn_state": 1} for i in range(1, 2001)]
+>>> syns = [{"table": "flows", "time": i * 1000, "orig_h": i, "resp_p": 80, "conn_state": 1}
+...         for i in range(1, 2001)]
 >>> float(score_rows(Flood(), syns)[-1].round(1))
 10.8
 """
@@ -24,13 +25,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
+from dijkwacht_detectors.api import Entity, Explanation, Reads, RowDetector, Rows, Scores, State
 from dijkwacht_detectors.knowledge.addresses import is_multicast
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
 from dijkwacht_detectors.state.naming import picker, row_picker
 
-_ICMP, _TCP = 1, 6
+_ICMP, _TCP, _UDP = 1, 6, 17
 _PACKETS_A_FLOW = 50.0
 _S0, _REJ = 1, 4
 
@@ -39,11 +40,15 @@ class Flood(RowDetector):
     """Unanswered flows and packets at one responder, within seconds."""
 
     name = "flood"
-    table = "flows"
-    reads = (
-        "part", "start", "orig_h", "resp_h", "resp_p", "proto", "conn_state", "orig_pkts",
-        "resp_pkts", "resp_bytes",
-    )  # fmt: skip
+    reads: ClassVar[Reads] = {
+        "flows": (
+            "part", "start", "orig_h", "resp_h", "resp_p", "proto", "conn_state", "orig_pkts",
+            "resp_pkts", "resp_bytes",
+        ),
+        "floods": (
+            "start", "orig_h", "resp_h", "resp_p", "proto", "flows", "origs", "resps", "orig_pkts",
+        ),
+    }  # fmt: skip
     entity: ClassVar[Entity] = "resp"
     kind = "dos"
     technique = "T1498"
@@ -71,9 +76,15 @@ class Flood(RowDetector):
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say how many new connections came."""
         many = round(max(facts["unanswered_flows"], facts["packets_per_s"]))
+        if facts["other_sources"] >= facts["unanswered_flows"] > 0:  # none that stands out
+            title = f"{{dst}} is flooded with traffic from many sides: {many} attempts in seconds."
+            titel = f"{{dst}} wordt van vele kanten overspoeld met verkeer: {many} pogingen in enkele seconden."
+        else:
+            title = f"{{dst}} is flooded with traffic, from {{src}} among others: {many} attempts in seconds."
+            titel = f"{{dst}} wordt overspoeld met verkeer, onder meer van {{src}}: {many} pogingen in enkele seconden."
         return Explanation(
-            f"{{dst}} is flooded with traffic, from {{src}} among others: {many} attempts in seconds.",
-            f"{{dst}} wordt overspoeld met verkeer, onder meer van {{src}}: {many} pogingen in enkele seconden.",
+            title,
+            titel,
             "Your line or {dst} can become so busy that nothing else works. Ask your internet "
             "provider to filter this traffic: they see where it comes from. Do not pay whoever "
             "offers to make it stop.",
@@ -97,6 +108,9 @@ class _Rows(NamedTuple):
     orig_pkts: NDArray[np.int64]
     resp_pkts: NDArray[np.int64]
     resp_bytes: NDArray[np.int64]
+    flows: NDArray[np.int64]
+    origs: NDArray[np.int64]
+    resps: NDArray[np.int64]
 
 
 class _State(NamedTuple):
@@ -122,7 +136,9 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
             state.flows[e] = state.packets[e] = state.port_votes[e] = state.source_votes[e] = 0.0
             state.port[e] = -1
             state.source[e] = 0
-        if is_multicast(rows.resp_h[i, 0], rows.resp_h[i, 1]):
+        # a row of `floods` stands for many flows, of which each is the first part
+        many = min(max(rows.flows[i], 1), 1_000_000)
+        if rows.resps[i] > 1 or is_multicast(rows.resp_h[i, 0], rows.resp_h[i, 1]):
             continue
         elapsed = t - state.last[e]
         if elapsed > 10_000:
@@ -143,25 +159,29 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
             # later parts come every 15 s and hold as much
             lasted = 15.0 if rows.part[i] > 0 else max(1.0, (t - rows.start[i]) / 1e6)
             # the first few packets of a flow are an attempt, which is counted below
-            beyond = min(max(rows.orig_pkts[i] - 3, 0), 1_000_000_000)
+            beyond = min(max(rows.orig_pkts[i] - 3 * many, 0), 1_000_000_000)
             state.packets[e] += beyond / lasted / _PACKETS_A_FLOW
             if first:
-                state.flows[e] += 1.0
-                if state.port[e] == rows.resp_p[i]:
-                    state.port_votes[e] += 1.0
-                elif state.port_votes[e] < 1.0:
+                state.flows[e] += many
+                if rows.flows[i] > 0 and rows.resp_p[i] == 0 and proto in (_TCP, _UDP):
+                    state.port_votes[e] = max(0.0, state.port_votes[e] - many)  # no single one
+                elif state.port[e] == rows.resp_p[i]:
+                    state.port_votes[e] += many
+                elif state.port_votes[e] < many:
                     state.port[e] = rows.resp_p[i]
-                    state.port_votes[e] = 1.0
+                    state.port_votes[e] = many
                 else:
-                    state.port_votes[e] -= 1.0
+                    state.port_votes[e] -= many
                 who = mix(rows.orig_h[i, 0], rows.orig_h[i, 1])
-                if state.source[e] == who:
-                    state.source_votes[e] += 1.0
-                elif state.source_votes[e] < 1.0:
+                if rows.origs[i] > 1:
+                    state.source_votes[e] = max(0.0, state.source_votes[e] - many)
+                elif state.source[e] == who:
+                    state.source_votes[e] += many
+                elif state.source_votes[e] < many:
                     state.source[e] = who
-                    state.source_votes[e] = 1.0
+                    state.source_votes[e] = many
                 else:
-                    state.source_votes[e] -= 1.0
+                    state.source_votes[e] -= many
         others = max(0.0, state.flows[e] - state.source_votes[e])
         scores[i] = math.log2(1.0 + max(state.port_votes[e], others, state.packets[e]))
         facts[i, 0], facts[i, 2] = state.flows[e], others

@@ -10,7 +10,7 @@ count, so little of it does.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> syns = [{"time": n * 1000, "orig_h": 5000 * n, "resp_h": 7000 * n, "conn_state": 1, "orig_pkts": 1,
-...          "local_orig": 0} for n in range(1, 257)]
+...          "local_orig": 0, "table": "flows"} for n in range(1, 257)]
 >>> float(score_rows(ForgedFlood(), syns)[-1].round(1))
 7.9
 """
@@ -25,23 +25,27 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
+from dijkwacht_detectors.api import Entity, Explanation, Reads, RowDetector, Rows, Scores, State
 from dijkwacht_detectors.knowledge.addresses import is_v4
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
 from dijkwacht_detectors.state.naming import picker, row_picker
 from dijkwacht_detectors.state.novelty import is_new
 
+_MANY = 64
+"""Most distinct addresses that a row of `floods` counts."""
+
 
 class ForgedFlood(RowDetector):
     """Unanswered attempts between outside addresses, of many senders."""
 
     name = "forged_flood"
-    table = "flows"
-    reads = (
-        "part", "orig_h", "resp_h", "resp_pkts", "resp_bytes",
-        "local_orig", "local_resp",
-    )  # fmt: skip
+    reads: ClassVar[Reads] = {
+        "flows": (
+            "part", "orig_h", "resp_h", "resp_pkts", "resp_bytes", "local_orig", "local_resp",
+        ),
+        "floods": ("orig_h", "resp_h", "flows", "origs", "resps", "local_orig", "local_resp"),
+    }  # fmt: skip
     entity: ClassVar[Entity] = "site"
     kind = "dos"
     technique = "T1498.001"
@@ -96,6 +100,9 @@ class _Rows(NamedTuple):
     resp_bytes: NDArray[np.int64]
     local_orig: NDArray[np.int64]
     local_resp: NDArray[np.int64]
+    flows: NDArray[np.int64]
+    origs: NDArray[np.int64]
+    resps: NDArray[np.int64]
 
 
 class _State(NamedTuple):
@@ -124,13 +131,20 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
         if inside or answered or rows.part[i] != 0:
             continue
         high, low = rows.orig_h[i, 0], rows.orig_h[i, 1]
-        if not _is_public(high, low) or not _is_public(rows.resp_h[i, 0], rows.resp_h[i, 1]):
+        # a row of `floods` names no address where it stands for several
+        several, whoever = rows.origs[i] > 1, rows.resps[i] > 1
+        if not several and not _is_public(high, low):
             continue
+        if not whoever and not _is_public(rows.resp_h[i, 0], rows.resp_h[i, 1]):
+            continue
+        many = min(max(rows.flows[i], 1), 1_000_000)
         kept = remaining(t - state.last[e], half_life)
         state.last[e] = t
         state.senders[e] *= kept
-        state.attempts[e] = state.attempts[e] * kept + 1.0
-        if is_new(state.seen, state.held, e, mix(high, low)):
+        state.attempts[e] = state.attempts[e] * kept + many
+        if several:  # beyond so many they are not told apart: forged, none comes twice
+            state.senders[e] += many if rows.origs[i] >= _MANY else min(many, rows.origs[i])
+        elif is_new(state.seen, state.held, e, mix(high, low)):
             state.senders[e] += 1.0
         scores[i] = math.log2(1.0 + state.senders[e])
         facts[i, 0], facts[i, 1] = state.attempts[e], state.senders[e]

@@ -9,10 +9,11 @@ where most of its new targets answer.
 Limits: peer-to-peer programs also try dead addresses, each at another port; so outside the site
 failures count fully only if they keep to one port or one host. Multicast, ICMP errors and answers
 whose request was not seen are no first contacts, and traceroute's ports hardly count. A scan of open
-ports only, each closed without a byte, counts for half.
+ports only, each closed without a byte, counts for half. Of attempts that the agent only counts (`floods`), pings
+are left out: their kind is not told.
 
 >>> from dijkwacht_detectors.checks import score_rows
->>> probes = [{"resp_p": port, "conn_state": 4, "local_resp": 1} for port in range(1, 101)]
+>>> probes = [{"table": "flows", "resp_p": port, "conn_state": 4, "local_resp": 1} for port in range(1, 101)]
 >>> float(score_rows(Scan(), probes)[-1].round(1))
 6.6
 """
@@ -27,7 +28,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
+from dijkwacht_detectors.api import Entity, Explanation, Reads, RowDetector, Rows, Scores, State
 from dijkwacht_detectors.knowledge.addresses import is_no_host
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
@@ -44,11 +45,13 @@ class Scan(RowDetector):
     """Many new targets of one originator that refuse, do not answer, or are left without a byte."""
 
     name = "scan"
-    table = "flows"
-    reads = (
-        "part", "state", "resp_h", "orig_p", "resp_p", "proto", "conn_state", "resp_flags",
-        "orig_bytes", "resp_pkts", "resp_bytes", "local_resp",
-    )  # fmt: skip
+    reads: ClassVar[Reads] = {
+        "flows": (
+            "part", "state", "resp_h", "orig_p", "resp_p", "proto", "conn_state", "resp_flags",
+            "orig_bytes", "resp_pkts", "resp_bytes", "local_resp",
+        ),
+        "floods": ("resp_h", "resp_p", "proto", "flows", "origs", "resps", "local_resp"),
+    }  # fmt: skip
     entity: ClassVar[Entity] = "orig"
     kind = "scan"
     technique = "T1046"
@@ -125,6 +128,9 @@ class _Rows(NamedTuple):
     resp_pkts: NDArray[np.int64]
     resp_bytes: NDArray[np.int64]
     local_resp: NDArray[np.int64]
+    flows: NDArray[np.int64]
+    origs: NDArray[np.int64]
+    resps: NDArray[np.int64]
 
 
 class _State(NamedTuple):
@@ -179,6 +185,13 @@ def _icmp_failure(proto, message, answered, local_resp):  # type: ignore[no-unty
     return 0.75 * weight if answered else weight
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _targets(flows, resps, resp_p):  # type: ignore[no-untyped-def]
+    """How many targets a row of `floods` stands for: beyond 64 addresses, and of ports, none are counted."""
+    many = flows if resp_p == 0 or resps >= 64 else min(flows, max(resps, 1))
+    return float(min(many, 1_000_000))
+
+
 @njit(cache=True, nogil=True)
 def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
@@ -201,12 +214,23 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
                 state.answered[e] += 1.0
             continue
         high, low = rows.resp_h[i, 0], rows.resp_h[i, 1]
-        if is_no_host(high, low):
+        counted = rows.flows[i] > 0  # a row of `floods`: many attempts, none of them answered
+        several = rows.resps[i] > 1
+        if rows.origs[i] > 1 or (not several and is_no_host(high, low)):
             continue
         orig_p, resp_p, local_resp = rows.orig_p[i], rows.resp_p[i], rows.local_resp[i]
         resp_pkts, resp_bytes = rows.resp_pkts[i], rows.resp_bytes[i]
         is_icmp = proto in (_ICMP, _ICMP6)
-        if proto == _TCP:
+        if counted:
+            if is_icmp:
+                continue  # of what kind is not told
+            conn = _S0 if proto == _TCP else 0
+            failure = (
+                _tcp_failure(conn, resp_p, 0, 0, True, True, local_resp) if proto == _TCP
+                else _udp_failure(65535, resp_p, False, local_resp)
+            )  # fmt: skip
+            failure *= _targets(rows.flows[i], rows.resps[i], resp_p)
+        elif proto == _TCP:
             failure = _tcp_failure(
                 rows.conn_state[i], resp_p, rows.resp_flags[i], resp_pkts,
                 rows.orig_bytes[i] == 0 and resp_bytes == 0, rows.state[i] == _END, local_resp,
@@ -224,7 +248,7 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
         if not is_icmp:
             service |= np.uint64(resp_p) & np.uint64(0xFFFF)
         key = mix(host, service)
-        if not is_new(state.seen, state.held, e, key):
+        if not several and not is_new(state.seen, state.held, e, key):
             continue
         elapsed = t - state.last[e]
         if elapsed > 1_000_000:

@@ -9,12 +9,12 @@ from dijkwacht_detectors import checks
 from dijkwacht_detectors.api import RowDetector, Who
 from dijkwacht_detectors.arp_spoof import ArpSpoof
 from dijkwacht_detectors.beacon import Beacon
+from dijkwacht_detectors.bruteforce import Bruteforce
 from dijkwacht_detectors.declaration import faults
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_detectors.harness import Harness
 from dijkwacht_detectors.reading import entity_columns, reading_of
 from dijkwacht_detectors.samples import sample_rows
-from dijkwacht_detectors.scan import Scan
 from dijkwacht_records.tables import TABLE
 
 
@@ -25,23 +25,33 @@ def test_the_shipped_ones_have_none():
 @pytest.mark.parametrize(
     ("base", "field", "value", "fault"),
     [
-        (Scan, "name", "Scan!", "name 'Scan!'"),
-        (Scan, "table", "flow", "table 'flow': expected one of flows, dns"),
-        (Scan, "reads", ("part", "door"), "reads 'door', no column of table flows"),
-        (Scan, "entity", "host", "entity 'host': expected one of site, orig, resp, pair"),
-        (Scan, "who", Who(src="sender_h"), "who names 'sender_h', no addr column"),
-        (Scan, "who", Who(port="orig_h"), "who names 'orig_h', no int column"),
-        (Scan, "subject", "mac", "subject 'mac': who names no such column"),
-        (Scan, "state", {"samples": ("f4", (9, 2))}, 'state "samples": expected the shape'),
-        (Scan, "state", {"n": ("zz", ())}, "state 'n' is ('zz', ()): expected a numeric type"),
-        (Scan, "state", {"n": ("O", ())}, "state 'n' is ('O', ()): expected a numeric type"),
-        (Scan, "state", {"n": "i8"}, "state 'n' is 'i8': expected a numeric type"),
-        (Scan, "state", {"n": ("i8", (-1,))}, "state 'n' is ('i8', (-1,)): expected"),
-        (Scan, "state", {"n": ("i8", (10**9,))}, "state 'n' is ('i8', (1000000000,)): expected"),
-        (Scan, "entities_per_site", 0, "entities_per_site 0: expected 1 to 1048576"),
-        (Scan, "forget_after_s", None, "forget_after_s None: expected 1 to"),
-        (Scan, "facts", 5, "facts 5: expected a tuple of names"),
-        (Scan, "share", 1.5, "share 1.5: expected 0 to 1"),
+        (Bruteforce, "name", "Scan!", "name 'Scan!'"),
+        (Bruteforce, "table", "flow", "table 'flow': expected one of flows, dns"),
+        (Bruteforce, "reads", ("part", "door"), "reads 'door', no column of table flows"),
+        (Bruteforce, "entity", "host", "entity 'host': expected one of site, orig, resp, pair"),
+        (Bruteforce, "who", Who(src="sender_h"), "who names 'sender_h', no addr column"),
+        (Bruteforce, "who", Who(port="orig_h"), "who names 'orig_h', no int column"),
+        (Bruteforce, "subject", "mac", "subject 'mac': who names no such column"),
+        (Bruteforce, "state", {"samples": ("f4", (9, 2))}, 'state "samples": expected the shape'),
+        (
+            Bruteforce,
+            "state",
+            {"n": ("zz", ())},
+            "state 'n' is ('zz', ()): expected a numeric type",
+        ),
+        (Bruteforce, "state", {"n": ("O", ())}, "state 'n' is ('O', ()): expected a numeric type"),
+        (Bruteforce, "state", {"n": "i8"}, "state 'n' is 'i8': expected a numeric type"),
+        (Bruteforce, "state", {"n": ("i8", (-1,))}, "state 'n' is ('i8', (-1,)): expected"),
+        (
+            Bruteforce,
+            "state",
+            {"n": ("i8", (10**9,))},
+            "state 'n' is ('i8', (1000000000,)): expected",
+        ),
+        (Bruteforce, "entities_per_site", 0, "entities_per_site 0: expected 1 to 1048576"),
+        (Bruteforce, "forget_after_s", None, "forget_after_s None: expected 1 to"),
+        (Bruteforce, "facts", 5, "facts 5: expected a tuple of names"),
+        (Bruteforce, "share", 1.5, "share 1.5: expected 0 to 1"),
         (Beacon, "window_s", 15, "window_s 15: expected a multiple of 10"),
         (ArpSpoof, "who", Who(), "who names 'orig_h', no addr column of table arp"),
     ],
@@ -121,7 +131,7 @@ def test_what_is_not_declared_is_named(field):
         share = 0.0
 
     for name in {"name", "table", "reads", "entity", "kind", "technique"} - {field}:
-        setattr(Bare, name, getattr(Scan, name))
+        setattr(Bare, name, getattr(Bruteforce, name))
     assert list(faults(Bare())) == [f"declares no {field}"]
 
 

@@ -8,7 +8,8 @@ import pytest
 from dijkwacht_detectors.amplification import Amplification
 from dijkwacht_detectors.beacon import Beacon
 from dijkwacht_detectors.bruteforce import Bruteforce
-from dijkwacht_detectors.checks import Harness, score_rows
+from dijkwacht_detectors.checks import Harness
+from dijkwacht_detectors.checks import score_rows as score_named_rows
 from dijkwacht_detectors.flood import Flood
 from dijkwacht_detectors.forged_flood import ForgedFlood
 from dijkwacht_detectors.scan import Scan
@@ -17,6 +18,11 @@ from dijkwacht_records.tables import ConnState, FlowState
 SECOND = 1_000_000
 REJ, S0, SF, RSTO = ConnState.REJ, ConnState.S0, ConnState.SF, ConnState.RSTO
 OPEN, END = FlowState.OPEN, FlowState.END
+
+
+def score_rows(detector, rows):
+    """Rows are of flows unless they say otherwise."""
+    return score_named_rows(detector, [{"table": "flows"} | row for row in rows])
 
 
 def top(detector, rows):
@@ -180,10 +186,67 @@ def test_forged_flood_is_between_strangers():
 
 def test_a_score_justifies_itself():
     harness = Harness(Scan())
-    scores, facts = harness.feed(probes(100))
+    scores, facts = harness.feed([{"table": "flows"} | row for row in probes(100)])
     told = dict(zip(Scan.facts, facts[-1], strict=True))
     assert told["failed_targets"] == pytest.approx(100, rel=0.1)
     assert told["host_share"] == pytest.approx(1.0)
     words = Scan().explain(told | {"score": float(scores[-1])})
     assert "{dst}" in words.title_en
     assert "{dst}" in words.title_nl
+
+
+def counted(n: int, flows: int, **values) -> dict:
+    """The n-th second of a flood that the agent counted."""
+    row = {"table": "floods", "time": n * SECOND, "start": n * SECOND, "flows": flows, "resp_p": 80}
+    return row | {"orig_h": bytes(16), "orig_pkts": flows, "origs": 64, "resps": 1} | values
+
+
+def test_flood_weighs_a_counted_row_as_its_flows():
+    one_by_one = [
+        {
+            "time": n * SECOND // 1000,
+            "start": n * SECOND // 1000,
+            "orig_h": n,
+            "resp_p": 80,
+            "conn_state": 1,
+        }
+        for n in range(1, 3001)
+    ]
+    rows = [counted(n, 1000) for n in range(1, 4)]
+    assert top(Flood(), rows) == pytest.approx(top(Flood(), one_by_one), abs=0.3)
+    assert top(Flood(), [counted(1, 1000, proto=17)]) > 9
+    assert np.isnan(score_rows(Flood(), [counted(1, 1000, resps=64)])).all()  # no single victim
+    scan = counted(1, 1000, origs=1, orig_h=7, resp_p=0)  # many ports
+    assert top(Flood(), [scan]) == 0
+
+
+@pytest.mark.parametrize(("origs", "named"), [(1, True), (64, False)])
+def test_flood_names_a_source_only_if_one_stands_out(origs, named):
+    values = {"origs": origs} | ({"orig_h": 7} if named else {})
+    harness = Harness(Flood())
+    scores, facts = harness.feed([counted(1, 5000, **values)])
+    facts = dict(zip(Flood.facts, facts[0], strict=True)) | {"score": scores[0]}
+    told = Flood().explain(facts)
+    assert ("{src}" in told.title_en) == ("{src}" in told.title_nl) == named
+
+
+def test_forged_flood_counts_the_senders_of_a_counted_row():
+    strangers = {"local_orig": 0, "local_resp": 0, "orig_h": bytes(16), "resp_h": 8 << 24}
+    assert top(ForgedFlood(), [counted(1, 4000, **strangers)]) == pytest.approx(12, abs=0.1)
+    few = top(ForgedFlood(), [counted(1, 4000, origs=3, **strangers)])
+    assert few == pytest.approx(2, abs=0.1)
+    assert np.isnan(
+        score_rows(ForgedFlood(), [counted(1, 4000, **strangers | {"local_resp": 1})])
+    ).all()
+
+
+def test_scan_counts_the_targets_of_a_counted_row():
+    one = {"orig_h": 1, "origs": 1, "local_resp": 1}
+    many = counted(1, 500, **one | {"resps": 64, "resp_h": bytes(16), "resp_p": 22})
+    assert top(Scan(), [many]) == pytest.approx(np.log2(501), abs=0.1)
+    assert top(Scan(), [many | {"resps": 20}]) == pytest.approx(np.log2(21), abs=0.1)
+    assert top(Scan(), [many | {"resps": 1, "resp_h": 2, "resp_p": 0}]) == pytest.approx(9, abs=0.1)
+    again = [counted(n, 500, **one, resp_h=2) for n in range(1, 9)]  # one door is one door
+    assert top(Scan(), again) == pytest.approx(1, abs=0.1)
+    assert np.isnan(score_rows(Scan(), [counted(1, 500, local_resp=1)])).all()  # of many
+    assert np.isnan(score_rows(Scan(), [many | {"proto": 1}])).all()

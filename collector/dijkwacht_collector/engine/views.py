@@ -99,6 +99,8 @@ def pick_table(table: TableRows, places: NDArray[np.int64]) -> TableRows:
 
 def _merge(parts: Sequence[tuple[int, TableRows]], columns: Sequence[tuple[str, str]]) -> TableRows:
     """The rows of all ``parts``, each with its table's place, in their order."""
+    if len(parts) == 1:
+        return _only(*parts[0], columns)
     order = np.concatenate([table.order for _, table in parts])
     picked = np.argsort(order)
     sizes = [len(table.order) for _, table in parts]
@@ -114,6 +116,18 @@ def _merge(parts: Sequence[tuple[int, TableRows]], columns: Sequence[tuple[str, 
         np.concatenate([table.agent for _, table in parts])[picked],
         order[picked],
     )
+
+
+def _only(place: int, table: TableRows, columns: Sequence[tuple[str, str]]) -> TableRows:
+    """The rows of one table among several, of which the others have none now: nothing is copied."""
+    size = len(table.order)
+    own = table.columns
+    shown: dict[str, Any] = {
+        name: own[name] if name in own else _merge_column([None], [size], kind, np.arange(size))
+        for name, kind in columns
+    }
+    shown[ROW_TABLE] = np.full(size, place, np.int8)
+    return TableRows(shown, table.time, table.site, table.agent, table.order)
 
 
 def _merge_column(
