@@ -14,7 +14,8 @@ _KERBEROS: Final = bytes.fromhex("06092a864886f712010202")
 """RFC 4121's object identifier; Windows' own spelling differs in one byte."""
 _KERBEROS_OF_WINDOWS: Final = bytes.fromhex("06092a864882f712010202")
 _AP_REQUEST: Final = b"\x01\x00\x6e"
-_BARE_AP_REQUEST: Final = 0x6E
+_BARE_AP_REQUEST: Final = bytes.fromhex("a003020105a10302010e")
+"""How an AP-REQ begins behind its lengths: version 5, type 14. DCE/RPC sends it so, also inside SPNEGO."""
 
 
 def method_of(token: bytes) -> AuthMethod:
@@ -28,12 +29,7 @@ def method_of(token: bytes) -> AuthMethod:
     if (
         _KERBEROS + _AP_REQUEST in token
         or _KERBEROS_OF_WINDOWS + _AP_REQUEST in token
-        or _is_bare_request(token)
+        or _BARE_AP_REQUEST in token
     ):
         return AuthMethod.KERBEROS
     return AuthMethod.UNKNOWN
-
-
-def _is_bare_request(token: bytes) -> bool:
-    """An AP-REQ without a wrapping, as in DCE/RPC: its tag, its length, a sequence, version 5."""
-    return token[:1] == bytes([_BARE_AP_REQUEST]) and b"\xa0\x03\x02\x01\x05" in token[:16]

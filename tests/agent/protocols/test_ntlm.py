@@ -12,7 +12,7 @@ from dijkwacht_agent.protocols.ntstatus import MORE_PROCESSING, refusal_class, s
 from dijkwacht_records.vocabulary import AuthMethod, AuthStatus, RpcStatus
 
 WRAPPING = bytes.fromhex("a18201fb308201f7a0030a0101a28201da048201d6")
-AP_REQUEST = bytes.fromhex("6082010006092a864886f71201020201006e820100308200fca003020105")
+AP_REQUEST = bytes.fromhex("6082010006092a864886f71201020201006e820100308200fca003020105a10302010e")
 
 
 def authenticate(user: str, domain: str) -> bytes:
@@ -60,6 +60,7 @@ def test_a_cut_takes_the_account_away_but_does_not_make_it_anonymous():
         (WRAPPING + authenticate("", ""), AuthMethod.ANONYMOUS),
         (WRAPPING + AP_REQUEST, AuthMethod.KERBEROS),
         (AP_REQUEST[17:], AuthMethod.KERBEROS),
+        (WRAPPING + AP_REQUEST[17:], AuthMethod.KERBEROS),
         (AP_REQUEST[:15], AuthMethod.UNKNOWN),
         (b"", AuthMethod.UNKNOWN),
     ],
