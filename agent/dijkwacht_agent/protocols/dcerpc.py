@@ -51,6 +51,7 @@ _REQUEST, _RESPONSE, _FAULT, _BIND, _BIND_ACK, _BIND_NAK, _ALTER, _ALTERED, _AUT
 )
 _BY_CLIENT: Final = frozenset({_REQUEST, _BIND, _ALTER, _AUTH_3, 18, 19})
 _BY_SERVER: Final = frozenset({_RESPONSE, _FAULT, _BIND_ACK, _BIND_NAK, _ALTERED, 17})
+_BINDS: Final = frozenset({bytes([_BIND]), bytes([_ALTER])})
 _KNOWN: Final = _BY_CLIENT | _BY_SERVER
 _FIRST_FRAGMENT: Final = 1
 _LITTLE: Final = 0x10
@@ -87,6 +88,11 @@ def pdu_size(data: bytes) -> int:
 def sends_as_client(data: bytes) -> bool:
     """Whether a client sends the message that ``data`` begins with."""
     return data[2] in _BY_CLIENT
+
+
+def binds(data: bytes) -> bool:
+    """Whether the message that ``data`` begins with names interfaces, one after the other."""
+    return data[2:3] in _BINDS
 
 
 class Association:

@@ -2,7 +2,7 @@
 
 Of a tree is kept what kind of share it is, of a pipe which interface it leads to; names are forgotten
 with the message that holds them. Bounds of one flow: `MAX_TREES`, `MAX_PIPES` (with the contexts of their
-associations and `PIPE_HELD` bytes each way), and those of its `Exchange`; the oldest is forgotten.
+associations, `PIPE_HELD` bytes from the server and `BIND_HELD` from the client), and those of its `Exchange`; the oldest is forgotten.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from struct import error
 from typing import Final
 
 from dijkwacht_agent.protocols import ntlm
-from dijkwacht_agent.protocols.dcerpc import Association, pdu_size, sends_as_client
+from dijkwacht_agent.protocols.dcerpc import Association, binds, pdu_size, sends_as_client
 from dijkwacht_agent.protocols.gss import method_of
 from dijkwacht_agent.protocols.ntstatus import PENDING, SUCCESS, refusal_class, status_class
 from dijkwacht_agent.protocols.rpc_exchange import Exchange, Request, count_log_in
@@ -23,6 +23,8 @@ MAX_TREES: Final = 64
 MAX_PIPES: Final = 64
 PIPE_HELD: Final = 64
 """Bytes of a message that waits for its next write to a pipe; a longer beginning is read as it is."""
+BIND_HELD: Final = 1024
+"""The same of a bind, which has an entry for each interface: room for those that are remembered."""
 MAX_IN_WRITE: Final = 64
 """Messages read in one write to a pipe, or one read from it."""
 _SHARES: Final = {
@@ -76,7 +78,8 @@ class Pipe:
             total = pdu_size(message)
             if total < 0:
                 return
-            if len(message) < min(total or PIPE_HELD, PIPE_HELD) and len(data) == size:
+            room = BIND_HELD if from_client and binds(message) else PIPE_HELD
+            if len(message) < min(total or room, room) and len(data) == size:
                 self._held[from_client] = message
                 return
             if not total:

@@ -1,6 +1,7 @@
 """SMB of every version: trees, pipes, files, log-ins; compounds, encryption, compression, damage."""
 
 import struct
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -78,6 +79,23 @@ def test_a_pipe_opened_unseen_is_known_by_what_is_said_through_it(say, talk):
     for by_client, message in service_made(say)[8:]:
         flow.say(by_client, message)
     assert flow.facts() == sorted([row("BIND", iface=SVCCTL), row("CALL", iface=SVCCTL, op=12)])
+
+
+def test_an_interface_is_found_behind_others_in_a_bind_of_many_writes(say, talk):
+    flow, pipe = talk("smb"), b"\x07"
+    for by_client, message in service_made(say)[:6]:
+        flow.say(by_client, message)
+    flow.say(True, say.framed(say.smb2_create(4, "browser")))
+    flow.say(False, say.framed(say.smb2_create(4, status=0, handle=pipe)))
+    decoys = {context: UUID(int=context + 1) for context in range(12)}
+    bind = say.bind({**decoys, 12: SVCCTL})
+    for at in range(0, len(bind), 50):
+        flow.say(True, say.framed(say.smb2_write(100 + at, pipe, bind[at : at + 50])))
+        flow.say(False, say.framed(say.smb2_write(100 + at, status=0)))
+    flow.say(True, say.framed(say.smb2_transceive(7, pipe, say.request(12, 2, 12))))
+    flow.say(False, say.framed(say.smb2_transceive(7, pipe, say.response(2), 0)))
+    called = [found for found in flow.facts() if found[1] == "CALL"]
+    assert called == [row("CALL", iface=SVCCTL, op=12)]
 
 
 @settings(max_examples=60)
