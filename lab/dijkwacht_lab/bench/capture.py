@@ -1,7 +1,7 @@
 """How fast the reference meter is: packets per CPU-second, from a file to rows, names included.
 
-Three generated recordings: plain TCP, an office's mix, and a SYN flood in
-which every packet is a new flow. CPU time is that of this process, user and system.
+Three generated recordings: plain TCP, an office's mix, in which handshakes have both sides and a
+tenth of the connections are work on a file server, and a SYN flood in which every packet is a new flow. CPU time is that of this process, user and system.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.sources.recording import Recording
+from dijkwacht_lab.bench.speech import file_work, handshake
 
 Timed = tuple[float, bytes]
 """Seconds since the start, and an Ethernet frame."""
@@ -36,8 +37,8 @@ def _ipv6(proto: int, src: bytes, dst: bytes, body: bytes) -> bytes:
     return _MACS + b"\x86\xdd" + head + src.rjust(16, b"\x20") + dst.rjust(16, b"\x20") + body
 
 
-def _tcp(sport: int, dport: int, flags: int, payload: bytes = b"") -> bytes:
-    return struct.pack(">HHIIBBHHH", sport, dport, 0, 0, 0x50, flags, 8192, 0, 0) + payload
+def _tcp(sport: int, dport: int, flags: int, payload: bytes = b"", seq: int = 0) -> bytes:
+    return struct.pack(">HHIIBBHHH", sport, dport, seq, 0, 0x50, flags, 8192, 0, 0) + payload
 
 
 def _udp(sport: int, dport: int, payload: bytes) -> bytes:
@@ -52,15 +53,6 @@ def _dns(name: bytes, *, answer: bool) -> bytes:
     return head + question + (record if answer else b"")
 
 
-def _hello(name: bytes) -> bytes:
-    server = struct.pack(">HHHBH", 0, len(name) + 5, len(name) + 3, 0, len(name)) + name
-    versions = bytes.fromhex("002b00050403040303")
-    rest = b"\x03\x03" + bytes(32) + b"\x00" + b"\x00\x02\x13\x01" + b"\x01\x00"
-    body = rest + struct.pack(">H", len(server) + len(versions)) + server + versions
-    shake = b"\x01" + len(body).to_bytes(3, "big") + body
-    return b"\x16\x03\x01" + struct.pack(">H", len(shake)) + shake
-
-
 def _hosts(rng: random.Random) -> tuple[bytes, bytes, int]:
     host = bytes((10, 0, rng.randrange(4), rng.randrange(1, 255)))
     server = bytes((93, 184, rng.randrange(256), rng.randrange(256)))
@@ -68,24 +60,34 @@ def _hosts(rng: random.Random) -> tuple[bytes, bytes, int]:
 
 
 def _connection(rng: random.Random, *, names: bool) -> Iterator[bytes]:
-    """The frames of one TCP connection, sometimes over IPv6 or in a VLAN."""
+    """The frames of one TCP connection, sometimes over IPv6 or in a VLAN; with ``names`` of TLS or SMB."""
     host, server, port = _hosts(rng)
     kind = rng.random() if names else 1.0
     wrap: Callable[[int, bytes, bytes, bytes], bytes] = _ipv6 if kind < 0.05 else _ipv4
     tag = b"\x81\x00\x00\x0a" if 0.05 <= kind < 0.1 else b""
+    on_files = 0.1 <= kind < 0.2
+    service = 445 if on_files else 443
+    sequence = [1, 1]
 
     def frame(sent: bool, flags: int, payload: bytes = b"") -> bytes:
-        ports = (port, 443) if sent else (443, port)
+        ports = (port, service) if sent else (service, port)
         ends = (host, server) if sent else (server, host)
-        data = wrap(6, *ends, _tcp(*ports, flags, payload))
+        data = wrap(6, *ends, _tcp(*ports, flags, payload, sequence[sent]))
+        sequence[sent] += len(payload) + (flags & (_SYN | _FIN) > 0)
         return data[:12] + tag + data[12:]
 
     yield frame(True, _SYN)
     yield frame(False, _SYN_ACK)
     yield frame(True, _ACK)
-    first = _hello(b"host%d.example.org" % rng.randrange(500)) if names else bytes(100)
-    yield frame(True, _PUSH, first)
-    for _ in range(int(rng.paretovariate(1.2) * 10) % 2000):
+    if on_files:
+        for sent, segment in file_work(rng):
+            yield frame(sent, _PUSH, segment)
+    elif names:
+        for sent, segment in handshake(rng, b"host%d.example.org" % rng.randrange(500)):
+            yield frame(sent, _PUSH, segment)
+    else:
+        yield frame(True, _PUSH, bytes(100))
+    for _ in range(0 if on_files else int(rng.paretovariate(1.2) * 10) % 2000):
         yield frame(False, _PUSH, bytes(rng.choice((200, 1400, 1400))))
         if rng.random() < 0.5:
             yield frame(True, _ACK)
