@@ -10,6 +10,7 @@ import ipaddress
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from dijkwacht_agent.protocols.printable import printable
@@ -52,29 +53,40 @@ def read_certificate(der: bytes, time: int, server_name: str) -> Certificate:
 
     ``server_name``: what the client asked for, lower case; empty if it named none.
     """
+    held = _read(der)
+    if held is None:
+        return Certificate(0, 0, int(CertFlag.SEEN))
+    flags, begin, end, names = held
+    if time < begin:
+        flags |= CertFlag.NOT_YET
+    if time > end:
+        flags |= CertFlag.EXPIRED
+    if server_name and names is not None and not _holds(names, server_name):
+        flags |= CertFlag.OTHER_NAME
+    return Certificate((end - begin) // DAY_US, (time - begin) // DAY_US, int(flags))
+
+
+@lru_cache(maxsize=64)  # most servers are called again and again
+def _read(der: bytes) -> tuple[int, int, int, list[tuple[int, bytes]] | None] | None:
+    """Flags, begin and end of the validity in µs, and names, as far as they are there; ``None`` if not even a
+    validity is.
+    """
     flags = int(CertFlag.SEEN)
     try:
         fields = list(_fields(der))
         issuer, validity, subject = fields[:3]
         begin, end = (_time(der, part) for part in _children(der, validity))
     except (ValueError, IndexError):
-        return Certificate(0, 0, flags)
+        return None
     if subject.begin == subject.end:
         flags |= CertFlag.EMPTY_SUBJECT
     if der[issuer.begin : issuer.end] == der[subject.begin : subject.end]:
         flags |= CertFlag.SELF_SIGNED
-    if time < begin:
-        flags |= CertFlag.NOT_YET
-    if time > end:
-        flags |= CertFlag.EXPIRED
     names = _alternative_names(der, fields[3:])
-    if names is not None:
-        if not names:
-            flags |= CertFlag.NO_ALTERNATIVE
-            names = [(_DNS_NAME, name) for name in _common_names(der, subject)]
-        if server_name and not _holds(names, server_name):
-            flags |= CertFlag.OTHER_NAME
-    return Certificate((end - begin) // DAY_US, (time - begin) // DAY_US, int(flags))
+    if names is not None and not names:
+        flags |= CertFlag.NO_ALTERNATIVE
+        names = [(_DNS_NAME, name) for name in _common_names(der, subject)]
+    return int(flags), begin, end, names
 
 
 def _element(der: bytes, at: int, limit: int) -> _Element:
