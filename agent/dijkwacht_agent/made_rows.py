@@ -13,8 +13,8 @@ _WIDTHS: Final = tuple(len(table.columns) for table in TABLES)
 class MadeRows:
     """``tables``: the rows of each table, by number; ``order``: the number of each row's table.
 
-    Whoever makes many rows may keep a table's list and append to both: they stay the same objects. Rows of
-    a table are equally long; columns that all of them lack at their end have their defaults when they are taken.
+    Whoever makes many rows may keep a table's list and append to both: they stay the same objects. Columns
+    that a row lacks at its end have their defaults when it is taken.
     """
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count, repeat
 from typing import Final, Self, TypeVar, cast
 
-from dijkwacht_records.tables import TABLES, Row, Value
+from dijkwacht_records.tables import DEFAULTS, TABLES, Row, Value
 
 _T = TypeVar("_T")
 Values = Sequence[int] | Sequence[float]
@@ -58,7 +58,7 @@ class Columns:
         texts: dict[str, int] = {}
         tables: dict[int, list[Values]] = {}
         for number, own in rows.items():
-            columns: list[Sequence[Value]] = list(zip(*own, strict=True))
+            columns = _across(number, own)
             for place, kind in PLACED[number]:
                 if place >= len(columns):
                     break
@@ -150,6 +150,16 @@ def fill(
         elif column.kind == "text":
             default = _place("", texts)
         own.append(cast("Values", [default] * len(own[0])))
+
+
+def _across(number: int, rows: Sequence[Row]) -> list[Sequence[Value]]:
+    """The columns of a table's ``rows``, those that some of them lack at their end with defaults there."""
+    try:
+        return list(zip(*rows, strict=True))
+    except ValueError:
+        longest = max(map(len, rows))
+        whole = (row + DEFAULTS[number][len(row) : longest] for row in rows)
+        return list(zip(*whole, strict=True))
 
 
 def _place(value: _T, values: list[_T]) -> int:

@@ -12,6 +12,7 @@ from dijkwacht.recording import Recorded
 from dijkwacht_agent.system.metrics import METRICS
 from dijkwacht_records import gzipped
 from dijkwacht_records.errors import SettingsError
+from dijkwacht_records.tables import FLOWS
 
 CONN = (
     "#separator \\x09\n#path\tconn\n"
@@ -143,9 +144,10 @@ def test_packets_that_are_not_metered_are_counted(tmp_path, scan):
 
 
 def test_inside_is_declared_or_assumed(scan):
-    assert all(row[-1] for number, row in Recorded([scan]).rows() if number == 0)
+    local = FLOWS.index("local_resp")
+    assert all(row[local] for number, row in Recorded([scan]).rows() if number == 0)
     declared = Recorded([scan], ["198.51.100.0/24"])
-    assert not any(row[-1] for number, row in declared.rows() if number == 0)
+    assert not any(row[local] for number, row in declared.rows() if number == 0)
     assert "198.51.100.0/24" in declared.inside.describe()
     with pytest.raises(SettingsError, match="--local"):
         Recorded([scan], ["10.0.0.0/99"])

@@ -19,7 +19,7 @@ BEGIN = 1_700_000_000_000_000
 AGENTS = (("bakery", "till"), ("bakery", "desk"), ("clinic", "desk"))
 BATCHES, ROWS = 12, 30
 DAYS, AWAY = 30, range(15, 22)
-SPOOL_BYTES = 28 * 1024
+SPOOL_BYTES = 21 * 1024
 DISK = "size=96k"
 
 

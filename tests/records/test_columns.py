@@ -88,6 +88,17 @@ def test_rows_that_lack_columns_have_their_defaults(rows, counts):
     _assert_sound(joined)
 
 
+@given(ROWS, st.lists(st.integers(1, 30), max_size=12))
+def test_rows_of_one_table_may_be_of_different_lengths(rows, lengths):
+    short = [(n, row[:length]) for (n, row), length in zip(rows, lengths, strict=False)]
+    columns = Columns.of(short)
+    longest = {n: max(len(row) for m, row in short if m == n) for n, _ in short}
+    assert list(columns.rows()) == [
+        (n, row + DEFAULTS[n][len(row) : longest[n]]) for n, row in short
+    ]
+    _assert_sound(columns)
+
+
 @given(ROWS, st.sampled_from([1, 2]))
 def test_columns_and_rows_are_written_alike(rows, contract):
     head = ("site", "agent", bytes(16), 0, 1)

@@ -9,12 +9,14 @@ from typing import Final
 import msgspec
 import zstandard
 
+from dijkwacht_records.contracts import CONTRACTS
 from dijkwacht_records.layout_1 import Layout, Packed, PackedTable
 from dijkwacht_records.planes import MAX_ROWS
 from dijkwacht_records.tables import TABLE, TABLES, Column, Table
 from dijkwacht_records.wire import MAGIC
 
 NOW: Final = 1_790_000_000_000_000
+_COLUMNS: Final = CONTRACTS[1].columns
 _EXPLAINED: Final = 190_000
 """Numbers of a batch that contradicts itself, of which the reader looks at each to say where."""
 
@@ -36,9 +38,10 @@ def names(site: str, seq: int) -> bytes:
 
 def every_table(site: str, seq: int) -> bytes:
     """As many rows as a batch may have, of all tables in turn; few heartbeats among them."""
-    others = (MAX_ROWS - 100) // (len(TABLES) - 1)
-    rows = [100 if table.name == "agent" else others for table in TABLES]
-    tables = [_table(t, count, 2) for t, count in zip(TABLES, rows, strict=True)]
+    tables_of_1 = TABLES[: len(_COLUMNS)]
+    others = (MAX_ROWS - 100) // (len(tables_of_1) - 1)
+    rows = [100 if table.name == "agent" else others for table in tables_of_1]
+    tables = [_table(t, count, 2) for t, count in zip(tables_of_1, rows, strict=True)]
     order = b"".join(bytes([number]) * count for number, count in enumerate(rows))
     return _wire(site, seq, tables, order)
 
@@ -46,7 +49,7 @@ def every_table(site: str, seq: int) -> bytes:
 def contradiction(site: str, seq: int) -> bytes:
     """A batch whose last column says something else than the first."""
     table = TABLE["flows"]
-    rows = _EXPLAINED // len(table.columns)
+    rows = _EXPLAINED // _COLUMNS[TABLES.index(table)]
     return _wire(site, seq, [_table(table, rows, 1, place=7)])
 
 
@@ -67,8 +70,9 @@ def _wire(site: str, seq: int, tables: list[PackedTable], order: bytes = b"") ->
 
 def _table(table: Table, rows: int, width: int, place: int = 0) -> PackedTable:
     """``rows`` times the same row, in columns of ``width`` bytes; addresses are in ``place``, of one."""
-    columns = [_column(column, rows, width, place) for column in table.columns]
-    return PackedTable(TABLES.index(table), rows, columns)
+    number = TABLES.index(table)
+    known = table.columns[: _COLUMNS[number]]
+    return PackedTable(number, rows, [_column(column, rows, width, place) for column in known])
 
 
 def _column(column: Column, rows: int, width: int, place: int) -> Packed:
