@@ -51,7 +51,7 @@ _REQUEST, _RESPONSE, _FAULT, _BIND, _BIND_ACK, _BIND_NAK, _ALTER, _ALTERED, _AUT
 )
 _BY_CLIENT: Final = frozenset({_REQUEST, _BIND, _ALTER, _AUTH_3, 18, 19})
 _BY_SERVER: Final = frozenset({_RESPONSE, _FAULT, _BIND_ACK, _BIND_NAK, _ALTERED, 17})
-_BINDS: Final = frozenset({bytes([_BIND]), bytes([_ALTER])})
+_BINDS: Final = frozenset(bytes([kind]) for kind in (_BIND, _BIND_ACK, _ALTER, _ALTERED))
 _KNOWN: Final = _BY_CLIENT | _BY_SERVER
 _FIRST_FRAGMENT: Final = 1
 _LITTLE: Final = 0x10
@@ -91,7 +91,7 @@ def sends_as_client(data: bytes) -> bool:
 
 
 def binds(data: bytes) -> bool:
-    """Whether the message that ``data`` begins with names interfaces, one after the other."""
+    """Whether ``data`` begins with a message that says something of several interfaces, one by one."""
     return data[2:3] in _BINDS
 
 

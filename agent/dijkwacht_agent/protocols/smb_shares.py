@@ -2,7 +2,7 @@
 
 Of a tree is kept what kind of share it is, of a pipe which interface it leads to; names are forgotten
 with the message that holds them. Bounds of one flow: `MAX_TREES`, `MAX_PIPES` (with the contexts of their
-associations, `PIPE_HELD` bytes from the server and `BIND_HELD` from the client), and those of its `Exchange`; the oldest is forgotten.
+associations and `BIND_HELD` bytes each way), and those of its `Exchange`; the oldest is forgotten.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_PIPES: Final = 64
 PIPE_HELD: Final = 64
 """Bytes of a message that waits for its next write to a pipe; a longer beginning is read as it is."""
 BIND_HELD: Final = 1024
-"""The same of a bind, which has an entry for each interface: room for those that are remembered."""
+"""The same of binds and answers to them, which have an entry for each interface that is remembered."""
 MAX_IN_WRITE: Final = 64
 """Messages read in one write to a pipe, or one read from it."""
 _SHARES: Final = {
@@ -78,7 +78,7 @@ class Pipe:
             total = pdu_size(message)
             if total < 0:
                 return
-            room = BIND_HELD if from_client and binds(message) else PIPE_HELD
+            room = BIND_HELD if binds(message) else PIPE_HELD
             if len(message) < min(total or room, room) and len(data) == size:
                 self._held[from_client] = message
                 return
