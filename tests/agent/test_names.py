@@ -1,5 +1,8 @@
 """DNS and DHCP as scapy or the standard library writes them, and as nobody should."""
 
+import struct
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.dhcp import BOOTP, DHCP
@@ -78,6 +81,12 @@ def test_a_multicast_answer_is_named_by_its_first_record():
         12,
         0,
     )
+
+
+@pytest.mark.parametrize(("questions", "is_read"), [(20, True), (65, False)])
+def test_many_questions_come_in_one_message_but_not_any_number(questions, is_read):
+    message = struct.pack(">6H", 0, 0, questions, 0, 0, 0) + b"\x01a\x02nl\x00\x00\x0c\x00\x01"
+    assert (dns.read_message(message) is not None) == is_read
 
 
 def test_a_name_may_point_back_but_not_in_circles():

@@ -16,6 +16,8 @@ _OPCODES: Final = frozenset({0, 4, 5})  # query, notify, update
 _MAX_NAME: Final = 255
 _MAX_JUMPS: Final = 16
 _MAX_SECTION: Final = 1024
+_MAX_QUESTIONS: Final = 64
+"""In one message; over multicast some ask twenty at a time."""
 
 _MAX_ADDRESSES: Final = 64
 _ADDRESSES: Final = {1: 4, 28: 16}
@@ -49,7 +51,7 @@ def read_message(data: bytes) -> Message | None:
     if flags >> 11 & 15 not in _OPCODES or max(authorities, additional) > _MAX_SECTION:
         return None
     response = bool(flags & _RESPONSE)
-    if questions > 16 or answers > _MAX_SECTION or not (questions or response):
+    if questions > _MAX_QUESTIONS or answers > _MAX_SECTION or not (questions or response):
         return None
     query, qtype, end = "", 0, 12
     if questions or answers:  # multicast answers repeat no question: their first record names them
