@@ -14,7 +14,8 @@ NB: Final = 32
 NBSTAT: Final = 33
 _NULL: Final = 10  # what a refusal carries instead of a record
 _RESPONSE: Final = 0x8000
-_OPCODES: Final = frozenset({0, 5, 8, 9})  # query, registration, refresh (two numbers are in use)
+_OPCODES: Final = frozenset({0, 5, 8, 9, 15})
+"""Query, registration, refresh (two numbers are in use), registration of a host with several addresses."""
 _MAX_RECORDS: Final = 16
 _HALVES: Final = 32
 _SUFFIX: Final = 15

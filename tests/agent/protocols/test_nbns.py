@@ -73,6 +73,7 @@ def test_an_answer_to_llmnr_names_the_answering_machine():
         (0x0110, 0x20, (False, "fileserver", 32, 0, 0)),
         (0x2910, 0x20, (False, "fileserver", 32, 0, 0)),  # registration
         (0x4010, 0x20, (False, "fileserver", 32, 0, 0)),  # refresh
+        (0x7910, 0x20, (False, "fileserver", 32, 0, 0)),  # registration with several addresses
         (0x0000, 0x21, (False, "fileserver", 33, 0, 0)),
         (0x8503, 0x0A, (True, "fileserver", 32, 3, 0)),  # no such name
         (0x3000, 0x20, None),  # release
