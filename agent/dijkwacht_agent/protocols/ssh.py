@@ -31,6 +31,8 @@ _BANNER: Final = 256
 _SESSION: Final = 16 << 10
 """Bytes that no server sends to whom it has not let in."""
 _MAX_SEGMENTS: Final = 512
+_MAX_NAMES: Final = 16
+"""Ways to compress of which a side is heard: there are three."""
 
 _u32 = Struct(">I").unpack_from
 
@@ -50,7 +52,10 @@ def measure(head: bytes) -> int:
 
 
 class Ssh(LogIns):
-    """Reads two key exchanges in clear, of which it holds 4 KiB each until keys are in use, then sizes alone."""
+    """Reads two key exchanges in clear, of which it holds 4 KiB each until keys are in use, then sizes alone.
+
+    Of what both offer it holds the names of 16 ways to compress for each direction.
+    """
 
     __slots__ = (
         "_accept",
@@ -192,4 +197,4 @@ def _compressions(packet: bytes) -> list[list[bytes]]:
             at += 4 + size
     except struct_error:
         return []
-    return [lists[place].split(b",") for place in _COMPRESSIONS]
+    return [lists[place].split(b",", _MAX_NAMES)[:_MAX_NAMES] for place in _COMPRESSIONS]

@@ -2,8 +2,11 @@
 
 import contextlib
 import datetime as dt
+import gc
 import ipaddress
 import ssl
+from collections.abc import Callable
+from types import FunctionType, ModuleType
 
 import pytest
 from cryptography import x509
@@ -169,3 +172,22 @@ def talk():
 @pytest.fixture
 def make_talk():
     return Talk
+
+
+@pytest.fixture(scope="session")
+def kept() -> Callable[[object], list[bytes]]:
+    """All bytes that an object reaches, however deep."""
+
+    def reach(root: object) -> list[bytes]:
+        seen, waiting, found = {id(root)}, [root], []
+        while waiting:
+            for one in gc.get_referents(waiting.pop()):
+                if id(one) in seen or isinstance(one, (type, ModuleType, FunctionType)):
+                    continue
+                seen.add(id(one))
+                waiting.append(one)
+                if isinstance(one, (bytes, bytearray, str)):
+                    found.append(one.encode() if isinstance(one, str) else bytes(one))
+        return found
+
+    return reach

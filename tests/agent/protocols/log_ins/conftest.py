@@ -1,10 +1,8 @@
 """What is said over one flow, as frames; what the meter makes of its log-ins."""
 
-import gc
 import struct
 from collections.abc import Callable, Iterable
 from itertools import cycle
-from types import FunctionType, ModuleType
 from typing import NamedTuple
 
 import pytest
@@ -157,22 +155,3 @@ def heard() -> Callable[..., list[Attempts]]:
         return attempts(rows)
 
     return hear
-
-
-@pytest.fixture(scope="session")
-def kept() -> Callable[[object], list[bytes]]:
-    """All bytes that an object reaches, however deep."""
-
-    def reach(root: object) -> list[bytes]:
-        seen, waiting, found = {id(root)}, [root], []
-        while waiting:
-            for one in gc.get_referents(waiting.pop()):
-                if id(one) in seen or isinstance(one, (type, ModuleType, FunctionType)):
-                    continue
-                seen.add(id(one))
-                waiting.append(one)
-                if isinstance(one, (bytes, bytearray, str)):
-                    found.append(one.encode() if isinstance(one, str) else bytes(one))
-        return found
-
-    return reach

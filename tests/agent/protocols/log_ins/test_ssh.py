@@ -127,6 +127,16 @@ def test_compression_voids_the_sizes(heard):
     assert heard(exchange("ctr", *tried, server=squeezed), 22) == [refused(1)]
 
 
+def test_of_many_ways_to_compress_few_are_kept(wire, kept):
+    flow = wire(22)
+    many = [",".join(f"{side}{n:03}" for n in range(300)) for side in "cs"]
+    said = exchange("ctr", client=offer(many[0]), server=offer(many[1]))
+    for by_client, data in said[:3]:
+        flow.send(by_client, data)
+    names = [one for one in kept(flow.meter) if one[:1] in {b"c", b"s"} and one[1:].isdigit()]
+    assert 0 < len(names) <= 64
+
+
 def test_who_begins_the_key_exchange_logs_in_though_no_handshake_was_seen(heard):
     tried = [none(), -FAILURE, password(), -FAILURE]
     ends = heard(exchange("ctr", *tried), 2222, begun=False, client_port=200, ends=True)
