@@ -58,7 +58,8 @@ class Exchange:
 
     def __init__(self, opening: Opening, service: AuthService) -> None:
         self.rows = RpcRows()
-        self._opening, self._service = opening, service
+        # Of the payload, which may be long, nothing stays here for as long as the flow lives.
+        self._opening, self._service = opening._replace(payload=b""), service
         self._ends = endpoints(opening.flow.key)
         self._client_is_orig: bool | None = None
         self._waiting: dict[tuple[object, ...], Request] = {}

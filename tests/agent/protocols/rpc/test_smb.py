@@ -293,3 +293,11 @@ def test_a_flow_is_recognised_by_its_message_and_not_by_its_port(say, talk):
     ):
         opening = say.Opening(flow.flow, payload, len(payload), True, None, flow.made, flow.memory)
         assert (recognise_smb(opening) is not None) == known
+
+
+def test_what_a_flow_is_recognised_by_is_not_kept(say, talk, kept):
+    flow = talk("smb")
+    payload = say.framed(say.smb2_write(1, data=bytes(60_000)))
+    opening = say.Opening(flow.flow, payload, len(payload), True, None, flow.made, flow.memory)
+    conversation = recognise_smb(opening)
+    assert max(map(len, kept(conversation))) < 100
