@@ -68,9 +68,7 @@ def read_certificate(der: bytes, time: int, server_name: str) -> Certificate:
 
 @lru_cache(maxsize=64)  # most servers are called again and again
 def _read(der: bytes) -> tuple[int, int, int, list[tuple[int, bytes]] | None] | None:
-    """Flags, begin and end of the validity in µs, and names, as far as they are there; ``None`` if not even a
-    validity is.
-    """
+    """Flags, begin and end of the validity in µs, and names as far as they go; ``None`` without a validity."""
     flags = int(CertFlag.SEEN)
     try:
         fields = list(_fields(der))
