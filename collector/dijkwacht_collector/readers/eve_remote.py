@@ -51,12 +51,23 @@ class _Interface(Struct):
     uuid: str = ""
 
 
+class _Request(Struct):
+    opnum: int = -1
+
+
 class _Call(Struct):
     request: str = ""
     response: str = ""
     opnum: int = -1
+    req: _Request = msgspec.field(default_factory=_Request)
     interface: _Interface = msgspec.field(default_factory=_Interface)
     interfaces: list[_Interface] = []
+
+    @property
+    def operation(self) -> int:
+        """The operation called, -1 for none: a record of `dcerpc` has it a level below one of `smb`."""
+        found = self.opnum if self.opnum >= 0 else self.req.opnum
+        return found if 0 <= found <= 0xFFFF else -1
 
     @property
     def uuid(self) -> str:
@@ -165,7 +176,6 @@ class EveRemote:
             return []
         if call.uuid:
             _keep(self._bound, event.flow, interface_of(call.uuid))
-        is_call = kind is RpcKind.CALL and 0 <= call.opnum <= 0xFFFF
         return [
             row_of(
                 "rpc",
@@ -173,7 +183,7 @@ class EveRemote:
                 via=int(via),
                 kind=int(kind),
                 iface=int(self._bound.get(event.flow, RpcInterface.UNKNOWN)),
-                op=call.opnum if is_call else -1,
+                op=call.operation if kind is RpcKind.CALL else -1,
                 status=int(_ANSWERS.get(call.response, RpcStatus.UNANSWERED)),
                 count=1,
             )

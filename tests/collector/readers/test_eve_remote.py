@@ -56,6 +56,14 @@ def test_a_call_is_of_what_its_flow_bound(eve):
     assert (alone["via"], alone["iface"]) == (RpcVia.SMB2, RpcInterface.UNKNOWN)
 
 
+def test_a_record_of_dcerpc_tells_its_operation_within_the_request(eve):
+    call = {"request": "REQUEST", "response": "RESPONSE", "req": {"opnum": 15, "frag_cnt": 1}}
+    ((_, called),) = eve(("dcerpc", call))
+    assert (called["kind"], called["op"]) == (RpcKind.CALL, 15)
+    ((_, unknown),) = eve(("dcerpc", call | {"req": {"frag_cnt": 1}}))
+    assert unknown["op"] == -1
+
+
 def test_trees_files_and_pipes(eve):
     ok = {"status": "STATUS_SUCCESS"}
     rows = eve(
