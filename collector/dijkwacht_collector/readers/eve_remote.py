@@ -44,6 +44,8 @@ _ANSWERS: Final = {
     "ALTER_CONTEXT_RESP": RpcStatus.SUCCESS, "BINDNAK": RpcStatus.DENIED,
 }  # fmt: skip
 _MOST_KEPT: Final = 4096
+_UNTOLD: Final = frozenset({"", "<empty>", "<none>", "<null>"})
+"""What Suricata writes where a message did not say."""
 _REFUSED: Final = ("_BY_SERVER", "_ON_SERVER", "_REQUIRED")
 
 
@@ -201,7 +203,7 @@ class EveRemote:
         status = AuthStatus.NONE
         if refused:
             status = ERRORS.get(krb5.error_code.upper().partition("_ERR_")[2], AuthStatus.OTHER)
-        account = f"{krb5.cname}/{krb5.realm}" if krb5.cname else ""
+        account = f"{krb5.cname}/{krb5.realm}" if krb5.cname not in _UNTOLD else ""
         by_account = method is AuthMethod.KERBEROS_AS
         counts = 0, 1
         if refused:
@@ -212,7 +214,7 @@ class EveRemote:
             "service": int(AuthService.KERBEROS),
             "method": int(method),
             "status": int(status),
-            "etype": int(etype_of(cipher)),
+            "etype": int(etype_of("" if cipher in _UNTOLD else cipher)),
         }
         return self._row(event, row, counts, account if by_account else "")
 
@@ -233,7 +235,7 @@ class EveRemote:
         account = event.smb.ntlmssp
         if account is None or status in (RpcStatus.CONTINUED, RpcStatus.UNANSWERED):
             return []
-        name = account.user if account.user not in ("", "<null>") else ""
+        name = account.user if account.user not in _UNTOLD else ""
         succeeded = status is RpcStatus.SUCCESS
         told = event.smb.status.removeprefix("STATUS_")
         row = {

@@ -139,6 +139,15 @@ def test_tickets(eve):
     assert (ticket["accounts"], error["accounts"]) == (0, 1)
 
 
+def test_what_an_error_does_not_say_is_no_account_and_no_cipher(eve):
+    untold = {
+        "msg_type": "KRB_ERROR", "failed_request": "KRB_AS_REQ", "cname": "<empty>",
+        "error_code": "KDC_ERR_PREAUTH_FAILED", "realm": "<empty>", "encryption": "<none>",
+    }  # fmt: skip
+    ((_, error),) = eve(("krb5", untold))
+    assert (error["failed"], error["etype"], error["accounts"]) == (1, EtypeClass.NONE, 0)
+
+
 def test_desktops(eve):
     asked = {"event_type": "initial_request", "cookie": "jan"}
     refused = {"event_type": "initial_response", "reason": "SSL not allowed by server"}
