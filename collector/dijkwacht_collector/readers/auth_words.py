@@ -6,13 +6,14 @@ from typing import Final
 
 from dijkwacht_records.vocabulary import AuthStatus, EtypeClass
 
-ERRORS: Final = {
+_ERRORS: Final = {
     "NAME_EXP": AuthStatus.EXPIRED, "SERVICE_EXP": AuthStatus.EXPIRED,
     "C_PRINCIPAL_UNKNOWN": AuthStatus.UNKNOWN_ACCOUNT, "POLICY": AuthStatus.RESTRICTED,
     "CLIENT_REVOKED": AuthStatus.LOCKED, "CLIENT_NOTYET": AuthStatus.RESTRICTED,
     "KEY_EXPIRED": AuthStatus.EXPIRED, "PREAUTH_FAILED": AuthStatus.WRONG_PASSWORD,
     "PREAUTH_REQUIRED": AuthStatus.PREAUTH_REQUIRED, "BAD_INTEGRITY": AuthStatus.WRONG_PASSWORD,
-    "TKT_EXPIRED": AuthStatus.EXPIRED,
+    "TKT_EXPIRED": AuthStatus.EXPIRED, "S_PRINCIPAL_UNKNOWN": AuthStatus.UNKNOWN_SERVICE,
+    "MORE_PREAUTH_DATA_REQUIRED": AuthStatus.PREAUTH_REQUIRED,
 }  # fmt: skip
 """Kerberos' errors, by what follows ``KDC_ERR_`` or ``KRB_AP_ERR_``."""
 FAILURES: Final = {
@@ -25,6 +26,16 @@ FAILURES: Final = {
     "ACCESS_DENIED": AuthStatus.REFUSED,
 }  # fmt: skip
 """NT statuses of log-ins, without ``STATUS_``."""
+
+
+def refusal_of(error: str) -> AuthStatus | None:
+    """Why Kerberos gave no ticket, by its error's name; ``None`` if the same is asked again over TCP.
+
+    >>> refusal_of("KDC_ERR_PREAUTH_FAILED").name, refusal_of("KRB_ERR_RESPONSE_TOO_BIG")
+    ('WRONG_PASSWORD', None)
+    """
+    name = error.upper().partition("_ERR_")[2]
+    return None if name == "RESPONSE_TOO_BIG" else _ERRORS.get(name, AuthStatus.OTHER)
 
 
 def etype_of(cipher: str) -> EtypeClass:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from dijkwacht_collector.readers.accounts import AccountsTried
-from dijkwacht_collector.readers.auth_words import ERRORS, FAILURES, etype_of
+from dijkwacht_collector.readers.auth_words import FAILURES, etype_of, refusal_of
 from dijkwacht_collector.readers.eve_event import Event, port_of
 from dijkwacht_collector.readers.rows import NumberedRow, row_of
 from dijkwacht_collector.readers.rpc_words import interface_of, share_kind
@@ -200,9 +200,9 @@ class EveRemote:
         if not kind.startswith(("KRB_AS", "KRB_TGS")):
             return []
         method = AuthMethod.KERBEROS_AS if kind.startswith("KRB_AS") else AuthMethod.KERBEROS_TGS
-        status = AuthStatus.NONE
-        if refused:
-            status = ERRORS.get(krb5.error_code.upper().partition("_ERR_")[2], AuthStatus.OTHER)
+        status = refusal_of(krb5.error_code) if refused else AuthStatus.NONE
+        if status is None:
+            return []
         account = f"{krb5.cname}/{krb5.realm}" if krb5.cname not in _UNTOLD else ""
         by_account = method is AuthMethod.KERBEROS_AS
         counts = 0, 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from dijkwacht_collector.readers.accounts import AccountsTried
-from dijkwacht_collector.readers.auth_words import ERRORS, FAILURES, etype_of
+from dijkwacht_collector.readers.auth_words import FAILURES, etype_of, refusal_of
 from dijkwacht_collector.readers.fields import Fields
 from dijkwacht_collector.readers.rows import NumberedRow, row_of
 from dijkwacht_collector.readers.zeek_ends import ID, ends, flow_of
@@ -39,9 +39,9 @@ class LogIns:
         """A ticket asked for, and what became of it."""
         by_account = f.text("request_type").upper() != "TGS"
         error = f.text("error_msg").upper()
-        status = AuthStatus.NONE
-        if error and error != "KDC_ERR_NONE":
-            status = ERRORS.get(error.partition("_ERR_")[2], AuthStatus.OTHER)
+        status = refusal_of(error) if error not in ("", "KDC_ERR_NONE") else AuthStatus.NONE
+        if status is None:
+            return []
         succeeded = f.flag("success") and status is AuthStatus.NONE
         told = "success" in f.values or status is not AuthStatus.NONE
         failed = told and not succeeded and status is not AuthStatus.PREAUTH_REQUIRED

@@ -146,6 +146,9 @@ def test_what_an_error_does_not_say_is_no_account_and_no_cipher(eve):
     }  # fmt: skip
     ((_, error),) = eve(("krb5", untold))
     assert (error["failed"], error["etype"], error["accounts"]) == (1, EtypeClass.NONE, 0)
+    assert eve(("krb5", untold | {"error_code": "KRB_ERR_RESPONSE_TOO_BIG"})) == []
+    ((_, service),) = eve(("krb5", untold | {"error_code": "KDC_ERR_S_PRINCIPAL_UNKNOWN"}))
+    assert service["status"] == AuthStatus.UNKNOWN_SERVICE
 
 
 def test_desktops(eve):

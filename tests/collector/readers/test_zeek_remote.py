@@ -178,6 +178,13 @@ def test_tickets(rows, success, error, outcome, status):
     assert (row["method"], row["accounts"]) == (AuthMethod.KERBEROS_TGS, 0)
 
 
+def test_a_ticket_too_big_for_udp_is_asked_again_and_counted_then(rows):
+    line = {"request_type": "TGS", "success": "F", "error_msg": "KRB_ERR_RESPONSE_TOO_BIG"}
+    assert rows("kerberos", line) == []
+    row = only(rows("kerberos", line | {"error_msg": "KDC_ERR_S_PRINCIPAL_UNKNOWN"}), "auth")
+    assert (row["failed"], row["status"]) == (1, AuthStatus.UNKNOWN_SERVICE)
+
+
 def test_accounts_are_counted_within_an_hour(rows):
     lines = [
         {"ts": str(time), "username": name, "domainname": "VOS", "success": "F"}
