@@ -23,7 +23,6 @@ MAX_TEMPLATES: Final = 64
 MAX_FIELDS: Final = 128
 MAX_DOMAINS: Final = 16
 """Observation domains of one exporter whose sequence is followed."""
-_VARIABLE: Final = 0xFFFF
 _SECOND: Final = 1_000_000
 _ENDS: Final = frozenset({"src_addr", "dst_addr"})
 

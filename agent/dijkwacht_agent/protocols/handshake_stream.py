@@ -9,7 +9,6 @@ SERVER_HELLO: Final = 2
 CERTIFICATE: Final = 11
 SERVER_KEY_EXCHANGE: Final = 12
 SERVER_HELLO_DONE: Final = 14
-FINISHED: Final = 20
 CHANGE_CIPHER: Final = 256
 ALERT: Final = 257
 """Kinds of `Message`: those of handshakes (RFC 8446, B.3), and two more that are records of their own."""

@@ -32,8 +32,6 @@ _FILE_INFO: Final = 1
 _RENAMES: Final = frozenset({10, 65})  # FileRenameInformation, ...Ex
 _DISPOSITIONS: Final = frozenset({13, 64})  # FileDispositionInformation, ...Ex
 _VIA: Final = RpcVia.SMB2
-_SAME: Final = b"\xff" * 16
-"""The handle of the command before it in a compound."""
 
 _header = Struct("<4xHHIHHIIQ").unpack_from
 _tree = Struct("<I").unpack_from
