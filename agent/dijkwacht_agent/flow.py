@@ -50,6 +50,10 @@ class Conversation:
         """Whether a payload holds nothing to be read. It counts as read then, and costs no budget."""
         return False
 
+    def kept(self) -> int:
+        """About how many bytes it keeps now."""
+        return 1024
+
     def give_up(self, time: int, made: MadeRows) -> None:
         """What was waited for (`FlowTable.wait`) did not come within its time."""
 

@@ -28,6 +28,7 @@ from dijkwacht_agent.flow import (
 )
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.made_rows import MadeRows
+from dijkwacht_agent.memory.room import Room
 from dijkwacht_agent.turn_taking import end_turns, tell_turns
 from dijkwacht_records.tables import FLOWS, TABLES, FlowState
 
@@ -65,6 +66,7 @@ class FlowTable:
         self._made = made
         self._rows, self._order = made.tables[_TABLE], made.order
         self._inside = inside
+        self.room = Room()
         self.floods = Floods(made)
         self._max_flows = max(max_flows, 1)
         # Queues may hold this many flows more than are active before they are swept.
@@ -162,6 +164,8 @@ class FlowTable:
         self.by_key.pop(flow.back_key, None)  # the same key, if a host talks to itself
         flow.key = flow.back_key = b""
         self.active -= 1
+        if flow.conversation is not None:
+            self.room.release(flow)
 
     def end_all(self) -> None:
         """Write the last part of every flow, in order of row time."""
@@ -247,6 +251,9 @@ class FlowTable:
         flow.resp_pkts = flow.resp_bytes = flow.resp_flags = 0
         if flow.conversation is not None:
             flow.conversation.facts(flow, self._made)
+            if flow.conversation is not None and flow.conversation.over:
+                self.room.release(flow)
+                flow.conversation, flow.listening = None, 0
 
     def _evict(self, time: int) -> None:
         """Give up the oldest unanswered flow, or the oldest of all if every one was answered.

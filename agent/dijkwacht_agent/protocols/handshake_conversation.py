@@ -54,6 +54,7 @@ class HandshakeConversation(Conversation):
         """Nothing of it is kept with the flow, which may live on for long."""
         self.over = True
         self._handshakes.release(self)
+        self._table.room.release(self._flow)
         self._flow.listening = False
         self._flow.conversation = None
 

@@ -70,6 +70,11 @@ class HandshakeStream:
         return self._expected >= 0
 
     @property
+    def kept(self) -> int:
+        """Bytes that are held."""
+        return len(self._message) + len(self._head)
+
+    @property
     def growing(self) -> bool:
         """Bytes of a message are held."""
         return bool(self._message)

@@ -121,6 +121,9 @@ class Kerberos(LogIns):
         for message in self._messages[from_orig].feed(missing, new, size - len(payload)):
             self._read_message(time, message[4:])
 
+    def kept(self) -> int:  # noqa: D102  # inherited
+        return super().kept() + sum([messages.kept for messages in self._messages])
+
     def leave(self) -> None:  # noqa: D102  # inherited
         while self._waiting:
             self._give_up_oldest()

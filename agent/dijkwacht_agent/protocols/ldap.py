@@ -101,6 +101,9 @@ class Ldap(LogIns):
             self.leave()
             self.over = True
 
+    def kept(self) -> int:  # noqa: D102  # inherited
+        return super().kept() + sum([messages.kept for messages in self._messages])
+
     def leave(self) -> None:  # noqa: D102  # inherited
         if self._continued is not None:
             self.count(Outcome.UNKNOWN, self._continued)

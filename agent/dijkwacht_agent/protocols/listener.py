@@ -6,6 +6,7 @@ from struct import Struct
 
 from dijkwacht_agent.budget import Budget
 from dijkwacht_agent.dissect import TCP, Packet
+from dijkwacht_agent.flow import LOOKS
 from dijkwacht_agent.flows import Flow, FlowTable
 from dijkwacht_agent.made_rows import MadeRows
 from dijkwacht_agent.protocols.conversation import Conversation
@@ -26,8 +27,8 @@ class Listener:
 
     @property
     def shed(self) -> int:
-        """Messages that were left unread."""
-        return self.budget.shed + self.memory.handshakes.shed
+        """Messages that were left unread, and conversations that were broken off."""
+        return self.budget.shed + self.memory.handshakes.shed + self._table.room.given_up
 
     def listen(self, time: int, data: bytes, packet: Packet, flow: Flow) -> None:
         """A payload of ``flow``, which is listened to: clears ``flow.listening`` when that is over."""
@@ -49,6 +50,21 @@ class Listener:
         conversation.read(time, payload, size, sequence, from_orig=from_orig)
         if conversation.over:
             flow.listening = 0
+        if flow.conversation is not None:  # else it keeps nothing any more
+            for other in self._table.room.hold(flow, conversation.kept()):
+                self._part(other, time)
+
+    def _part(self, flow: Flow, time: int) -> None:
+        """``flow`` tells what it heard, forgets the rest, and is listened to like one that begins."""
+        conversation = flow.conversation
+        if conversation is None:
+            return
+        conversation.give_up(time, self._made)
+        cut, flow.cut = flow.cut, flow.last  # as with its last part: nothing waits any longer
+        conversation.facts(flow, self._made)
+        flow.cut = cut
+        flow.conversation = None
+        flow.listening = 0 if conversation.over else LOOKS - 1  # its first payload is past
 
     def _recognise(
         self, data: bytes, packet: Packet, flow: Flow, from_orig: bool

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _AUTH: Final = TABLES.index(AUTH)
 _MAX_ACCOUNT: Final = 256
+_KEPT, _KEPT_A_COUNT = 2048, 205
 
 
 class Outcome(IntEnum):
@@ -56,6 +57,9 @@ class LogIns(Conversation):
         if account:
             account = account[:_MAX_ACCOUNT].lower()
             self._accounts.count(time, self._client, self._service, account)
+
+    def kept(self) -> int:  # noqa: D102  # inherited
+        return _KEPT + _KEPT_A_COUNT * len(self._counts)
 
     def leave(self) -> None:
         """Nothing more comes: count what still waits for its answer."""

@@ -122,6 +122,11 @@ class Messages:
         self._held = b""
 
     @property
+    def kept(self) -> int:
+        """Bytes of a message that is not whole."""
+        return len(self._held)
+
+    @property
     def lost(self) -> bool:
         """Where the next message begins is not known."""
         return self._lost

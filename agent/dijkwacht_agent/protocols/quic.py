@@ -23,6 +23,7 @@ MAX_INITIALS: Final = 4
 """Of each side so many are decrypted."""
 _MAX_PIECES: Final = 128
 _MAX_KEYS: Final = 4
+_KEPT_A_KEY, _KEPT_A_PIECE = 2048, 130
 
 
 def recognise(opening: Opening) -> Conversation | None:
@@ -67,6 +68,10 @@ class CryptoPieces:
         end = 4 + int.from_bytes(whole[1:4], "big")
         return whole[4:end] if len(whole) >= max(end, 5) and whole[0] == kind else None
 
+    def kept(self) -> int:
+        """About how many bytes it keeps."""
+        return self._held + _KEPT_A_PIECE * len(self._pieces)
+
     def clear(self) -> None:
         """Forget all."""
         self._pieces.clear()
@@ -100,6 +105,11 @@ class QuicConversation(HandshakeConversation):
             self._take_in(time, plain, client=client)
         if not self.over and (self._pieces[True] or self._pieces[False]):
             self._handshakes.hold(self)
+
+    def kept(self) -> int:  # noqa: D102  # inherited
+        pieces = self._pieces
+        keys = _KEPT_A_KEY * len(self._keys)
+        return super().kept() + keys + pieces[True].kept() + pieces[False].kept()
 
     def forget(self) -> None:
         """Others need the room: a hello that is not whole is lost."""

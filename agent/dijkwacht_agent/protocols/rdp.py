@@ -107,6 +107,9 @@ class Rdp(LogIns):
             self.leave()
             self.over = True
 
+    def kept(self) -> int:  # noqa: D102  # inherited
+        return super().kept() + sum([messages.kept for messages in (*self._tpkt, *self._records)])
+
     def leave(self) -> None:  # noqa: D102  # inherited
         answered = self._selected in _CREDSSP and self._turns == 2 and self._turn is False
         if answered and self._answer < _SHORTER_THAN_PROOF:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 MAX_WAITING: Final = 64
 """Requests of a flow that may wait for their answer; the oldest counts as unanswered for the next."""
 _TABLE: Final = TABLES.index(RPC)
+_KEPT, _KEPT_A_REQUEST = 1300, 270
 _SMB_PORTS: Final = frozenset({139, 445})
 
 
@@ -119,6 +120,11 @@ class Exchange:
             self._log_ins = LogIns(self._opening, self._service, client_is_orig=self.client_is_orig)
         return self._log_ins
 
+    def kept(self) -> int:
+        """About how many bytes it keeps."""
+        own = _KEPT + _KEPT_A_REQUEST * len(self._waiting) + self.rows.kept()
+        return own if self._log_ins is None else own + self._log_ins.kept()
+
     def facts(self, flow: Flow, made: MadeRows) -> None:
         """The rows since the part before; with the flow's last, what still waits is unanswered."""
         if flow.ended:
@@ -162,6 +168,9 @@ class ExchangeConversation(Conversation):
 
     def passes(self, size: int, sequence: int, *, from_orig: bool) -> bool:  # noqa: D102  # inherited
         return self.sides[from_orig].passes(sequence, size)
+
+    def kept(self) -> int:  # noqa: D102  # inherited
+        return self.exchange.kept() + self.sides[0].kept + self.sides[1].kept
 
     def facts(self, flow: Flow, made: MadeRows) -> None:  # noqa: D102  # inherited
         self.exchange.facts(flow, made)

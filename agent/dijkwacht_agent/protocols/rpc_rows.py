@@ -14,6 +14,7 @@ MAX_ROWS: Final = 32
 MAX_MERGED: Final = 16
 """And so many merged ones; all that is left stands in one more."""
 NO_OPERATION: Final = -1
+_KEPT_A_ROW: Final = 470
 
 
 class Counter(IntEnum):
@@ -57,6 +58,10 @@ class RpcRows:
         latest[0] = time
         counts[Counter.COUNT] += 1
         return counts
+
+    def kept(self) -> int:
+        """About how many bytes it keeps."""
+        return _KEPT_A_ROW * len(self._counts)
 
     def rows(self, flow_id: int, orig_h: bytes, resp_h: bytes, resp_p: int) -> list[Row]:
         """All rows, which are forgotten here."""

@@ -54,6 +54,11 @@ class Segments:
         """Where the next message begins is not known."""
         self._held, self._skip = b"", 0
 
+    @property
+    def kept(self) -> int:
+        """Bytes of a beginning that is not whole."""
+        return len(self._held)
+
     def passes(self, sequence: int, size: int) -> bool:
         """Whether a segment is nothing but the body of a message that was read; it is passed over then."""
         if sequence != self._expected or size > self._skip:

@@ -87,11 +87,11 @@ def _command_size(data: bytes, whole: int) -> int:
 class SmbConversation(ExchangeConversation):
     """SMB of any version: one `Shares`, two `Frames`."""
 
-    __slots__ = ("_smb1", "_smb2")
+    __slots__ = ("_shares", "_smb1", "_smb2")
 
     def __init__(self, opening: Opening) -> None:
         super().__init__(opening, AuthService.SMB, (Frames(), Frames()))
-        shares = Shares(self.exchange)
+        self._shares = shares = Shares(self.exchange)
         self._smb1, self._smb2 = Smb1(shares), Smb2(shares)
 
     def read(  # noqa: D102  # inherited
@@ -103,6 +103,9 @@ class SmbConversation(ExchangeConversation):
                 self._command(time, data, message.size, from_orig=from_orig)
             except (error, IndexError):
                 continue  # cut short, or none after all
+
+    def kept(self) -> int:  # noqa: D102  # inherited
+        return super().kept() + self._shares.kept()
 
     def _command(self, time: int, data: bytes, size: int, *, from_orig: bool) -> None:
         magic = data[:4]

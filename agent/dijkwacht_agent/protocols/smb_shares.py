@@ -27,6 +27,7 @@ BIND_HELD: Final = 1024
 """The same of binds and answers to them, which have an entry for each interface that is remembered."""
 MAX_IN_WRITE: Final = 64
 """Messages read in one write to a pipe, or one read from it."""
+_KEPT_A_PIPE, _KEPT_A_TREE = 2800, 100
 _SHARES: Final = {
     "ipc$": ShareKind.IPC,
     "admin$": ShareKind.ADMIN,
@@ -107,6 +108,10 @@ class Shares:
         self._trees: dict[int, ShareKind] = {}
         self._pipes: dict[object, Pipe] = {}
         self._serial = 0
+
+    def kept(self) -> int:
+        """About how many bytes it keeps, but for its `Exchange`."""
+        return _KEPT_A_PIPE * len(self._pipes) + _KEPT_A_TREE * len(self._trees)
 
     def share_of(self, tree: int) -> ShareKind:
         """The kind of a tree, ``NONE`` if its connect was not seen."""

@@ -33,6 +33,7 @@ _SESSION: Final = 16 << 10
 _MAX_SEGMENTS: Final = 512
 _MAX_NAMES: Final = 16
 """Ways to compress of which a side is heard: there are three."""
+_MAX_NAME: Final = 32
 
 _u32 = Struct(">I").unpack_from
 
@@ -103,6 +104,9 @@ class Ssh(LogIns):
             self.over = True
         elif clear.rest and not self.over:
             self._read_sealed(len(clear.rest) + cut, by_client=from_orig == self._client_is_orig)
+
+    def kept(self) -> int:  # noqa: D102  # inherited
+        return super().kept() + sum([messages.kept for messages in self._clear])
 
     def leave(self) -> None:  # noqa: D102  # inherited
         # It may have been a probe; a request that is too short for one was a good-bye.
@@ -197,4 +201,5 @@ def _compressions(packet: bytes) -> list[list[bytes]]:
             at += 4 + size
     except struct_error:
         return []
-    return [lists[place].split(b",", _MAX_NAMES)[:_MAX_NAMES] for place in _COMPRESSIONS]
+    names = [lists[place].split(b",", _MAX_NAMES)[:_MAX_NAMES] for place in _COMPRESSIONS]
+    return [[name[:_MAX_NAME] for name in some] for some in names]

@@ -73,6 +73,9 @@ class TlsConversation(HandshakeConversation):
         else:
             self._handshakes.release(self)
 
+    def kept(self) -> int:  # noqa: D102  # inherited
+        return super().kept() + self._client.kept + self._server.kept
+
     def forget(self) -> None:
         """Others need the room: a hello that is not whole is lost, of an answer what was not read."""
         self._server.forget()
