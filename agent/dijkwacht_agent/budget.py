@@ -26,3 +26,7 @@ class Budget:
             return True
         self.shed += 1
         return False
+
+    def spend(self, more: int) -> None:
+        """What was allowed last was dearer than one message by so many ``more``."""
+        self._left = max(self._left - more, 0)

@@ -29,14 +29,18 @@ RESP_SENT: Final = 16
 class Conversation:
     """Reads one flow in one protocol. Keeps counts and what a message needs to be understood, bounded.
 
-    ``over``: nothing more is to be read. `read` must accept any bytes, in any order, with gaps and
+    ``over``: nothing more is to be read. ``messages``: how many the payload held that was read last; they
+    cost as much as in payloads of their own. `read` must accept any bytes, in any order, with gaps and
     repetitions, and raises nothing.
     """
 
-    __slots__ = ("over",)
+    __slots__ = ("messages", "over")
+    opens = False
+    """It reads how a connection is opened, and no more."""
 
     def __init__(self) -> None:
         self.over = False
+        self.messages = 0
 
     def read(self, time: int, payload: bytes, size: int, sequence: int, *, from_orig: bool) -> None:
         """One packet's payload at ``time`` (µs).

@@ -102,7 +102,7 @@ class Association:
     what calls count for whose context was not seen. ``log_ins``: they are counted here.
     """
 
-    __slots__ = ("_contexts", "_exchange", "_led_to", "_log_ins", "_proof", "_serial", "_via")
+    __slots__ = ("_contexts", "_led_to", "_log_ins", "_proof", "_serial", "_via", "exchange")
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class Association:
         *,
         log_ins: bool = False,
     ) -> None:
-        self._exchange, self._via, self._serial, self._led_to = exchange, via, serial, led_to
+        self.exchange, self._via, self._serial, self._led_to = exchange, via, serial, led_to
         self._log_ins = log_ins
         self._contexts: dict[int, RpcInterface] = {}
         self._proof: AuthMethod | None = None
@@ -129,7 +129,7 @@ class Association:
     def leave(self) -> None:
         """Nothing more comes."""
         if self._proof is not None:
-            self._exchange.log_ins().count(Outcome.UNKNOWN, self._proof)
+            self.exchange.log_ins().count(Outcome.UNKNOWN, self._proof)
             self._proof = None
 
     def _request(self, time: int, data: bytes, little: int, number: int) -> None:
@@ -138,7 +138,7 @@ class Association:
         (context,), (op,) = _U16[little](data, 20), _U16[little](data, 22)
         iface = self._contexts.get(context, self._led_to)
         call = Request(self._via, RpcKind.CALL, iface, op)
-        self._exchange.ask(time, (self._serial, _REQUEST, number), call)
+        self.exchange.ask(time, (self._serial, _REQUEST, number), call)
 
     def _response(self, time: int, data: bytes, _little: int, number: int) -> None:
         if data[3] & _FIRST_FRAGMENT:
@@ -151,9 +151,9 @@ class Association:
         self._prove(AuthStatus.REFUSED if status == _DENIED else AuthStatus.NONE)
 
     def _answer(self, time: int, number: int, status: RpcStatus) -> None:
-        call = self._exchange.answered((self._serial, _REQUEST, number))
+        call = self.exchange.answered((self._serial, _REQUEST, number))
         if call is not None:
-            self._exchange.settle(time, call, status)
+            self.exchange.settle(time, call, status)
 
     def _bind(self, time: int, data: bytes, little: int, number: int) -> None:
         offered: list[RpcInterface] = []
@@ -169,7 +169,7 @@ class Association:
         for iface in dict.fromkeys(offered):
             places = tuple(n for n, other in enumerate(offered) if other is iface)
             bind = Request(self._via, RpcKind.BIND, iface, handle=places)
-            self._exchange.ask(time, (self._serial, _BIND, number, iface), bind)
+            self.exchange.ask(time, (self._serial, _BIND, number, iface), bind)
         self._read_proof(time, data, little)
 
     def _bind_ack(self, time: int, data: bytes, little: int, number: int) -> None:
@@ -189,13 +189,13 @@ class Association:
     def _settle_bind(self, time: int, number: int, results: list[int]) -> None:
         """``results``: 0 for each context that was accepted; those that are not there were."""
         for iface in RpcInterface:
-            bind = self._exchange.answered((self._serial, _BIND, number, iface))
+            bind = self.exchange.answered((self._serial, _BIND, number, iface))
             if bind is None:
                 continue
             places = bind.handle if isinstance(bind.handle, tuple) else ()
             accepted = any(n >= len(results) or results[n] == 0 for n in places)
             status = RpcStatus.SUCCESS if accepted else RpcStatus.UNSUPPORTED
-            self._exchange.settle(time, bind, status)
+            self.exchange.settle(time, bind, status)
 
     def _auth_3(self, time: int, data: bytes, little: int, _number: int) -> None:
         self._read_proof(time, data, little)
@@ -212,11 +212,11 @@ class Association:
         if method is not AuthMethod.UNKNOWN:
             self.leave()
             self._proof = method
-            self._exchange.log_ins().note_account(time, ntlm.read_account(token))
+            self.exchange.log_ins().note_account(time, ntlm.read_account(token))
 
     def _prove(self, refusal: AuthStatus) -> None:
         if self._proof is not None:
-            count_log_in(self._exchange, self._proof, refusal)
+            count_log_in(self.exchange, self._proof, refusal)
             self._proof = None
 
     def _learn(self, context: int, iface: RpcInterface) -> None:
@@ -267,7 +267,9 @@ class RpcConversation(ExchangeConversation):
     def read(  # noqa: D102  # inherited
         self, time: int, payload: bytes, size: int, sequence: int, *, from_orig: bool
     ) -> None:
-        for message in self.sides[from_orig].read(sequence, payload, size):
+        messages = self.sides[from_orig].read(sequence, payload, size)
+        self.messages = len(messages)
+        for message in messages:
             try:
                 asks = sends_as_client(message.data)
                 if self.exchange.is_client(from_orig=from_orig, asks=asks):

@@ -30,9 +30,12 @@ class Dialog(LogIns):
         missing, new = self._sides[from_orig].take(sequence, payload, size)
         by_client = from_orig == self._client_is_orig
         cut = size - len(payload)
+        self.messages = 0
         if missing:
             self._miss(missing, by_client=by_client)
-        for line in self._lines[by_client].feed(new, cut=bool(cut)):
+        lines = self._lines[by_client].feed(new, cut=bool(cut))
+        for number, line in enumerate(lines, 1):
+            self.messages = (number + 1) // 2  # a line costs half as much
             if by_client:
                 self.hear_command(time, line)
             else:

@@ -13,6 +13,7 @@ class HandshakeConversation(Conversation):
     """Over once its row is made, a second after it began at the latest."""
 
     __slots__ = ("_flow", "_from_orig", "_handshakes", "_made", "_said", "_table", "_waits")
+    opens = True
 
     def __init__(self, opening: Opening) -> None:
         super().__init__()

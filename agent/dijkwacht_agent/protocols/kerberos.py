@@ -118,7 +118,9 @@ class Kerberos(LogIns):
             self._read_message(time, payload)
             return
         missing, new = self._sides[from_orig].take(sequence, payload, size)
-        for message in self._messages[from_orig].feed(missing, new, size - len(payload)):
+        messages = self._messages[from_orig].feed(missing, new, size - len(payload))
+        self.messages = len(messages)
+        for message in messages:
             self._read_message(time, message[4:])
 
     def kept(self) -> int:  # noqa: D102  # inherited

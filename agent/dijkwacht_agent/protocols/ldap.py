@@ -92,7 +92,9 @@ class Ldap(LogIns):
     def read(self, time: int, payload: bytes, size: int, sequence: int, *, from_orig: bool) -> None:  # noqa: D102  # inherited
         missing, new = self._sides[from_orig].take(sequence, payload, size)
         messages = self._messages[from_orig]
-        for message in messages.feed(missing, new, size - len(payload)):
+        found = messages.feed(missing, new, size - len(payload))
+        self.messages = len(found)
+        for message in found:
             try:
                 self._read_message(time, message)
             except ber.NotBer:

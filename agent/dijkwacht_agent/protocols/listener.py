@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from struct import Struct
+from typing import Final
 
 from dijkwacht_agent.budget import Budget
 from dijkwacht_agent.dissect import TCP, Packet
@@ -14,21 +15,32 @@ from dijkwacht_agent.protocols.opening import Memory, Opening
 from dijkwacht_agent.protocols.reader import MAX_PER_SECOND
 from dijkwacht_agent.protocols.recognisers import RECOGNISERS, RECOGNISERS_BEHIND_LENGTH
 
+MAX_MESSAGES: Final = 5000
+"""Messages read in one second of event time, of what is more than the opening of a connection; 15 µs each."""
+
 _u32 = Struct(">I").unpack_from
 
 
 class Listener:
-    """Hands payloads to the conversation of their flow, within a budget of event time."""
+    """Hands payloads to the conversation of their flow, within budgets of event time: openings have one of their own."""
 
-    def __init__(self, table: FlowTable, made: MadeRows, limit: int = MAX_PER_SECOND) -> None:
-        self.budget = Budget(limit)
+    def __init__(
+        self,
+        table: FlowTable,
+        made: MadeRows,
+        limit: int = MAX_PER_SECOND,
+        messages: int = MAX_MESSAGES,
+    ) -> None:
+        self.budget = Budget(messages)
+        self.handshakes = Budget(limit)
         self.memory = Memory()
         self._table, self._made = table, made
 
     @property
     def shed(self) -> int:
         """Messages that were left unread, and conversations that were broken off."""
-        return self.budget.shed + self.memory.handshakes.shed + self._table.room.given_up
+        unread = self.budget.shed + self.handshakes.shed
+        return unread + self.memory.handshakes.shed + self._table.room.given_up
 
     def listen(self, time: int, data: bytes, packet: Packet, flow: Flow) -> None:
         """A payload of ``flow``, which is listened to: clears ``flow.listening`` when that is over."""
@@ -36,6 +48,7 @@ class Listener:
         if at >= len(data):
             return  # cut off by the capture, or a later fragment
         conversation, from_orig = flow.conversation, key == flow.key
+        fresh = conversation is None
         if conversation is None:
             conversation = flow.conversation = self._recognise(data, packet, flow, from_orig)
             if conversation is None:
@@ -44,15 +57,24 @@ class Listener:
         (sequence,) = _u32(data, transport_at + 4) if proto == TCP else (0,)
         if conversation.passes(size, sequence, from_orig=from_orig):
             return
-        if not self.budget.allows(time):
+        budget = self.handshakes if conversation.opens else self.budget
+        if not budget.allows(time):
+            if fresh:
+                self._hold(flow, conversation, time)
             return
         payload = data[at : at + size]
         conversation.read(time, payload, size, sequence, from_orig=from_orig)
+        if conversation.messages > 1:
+            budget.spend(conversation.messages - 1)
         if conversation.over:
             flow.listening = 0
         if flow.conversation is not None:  # else it keeps nothing any more
-            for other in self._table.room.hold(flow, conversation.kept()):
-                self._part(other, time)
+            self._hold(flow, conversation, time)
+
+    def _hold(self, flow: Flow, conversation: Conversation, time: int) -> None:
+        """Make room for what ``conversation`` keeps now."""
+        for other in self._table.room.hold(flow, conversation.kept()):
+            self._part(other, time)
 
     def _part(self, flow: Flow, time: int) -> None:
         """``flow`` tells what it heard, forgets the rest, and is listened to like one that begins."""

@@ -66,6 +66,8 @@ class Exchange:
         self._waiting: dict[tuple[object, ...], Request] = {}
         self._log_ins: LogIns | None = None
         self._time = 0
+        self.carried = 0
+        """Messages in the payload that is being read, those through pipes among them."""
 
     def is_client(self, *, from_orig: bool, asks: bool) -> bool:
         """Whether a message that ``asks``, or else answers, may come from where it does."""

@@ -97,12 +97,15 @@ class SmbConversation(ExchangeConversation):
     def read(  # noqa: D102  # inherited
         self, time: int, payload: bytes, size: int, sequence: int, *, from_orig: bool
     ) -> None:
-        for message in self.sides[from_orig].read(sequence, payload, size):
+        messages = self.sides[from_orig].read(sequence, payload, size)
+        self.exchange.carried = len(messages)
+        for message in messages:
             data = message.data if message.data[0] >= _MAGIC_FROM else message.data[_FRAME:]
             try:
                 self._command(time, data, message.size, from_orig=from_orig)
             except (error, IndexError):
                 continue  # cut short, or none after all
+        self.messages = self.exchange.carried
 
     def kept(self) -> int:  # noqa: D102  # inherited
         return super().kept() + self._shares.kept()

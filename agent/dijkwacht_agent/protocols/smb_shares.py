@@ -86,6 +86,7 @@ class Pipe:
             if not total:
                 return
             if sends_as_client(message) == from_client:
+                self._association.exchange.carried += 1
                 self._read(time, message[:total])
             at += total - len(held)
             held = b""

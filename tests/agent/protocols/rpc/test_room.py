@@ -1,5 +1,7 @@
 """What all conversations keep together is bounded: who was heard least recently gives way, and goes on anew."""
 
+import contextlib
+import ssl
 import struct
 import tracemalloc
 
@@ -9,8 +11,9 @@ from dijkwacht_agent.frames import block_of
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.memory.room import Room
 from dijkwacht_agent.meter import Meter
+from dijkwacht_agent.protocols.listener import MAX_MESSAGES
 from dijkwacht_records.rpc_interfaces import RpcInterface
-from dijkwacht_records.tables import RPC, TABLES
+from dijkwacht_records.tables import RPC, TABLES, TLS
 from dijkwacht_records.vocabulary import RpcKind, RpcStatus
 
 SERVER = bytes((10, 0, 0, 2))
@@ -108,3 +111,42 @@ def test_a_flow_that_is_over_keeps_nothing(say):
     assert both > 1000
     assert site.room.kept == 0
     assert site.room.given_up == 0
+
+
+def test_many_messages_in_one_payload_cost_as_much_as_in_many(say):
+    """What is left of a second's budget is what the messages left, those inside pipes among them."""
+    calls = b"".join(say.request(7, call) for call in range(50))
+    for payloads, cost in (
+        ([b"".join(say.framed(say.smb2_tree(n, "\\\\d\\IPC$")) for n in range(30))], 30),
+        ([say.framed(say.smb2_write(n, data=calls)) for n in range(3)], 3 * 51),
+        ([say.bind({0: RpcInterface.SVCCTL}), calls], 51),
+    ):
+        site = Site(1 << 20)
+        for payload in payloads:
+            site.say(1, True, payload)
+        budget = site.meter._listener.budget
+        assert budget._limit - budget._left == cost
+
+
+def client_hello() -> bytes:
+    """As OpenSSL makes it."""
+    sent = ssl.MemoryBIO()
+    tls = ssl.create_default_context().wrap_bio(
+        ssl.MemoryBIO(), sent, server_hostname="nas.example"
+    )
+    with contextlib.suppress(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return sent.read()
+
+
+def test_a_burst_of_calls_leaves_handshakes_their_own_budget(say):
+    site = Site(1 << 20)
+    calls = b"".join(say.request(7, call) for call in range(200))
+    site.say(1, True, say.bind({0: RpcInterface.SVCCTL}))
+    for _ in range(MAX_MESSAGES // 200 + 5):
+        site.say(1, True, calls)
+    assert site.meter.counters["messages_shed"] > 0
+    site.say(2, True, client_hello())
+    site.meter.finish()
+    named = [r[6] for number, r in site.meter.take().rows() if TABLES[number] is TLS]
+    assert named == ["nas.example"]
