@@ -36,11 +36,11 @@ def recognise(opening: Opening) -> Conversation | None:
 class CryptoPieces:
     """A handshake message in pieces that may come in any order, up to `MAX_HELLO` and 128 pieces."""
 
-    __slots__ = ("_held", "_pieces")
+    __slots__ = ("_begin", "_held", "_pieces")
 
     def __init__(self) -> None:
         self._pieces: dict[int, bytes] = {}
-        self._held = 0
+        self._begin = self._held = 0
 
     def __bool__(self) -> bool:
         return bool(self._pieces)
@@ -57,9 +57,10 @@ class CryptoPieces:
         """The message from its beginning to the first gap."""
         whole = bytearray()
         for offset, data in sorted(self._pieces.items()):
-            if offset > len(whole):
+            known = self._begin + len(whole)
+            if offset > known:
                 break
-            whole += data[len(whole) - offset :]
+            whole += data[known - offset :]
         return bytes(whole)
 
     def message(self, kind: int) -> bytes | None:
@@ -71,6 +72,10 @@ class CryptoPieces:
     def kept(self) -> int:
         """About how many bytes it keeps."""
         return self._held + _KEPT_A_PIECE * len(self._pieces)
+
+    def go_on(self) -> None:
+        """What comes next begins behind the first message, which is whole."""
+        self._begin += 4 + int.from_bytes(self.joined()[1:4], "big")
 
     def clear(self) -> None:
         """Forget all."""
@@ -173,6 +178,7 @@ class QuicConversation(HandshakeConversation):
         if body is None:
             return False
         self._said.answer = answer = read_server_hello(body)
+        pieces.go_on()
         pieces.clear()
         return answer is None or not answer.retry
 

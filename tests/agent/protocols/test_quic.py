@@ -83,6 +83,9 @@ def rows_of(*packets, meter=None, port=443):
     return [dict(zip(names, row, strict=True)) for n, row in meter.take().rows() if n == tls]
 
 
+RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
+
+
 @pytest.fixture(scope="session")
 def hello():
     """A ClientHello for example.nl that offers HTTP/3."""
@@ -144,6 +147,21 @@ def test_pieces_in_any_order_give_the_same_row(hello, data):
     assert {k: v for k, v in row.items() if k != "time"} == {
         k: v for k, v in expected.items() if k != "time"
     }
+
+
+def test_the_answer_that_counts_is_the_one_behind_a_request_for_another_hello(hello, answer):
+    retry = answer[:6] + RETRY + answer[38:]
+    sent = [initial(crypto(0, hello[:900])), initial(crypto(900, hello[900:]))]
+    replies = [
+        initial(crypto(at, message), name=b"", side=b"server", key_name=NAME)
+        for at, message in ((0, retry), (0, retry), (len(retry), answer))
+    ]
+    (row,) = rows_of(*((True, p) for p in sent), *((False, p) for p in replies))
+    (plain,) = rows_of(
+        *((True, p) for p in sent),
+        (False, initial(crypto(0, answer), name=b"", side=b"server", key_name=NAME)),
+    )
+    assert row["server_fp"] == plain["server_fp"] > 0
 
 
 def test_after_a_retry_the_keys_are_others(hello):
