@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -13,7 +14,7 @@ from typing import IO, Any, Final, cast
 import msgspec
 
 from dijkwacht.progress import report, report_problems
-from dijkwacht.recording import PATHS, Recorded, add_local
+from dijkwacht.recording import PATHS, NumberedRow, Recorded, add_local
 from dijkwacht_records.addresses import format_address, format_mac
 from dijkwacht_records.closed_lists import is_named, name
 from dijkwacht_records.community_id import community_id
@@ -47,11 +48,24 @@ def run(args: argparse.Namespace) -> int:
     report(recorded.inside.describe())
     table: Table = TABLE[args.table]
     number = TABLES.index(table)
-    rows = (row for kind, row in recorded.rows() if kind == number)
-    written = write(table, rows, args.to)
+    held: Counter[int] = Counter()
+    written = write(table, _of_table(recorded.rows(), number, held), args.to)
     report_problems(recorded)
     report(f"{written:,} rows of {table.name} from {recorded.packets:,} packets")
+    if not written and held:
+        # Most logs make rows of one table, and it is seldom the one that is written unasked.
+        report(
+            f"its rows are of other tables: --table {' or '.join(TABLES[k].name for k in sorted(held))}"
+        )
     return 0 if recorded.readable else 2
+
+
+def _of_table(rows: Iterable[NumberedRow], wanted: int, held: Counter[int]) -> Iterator[Row]:
+    """The rows of one table; all are counted by table in ``held``."""
+    for number, row in rows:
+        held[number] += 1
+        if number == wanted:
+            yield row
 
 
 def write(table: Table, rows: Iterable[Row], to: Path | None) -> int:

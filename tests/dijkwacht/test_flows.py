@@ -52,6 +52,20 @@ def test_other_tables_and_other_files(tmp_path, scan):
     assert to.read_bytes() == b""
 
 
+def test_who_asks_for_a_table_without_rows_hears_of_those_that_have_some(tmp_path, scan, capsys):
+    log = tmp_path / "ntlm.log"
+    log.write_text(
+        '{"_path":"ntlm","ts":9.5,"id.orig_h":"10.0.0.1","id.resp_h":"10.0.0.2","success":false}\n'
+    )
+    assert cli.main(["flows", str(log)]) == 0
+    err = capsys.readouterr().err
+    assert "0 rows of flows" in err
+    assert "--table auth\n" in err
+    for wanted, path in (("auth", log), ("flows", scan)):
+        assert cli.main(["flows", "--table", wanted, str(path)]) == 0
+        assert "--table" not in capsys.readouterr().err
+
+
 def test_nothing_readable_is_exit_code_2(tmp_path, capsys):
     assert cli.main(["flows", str(tmp_path / "none")]) == 2
     assert "none: start: expected a file that can be opened" in capsys.readouterr().err
