@@ -378,3 +378,20 @@ def test_a_log_without_its_columns_is_named(tmp_path):
     path = tmp_path / "conn.log"
     path.write_text("#separator \\x09\n#path\tconn\n#fields\tts\tuid\n1\tC1\n")
     assert read(path)[1] == [f"{path}: line 3: expected the columns of a conn log"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "table"),
+    [
+        ({"proto": "udp", "trans_id": 7, "query": "a.nl", "rejected": False}, "dns"),
+        ({"resumed": False, "established": False, "ssl_history": "C"}, "tls"),
+        ({"cookie": "jan", "result": "encrypted", "cert_count": 0}, "auth"),
+        ({"action": "SMB::FILE_OPEN", "path": "\\\\s\\a"}, "rpc"),
+    ],
+)
+def test_a_json_log_of_what_broke_off_is_told_by_what_is_always_there(
+    log, read_named, columns, table
+):
+    ends = {"ts": 9.5, "uid": "C1", "id.orig_h": "10.0.0.1", "id.resp_h": "10.0.0.2"}
+    ((found, _),), problems = read_named(log(json.dumps(ends | columns)))
+    assert (found, problems) == (table, [])
