@@ -93,18 +93,24 @@ def _head(batch: Batch, parcel: Parcel) -> dict[str, Any]:
 
 def _line(number: int, row: Row) -> str:
     columns = TABLES[number].columns
-    time = datetime.fromtimestamp(int(row[0]) / 1e6, UTC).isoformat(timespec="milliseconds")
     fields = [
         f"{column.name}={_word(column, value)}"
         for column, value in zip(columns[1:], row[1:], strict=True)
         if value not in {0, "", bytes(16)}
     ]
-    return " ".join([time.replace("+00:00", "Z"), *fields])
+    return " ".join([_moment(int(row[0])), *fields])
+
+
+def _moment(micros: int) -> str:
+    time = datetime.fromtimestamp(micros / 1e6, UTC).isoformat(timespec="milliseconds")
+    return time.replace("+00:00", "Z")
 
 
 def _word(column: Column, value: Value) -> str:
     if is_named(column.unit):
         return name(column.unit, int(value))
+    if column.unit == "µs UTC":
+        return _moment(int(value))
     text = str(_plain(column, value))
     # Names come from the network: they must not steer the terminal.
     return text if text.isprintable() else text.encode("unicode_escape").decode()

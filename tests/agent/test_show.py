@@ -102,3 +102,12 @@ def test_numbers_of_closed_lists_are_words(language, words):
 
 def test_every_table_is_said_in_dutch():
     assert DUTCH.keys() == TABLE.keys()
+
+
+def test_every_time_is_written_as_one():
+    row = dict.fromkeys((c.name for c in TABLE["floods"].columns), 0)
+    row |= {"time": 1_700_000_060_000_000, "start": 1_700_000_000_123_456, "flows": 900}
+    row |= {"orig_h": HERE, "resp_h": HERE}
+    floods = Columns.of([(TABLES.index(TABLE["floods"]), tuple(row.values()))])
+    lines = list(show([Parcel(wire.encode("s", "a", bytes(16), 0, 1, floods), 1, 0)]))
+    assert "2023-11-14T22:14:20.000Z start=2023-11-14T22:13:20.123Z" in lines[2]
