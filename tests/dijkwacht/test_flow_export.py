@@ -125,3 +125,14 @@ def test_what_only_begins_like_it_is_not_taken_for_it(tmp_path, head):
     path = tmp_path / "noise"
     path.write_bytes(head)
     assert detect_format(path) is not Format.FLOW_EXPORT
+
+
+def test_a_file_that_tells_of_no_flow_says_why_it_is_unread(tmp_path, capsys):
+    fields = struct.pack("!HHHHHH", 256, 2, 8, 4, 12, 4)
+    template = struct.pack("!HH", 2, 4 + len(fields)) + fields
+    path = tmp_path / "templates.ipfix"
+    head = struct.pack("!HHIII", 10, 16 + len(template), 1_700_000_000, 0, 1)
+    path.write_bytes(head + template)
+    assert main(["flows", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert f"{path}: all of it: expected a record that tells of a flow" in said

@@ -21,6 +21,12 @@ HOLD: Final = 60_000_000
 """µs for which a record waits for its other direction."""
 _FIRST_FLOW: Final = 1 << 33
 """Beyond the flows of captures and logs in the same recording."""
+_LOST: Final = (
+    ("export_unread", "sets of records, whose template is not in it before them"),
+    ("dropped_malformed", "export datagrams that can be read"),
+    ("dropped_truncated", "export datagrams that are whole"),
+)
+"""Counters of what was not read, and what each counts."""
 _FLOW_ID: Final = FLOWS.index("flow_id")
 _TIME: Final = FLOWS.index("time")
 _V5, _V9, _IPFIX = 5, 9, 10
@@ -46,13 +52,11 @@ def read_exports(
     meter.finish()
     rows += meter.take().rows()
     found = meter.counters
-    for name, what in (
-        ("export_unread", "sets of records, whose template is not in it before them"),
-        ("dropped_malformed", "export datagrams that can be read"),
-        ("dropped_truncated", "export datagrams that are whole"),
-    ):
+    for name, what in _LOST:
         if found[name]:
             note(UnreadableInput(str(path), "all of it", f"no {found[name]} {what}"))
+    if not rows and not any(found[name] for name, _ in _LOST):
+        note(UnreadableInput(str(path), "all of it", "a record that tells of a flow"))
     rows = [(table, _renumbered(row)) for table, row in rows]
     return sorted(rows, key=lambda numbered: numbered[1][_TIME])
 
