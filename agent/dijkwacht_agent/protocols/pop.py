@@ -9,7 +9,7 @@ from dijkwacht_agent.dissect import TCP
 from dijkwacht_agent.flow import LOOKS
 from dijkwacht_agent.protocols.dialog import Dialog
 from dijkwacht_agent.protocols.log_ins import Outcome
-from dijkwacht_agent.protocols.sasl import Responses
+from dijkwacht_agent.protocols.sasl import Responses, sayable_auth
 from dijkwacht_records.vocabulary import AuthMethod, AuthService, AuthStatus
 
 if TYPE_CHECKING:
@@ -47,10 +47,7 @@ class Pop(Dialog):
             return self._responses.sayable(line)
         if line[:4].upper() == b"PASS":
             return 5
-        words = line[:64].split(b" ", 2)
-        if len(words) == 3 and words[0].upper() == b"AUTH":
-            return Responses(words[1]).sayable(line, len(words[0]) + len(words[1]) + 2)
-        return len(line)
+        return sayable_auth(line)
 
     def hear_command(self, time: int, line: bytes) -> None:  # noqa: D102  # inherited
         if self._responses is not None:

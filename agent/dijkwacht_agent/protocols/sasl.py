@@ -96,3 +96,11 @@ def decode(encoded: bytes) -> bytes:
         return a2b_base64(encoded[:whole])
     except Error:
         return b""
+
+
+def sayable_auth(line: bytes) -> int:
+    """Of a command, up to where the response that an ``AUTH`` may hold may be looked at; else all."""
+    words = line[:64].split(b" ", 2)
+    if len(words) == 3 and words[0].upper() == b"AUTH":
+        return Responses(words[1]).sayable(line, len(words[0]) + len(words[1]) + 2)
+    return len(line)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from dijkwacht_agent.dissect import TCP
 from dijkwacht_agent.protocols.dialog import Dialog
 from dijkwacht_agent.protocols.log_ins import Outcome
-from dijkwacht_agent.protocols.sasl import Responses
+from dijkwacht_agent.protocols.sasl import Responses, sayable_auth
 from dijkwacht_records.vocabulary import AuthService, AuthStatus
 
 if TYPE_CHECKING:
@@ -49,10 +49,7 @@ class Smtp(Dialog):
     def sayable(self, line: bytes) -> int:  # noqa: D102  # inherited
         if self._responses is not None:
             return self._responses.sayable(line)
-        words = line[:64].split(b" ", 2)
-        if len(words) == 3 and words[0].upper() == b"AUTH":
-            return Responses(words[1]).sayable(line, len(words[0]) + len(words[1]) + 2)
-        return len(line)
+        return sayable_auth(line)
 
     def hear_command(self, time: int, line: bytes) -> None:  # noqa: D102  # inherited
         if self._responses is not None:
