@@ -93,6 +93,7 @@ class _Smb(Struct):
     rename: msgspec.Raw = msgspec.Raw()
     dcerpc: _Call | None = None
     ntlmssp: _Account | None = None
+    kerberos: msgspec.Raw = msgspec.Raw()
 
 
 class _SmbEvent(Event):
@@ -232,15 +233,18 @@ class EveRemote:
         return self._row(event, row, (int(refused), 0), rdp.cookie)
 
     def _log_in(self, event: _SmbEvent, status: RpcStatus) -> list[NumberedRow]:
-        account = event.smb.ntlmssp
-        if account is None or status in (RpcStatus.CONTINUED, RpcStatus.UNANSWERED):
+        account, by_ticket = event.smb.ntlmssp or _Account(), bool(bytes(event.smb.kerberos))
+        if event.smb.ntlmssp is None and not by_ticket:
+            return []
+        if status in (RpcStatus.CONTINUED, RpcStatus.UNANSWERED):
             return []
         name = account.user if account.user not in _UNTOLD else ""
+        by_name = AuthMethod.NTLM if name else AuthMethod.ANONYMOUS
         succeeded = status is RpcStatus.SUCCESS
         told = event.smb.status.removeprefix("STATUS_")
         row = {
             "service": int(AuthService.SMB),
-            "method": int(AuthMethod.NTLM if name else AuthMethod.ANONYMOUS),
+            "method": int(AuthMethod.KERBEROS if by_ticket else by_name),
             "status": int(AuthStatus.NONE if succeeded else FAILURES.get(told, AuthStatus.OTHER)),
         }
         counts = int(not succeeded), int(succeeded)

@@ -116,6 +116,18 @@ def test_sessions_are_log_ins(eve, status, outcome, why, session):
     assert [table for table, _ in eve(("smb", more))] == ["rpc"]
 
 
+def test_a_session_may_be_opened_with_a_ticket(eve):
+    body = {
+        "command": "SMB2_COMMAND_SESSION_SETUP", "status": "STATUS_SUCCESS",
+        "kerberos": {"realm": "VOS.AD", "snames": ["cifs", "nas"]},
+    }  # fmt: skip
+    _, (_, auth) = eve(("smb", body))
+    assert (auth["service"], auth["method"]) == (AuthService.SMB, AuthMethod.KERBEROS)
+    assert (auth["succeeded"], auth["accounts"]) == (1, 0)
+    del body["kerberos"]
+    assert [table for table, _ in eve(("smb", body))] == ["rpc"]
+
+
 def test_tickets(eve):
     given_ticket = {
         "msg_type": "KRB_TGS_REP", "cname": "jan", "realm": "VOS.AD",
