@@ -24,6 +24,9 @@ _SHAPING: Final = (_SUPPORTED_VERSIONS, ja4.ALPN, _SIGNATURES)
 _RESUMES: Final = int(HelloFlag.RESUMES)
 _CUT: Final = int(HelloFlag.CUT)
 _REMEMBERED: Final = 128
+_MAX_CIPHERS: Final = 1024
+"""Bytes of the list of cipher suites, two each: of a longer one the rest is left out, as if cut off."""
+_MAX_EXTENSIONS: Final = 128
 _PROTOCOLS: Final = {
     b"": Alpn.NONE,
     b"h2": Alpn.H2,
@@ -68,7 +71,8 @@ def read_client_hello(body: bytes, transport: str, *, whole: bool = True) -> Cli
         at = _RANDOM_END + 1 + body[_RANDOM_END]
         session = body[_RANDOM_END + 1 : at]
         length = body[at] << 8 | body[at + 1]
-        ciphers = body[at + 2 : at + 2 + length]
+        ciphers = body[at + 2 : at + 2 + min(length, _MAX_CIPHERS)]
+        whole = whole and length <= _MAX_CIPHERS
         at += 2 + length
         at += 1 + body[at]  # compression
         if at < len(body):  # before TLS 1.2 there may be no extensions
@@ -77,6 +81,9 @@ def read_client_hello(body: bytes, transport: str, *, whole: bool = True) -> Cli
             end = min(end, len(body))
             at += 2
             while at + 4 <= end:
+                if len(kinds) == _MAX_EXTENSIONS:
+                    whole = False
+                    break
                 kind, length = _extension(body, at)
                 at += 4
                 kinds.append(kind)

@@ -15,6 +15,7 @@ _RESPONSE: Final = 0x8000
 _OPCODES: Final = frozenset({0, 4, 5})  # query, notify, update
 _MAX_NAME: Final = 255
 _MAX_JUMPS: Final = 16
+_MAX_NAMES: Final = 32
 _MAX_SECTION: Final = 1024
 _MAX_QUESTIONS: Final = 64
 """In one message; over multicast some ask twenty at a time."""
@@ -101,15 +102,18 @@ def _skip_name(data: bytes, at: int) -> int:
 
 
 def read_names(data: bytes) -> list[str]:
-    """The names that ``data`` holds one after the other, up to the first that is none.
+    """The names that ``data`` holds one after the other, up to the first that is none, 32 at most.
 
     They may point back into ``data``, as in the search list of DHCP (RFC 3397).
 
     >>> read_names(bytes.fromhex("0141026e6c00" "0142c002"))
     ['a.nl', 'b.nl']
     """
-    names, at = [], 0
-    while at < len(data) and (found := _read_name(data, at)) is not None:
+    names: list[str] = []
+    at = 0
+    while (
+        at < len(data) and len(names) < _MAX_NAMES and (found := _read_name(data, at)) is not None
+    ):
         name, at = found
         names.append(name)
     return names

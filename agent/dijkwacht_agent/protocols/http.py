@@ -22,7 +22,7 @@ _answer = re.compile(rb"HTTP/1\.[01] (\d{3})").match
 _SCHEMES: Final = rb"(basic|digest|ntlm|negotiate) +"
 _credentials = re.compile(rb"(?:proxy-)?authorization: *" + _SCHEMES, re.IGNORECASE).match
 _holds_credentials = re.compile(
-    rb"\r\n(?:proxy-)?authorization: *" + _SCHEMES, re.IGNORECASE
+    rb"\r\n(?:proxy-)?authorization: *+" + _SCHEMES, re.IGNORECASE
 ).search
 _challenge = re.compile(
     rb"(?:www|proxy)-authenticate: *(?:(?:ntlm|negotiate) +[a-z0-9+/]{8}|digest .*stale=\"?true)",
@@ -35,6 +35,8 @@ _username = re.compile(rb'username="([^"]*)"').search
 
 _UNTIL_CLOSED: Final = 1 << 62
 _MAX_WAITING: Final = 16
+_MAX_HEADER: Final = 8192
+"""Bytes of a payload in which credentials are looked for."""
 _MAX_WITHOUT: Final = 32
 """Answers in a row to requests without credentials; then it is left alone."""
 
@@ -95,7 +97,11 @@ def recognise(opening: Opening) -> Http | None:
         return None
     refused = payload[:7] == b"HTTP/1." and payload[8:13] in _REFUSALS
     # Looking for a word is cheap; most requests hold none of it.
-    asks = b"uthorization: " in payload and _request(payload) and _holds_credentials(payload)
+    asks = (
+        b"uthorization: " in payload
+        and _request(payload)
+        and _holds_credentials(payload, 0, _MAX_HEADER)
+    )
     if not refused and not asks:
         return None
     return Http(opening, AuthService.HTTP, client_is_orig=opening.from_orig != refused)

@@ -26,6 +26,9 @@ SALTS: Final = {
 """Versions that can be read, and what their keys are made with."""
 _MAX_CONNECTION_ID: Final = 20
 _MAX_PACKETS: Final = 4
+_MAX_FRAMES: Final = 256
+_MAX_PAYLOAD: Final = 4096
+"""Of a packet that much is looked at; paths to the outside carry 1,500 bytes."""
 _PADDING, _PING, _ACK, _ACK_ECN, _CRYPTO, _CLOSE = 0x00, 0x01, 0x02, 0x03, 0x06, 0x1C
 _OF_TLS: Final = 0x100
 """Errors of QUIC from here on, for a byte, are alerts of TLS."""
@@ -127,11 +130,17 @@ def initials_in(data: bytes) -> Iterator[Initial]:
 
 
 def read_frames(payload: bytes) -> Frames:
-    """The frames of an Initial that say something of the handshake, up to the first that is none."""
+    """The frames of an Initial that say something of the handshake, up to the first that is none.
+
+    Of 256 frames at most.
+    """
     crypto: list[tuple[int, bytes]] = []
     alert, at = -1, 0
+    payload = payload[:_MAX_PAYLOAD]
     try:
-        while at < len(payload):
+        for _ in range(_MAX_FRAMES):
+            if at >= len(payload):
+                break
             kind = payload[at]
             if kind == _PADDING:
                 at = len(payload) - len(payload[at:].lstrip(b"\x00"))
