@@ -62,6 +62,9 @@ class Exchange:
         # Of the payload, which may be long, nothing stays here for as long as the flow lives.
         self._opening, self._service = opening._replace(payload=b""), service
         self._ends = endpoints(opening.flow.key)
+        key = opening.flow.key
+        half = (len(key) - 7) // 2
+        self._machines = key[:half], key[half : 2 * half]  # as `Commanded` knows them
         self._client_is_orig: bool | None = None
         self._waiting: dict[tuple[object, ...], Request] = {}
         self._log_ins: LogIns | None = None
@@ -113,7 +116,7 @@ class Exchange:
 
     def note_command(self, time: int) -> None:
         """The client makes the server execute something."""
-        client, server = self._ends if self.client_is_orig else self._ends[::-1]
+        client, server = self._machines if self.client_is_orig else self._machines[::-1]
         self._opening.memory.commanded.note(time, server, client)
 
     def log_ins(self) -> LogIns:

@@ -1,15 +1,24 @@
 """DCE/RPC over TCP: what is called, who calls, how it is answered."""
 
+from ipaddress import ip_address
 from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scapy.layers.inet import IP, TCP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import Ether
+from scapy.packet import Raw
 
+from dijkwacht_agent.frames import block_of
+from dijkwacht_agent.local_networks import LocalNetworks
+from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.protocols.rpc_exchange import MAX_WAITING
 from dijkwacht_agent.protocols.rpc_rows import MAX_MERGED, MAX_ROWS
-from dijkwacht_records.hints import CalledBack
+from dijkwacht_records.hints import CALLED_BACK, CalledBack
 from dijkwacht_records.rpc_interfaces import EXECUTES, RpcInterface
+from dijkwacht_records.tables import FLOWS, TABLES
 from dijkwacht_records.vocabulary import AuthMethod, AuthService, AuthStatus
 
 NOBODY = UUID("17fc11e9-c258-4b8d-8d07-2f4125156244")
@@ -95,11 +104,37 @@ def test_who_is_made_to_run_something_counts_as_commanded(say, talk):
             flow = talk("rpc", swapped=swapped)
             flow.say(True, say.bind({0: iface}))
             calls = flow.memory.commanded.calls
-            client, server = say.mapped(say.CLIENT), say.mapped(say.SERVER)
+            client, server = say.CLIENT, say.SERVER
             assert calls(1_000_000, server, client) is CalledBack.NO
             flow.say(True, say.request(op, 2))
             assert calls(1_000_000, server, client) is CalledBack.COMMANDER
             assert calls(1_000_000, client, server) is CalledBack.NO
+
+
+@pytest.mark.parametrize(
+    "machines",
+    [("10.0.0.9", "10.0.0.2", "10.0.0.3"), ("fd00::9", "fd00::2", "fd00::3")],
+)
+def test_what_a_commanded_machine_calls_is_marked_in_its_flow(say, machines):
+    client, server, other = machines
+    layer = IP if ip_address(client).version == 4 else IPv6
+    meter, at = Meter(LocalNetworks()), 1
+    frames = []
+    for data in (say.bind({0: SVCCTL}), say.request(12, 2)):  # CreateServiceW
+        frames.append((client, server, 135, at, data))
+        at += len(data)
+    frames += [(server, there, 8080, 1, b"x") for there in (other, client)]
+    for moment, (orig, resp, port, sequence, data) in enumerate(frames):
+        tcp = TCP(sport=50_000, dport=port, seq=sequence, flags="A")
+        frame = bytes(Ether() / layer(src=orig, dst=resp) / tcp / Raw(data))
+        meter.feed(block_of([(moment, 1, frame, len(frame), 0)]))
+    meter.finish()
+    flows = [row for number, row in meter.take().rows() if TABLES[number] is FLOWS]
+    assert [CalledBack(CALLED_BACK.get(row[FLOWS.index("hints")])) for row in flows] == [
+        CalledBack.NO,
+        CalledBack.COMMANDED,
+        CalledBack.COMMANDER,
+    ]
 
 
 @pytest.mark.parametrize(

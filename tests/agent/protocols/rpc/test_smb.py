@@ -71,7 +71,7 @@ def test_a_service_made_through_a_pipe(say, talk, swapped):
     )
     assert flow.log_ins() == [(AuthService.SMB, AuthMethod.NTLM, AuthStatus.NONE, 0, 1, 0, 1)]
     calls = flow.memory.commanded.calls
-    assert calls(1_000_000, say.mapped(say.SERVER), say.mapped(say.CLIENT)) is CalledBack.COMMANDER
+    assert calls(1_000_000, say.SERVER, say.CLIENT) is CalledBack.COMMANDER
 
 
 def test_a_pipe_opened_unseen_is_known_by_what_is_said_through_it(say, talk):
@@ -244,7 +244,7 @@ def test_a_tool_s_pipe_commands_the_machine(say, talk):
     flow.say(False, say.framed(say.smb2_create(2, status=0)))
     assert row("PIPE", iface=TOOL, share="IPC") in flow.facts()
     calls = flow.memory.commanded.calls
-    assert calls(1_000_000, say.mapped(say.SERVER), say.mapped(say.CLIENT)) is CalledBack.COMMANDER
+    assert calls(1_000_000, say.SERVER, say.CLIENT) is CalledBack.COMMANDER
 
 
 def test_bodies_cost_no_budget(say, talk):
