@@ -9,6 +9,7 @@ import ast
 import inspect
 import re
 import textwrap
+import tomllib
 from collections.abc import Callable, Iterable
 from enum import IntEnum, IntFlag
 from fractions import Fraction
@@ -31,6 +32,7 @@ from dijkwacht_records.state_folder import AGENT, COLLECTOR, SYSTEM, StateKind
 from dijkwacht_records.tables import TABLES
 
 REFERENCE = Path(__file__).parent / "reference"
+DIFFERENCES = Path(__file__).parent.parent / "tests/agent/oracle/differences.toml"
 _NOTE = "<!-- written by docs/generate.py from {source}; run `make docs` -->\n\n"
 
 
@@ -253,6 +255,43 @@ def _share(detector: AnyDetector) -> str:
     )
 
 
+def oracles() -> str:
+    """How far the meter and Wireshark agree, and each difference."""
+    page = _NOTE.format(source="tests/agent/oracle/differences.toml") + "# Second opinions\n\n"
+    told = tomllib.loads(DIFFERENCES.read_text("utf-8"))
+    page += (
+        "What the meter reads of each protocol is compared with what Wireshark's dissectors read of the same"
+        " packets, through pyshark. Every run takes a sample of the labelled captures, `make long` all of them. A"
+        " difference that is not listed here fails, and so does one that is listed and gone.\n\n"
+        "A *fact* is a row's fields that are compared together. *Missed*: Wireshark has it and the meter does not."
+        " *More*: the meter has it and Wireshark does not. A fact that differs is one of each. Captures are those in"
+        " which either found something.\n\n"
+    )
+    head = ("table", "compared", "captures", "facts", "equal", "missed", "more")
+    figures = ("captures", "compared", "equal", "missed", "more")
+    page += _table(
+        head,
+        (
+            (f"`{name}`", told["compared"][name], *(f"{found[figure]:,}" for figure in figures))
+            for name, found in told["figures"].items()
+        ),
+    )
+    page += "\n## What is not compared\n\n"
+    page += "".join(f"- {rule}\n" for rule in told["not_compared"])
+    page += "\n## Differences\n\n"
+    page += _table(("reason", "what it is"), ((f"`{n}`", t) for n, t in told["reasons"].items()))
+    for name, listed in told["captures"].items():
+        page += f"\n### `{name}`\n\n"
+        page += _table(
+            ("capture", "missed", "more", "reason"),
+            (
+                (f"`{at}`", str(d["missed"]), str(d["more"]), f"`{d['reason']}`")
+                for at, d in listed.items()
+            ),
+        )
+    return page
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "records": records,
     "errors": mistakes,
@@ -260,6 +299,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "settings": settings,
     "system": system,
     "detectors": detectors,
+    "oracles": oracles,
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from dijkwacht_collector.metrics import Telemetry
 
-NAMES = ["records", "errors", "metrics", "settings", "system", "detectors"]
+NAMES = ["records", "errors", "metrics", "settings", "system", "detectors", "oracles"]
 
 
 @pytest.fixture(scope="module")
