@@ -233,15 +233,15 @@ def test_headers_that_contradict_themselves_are_malformed(packet):
 
 def test_arp_reads_as_scapy_reads_it():
     data = bytes(ether(ARP(op=2, hwsrc=MAC, psrc="10.0.0.1", hwdst=PEER, pdst="10.0.0.9")))
-    row = dissect_arp(data, 14, link_layers.source_mac(1, data), 5)
+    row = dissect_arp(data, 14, link_layers.source_mac(1, data), 5, from_gateway=True)
     mac, peer = (pack_mac(bytes.fromhex(text.replace(":", ""))) for text in (MAC, PEER))
-    assert row == (5, 2, mac, mac, pack_address("10.0.0.1"), peer, pack_address("10.0.0.9"))
+    assert row == (5, 2, mac, mac, pack_address("10.0.0.1"), peer, pack_address("10.0.0.9"), 1)
 
 
 def test_arp_for_other_hardware_is_unsupported():
     data = bytes(ether(ARP(hwtype=15)))
     with pytest.raises(Unsupported):
-        dissect_arp(data, 14, 0, 0)
+        dissect_arp(data, 14, 0, 0, from_gateway=False)
 
 
 @given(link_type=st.sampled_from(sorted(LINKS)), data=st.binary(max_size=120))
@@ -253,7 +253,7 @@ def test_no_bytes_surprise_the_dissector(link_type, data):
         elif kind == link_layers.IPV6:
             dissect_ipv6(data, at, len(data), vlan, Fragments())
         elif kind == link_layers.ARP:
-            dissect_arp(data, at, 0, 0)
+            dissect_arp(data, at, 0, 0, from_gateway=False)
     except (struct.error, IndexError, Malformed, Unsupported):
         pass
 

@@ -65,7 +65,7 @@ def test_a_connection_that_is_over_within_its_first_second_is_one_row():
         (9.00, there("S", sport=40001)),
     )
     (row, _) = rows
-    assert {name: value for name, value in row.items() if name != "hints"} == {
+    assert row == {
         "time": START + 1_310_000,
         "start": START + 950_000,
         "flow_id": 1,

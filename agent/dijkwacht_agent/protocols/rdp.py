@@ -118,6 +118,8 @@ class Rdp(LogIns):
             self.count(Outcome.UNKNOWN, AuthMethod.UNKNOWN)
 
     def _negotiate(self, time: int, message: bytes, *, by_client: bool) -> None:
+        if len(message) < _TYPE_AT:
+            return  # cut short by the capture
         kind = message[5]
         if by_client and kind == _REQUEST:
             at = message.find(_COOKIE)

@@ -8,6 +8,7 @@ not listed fails, and so does one that is listed and gone. The sample in every r
 Wireshark reads a capture once for all tests; they share what it said through a folder.
 """
 
+import asyncio
 import os
 import pickle
 import tomllib
@@ -147,7 +148,9 @@ def _metered(path):
 def _dissected(path):
     """Wireshark's packets of ``path`` that are `WANTED`."""
     options = {"keep_packets": False, "custom_parameters": list(OPTIONS)}
-    capture = pyshark.FileCapture(str(path), display_filter=WANTED, **options)
+    # A loop of its own: other tests leave the thread without one.
+    loop = asyncio.new_event_loop()
+    capture = pyshark.FileCapture(str(path), display_filter=WANTED, eventloop=loop, **options)
     found = []
     try:
         found.extend(_packet(packet) for packet in capture)
@@ -155,6 +158,8 @@ def _dissected(path):
     except TSharkCrashException:
         # A capture that is cut short: what was before the cut has been read.
         capture._running_processes.clear()  # or it is closed, and raises, once more
+    finally:
+        loop.close()
     return found
 
 
