@@ -23,9 +23,15 @@ class Room:
 
     def hold(self, flow: Flow, size: int) -> list[Flow]:
         """``flow`` was heard now and keeps ``size`` bytes; returns those that must give way to it."""
-        self.kept += size - self._of.pop(flow, 0)
+        before = self._of.get(flow, 0)
         self._of[flow] = size
         gone: list[Flow] = []
+        if before:
+            self._of.move_to_end(flow)
+        if size <= before:
+            self.kept -= before - size
+            return gone
+        self.kept += size - before
         while self.kept > self._limit and len(self._of) > 1:
             oldest, freed = self._of.popitem(last=False)
             self.kept -= freed
