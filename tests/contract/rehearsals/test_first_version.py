@@ -139,7 +139,7 @@ def test_what_was_written_for_a_collector_that_was_set_back_waits_for_it(
     agent.run_until_said(versions["new"], scan("192.168.1.66"), "the collector cannot be reached")
     held = agent.waiting()
     assert {wire[3] for wire in held} == {2}
-    collector.start(versions["old"])
+    collector.start(versions["new"], reads=(1,))
     words = "the oldest is in version 2 of the contract, and it reads 1"
     agent.run_until_said(versions["new"], scan("192.168.1.77"), words)
     assert agent.waiting()[: len(held)] == held
