@@ -244,7 +244,7 @@ AGENT = Table(
                 "messages_shed",
                 "int",
                 "messages",
-                "of rpc, auth and tls, left unread, since boot",
+                "of rpc, auth and tls, left unread or broken off, since boot",
                 0,
             ),
             Column(
