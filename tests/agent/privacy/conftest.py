@@ -281,7 +281,9 @@ class CuriousCollector:
             for order in ("big", "little")
             if true.startswith(V4_PREFIX)
         }
-        return {format_address(spelled[number]) for number in sent.facts & spelled.keys()}
+        # Read from its other end, 10.0.0.0 is ten, and anything may be ten.
+        found = {number for number in sent.facts & spelled.keys() if number >> 16}
+        return {format_address(spelled[number]) for number in found}
 
     def try_spelled_addresses(self, sent):
         """A name spells the private address that it spelled before."""
