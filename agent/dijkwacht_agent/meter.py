@@ -27,7 +27,8 @@ from dijkwacht_agent.dissect import (
 )
 from dijkwacht_agent.echoes import compare_echo
 from dijkwacht_agent.first_packets import FirstPackets
-from dijkwacht_agent.flows import MAX_FLOWS, Flow, FlowTable
+from dijkwacht_agent.flow import Flow
+from dijkwacht_agent.flows import MAX_FLOWS, FlowTable
 from dijkwacht_agent.frames import Block
 from dijkwacht_agent.link_layers import (
     ARP,

@@ -13,10 +13,11 @@ from typing import Final
 
 from dijkwacht_agent.conn_states import is_answer
 from dijkwacht_agent.dissect import ACK, FIN, RST, SYN, TCP, reverse
+from dijkwacht_agent.flow import Flow
 from dijkwacht_agent.flow_export.elements import ExportedFlow
 from dijkwacht_agent.flow_export.exporter import VERSIONS, Exporter, Malformed
 from dijkwacht_agent.flow_export.waiting import Waiting
-from dijkwacht_agent.flows import MAX_FLOWS, Flow, FlowTable
+from dijkwacht_agent.flows import MAX_FLOWS, FlowTable
 from dijkwacht_agent.frames import Block
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.made_rows import MadeRows

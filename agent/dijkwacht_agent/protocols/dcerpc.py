@@ -31,7 +31,7 @@ from dijkwacht_records.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from dijkwacht_agent.flows import Flow
+    from dijkwacht_agent.flow import Flow
     from dijkwacht_agent.made_rows import MadeRows
     from dijkwacht_agent.protocols.opening import Opening
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dijkwacht_agent.dissect import endpoints
-from dijkwacht_agent.flows import Flow
+from dijkwacht_agent.flow import Flow
 from dijkwacht_agent.protocols.certificate import Certificate
 from dijkwacht_agent.protocols.client_hello import ClientHello
 from dijkwacht_agent.protocols.server_hello import TLS_1_3, ServerHello

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dijkwacht_agent.flows import Flow
+from dijkwacht_agent.flow import Conversation, Flow
 from dijkwacht_agent.made_rows import MadeRows
-from dijkwacht_agent.protocols.conversation import Conversation
 from dijkwacht_agent.protocols.handshake import TLS_TABLE, Handshake
 from dijkwacht_agent.protocols.opening import Opening
 

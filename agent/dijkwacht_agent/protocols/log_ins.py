@@ -6,13 +6,13 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 from dijkwacht_agent.dissect import endpoints
+from dijkwacht_agent.flow import Conversation
 from dijkwacht_agent.made_rows import MadeRows
-from dijkwacht_agent.protocols.conversation import Conversation
 from dijkwacht_records.tables import AUTH, TABLES
 from dijkwacht_records.vocabulary import AuthMethod, AuthService, AuthStatus, EtypeClass
 
 if TYPE_CHECKING:
-    from dijkwacht_agent.flows import Flow
+    from dijkwacht_agent.flow import Flow
     from dijkwacht_agent.memory.accounts import AccountsTried
     from dijkwacht_agent.protocols.opening import Opening
 

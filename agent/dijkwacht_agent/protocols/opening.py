@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from dijkwacht_agent.flows import Flow, FlowTable
+from dijkwacht_agent.flow import Flow
+from dijkwacht_agent.flows import FlowTable
 from dijkwacht_agent.made_rows import MadeRows
 from dijkwacht_agent.memory.accounts import AccountsTried
 from dijkwacht_agent.memory.answered_names import AnsweredNames

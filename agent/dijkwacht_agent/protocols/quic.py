@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from dijkwacht_agent.dissect import UDP
+from dijkwacht_agent.flow import Conversation
 from dijkwacht_agent.protocols.client_hello import read_client_hello
-from dijkwacht_agent.protocols.conversation import Conversation
 from dijkwacht_agent.protocols.handshake_conversation import HandshakeConversation
 from dijkwacht_agent.protocols.handshake_stream import CLIENT_HELLO, MAX_HELLO, SERVER_HELLO
 from dijkwacht_agent.protocols.opening import Opening

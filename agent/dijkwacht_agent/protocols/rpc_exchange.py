@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dijkwacht_agent.dissect import endpoints
+from dijkwacht_agent.flow import Conversation
 from dijkwacht_agent.made_rows import MadeRows
-from dijkwacht_agent.protocols.conversation import Conversation
 from dijkwacht_agent.protocols.log_ins import LogIns, Outcome
 from dijkwacht_agent.protocols.rpc_rows import Key, RpcRows
 from dijkwacht_agent.protocols.segments import Segments
@@ -23,7 +23,7 @@ from dijkwacht_records.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from dijkwacht_agent.flows import Flow
+    from dijkwacht_agent.flow import Flow
     from dijkwacht_agent.protocols.opening import Opening
 
 MAX_WAITING: Final = 64

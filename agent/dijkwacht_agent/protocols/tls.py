@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from dijkwacht_agent.dissect import TCP
+from dijkwacht_agent.flow import Conversation
 from dijkwacht_agent.protocols.certificate import read_certificate
 from dijkwacht_agent.protocols.client_hello import read_client_hello
-from dijkwacht_agent.protocols.conversation import Conversation
 from dijkwacht_agent.protocols.handshake_conversation import HandshakeConversation
 from dijkwacht_agent.protocols.handshake_stream import (
     ALERT,

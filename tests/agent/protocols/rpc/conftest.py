@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 
 from dijkwacht_agent.dissect import reverse
-from dijkwacht_agent.flows import Flow, FlowTable
+from dijkwacht_agent.flow import Flow
+from dijkwacht_agent.flows import FlowTable
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.made_rows import MadeRows
 from dijkwacht_agent.protocols.dcerpc import RpcConversation
