@@ -149,7 +149,7 @@ def test_a_table_of_the_next_version_is_skipped_until_it_is_known(
     assert counted(collector, "rows_total", site="bakery") == len(known)
     collector.stop_when_folded()
     told = collector.scans()
-    assert told, "the scan's, and those of made-up rows of floods"
+    assert len(told) == 1
 
     collector.start(versions["next"])
     collector.stop_when_folded()
@@ -177,7 +177,7 @@ def test_a_journal_of_this_version_has_the_defaults_of_the_next(
     collector.stop_when_folded()
     bodies, told = collector.bodies(), collector.scans()
     assert {body[3] for body in bodies} == {1, 2}
-    assert told
+    assert len(told) == 1
 
     shutil.rmtree(
         collector.state / "checkpoints"
