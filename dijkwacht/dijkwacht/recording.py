@@ -23,7 +23,7 @@ from dijkwacht_collector.readers import Problems
 from dijkwacht_collector.readers.formats import PACKETS, Format, detect_format
 from dijkwacht_collector.readers.logs import LOGS, READERS, read_logs, row_time
 from dijkwacht_records.errors import SettingsError, UnreadableInput
-from dijkwacht_records.tables import TABLES, Row
+from dijkwacht_records.tables import Row
 
 NumberedRow = tuple[int, Row]
 """(table number, row)"""
@@ -92,7 +92,7 @@ class Recorded:
             while at < len(told) and row_time(told[at]) < row_time(row):
                 yield told[at]
                 at += 1
-            yield _whole(row)
+            yield row
         yield from told[at:]
 
     def _exported(self, path: Path) -> list[NumberedRow]:
@@ -172,10 +172,3 @@ class Recorded:
             return
         self._captures.append(path)
         self.readable += 1
-
-
-def _whole(numbered: NumberedRow) -> NumberedRow:
-    """The row with all columns of its table: rows of one kind are equally long in one batch."""
-    number, row = numbered
-    missing = TABLES[number].columns[len(row) :]
-    return (number, (*row, *(column.default or 0 for column in missing))) if missing else numbered
