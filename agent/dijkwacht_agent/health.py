@@ -81,7 +81,7 @@ class Health:
             "spool_bytes": self._spool.waiting_bytes,
             "clock_offset": self._uplink.clock_offset,
         }
-        return {name: known.get(name, 0) for name in _COLUMNS}
+        return {name: known[name] for name in _COLUMNS}
 
     def heartbeat(self, now: int, clock: int) -> Columns:
         """The agent row at ``now`` (event time); the status file holds ``clock`` (µs UTC)."""

@@ -115,7 +115,9 @@ class ExportMeter:
             "dropped_unsupported": self._unsupported,
             "flows_active": self._table.active + len(self._waiting),
             "flows_evicted": self._table.evicted,
+            "flows_counted": self._table.floods.counted,
             "names_shed": 0,
+            "messages_shed": 0,
             "rows_made": self._taken + len(self._made),
         } | {f"export_{name}": value for name, value in self.exports.items()}
 
