@@ -34,7 +34,7 @@ from dijkwacht_agent.settings import give_to_owner
 from dijkwacht_records.addresses import HASHED_MAC, UNSPECIFIED, V4_PREFIX
 from dijkwacht_records.columns import Columns, Values
 from dijkwacht_records.errors import SettingsError
-from dijkwacht_records.tables import DNS, TABLES
+from dijkwacht_records.tables import DNS, HARDWARE_ADDRESSES, TABLES
 
 KEY_BYTES: Final = 32
 
@@ -142,7 +142,7 @@ class Pseudonyms:
                 if column.kind == "text":
                     hidden = self._hide_names(number, column.name, own, rows.texts)
                     own[place] = [texts.setdefault(text, len(texts)) for text in hidden]
-                elif column.name in _MACS:
+                elif column.name in HARDWARE_ADDRESSES:
                     own[place] = list(_each(self.mac, cast("Sequence[int]", own[place])))
         return Columns(rows.order, tables, addresses, list(texts))
 
@@ -302,6 +302,5 @@ _ISATAP: Final = frozenset((b"\x00\x00\x5e\xfe", b"\x02\x00\x5e\xfe"))
 _TRANSLATED: Final = ((4, 9), (5, 10), (6, 11), (7, 12), (8, 13))
 """Where the address begins and ends under a prefix of 32, 40, 48, 56 or 64 bits, octet 8 left out."""
 _FIRST_MULTICAST: Final = 224
-_MACS: Final = frozenset(("client_mac", "eth_src", "sender_mac", "target_mac"))
 _PORT: Final = DNS.index("resp_p")
 _LAN_PORTS: Final = frozenset((137, 5353, 5355))

@@ -11,10 +11,8 @@ import msgspec
 from dijkwacht_agent.batches import Parcel
 from dijkwacht_records.addresses import format_address, format_mac
 from dijkwacht_records.closed_lists import is_named, name
-from dijkwacht_records.tables import TABLES, Column, Row, Value
+from dijkwacht_records.tables import HARDWARE_ADDRESSES, TABLES, Column, Row, Value
 from dijkwacht_records.wire import Batch, decode, unpack_rows
-
-_MACS: Final = frozenset(("client_mac", "eth_src", "sender_mac", "target_mac"))
 
 SENTENCES: Final = {
     "en": {
@@ -119,7 +117,7 @@ def _word(column: Column, value: Value) -> str:
 def _plain(column: Column, value: Value) -> Value:
     if isinstance(value, bytes):
         return format_address(value)
-    return format_mac(int(value)) if column.name in _MACS else value
+    return format_mac(int(value)) if column.name in HARDWARE_ADDRESSES else value
 
 
 def _json(found: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ from dijkwacht_records.addresses import format_address, format_mac
 from dijkwacht_records.closed_lists import is_named, name
 from dijkwacht_records.community_id import community_id
 from dijkwacht_records.errors import SettingsError
-from dijkwacht_records.tables import FLOWS, TABLE, TABLES, Row, Table, Value
+from dijkwacht_records.tables import FLOWS, HARDWARE_ADDRESSES, TABLE, TABLES, Row, Table, Value
 
 SUMMARY = "meter a recording into JSON lines, Parquet or Arrow"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -27,7 +27,6 @@ _CHUNK: Final = 65_536
 _COMMUNITY_ID: Final = "community_id"
 _NAMING: Final = tuple(map(FLOWS.index, ("orig_h", "resp_h", "orig_p", "resp_p", "proto")))
 """Where a flow's row holds what its Community ID is made of."""
-_MACS: Final = frozenset({"client_mac", "eth_src", "sender_mac", "target_mac"})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -98,7 +97,7 @@ def _readable(column: str, unit: str, value: Value) -> Any:
         return format_address(value)
     if unit == "µs UTC" and isinstance(value, int):
         return (_EPOCH + timedelta(microseconds=value)).isoformat(timespec="microseconds")
-    if column in _MACS and isinstance(value, int):
+    if column in HARDWARE_ADDRESSES and isinstance(value, int):
         return format_mac(value)
     if is_named(unit) and isinstance(value, int):
         word = name(unit, value)
@@ -128,7 +127,7 @@ def _write_arrow(table: Table, rows: Iterable[Row], to: Path) -> int:
         pa.field(
             c.name,
             pa.timestamp("us", tz="UTC") if c.unit == "µs UTC"
-            else pa.string() if is_named(c.unit) or c.name in _MACS
+            else pa.string() if is_named(c.unit) or c.name in HARDWARE_ADDRESSES
             else kinds[c.kind],
             metadata={"unit": c.unit, "meaning": c.meaning},
         )

@@ -368,6 +368,9 @@ TABLES: tuple[Table, ...] = (
 )
 """All tables; a table's position here is its number on the wire and never changes."""
 
+HARDWARE_ADDRESSES: Final = frozenset(("client_mac", "eth_src", "sender_mac", "target_mac"))
+"""Columns whose numbers are hardware addresses, in whatever table."""
+
 TABLE: dict[str, Table] = {table.name: table for table in TABLES}
 
 Value = int | float | bytes | str
