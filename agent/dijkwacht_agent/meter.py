@@ -44,7 +44,7 @@ from dijkwacht_agent.link_layers import (
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.made_rows import MadeRows
 from dijkwacht_agent.protocols.listener import Listener
-from dijkwacht_agent.protocols.reader import MAX_PER_SECOND, NAME_PORTS, NameReader
+from dijkwacht_agent.protocols.names import MAX_PER_SECOND, NAME_PORTS, NameReader
 from dijkwacht_agent.turn_taking import SILENCE, take_turn
 from dijkwacht_records.columns import Columns
 from dijkwacht_records.contracts import CONTRACTS, WRITES

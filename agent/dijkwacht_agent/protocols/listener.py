@@ -10,8 +10,8 @@ from dijkwacht_agent.dissect import TCP, Packet
 from dijkwacht_agent.flow import LOOKS, Conversation, Flow
 from dijkwacht_agent.flows import FlowTable
 from dijkwacht_agent.made_rows import MadeRows
+from dijkwacht_agent.protocols.names import MAX_PER_SECOND
 from dijkwacht_agent.protocols.opening import Memory, Opening
-from dijkwacht_agent.protocols.reader import MAX_PER_SECOND
 from dijkwacht_agent.protocols.recognisers import RECOGNISERS, RECOGNISERS_BEHIND_LENGTH
 
 MAX_MESSAGES: Final = 5000

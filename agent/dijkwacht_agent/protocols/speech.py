@@ -1,4 +1,4 @@
-"""What a payload looks like by its first bytes, on whatever port: the one place that tells.
+"""What a flow's first payload looks like, on whatever port; who may read the flow, `recognisers` tells.
 
 Each function says whether the first payload of a flow, of ``size`` bytes on the wire, begins what it is
 named for. They read no further than `ENOUGH` bytes and accept any.

@@ -11,7 +11,7 @@ from dijkwacht_agent.link_layers import ETHERNET
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.protocols.listener import Listener
-from dijkwacht_agent.protocols.reader import NameReader
+from dijkwacht_agent.protocols.names import NameReader
 from dijkwacht_agent.sources.recording import Recording, is_recording
 from dijkwacht_records.errors import UnreadableInput
 
