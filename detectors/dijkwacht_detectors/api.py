@@ -23,7 +23,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Entity = Literal["orig", "resp", "pair", "site"]
+Entity = Literal["orig", "resp", "pair", "site"] | tuple[str, ...]
+"""What is told apart: a word of `ENTITY_COLUMNS`, or the columns that name it, texts among them."""
 Reads = tuple[str, ...] | Mapping[str, tuple[str, ...]]
 Scores = NDArray[np.float64]
 """One number a row: higher is stranger, NaN is no opinion."""

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Reads, Rows, State
+
+ENDS: Final = "ends"
+"""The entity of a context whose rows have two of one table of hosts: the originator and the responder."""
 
 
 class Context(ABC):
@@ -23,7 +26,9 @@ class Context(ABC):
     table: ClassVar[str]
     reads: ClassVar[Reads]
     """As a detector's. It has its columns in the rows of these tables; in others they are 0."""
-    entity: ClassVar[Entity]
+    entity: ClassVar[Entity | Literal["ends"]]
+    """With `ENDS`, ``rows.slot`` and ``fresh`` are the originator's, and the columns ``resp_slot`` and
+    ``resp_fresh``, which come free, the responder's. Where both are new, the originator comes first."""
     columns: ClassVar[Mapping[str, Literal["int", "float"]]]
     """What it computes: name → kind. A name that no table and no other context has."""
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {}

@@ -10,7 +10,7 @@ import numpy as np
 
 from dijkwacht_detectors.api import ENTITY_COLUMNS, ROW_TABLE, AnyDetector, RowDetector
 from dijkwacht_detectors.context import shipped_contexts
-from dijkwacht_detectors.context_api import Context
+from dijkwacht_detectors.context_api import ENDS, Context
 from dijkwacht_detectors.reading import entity_columns, kinds_of, reads_of
 from dijkwacht_detectors.state.memory import Remembers, is_by_site, state_fields
 from dijkwacht_records.tables import TABLE
@@ -127,10 +127,22 @@ def _faults_of_columns(declared: Remembers) -> Iterator[str]:
         for name, kind in kinds_of((table,)).items():
             if kind != kinds[name]:
                 yield f"reads {', '.join(reads)}, whose column {name!r} is not of one kind"
-    entity, tables = declared.entity, tuple(reads)
-    entities = ("site", *ENTITY_COLUMNS[tables[0]])
+    yield from _faults_of_entity(declared, tuple(reads))
+
+
+def _faults_of_entity(declared: Remembers, tables: tuple[str, ...]) -> Iterator[str]:
+    entity = declared.entity
+    if isinstance(entity, tuple):
+        missing = [name for name in entity if name not in entity_columns(tables, entity)]
+        if missing or not entity:
+            yield f"entity {entity!r}: expected columns that {', '.join(tables)} have"
+        return
+    two = (ENDS,) if isinstance(declared, Context) else ()
+    entities = ("site", *ENTITY_COLUMNS[tables[0]], *two)
     if entity not in entities:
         yield f"entity {entity!r}: expected one of {', '.join(entities)}"
+    elif entity == ENDS and len(entity_columns(tables, entity)) < 2:
+        yield f"entity {ENDS!r}: not all of {', '.join(tables)} have an orig_h and a resp_h"
     elif entity != "site" and not entity_columns(tables, entity):
         named = (f"{table} by {' and '.join(ENTITY_COLUMNS[table][entity])}" for table in tables)
         yield f"entity {entity!r} is named by different columns: {', '.join(named)}"

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from dijkwacht_detectors.api import ENTITY_COLUMNS, ROW_TABLE, Detector, Entity, Reads
+from dijkwacht_detectors.context_api import ENDS
 from dijkwacht_records.tables import TABLE, Kind
 
 
@@ -19,7 +20,7 @@ class Declared(Protocol):
 
     table: ClassVar[str]
     reads: ClassVar[Reads]
-    entity: ClassVar[Entity]
+    entity: ClassVar[Any]
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,15 @@ def reads_of(declared: Declared) -> dict[str, tuple[str, ...]]:
     return {declared.table: tuple(reads)}
 
 
-def entity_columns(tables: Sequence[str], entity: Entity) -> tuple[str, ...]:
+def entity_columns(tables: Sequence[str], entity: Entity | Literal["ends"]) -> tuple[str, ...]:
     """The columns that all ``tables`` name ``entity`` by; none for ``site``, or where they share none."""
     if entity == "site":
         return ()
+    if isinstance(entity, tuple):
+        known = [kinds_of((table,)) for table in tables]
+        return tuple(name for name in entity if all(name in columns for columns in known))
+    if entity == ENDS:
+        return entity_columns(tables, ("orig_h", "resp_h"))
     first, *others = (ENTITY_COLUMNS[table][entity] for table in tables)
     return tuple(name for name in first if all(name in other for other in others))
 

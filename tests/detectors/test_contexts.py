@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from dijkwacht_detectors.api import WindowDetector
 from dijkwacht_detectors.checks import check_context
 from dijkwacht_detectors.context import contexts_for, shipped_contexts
-from dijkwacht_detectors.context.destinations import Destinations
+from dijkwacht_detectors.context.hosts import Hosts
 from dijkwacht_detectors.declaration import context_faults, faults
 from dijkwacht_detectors.harness import context_columns, score_rows
 from dijkwacht_detectors.reading import reads_of
@@ -33,7 +33,7 @@ def test_it_says_what_it_knew_before_the_row(context):
 def test_no_two_have_a_column_of_the_same_name():
     names = [name for context in shipped_contexts() for name in context.columns]
     assert len(names) == len(set(names))
-    assert [context.name for context in contexts_for(["dest_rows"])] == ["destinations"]
+    assert [context.name for context in contexts_for(["dest_rows"])] == ["hosts"]
     assert contexts_for([]) == []
 
 
@@ -43,7 +43,7 @@ def test_no_two_have_a_column_of_the_same_name():
         max_size=30,
     )
 )
-def test_destinations_are_those_the_site_met(made):
+def test_hosts_are_those_the_site_met(made):
     rows, now = [], 0
     first, count, wanted = {}, {}, []
     for site, dest, part, later in made:
@@ -51,19 +51,19 @@ def test_destinations_are_those_the_site_met(made):
         rows.append({"time": now, "site": site, "resp_h": dest, "part": part})
         wanted.append((first.setdefault((site, dest), now), count.get((site, dest), 0)))
         count[site, dest] = count.get((site, dest), 0) + (part == 0)
-    told = context_columns(Destinations(), rows)
+    told = context_columns(Hosts(), rows)
     assert list(zip(told["dest_first"], told["dest_rows"], strict=True)) == wanted
 
 
 def test_a_destination_not_called_for_a_month_is_new():
-    month = Destinations.forget_after_s * 1_000_000
+    month = Hosts.forget_after_s * 1_000_000
     rows = [{"time": time, "resp_h": 9} for time in (1, month + 1, 2 * month + 2)]
-    told = context_columns(Destinations(), rows)
+    told = context_columns(Hosts(), rows)
     assert told["dest_first"].tolist() == [1, 1, 2 * month + 2]
     assert told["dest_rows"].tolist() == [0, 1, 0]
 
 
-class Leaky(Destinations):
+class Leaky(Hosts):
     """Counts all sites together.
 
     >>> 1 + 1
@@ -98,14 +98,14 @@ def test_the_suite_notices_a_context_with_memory_outside_of_its_state():
     ],
 )
 def test_each_fault_of_a_context_is_named(field, value, fault):
-    found = list(context_faults(type("Changed", (Destinations,), {field: value})()))
+    found = list(context_faults(type("Changed", (Hosts,), {field: value})()))
     assert [one for one in found if one.startswith(fault)], found
 
 
 @pytest.mark.parametrize("field", ["columns", "entity"])
 def test_what_a_context_does_not_declare_is_named(field):
     names = {"name", "table", "reads", "columns", "entity"} - {field}
-    bare = type("Bare", (), {name: getattr(Destinations, name) for name in names})
+    bare = type("Bare", (), {name: getattr(Hosts, name) for name in names})
     assert list(context_faults(bare())) == [f"declares no {field}"]
 
 

@@ -59,7 +59,7 @@ class Contexts:
             try:
                 columns = memory.columns(rows)
             except Exception as error:  # noqa: BLE001  # the fence: whoever asked for it has failed
-                memory.forget(rows.slot[rows.fresh])
+                memory.forget(memory.met(rows))
                 failed |= dict.fromkeys(self._columns[name], error)
             else:
                 views.add(view, columns)

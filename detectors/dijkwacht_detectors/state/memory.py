@@ -23,7 +23,7 @@ from dijkwacht_detectors.api import (
     State,
     Text,
 )
-from dijkwacht_detectors.context_api import Context
+from dijkwacht_detectors.context_api import ENDS, Context
 from dijkwacht_detectors.reading import reading_of
 from dijkwacht_detectors.state.entities import Entities, mix, mix_column
 
@@ -85,21 +85,16 @@ class Memory:
     ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """The slot of each row's entity, int32[n], and whether it is fresh there, bool[n].
 
-        ``columns`` hold those that name the entity; ``site`` is a small number. ``site_key`` and
+        Of `ENDS` there are 2 n: each row's originator, then its responder. ``columns`` hold those that name the entity; ``site`` is a small number. ``site_key`` and
         ``agent_key``, uint64[n], stand for the names: a site's number is another one elsewhere.
         """
-        key = np.zeros(len(site), np.uint64)
-        mix_column(key, site_key)
-        for name in self.reading.entity:
-            column = agent_key if name == "agent" else columns[name]
-            if isinstance(column, Text):
-                _mix_texts(key, column.offsets, column.blob)
-            elif column.ndim == 2:
-                mix_column(key, column[:, 0])
-                mix_column(key, column[:, 1])
-            else:
-                mix_column(key, column)
-        return self.entities.resolve(site, key, time)
+        named = self.reading.entity
+        if self.detector.entity == ENDS:
+            key = np.empty(2 * len(site), np.uint64)
+            for end, name in enumerate(named):
+                key[end::2] = _keys((name,), columns, site_key, agent_key)
+            return self.entities.resolve(np.repeat(site, 2), key, np.repeat(time, 2))
+        return self.entities.resolve(site, _keys(named, columns, site_key, agent_key), time)
 
     def rows(
         self,
@@ -113,6 +108,9 @@ class Memory:
         if self._unborn is not None:
             fresh = self._renew(slot, fresh)
         handed = {name: columns[name] for name in self._handed}
+        if self.detector.entity == ENDS:
+            handed |= {"resp_slot": slot[1::2], "resp_fresh": fresh[1::2]}
+            slot, fresh = slot[::2], fresh[::2]
         return Rows(handed, time, site, slot, fresh)
 
     def score(
@@ -155,6 +153,13 @@ class Memory:
         out = {name: np.zeros(len(rows), _DTYPE[kind]) for name, kind in context.columns.items()}
         context.fold(rows, self.grown(), out)
         return out
+
+    def met(self, rows: Rows) -> NDArray[np.int32]:
+        """Slots of the entities that ``rows`` were the first of, of both ends where there are two."""
+        slots = rows.slot[rows.fresh]
+        if self.detector.entity != ENDS:
+            return slots
+        return np.concatenate((slots, rows["resp_slot"][rows["resp_fresh"]]))
 
     def renewed(self, rows: Rows) -> Rows:
         """``rows``, with what was forgotten since they were resolved fresh."""
@@ -288,6 +293,27 @@ def _grow(values: NDArray[Any], shape: tuple[int, ...], dtype: str) -> NDArray[A
     grown = np.zeros(shape, dtype)
     grown[: len(values)] = values
     return grown
+
+
+def _keys(
+    names: Sequence[str],
+    columns: Mapping[str, Any],
+    site_key: NDArray[np.uint64],
+    agent_key: NDArray[np.uint64],
+) -> NDArray[np.uint64]:
+    """Of each row, a mix of its site and what names its entity, uint64[n]."""
+    key = np.zeros(len(site_key), np.uint64)
+    mix_column(key, site_key)
+    for name in names:
+        column = agent_key if name == "agent" else columns[name]
+        if isinstance(column, Text):
+            _mix_texts(key, column.offsets, column.blob)
+        elif column.ndim == 2:
+            mix_column(key, column[:, 0])
+            mix_column(key, column[:, 1])
+        else:
+            mix_column(key, column)
+    return key
 
 
 def _count(scores: Any) -> str:

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import msgspec
 import numpy as np
+from dijkwacht_detectors.context.hosts import Hosts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +16,6 @@ from dijkwacht_collector.engine.checkpoints import load, save
 from dijkwacht_collector.engine.site_record import SiteRecord
 from dijkwacht_collector.journal import Entry
 from dijkwacht_detectors.api import RowDetector, SiteDetector, WindowDetector
-from dijkwacht_detectors.context.destinations import Destinations
 from dijkwacht_detectors.scan import Scan
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.tables import TABLE, TABLES
@@ -173,10 +173,10 @@ def test_a_context_that_is_another_now_starts_anew_and_one_of_before_there_were_
     engine.step(ENTRIES[:12])
     records = [engine.take(site) for site in engine.numbering.sites]
     old = [msgspec.structs.replace(record, contexts={}) for record in records]
-    state = {**Destinations.state, "more": ("f4", ())}
+    state = {**Hosts.state, "more": ("f4", ())}
     cold = scores_after(Engine([Known()], watch=told.watch), told, ENTRIES[12:])
-    for changed, given_records in ((Destinations.state, old), (state, records)):
-        monkeypatch.setattr(Destinations, "state", changed)
+    for changed, given_records in ((Hosts.state, old), (state, records)):
+        monkeypatch.setattr(Hosts, "state", changed)
         again = Engine([Known()], watch=told.watch)
         for record in given_records:
             again.put(record)
@@ -185,7 +185,7 @@ def test_a_context_that_is_another_now_starts_anew_and_one_of_before_there_were_
 
 def test_only_what_a_detector_asks_for_is_computed(monkeypatch):
     called = []
-    monkeypatch.setattr(Destinations, "fold", lambda *_: called.append(1))
+    monkeypatch.setattr(Hosts, "fold", lambda *_: called.append(1))
     engine = Engine([Scan()])
     engine.step(ENTRIES[:3])
     assert not called
@@ -197,7 +197,7 @@ def test_only_what_a_detector_asks_for_is_computed(monkeypatch):
 def test_whoever_asked_for_a_context_that_fails_has_failed_and_the_others_go_on(
     monkeypatch, caplog
 ):
-    inner, calls = Destinations.fold, []
+    inner, calls = Hosts.fold, []
 
     def fold(self, rows, state, out):
         calls.append(1)
@@ -205,7 +205,7 @@ def test_whoever_asked_for_a_context_that_fails_has_failed_and_the_others_go_on(
             raise ZeroDivisionError
         inner(self, rows, state, out)
 
-    monkeypatch.setattr(Destinations, "fold", fold)
+    monkeypatch.setattr(Hosts, "fold", fold)
     scan, known = Scan(), Known()
     told = Told(scan, known)
     engine = Engine([scan, known], watch=told.watch)
@@ -224,7 +224,7 @@ def test_detectors_whose_context_keeps_failing_are_asked_again_each_time(monkeyp
     def fold(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Destinations, "fold", fold)
+    monkeypatch.setattr(Hosts, "fold", fold)
     engine = Engine([Known(), KnownSite(), Scan()])
     with caplog.at_level(logging.CRITICAL):
         for one in ENTRIES:

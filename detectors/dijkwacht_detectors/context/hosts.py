@@ -1,0 +1,165 @@
+"""The site's acquaintance with the two ends of a flow: since when, whom they serve, when they wake."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from dijkwacht_detectors.api import Rows, State
+from dijkwacht_detectors.context_api import Context
+from dijkwacht_detectors.state.crowd import count, member
+from dijkwacht_detectors.state.decay import remaining
+from dijkwacht_detectors.state.naming import picker, row_picker
+
+_HOUR_US = 3_600_000_000
+_NEWS_HALF_LIFE_US = 86_400e6
+_FLOWS = 0  # the place of this table in ``reads``
+_FEWEST_DAYS = 3
+
+
+class Hosts(Context):
+    """Who the ends of a flow are to the site, inside or out, before the row.
+
+    Of the responder: ``dest_first``, event time µs UTC at which the site met it, the row's own if it
+    is new; ``dest_rows``, flows counted at part 0 to it; ``dest_machines``, inside machines that
+    called it; ``dest_serves``, inside machines that it answered. Of the originator: ``orig_first``;
+    ``orig_serves``, which is 0 for a workstation; ``orig_news``, hosts new to the site that it called
+    lately (half-life a day), which stays near 0 for a device whose world is complete; ``orig_awake``,
+    1 if on an earlier day it was seen within this hour of the day (UTC), 0 if not, -1 before it was
+    seen on three. Numbers of machines are sets of 64 hashed bits (`crowd`).
+
+    >>> from dijkwacht_detectors.harness import context_columns
+    >>> calls = [{"time": t, "table": "flows", "resp_h": host} for t, host in [(10, 7), (20, 7), (30, 8)]]
+    >>> known = context_columns(Hosts(), calls)
+    >>> known["dest_first"].tolist(), known["dest_rows"].tolist(), known["dest_machines"].tolist()
+    ([10.0, 10.0, 30.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0])
+    """
+
+    name = "hosts"
+    reads: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "flows": ("part", "orig_h", "local_orig", "resp_bytes"),
+        "rpc": ("orig_h",),
+        "auth": ("orig_h",),
+    }
+    entity = "ends"
+    columns: ClassVar = {
+        "dest_first": "int", "dest_rows": "int", "dest_machines": "int", "dest_serves": "int",
+        "orig_first": "int", "orig_serves": "int", "orig_news": "float", "orig_awake": "int",
+    }  # fmt: skip
+    state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
+        "first": ("i8", ()),
+        "rows": ("i8", ()),
+        "callers": ("u8", ()),
+        "served": ("u8", ()),
+        "news": ("f4", ()),
+        "news_at": ("i8", ()),
+        "hours": ("u4", ()),
+        "today": ("u4", ()),
+        "day": ("i4", ()),
+        "days": ("i4", ()),
+    }
+
+    entities_per_site = 16_384
+    """An office of 250 meets some thousands of addresses a week; 1 MB a site at most."""
+    forget_after_s = 30 * 24 * 3600
+    """What is called once a month is still known."""
+
+    def fold(self, rows: Rows, state: State, out: Mapping[str, NDArray[Any]]) -> None:
+        """Say what is known of both ends, then take the row."""
+        _fold(_columns(rows), _memory(state), rows.table, _told(out))
+
+
+class _Rows(NamedTuple):
+    time: NDArray[np.int64]
+    slot: NDArray[np.int32]
+    fresh: NDArray[np.bool_]
+    resp_slot: NDArray[np.int32]
+    resp_fresh: NDArray[np.bool_]
+    part: NDArray[np.int64]
+    orig_h: NDArray[np.uint64]
+    local_orig: NDArray[np.int64]
+    resp_bytes: NDArray[np.int64]
+
+
+class _State(NamedTuple):
+    first: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    callers: NDArray[np.uint64]
+    served: NDArray[np.uint64]
+    news: NDArray[np.float32]
+    news_at: NDArray[np.int64]
+    hours: NDArray[np.uint32]
+    today: NDArray[np.uint32]
+    day: NDArray[np.int32]
+    days: NDArray[np.int32]
+
+
+class _Told(NamedTuple):
+    dest_first: NDArray[np.int64]
+    dest_rows: NDArray[np.int64]
+    dest_machines: NDArray[np.int64]
+    dest_serves: NDArray[np.int64]
+    orig_first: NDArray[np.int64]
+    orig_serves: NDArray[np.int64]
+    orig_news: NDArray[np.float64]
+    orig_awake: NDArray[np.int64]
+
+
+_columns, _memory, _told = row_picker(_Rows._fields), picker(_State._fields), picker(_Told._fields)
+
+
+@njit(cache=True, nogil=True)
+def _forget(state, e, t):  # type: ignore[no-untyped-def]
+    state.first[e] = state.news_at[e] = t
+    state.rows[e] = 0
+    state.callers[e] = state.served[e] = np.uint64(0)
+    state.news[e] = 0.0
+    state.hours[e] = state.today[e] = np.uint32(0)
+    state.day[e] = state.days[e] = -1
+
+
+@njit(cache=True, nogil=True)
+def _fold(columns, memory, table, told):  # type: ignore[no-untyped-def]
+    rows, state, out = _Rows(*columns), _State(*memory), _Told(*told)
+    for i in range(len(rows.time)):
+        e, d, t = rows.slot[i], rows.resp_slot[i], rows.time[i]
+        if rows.fresh[i]:
+            _forget(state, e, t)
+        if rows.resp_fresh[i]:
+            _forget(state, d, t)
+        hour = np.uint32(1) << np.uint32((t // _HOUR_US) % 24)
+        day = np.int32(t // (24 * _HOUR_US))
+        if day != state.day[e]:
+            state.hours[e] |= state.today[e]
+            state.today[e] = np.uint32(0)
+            state.day[e] = day
+            state.days[e] += 1
+        if t > state.news_at[e]:
+            state.news[e] *= remaining(t - state.news_at[e], _NEWS_HALF_LIFE_US)
+            state.news_at[e] = t
+        out.dest_first[i] = state.first[d]
+        out.dest_rows[i] = state.rows[d]
+        out.dest_machines[i] = count(state.callers[d])
+        out.dest_serves[i] = count(state.served[d])
+        out.orig_first[i] = state.first[e]
+        out.orig_serves[i] = count(state.served[e])
+        out.orig_news[i] = state.news[e]
+        known = state.days[e] >= _FEWEST_DAYS
+        out.orig_awake[i] = np.int64((state.hours[e] & hour) != 0) if known else -1
+        state.today[e] |= hour
+        if table[i] != _FLOWS:
+            continue
+        if rows.local_orig[i]:
+            caller = member(rows.orig_h[i, 0], rows.orig_h[i, 1])
+            if rows.part[i] == 0:
+                state.callers[d] |= caller
+            if rows.resp_bytes[i] > 0:
+                state.served[d] |= caller
+        if rows.part[i] == 0:
+            state.rows[d] += 1
+            if rows.resp_fresh[i]:
+                state.news[e] += 1.0
