@@ -4,7 +4,7 @@ Looks at each part of each flow: what moved, how fast, where to, and how that co
 originator sent in the last ten minutes and on an ordinary day. An isolation forest, trained by
 scikit-learn in a process of its own on rows of all sites that it will not score, says how anomalous
 such a row is among its own site's. The score is how many doublings of the machine's baseline have gone
-out lately (log₂), in full where at most one of a hundred rows of the site is as anomalous, less where
+out lately (log₂; a 32nd of it is nothing), in full where at most one of a hundred rows of the site is as anomalous, less where
 more are.
 
 Limits: it scores nothing before a forest has been trained and the site has sent 512 rows. What leaves
@@ -40,6 +40,8 @@ _DEPTH = 8  # of trees that see 256 rows each
 _BEYOND = np.array([40.0, 40.0, 30.0, 30.0, 17.0, 24.0, 20.0, 3.0, 4.0])
 """What no flow's features reach: a terabyte, a day and a half, and so on; as log₂, but for the last two."""
 _MIB = 1048576.0
+_LITTLE = 1 / 32
+"""Of a baseline: so much goes out by the way, and scores 0; a forest is asked about what goes beyond it."""
 
 
 class Volume(RowDetector):
@@ -94,12 +96,13 @@ class Volume(RowDetector):
                 self.short_s * 1e6, self.long_s * 1e6, self.least_mib, features, facts,
             )  # fmt: skip
             if self.forest is not None:
-                here = slice(begin, end)
-                site = rows.site[here]
-                depths = self.forest.depths(features[here], site, state["samples_lies"])
+                _ordinary(begin, end, rows.site, state["samples_stamp"], scores)
+                much = begin + np.flatnonzero(facts[begin:end, 2] > 0.0)
+                site = rows.site[much]
+                depths = self.forest.depths(features[much], site, state["samples_lies"])
                 _rarity(
-                    depths, site, state["samples_stamp"], state["samples_depths"],
-                    scores[here], facts[here],
+                    depths, much, site, state["samples_stamp"], state["samples_depths"],
+                    scores, facts,
                 )  # fmt: skip
             if doubled >= 0:
                 state["samples_stamp"][doubled] = 0
@@ -235,8 +238,8 @@ def _features(columns, site, memory, begin, short_life, long_life, least, out, f
         out[i, 6] = _log(state.begun[e])
         out[i, 7] = 0.0 if port in (53, 80, 123, 443) else (1.0 if port < 1024 else 2.0)
         out[i, 8] = (2.0 if outward else 0.0) + (1.0 if rows.proto[i] == 6 else 0.0)
-        excess = state.short[e] / (habit + least) if outward else 0.0
-        facts[i, 0], facts[i, 1], facts[i, 2] = state.short[e], habit, excess
+        excess = state.short[e] / (habit + least) - _LITTLE if outward else 0.0
+        facts[i, 0], facts[i, 1], facts[i, 2] = state.short[e], habit, max(excess, 0.0)
         # two reservoirs: each row so far is as likely to be kept, and which is decided by its number
         s = site[i]
         n, apart = state.samples_seen[s], state.samples_apart_seen[s]
@@ -256,13 +259,21 @@ def _features(columns, site, memory, begin, short_life, long_life, least, out, f
 
 
 @njit(cache=True, nogil=True)
-def _rarity(depths, site, stamps, held, scores, facts):  # type: ignore[no-untyped-def]
+def _ordinary(begin, end, site, stamps, scores):  # type: ignore[no-untyped-def]
+    """Where nothing much was sent there is nothing to say, however odd the row: most need no forest."""
+    for i in range(begin, end):
+        if stamps[site[i]] != 0:
+            scores[i] = 0.0
+
+
+@njit(cache=True, nogil=True)
+def _rarity(depths, places, site, stamps, held, scores, facts):  # type: ignore[no-untyped-def]
     m = held.shape[1]
-    for i in range(len(depths)):
-        s = site[i]
+    for k in range(len(depths)):
+        i, s = places[k], site[k]
         if stamps[s] == 0:
             continue  # it has sent too few rows
-        above = np.searchsorted(held[s], depths[i], side="right")
+        above = np.searchsorted(held[s], depths[k], side="right")
         rare = -math.log10((above + 0.5) / (m + 0.5))
         # as many doublings above the baseline, if the row itself is anomalous
         scores[i] = math.log2(1.0 + facts[i, 2]) * min(1.0, 0.5 * rare)
