@@ -87,25 +87,20 @@ class Volume(RowDetector):
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each part of a flow, once there is a forest."""
         n, begin = len(rows), 0
+        forest = self.forest
         features = np.empty((n, _FEATURES), np.float32)
         while begin < n:
-            if self.forest is not None:
-                self._settle(self.forest, rows.site[begin:], state)
-            end, doubled = _features(
-                _columns(rows), rows.site, _memory(state), begin,
-                self.short_s * 1e6, self.long_s * 1e6, self.least_mib, features, facts,
+            end = _features(
+                _columns(rows), rows.site, _memory(state), begin, forest.stamp if forest else 0,
+                self.short_s * 1e6, self.long_s * 1e6, self.least_mib, features, scores, facts,
             )  # fmt: skip
-            if self.forest is not None:
-                _ordinary(begin, end, rows.site, state["samples_stamp"], scores)
+            if forest is not None:
                 much = begin + np.flatnonzero(facts[begin:end, 2] > 0.0)
                 site = rows.site[much]
-                depths = self.forest.depths(features[much], site, state["samples_lies"])
-                _rarity(
-                    depths, much, site, state["samples_stamp"], state["samples_depths"],
-                    scores, facts,
-                )  # fmt: skip
-            if doubled >= 0:
-                state["samples_stamp"][doubled] = 0
+                depths = forest.depths(features[much], site, state["samples_lies"])
+                _rarity(depths, much, site, state["samples_depths"], scores, facts)
+                if end < n:
+                    self._settle(forest, int(rows.site[end]), state)
             begin = end
 
     def train(self, samples: NDArray[np.float64]) -> bytes | None:
@@ -133,21 +128,15 @@ class Volume(RowDetector):
             raise ValueError(f"a forest of {shape} features and trees, {forest.depth} deep")
         self.forest = forest
 
-    def _settle(self, forest: Forest, sites: NDArray[np.int32], state: State) -> None:
-        """Let each of ``sites`` settle, before its next row: with a new forest, and with as much again.
+    def _settle(self, forest: Forest, site: int, state: State) -> None:
+        """Let a site settle before a row that asks the forest: a new one, or with as much again sent.
 
         What is settled on depends on the site's own rows alone, and on where the forest's entry lies.
         """
-        stamps = state["samples_stamp"]
-        due = (stamps != forest.stamp) & (state["samples_apart_seen"] >= _APART)
-        if due.any():
-            for site in np.unique(sites[due[sites]]).tolist():
-                state["samples_depths"][site] = forest.settle(
-                    state["samples"][site],
-                    state["samples_apart"][site],
-                    state["samples_lies"][site],
-                )
-                stamps[site] = forest.stamp
+        state["samples_depths"][site] = forest.settle(
+            state["samples"][site], state["samples_apart"][site], state["samples_lies"][site]
+        )
+        state["samples_stamp"][site] = forest.stamp
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say how much went out, and what is usual."""
@@ -193,6 +182,7 @@ class _State(NamedTuple):
     samples_seen: NDArray[np.int64]
     samples_apart: NDArray[np.float32]
     samples_apart_seen: NDArray[np.int64]
+    samples_stamp: NDArray[np.int64]
 
 
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
@@ -204,8 +194,11 @@ def _place(n, kept):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _features(columns, site, memory, begin, short_life, long_life, least, out, facts):  # type: ignore[no-untyped-def]
-    """Go on until a site has sent twice as much; where that is, and the site, or -1."""
+def _features(columns, site, memory, begin, forest, short_life, long_life, least, out, scores, facts):  # type: ignore[no-untyped-def]
+    """Go on until a row wants to ask ``forest``, a stamp, and its site has not settled; where that is.
+
+    Rows that ask nothing are scored; of those that do, ``facts`` has an excess.
+    """
     rows, state = _Rows(*columns), _State(*memory)
     for i in range(begin, len(rows.time)):
         e, t = rows.slot[i], rows.time[i]
@@ -223,6 +216,13 @@ def _features(columns, site, memory, begin, short_life, long_life, least, out, f
         habit = state.long[e] * (short_life / long_life)
         outward = rows.local_orig[i] != 0 and rows.local_resp[i] == 0
         sent = min(max(float(rows.orig_bytes[i]), 0.0), 1e15)
+        excess = (state.short[e] + sent / _MIB) / (habit + least) - _LITTLE if outward else 0.0
+        s = site[i]
+        known = forest != 0 and state.samples_apart_seen[s] >= _APART
+        if known and excess > 0.0 and state.samples_stamp[s] != forest:
+            return i
+        if known:
+            scores[i] = 0.0  # most rows, whatever else is odd about them
         if outward:
             state.short[e] += sent / _MIB
             state.long[e] += sent / _MIB
@@ -238,10 +238,8 @@ def _features(columns, site, memory, begin, short_life, long_life, least, out, f
         out[i, 6] = _log(state.begun[e])
         out[i, 7] = 0.0 if port in (53, 80, 123, 443) else (1.0 if port < 1024 else 2.0)
         out[i, 8] = (2.0 if outward else 0.0) + (1.0 if rows.proto[i] == 6 else 0.0)
-        excess = state.short[e] / (habit + least) - _LITTLE if outward else 0.0
         facts[i, 0], facts[i, 1], facts[i, 2] = state.short[e], habit, max(excess, 0.0)
         # two reservoirs: each row so far is as likely to be kept, and which is decided by its number
-        s = site[i]
         n, apart = state.samples_seen[s], state.samples_apart_seen[s]
         if n < 3 * (apart + 1):
             state.samples_seen[s] = n + 1
@@ -254,24 +252,16 @@ def _features(columns, site, memory, begin, short_life, long_life, least, out, f
         if place < _APART:
             state.samples_apart[s, place] = out[i]
         if apart + 1 >= _APART and (apart + 1) & apart == 0:
-            return i + 1, s
-    return len(rows.time), -1
+            state.samples_stamp[s] = 0  # twice as much: it settles anew
+    return len(rows.time)
 
 
 @njit(cache=True, nogil=True)
-def _ordinary(begin, end, site, stamps, scores):  # type: ignore[no-untyped-def]
-    """Where nothing much was sent there is nothing to say, however odd the row: most need no forest."""
-    for i in range(begin, end):
-        if stamps[site[i]] != 0:
-            scores[i] = 0.0
-
-
-@njit(cache=True, nogil=True)
-def _rarity(depths, places, site, stamps, held, scores, facts):  # type: ignore[no-untyped-def]
+def _rarity(depths, places, site, held, scores, facts):  # type: ignore[no-untyped-def]
     m = held.shape[1]
     for k in range(len(depths)):
         i, s = places[k], site[k]
-        if stamps[s] == 0:
+        if math.isnan(scores[i]):
             continue  # it has sent too few rows
         above = np.searchsorted(held[s], depths[k], side="right")
         rare = -math.log10((above + 0.5) / (m + 0.5))
