@@ -194,7 +194,9 @@ def _place(n, kept):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _features(columns, site, memory, begin, forest, short_life, long_life, least, out, scores, facts):  # type: ignore[no-untyped-def]
+def _features(  # type: ignore[no-untyped-def]
+    columns, site, memory, begin, forest, short_life, long_life, least, out, scores, facts
+):
     """Go on until a row wants to ask ``forest``, a stamp, and its site has not settled; where that is.
 
     Rows that ask nothing are scored; of those that do, ``facts`` has an excess.

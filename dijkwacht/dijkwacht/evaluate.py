@@ -24,11 +24,13 @@ from dijkwacht.offline import NumberedRow, OfflineCollector, cut
 from dijkwacht.own_detectors import add_detectors
 from dijkwacht.progress import counted, log_for_people, report
 from dijkwacht.recording import Recorded, add_local
+from dijkwacht.revision import source_revision
 from dijkwacht.score_watch import ScoreWatch
 from dijkwacht.shadow import report_shadow
 from dijkwacht_collector.engine import DetectorSet
+from dijkwacht_lab.halves import choose_half
 from dijkwacht_lab.labels import Labelled, read_lists
-from dijkwacht_lab.scoreboard import Judged, Outcome, Watched, judge, summary, table
+from dijkwacht_lab.scoreboard import Judged, Outcome, Watched, final_line, judge, summary, table
 from dijkwacht_records.errors import DijkwachtError, SettingsError
 from dijkwacht_records.tables import FLOWS
 
@@ -55,6 +57,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="these classes only: scan dns benign robust …",
     )
     add(
+        "--half",
+        choices=("A", "B"),
+        help="half of the attacks, by author, and of what is benign: build on A, measure on B",
+    )
+    add(
+        "--final",
+        action="store_true",
+        help="half B is looked at once, when all is done: print the line for docs/detection.md",
+    )
+    add(
         "--jobs",
         type=int,
         default=os.cpu_count() or 1,
@@ -74,6 +86,12 @@ def run(args: argparse.Namespace) -> int:
     if again:
         named = f"{again[0].kind} {again[0].path}"
         report(f"listed twice, counted once: {named}, {len(again)} in all")
+    if args.half == "B" and not args.final:
+        raise SettingsError(
+            "--half B: looked at to the end it is another half A; --final if you are done"
+        )
+    if args.half:
+        listed = choose_half(listed, args.half)
     known = {labelled.class_ for labelled in listed}
     if unknown := set(args.only) - known:
         raise SettingsError(f"--only {min(unknown)}: one of {' '.join(sorted(known))}")
@@ -87,6 +105,8 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
     else:
         sys.stdout.write(table(result) + "\n")
+    if args.final:
+        report(final_line(result, args.half or "A and B", source_revision()))
     return 0 if any(not j.outcome.refused for j in judged) else 2
 
 

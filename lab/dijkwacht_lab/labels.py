@@ -22,7 +22,7 @@ from dijkwacht_records.gzipped import open_plain
 ACCEPTED: Final[dict[str, frozenset[str]]] = {
     "scan": frozenset({"scan", "arp", "lateral"}),
     "bruteforce": frozenset({"bruteforce"}),
-    "c2": frozenset({"c2", "exfil"}),
+    "c2": frozenset({"c2", "exfil", "dns"}),
     "dns": frozenset({"dns"}),
     "dos": frozenset({"dos"}),
     "exfil": frozenset({"exfil", "c2", "dns"}),

@@ -195,6 +195,7 @@ def summary(judged: Iterable[Judged]) -> dict[str, Any]:
             if any(j.labelled.class_ == name for j in lines)
         },
         "benign": _benign([j for j in lines if j.labelled.class_ == "benign" and j.counts]),
+        "others": _others(lines),
         "robust": _robust([j for j in lines if j.labelled.class_ == "robust"]),
         "detectors": _own_detectors(lines),
         "crashed": {j.labelled.file: j.outcome.crash for j in lines if j.status == "crashed"},
@@ -203,6 +204,24 @@ def summary(judged: Iterable[Judged]) -> dict[str, Any]:
         "cpu_seconds_per_million_flows": cpu / flows * 1e6 if flows else None,
         "files": [_line(j) for j in lines if j.labelled.class_ != "robust"],
     }
+
+
+def final_line(result: Mapping[str, Any], half: str, revision: str) -> str:
+    """One row of a table in Markdown: revision, half, caught of files by class, false and stray."""
+    caught = " · ".join(
+        f"{name} {c['caught']}/{c['files']}" for name, c in result["classes"].items()
+    )
+    b, o = result["benign"], result["others"]
+    return (
+        f"| {revision} | {half} | {caught} | {b['files_with_false_incidents']} of {b['files']} "
+        f"benign files | {o['median']:g}, at most {o['most']} |"
+    )
+
+
+def _others(lines: list[Judged]) -> dict[str, Any]:
+    """Incidents of other classes on attack files."""
+    counted = [j.others for j in lines if j.status in ("caught", "missed")]
+    return {"median": median(counted) if counted else 0, "most": max(counted, default=0)}
 
 
 def _class(lines: list[Judged]) -> dict[str, Any]:

@@ -49,6 +49,15 @@ def test_classes_can_be_chosen(labels, capsys):
     assert "--only nonsense: one of benign dns robust scan" in capsys.readouterr().err
 
 
+def test_half_b_is_looked_at_to_the_end_only(labels, capsys):
+    assert cli.main(["evaluate", str(labels), "--half", "B"]) == 2
+    assert "--half B: looked at to the end it is another half A" in capsys.readouterr().err
+    asked = ["evaluate", str(labels), "--jobs", "1", "--half", "B", "--final", "--only", "scan"]
+    assert cli.main(asked) == 0
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.endswith("| B | scan 1/1 | 0 of 0 benign files | 1, at most 1 |")
+
+
 def test_several_lists_are_one_scoreboard(labels, tmp_path, scan, capsys):
     """The second list knows a class that the first does not, and a file of the same name."""
     other = tmp_path / "other"

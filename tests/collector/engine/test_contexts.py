@@ -7,7 +7,6 @@ from itertools import pairwise
 
 import msgspec
 import numpy as np
-from dijkwacht_detectors.context.hosts import Hosts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from dijkwacht_collector.engine.checkpoints import load, save
 from dijkwacht_collector.engine.site_record import SiteRecord
 from dijkwacht_collector.journal import Entry
 from dijkwacht_detectors.api import RowDetector, SiteDetector, WindowDetector
+from dijkwacht_detectors.context.hosts import Hosts
 from dijkwacht_detectors.scan import Scan
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.tables import TABLE, TABLES
