@@ -67,6 +67,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="half B is looked at once, when all is done: print the line for docs/detection.md",
     )
     add(
+        "--without",
+        nargs="+",
+        default=[],
+        metavar="DETECTOR",
+        help="leave out these of the shipped detectors, to see what they are worth",
+    )
+    add(
         "--jobs",
         type=int,
         default=os.cpu_count() or 1,
@@ -96,8 +103,8 @@ def run(args: argparse.Namespace) -> int:
     if unknown := set(args.only) - known:
         raise SettingsError(f"--only {min(unknown)}: one of {' '.join(sorted(known))}")
     chosen = [labelled for labelled in listed if not args.only or labelled.class_ in args.only]
-    report_shadow(DetectorSet.with_own(args.detectors))
-    judging = evaluate(chosen, args.jobs, args.local, args.detectors)
+    report_shadow(DetectorSet.with_own(args.detectors, args.without))
+    judging = evaluate(chosen, args.jobs, args.local, args.detectors, args.without)
     judged = list(counted(judging, "files", len(chosen)))
     judged.sort(key=lambda j: (j.labelled.kind, j.labelled.file))
     result = summary(judged)
@@ -115,14 +122,15 @@ def evaluate(
     jobs: int = 1,
     local: Sequence[str] = (),
     own: Sequence[Path] = (),
+    without: Sequence[str] = (),
 ) -> Iterator[Judged]:
     """Replay and judge files, ``jobs`` at a time, in the order in which they are done.
 
-    ``own``: files and folders of detectors of one's own.
+    ``own``: files and folders of detectors of one's own; ``without``: those shipped that are left out.
     """
     compile_kernels()  # nobody's time to detect, and nothing of the cost
     if jobs == 1:
-        detectors = DetectorSet.with_own(own)
+        detectors = DetectorSet.with_own(own, without)
         for labelled in chosen:
             yield judge(labelled, replay_file(labelled.path, local, detectors))
         return
@@ -130,7 +138,8 @@ def evaluate(
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=fresh, initializer=_begin) as pool:
         running = {
-            pool.submit(_replay_there, item.path, local, tuple(own)): item for item in chosen
+            pool.submit(_replay_there, item.path, local, tuple(own), tuple(without)): item
+            for item in chosen
         }
         for future in as_completed(running):
             yield judge(running[future], future.result())
@@ -141,14 +150,16 @@ def _begin() -> None:
     compile_kernels()
 
 
-def _replay_there(path: Path, local: Sequence[str], own: tuple[Path, ...]) -> Outcome:
-    return replay_file(path, local, _detectors_here(own))
+def _replay_there(
+    path: Path, local: Sequence[str], own: tuple[Path, ...], without: tuple[str, ...]
+) -> Outcome:
+    return replay_file(path, local, _detectors_here(own, without))
 
 
 @cache
-def _detectors_here(own: tuple[Path, ...]) -> DetectorSet:
+def _detectors_here(own: tuple[Path, ...], without: tuple[str, ...]) -> DetectorSet:
     """One's own are loaded in each process, once: classes of a file cannot be sent to another."""
-    return DetectorSet.with_own(own)
+    return DetectorSet.with_own(own, without)
 
 
 def replay_file(

@@ -58,6 +58,14 @@ def test_half_b_is_looked_at_to_the_end_only(labels, capsys):
     assert last.endswith("| B | scan 1/1 | 0 of 0 benign files | 1, at most 1 |")
 
 
+def test_what_a_detector_is_worth_shows_without_it(labels, capsys):
+    asked = ["evaluate", str(labels), "--jobs", "1", "--only", "scan", "--json"]
+    assert cli.main([*asked, "--without", "scan", "flood"]) == 0
+    assert json.loads(capsys.readouterr().out)["classes"]["scan"]["caught"] == 0
+    assert cli.main([*asked, "--without", "scam"]) == 2
+    assert "without scam: one of " in capsys.readouterr().err
+
+
 def test_several_lists_are_one_scoreboard(labels, tmp_path, scan, capsys):
     """The second list knows a class that the first does not, and a file of the same name."""
     other = tmp_path / "other"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
@@ -22,14 +22,18 @@ MOST_OWN: Final = 16
 
 @dataclass(frozen=True)
 class DetectorSet:
-    """Detectors by class: every engine gets instances of its own. The default: those shipped."""
+    """Detectors by class: every engine gets instances of its own. The default: those shipped.
+
+    ``without``: names of those shipped that are left out, to see what they are worth.
+    """
 
     own: tuple[AnyDetector, ...] = ()
     calibrations: Calibrations = field(default_factory=Calibrations)
+    without: frozenset[str] = frozenset()
 
     @classmethod
-    def with_own(cls, paths: Sequence[Path]) -> Self:
-        """Those shipped and those in ``paths``, files or folders; a table lies beside as ``NAME.json``.
+    def with_own(cls, paths: Sequence[Path], without: Iterable[str] = ()) -> Self:
+        """Those shipped, but for some, and those in ``paths``, files or folders; a table lies beside as ``NAME.json``.
 
         Raises `SettingsError`, in one line, for what cannot be used. Load once a process: what a
         detector remembers is of the class that was loaded.
@@ -42,11 +46,18 @@ class DetectorSet:
             beside = file.with_name(f"{detector.name}.json")
             has_table = beside.exists()
             tables[detector.name] = read_calibration(beside, detector.name) if has_table else None
-        return cls(tuple(detector for _, detector in found), Calibrations(tables))
+        left_out = frozenset(without)
+        shipped = {detector.name for detector in shipped_detectors()}
+        if unknown := left_out - shipped:
+            raise SettingsError(f"without {min(unknown)}: one of {' '.join(sorted(shipped))}")
+        return cls(tuple(detector for _, detector in found), Calibrations(tables), left_out)
 
     def detectors(self) -> list[AnyDetector]:
         """New instances; one's own come last, so that those shipped keep their order."""
-        return [*shipped_detectors(), *(type(detector)() for detector in self.own)]
+        return [*self._shipped(), *(type(detector)() for detector in self.own)]
+
+    def _shipped(self) -> list[AnyDetector]:
+        return [d for d in shipped_detectors() if d.name not in self.without]
 
     def engine(
         self,
@@ -63,4 +74,4 @@ class DetectorSet:
 
     def shadow(self) -> list[str]:
         """Names of those that score and learn, and never interrupt."""
-        return self.calibrations.in_shadow([*shipped_detectors(), *self.own])
+        return self.calibrations.in_shadow([*self._shipped(), *self.own])
