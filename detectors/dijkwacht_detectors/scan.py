@@ -9,7 +9,8 @@ where most of its new targets answer.
 Limits: peer-to-peer programs also try dead addresses, each at another port; so outside the site
 failures count fully only if they keep to one port or one host. Multicast, ICMP errors and answers
 whose request was not seen are no first contacts, and traceroute's ports hardly count. A scan of open
-ports only, each closed without a byte, counts for half. Of attempts that the agent only counts (`floods`), pings
+ports only, each reset without a byte, counts for half, and for less where each is closed in good order:
+so are FTP's data connections for empty folders. Of attempts that the agent only counts (`floods`), pings
 are left out: their kind is not told.
 
 >>> from dijkwacht_detectors.checks import score_rows
@@ -36,7 +37,7 @@ from dijkwacht_detectors.state.naming import picker, row_picker
 from dijkwacht_detectors.state.novelty import is_new
 
 _TCP, _UDP, _ICMP, _ICMP6 = 6, 17, 1, 58
-_SYN, _RST = 2, 4
+_FIN, _SYN, _RST = 1, 2, 4
 _END = 2
 _S0, _REJ, _RSTOS0, _SH = 1, 4, 9, 11
 
@@ -47,8 +48,8 @@ class Scan(RowDetector):
     name = "scan"
     reads: ClassVar[Reads] = {
         "flows": (
-            "part", "state", "resp_h", "orig_p", "resp_p", "proto", "conn_state", "resp_flags",
-            "orig_bytes", "resp_pkts", "resp_bytes", "local_resp",
+            "part", "state", "resp_h", "orig_p", "resp_p", "proto", "conn_state", "orig_flags",
+            "resp_flags", "orig_bytes", "resp_pkts", "resp_bytes", "local_resp",
         ),
         "floods": ("resp_h", "resp_p", "proto", "flows", "origs", "resps", "local_resp"),
     }  # fmt: skip
@@ -123,6 +124,7 @@ class _Rows(NamedTuple):
     resp_p: NDArray[np.int64]
     proto: NDArray[np.int64]
     conn_state: NDArray[np.int64]
+    orig_flags: NDArray[np.int64]
     resp_flags: NDArray[np.int64]
     orig_bytes: NDArray[np.int64]
     resp_pkts: NDArray[np.int64]
@@ -148,7 +150,7 @@ _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
 
 @njit(cache=True, nogil=True, inline="always")
 def _tcp_failure(  # type: ignore[no-untyped-def]
-    conn, resp_p, resp_flags, resp_pkts, empty, ended, local_resp
+    conn, resp_p, orig_flags, resp_flags, resp_pkts, empty, ended, local_resp
 ):
     """How far a first contact failed: 1 fully, 0 not; below 0 it is no first contact."""
     if conn in (_S0, _REJ, _RSTOS0, _SH):
@@ -157,7 +159,9 @@ def _tcp_failure(  # type: ignore[no-untyped-def]
         if empty and (resp_pkts == 0 or resp_flags & _RST):
             return 1.0 if ended else 0.5
         return -1.0
-    return 0.5 if empty and ended else 0.0
+    if not empty or not ended:
+        return 0.0
+    return 0.125 if orig_flags & (_FIN | _RST) == _FIN else 0.5
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -226,13 +230,13 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
                 continue  # of what kind is not told
             conn = _S0 if proto == _TCP else 0
             failure = (
-                _tcp_failure(conn, resp_p, 0, 0, True, True, local_resp) if proto == _TCP
+                _tcp_failure(conn, resp_p, 0, 0, 0, True, True, local_resp) if proto == _TCP
                 else _udp_failure(65535, resp_p, False, local_resp)
             )  # fmt: skip
             failure *= _targets(rows.flows[i], rows.resps[i], resp_p)
         elif proto == _TCP:
             failure = _tcp_failure(
-                rows.conn_state[i], resp_p, rows.resp_flags[i], resp_pkts,
+                rows.conn_state[i], resp_p, rows.orig_flags[i], rows.resp_flags[i], resp_pkts,
                 rows.orig_bytes[i] == 0 and resp_bytes == 0, rows.state[i] == _END, local_resp,
             )  # fmt: skip
         elif proto == _UDP:
