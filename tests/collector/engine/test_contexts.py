@@ -220,6 +220,50 @@ def test_whoever_asked_for_a_context_that_fails_has_failed_and_the_others_go_on(
     assert (site, score) == ("clinic", (time - START) * 100.0)
 
 
+class Met(RowDetector):
+    """When its site met each of the two ends, in seconds after the start."""
+
+    name = "met"
+    table = "flows"
+    reads = ()
+    context = ("orig_first", "dest_first")
+    entity = "site"
+    kind = "policy"
+    technique = ""
+    facts = context
+
+    def fold(self, rows, state, scores, facts):
+        scores[:] = (rows["orig_first"] - START) // SECOND * 1000 + (
+            rows["dest_first"] - START
+        ) // SECOND
+
+    def explain(self, facts):
+        raise NotImplementedError
+
+
+def test_a_context_that_fails_has_seen_neither_end_of_its_rows(monkeypatch, caplog):
+    inner, calls = Hosts.fold, []
+
+    def fold(self, rows, state, out):
+        calls.append(1)
+        if len(calls) == 2:
+            raise ZeroDivisionError
+        inner(self, rows, state, out)
+
+    monkeypatch.setattr(Hosts, "fold", fold)
+    told = Told(Met())
+    engine = Engine([Met()], watch=told.watch)
+    ends = [(1, 2), (3, 4), (4, 3), (3, 1), (2, 4)]  # the second row, of two new ends, fails
+    with caplog.at_level(logging.CRITICAL):
+        for n, (orig, resp) in enumerate(ends, 1):
+            both_ends = {
+                "orig_h": pack_address(f"192.0.2.{orig}"),
+                "resp_h": pack_address(f"192.0.2.{resp}"),
+            }
+            engine.step([entry(n, "bakery", "flows", START + n * SECOND, **both_ends)])
+    assert list(told.scores["met"].values()) == [1001, 3003, 3001, 1003]
+
+
 def test_detectors_whose_context_keeps_failing_are_asked_again_each_time(monkeypatch, caplog):
     def fold(*_):
         raise ZeroDivisionError
