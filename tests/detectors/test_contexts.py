@@ -79,7 +79,9 @@ def test_each_fault_of_a_context_is_named(field, value, fault):
 def test_two_ends_are_of_tables_that_have_both():
     reads = {**Hosts.reads, "dhcp": ("client_h",)}
     (fault,) = context_faults(type("Changed", (Hosts,), {"reads": reads})())
-    assert fault == "entity 'ends': not all of flows, rpc, auth, dhcp have an orig_h and a resp_h"
+    assert (
+        fault == "entity 'ends': not all of flows, rpc, auth, tls, dhcp have an orig_h and a resp_h"
+    )
 
 
 @pytest.mark.parametrize("field", ["columns", "entity"])
@@ -93,7 +95,11 @@ def test_what_a_context_does_not_declare_is_named(field):
     ("table", "context", "fault"),
     [
         ("flows", ("dest_age",), "context 'dest_age': expected one of ja4_first, "),
-        ("arp", ("dest_rows",), "context 'dest_rows' is of flows, rpc, auth, which is not read"),
+        (
+            "arp",
+            ("dest_rows",),
+            "context 'dest_rows' is of flows, rpc, auth, tls, which is not read",
+        ),
         ("flows", ("name_rows",), "context 'name_rows' is of tls, which is not read"),
     ],
 )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dijkwacht_detectors.context.hosts import Hosts
 from dijkwacht_detectors.harness import Harness, Shown, context_columns
 from dijkwacht_detectors.state.crowd import member
+from dijkwacht_records.hints import NAMED, Named
 
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
@@ -27,11 +28,16 @@ class Host:
         self.rows = 0
         self.callers, self.served = set(), set()
         self.met = []
+        self.nameless = []
         self.awake = set()
 
 
 def crowd(hosts):
     return len({int(member(np.uint64(0), np.uint64(INSIDE + host))) for host in hosts})
+
+
+def lately(times, now):
+    return sum(0.5 ** ((now - t) / DAY) for t in times)
 
 
 def model(rows):
@@ -54,7 +60,7 @@ def model(rows):
         told.append(
             (
                 resp.first, resp.rows, crowd(resp.callers), crowd(resp.served),
-                orig.first, crowd(orig.served), sum(0.5 ** ((now - t) / DAY) for t in orig.met), awake,
+                orig.first, crowd(orig.served), lately(orig.met, now), lately(orig.nameless, now), awake,
             )
         )  # fmt: skip
         orig.awake.add((day, hour))
@@ -68,6 +74,8 @@ def learn(row, orig, resp, *, is_new):
         resp.rows += 1
         if is_new:
             orig.met.append(row["time"])
+            if NAMED.get(row["hints"]) == Named.NOBODY and not row["local_resp"]:
+                orig.nameless.append(row["time"])
     if row["local_orig"]:
         if row["part"] == 0:
             resp.callers.add(row["orig_h"])
@@ -81,11 +89,13 @@ MADE = st.lists(
         {
             "later": LATER,
             "site": st.integers(0, 1),
-            "table": st.sampled_from(["flows", "flows", "flows", "rpc", "auth"]),
+            "table": st.sampled_from(["flows", "flows", "flows", "rpc", "auth", "tls"]),
             "orig_h": st.integers(1, 4),
             "resp_h": st.integers(1, 4),
             "part": st.integers(0, 1),
             "local_orig": st.integers(0, 1),
+            "local_resp": st.integers(0, 1),
+            "hints": st.sampled_from([NAMED.put(named) | 63 for named in Named]),
             "resp_bytes": st.integers(0, 1),
         }
     ),
@@ -105,9 +115,9 @@ def rows_of(made):
 def test_hosts_are_what_the_model_says(made):
     rows = rows_of(made)
     told = context_columns(Hosts(), rows)
-    wanted = dict(zip(Hosts.columns, np.array(model(rows)).reshape(-1, 8).T, strict=True))
+    wanted = dict(zip(Hosts.columns, np.array(model(rows)).reshape(-1, 9).T, strict=True))
     for name, values in wanted.items():
-        about = 1e-4 if name == "orig_news" else 0
+        about = 1e-4 if name in {"orig_news", "orig_nameless"} else 0
         assert told[name].tolist() == pytest.approx(values.tolist(), abs=about), name
 
 
@@ -128,7 +138,7 @@ def test_steps_change_nothing_however_few_are_remembered(context, made, cuts):
     harness = Harness(Shown(context), [context])
     bounds = sorted({0, *(c for c in cuts if c < len(rows)), len(rows)})
     facts = [harness.feed(rows[a:b])[1] for a, b in pairwise(bounds)]
-    cut = np.concatenate([np.zeros((0, 8)), *facts])
+    cut = np.concatenate([np.zeros((0, 9)), *facts])
     for place, name in enumerate(context.columns):
         assert cut[:, place].tolist() == whole[name].tolist(), name
         assert np.isfinite(whole[name]).all()

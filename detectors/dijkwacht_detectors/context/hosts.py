@@ -14,11 +14,14 @@ from dijkwacht_detectors.context_api import Context
 from dijkwacht_detectors.state.crowd import count, member
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_records.hints import NAMED, Named
 
 _HOUR_US = 3_600_000_000
 _NEWS_HALF_LIFE_US = 86_400e6
 _FLOWS = 0  # the place of this table in ``reads``
 _FEWEST_DAYS = 3
+_NAMED_SHIFT, _NAMED_MASK = NAMED.shift, (1 << NAMED.width) - 1
+_NOBODY = int(Named.NOBODY)
 
 
 class Hosts(Context):
@@ -28,7 +31,9 @@ class Hosts(Context):
     is new; ``dest_rows``, flows counted at part 0 to it; ``dest_machines``, inside machines that
     called it; ``dest_serves``, inside machines that it answered. Of the originator: ``orig_first``;
     ``orig_serves``, which is 0 for a workstation; ``orig_news``, hosts new to the site that it called
-    lately (half-life a day), which stays near 0 for a device whose world is complete; ``orig_awake``,
+    lately (half-life a day), which stays near 0 for a device whose world is complete; ``orig_nameless``,
+    how many of those lay outside and no DNS answer named them: of a machine that asks where nobody sees
+    it, most; ``orig_awake``,
     1 if on an earlier day it was seen within this hour of the day (UTC), 0 if not, -1 before it was
     seen on three. Numbers of machines are sets of 64 hashed bits (`crowd`).
 
@@ -41,14 +46,16 @@ class Hosts(Context):
 
     name = "hosts"
     reads: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "flows": ("part", "orig_h", "local_orig", "resp_bytes"),
+        "flows": ("part", "orig_h", "local_orig", "local_resp", "resp_bytes", "hints"),
         "rpc": ("orig_h",),
         "auth": ("orig_h",),
+        "tls": ("orig_h",),
     }
     entity = "ends"
     columns: ClassVar = {
         "dest_first": "int", "dest_rows": "int", "dest_machines": "int", "dest_serves": "int",
-        "orig_first": "int", "orig_serves": "int", "orig_news": "float", "orig_awake": "int",
+        "orig_first": "int", "orig_serves": "int", "orig_news": "float", "orig_nameless": "float",
+        "orig_awake": "int",
     }  # fmt: skip
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
         "first": ("i8", ()),
@@ -56,6 +63,7 @@ class Hosts(Context):
         "callers": ("u8", ()),
         "served": ("u8", ()),
         "news": ("f4", ()),
+        "nameless": ("f4", ()),
         "news_at": ("i8", ()),
         "hours": ("u4", ()),
         "today": ("u4", ()),
@@ -82,7 +90,9 @@ class _Rows(NamedTuple):
     part: NDArray[np.int64]
     orig_h: NDArray[np.uint64]
     local_orig: NDArray[np.int64]
+    local_resp: NDArray[np.int64]
     resp_bytes: NDArray[np.int64]
+    hints: NDArray[np.int64]
 
 
 class _State(NamedTuple):
@@ -91,6 +101,7 @@ class _State(NamedTuple):
     callers: NDArray[np.uint64]
     served: NDArray[np.uint64]
     news: NDArray[np.float32]
+    nameless: NDArray[np.float32]
     news_at: NDArray[np.int64]
     hours: NDArray[np.uint32]
     today: NDArray[np.uint32]
@@ -106,6 +117,7 @@ class _Told(NamedTuple):
     orig_first: NDArray[np.int64]
     orig_serves: NDArray[np.int64]
     orig_news: NDArray[np.float64]
+    orig_nameless: NDArray[np.float64]
     orig_awake: NDArray[np.int64]
 
 
@@ -117,7 +129,7 @@ def _forget(state, e, t):  # type: ignore[no-untyped-def]
     state.first[e] = state.news_at[e] = t
     state.rows[e] = 0
     state.callers[e] = state.served[e] = np.uint64(0)
-    state.news[e] = 0.0
+    state.news[e] = state.nameless[e] = 0.0
     state.hours[e] = state.today[e] = np.uint32(0)
     state.day[e] = state.days[e] = -1
 
@@ -139,7 +151,9 @@ def _fold(columns, memory, table, told):  # type: ignore[no-untyped-def]
             state.day[e] = day
             state.days[e] += 1
         if t > state.news_at[e]:
-            state.news[e] *= remaining(t - state.news_at[e], _NEWS_HALF_LIFE_US)
+            kept = remaining(t - state.news_at[e], _NEWS_HALF_LIFE_US)
+            state.news[e] *= kept
+            state.nameless[e] *= kept
             state.news_at[e] = t
         out.dest_first[i] = state.first[d]
         out.dest_rows[i] = state.rows[d]
@@ -148,6 +162,7 @@ def _fold(columns, memory, table, told):  # type: ignore[no-untyped-def]
         out.orig_first[i] = state.first[e]
         out.orig_serves[i] = count(state.served[e])
         out.orig_news[i] = state.news[e]
+        out.orig_nameless[i] = state.nameless[e]
         known = state.days[e] >= _FEWEST_DAYS
         out.orig_awake[i] = np.int64((state.hours[e] & hour) != 0) if known else -1
         state.today[e] |= hour
@@ -163,3 +178,6 @@ def _fold(columns, memory, table, told):  # type: ignore[no-untyped-def]
             state.rows[d] += 1
             if rows.resp_fresh[i]:
                 state.news[e] += 1.0
+                unnamed = (rows.hints[i] >> _NAMED_SHIFT) & _NAMED_MASK == _NOBODY
+                if unnamed and not rows.local_resp[i]:
+                    state.nameless[e] += 1.0
