@@ -27,15 +27,24 @@ _NOBODY = int(Named.NOBODY)
 class Hosts(Context):
     """Who the ends of a flow are to the site, inside or out, before the row.
 
-    Of the responder: ``dest_first``, event time µs UTC at which the site met it, the row's own if it
-    is new; ``dest_rows``, flows counted at part 0 to it; ``dest_machines``, inside machines that
-    called it; ``dest_serves``, inside machines that it answered. Of the originator: ``orig_first``;
-    ``orig_serves``, which is 0 for a workstation; ``orig_news``, hosts new to the site that it called
-    lately (half-life a day), which stays near 0 for a device whose world is complete; ``orig_nameless``,
-    how many of those lay outside and no DNS answer named them: of a machine that asks where nobody sees
-    it, most; ``orig_awake``,
-    1 if on an earlier day it was seen within this hour of the day (UTC), 0 if not, -1 before it was
-    seen on three. Numbers of machines are sets of 64 hashed bits (`crowd`).
+    Of the responder:
+
+    - ``dest_first``: event time µs UTC at which the site met it, the row's own if it is new;
+    - ``dest_rows``: flows to it, counted at part 0;
+    - ``dest_machines``, ``dest_serves``: inside machines that called it, and that it answered.
+
+    Of the originator:
+
+    - ``orig_first``; ``orig_serves``, which is 0 for a workstation;
+    - ``orig_news``: hosts new to the site that it called lately (half-life a day), which stays near 0
+      for a device whose world is complete;
+    - ``orig_nameless``: how many of those lay outside and no DNS answer named them: of a machine that
+      asks where nobody sees it, most; ``orig_strangers``: of these, called at no web port: whoever
+      shares files calls hundreds, a workstation hardly one;
+    - ``orig_awake``: 1 if on an earlier day it was seen within this hour of the day (UTC), 0 if not,
+      -1 before it was seen on three.
+
+    Numbers of machines are sets of 64 hashed bits (`crowd`).
 
     >>> from dijkwacht_detectors.harness import context_columns
     >>> calls = [{"time": t, "table": "flows", "resp_h": host} for t, host in [(10, 7), (20, 7), (30, 8)]]
@@ -46,7 +55,7 @@ class Hosts(Context):
 
     name = "hosts"
     reads: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "flows": ("part", "orig_h", "local_orig", "local_resp", "resp_bytes", "hints"),
+        "flows": ("part", "orig_h", "local_orig", "local_resp", "resp_p", "resp_bytes", "hints"),
         "rpc": ("orig_h",),
         "auth": ("orig_h",),
         "tls": ("orig_h",),
@@ -55,7 +64,7 @@ class Hosts(Context):
     columns: ClassVar = {
         "dest_first": "int", "dest_rows": "int", "dest_machines": "int", "dest_serves": "int",
         "orig_first": "int", "orig_serves": "int", "orig_news": "float", "orig_nameless": "float",
-        "orig_awake": "int",
+        "orig_strangers": "float", "orig_awake": "int",
     }  # fmt: skip
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
         "first": ("i8", ()),
@@ -64,6 +73,7 @@ class Hosts(Context):
         "served": ("u8", ()),
         "news": ("f4", ()),
         "nameless": ("f4", ()),
+        "strangers": ("f4", ()),
         "news_at": ("i8", ()),
         "hours": ("u4", ()),
         "today": ("u4", ()),
@@ -91,6 +101,7 @@ class _Rows(NamedTuple):
     orig_h: NDArray[np.uint64]
     local_orig: NDArray[np.int64]
     local_resp: NDArray[np.int64]
+    resp_p: NDArray[np.int64]
     resp_bytes: NDArray[np.int64]
     hints: NDArray[np.int64]
 
@@ -102,6 +113,7 @@ class _State(NamedTuple):
     served: NDArray[np.uint64]
     news: NDArray[np.float32]
     nameless: NDArray[np.float32]
+    strangers: NDArray[np.float32]
     news_at: NDArray[np.int64]
     hours: NDArray[np.uint32]
     today: NDArray[np.uint32]
@@ -118,6 +130,7 @@ class _Told(NamedTuple):
     orig_serves: NDArray[np.int64]
     orig_news: NDArray[np.float64]
     orig_nameless: NDArray[np.float64]
+    orig_strangers: NDArray[np.float64]
     orig_awake: NDArray[np.int64]
 
 
@@ -129,7 +142,7 @@ def _forget(state, e, t):  # type: ignore[no-untyped-def]
     state.first[e] = state.news_at[e] = t
     state.rows[e] = 0
     state.callers[e] = state.served[e] = np.uint64(0)
-    state.news[e] = state.nameless[e] = 0.0
+    state.news[e] = state.nameless[e] = state.strangers[e] = 0.0
     state.hours[e] = state.today[e] = np.uint32(0)
     state.day[e] = state.days[e] = -1
 
@@ -154,6 +167,7 @@ def _fold(columns, memory, table, told):  # type: ignore[no-untyped-def]
             kept = remaining(t - state.news_at[e], _NEWS_HALF_LIFE_US)
             state.news[e] *= kept
             state.nameless[e] *= kept
+            state.strangers[e] *= kept
             state.news_at[e] = t
         out.dest_first[i] = state.first[d]
         out.dest_rows[i] = state.rows[d]
@@ -163,6 +177,7 @@ def _fold(columns, memory, table, told):  # type: ignore[no-untyped-def]
         out.orig_serves[i] = count(state.served[e])
         out.orig_news[i] = state.news[e]
         out.orig_nameless[i] = state.nameless[e]
+        out.orig_strangers[i] = state.strangers[e]
         known = state.days[e] >= _FEWEST_DAYS
         out.orig_awake[i] = np.int64((state.hours[e] & hour) != 0) if known else -1
         state.today[e] |= hour
@@ -181,3 +196,5 @@ def _fold(columns, memory, table, told):  # type: ignore[no-untyped-def]
                 unnamed = (rows.hints[i] >> _NAMED_SHIFT) & _NAMED_MASK == _NOBODY
                 if unnamed and not rows.local_resp[i]:
                     state.nameless[e] += 1.0
+                    if rows.resp_p[i] not in (80, 443):
+                        state.strangers[e] += 1.0
