@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dijkwacht_lab.traffic.ledger import DAY, HOUR, ICMP, MINUTE, SECOND, UDP, Call, Device, Ledger
+from dijkwacht_lab.traffic.programs import MAIL, THINGS
 from dijkwacht_lab.traffic.world import PLACES, spread
 
 WEEKDAY: Final = (
@@ -187,7 +188,7 @@ def _background(ledger: Ledger, pc: Device, on: Presence) -> list[Habit]:
     def mail(at: int) -> None:
         attaches = rng.random() < 0.01
         ledger.visit(at, pc, _MAIL, _size(ledger, 1_500_000 if attaches else 900, 0.4),
-                     _size(ledger, 6_000), 350_000, 993)  # fmt: skip
+                     _size(ledger, 6_000), 350_000, MAIL)  # fmt: skip
 
     def cloud(at: int) -> None:
         saves = rng.random() < 0.02
@@ -273,10 +274,11 @@ def _thing(ledger: Ledger, thing: Device, server: Device, *, camera: bool) -> li
     """A thermostat, a till, a camera: calls home as regularly as anything that ever called home."""
     rng = ledger.rng
     home = 200 + spread(thing.mac, 300)
+    firmware = THINGS[thing.mac % len(THINGS)]
 
     def report(at: int) -> None:
         ledger.visit(at, thing, home, 620 + rng.getrandbits(6), 410, 240_000,
-                     8883 if home & 1 else 443)  # fmt: skip
+                     firmware)  # fmt: skip
 
     def film(at: int) -> None:
         ledger.flow(at, Call(thing.address, server.address, 554), up=HOUR // SECOND * 60_000, down=9_000,
