@@ -8,7 +8,9 @@ before each connection (destinations follow Zipf's law, names are cached), mail 
 opened and printed, devices renew leases and ask the time, updaters and clouds are called as
 regularly as any beacon, antivirus asks look-ups with hashes for names, calls run for half an hour,
 backups leave at night, and a few per cent of everything fails. Days have a shape; weekends are
-quiet. Nothing here knows how a detector works, and there is no attack in it.
+quiet. Half of the offices of eight and more are a Windows domain. Nothing here knows how a detector
+works, and there is no attack in it. Who had been told an address, how turns and accounts are told and
+which metrics there are is the agent's own code or in its words.
 
 Rows come in the order an agent would have made them: a part of a flow when it is exported, which
 for a datagram flow's end is a time-out later than the row's own time.
@@ -21,7 +23,8 @@ from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from typing import Final
 
-from dijkwacht_lab.traffic.devices import Habit, furnish
+from dijkwacht_lab.traffic.devices import furnish
+from dijkwacht_lab.traffic.habits import Habit
 from dijkwacht_lab.traffic.ledger import SECOND, Ledger
 from dijkwacht_records.tables import DEFAULTS, Row
 

@@ -41,16 +41,16 @@ class FactsWritten(Site):
 
     def _tell_turns(self, call: Call, cuts: Cuts, talk: Talk, *, resp_first: bool) -> None:
         at, beats, moved, even = cuts
-        turns = TurnsWritten(talk, *moved, resp_first=resp_first)
-        dice, closes, last = self.rng, call.proto == TCP, beats[-1]
+        turns = TurnsWritten(talk, *moved, self.rng, resp_first=resp_first)
+        closes, last = call.proto == TCP, beats[-1]
         ends = (self.flows, call.orig, call.resp, call.resp_p, call.proto)
         for part, offset in enumerate(beats, 1):
             over = offset / (last or 1) if even else part / len(beats)
-            facts = turns.row(over, offset, dice, ended=closes and part == len(beats))
+            facts = turns.row(over, offset, ended=closes and part == len(beats))
             if facts is not None:
                 self.written.append((at + offset, TALKS, (at + offset, *ends, *facts)))
         if not closes:
-            facts = turns.row(1.0, last, dice, ended=True)
+            facts = turns.row(1.0, last, ended=True)
             if facts is not None:
                 self.written.append((at + last + QUIET_US, TALKS, (at + last, *ends, *facts)))
 
