@@ -1,6 +1,7 @@
 """Rows a second through the live engine: decode, state, every detector on every row, policy.
 
-The input is ordinary office traffic of many sites, their batches interleaved as they would arrive.
+The input is traffic of many offices in the mix of tables that captures have (`mixed_rows`), their batches
+interleaved as they would arrive.
 Making it is not measured; nothing of the live path is left out. Models are trained on the first
 part of the rows, which is not measured either.
 """
@@ -11,6 +12,7 @@ import gc
 import heapq
 import resource
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any, Final
@@ -22,7 +24,9 @@ from dijkwacht_collector.engine.worker import calm_garbage_collection
 from dijkwacht_collector.journal import PARTITIONS, BundlesInHand, Entry, Model, partition_of
 from dijkwacht_detectors.api import AnyDetector, RowDetector, SiteDetector
 from dijkwacht_detectors.discover import shipped_detectors
+from dijkwacht_lab.bench.mixed_rows import mixed_rows
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
+from dijkwacht_lab.traffic.table_shares import shares_of_counts
 from dijkwacht_records.contracts import CONTRACTS, WRITES
 from dijkwacht_records.tables import Row
 from dijkwacht_records.wire import encode
@@ -42,9 +46,17 @@ def measure(
     """Return the median of ``runs`` as ``rows_per_second`` of CPU time, with where it went.
 
     Each run folds the same ``sites × rows_per_site`` rows into a new engine that has already seen
-    a tenth of them, so that kernels are compiled, sites known and models trained.
+    a tenth of them, so that kernels are compiled, sites known and models trained. ``table_shares`` are
+    percent of the rows.
     """
-    entries = generated_entries(sites, rows_per_site, batch_rows, contract)
+    counts = Counter[int]()
+
+    def counted(site: int) -> Iterator[tuple[int, Row]]:
+        for number, row in mixed_rows(site):
+            counts[number] += 1
+            yield number, row
+
+    entries = generated_entries(sites, rows_per_site, batch_rows, contract, counted)
     warm = len(entries) // 10
     results = [_run(entries, warm) for _ in range(runs)]
     results.sort(key=lambda result: float(result["rows_per_second"]))
@@ -55,6 +67,7 @@ def measure(
         "sites": sites,
         "batch_rows": batch_rows,
         "contract": contract,
+        "table_shares": shares_of_counts(counts),
         "wire_bytes_per_row": sum(len(e.payload) for e in entries) / (sites * rows_per_site),
         "rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
@@ -141,11 +154,23 @@ def _methods_of(detector: AnyDetector) -> tuple[str, ...]:
     return () if isinstance(detector, SiteDetector) else ("score", "learn")
 
 
+def ordinary_rows(site: int) -> Iterator[tuple[int, Row]]:
+    """A year of an office of 25 machines, as its agent would make it."""
+    return office_rows(site, _HOSTS, WORKING_MORNING, _YEAR_US)
+
+
 def generated_entries(
-    sites: int, rows_per_site: int, batch_rows: int, contract: int = max(WRITES)
+    sites: int,
+    rows_per_site: int,
+    batch_rows: int,
+    contract: int = max(WRITES),
+    rows_of_site: Callable[[int], Iterator[tuple[int, Row]]] = ordinary_rows,
 ) -> list[Entry]:
-    """Batches of ordinary offices as they would arrive, interleaved."""
-    queues = [_site_batches(site, rows_per_site, batch_rows, contract) for site in range(sites)]
+    """Batches of offices as they would arrive, interleaved; ``rows_of_site`` makes an office's rows."""
+    queues = [
+        _site_batches(site, rows_of_site(site), rows_per_site, batch_rows, contract)
+        for site in range(sites)
+    ]
     merged = heapq.merge(*queues, key=lambda item: item[:2])
     return [
         Entry(position, "batch", partition_of(site), arrival, site, payload)
@@ -154,10 +179,13 @@ def generated_entries(
 
 
 def _site_batches(
-    site: int, rows_per_site: int, batch_rows: int, contract: int
+    site: int,
+    made: Iterator[tuple[int, Row]],
+    rows_per_site: int,
+    batch_rows: int,
+    contract: int,
 ) -> Iterator[tuple[int, str, bytes]]:
     name, rows, seq = f"site-{site:04d}", list[tuple[int, Row]](), 0
-    made = office_rows(site, _HOSTS, WORKING_MORNING, _YEAR_US)
     for count, row in enumerate(made, 1):
         rows.append(row)
         if len(rows) == batch_rows or count == rows_per_site:

@@ -19,7 +19,7 @@ for a datagram flow's end is a time-out later than the row's own time.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Final
 
@@ -49,16 +49,23 @@ def office_rows(
     the same rows, and a shorter ``duration_us`` gives a prefix of them. Memory is bounded by a few
     minutes of traffic. Every address, name and hardware address is made up.
     """
-    rng = random.Random(f"office {seed}")  # noqa: S311 - repeatable by purpose, not a secret
-    ledger = Ledger(rng, start_us)
-    habits = furnish(ledger, hosts, rate, heartbeat_us)
-    until = start_us
-    end = start_us + duration_us
-    while until < end:
+    ledger = new_ledger(seed, start_us)
+    return rows_of(ledger, furnish(ledger, hosts, rate, heartbeat_us), start_us + duration_us)
+
+
+def new_ledger(seed: int, start_us: int) -> Ledger:
+    """An empty office, whose dice fall as ``seed`` says."""
+    return Ledger(random.Random(f"office {seed}"), start_us)  # noqa: S311 - repeatable by purpose, not a secret
+
+
+def rows_of(ledger: Ledger, habits: Sequence[Habit], end_us: int) -> Iterator[tuple[int, Row]]:
+    """What ``habits`` write in ``ledger`` until ``end_us`` (µs UTC), in the order an agent makes it."""
+    until = ledger.start_us
+    while until < end_us:
         until += _SLICE_US
         _live(habits, until)
         for due, number, row in _settle(ledger, until):
-            if due >= end:
+            if due >= end_us:
                 return
             yield number, row + DEFAULTS[number][len(row) :]
 
