@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from dijkwacht_lab.traffic.administration import administer
 from dijkwacht_lab.traffic.domain import join_domain
-from dijkwacht_lab.traffic.facts import Shown, Talk
+from dijkwacht_lab.traffic.facts import Shown, Talk, log_in
 from dijkwacht_lab.traffic.habits import Habit, Presence, always, at_night, at_work, size
 from dijkwacht_lab.traffic.habits import switched_on as on_from_morning
 from dijkwacht_lab.traffic.ledger import (
@@ -25,6 +25,7 @@ from dijkwacht_lab.traffic.people import sit_at, telephone
 from dijkwacht_lab.traffic.programs import BACKUP, BROWSERS, SUBMISSION, TELEPHONES, THINGS
 from dijkwacht_lab.traffic.shares import Shares, file_work
 from dijkwacht_lab.traffic.world import PLACES, spread
+from dijkwacht_records.vocabulary import AuthMethod, AuthService
 
 _TIME, _VAULT, _POST = 45, 46, 48
 
@@ -203,6 +204,14 @@ def _printer(ledger: Ledger, printer: Device) -> list[Habit]:
         ledger.announce(at, printer, "_ipp._tcp.local")
 
     def scan(at: int) -> None:
+        """A scan is mailed; printers of some age log in to the mail server in clear."""
+        if printer.mac & 1:
+            at = ledger.look_up(at, printer, _POST)
+            counted = log_in(300_000, AuthService.SMTP, AuthMethod.PASSWORD, "scans")
+            ledger.flow(at, Call(printer.address, PLACES[_POST], 587), up=size(ledger, 700_000),
+                        down=900, last_us=8 * SECOND,
+                        shown=Shown(Talk(17, 30, 40), (counted,)))  # fmt: skip
+            return
         ledger.visit(at, printer, _POST, size(ledger, 700_000), 3_000, 8 * SECOND, SUBMISSION)
 
     return [

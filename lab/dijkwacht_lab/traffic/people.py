@@ -123,12 +123,13 @@ def _old_mail(ledger: Ledger, pc: Device) -> Callable[[int], None]:
     """A mail program that was never told to encrypt; once in a while its owner mistypes."""
     rng = ledger.rng
     account = f"{pc.name}@old-mail.example"
+    service, port = ((AuthService.POP, 110), (AuthService.IMAP, 143))[pc.mac >> 3 & 1]
 
     def poll(at: int) -> None:
         at = ledger.look_up(at, pc, _OLD_MAIL)
         for status in (*mistyped(ledger, 0.004), AuthStatus.NONE):
-            counted = log_in(90_000, AuthService.POP, AuthMethod.PASSWORD, account, status=status)
-            call = Call(pc.address, PLACES[_OLD_MAIL], 110, TCP)
+            counted = log_in(90_000, service, AuthMethod.PASSWORD, account, status=status)
+            call = Call(pc.address, PLACES[_OLD_MAIL], port, TCP)
             ledger.flow(at, call, up=90, down=400 + size(ledger, 3_000) * rng.getrandbits(1),
                         last_us=260_000, shown=Shown(Talk(11, 6, 40), (counted,)))  # fmt: skip
             at += 20 * SECOND
