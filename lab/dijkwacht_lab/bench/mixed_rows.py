@@ -13,7 +13,7 @@ from typing import Final
 
 from dijkwacht_lab.traffic import WORKING_MORNING, new_ledger, rows_of
 from dijkwacht_lab.traffic.devices import furnish
-from dijkwacht_lab.traffic.habits import Habit, always
+from dijkwacht_lab.traffic.habit import Habit, always
 from dijkwacht_lab.traffic.ledger import SECOND, Device, Kind, Ledger
 from dijkwacht_records.tables import TABLE, TABLES, Row
 

@@ -12,6 +12,9 @@ quiet. Half of the offices of eight and more are a Windows domain. Nothing here 
 works, and there is no attack in it. Who had been told an address, how turns and accounts are told and
 which metrics there are is the agent's own code or in its words.
 
+That is a kind office. Of the habits that look like something else (`dijkwacht_lab.traffic.habits`) it
+takes up some of those it is given, by chance.
+
 Rows come in the order an agent would have made them: a part of a flow when it is exported, which
 for a datagram flow's end is a time-out later than the row's own time.
 """
@@ -23,8 +26,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Final
 
+from dijkwacht_lab.traffic.authors import Authors
+from dijkwacht_lab.traffic.cast import Cast
 from dijkwacht_lab.traffic.devices import furnish
-from dijkwacht_lab.traffic.habits import Habit
+from dijkwacht_lab.traffic.habit import Habit
+from dijkwacht_lab.traffic.habits import take_up
 from dijkwacht_lab.traffic.ledger import SECOND, Ledger
 from dijkwacht_records.tables import DEFAULTS, Row
 
@@ -41,6 +47,8 @@ def office_rows(
     duration_us: int,
     rate: float = 1.0,
     heartbeat_us: int = 60 * SECOND,
+    habits: Iterable[str] = (),
+    authors: Authors | None = None,
 ) -> Iterator[tuple[int, Row]]:
     """(table number, row) pairs of one office of ``hosts`` devices, as its agent would make them.
 
@@ -48,9 +56,16 @@ def office_rows(
     some 15,000 rows a PC and working day; machines keep their own pace). The same arguments give
     the same rows, and a shorter ``duration_us`` gives a prefix of them. Memory is bounded by a few
     minutes of traffic. Every address, name and hardware address is made up.
+
+    ``habits``: names of those that the office may take up; with them, memory is bounded by the longest
+    connection, half a day. ``authors``, if given, is told which of them wrote what. Raises ``KeyError``
+    for an unknown name.
     """
     ledger = new_ledger(seed, start_us)
-    return rows_of(ledger, furnish(ledger, hosts, rate, heartbeat_us), start_us + duration_us)
+    begun = furnish(ledger, hosts, rate, heartbeat_us)
+    if names := frozenset(habits):
+        begun += take_up(ledger, Cast(ledger), seed, names, rate)
+    return rows_of(ledger, begun, start_us + duration_us, authors)
 
 
 def new_ledger(seed: int, start_us: int) -> Ledger:
@@ -58,23 +73,28 @@ def new_ledger(seed: int, start_us: int) -> Ledger:
     return Ledger(random.Random(f"office {seed}"), start_us)  # noqa: S311 - repeatable by purpose, not a secret
 
 
-def rows_of(ledger: Ledger, habits: Sequence[Habit], end_us: int) -> Iterator[tuple[int, Row]]:
+def rows_of(
+    ledger: Ledger, habits: Sequence[Habit], end_us: int, authors: Authors | None = None
+) -> Iterator[tuple[int, Row]]:
     """What ``habits`` write in ``ledger`` until ``end_us`` (µs UTC), in the order an agent makes it."""
     until = ledger.start_us
     while until < end_us:
         until += _SLICE_US
-        _live(habits, until)
+        _live(ledger, habits, until, authors)
         for due, number, row in _settle(ledger, until):
             if due >= end_us:
                 return
             yield number, row + DEFAULTS[number][len(row) :]
 
 
-def _live(habits: Iterable[Habit], until: int) -> None:
+def _live(ledger: Ledger, habits: Iterable[Habit], until: int, authors: Authors | None) -> None:
     """Let every habit act up to ``until`` (µs), one after the other."""
     for habit in habits:
+        before = len(ledger.written)
         while habit.next_us < until:
             habit.turn()
+        if authors is not None:
+            authors.note(habit.of, ledger.written[before:])
 
 
 def _settle(ledger: Ledger, until: int) -> list[tuple[int, int, Row]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from dijkwacht_lab.traffic.facts import Shown, Talk, log_in
-from dijkwacht_lab.traffic.habits import Habit, Presence
+from dijkwacht_lab.traffic.habit import Habit, Presence
 from dijkwacht_lab.traffic.ledger import HOUR, MINUTE, SECOND, Call, Device, Ledger
 from dijkwacht_lab.traffic.programs import BARE_BROWSER
 from dijkwacht_records.vocabulary import AuthMethod, AuthService, AuthStatus

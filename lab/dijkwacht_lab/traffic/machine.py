@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from dijkwacht_agent.system.metrics import METRICS, rounded
-from dijkwacht_lab.traffic.habits import Habit, always, at_work
+from dijkwacht_lab.traffic.habit import Habit, always, at_work
 from dijkwacht_lab.traffic.ledger import SECOND, Ledger
 
 

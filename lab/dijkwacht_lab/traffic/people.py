@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from dijkwacht_lab.traffic.facts import Shown, Talk, log_in
-from dijkwacht_lab.traffic.habits import Habit, Presence, size
+from dijkwacht_lab.traffic.habit import Habit, Presence, size
 from dijkwacht_lab.traffic.ledger import HOUR, MINUTE, SECOND, TCP, UDP, Call, Device, Ledger
 from dijkwacht_lab.traffic.programs import CHAT, CLOUD, MAIL, PUSH, SHIELD, UPDATER
 from dijkwacht_lab.traffic.world import PLACES, spread

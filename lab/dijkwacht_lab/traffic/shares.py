@@ -15,7 +15,7 @@ from dijkwacht_lab.traffic.facts import (
     session,
     tree,
 )
-from dijkwacht_lab.traffic.habits import Habit, Presence, size
+from dijkwacht_lab.traffic.habit import Habit, Presence, size
 from dijkwacht_lab.traffic.ledger import HOUR, MINUTE, SECOND, Call, Device, Ledger
 from dijkwacht_records.rpc_interfaces import RpcInterface
 from dijkwacht_records.vocabulary import AuthMethod, AuthStatus, ShareKind

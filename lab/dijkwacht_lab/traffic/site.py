@@ -84,11 +84,14 @@ class Site:
         """As the agent's own: who was told which address."""
         self.accounts = AccountsTried()
         self._syn: dict[bytes, int] = {}
+        self.devices: dict[bytes, Device] = {}
+        """Who has which address, the last to have joined."""
         self.gateway = self.join(Device(self.inside(1), self.new_mac(), "gateway", Kind.UNIX))
 
     def join(self, device: Device) -> Device:
         """``device`` is in the office from now on: its SYNs are of its kind."""
         self._syn[device.address] = device.kind.value
+        self.devices[device.address] = device
         return device
 
     def syn(self, address: bytes) -> int:

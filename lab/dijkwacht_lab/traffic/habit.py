@@ -31,6 +31,8 @@ class Habit:
     jitter: float
     presence: Presence
     next_us: int = 0
+    of: str = ""
+    """The name it goes by among the habits that an office may take up; empty for what every office does."""
 
     def __post_init__(self) -> None:
         self.next_us = self.ledger.start_us + int(self.ledger.rng.random() * self.period_us)
@@ -50,6 +52,11 @@ class Habit:
 def always(_now: int) -> float:
     """Day and night."""
     return 1.0
+
+
+def usually(_now: int) -> float:
+    """One time in ten it is left out."""
+    return 0.9
 
 
 def at_work(shift_us: int) -> Presence:
@@ -81,6 +88,16 @@ def switched_on(shift_us: int, *, at_night: bool) -> Presence:
     def presence(now: int) -> float:
         now -= shift_us
         return float(8 <= now // HOUR % 24 < 18 and _is_weekday(now))
+
+    return presence
+
+
+def between(first: int, last: int, *, weekends: bool = True) -> Presence:
+    """From hour ``first`` until hour ``last``, which may be after midnight; all day if they are one."""
+
+    def presence(now: int) -> float:
+        hours = (last - first) % 24 or 24
+        return float((now // HOUR - first) % 24 < hours and (weekends or _is_weekday(now)))
 
     return presence
 

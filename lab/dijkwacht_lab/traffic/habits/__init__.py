@@ -1,0 +1,113 @@
+"""Habits of small networks, by family: what an office does that looks like something else.
+
+Each habit furnishes an office with some of it; periods, spreads, counts, lengths, sizes, ports, and
+whether anybody answers are drawn over wide ranges, anew for each office. Nothing here knows how a
+detector works. A vulnerability scanner, a stranger who guesses passwords, and two machines that quarrel
+about one address are no habits: to say so is right.
+
+`CALIBRATED` are those that the shipped tables may be made from, `KEPT_OUT` those that they are tried on.
+Which is which is decided by the name alone: of each family the third whose names have the lowest checksums
+is kept out, so that every family is on both sides and nobody chooses.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import Final
+
+from dijkwacht_lab.traffic.cast import Cast
+from dijkwacht_lab.traffic.dice import Dice
+from dijkwacht_lab.traffic.habit import Habit
+from dijkwacht_lab.traffic.habits import (
+    browsing,
+    calls,
+    cameras,
+    databases,
+    domains,
+    entertainment,
+    groups,
+    guards,
+    guests,
+    hosting,
+    infrastructure,
+    mail,
+    management,
+    monitoring,
+    passwords,
+    polling,
+    printing,
+    storage,
+    support,
+    things,
+    tills,
+    travellers,
+    tunnels,
+    updates,
+    upheavals,
+    workshops,
+)
+from dijkwacht_lab.traffic.habits.premises import Premises
+from dijkwacht_lab.traffic.ledger import Ledger
+
+Furnish = Callable[[Premises], None]
+"""Gives an office some of a habit."""
+
+_FAMILIES: Final[tuple[ModuleType, ...]] = (
+    browsing, calls, cameras, databases, domains, entertainment, groups, guards, guests, hosting,
+    infrastructure, mail, management, monitoring, passwords, polling, printing, storage, support,
+    things, tills, travellers, tunnels, updates, upheavals, workshops,
+)  # fmt: skip
+
+
+def _habits_of(family: ModuleType) -> dict[str, Furnish]:
+    prefix = family.__name__.rpartition(".")[2]
+    return {
+        f"{prefix}.{name}": value
+        for name, value in vars(family).items()
+        if not name.startswith("_") and getattr(value, "__module__", "") == family.__name__
+        and callable(value)
+    }  # fmt: skip
+
+
+def _kept_out(names: Iterable[str]) -> list[str]:
+    rising = sorted(names, key=lambda name: zlib.crc32(name.encode()))
+    return rising[: -(-len(rising) // 3)]
+
+
+FAMILIES: Final = {family.__name__.rpartition(".")[2]: _habits_of(family) for family in _FAMILIES}
+HABITS: Final = {name: furnish for family in FAMILIES.values() for name, furnish in family.items()}
+"""Every habit by ``family.name``."""
+KEPT_OUT: Final = frozenset(name for family in FAMILIES.values() for name in _kept_out(family))
+CALIBRATED: Final = frozenset(HABITS) - KEPT_OUT
+
+LEAST_SHARE: Final = 0.15
+MOST_SHARE: Final = 0.6
+ADDRESSES_LEFT: Final = 64
+"""With fewer free addresses an office takes up no more: the greediest habit wants nearly so many."""
+
+
+def take_up(
+    ledger: Ledger, cast: Cast, seed: int, names: Iterable[str], rate: float
+) -> list[Habit]:
+    """Let an office have some of the habits ``names``, each with dice of its own.
+
+    How many is drawn: an office has between `LEAST_SHARE` and `MOST_SHARE` of them. Whether it has one,
+    and how, depends on ``seed`` and the habit's name, unless its addresses run out. Raises ``KeyError``
+    for an unknown name.
+    """
+    choice = Dice(f"share {seed}")
+    share = choice.uniform(LEAST_SHARE, MOST_SHARE)
+    begun: list[Habit] = []
+    order = sorted(names)
+    choice.shuffle(order)
+    for name in order:
+        if cast.free < ADDRESSES_LEFT:
+            break
+        furnish, dice = HABITS[name], Dice(f"{name} {seed}")
+        if dice.chance(share):
+            premises = Premises(ledger, cast, dice, name, rate)
+            furnish(premises)
+            begun += premises.habits
+    return begun

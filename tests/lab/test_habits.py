@@ -1,0 +1,143 @@
+"""Habits of real networks: drawn anew for each office, repeatable, within the contract, and divided."""
+
+import random
+
+import pytest
+
+from dijkwacht_lab.traffic import WORKING_MORNING, habits, office_rows
+from dijkwacht_lab.traffic.authors import ORDINARY, Authors
+from dijkwacht_lab.traffic.cast import Cast
+from dijkwacht_lab.traffic.devices import furnish
+from dijkwacht_lab.traffic.dice import Dice
+from dijkwacht_lab.traffic.habits import CALIBRATED, FAMILIES, HABITS, KEPT_OUT
+from dijkwacht_lab.traffic.habits.premises import Premises
+from dijkwacht_lab.traffic.ledger import Ledger
+from dijkwacht_records import wire
+from dijkwacht_records.tables import DEFAULTS, TABLE
+
+HOUR = 3_600_000_000
+MINUTE = 60_000_000
+
+
+def premises(name, seed, hosts=12):
+    ledger = Ledger(random.Random(seed), WORKING_MORNING)
+    furnish(ledger, hosts, 0.3, MINUTE)
+    ledger.written.clear()
+    here = Premises(ledger, Cast(ledger), Dice(f"{name} {seed}"), name, 0.3)
+    HABITS[name](here)
+    return here
+
+
+def acted(name, seed, hosts=12, at=WORKING_MORNING + HOUR):
+    """Rows that each act of the habit writes at one moment, with when they are due."""
+    here = premises(name, seed, hosts)
+    for habit in here.habits:
+        habit.act(at)
+    return here.ledger.written
+
+
+@pytest.mark.parametrize("name", sorted(HABITS))
+def test_a_habit_writes_rows_that_fit_the_wire_and_none_of_the_past(name):
+    # Some do nothing at a given moment: nobody comes to the office of one PC.
+    written = [entry for seed in (1, 2, 3) for entry in acted(name, seed)]
+    assert written
+    made = [(number, row + DEFAULTS[number][len(row) :]) for _, number, row in written[:3_000]]
+    batch = wire.encode("site", "agent", bytes(16), 1, WORKING_MORNING, made)
+    assert list(wire.unpack_rows(wire.decode(batch))) == made
+    begun = WORKING_MORNING + HOUR
+    assert all(begun <= row[0] <= due <= row[0] + MINUTE for due, _, row in written)
+
+
+@pytest.mark.parametrize("name", sorted(HABITS))
+def test_a_habit_finds_its_way_in_an_office_of_one(name):
+    assert premises(name, 5, hosts=1).habits or name.startswith("upheavals")
+
+
+def test_the_same_dice_give_the_same_rows_and_others_others():
+    for name in sorted(HABITS)[::12]:
+        assert acted(name, 4) == acted(name, 4)
+        assert acted(name, 4) != acted(name, 6)
+
+
+def test_what_is_not_known_is_drawn_over_wide_ranges():
+    periods = [premises("monitoring.sweep", seed).habits[0].period_us for seed in range(40)]
+    assert max(periods) > 5 * min(periods)
+
+
+def test_dice_spread_over_the_logarithm_and_stay_within():
+    dice = Dice("a test")
+    drawn = [dice.count(1, 10_000) for _ in range(2_000)]
+    assert min(drawn) >= 1
+    assert max(drawn) <= 10_000
+    assert 800 < sum(count < 100 for count in drawn) < 1_200
+    assert dice.some([]) == []
+    assert len(dice.some(["one"], 0, 0)) == 1
+
+
+def test_an_office_takes_up_some_of_what_it_is_given_by_chance():
+    taken = []
+    for seed in range(20):
+        ledger = Ledger(random.Random(seed), WORKING_MORNING)
+        furnish(ledger, 6, 0.3, MINUTE)
+        begun = habits.take_up(ledger, Cast(ledger), seed, CALIBRATED, 0.3)
+        taken.append({habit.of for habit in begun})
+    assert all(names <= CALIBRATED for names in taken)
+    shares = [len(names) / len(CALIBRATED) for names in taken]
+    assert min(shares) < 0.3
+    assert max(shares) > 0.4
+
+
+def test_a_large_office_takes_up_what_its_addresses_allow():
+    ledger = Ledger(random.Random(1), WORKING_MORNING)
+    furnish(ledger, 200, 0.3, MINUTE)
+    assert habits.take_up(ledger, Cast(ledger), 1, HABITS, 0.3) == []
+
+
+def test_habits_are_divided_by_their_names_and_every_family_is_on_both_sides():
+    assert len(HABITS) >= 140
+    assert set(HABITS) == CALIBRATED | KEPT_OUT
+    assert not CALIBRATED & KEPT_OUT
+    for family in FAMILIES.values():
+        kept = KEPT_OUT & set(family)
+        assert len(kept) == -(-len(family) // 3)
+        assert set(family) - kept
+
+
+def test_an_office_without_habits_is_the_office_it_was():
+    def rows(**rest):
+        return list(office_rows(3, 8, WORKING_MORNING, 10 * MINUTE, **rest))
+
+    assert rows(habits=()) == rows()
+    assert rows(habits=CALIBRATED) != rows()
+    assert rows(habits=CALIBRATED) == rows(habits=set(CALIBRATED))
+
+
+def test_rows_of_an_office_with_habits_come_in_the_order_of_its_agent():
+    newest, made = 0, list(office_rows(2, 9, WORKING_MORNING, HOUR, 0.3, habits=HABITS))
+    for _, row in made:
+        assert newest - row[0] <= MINUTE
+        newest = max(newest, row[0])
+    shorter = list(office_rows(2, 9, WORKING_MORNING, HOUR // 3, 0.3, habits=HABITS))
+    assert made[: len(shorter)] == shorter
+
+
+def test_a_habit_nobody_knows_is_an_error():
+    with pytest.raises(KeyError):
+        list(office_rows(2, 9, WORKING_MORNING, HOUR, habits=["no.such"]))
+
+
+def test_rows_are_traced_to_the_habit_that_wrote_them():
+    authors = Authors()
+    seed = next(s for s in range(99) if Dice(f"share {s}").uniform(0.15, 0.6) > 0.5)
+    flows = TABLE["flows"]
+    orig, resp = flows.index("orig_h"), flows.index("resp_h")
+    told = set()
+    for number, row in office_rows(
+        seed, 6, WORKING_MORNING, HOUR, 0.3, habits=HABITS, authors=authors
+    ):
+        if number == 0:
+            told.update(authors.of(row[orig], row[resp]))
+    assert told <= {*HABITS, ORDINARY}
+    assert ORDINARY in told
+    assert len(told) > 20
+    assert authors.of(b"nobody", b"nobody") == ()
