@@ -1,8 +1,11 @@
 """Makes the shipped calibration: how many hours of a benign site-week reach a score.
 
-``python -m dijkwacht_lab.calibrate CAPTURES`` replays every second benign capture of the labelled
-list and some weeks of generated office traffic through the engine's detectors, takes the strongest
-score of each hour and detector, and fits a table to them. It says how the other half fares.
+``python -m dijkwacht_lab.calibrate LABELS.csv [LABELS.csv ...]`` replays every second benign capture of
+the labelled lists and some weeks of generated offices through the engine's detectors, takes the
+strongest score of each hour and detector, and fits a table to them. It says how the other half fares,
+and other offices. The offices have habits of real networks, but only of those that calibration may see
+(`dijkwacht_lab.traffic.habits.CALIBRATED`), and seeds below `FIRST_JUDGED`: what they are judged by
+(`benchmarks/office_weeks.py`) is neither.
 
 What the table is: hours that reached a score, counted as far as they go, and beyond the busiest of
 them a tail that is a straight line in log rate over score. Scores are log₂ of evidence, so that
@@ -19,9 +22,11 @@ import math
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -36,9 +41,10 @@ from dijkwacht_collector.readers.formats import detect_format
 from dijkwacht_collector.readers.logs import READERS, read_logs
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import shipped_detectors
-from dijkwacht_lab.labels import attackers, read_labels
+from dijkwacht_lab.labels import Attackers, Labelled, attackers, read_labels
 from dijkwacht_lab.scoring import Scoring
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
+from dijkwacht_lab.traffic.habits import CALIBRATED
 from dijkwacht_records.tables import Row
 
 HOUR_US: Final = 3_600_000_000
@@ -54,6 +60,26 @@ STRONGEST: Final = 20
 TAIL: Final = (0.5, 12.0)
 """What is believed of the mean excess before any hour is seen, in bits, and for how many hours it
 counts. 0.5 bits: twice the evidence is 7 times as rare."""
+TRAIN_AFTER: Final = 30_000
+"""Rows of an office after which its models are trained, once."""
+
+
+class Office(NamedTuple):
+    """A generated office: ``rate`` is how much its people do, low where there are many."""
+
+    seed: int
+    hosts: int
+    rate: float = 0.4
+
+
+LEARNED: Final = (
+    Office(1, 5, 1.0), Office(2, 12), Office(3, 8), Office(4, 20), Office(5, 6), Office(6, 30, 0.25),
+    Office(7, 10), Office(8, 16),
+)  # fmt: skip
+"""The machines of most small offices, from a practice of five to a firm of thirty."""
+HELD_OUT: Final = (Office(101, 9), Office(102, 18))
+FIRST_JUDGED: Final = 9_001
+"""Seeds from here on are for tests and benchmarks; nothing is ever calibrated on them."""
 
 
 @dataclass
@@ -144,16 +170,21 @@ def _first_below(rate: Callable[[float], float], score: float, wanted: float) ->
     return score
 
 
-def benign_files(captures: Path, half: int) -> list[Path]:
-    """Benign captures of one half: which half a file is in is decided by its name alone."""
-    return [
-        item.path
-        for item in read_labels(captures / "LABELS.csv")
+def benign_files(lists: Iterable[Path], half: int) -> list[Labelled]:
+    """Benign captures of one half of several lists, each once.
+
+    Which half a file is in is decided by its name alone, as it stands in its list.
+    """
+    files = {
+        item.path.resolve(): item
+        for labels in lists
+        for item in read_labels(labels)
         if item.class_ == "benign" and zlib.crc32(item.file.encode()) % 2 == half
-    ]
+    }
+    return list(files.values())
 
 
-def file_rows(path: Path, attackers_: Any) -> Iterator[tuple[int, Row]]:
+def file_rows(path: Path, attackers_: Attackers) -> Iterator[tuple[int, Row]]:
     """Rows of a benign capture, without those of scanners that its own label column names."""
     inside = LocalNetworks(None)
     if detect_format(path) in READERS:
@@ -172,53 +203,76 @@ def file_rows(path: Path, attackers_: Any) -> Iterator[tuple[int, Row]]:
         source.close()
 
 
-def office(seed: int, hosts: int, days: int) -> Hours:
-    """One generated office, ``days`` from a Monday morning."""
-    rows = office_rows(seed, hosts, WORKING_MORNING, days * 86_400_000_000)
-    return hours_of(rows, train_after=30_000)
+def hours_of_file(item: Labelled) -> Hours:
+    """Hours of one benign capture."""
+    return hours_of(file_rows(item.path, attackers(item)))
 
 
-def gather(captures: Path, half: int, offices: Sequence[tuple[int, int, int]]) -> Hours:
-    """Hours of one half of the benign captures and of some offices (seed, hosts, days)."""
+def hours_of_office(office: Office, days: float) -> Hours:
+    """Hours of one generated office, ``days`` from a Monday morning."""
+    rows = office_rows(office.seed, office.hosts, WORKING_MORNING, int(days * 24 * HOUR_US),
+                       office.rate, habits=CALIBRATED)  # fmt: skip
+    return hours_of(rows, train_after=TRAIN_AFTER)
+
+
+def gather(
+    files: Iterable[Labelled], offices: Iterable[Office], days: float, processes: int = 2
+) -> Hours:
+    """Hours of benign captures and of offices, in ``processes`` at once; the same however many they are."""
     hours = Hours()
-    by_path = {item.path: item for item in read_labels(captures / "LABELS.csv")}
-    for path in benign_files(captures, half):
-        hours.add(hours_of(file_rows(path, attackers(by_path[path]))))
-    for seed, hosts, days in offices:
-        hours.add(office(seed, hosts, days))
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        # The longest first.
+        largest = sorted(offices, key=lambda office: -office.hosts)
+        told: list[Future[Hours]] = [pool.submit(hours_of_office, each, days) for each in largest]
+        told += [pool.submit(hours_of_file, item) for item in files]
+        for future in told:
+            hours.add(future.result())
     return hours
 
 
 def main(arguments: Sequence[str]) -> int:
     """Make all tables; print what the held-out half says about them."""
     parser = argparse.ArgumentParser(prog="calibrate", description=__doc__.partition("\n")[0])
-    parser.add_argument("captures", type=Path, help="the folder of labelled captures")
+    parser.add_argument("labels", type=Path, nargs="+", help="lists of labelled captures")
     parser.add_argument("--to", type=Path, required=True, help="the folder of the tables")
-    parser.add_argument("--days", type=int, default=7, help="days of each generated office")
+    parser.add_argument("--days", type=float, default=7, help="days of each generated office")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--learn-only", action="store_true", help="leave the held-out half alone")
     options = parser.parse_args(arguments)
-    learned = gather(options.captures, 0, [(1, 5, options.days), (2, 12, options.days)])
-    held = gather(options.captures, 1, [(3, 8, options.days)])
+    files = benign_files(options.labels, 0)
+    learned = gather(files, LEARNED, options.days, options.processes)
+    held = Hours()
+    if not options.learn_only:
+        unseen = benign_files(options.labels, 1)
+        held = gather(unseen, HELD_OUT, options.days, options.processes)
     made = (
-        f"half of the benign captures and two generated offices, {learned.hours} hours; strongest "
-        "score an hour, log-linear tail, and imagined hours (see docs/detection.md)"
+        f"half of the benign captures and {len(LEARNED)} generated offices with habits, "
+        f"{learned.hours} hours; strongest score an hour, log-linear tail, and imagined hours "
+        "(see docs/detection.md)"
     )
     sys.stdout.write(f"learned from {learned.hours} h, held out {held.hours} h\n")
     for detector in shipped_detectors():
-        name, share = detector.name, detector.share
         table = fit(detector, learned, made)
-        target = options.to / f"{name}.json"
+        target = options.to / f"{detector.name}.json"
         target.write_bytes(msgspec.json.format(msgspec.json.encode(table), indent=1) + b"\n")
-        line = next((s for s, r in zip(table.scores, table.per_week, strict=True) if r <= share), 0)
-        high = next(
-            (s for s, r in zip(table.scores, table.per_week, strict=True) if r <= share / 30), 0
-        )
-        for_sure = sorted(learned.peaks.get(name, []))[-3:]
-        unseen = held.peaks.get(name, [])
-        sys.stdout.write(
-            f"{name:<14} line {line:5.2f} high {high:5.2f}  learned {_list(for_sure)}  "
-            f"held out {sum(s >= line for s in unseen)} h over, {_list(sorted(unseen)[-3:])}\n"
-        )
+        sys.stdout.write(_told(detector, table, learned, held))
     return 0
+
+
+def line_of(table: Calibration, per_week: float) -> float:
+    """The lowest score of ``table`` that is reached at most ``per_week`` hours a week; infinite if none is."""
+    pairs = zip(table.scores, table.per_week, strict=True)
+    return next((score for score, rate in pairs if rate <= per_week), math.inf)
+
+
+def _told(detector: AnyDetector, table: Calibration, learned: Hours, held: Hours) -> str:
+    name, share = detector.name, detector.share
+    line, high = line_of(table, share), line_of(table, share / 30)
+    seen, unseen = (sorted(hours.peaks.get(name, [])) for hours in (learned, held))
+    return (
+        f"{name:<14} line {line:5.2f} high {high:5.2f}  learned {_list(seen[-3:])}  "
+        f"held out {sum(s >= line for s in unseen)} h over, {_list(unseen[-3:])}\n"
+    )
 
 
 def _list(scores: Iterable[float]) -> str:

@@ -7,7 +7,21 @@ import pytest
 
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_detectors.scan import Scan
-from dijkwacht_lab.calibrate import LOWEST_RATE, STRONGEST, Hours, fit, hours_of
+from dijkwacht_lab.calibrate import (
+    FIRST_JUDGED,
+    HELD_OUT,
+    LEARNED,
+    LOWEST_RATE,
+    STRONGEST,
+    Hours,
+    Office,
+    benign_files,
+    fit,
+    gather,
+    hours_of,
+    hours_of_office,
+    line_of,
+)
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
 
 WEEK = 168
@@ -61,3 +75,44 @@ def test_to_hours_of_changes_nothing_when_there_is_nothing():
     heard = hours_of([])
     assert heard.hours == 0
     assert heard.peaks["scan"] == pytest.approx([])
+
+
+def test_no_office_is_learned_from_and_then_judged_by():
+    learned, held = ({office.seed for office in offices} for offices in (LEARNED, HELD_OUT))
+    assert not learned & held
+    assert max(learned | held) < FIRST_JUDGED
+
+
+def test_halves_of_several_lists_hold_every_benign_file_once(tmp_path):
+    head = "kind,file,label_rule,n\n"
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        rows = "".join(f"benign.app,benign/{number}.pcap,all,9\n" for number in range(30))
+        listed = head + rows + "c2,c2/a.pcap,all,9\n"
+        (tmp_path / folder / "LABELS.csv").write_text(listed, "utf-8")
+    lists = [tmp_path / folder / "LABELS.csv" for folder in ("one", "two", "one")]
+    halves = [benign_files(lists, half) for half in (0, 1)]
+    assert sorted(item.path.name for half in halves for item in half) == sorted(
+        f"{number}.pcap" for number in range(30) for _ in range(2)
+    )
+    names = [{item.file for item in half} for half in halves]
+    assert names[0]
+    assert names[1]
+    assert not names[0] & names[1]
+
+
+def test_hours_are_the_same_however_many_processes_gather_them():
+    offices = [Office(1, 2), Office(2, 3)]
+    gathered = gather([], offices, days=0.03)
+    one_by_one = Hours()
+    for office in reversed(offices):  # the largest first
+        one_by_one.add(hours_of_office(office, 0.03))
+    assert gathered == one_by_one
+    assert gathered.hours == 2
+
+
+def test_a_line_is_the_lowest_score_that_is_rare_enough():
+    table = fit(Scan(), hours([]), "a test")
+    line = line_of(table, 0.1)
+    assert rate(table, line) <= 0.1 < rate(table, line - 0.2)
+    assert line_of(table, 0.0) == float("inf")
