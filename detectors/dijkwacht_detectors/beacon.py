@@ -1,118 +1,157 @@
-"""Beaconing: a machine connects to one outside address at regular times, as malware does to its C2.
+"""Beaconing: a machine calls one address by the clock, as malware calls whoever steers it.
 
-Looks at when flows between two machines begin. The last 24 intervals of a pair are compared with
-their median: a program on a timer, even one that varies its interval by half, stays close to it;
-people and applications connect in bursts with long pauses. The score is log₂ of the number of
-intervals times how much more regular they are than chance, counted for less where sizes differ,
-inside the site, and at ports where programs poll by design (time, names, mail, push messages).
+Looks at when flows of one machine to one service begin, and how much they send. Evidence are calls on
+a timer (`timer`), at most 48: by then it is sure that it is one, and programs that poll are on a timer,
+too. So what counts is what kind of timer it is. Each multiplies the evidence:
 
-Limits: updaters, telemetry and cloud storage poll too; so this is weak evidence by itself, and
-only long, even series at unusual ports score high. A beacon that keeps one connection open, or
-hides among ordinary connections to the same server, is not seen. Fewer than six connections have no
-score.
+- the port: one where programs poll by design (time, mail, push) hardly counts; the web, which every
+  program uses, little, and for more if the calls are seconds apart; any other counts;
+- the name: an address outside that nobody asked DNS for counts for most, except at 443 for less, and
+  except where a machine calls many such, for then its DNS is not seen;
+- sizes alike, and hours: twice as much if it called in each of the last 24;
+- company: less for each other machine of the site that calls there, and after days of acquaintance;
+  more if a device whose world is complete begins to call somebody new;
+- inside the site hardly, and at a server of several not at all;
+- calls that are never accepted hardly: a program whose server is gone keeps trying. Calls a second
+  apart that are accepted and not answered a byte count, whatever the port and the name.
+
+Innocents: telemetry, updaters, clocks, hubs and locks that call a dead server, infrastructure that
+reports home every half minute, cameras that keep their NAT open, monitoring. Most of them have names,
+poll at the web's ports, or do not get through.
+
+Limits: a beacon that has a name and uses the web is not told from telemetry here (see `beacon_names`);
+nor one among many other calls to the same server, one that keeps a connection open, or one inside
+the site that asks a single machine, as a hub asks its lamps. Less than six calls have no score, and
+an hour's timer takes a day. 290 bytes an entity.
 
 >>> from dijkwacht_detectors.checks import score_rows
+>>> from dijkwacht_records.hints import NAMED, Named
 >>> calls = [{"time": i * 30_000_000, "start": i * 30_000_000, "resp_p": 4444, "orig_bytes": 300,
-...           "resp_bytes": 200} for i in range(20)]
+...           "resp_bytes": 200, "conn_state": 3, "resp_h": 0xC6336409,
+...           "hints": NAMED.put(Named.NOBODY)} for i in range(20)]
 >>> float(score_rows(Beacon(), calls)[-1].round(1))
-6.0
+6.5
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dijkwacht_detectors.api import Entity, Explanation, Rows, Scores, State, WindowDetector
+from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
+from dijkwacht_detectors.knowledge.addresses import is_no_host
 from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.timer import (
+    TIMER,
+    Timer,
+    call,
+    credit,
+    hours_of,
+    long_and_fast,
+    pace,
+    reset,
+    say_interval,
+    strangeness,
+)
+from dijkwacht_records.hints import NAMED, Named
+from dijkwacht_records.tables import ConnState
 
-_KEPT = 24
-_END = 2
-_UDP = 17
+_TCP: Final = 6
+_UDP: Final = 17
+_REPORTS: Final = 0.25
+_NAMED_SHIFT, _NAMED_MASK = NAMED.shift, (1 << NAMED.width) - 1
+_UNKNOWN, _NOBODY = int(Named.UNKNOWN), int(Named.NOBODY)
+_S0, _REJ, _RSTOS0 = int(ConnState.S0), int(ConnState.REJ), int(ConnState.RSTOS0)
 
 
-class Beacon(WindowDetector):
-    """Connections of one machine to one service outside, at regular intervals."""
+class Beacon(RowDetector):
+    """Connections of one machine to one service, on a timer."""
 
     name = "beacon"
     table = "flows"
-    reads = ("part", "state", "start", "resp_p", "proto", "orig_bytes", "resp_bytes", "local_resp")
+    reads = (
+        "part", "start", "resp_h", "resp_p", "proto", "conn_state", "orig_bytes", "resp_bytes",
+        "resp_pkts", "local_orig", "local_resp", "hints",
+    )  # fmt: skip
+    context = (
+        "dest_first", "dest_machines", "dest_serves", "orig_first", "orig_news", "orig_nameless",
+    )  # fmt: skip
     entity: ClassVar[Entity] = "pair"
     kind = "c2"
     technique = "T1071"
-    facts = ("interval_s", "jitter", "calls", "alike")
+    facts = ("interval_s", "spread", "calls", "hours", "unnamed", "unanswered")
     entities_per_site = 2048
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
-        "last": ("i8", ()),
-        "calls": ("i4", ()),
-        "gaps": ("f4", (_KEPT,)),
-        "sizes": ("f4", (2,)),
+        **TIMER,
+        "named": ("i1", ()),
+        "size": ("f4", ()),
+        "unlike": ("f4", ()),
+        "refused": ("f4", ()),
+        "mute": ("f4", ()),
     }
 
-    share = 1 / 12
-    expected = (5.5, 2.0)
-    least_gap_s = 1.0
-    """Connections closer together than this count as one."""
-    fewest = 6
+    share = 1 / 24
+    expected = (4.3, 0.5)
 
-    def score(self, window: Rows, state: State) -> tuple[Scores, Scores]:
-        """Score each connection of the window by all connections up to it."""
-        before = {field: state[field][window.slot] for field in self.state}
-        try:
-            return self._walk(window, state)
-        finally:
-            for field, values in before.items():
-                state[field][window.slot] = values
-
-    def learn(self, window: Rows, state: State) -> None:
-        """Remember when the connections began."""
-        self._walk(window, state)
-
-    def _walk(self, window: Rows, state: State) -> tuple[Scores, Scores]:
-        scores = np.full(len(window), np.nan)
-        facts = np.full((len(window), len(self.facts)), np.nan)
-        _walk(_columns(window), _memory(state), self.least_gap_s * 1e6, self.fewest, scores, facts)
-        return scores, facts
+    def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
+        """Score each call."""
+        _fold(_columns(rows), _timer(state), _memory(state), scores, facts)
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
-        """Say how often it connects."""
-        gap = facts["interval_s"]
-        often = f"{gap:.0f} seconds" if gap < 120 else f"{gap / 60:.0f} minutes"
-        vaak = f"{gap:.0f} seconden" if gap < 120 else f"{gap / 60:.0f} minuten"
-        if gap < 1.5:
-            often, vaak = "second", "seconde"
+        """Say how often it calls, and what is odd about that."""
+        often, vaak = say_interval(facts["interval_s"])
+        calls = round(facts["calls"])
+        odd = vreemd = ""
+        if facts["unanswered"] > 0.5:
+            odd = " {dst} takes the calls and says nothing."
+            vreemd = " {dst} neemt op en zegt niets terug."
+        elif facts["unnamed"] > 0.5:
+            odd = " It was not looked up by name, as programs nearly always do."
+            vreemd = " Het adres is niet bij naam opgezocht, wat programma's bijna altijd doen."
         return Explanation(
-            f"{{src}} calls {{dst}} about every {often}, as regularly as a clock.",
-            f"{{src}} belt ongeveer elke {vaak} met {{dst}}, zo regelmatig als een klok.",
-            "Programs that update themselves do this, and so do programs that let a stranger steer "
-            "your machine. If you do not know {dst}, run a virus scan on {src} and ask your IT "
-            "supplier which program makes these calls.",
-            "Programma's die zichzelf bijwerken doen dit, en programma's waarmee een vreemde uw "
-            "apparaat bestuurt ook. Kent u {dst} niet, doe dan een virusscan op {src} en vraag uw "
-            "IT-leverancier welk programma dit doet.",
+            f"{{src}} keeps calling {{dst}} (port {{port}}) by the clock: about every {often}.",
+            f"{{src}} belt steeds op de klok met {{dst}} (poort {{port}}): ongeveer elke {vaak}.",
+            f"It called {calls} times so far.{odd} Programs that let a stranger steer a machine report "
+            "like this; so do some that look after a device. If you do not know what {dst} is for, "
+            "disconnect {src} from the network, and ask your IT supplier which program makes these "
+            "calls.",
+            f"Dat gebeurde tot nu toe {calls} keer.{vreemd} Programma's waarmee een vreemde een apparaat "
+            "bestuurt melden zich zo; sommige die een apparaat onderhouden ook. Weet u niet waar {dst} "
+            "voor dient, koppel {src} dan los van het netwerk en vraag uw IT-leverancier welk programma "
+            "dit doet.",
         )
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _weight(port, proto, inside, median):  # type: ignore[no-untyped-def]
-    """How odd a timer is at this port: programs poll these by design."""
-    if inside:
-        return 0.05
+def _is_web(port):  # type: ignore[no-untyped-def]
+    return port in (80, 443, 8080, 8443)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _of_port(port, proto, named, nameless):  # type: ignore[no-untyped-def]
+    """How odd a timer is at this port, towards an address of such a name."""
     if port in (53, 67, 68, 123, 137, 138, 161, 853, 1900, 3478, 3702, 5349, 5350, 5353, 5355):
-        return 0.02
+        return 0.01
     if port in (25, 110, 143, 465, 500, 587, 993, 995, 1883, 4500, 5222, 5223, 5228, 8883):
-        return 0.03
-    if port in (80, 443):
-        # updaters, clouds and telemetry are as regular, but poll every few minutes at most
-        return max(0.05, min(0.5, 1.0 / median))
-    if proto == _UDP:
-        return 0.1  # calls, games and tunnels keep their NAT mappings alive
-    return 1.0
+        return 0.02
+    if named == _NOBODY:
+        # in plain words to a bare address, or at no port of a service: hardly anybody's way.
+        # Over TLS messengers, calls and what distrusts the site's DNS do so
+        others = max(nameless - 1.0, 0.0)
+        weight = (2.0 if port in (443, 8443) else 4.0) / (1.0 + others / 4.0)
+        weight = max(weight, 0.03 if _is_web(port) else _REPORTS)
+    elif _is_web(port):
+        weight = 0.03
+    else:
+        # named, and yet at no port of a service: devices that report to their maker, and trojans
+        weight = 1.0 if named == _UNKNOWN else _REPORTS
+    # calls, games and tunnels keep the way through NAT open
+    return weight * 0.05 if proto == _UDP else weight
 
 
 class _Rows(NamedTuple):
@@ -120,68 +159,116 @@ class _Rows(NamedTuple):
     slot: NDArray[np.int32]
     fresh: NDArray[np.bool_]
     part: NDArray[np.int64]
-    state: NDArray[np.int64]
     start: NDArray[np.int64]
+    resp_h: NDArray[np.uint64]
     resp_p: NDArray[np.int64]
     proto: NDArray[np.int64]
+    conn_state: NDArray[np.int64]
     orig_bytes: NDArray[np.int64]
     resp_bytes: NDArray[np.int64]
+    resp_pkts: NDArray[np.int64]
+    local_orig: NDArray[np.int64]
     local_resp: NDArray[np.int64]
+    hints: NDArray[np.int64]
+    dest_first: NDArray[np.int64]
+    dest_machines: NDArray[np.int64]
+    dest_serves: NDArray[np.int64]
+    orig_first: NDArray[np.int64]
+    orig_news: NDArray[np.float64]
+    orig_nameless: NDArray[np.float64]
 
 
 class _State(NamedTuple):
-    last: NDArray[np.int64]
-    calls: NDArray[np.int32]
-    gaps: NDArray[np.float32]
-    sizes: NDArray[np.float32]
+    named: NDArray[np.int8]
+    size: NDArray[np.float32]
+    unlike: NDArray[np.float32]
+    refused: NDArray[np.float32]
+    mute: NDArray[np.float32]
 
 
-_columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
+_columns, _memory, _timer = (
+    row_picker(_Rows._fields),
+    picker(_State._fields),
+    picker(Timer._fields),
+)
 
 
 @njit(cache=True, nogil=True)
-def _walk(columns, memory, least_gap, fewest, scores, facts):  # type: ignore[no-untyped-def]
-    rows, state = _Rows(*columns), _State(*memory)
+def _learn(state, rows, e, i, first):  # type: ignore[no-untyped-def]
+    """What is known of a pair beside its timer: its name, its sizes, and how it is answered."""
+    named = (rows.hints[i] >> _NAMED_SHIFT) & _NAMED_MASK
+    # a name holds: a program that goes on for days does not look up again
+    if named != _UNKNOWN and (state.named[e] in (_UNKNOWN, _NOBODY)):
+        state.named[e] = named
+    size = math.log(16.0 + min(max(float(rows.orig_bytes[i]), 0.0), 1e15))
+    if rows.proto[i] == _TCP:
+        conn = rows.conn_state[i]
+        refused = conn in (_S0, _REJ, _RSTOS0)
+    else:
+        refused = rows.resp_pkts[i] <= 0
+    mute = not refused and rows.resp_bytes[i] <= 0
+    rate = 1.0 if first else 0.15
+    if first:
+        state.size[e] = size
+    off = min(abs(size - state.size[e]), 1.0)
+    state.size[e] += rate * (size - state.size[e])
+    state.unlike[e] += 0.15 * (off - state.unlike[e])
+    state.refused[e] += rate * (refused - state.refused[e])
+    state.mute[e] += rate * (mute - state.mute[e])
+
+
+@njit(cache=True, nogil=True)
+def _weigh(state, rows, e, i, median):  # type: ignore[no-untyped-def]
+    """What a call on this timer is worth, beside its regularity."""
+    port, proto, time = rows.resp_p[i], rows.proto[i], float(rows.time[i])
+    weight = _of_port(port, proto, state.named[e], rows.orig_nameless[i])
+    if rows.local_resp[i]:
+        # hubs ask their lamps, browsers the printer's page, consoles their machines
+        weight = 0.2 if rows.dest_serves[i] <= 1 and _is_web(port) else min(weight, 0.1)
+        if rows.dest_serves[i] > 2:
+            weight *= 0.1
+    elif median < 1.5 and proto == _TCP:
+        weight = max(weight, 1.5 * state.mute[e] ** 2)  # a call a second, and never a word
+    weight *= (1.0 - state.refused[e]) ** 2 * 0.95 + 0.05
+    return weight * strangeness(
+        float(rows.dest_machines[i]),
+        time - float(rows.dest_first[i]),
+        time - float(rows.orig_first[i]),
+        rows.orig_news[i],
+    )
+
+
+@njit(cache=True, nogil=True)
+def _fold(columns, timers, memory, scores, facts):  # type: ignore[no-untyped-def]
+    rows, timer, state = _Rows(*columns), Timer(*timers), _State(*memory)
     for i in range(len(rows.slot)):
         e = rows.slot[i]
         if rows.fresh[i]:
-            state.last[e] = 0
-            state.calls[e] = 0
-            state.gaps[e] = 0.0
-            state.sizes[e] = 0.0
-        if rows.part[i] != 0:
+            reset(timer, e)
+            state.named[e] = 0
+            state.size[e] = state.unlike[e] = state.refused[e] = state.mute[e] = 0.0
+        proto = rows.proto[i]
+        if rows.part[i] != 0 or proto not in (_TCP, _UDP):
             continue
-        begun = rows.start[i]
-        moved = max(0.0, float(rows.orig_bytes[i]) + float(rows.resp_bytes[i]))
-        if state.calls[e] == 0:
-            state.last[e] = begun
-            state.calls[e] = 1
-            state.sizes[e, 0] = math.log(1.0 + moved)
+        if rows.local_resp[i] and not rows.local_orig[i]:
+            continue  # who calls in from outside is no machine of the site
+        first = timer.calls[e] == 0
+        if first and is_no_host(rows.resp_h[i, 0], rows.resp_h[i, 1]):
             continue
-        gap = float(begun) - float(state.last[e])
-        if gap < least_gap:
+        if not call(timer, e, rows.start[i]):
             continue
-        state.last[e] = begun
-        state.gaps[e, (state.calls[e] - 1) % _KEPT] = gap / 1e6
-        state.calls[e] = min(state.calls[e] + 1, 1 << 30)
-        if rows.state[i] == _END:
-            off = math.log(1.0 + moved) - state.sizes[e, 0]
-            state.sizes[e, 0] += 0.2 * off
-            state.sizes[e, 1] += 0.2 * (off * off - state.sizes[e, 1])
-        if state.calls[e] < fewest:
+        _learn(state, rows, e, i, first)
+        median, spread = pace(timer, e)
+        if median <= 0.0:
             continue
-        n = min(state.calls[e] - 1, _KEPT)
-        ordered = np.sort(state.gaps[e, :n])
-        median = float(ordered[n // 2])
-        away = 0.0
-        for k in range(n):
-            away += min(abs(float(state.gaps[e, k]) - median), 3.0 * median)
-        jitter = away / n / median
-        # a constant interval with 50 % of jitter has 0.25 here, random arrivals about 0.9
-        regular = max(0.0, math.log(0.6 / max(jitter, 0.02)))
-        alike = 1.0 / (1.0 + state.sizes[e, 1] / 0.25)
-        series = min(state.calls[e] - 1, 300)  # a longer one is no stronger evidence
-        odd = _weight(rows.resp_p[i], rows.proto[i], rows.local_resp[i], median)
-        weight = series * regular * alike * odd
-        scores[i] = math.log2(1.0 + weight)
-        facts[i, 0], facts[i, 1], facts[i, 2], facts[i, 3] = median, jitter, state.calls[e], alike
+        calls = credit(timer, e, spread)
+        hours = hours_of(timer, e)
+        alike = 1.0 / (1.0 + 2.0 * state.unlike[e])
+        weight = _weigh(state, rows, e, i, median) * long_and_fast(hours, median)
+        scores[i] = math.log2(1.0 + calls * alike * weight)
+        facts[i, 0] = median
+        facts[i, 1] = spread
+        facts[i, 2] = timer.calls[e]
+        facts[i, 3] = hours
+        facts[i, 4] = state.named[e] == _NOBODY
+        facts[i, 5] = state.mute[e]

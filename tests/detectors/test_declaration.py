@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from dijkwacht_detectors import checks
-from dijkwacht_detectors.api import RowDetector, Who
+from dijkwacht_detectors.api import RowDetector, Who, WindowDetector
 from dijkwacht_detectors.arp_spoof import ArpSpoof
-from dijkwacht_detectors.beacon import Beacon
 from dijkwacht_detectors.bruteforce import Bruteforce
 from dijkwacht_detectors.declaration import faults
 from dijkwacht_detectors.discover import shipped_detectors
@@ -20,6 +19,22 @@ from dijkwacht_records.tables import TABLE
 
 def test_the_shipped_ones_have_none():
     assert [fault for d in shipped_detectors() for fault in faults(d)] == []
+
+
+class Plain(WindowDetector):
+    name = "plain"
+    table = "flows"
+    reads = ("resp_p",)
+    entity = "pair"
+    kind = "other"
+    technique = ""
+    facts = ("odd",)
+
+    def score(self, window, state):
+        raise NotImplementedError
+
+    def explain(self, facts):
+        raise NotImplementedError
 
 
 @pytest.mark.parametrize(
@@ -52,7 +67,7 @@ def test_the_shipped_ones_have_none():
         (Bruteforce, "forget_after_s", None, "forget_after_s None: expected 1 to"),
         (Bruteforce, "facts", 5, "facts 5: expected a tuple of names"),
         (Bruteforce, "share", 1.5, "share 1.5: expected 0 to 1"),
-        (Beacon, "window_s", 15, "window_s 15: expected a multiple of 10"),
+        (Plain, "window_s", 15, "window_s 15: expected a multiple of 10"),
         (ArpSpoof, "who", Who(), "who names 'orig_h', no addr column of table arp"),
     ],
 )
@@ -138,8 +153,8 @@ def test_what_is_not_declared_is_named(field):
 def test_facts_that_are_not_finite_do_not_pass_the_suite(monkeypatch):
     def score(_self, window, _state):
         scores = window["resp_p"] * 1.0
-        return scores, np.full((len(scores), 4), np.inf)
+        return scores, np.full((len(scores), 1), np.inf)
 
-    monkeypatch.setattr(Beacon, "score", score)
+    monkeypatch.setattr(Plain, "score", score)
     with pytest.raises(AssertionError, match="facts are finite"):
-        checks._check_scores(lambda: Harness(Beacon()), sample_rows(["flows"], 100, seed=1))
+        checks._check_scores(lambda: Harness(Plain()), sample_rows(["flows"], 100, seed=1))

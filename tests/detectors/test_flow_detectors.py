@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from dijkwacht_detectors.amplification import Amplification
-from dijkwacht_detectors.beacon import Beacon
 from dijkwacht_detectors.bruteforce import Bruteforce
 from dijkwacht_detectors.checks import Harness
 from dijkwacht_detectors.checks import score_rows as score_named_rows
@@ -115,27 +114,6 @@ def test_bruteforce_sees_guesses_that_come_in_parts():
         rows.append(row | {"state": OPEN, "conn_state": ConnState.S1})
         rows.append(row | {"state": END, "part": 1, "orig_bytes": 0, "resp_bytes": 52})
     assert top(Bruteforce(), rows) > 4.0
-
-
-def calls(gaps, **values):
-    row = {"resp_p": 4444, "orig_bytes": 300, "resp_bytes": 200} | values
-    starts = np.cumsum(np.array(gaps) * SECOND).astype(int).tolist()
-    return [row | {"time": at, "start": at} for at in starts]
-
-
-def test_beacon_prefers_the_regular():
-    draw = np.random.default_rng(1)
-    even = top(Beacon(), calls([60.0] * 100))
-    half = top(Beacon(), calls(60 * draw.uniform(0.5, 1.5, 100)))
-    chance = top(Beacon(), calls(draw.exponential(60, 100)))
-    assert even > half > chance + 2.0
-
-
-def test_beacon_minds_updaters_and_clocks_little():
-    even = [300.0] * 200
-    assert top(Beacon(), calls(even, resp_p=443)) < top(Beacon(), calls(even)) - 3.0
-    assert top(Beacon(), calls(even, resp_p=123, proto=17)) < 5.0
-    assert top(Beacon(), calls(even, local_resp=1)) < 6.0
 
 
 def syns(count, **values):

@@ -13,7 +13,6 @@ from dijkwacht_collector.engine.trainer import training_rows
 from dijkwacht_collector.journal import Entry, Verdict, partition_of
 from dijkwacht_collector.policy import Calibration, Calibrations
 from dijkwacht_detectors.api import Explanation, RowDetector, SiteDetector, Who, WindowDetector
-from dijkwacht_detectors.beacon import Beacon
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.tables import TABLE
@@ -213,10 +212,33 @@ def test_a_detector_whose_words_fail_is_counted_and_stops_nobody(caplog):
     assert [e.incident.detector for e in events] == ["jump"]
 
 
-class Forgetful(Beacon):
-    """Room for two pairs only, so that entities make way for others all the time."""
+class Forgetful(WindowDetector):
+    """Counts rows, with room for two pairs only: entities make way for others all the time."""
 
+    name = "forgetful"
+    table = "flows"
+    reads = ()
+    entity = "pair"
+    kind = "other"
+    technique = ""
+    state = {"rows": ("i8", ())}  # noqa: RUF012
     entities_per_site = 2
+
+    def score(self, window, state):
+        return self.count(window, state["rows"].copy()), np.zeros((len(window), 0))
+
+    def learn(self, window, state):
+        self.count(window, state["rows"])
+
+    def count(self, window, counts):
+        scores = np.zeros(len(window))
+        for i, slot in enumerate(window.slot):
+            counts[slot] = 0 if window.fresh[i] else counts[slot] + 1
+            scores[i] = counts[slot]
+        return scores
+
+    def explain(self, facts):
+        raise NotImplementedError
 
 
 def told_by(entries, step):

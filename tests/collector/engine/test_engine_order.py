@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import pickle
 import random
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.engine.checkpoints import MAGIC, load, save
 from dijkwacht_collector.incidents import Incident
 from dijkwacht_collector.journal import Entry, partition_of
-from dijkwacht_detectors.beacon import Beacon
+from dijkwacht_detectors.api import Explanation, Rows, Scores, State, WindowDetector
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
 from dijkwacht_records.addresses import pack_address
@@ -185,6 +186,23 @@ def flood_entries(site: str, rows_each: int) -> list[Entry]:
     return made
 
 
+class Waiting(WindowDetector):
+    """Rows wait until their window ends."""
+
+    name = "waiting"
+    table = "flows"
+    reads = ()
+    entity = "pair"
+    kind = "other"
+    technique = ""
+
+    def score(self, window: Rows, state: State) -> tuple[Scores, Scores]:
+        return np.zeros(len(window)), np.zeros((len(window), 0))
+
+    def explain(self, facts: Mapping[str, float]) -> Explanation:
+        raise NotImplementedError
+
+
 def dropped_of(
     queues: list[list[Entry]], step: int, shuffle: random.Random, checkpoint: Path | None
 ) -> tuple[dict[str, int], int]:
@@ -192,7 +210,7 @@ def dropped_of(
     mixed = []
     while any(queues):
         mixed.append(shuffle.choice([q for q in queues if q]).pop(0))
-    engine = Engine([Beacon()])
+    engine = Engine([Waiting()])
     told: dict[str, int] = {}
     for part in chunks(numbered(mixed), step):
         engine.step(part)
@@ -200,7 +218,7 @@ def dropped_of(
             told[site] = told.get(site, 0) + rows
         if checkpoint is not None:
             save(engine, checkpoint)
-            engine = Engine([Beacon()])
+            engine = Engine([Waiting()])
             load(engine, checkpoint)
     scored = engine.host.end_windows(
         np.array([[0, agent, 1 << 60] for agent in range(len(engine.numbering.agents))])
