@@ -55,6 +55,13 @@ def test_what_has_no_name_is_odder_but_at_443_less_and_not_where_nothing_has():
     assert top([*unseen, *calls([30.0] * 60, resp_p=443)]) < top(calls([30.0] * 60, resp_p=443)) - 3
 
 
+def test_where_dns_is_not_seen_the_web_counts_at_a_pace_of_seconds_only():
+    paces = [top(calls([gap] * 200, resp_p=443, hints=0)) for gap in (1.0, 2.0, 5.0, 15.0, 60.0)]
+    assert paces == sorted(paces, reverse=True)
+    assert paces[1] > 5.7
+    assert paces[3] < 3.0
+
+
 def test_a_name_holds_though_it_is_asked_for_once():
     rows = calls([30.0] * 60)
     rows[0]["hints"] = BY_NAME
@@ -103,9 +110,9 @@ def test_what_is_no_call_has_no_score(values):
 
 
 def test_a_call_a_second_that_is_accepted_and_never_answered_is_odd_anywhere():
-    mute = {"resp_p": 443, "hints": 0, "resp_bytes": 0}
+    mute = {"resp_p": 443, "hints": BY_NAME, "resp_bytes": 0}
     assert top(calls([0.4] * 60, **mute)) > 6.0
-    assert top(calls([0.4] * 60, resp_p=443, hints=0)) < 3.0
+    assert top(calls([0.4] * 60, resp_p=443, hints=BY_NAME)) < 3.0
     assert top(calls([5.0] * 60, **mute)) < 3.0
 
 

@@ -7,12 +7,15 @@ moves it little. State fields: `TIMER`, all 0 when an entity is fresh.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+from dijkwacht_detectors.state.crowd import count
 
 KEPT: Final = 24
 FEWEST: Final = 5
@@ -103,15 +106,16 @@ def _rank(timer, e, gap):  # type: ignore[no-untyped-def]
     have = min(timer.calls[e] - 1, KEPT)
     place = (timer.calls[e] - 1) % KEPT
     ranked = timer.ranked[e]
-    if have == KEPT:
-        have -= 1
-        at = 0
-        while at < have and ranked[at] != timer.gaps[e, place]:
-            at += 1
-        for k in range(at, have):
-            ranked[k] = ranked[k + 1]
-    timer.gaps[e, place] = gap
     at = have
+    if have == KEPT:
+        oldest = timer.gaps[e, place]
+        at = 0
+        while at < KEPT - 1 and ranked[at] < oldest:
+            at += 1
+        while at < KEPT - 1 and ranked[at + 1] < gap:
+            ranked[at] = ranked[at + 1]
+            at += 1
+    timer.gaps[e, place] = gap
     while at > 0 and ranked[at - 1] > gap:
         ranked[at] = ranked[at - 1]
         at -= 1
@@ -152,11 +156,7 @@ def credit(timer, e, spread):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True, inline="always")
 def hours_of(timer, e):  # type: ignore[no-untyped-def]
     """In how many of the last 24 hours it called, 1–24."""
-    bits, n = np.int64(timer.hours[e]), 0
-    while bits:
-        bits &= bits - 1
-        n += 1
-    return n
+    return count(np.uint64(timer.hours[e]))
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -179,7 +179,8 @@ def strangeness(machines, known, acquainted, news):  # type: ignore[no-untyped-d
     whose world was complete.
     """
     days = min(max(known / _DAY_US, 0.0), 9.0)
-    weight = max(machines, 1.0) ** -0.75 / (1.0 + days / 3.0)
+    root = math.sqrt(max(machines, 1.0))
+    weight = 1.0 / (root * math.sqrt(root) * (1.0 + days / 3.0))
     if acquainted > 3.0 * _DAY_US and days < 1.0:
         weight *= 4.0 if news < 2.0 else 2.0
     return weight
