@@ -1,0 +1,390 @@
+"""Remote control inside: one machine makes another run, hand over or change something from a distance.
+
+Looks at remote procedure calls and at the system folders (``ADMIN$``, ``C$``) that one machine opens on another.
+Each operation weighs as much as it is rare among innocents (`knowledge.remote_operations`): by services,
+planned tasks, WMI, printer drivers; passwords copied, log-ins forced, settings, accounts or logs changed;
+accounts and sessions listed, where a distinct question weighs more than a repeated one. The score is log₂ of
+what one machine did to one other within minutes. It weighs three times as much if the machine was itself so
+controlled within the hour, which is how intruders move, and twice if both are old acquaintances of the site
+that never did this. It weighs half from a server, and less for each earlier day with the same
+habit: management, inventory and backup do the same every night.
+
+Innocents: a sign-in to a domain and the copying of files to ``C$`` stay below a single command. Replication
+counts only where the caller is no directory server, and fully only after the questions that tools ask. Methods
+of WMI are capped where queries abound (inventory); questions that many machines ask are a custom.
+
+Limits: nothing shows inside encrypted SMB 3; a listing of accounts alone, a registry that is only read, and an
+interface that no list names stay below the line. Who works by day where a management tool works is hidden
+by its habit. An entity takes 90 bytes, a site 3 KB on top.
+
+>>> from dijkwacht_detectors.checks import score_rows
+>>> from dijkwacht_records.rpc_interfaces import RpcInterface
+>>> from dijkwacht_records.vocabulary import RpcKind
+>>> calls = [{"time": op, "kind": RpcKind.CALL, "iface": RpcInterface.SVCCTL, "op": op, "status": 1,
+...           "count": 1} for op in (12, 15, 19)]
+>>> score_rows(RemoteExecution(), calls).round(1)
+array([3.2, nan, 3.7])
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar, Final, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
+from dijkwacht_detectors.knowledge.remote_deeds import WORDS, Deed
+from dijkwacht_detectors.knowledge.remote_operations import (
+    DEEDS,
+    ENUMERATES,
+    INTERFACES,
+    OPERATIONS,
+    WEIGHTS,
+)
+from dijkwacht_detectors.state.crowd import count, member
+from dijkwacht_detectors.state.decay import remaining
+from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.shortlist import find, name_of, place_of
+from dijkwacht_records.rpc_interfaces import RpcInterface
+from dijkwacht_records.vocabulary import RpcKind, RpcStatus, RpcVia, ShareKind
+
+_DEEDS: Final = len(Deed)
+_SERVICES, _METHODS, _SECRETS, _FORCED, _TRACES, _FOLDERS, _QUESTIONS = map(
+    int,
+    (
+        Deed.SERVICES, Deed.METHODS, Deed.SECRETS, Deed.FORCED, Deed.TRACES, Deed.FOLDERS, Deed.QUESTIONS,
+    ),
+)  # fmt: skip
+_CALL, _TREE, _PIPE, _FILES = map(int, (RpcKind.CALL, RpcKind.TREE, RpcKind.PIPE, RpcKind.FILES))
+_ADMIN, _DRIVE, _TCP = int(ShareKind.ADMIN), int(ShareKind.DRIVE), int(RpcVia.TCP)
+_WMI, _NETLOGON, _DRSUAPI, _EVENTLOG, _TOOL = map(
+    int,
+    (
+        RpcInterface.WMI, RpcInterface.NETLOGON, RpcInterface.DRSUAPI, RpcInterface.EVENTLOG,
+        RpcInterface.REMOTE_TOOL,
+    ),
+)  # fmt: skip
+_DONE = (int(RpcStatus.UNANSWERED), int(RpcStatus.SUCCESS), int(RpcStatus.CONTINUED))
+_SUCCESS = int(RpcStatus.SUCCESS)
+_HOUR_US, _DAY_US = 3_600_000_000, 86_400_000_000
+_WHOM: Final = np.uint64(1 << 63)  # DRSCrackNames: for whom to ask
+_MACHINES = 64  # that command, are commanded or keep a directory, remembered a site
+_MOST = 64.0  # of one deed: eight commands, beyond which more of them say no more
+
+
+class RemoteExecution(RowDetector):
+    """What one machine makes another do by remote procedure calls."""
+
+    name = "remote_execution"
+    table = "rpc"
+    reads = ("orig_h", "resp_h", "via", "kind", "iface", "op", "share", "status", "count", "writes")
+    context = ("orig_first", "dest_first", "orig_serves")
+    entity: ClassVar[Entity] = "pair"
+    kind = "lateral"
+    technique = "T1021.002"
+    facts = (*(deed.name.lower() for deed in Deed), "refused", "led", "days")
+    entities_per_site = 1024
+    forget_after_s = 60 * 24 * 3600
+    """What is done once a month is a habit in the end."""
+    state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
+        "last": ("i8", ()),
+        "did": ("f4", (_DEEDS,)),
+        "refused": ("f4", ()),
+        "asked": ("u8", ()),
+        "queries": ("f4", ()),
+        "today": ("u1", (2,)),
+        "day": ("i4", ()),
+        "days": ("i4", (2,)),
+        "samples_machines": ("u8", (_MACHINES,)),
+        "samples_used": ("i8", (_MACHINES,)),
+        "samples_reached": ("i8", (_MACHINES,)),
+        "samples_day": ("i4", (_MACHINES,)),
+        "samples_days": ("i4", (_MACHINES,)),
+        "samples_directory": ("u1", (_MACHINES,)),
+        "samples_askers": ("u8", (2,)),
+        "samples_week": ("i4", ()),
+    }
+
+    share = 1 / 24
+    expected = (1.6, 0.6)
+    """Two machines of another's are opened by ``C$`` or asked for sessions in three weeks; starting a
+    service there is four times as rare, making it run a program more than twenty times."""
+    half_life_s = 600.0
+
+    def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
+        """Score each operation that has a weight."""
+        # weights are handed over: a compiled kernel would keep those that it was compiled with
+        _fold(
+            _columns(rows), rows.site, _memory(state), (DEEDS, WEIGHTS),
+            self.half_life_s * 1e6, scores, facts,
+        )  # fmt: skip
+
+    def explain(self, facts: Mapping[str, float]) -> Explanation:
+        """Say what was done most of all."""
+        deed = max(Deed, key=lambda deed: facts[deed.name.lower()])
+        done, tried, gedaan, geprobeerd = WORDS[deed]
+        most = facts[deed.name.lower()]
+        refused = facts["refused"] > 0.5 * most
+        title, titel = (tried, geprobeerd) if refused else (done, gedaan)
+        led, geleid = (_LED_EN, _LED_NL) if facts["led"] else ("", "")
+        return Explanation(title, titel, f"{led}{_TODO_EN}", f"{geleid}{_TODO_NL}")
+
+
+_LED_EN: Final = (
+    "Shortly before, another machine controlled {src} in the same way: so intruders move on. "
+)
+_LED_NL: Final = "Kort daarvoor werd {src} zelf zo door een ander apparaat bestuurd: zo trekken indringers verder. "
+_TODO_EN: Final = (
+    "This is what whoever looks after your computers can do, and what an intruder does to move from one "
+    "machine to the next. Ask whether somebody did this just now. If nobody did, disconnect {src} from "
+    "the network, leave it switched on, and have {dst} looked at too."
+)
+_TODO_NL: Final = (
+    "Dit kan wie uw computers beheert, en het is wat een indringer doet om van het ene apparaat naar het "
+    "andere te komen. Vraag na of iemand dit zojuist deed. Zo niet: haal {src} van het netwerk, laat het "
+    "aanstaan en laat ook {dst} nakijken."
+)
+
+
+class _Rows(NamedTuple):
+    time: NDArray[np.int64]
+    slot: NDArray[np.int32]
+    fresh: NDArray[np.bool_]
+    orig_h: NDArray[np.uint64]
+    resp_h: NDArray[np.uint64]
+    via: NDArray[np.int64]
+    kind: NDArray[np.int64]
+    iface: NDArray[np.int64]
+    op: NDArray[np.int64]
+    share: NDArray[np.int64]
+    status: NDArray[np.int64]
+    count: NDArray[np.int64]  # type: ignore[assignment]  # the column's name is a tuple's method too
+    writes: NDArray[np.int64]
+    orig_first: NDArray[np.int64]
+    dest_first: NDArray[np.int64]
+    orig_serves: NDArray[np.int64]
+
+
+class _State(NamedTuple):
+    last: NDArray[np.int64]
+    did: NDArray[np.float32]
+    refused: NDArray[np.float32]
+    asked: NDArray[np.uint64]
+    queries: NDArray[np.float32]
+    today: NDArray[np.uint8]
+    day: NDArray[np.int32]
+    days: NDArray[np.int32]
+    samples_machines: NDArray[np.uint64]
+    samples_used: NDArray[np.int64]
+    samples_reached: NDArray[np.int64]
+    samples_day: NDArray[np.int32]
+    samples_days: NDArray[np.int32]
+    samples_directory: NDArray[np.uint8]
+    samples_askers: NDArray[np.uint64]
+    samples_week: NDArray[np.int32]
+
+
+_columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
+
+
+@njit(cache=True, nogil=True)
+def _machine(state, site, name, t):  # type: ignore[no-untyped-def]
+    """Place of a machine in the site's short list."""
+    m, is_new = place_of(state.samples_machines, state.samples_used, site, name, t)
+    if is_new:
+        state.samples_reached[site, m] = -(1 << 62)
+        state.samples_day[site, m] = -1
+        state.samples_days[site, m] = 0
+        state.samples_directory[site, m] = 0
+    return m
+
+
+@njit(cache=True, nogil=True)
+def _forget(state, e, t):  # type: ignore[no-untyped-def]
+    state.last[e] = t
+    state.did[e, :] = 0.0
+    state.refused[e] = state.queries[e] = 0.0
+    state.asked[e] = np.uint64(0)
+    state.today[e, :] = 0
+    state.days[e, :] = 0
+    state.day[e] = t // _DAY_US
+
+
+@njit(cache=True, nogil=True)
+def _age(state, e, t, half_life):  # type: ignore[no-untyped-def]
+    """Let what was done fade, and a day that has ended count."""
+    if t <= state.last[e]:
+        return
+    elapsed = t - state.last[e]
+    kept = remaining(elapsed, half_life)
+    state.did[e, :] *= kept
+    state.refused[e] *= kept
+    state.queries[e] *= kept
+    if elapsed > _HOUR_US:
+        state.asked[e] = np.uint64(0)
+    day = t // _DAY_US
+    if day != state.day[e]:
+        for which in range(2):
+            state.days[e, which] += state.today[e, which]
+            state.today[e, which] = 0
+        state.day[e] = day
+    state.last[e] = t
+
+
+@njit(cache=True, nogil=True)
+def _weigh(rows, i, state, e, operations):  # type: ignore[no-untyped-def]
+    """The deed of a row, -1 for none, and what it adds to that deed."""
+    kind, iface = rows.kind[i], rows.iface[i]
+    is_admin, is_drive = rows.share[i] == _ADMIN, rows.share[i] == _DRIVE
+    many = min(max(rows.count[i], 1), 1000)
+    deed, weight = -1, 0.0
+    if kind == _CALL:
+        deed, weight = _weigh_call(rows, i, state, e, many, operations)
+    elif kind == _PIPE and iface == _TOOL:
+        deed, weight = _SERVICES, 8.0 * many
+    elif kind == _TREE and (is_admin or is_drive):
+        deed, weight = _FOLDERS, 1.0
+    elif kind == _FILES and rows.writes[i] > 0 and (is_admin or is_drive):
+        deed, weight = _FOLDERS, (4.0 if is_admin else 2.0)
+    return deed, weight
+
+
+@njit(cache=True, nogil=True)
+def _weigh_call(rows, i, state, e, many, operations):  # type: ignore[no-untyped-def]
+    iface, op = rows.iface[i], rows.op[i]
+    deeds, weights = operations
+    deed, weight = -1, 0.0
+    if iface == _NETLOGON and op in (4, 26):
+        # a sign-in does both once, a computer that lost its trust tens in an hour, Zerologon hundreds
+        # in a minute; whether it was let in is not in the status of a call
+        deed, weight = _FORCED, 0.05 * many
+    elif iface == _EVENTLOG:
+        # the operation that clears has another number in the interface that comes over TCP
+        if op == (6 if rows.via[i] == _TCP else 0):
+            deed, weight = _TRACES, 6.0 * many
+    elif iface == _WMI and op == 20:
+        state.queries[e] += many
+    elif iface == _DRSUAPI and op == 12:
+        state.asked[e] |= _WHOM
+    elif iface == _DRSUAPI and op == 3:
+        deed, weight = _SECRETS, 4.0 * many
+    elif 0 < iface < INTERFACES and 0 <= op < OPERATIONS and deeds[iface, op] >= 0:
+        deed, weight = int(deeds[iface, op]), float(weights[iface, op]) * many
+        if deed == _QUESTIONS:
+            bit = _bit(iface, op)
+            first = 0.02 if state.asked[e] & bit else float(weights[iface, op])
+            weight = first + 0.02 * (many - 1)
+            state.asked[e] |= bit
+    return deed, weight
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _bit(iface, op):  # type: ignore[no-untyped-def]
+    """The bit, uint64, of a question in the set of those that were asked; the highest is `_WHOM`'s."""
+    return np.uint64(1) << np.uint64((17 * iface + op) % 63)
+
+
+@njit(cache=True, nogil=True)
+def _most(rows, i, state, e, deed):  # type: ignore[no-untyped-def]
+    """How much of a deed counts at most."""
+    if deed == _FOLDERS:
+        # connected to and no more, copied to a disk as people do, copied to where Windows lies
+        writes, admin = rows.writes[i] > 0, rows.share[i] == _ADMIN
+        return max(state.did[e, deed], (5.0 if admin else 3.0) if writes else 2.0)
+    if deed == _QUESTIONS:
+        return 12.0
+    if deed == _METHODS:
+        return _MOST / (1.0 + state.queries[e] / 4.0)
+    if deed == _SECRETS and rows.iface[i] == _DRSUAPI:
+        # tools look up whom to ask (16) and for whom (12) first; servers that replicate do not
+        return _MOST if state.asked[e] & (_WHOM | _bit(_DRSUAPI, 16)) else 4.0
+    return _MOST
+
+
+@njit(cache=True, nogil=True)
+def _custom(state, site, caller, t):  # type: ignore[no-untyped-def]
+    """Let ``caller`` enumerate; how many machines did so this week and the week before."""
+    askers, week = state.samples_askers[site], t // (7 * _DAY_US)
+    if week != state.samples_week[site]:
+        askers[1] = askers[0] if week == state.samples_week[site] + 1 else np.uint64(0)
+        askers[0] = np.uint64(0)
+        state.samples_week[site] = week
+    askers[0] |= caller
+    return count(askers[0] | askers[1])
+
+
+@njit(cache=True, nogil=True)
+def _fold(columns, sites, memory, operations, half_life, scores, facts):  # type: ignore[no-untyped-def]
+    rows, state = _Rows(*columns), _State(*memory)
+    for i in range(len(rows.time)):
+        e, t, site = rows.slot[i], min(max(rows.time[i], 0), 1 << 60), sites[i]
+        if rows.fresh[i]:
+            _forget(state, e, t)
+        orig = name_of(rows.orig_h[i, 0], rows.orig_h[i, 1])
+        resp = name_of(rows.resp_h[i, 0], rows.resp_h[i, 1])
+        iface = rows.iface[i]
+        if iface == _NETLOGON and rows.kind[i] == _CALL and rows.status[i] == _SUCCESS:
+            state.samples_directory[site, _machine(state, site, resp, t)] = 1
+        _age(state, e, t, half_life)
+        deed, weight = _weigh(rows, i, state, e, operations)
+        if deed < 0:
+            continue
+        source = find(state.samples_machines, site, orig)
+        if iface == _DRSUAPI and source >= 0 and state.samples_directory[site, source]:
+            continue
+        is_refused = rows.status[i] not in _DONE
+        if is_refused:
+            weight *= 0.5
+        before = state.did[e, deed]
+        after = max(before, min(before + weight, _most(rows, i, state, e, deed)))
+        state.did[e, deed] = after
+        if is_refused and deed != _QUESTIONS:
+            state.refused[e] += after - before
+        day = np.int32(t // _DAY_US)
+        habit, led = 0, False
+        if source >= 0:
+            led = 0 <= t - state.samples_reached[site, source] < _HOUR_US
+            habit = state.samples_days[site, source] + (0 <= state.samples_day[site, source] < day)
+        commands = 0.0
+        for d in range(_QUESTIONS):
+            commands += state.did[e, d]
+        questions = np.float64(state.did[e, _QUESTIONS])
+        askers = 1
+        if deed == _QUESTIONS and weight >= ENUMERATES:
+            askers = _custom(state, site, member(rows.orig_h[i, 0], rows.orig_h[i, 1]), t)
+        else:
+            askers = count(state.samples_askers[site, 0] | state.samples_askers[site, 1])
+        commands /= (1.0 + state.days[e, 0]) ** 2 * (1.0 + habit)
+        questions /= (1.0 + state.days[e, 1]) ** 2 * max(1.0, askers - 1.0)
+        evidence = commands + questions
+        if led:
+            evidence *= 3.0
+        if rows.orig_serves[i] >= 3:
+            evidence *= 0.5
+        elif t - max(rows.orig_first[i], rows.dest_first[i]) > 3 * _DAY_US and not (
+            habit or state.days[e, 0] or state.days[e, 1]
+        ):
+            evidence *= 2.0
+        scores[i] = math.log2(1.0 + evidence)
+        for d in range(_DEEDS):
+            facts[i, d] = state.did[e, d]
+        facts[i, _DEEDS] = state.refused[e]
+        facts[i, _DEEDS + 1] = led
+        facts[i, _DEEDS + 2] = state.days[e, 0]
+        if deed == _QUESTIONS:
+            state.today[e, 1] = 1
+        elif weight >= 2.0:
+            state.today[e, 0] = 1
+            if deed == _FOLDERS:
+                continue
+            if not is_refused:
+                target = _machine(state, site, resp, t)
+                state.samples_reached[site, target] = t
+            own = _machine(state, site, orig, t)
+            if state.samples_day[site, own] != day:
+                state.samples_days[site, own] += state.samples_day[site, own] >= 0
+                state.samples_day[site, own] = day
