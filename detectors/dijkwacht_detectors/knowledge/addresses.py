@@ -27,3 +27,16 @@ def is_no_host(high, low):  # type: ignore[no-untyped-def]
         v4 = low & np.uint64(0xFFFFFFFF)
         return v4 >= np.uint64(0xE0000000) or v4 == 0 or (v4 & np.uint64(0xFF)) == np.uint64(0xFF)
     return (high >> np.uint64(56)) == np.uint64(0xFF) or (high == 0 and low == 0)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def is_private(high, low):  # type: ignore[no-untyped-def]
+    """One that no router of the internet knows: private or link-local, as a site's own are told as well."""
+    if is_v4(high, low):
+        v4 = low & np.uint64(0xFFFFFFFF)
+        return (
+            (v4 >> np.uint64(24)) == np.uint64(10)
+            or (v4 >> np.uint64(20)) == np.uint64(0xAC1)
+            or (v4 >> np.uint64(16)) in (np.uint64(0xC0A8), np.uint64(0xA9FE))
+        )
+    return (high >> np.uint64(57)) == np.uint64(0x7E) or (high >> np.uint64(54)) == np.uint64(0x3FA)
