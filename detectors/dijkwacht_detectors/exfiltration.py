@@ -148,10 +148,12 @@ def _passes_elsewhere(port, speech, unnamed, known):  # type: ignore[no-untyped-
         return 100.0  # a few large attachments
     if port in (80, 5222, 5223, 5228, 8080):
         return 1.0 if port == 80 and speech == _NOTHING else 200.0
-    if speech == _RDP or port in (3389, 5938, 6568, 7070, 21116, 21117):
-        return 400.0  # a screen that is watched
-    encrypted = speech in (_SSH, _TLS) or port == 22
-    return (200.0 if encrypted else 32.0) * (0.125 if unnamed else 1.0) * (0.25 if known else 1.0)
+    if speech == _RDP or port in (554, 1935, 3389, 5938, 6568, 7070, 7680, 8801, 21116, 21117):
+        return 400.0  # a screen or a meeting that is watched, a broadcast, updates for neighbours
+    if speech in (_SSH, _TLS) or port == 22:
+        return (50.0 if known else 200.0) * (0.125 if unnamed else 1.0)
+    # a camera that is watched by way of its maker's relay, of an address that no name leads to
+    return (8.0 if known else 64.0) * (0.25 if unnamed else 1.0)
 
 
 @njit(cache=True, nogil=True)

@@ -133,13 +133,45 @@ def test_what_is_not_sent_out_has_no_score(values):
 
 
 @pytest.mark.parametrize(
-    ("speech", "port"), [(Speech.BYTES, 4444), (Speech.SSH, 22), (Speech.TLS, 9443)]
+    ("speech", "port", "times"),
+    [
+        (Speech.BYTES, 4444, 4),
+        (Speech.SSH, 22, 8),
+        (Speech.TLS, 9443, 8),
+        (Speech.TLS, 443, 2),
+        (Speech.HTTP, 8000, 2),
+        (Speech.TEXT, 587, 1),
+    ],
 )
-def test_an_address_that_nobody_looked_up_weighs_eight_times_as_much(speech, port):
-    named = top(upload(300, hints=told(speech), resp_p=port))
-    assert 2 ** top(
-        upload(300, hints=told(speech, Named.NOBODY), resp_p=port)
-    ) - 1 == pytest.approx(8 * (2**named - 1))
+def test_an_address_that_nobody_looked_up_weighs_more_and_on_the_web_little(speech, port, times):
+    by_name, by_none = (
+        2 ** top(upload(300, hints=told(speech, named), resp_p=port)) - 1
+        for named in (Named.BY_ORIG, Named.NOBODY)
+    )
+    assert by_none == pytest.approx(times * by_name)
+
+
+@pytest.mark.parametrize(
+    ("mb", "seconds", "values"),
+    [
+        (450, 3600, {"resp_p": 8443, "hints": told(Speech.TLS)}),
+        (27_000, 10_800, {"resp_p": 443, "hints": told(Speech.TLS)}),  # a first backup to a cloud
+        (40, 600, {"resp_p": 587, "hints": told(Speech.TEXT)}),  # a large mail
+        (110, 900, {"resp_p": 8666, "hints": told(Speech.BYTES, Named.NOBODY)}),  # a camera's relay
+        (1800, 3600, {"resp_p": 1935, "hints": told(Speech.BYTES)}),  # a broadcast
+        (900, 3600, {"resp_p": 5938, "hints": told(Speech.BYTES), "resp_bytes": 100_000}),
+        (
+            150,
+            60,
+            {"resp_p": 443, "hints": told(Speech.BYTES, Named.NOBODY)},
+        ),  # a film by messenger
+        (3000, 7200, {"resp_p": 51820, "proto": 17, "hints": told(Speech.BYTES, Named.NOBODY)}),
+        (0.5, 30, {}),  # a crash report in the clear
+        (250, 60, {"resp_p": 50_100, "hints": told(Speech.BYTES)}),  # a website, by FTP
+    ],
+)
+def test_what_offices_do_stays_below_the_line_on_the_first_morning(mb, seconds, values):
+    assert top(upload(mb, seconds=seconds, **values)) < LINE
 
 
 def test_what_the_site_knows_of_the_hour_and_the_place_multiplies():
