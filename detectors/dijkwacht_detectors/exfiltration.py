@@ -13,8 +13,8 @@ within a week, if it knows the machine for longer, and less where several machin
 
 Limits: what is asked for from outside is an answer, and not looked at. So is what stays inside. What hides in
 the ordinary, under a habit, within mail, or inside HTTPS by day, is not seen, nor is a few kilobytes
-of passwords, nor thousands of small files by FTP, each over a connection of its own. A backup to a new place is told once,
-and a camera that posts its pictures without encryption on its first day.
+of passwords, nor thousands of small files by FTP, each over a connection of its own. A backup to a new place is told
+once, unless it is a server's in the site's first three days, and a camera that posts its pictures without encryption on its first day.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> from dijkwacht_records.hints import SPEECH, Speech
@@ -66,7 +66,8 @@ class Exfiltration(RowDetector):
         "resp_h", "resp_p", "proto", "orig_bytes", "resp_bytes", "local_orig", "local_resp", "hints",
     )  # fmt: skip
     context = (
-        "dest_first", "dest_machines", "dest_habit", "orig_first", "orig_awake", "orig_habit",
+        "dest_first", "dest_machines", "dest_habit", "orig_first", "orig_serves", "orig_awake",
+        "orig_habit",
     )  # fmt: skip
     entity: ClassVar[Entity] = "pair"
     kind = "exfil"
@@ -157,12 +158,14 @@ def _passes_elsewhere(port, speech, unnamed, known):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, nogil=True)
-def _passes(port, proto, speech, unnamed, known):  # type: ignore[no-untyped-def]
+def _passes(port, proto, speech, unnamed, known, serves):  # type: ignore[no-untyped-def]
     """MB to one service within hours that nobody would mind; ``known`` machines would have shown more."""
     if proto not in (_TCP, _UDP):
         return 1.0  # pings that are not answered
     if speech == _HTTP:
         return 0.0625 if unnamed else 0.125
+    if serves and not known:
+        return 4000.0  # a server is backed up, by whatever way and to a bare address too
     if port in (443, 8443) or (port == 80 and speech == _TLS):
         return _passes_web(proto, speech, unnamed, known)
     if proto == _UDP:
@@ -186,6 +189,7 @@ class _Rows(NamedTuple):
     dest_machines: NDArray[np.int64]
     dest_habit: NDArray[np.float64]
     orig_first: NDArray[np.int64]
+    orig_serves: NDArray[np.int64]
     orig_awake: NDArray[np.int64]
     orig_habit: NDArray[np.float64]
 
@@ -253,7 +257,8 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
         one_way = max(float(state.sent[e]) - 4.0 * float(state.received[e]), 0.0) / _MB
         speech, unnamed = state.speech[e], state.named[e] == _NOBODY
         habit = (rows.dest_habit[i] + rows.orig_habit[i]) / _MB
-        passes = _passes(rows.resp_p[i], proto, speech, unnamed, rows.orig_awake[i] >= 0)
+        known, serves = rows.orig_awake[i] >= 0, rows.orig_serves[i] >= 2
+        passes = _passes(rows.resp_p[i], proto, speech, unnamed, known, serves)
         scores[i] = math.log2(1.0 + one_way * _oddness(rows, i) / (passes + habit))
         facts[i, 0], facts[i, 1] = state.sent[e] / _MB, habit
         facts[i, 2] = 1.0 if speech == _HTTP else 0.0

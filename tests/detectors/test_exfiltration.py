@@ -201,6 +201,17 @@ def test_a_backup_is_told_on_its_first_night_only():
     assert max(by_night[1:]) < 1.1
 
 
+def test_a_server_may_have_a_backup_that_the_site_does_not_know_yet():
+    night = {"hints": told(Speech.SSH, Named.NOBODY), "resp_p": 22, "seconds": 3600, "orig_h": 9}
+    asked = [
+        {"time": MORNING - HOUR, "orig_h": 20 + n, "resp_h": 9, "resp_bytes": 5000, "local_resp": 1}
+        for n in range(3)
+    ]
+    assert top(upload(8000, **night)) > LINE
+    assert top(asked + upload(8000, **night)) < LINE
+    assert top(asked + weekdays(4, orig_h=9) + upload(8000, at=MORNING + 4 * DAY, **night)) > LINE
+
+
 def test_a_habit_of_the_cloud_hides_no_upload_by_another_way():
     cloud = [
         row
