@@ -1,0 +1,194 @@
+"""A line that a stranger holds against the lines that ordinary programs hold."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dijkwacht_detectors.checks import score_rows
+from dijkwacht_detectors.remote_control import RemoteControl
+from dijkwacht_records.hints import NAMED, RESP_FIRST, SPEECH, Named, Speech
+from dijkwacht_records.tables import FlowState
+
+SECOND = 1_000_000
+DAY = 86_400 * SECOND
+OPEN, UPDATE, END = FlowState.OPEN, FlowState.UPDATE, FlowState.END
+
+
+def top(rows):
+    scores = score_rows(RemoteControl(), rows)
+    return float(np.nanmax(scores)) if not np.isnan(scores).all() else 0.0
+
+
+def flow(time, **values):
+    return {"table": "flows", "time": time, "start": 0, "state": UPDATE, "part": 1} | values
+
+
+def line(minutes=60, pause=20, *, named=Named.NOBODY, speech=Speech.BYTES, first=0, **values):
+    """A line with an exchange every ``pause`` seconds, told every eight turns."""
+    ends = {"resp_h": 77, "resp_p": 5200, "local_orig": 1} | values
+    begun = ends.pop("begun", 0)
+    sizes = {"orig_size": 52, "orig_share": 100, "resp_size": 12, "resp_share": 100}
+    sizes = {name: ends.pop(name, usual) for name, usual in sizes.items()}
+    moved = {"orig_bytes": ends.pop("orig_bytes", 208), "resp_bytes": ends.pop("resp_bytes", 48)}
+    hints = NAMED.put(named) | SPEECH.put(speech) | RESP_FIRST.put(first)
+    rows = [flow(begun, start=begun, part=0, state=OPEN, hints=hints, **ends)]
+    talk = {"table": "talks", "turns": 8, "orig_turns": 4, "gap": 1000 * pause} | sizes
+    for n in range(1, round(minutes * 60 / (4 * pause)) + 1):
+        time = begun + 4 * n * pause * SECOND
+        rows.append(flow(time, start=begun, part=n, **moved, **ends))
+        rows.append(talk | {"time": time} | ends)
+    return rows
+
+
+def acquaintance(days, news_a_day=0):
+    """A site that has known the machine for so long, and what it calls beside."""
+    rows = [flow(0, part=0, state=END, resp_h=77, resp_p=443, local_orig=1)]
+    for n in range(days * news_a_day):
+        at = (n + 1) * DAY // news_a_day
+        rows.append(flow(at, start=at, part=0, state=END, resp_h=1000 + n, resp_p=443))
+    return rows
+
+
+def test_a_line_to_a_stranger_stands_out():
+    assert top(line()) > 7.0
+    assert top(line(pause=60)) > 6.5
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"resp_p": 443, "speech": Speech.TLS},  # everything
+        {"resp_p": 443, "first": 1},  # messengers that pass firewalls
+        {"resp_p": 5222, "pause": 30},
+        {"resp_p": 5228, "speech": Speech.TLS, "named": Named.UNKNOWN},
+        {"resp_p": 8883, "speech": Speech.TLS, "pause": 60},  # telemetry
+        {"resp_p": 1883, "pause": 30, "named": Named.BY_ORIG},
+        {"resp_p": 5938},  # remote support
+        {"resp_p": 22, "speech": Speech.SSH},  # an administrator
+        {"resp_p": 27_020},  # games
+        {"resp_p": 9999, "pause": 240, "named": Named.BY_ORIG},  # a lock's hub
+        {"local_resp": 1},  # inside, devices keep lines of all kinds
+        {"resp_p": 7533, "speech": Speech.TLS, "named": Named.BY_ORIG},  # a device's cloud
+        {"resp_p": 80, "speech": Speech.HTTP, "pause": 30},  # a device that reports
+        {"proto": 17},
+        {"resp_p": 8100, "pause": 5, "named": Named.BY_ORIG},  # a device's line to its maker
+        {"resp_p": 8100, "pause": 5, "named": Named.UNKNOWN, "orig_bytes": 5000},
+        {"resp_p": 80, "pause": 1, "speech": Speech.HTTP, "named": Named.BY_ORIG},
+    ],
+)
+def test_lines_that_ordinary_programs_hold_are_quiet(values):
+    assert top(line(**values)) < 5.8 < top(line())
+
+
+def test_what_the_site_has_known_for_weeks_is_quiet():
+    late = line(begun=14 * DAY)
+    assert top(acquaintance(14) + late) < top(late) - 3.5
+
+
+def test_a_device_calls_nothing_new_and_a_person_does():
+    late = {"begun": 8 * DAY, "resp_h": 78}
+    device, person = acquaintance(8), acquaintance(8, news_a_day=30)
+    assert top(person + line(**late)) > top(device + line(**late)) + 0.5
+    assert top(person + line(**late)) > top(line()) + 0.5  # what is new to an old site
+    assert top(device + line(**late)) > top(device + line(begun=8 * DAY)) + 1.0
+    named = {"named": Named.BY_ORIG, "first": 1}
+    assert top(person + line(**late, **named)) > 5.8 > top(device + line(**late, **named)) + 1.5
+
+
+def test_peers_of_file_sharing_weigh_little():
+    unnamed = NAMED.put(Named.NOBODY)
+    peers = [
+        flow(n, start=n, part=0, state=END, resp_h=1000 + n, resp_p=6881, hints=unnamed)
+        for n in range(150)
+    ]
+    late = line(begun=SECOND)
+    assert top(peers + late) < top(late) - 3.0
+
+
+def test_polling_within_a_connection_counts_where_it_repeats():
+    polls = {
+        "resp_p": 80,
+        "speech": Speech.HTTP,
+        "named": Named.UNKNOWN,
+        "minutes": 2,
+        "pause": 0.5,
+    }
+    assert top(line(**polls)) > 6.0
+    assert top(line(**polls, orig_share=25, resp_share=25)) == 0.0
+    assert top(line(**polls, resp_size=4000)) < top(line(**polls)) - 3.0
+
+
+def test_a_person_who_types_counts_for_less_than_a_program_and_what_leaves_for_more():
+    typed = {"speech": Speech.TEXT, "orig_share": 25, "resp_share": 25, "minutes": 10, "pause": 10}
+    into = {"orig_bytes": 50, "resp_bytes": 5000}
+    assert top(line(minutes=10, pause=10)) > top(line(**typed, **into)) > 4.0
+    assert top(line(**typed, orig_bytes=5000)) > top(line(**typed, **into)) + 0.7
+
+
+def test_a_line_of_a_finished_flow_export_counts_too():
+    done = flow(3600 * SECOND, part=0, state=END, resp_p=1337, orig_bytes=100_000, resp_bytes=2_900)
+    brief = done | {"start": 3599 * SECOND}
+    assert 3.0 > top([done]) > 1.5  # without hints, there is no more to it
+    assert top([brief]) == 0.0
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(6, 400), st.integers(0, 40), st.integers(0, 40), st.integers(0, 100),
+            st.integers(0, 100), st.integers(0, 2000), st.integers(0, 900), st.integers(0, 900),
+        ),
+        min_size=1, max_size=20,
+    )
+)  # fmt: skip
+def test_the_count_is_what_a_plain_model_says(made):
+    now, held, sent, received = 0, 0.0, 0, 0.0
+    hints = NAMED.put(Named.NOBODY) | SPEECH.put(Speech.BYTES)
+    rows, wanted = [flow(0, part=0, state=OPEN, resp_p=5200, hints=hints)], [math.nan]
+    for later, ours, theirs, our_share, their_share, size, out, back in made:
+        now += later
+        kept = 0.5 ** (later / 3600)
+        sent, received = sent * kept + out, received * kept + back
+        shares = [
+            min(max((share / 100 - 1 / n) / (1 - 1 / n), 0), 1) if n > 1 else 0.0
+            for share, n in ((our_share, ours), (their_share, theirs))
+        ]
+        alike = math.sqrt(shares[0] * shares[1])
+        held = held * kept + 0.25 * later / 60
+        rows.append(flow(now * SECOND, resp_p=5200, orig_bytes=out, resp_bytes=back))
+        shift = 2 * sent / (sent + received) - 1 if sent + received else 0.0
+        days = now / 86_400
+        odd = 4 * (1 + days / 7 / (1 + days * days)) * (1 + max(0, shift))
+        odd /= (1 + days / 2) * (1 + days / 5) * (1 + 1 / 16)
+        wanted.append(math.log2(1 + 64 * held / (64 + held) * odd))
+        rows.append(
+            {
+                "table": "talks", "time": now * SECOND, "resp_p": 5200, "turns": ours + theirs,
+                "orig_turns": ours, "orig_size": size, "orig_share": our_share, "resp_size": 10,
+                "resp_share": their_share, "gap": 1000,
+            }
+        )  # fmt: skip
+        held += min(ours, theirs) / (1 + (max(size, 10) / 600) ** 2) * (0.25 + 0.75 * alike)
+        wanted.append(math.log2(1 + 64 * held / (64 + held) * odd))
+    scores = score_rows(RemoteControl(), rows)
+    told = ~np.isnan(scores)
+    assert scores[told].tolist() == pytest.approx(np.array(wanted)[told].tolist(), abs=0.01)
+    assert (np.array(wanted)[~told][1:] < 0.4).all()
+
+
+def test_it_says_how_long_and_only_then_that_nobody_named_it():
+    detector = RemoteControl()
+    facts = dict.fromkeys(detector.facts, 0.0) | {"minutes": 95.0, "exchanges": 41.2}
+    assert "95 minutes" in detector.explain(facts).desc_en
+    assert "No name" not in detector.explain(facts).desc_en
+    unnamed = detector.explain(facts | {"unnamed": 1.0, "minutes": 600.0})
+    assert "10 hours" in unnamed.desc_en
+    assert "No name" in unnamed.desc_en
+    assert "10 uur" in unnamed.desc_nl
+    assert "geen naam" in unnamed.desc_nl
