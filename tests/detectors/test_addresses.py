@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dijkwacht_detectors.knowledge.addresses import is_multicast, is_no_host, is_v4
+from dijkwacht_detectors.knowledge.addresses import is_multicast, is_no_host, is_private, is_v4
 from dijkwacht_records.addresses import pack_address
 
 
@@ -37,3 +37,16 @@ def test_broadcast_and_unspecified_belong_to_no_host_without_being_multicast(add
 def test_mapped_addresses_are_v4():
     assert is_v4(*halves("0.0.0.0"))
     assert not is_v4(*halves("::"))
+
+
+@pytest.mark.parametrize(
+    ("address", "outside"),
+    [
+        ("10.0.0.1", False), ("11.0.0.1", True), ("172.15.0.1", True), ("172.16.0.1", False),
+        ("172.31.9.9", False), ("172.32.0.1", True), ("192.168.1.1", False), ("192.169.0.1", True),
+        ("169.254.1.1", False), ("100.64.0.1", False), ("100.128.0.1", True), ("fd64:6a6a::1", False),
+        ("fe80::1", False), ("fec0::1", True), ("2001:db8::1", True),
+    ],
+)  # fmt: skip
+def test_public_addresses_are_outside(address, outside):
+    assert is_private(*halves(address)) != outside

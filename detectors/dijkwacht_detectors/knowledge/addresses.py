@@ -37,6 +37,7 @@ def is_private(high, low):  # type: ignore[no-untyped-def]
         return (
             (v4 >> np.uint64(24)) == np.uint64(10)
             or (v4 >> np.uint64(20)) == np.uint64(0xAC1)
+            or (v4 >> np.uint64(22)) == np.uint64(0x191)  # 100.64.0.0/10, behind a provider's NAT
             or (v4 >> np.uint64(16)) in (np.uint64(0xC0A8), np.uint64(0xA9FE))
         )
     return (high >> np.uint64(57)) == np.uint64(0x7E) or (high >> np.uint64(54)) == np.uint64(0x3FA)
