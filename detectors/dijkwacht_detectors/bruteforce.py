@@ -1,19 +1,29 @@
-"""Password guessing: one client connects to one service again and again, each time briefly.
+"""Password guessing by its shape: one client connects to one service again and again, each time briefly.
 
 Looks at the TCP connections between two machines to one port, of any number. A guess is a
 connection that carries little, both ways, and ends soon; guessing tools make many of them in quick
 succession, each as large as the last. The score is log₂ of the guesses of the last minutes, counted
-for less where connections are large or differ, and where the port is one that ordinary programs
-poll by design (web, proxies, DNS, messaging).
+in full where people log in (by the port, or by how the first packet speaks: SSH, remote desktop, a
+server that greets in words), and for far less elsewhere.
 
-Limits: guessing over web forms or inside one long connection looks like ordinary use from here.
-Slow guessing, less than one in a minute, stays below ordinary mail polling.
+Innocents: programs that poll. They ask at an even pace, one connection at a time: such are bounded.
+What tells a guess at an unknown port is what polls lack: several connections at once, as tools
+run several tasks, or requests that differ by a few bytes with answers that do not, as of a list of
+words; without, all of them together stay bounded. Web, TLS, messaging and monitoring are polled by design and count for a hundredth. Web servers that ask a database
+for each page get answers that differ, and are themselves called by others. A pair that has
+kept its pace for half a day is left alone. Each pair takes some 140 bytes.
+
+Limits: guessing over web forms or inside one long connection looks like ordinary use from here: replies
+of one size in turn are as well a dashboard's. At an unknown port a patient tool, one connection after the
+other with requests of one size, is a poll. Fewer than some five guesses in a minute do not add up;
+where log-ins can be read, `guessing` sees slower ones. A new program that asks a database of a server that nobody
+calls may, on its first day, be taken for a guesser.
 
 >>> from dijkwacht_detectors.checks import score_rows
->>> tries = [{"time": i * 500_000, "resp_p": 22, "conn_state": 3, "orig_pkts": 12, "resp_pkts": 13,
+>>> tries = [{"time": i * 500_000, "start": i * 500_000 - 300_000, "resp_p": 22,
 ...           "orig_bytes": 1500, "resp_bytes": 1700} for i in range(64)]
 >>> float(score_rows(Bruteforce(), tries)[-1].round(1))
-5.6
+5.7
 """
 
 from __future__ import annotations
@@ -29,10 +39,20 @@ from numpy.typing import NDArray
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.pace import UNEVEN, keep_pace
+from dijkwacht_records.hints import RESP_FIRST, SPEECH, Speech
 
 _TCP = 6
 _END = 2
 _SIZES = 6  # sizes of the last connections, to compare the next one with
+_ROW_OF_WORDS = 32.0  # bytes by which passwords of a list differ in length, names included
+
+_SPEECH, _SPEECHES, _GREETS = SPEECH.shift, (1 << SPEECH.width) - 1, RESP_FIRST.shift
+_NOTHING, _SSH, _RDP, _SMB = (
+    int(Speech.NOTHING), int(Speech.SSH), int(Speech.RDP), int(Speech.SMB),
+)  # fmt: skip
+_TEXT, _BYTES = int(Speech.TEXT), int(Speech.BYTES)
+_GREETING = 100  # text that the server begins with
 
 
 class Bruteforce(RowDetector):
@@ -41,13 +61,14 @@ class Bruteforce(RowDetector):
     name = "bruteforce"
     table = "flows"
     reads = (
-        "part", "state", "start", "resp_p", "proto", "orig_bytes", "resp_bytes",
+        "part", "state", "start", "resp_p", "proto", "orig_bytes", "resp_bytes", "hints",
     )  # fmt: skip
+    context = ("orig_serves",)
     entity: ClassVar[Entity] = "pair"
     kind = "bruteforce"
     technique = "T1110"
-    facts = ("guesses", "bytes_each", "alike", "per_minute")
-    entities_per_site = 1024
+    facts = ("guesses", "bytes_each", "alike", "per_minute", "at_once", "poll")
+    entities_per_site = 2048
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
         "last": ("i8", ()),
         "calls": ("f4", ()),
@@ -56,53 +77,148 @@ class Bruteforce(RowDetector):
         "sizes": ("f4", (_SIZES,)),
         "ends": ("i4", ()),
         "alike": ("f4", ()),
+        "asked": ("f4", (_SIZES,)),
+        "told": ("f4", (_SIZES,)),
+        "firsts": ("i4", ()),
+        "same": ("f4", ()),
+        "began": ("i8", ()),
+        "busy_until": ("i8", ()),
+        "gap": ("f4", ()),
+        "uneven": ("f4", ()),
+        "at_once": ("f4", ()),
+        "speech": ("i4", ()),
+        "habit": ("f4", ()),
     }
 
-    share = 1 / 12
-    expected = (2.6, 0.5)
+    share = 1 / 24
+    expected = (3.0, 0.25)
+    """Seven guesses that count: a program that asks an unknown service several things at once."""
     half_life_s = 180.0
     """Guessing lasts minutes, a page load seconds."""
     small_bytes = 8000.0
     """A login takes a few kilobytes at most, keys and banners included."""
     brief_s = 30.0
+    habit_half_life_s = 12 * 3600.0
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each connection as it ends."""
         _fold(
             _columns(rows), _memory(state),
-            self.half_life_s * 1e6, self.small_bytes, self.brief_s * 1e6, scores, facts,
+            self.half_life_s * 1e6, self.small_bytes, self.brief_s * 1e6,
+            self.habit_half_life_s * 1e6, scores, facts,
         )  # fmt: skip
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say how often it was tried."""
         many = round(facts["guesses"])
         return Explanation(
-            f"{{src}} is guessing passwords of {{dst}} (port {{port}}): about {many} tries in a few minutes.",
-            f"{{src}} raadt wachtwoorden van {{dst}} (poort {{port}}): ongeveer {many} pogingen in enkele minuten.",
-            "A program tries one password after the other. Check that the login of {dst} cannot be "
-            "reached from the internet, and that its password is long and used nowhere else. If {src} "
-            "is your own device, disconnect it: someone may be using it.",
-            "Een programma probeert het ene wachtwoord na het andere. Zorg dat het inlogscherm van "
+            f"{{src}} keeps trying to log in at {{dst}} (port {{port}}): about {many} times in a few minutes.",
+            f"{{src}} probeert steeds weer in te loggen op {{dst}} (poort {{port}}): ongeveer {many} keer in enkele minuten.",
+            "It looks like a program that tries one password after the other. Check that the login of {dst} "
+            "cannot be reached from the internet, and that its password is long and used nowhere else. If "
+            "{src} is your own device and nobody can say which program does this, disconnect it: someone may be using it.",
+            "Het lijkt op een programma dat het ene wachtwoord na het andere probeert. Zorg dat het inlogscherm van "
             "{dst} niet vanaf internet bereikbaar is en dat het wachtwoord lang is en nergens anders "
-            "voor dient. Is {src} uw eigen apparaat, koppel het dan los: mogelijk gebruikt iemand het.",
+            "voor dient. Is {src} uw eigen apparaat en weet niemand welk programma dit doet, koppel het dan "
+            "los: mogelijk gebruikt iemand het.",
         )
+
+
+_POLLED = 0.01
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _holds_data(port):  # type: ignore[no-untyped-def]
+    return port in (1433, 1521, 3306, 5432, 6379, 27017)
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _login(port):  # type: ignore[no-untyped-def]
-    """Weight of a port: 1 where people log in, far below where programs poll by design."""
-    if port in (
-        21, 22, 23, 445, 1433, 1521, 2222, 2323, 3306, 3389, 5432, 5900, 5985, 5986,
-    ):  # fmt: skip
+    """Weight of a port: 1 where people log in, far below where programs poll by design, 0 if unknown."""
+    if _holds_data(port) or port in (21, 22, 23, 2222, 2323, 3389, 5900):
         return 1.0
-    if port in (25, 110, 143, 465, 587, 993, 995, 389, 636):
+    if port in (25, 110, 143, 445, 465, 587, 993, 995):
         return 0.5
+    if port in (5985, 5986):
+        return 0.35  # management asks there too
+    if port in (389, 636):
+        return 0.05  # so many programs ask a directory that its own log-ins must tell
     if port in (
-        53, 80, 88, 123, 443, 631, 853, 1080, 1883, 3128, 5222, 5228, 8000, 8008, 8009, 8080, 8081,
-        8086, 8443, 8883, 8888, 9090, 9100, 10050, 10051,
+        53, 80, 88, 102, 123, 443, 502, 631, 853, 1080, 1883, 2869, 3128, 4840, 5060, 5061, 5222, 5228, 5357,
+        8000, 8008, 8009, 8080, 8081, 8086, 8123, 8443, 8883, 8888, 9090, 9100, 9182, 10050, 10051, 44818,
     ):  # fmt: skip
-        return 0.01
-    return 0.35
+        return _POLLED
+    return 0.0
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _spoken(speech):  # type: ignore[no-untyped-def]
+    """Weight of a service at an unknown port, by what its first packet looks like; 0 if it looks like nothing."""
+    if speech in (_SSH, _RDP):
+        return 1.0
+    if speech == _GREETING:
+        return 0.7
+    if speech == _SMB:
+        return 0.5
+    return 0.0 if speech in (_NOTHING, _TEXT, _BYTES) else _POLLED
+
+
+@njit(cache=True, nogil=True)
+def _weigh(state, e, port, words, orig_serves):  # type: ignore[no-untyped-def]
+    """How much a connection to this service counts as a guess, and 0 to 1 how far the pair polls."""
+    known, at_once = _login(port) or _spoken(state.speech[e]), state.at_once[e]
+    even = min(max((0.15 - state.uneven[e]) / 0.1, 0.0), 1.0)
+    poll = even * (1.0 - at_once)
+    if known == 0.0:  # only what polls never do speaks against it
+        return 0.05 + 0.3 * max(at_once, words), (1.0 - at_once) * (1.0 - words)
+    if known == _POLLED:
+        return _POLLED + 0.04 * words * at_once, 1.0 - at_once
+    if _holds_data(
+        port
+    ):  # refusals are of one size, results are not; who is called asks for others
+        return state.same[e] ** 2 / (1.0 + min(max(orig_serves, 0), 3)), poll * (1.0 - words)
+    if known >= 0.7:  # nobody logs in every second to see whether it works
+        poll *= min(max((math.exp(state.gap[e]) - 2.0) / 8.0, 0.0), 1.0)
+    return known, poll * (1.0 - words)
+
+
+@njit(cache=True, nogil=True)
+def _open(state, e, start, sent, received):  # type: ignore[no-untyped-def]
+    """Learn the first part of a connection: when it began, what it asked, and what it was told."""
+    n = min(state.firsts[e], 15)
+    if n > 0:
+        gap = min(max(start - state.began[e], 1_000), 1 << 50) / 1e6
+        state.gap[e], state.uneven[e] = keep_pace(gap, n, state.gap[e], state.uneven[e])
+    told, near = min(max(received, 0), 1 << 40), 0.0
+    for k in range(_SIZES):
+        if abs(state.told[e, k] - told) <= 2.0:
+            near = 1.0
+    if n > 0:
+        state.same[e] += (near - state.same[e]) / n
+    place = state.firsts[e] % _SIZES
+    state.told[e, place], state.asked[e, place] = told, min(max(sent, 0), 1 << 40)
+    state.began[e] = start
+    state.firsts[e] = min(state.firsts[e] + 1, 1 << 30)
+
+
+@njit(cache=True, nogil=True)
+def _words(state, e):  # type: ignore[no-untyped-def]
+    """1 if the last requests differ by a few bytes and their answers do not, else 0."""
+    if state.firsts[e] < _SIZES:
+        return 0.0
+    least = most = state.asked[e, 0]
+    few = much = state.told[e, 0]
+    kinds = 0
+    for k in range(_SIZES):
+        asked, told = state.asked[e, k], state.told[e, k]
+        least, most = min(least, asked), max(most, asked)
+        few, much = min(few, told), max(much, told)
+        new = 1
+        for before in range(k):
+            if state.asked[e, before] == asked:
+                new = 0
+        kinds += new
+    return 1.0 if kinds >= 3 and most - least <= _ROW_OF_WORDS and much - few <= 2.0 else 0.0
 
 
 class _Rows(NamedTuple):
@@ -116,6 +232,8 @@ class _Rows(NamedTuple):
     proto: NDArray[np.int64]
     orig_bytes: NDArray[np.int64]
     resp_bytes: NDArray[np.int64]
+    hints: NDArray[np.int64]
+    orig_serves: NDArray[np.int64]
 
 
 class _State(NamedTuple):
@@ -126,39 +244,72 @@ class _State(NamedTuple):
     sizes: NDArray[np.float32]
     ends: NDArray[np.int32]
     alike: NDArray[np.float32]
+    asked: NDArray[np.float32]
+    told: NDArray[np.float32]
+    firsts: NDArray[np.int32]
+    same: NDArray[np.float32]
+    began: NDArray[np.int64]
+    busy_until: NDArray[np.int64]
+    gap: NDArray[np.float32]
+    uneven: NDArray[np.float32]
+    at_once: NDArray[np.float32]
+    speech: NDArray[np.int32]
+    habit: NDArray[np.float32]
 
 
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
 
 
 @njit(cache=True, nogil=True)
-def _fold(columns, memory, half_life, small, brief, scores, facts):  # type: ignore[no-untyped-def]
+def _forget(state, e, t):  # type: ignore[no-untyped-def]
+    state.last[e] = t
+    state.calls[e] = state.ended[e] = state.carried[e] = state.habit[e] = 0.0
+    state.sizes[e] = state.asked[e] = state.told[e] = -1000.0
+    state.ends[e] = state.firsts[e] = state.speech[e] = 0
+    state.alike[e] = state.same[e] = 0.5
+    state.gap[e], state.uneven[e], state.at_once[e] = 0.0, UNEVEN, 0.0
+    state.began[e] = state.busy_until[e] = 0
+
+
+@njit(cache=True, nogil=True)
+def _fold(columns, memory, half_life, small, brief, habit_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):
         if rows.proto[i] != _TCP:
             continue
-        e, t = rows.slot[i], rows.time[i]
+        e, t, start = rows.slot[i], rows.time[i], rows.start[i]
         if rows.fresh[i]:
-            state.last[e] = t
-            state.calls[e] = state.ended[e] = state.carried[e] = 0.0
-            state.sizes[e] = -1.0
-            state.ends[e] = 0
-            state.alike[e] = 0.5
+            _forget(state, e, t)
         elapsed = t - state.last[e]
         if elapsed > 100_000:
             kept = remaining(elapsed, half_life)
             state.calls[e] *= kept
             state.ended[e] *= kept
             state.carried[e] *= kept
+            state.habit[e] *= remaining(elapsed, habit_life)
             state.last[e] = t
         sent, received, first = rows.orig_bytes[i], rows.resp_bytes[i], rows.part[i] == 0
         moved = min(max(sent + received, 0), 1_000_000_000_000)
         state.carried[e] += moved
         if first:
             state.calls[e] += 1.0
-        if rows.state[i] != _END or (first and (sent <= 0 or received <= 0)):
+            state.habit[e] += 1.0
+            speech = (rows.hints[i] >> _SPEECH) & _SPEECHES
+            if speech == _TEXT and (rows.hints[i] >> _GREETS) & 1:
+                speech = _GREETING
+            if speech != _NOTHING:
+                state.speech[e] = speech
+            if sent > 0 or received > 0:
+                _open(state, e, start, sent, received)
+        if rows.state[i] != _END:
             continue
-        if t - rows.start[i] < brief:
+        if state.busy_until[e] > 0:  # a moment's overlap is one closing while the next opens
+            together = 1.0 if start + 20_000 < state.busy_until[e] else 0.0
+            state.at_once[e] += (together - state.at_once[e]) / min(2.0 + state.ends[e], 12.0)
+        state.busy_until[e] = max(state.busy_until[e], t)
+        if first and (sent <= 0 or received <= 0):
+            continue
+        if t - start < brief:
             state.ended[e] += 1.0
         # was one of the last as large? What is compared is the last part of each
         size = math.log(16.0 + moved)
@@ -169,13 +320,20 @@ def _fold(columns, memory, half_life, small, brief, scores, facts):  # type: ign
         state.sizes[e, state.ends[e] % _SIZES] = size
         state.ends[e] = min(state.ends[e] + 1, 1 << 30)
         state.alike[e] += (near - state.alike[e]) / min(4.0 + state.ends[e], 16.0)
-        if state.ended[e] <= 0.0:
+        # what it does all day it does now, too
+        news = state.ended[e] - 2.0 * state.habit[e] * half_life / habit_life
+        if news <= 0.0:
             continue
         each = state.carried[e] / max(state.calls[e], state.ended[e])
         little = 1.0 / (1.0 + (each / small) ** 2)
-        guesses = state.ended[e] * little * state.alike[e] * _login(rows.resp_p[i])
+        words = _words(state, e)
+        weight, poll = _weigh(state, e, rows.resp_p[i], words, rows.orig_serves[i])
+        guesses = news * little * state.alike[e] * weight
+        guesses = guesses * (1.0 - poll) + min(guesses, 6.0) * poll
         scores[i] = math.log2(1.0 + guesses)
         facts[i, 0] = state.ended[e]
         facts[i, 1] = each
         facts[i, 2] = state.alike[e]
         facts[i, 3] = state.ended[e] * 60e6 * 0.693 / half_life
+        facts[i, 4] = state.at_once[e]
+        facts[i, 5] = poll

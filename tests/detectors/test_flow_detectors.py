@@ -12,6 +12,7 @@ from dijkwacht_detectors.checks import score_rows as score_named_rows
 from dijkwacht_detectors.flood import Flood
 from dijkwacht_detectors.forged_flood import ForgedFlood
 from dijkwacht_detectors.scan import Scan
+from dijkwacht_records.hints import RESP_FIRST, SPEECH, Speech
 from dijkwacht_records.tables import ConnState, FlowState
 
 SECOND = 1_000_000
@@ -95,10 +96,76 @@ def logins(count, **values):
     return [row | {"time": n * SECOND, "start": n * SECOND - 500_000} for n in range(count)]
 
 
+def at_once(rows):
+    """Each begins before the one before it has ended, as of a tool with several tasks."""
+    return [
+        row | {"start": row["time"] - 3 * SECOND - n % 3 * 100_000} for n, row in enumerate(rows)
+    ]
+
+
 def test_bruteforce_at_any_port_but_less_where_programs_poll():
-    ssh, other, web = (top(Bruteforce(), logins(100, resp_p=p)) for p in (22, 902, 443))
-    assert ssh > other > 3.5
+    ssh, other, web = (top(Bruteforce(), at_once(logins(100, resp_p=p))) for p in (22, 902, 443))
+    assert ssh > other > 4.2
     assert web < 1.5
+
+
+def speaks(speech, *, first=False):
+    return {"hints": SPEECH.put(speech) | RESP_FIRST.put(first)}
+
+
+@pytest.mark.parametrize("port", [902, 22_222])
+@pytest.mark.parametrize(
+    "hints", [speaks(Speech.SSH), speaks(Speech.RDP), speaks(Speech.TEXT, first=True)]
+)
+def test_bruteforce_knows_a_log_in_by_how_it_speaks(port, hints):
+    rows = logins(100, resp_p=port)
+    assert top(Bruteforce(), [row | hints for row in rows]) > top(Bruteforce(), rows) + 2.0
+
+
+POLLS = [
+    *((port, gap, speaks(Speech.HTTP)) for port, gap in [(8123, 2), (3000, 2), (5000, 5), (7777, 0.2)]),
+    *((port, gap, {}) for port, gap in [(8123, 2), (3000, 2), (5000, 5), (7777, 0.2), (4999, 60)]),
+    (2404, 1, speaks(Speech.BYTES)),  # a controller
+    (6379, 1, speaks(Speech.TEXT)),  # is the store alive?
+    (110, 60, speaks(Speech.TEXT, first=True)),
+    (22, 20, speaks(Speech.SSH)),  # a tunnel that is refused, and tries again
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("port", "gap", "hints"), POLLS)
+@pytest.mark.parametrize("late", [0.0, 0.02])
+def test_bruteforce_takes_regular_polling_for_none(port, gap, hints, late):
+    draw = np.random.default_rng(4)
+    rows = []
+    for n in range(600):
+        start = int((n + late * draw.uniform()) * gap * SECOND)
+        times = {"start": start, "time": start + 40_000}
+        rows.append(logins(1, resp_p=port, orig_bytes=180, resp_bytes=420)[0] | times | hints)
+    assert top(Bruteforce(), rows) < 3.0
+
+
+def test_bruteforce_knows_a_list_of_words_though_it_is_tried_evenly():
+    rows = logins(100, resp_p=7777, orig_bytes=60, resp_bytes=64)
+    words = [row | {"orig_bytes": 60 + n * n % 11} for n, row in enumerate(rows)]
+    assert top(Bruteforce(), words) > 4.2 > top(Bruteforce(), rows) + 1.0
+
+
+def test_bruteforce_minds_a_database_little_whose_answers_differ():
+    rows = at_once(logins(200, resp_p=3306, orig_bytes=90, resp_bytes=159))
+    draw = np.random.default_rng(4)
+    pages = [row | {"resp_bytes": int(draw.integers(160, 3000))} for row in rows]
+    assert top(Bruteforce(), rows) > 6.0
+    assert top(Bruteforce(), pages) < 3.0
+
+
+def test_bruteforce_gets_used_to_what_a_pair_does_all_day():
+    rows = []
+    for n in range(24 * 600):
+        start = n * 6 * SECOND + n % 5 * 900_000
+        rows.append(logins(1, resp_p=3306)[0] | {"start": start, "time": start + 300_000})
+    scores = score_rows(Bruteforce(), rows)
+    assert np.nanmax(scores[:1200]) > 4.2
+    assert np.nan_to_num(scores[-600:]).max() == 0.0
 
 
 def test_bruteforce_minds_large_or_differing_connections_little():
