@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from dijkwacht_lab.traffic.administration import administer
 from dijkwacht_lab.traffic.domain import join_domain
-from dijkwacht_lab.traffic.facts import Shown, Talk
+from dijkwacht_lab.traffic.facts import Shown, Talk, log_in
 from dijkwacht_lab.traffic.habit import Habit, Presence, always, at_night, at_work, size
 from dijkwacht_lab.traffic.habit import switched_on as on_from_morning
 from dijkwacht_lab.traffic.ledger import (
