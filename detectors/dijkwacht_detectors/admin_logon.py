@@ -2,7 +2,7 @@
 
 Looks at SSH, remote desktop, VNC and WinRM (PowerShell), by port, between two machines of the site. The first
 day of such a pair counts, as far as it was a session: four kilobytes both ways. A single one is ordinary,
-and several from one machine within the hour are less so. People at a small office do not use WinRM: there
+and several from one machine within minutes are less so. People at a small office do not use WinRM: there
 each quarter of a minute with commands and answers weighs two, up to eight of them. The score is log₂ of what one machine
 opened, three times as much if within four hours somebody had come into it in the same way, or it had been
 commanded by remote procedure calls within the minute, and twice if both are old acquaintances of the site.
@@ -85,7 +85,8 @@ class AdminLogon(RowDetector):
     share = 1 / 24
     expected = (1.6, 0.7)
     """In seven weeks of ten somebody logs in at a machine for the first time, or at two on one day."""
-    half_life_s = 3600.0
+    half_life_s = 1200.0
+    """Who moves on does so in minutes; a console polls its servers a few times an hour."""
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each part that makes a first session more of one."""
@@ -178,45 +179,24 @@ def _service(port):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _machine(state, site, name, t):  # type: ignore[no-untyped-def]
-    """Place of a machine in the site's short list."""
-    m, is_new = place_of(state.samples_machines, state.samples_used, site, name, t)
-    if is_new:
-        state.samples_last[site, m] = t
-        state.samples_evidence[site, m] = state.samples_targets[site, m] = 0.0
-        state.samples_reached[site, m] = _LONG_AGO
-        state.samples_day[site, m] = -1
-        state.samples_days[site, m] = 0
-    return m
+def _clear(state, site, m, t):  # type: ignore[no-untyped-def]
+    """Take the machine at a place of the list for one that did nothing yet."""
+    state.samples_last[site, m] = t
+    state.samples_evidence[site, m] = state.samples_targets[site, m] = 0.0
+    state.samples_reached[site, m] = _LONG_AGO
+    state.samples_day[site, m] = -1
+    state.samples_days[site, m] = 0
 
 
-@njit(cache=True, nogil=True)
-def _pair(state, site, name, t):  # type: ignore[no-untyped-def]
-    """Place of two machines and the service between them."""
-    p, is_new = place_of(state.samples_pairs, state.samples_pair_used, site, name, t)
-    if is_new:
-        state.samples_pair_first[site, p] = t
-        state.samples_sent[site, p] = state.samples_received[site, p] = 0.0
-        state.samples_counted[site, p] = 0.0
-    return p
-
-
-@njit(cache=True, nogil=True)
-def _grown(state, site, p, service, sent, received):  # type: ignore[no-untyped-def]
-    """By how much a first session becomes more of one, and whether it just became one at all."""
-    before = np.float64(state.samples_counted[site, p])
-    state.samples_sent[site, p] = min(state.samples_sent[site, p] + sent, 1e9)
-    state.samples_received[site, p] = min(state.samples_received[site, p] + received, 1e9)
+@njit(cache=True, nogil=True, inline="always")
+def _worth(service, sent, received, sent_now, received_now, before):  # type: ignore[no-untyped-def]
+    """How much of a session a pair has had, after a part: up to eight where commands count, else one."""
     if service == _WINRM:
-        after = before + min(1.0, sent / _TURNED) * min(1.0, received / _TURNED)
-        after = min(after, _MOST_PARTS)
+        turned = min(1.0, sent_now / _TURNED) * min(1.0, received_now / _TURNED)
+        worth = min(before + turned, _MOST_PARTS)
     else:
-        after = min(1.0, state.samples_sent[site, p] / _SESSION_BYTES) * min(
-            1.0, state.samples_received[site, p] / _SESSION_BYTES
-        )
-    state.samples_counted[site, p] = after
-    weight = 2.0 if service == _WINRM else 1.0
-    return weight * (after - before), min(after, 1.0) - min(before, 1.0)
+        worth = min(1.0, sent / _SESSION_BYTES) * min(1.0, received / _SESSION_BYTES)
+    return worth
 
 
 @njit(cache=True, nogil=True)
@@ -233,14 +213,32 @@ def _fold(columns, sites, memory, half_life, scores, facts):  # type: ignore[no-
         t, site = min(max(rows.time[i], 0), 1 << 60), sites[i]
         orig = name_of(rows.orig_h[i, 0], rows.orig_h[i, 1])
         resp = name_of(rows.resp_h[i, 0], rows.resp_h[i, 1])
-        p = _pair(state, site, name_of(mix(orig, resp), service), t)
-        own = _machine(state, site, orig, t)
-        state.samples_reached[site, _machine(state, site, resp, t)] = t
-        if t - state.samples_pair_first[site, p] > _DAY_US:
+        # each list is walked here: a call that is handed all arrays costs more than the walk
+        name = name_of(mix(orig, resp), service)
+        p, is_new = place_of(state.samples_pairs, state.samples_pair_used, site, name, t)
+        if is_new:
+            state.samples_pair_first[site, p] = t
+            state.samples_sent[site, p] = state.samples_received[site, p] = 0.0
+            state.samples_counted[site, p] = 0.0
+        target, is_new = place_of(state.samples_machines, state.samples_used, site, resp, t)
+        if is_new:
+            _clear(state, site, target, t)
+        state.samples_reached[site, target] = t
+        before = np.float64(state.samples_counted[site, p])
+        if t - state.samples_pair_first[site, p] > _DAY_US or before >= _MOST_PARTS:
             continue
-        grown, became = _grown(state, site, p, service, sent, received)
-        if grown <= 0.0:
+        state.samples_sent[site, p] = min(state.samples_sent[site, p] + sent, 1e9)
+        state.samples_received[site, p] = min(state.samples_received[site, p] + received, 1e9)
+        after = _worth(
+            service, state.samples_sent[site, p], state.samples_received[site, p], sent, received, before
+        )  # fmt: skip
+        if after <= before:
             continue
+        state.samples_counted[site, p] = after
+        grown = (after - before) * (2.0 if service == _WINRM else 1.0)
+        own, is_new = place_of(state.samples_machines, state.samples_used, site, orig, t)
+        if is_new:
+            _clear(state, site, own, t)
         if rows.orig_serves[i] >= 3:
             grown /= 3.0
         if rows.dest_serves[i] >= 3:
@@ -255,7 +253,7 @@ def _fold(columns, sites, memory, half_life, scores, facts):  # type: ignore[no-
             state.samples_targets[site, own] *= kept
             state.samples_last[site, own] = t
         state.samples_evidence[site, own] += grown
-        state.samples_targets[site, own] += became
+        state.samples_targets[site, own] += min(after, 1.0) - min(before, 1.0)
         day = np.int32(t // _DAY_US)
         if day != state.samples_day[site, own]:
             state.samples_days[site, own] += state.samples_day[site, own] >= 0

@@ -2,15 +2,15 @@
 
 Looks at the file operations of one machine at one server over SMB. Whatever encrypts a share must read each
 file, write it, and then rename it or delete the first one. So the score is log₂ of the least of these three: the
-files that may have been dealt with so within the last half minute. It weighs twice where both are old acquaintances
-of the site that never did this, and less for each earlier day with sixteen files and more.
+files that may have been dealt with so within the last half minute. What one machine did to that server on earlier
+days, up to twice as many files, weighs less for each of those days.
 
 Innocents: a backup only reads, a copy only writes, tidying up only deletes; what unpacks or synchronises reads
-nothing here; office programs save one file at a time. Tools that rewrite hundreds of files at once, photographs or
-old backups, look the same, and are the hours that are expected.
+nothing here; office programs save one file at a time. Tools that rewrite a hundred files at once, photographs or old
+backups, look the same: they are the hours that are expected, and told of on the first day only.
 
 Limits: nothing shows inside encrypted SMB 3, by NFS, or where names stay and nothing is deleted. Below three files
-a second it stays below the line. Reads and writes are counted by messages, of which a large file takes
+a second it stays below the line, and so does what encrypts no faster than the same machine tidies up its backups. Reads and writes are counted by messages, of which a large file takes
 many; renames and deletions are not. An entity takes 32 bytes.
 
 >>> from dijkwacht_detectors.checks import score_rows
@@ -51,7 +51,6 @@ class Encryptor(RowDetector):
     name = "encryptor"
     table = "rpc"
     reads = ("kind", "status", "reads", "writes", "renames", "deletes")
-    context = ("orig_first", "dest_first")
     entity: ClassVar[Entity] = "pair"
     kind = "host"
     technique = "T1486"
@@ -65,7 +64,8 @@ class Encryptor(RowDetector):
         "removed": ("f4", ()),
         "day": ("i4", ()),
         "days": ("i4", ()),
-        "today": ("u1", ()),
+        "today": ("f4", ()),
+        "usual": ("f4", ()),
     }
 
     share = 1 / 24
@@ -110,8 +110,6 @@ class _Rows(NamedTuple):
     writes: NDArray[np.int64]
     renames: NDArray[np.int64]
     deletes: NDArray[np.int64]
-    orig_first: NDArray[np.int64]
-    dest_first: NDArray[np.int64]
 
 
 class _State(NamedTuple):
@@ -121,7 +119,8 @@ class _State(NamedTuple):
     removed: NDArray[np.float32]
     day: NDArray[np.int32]
     days: NDArray[np.int32]
-    today: NDArray[np.uint8]
+    today: NDArray[np.float32]
+    usual: NDArray[np.float32]
 
 
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
@@ -141,7 +140,8 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
             state.last[e] = t
             state.read[e] = state.written[e] = state.removed[e] = 0.0
             state.day[e] = t // _DAY_US
-            state.days[e] = state.today[e] = 0
+            state.days[e] = 0
+            state.today[e] = state.usual[e] = 0.0
         if rows.kind[i] != _FILES or rows.status[i] != _SUCCESS:
             continue
         if t > state.last[e]:
@@ -152,8 +152,9 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
             state.last[e] = t
             day = np.int32(t // _DAY_US)
             if day != state.day[e]:
-                state.days[e] += state.today[e]
-                state.today[e] = 0
+                state.days[e] += state.today[e] >= _HABIT
+                state.usual[e] = max(state.usual[e], state.today[e])
+                state.today[e] = 0.0
                 state.day[e] = day
         read, written = _believed(rows.reads[i]), _believed(rows.writes[i])
         removed = _believed(rows.renames[i]) + _believed(rows.deletes[i])
@@ -163,12 +164,9 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
         if written == 0 and removed == 0:
             continue
         files = min(state.read[e], state.written[e], state.removed[e])
-        evidence = files / (1.0 + state.days[e]) ** 2
-        if not state.days[e] and t - max(rows.orig_first[i], rows.dest_first[i]) > 3 * _DAY_US:
-            evidence *= 2.0
-        if files >= _HABIT:
-            state.today[e] = 1
-        scores[i] = math.log2(1.0 + evidence)
+        usual = min(files, 2.0 * state.usual[e]) if state.days[e] else 0.0
+        state.today[e] = max(state.today[e], files)
+        scores[i] = math.log2(1.0 + files - usual + usual / (1.0 + state.days[e]) ** 4)
         facts[i, 0] = files
         facts[i, 1] = state.read[e]
         facts[i, 2] = state.written[e]

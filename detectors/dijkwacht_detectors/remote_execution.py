@@ -41,8 +41,6 @@ from dijkwacht_detectors.knowledge.remote_deeds import WORDS, Deed
 from dijkwacht_detectors.knowledge.remote_operations import (
     DEEDS,
     ENUMERATES,
-    INTERFACES,
-    OPERATIONS,
     WEIGHTS,
 )
 from dijkwacht_detectors.state.crowd import count, member
@@ -53,10 +51,11 @@ from dijkwacht_records.rpc_interfaces import RpcInterface
 from dijkwacht_records.vocabulary import RpcKind, RpcStatus, RpcVia, ShareKind
 
 _DEEDS: Final = len(Deed)
-_SERVICES, _METHODS, _SECRETS, _FORCED, _TRACES, _FOLDERS, _QUESTIONS = map(
+_SERVICES, _TASKS, _METHODS, _DRIVERS, _SECRETS, _FORCED, _TRACES, _FOLDERS, _QUESTIONS = map(
     int,
     (
-        Deed.SERVICES, Deed.METHODS, Deed.SECRETS, Deed.FORCED, Deed.TRACES, Deed.FOLDERS, Deed.QUESTIONS,
+        Deed.SERVICES, Deed.TASKS, Deed.METHODS, Deed.DRIVERS, Deed.SECRETS, Deed.FORCED, Deed.TRACES,
+        Deed.FOLDERS, Deed.QUESTIONS,
     ),
 )  # fmt: skip
 _CALL, _TREE, _PIPE, _FILES = map(int, (RpcKind.CALL, RpcKind.TREE, RpcKind.PIPE, RpcKind.FILES))
@@ -221,7 +220,8 @@ def _age(state, e, t, half_life):  # type: ignore[no-untyped-def]
         return
     elapsed = t - state.last[e]
     kept = remaining(elapsed, half_life)
-    state.did[e, :] *= kept
+    for deed in range(_DEEDS):
+        state.did[e, deed] *= kept
     state.refused[e] *= kept
     state.queries[e] *= kept
     if elapsed > _HOUR_US:
@@ -235,50 +235,46 @@ def _age(state, e, t, half_life):  # type: ignore[no-untyped-def]
     state.last[e] = t
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _is_idle(kind, iface, op, share, writes, deeds):  # type: ignore[no-untyped-def]
+    """Whether a row says nothing, as nearly all do: what follows costs far more."""
+    if kind == _CALL:
+        is_listed = 0 < iface < deeds.shape[0] and 0 <= op < deeds.shape[1]
+        idle = not is_listed or deeds[iface, op] == -1
+    elif kind == _PIPE:
+        idle = iface != _TOOL
+    else:
+        idle = share not in (_ADMIN, _DRIVE) or not (
+            kind == _TREE or (kind == _FILES and writes > 0)
+        )
+    return idle
+
+
 @njit(cache=True, nogil=True)
 def _weigh(rows, i, state, e, operations):  # type: ignore[no-untyped-def]
-    """The deed of a row, -1 for none, and what it adds to that deed."""
-    kind, iface = rows.kind[i], rows.iface[i]
-    is_admin, is_drive = rows.share[i] == _ADMIN, rows.share[i] == _DRIVE
+    """The deed of a row, negative for none, and what it adds to that deed."""
+    kind, iface, op = rows.kind[i], rows.iface[i], rows.op[i]
     many = min(max(rows.count[i], 1), 1000)
-    deed, weight = -1, 0.0
-    if kind == _CALL:
-        deed, weight = _weigh_call(rows, i, state, e, many, operations)
-    elif kind == _PIPE and iface == _TOOL:
-        deed, weight = _SERVICES, 8.0 * many
-    elif kind == _TREE and (is_admin or is_drive):
-        deed, weight = _FOLDERS, 1.0
-    elif kind == _FILES and rows.writes[i] > 0 and (is_admin or is_drive):
-        deed, weight = _FOLDERS, (4.0 if is_admin else 2.0)
-    return deed, weight
-
-
-@njit(cache=True, nogil=True)
-def _weigh_call(rows, i, state, e, many, operations):  # type: ignore[no-untyped-def]
-    iface, op = rows.iface[i], rows.op[i]
+    if kind == _TREE:
+        return _FOLDERS, 1.0
+    if kind == _FILES:
+        return _FOLDERS, (4.0 if rows.share[i] == _ADMIN else 2.0)
+    if kind == _PIPE:
+        return _SERVICES, 8.0 * many
     deeds, weights = operations
-    deed, weight = -1, 0.0
-    if iface == _NETLOGON and op in (4, 26):
-        # a sign-in does both once, a computer that lost its trust tens in an hour, Zerologon hundreds
-        # in a minute; whether it was let in is not in the status of a call
-        deed, weight = _FORCED, 0.05 * many
-    elif iface == _EVENTLOG:
-        # the operation that clears has another number in the interface that comes over TCP
-        if op == (6 if rows.via[i] == _TCP else 0):
-            deed, weight = _TRACES, 6.0 * many
+    deed, weight = int(deeds[iface, op]), float(weights[iface, op]) * many
+    if deed == _QUESTIONS:
+        bit = _bit(iface, op)
+        first = 0.02 if state.asked[e] & bit else float(weights[iface, op])
+        weight = first + 0.02 * (many - 1)
+        state.asked[e] |= bit
     elif iface == _WMI and op == 20:
         state.queries[e] += many
     elif iface == _DRSUAPI and op == 12:
         state.asked[e] |= _WHOM
-    elif iface == _DRSUAPI and op == 3:
-        deed, weight = _SECRETS, 4.0 * many
-    elif 0 < iface < INTERFACES and 0 <= op < OPERATIONS and deeds[iface, op] >= 0:
-        deed, weight = int(deeds[iface, op]), float(weights[iface, op]) * many
-        if deed == _QUESTIONS:
-            bit = _bit(iface, op)
-            first = 0.02 if state.asked[e] & bit else float(weights[iface, op])
-            weight = first + 0.02 * (many - 1)
-            state.asked[e] |= bit
+    elif iface == _EVENTLOG and op != (6 if rows.via[i] == _TCP else 0):
+        # the operation that clears has another number in the interface that comes over TCP
+        deed = -1
     return deed, weight
 
 
@@ -298,7 +294,7 @@ def _most(rows, i, state, e, deed):  # type: ignore[no-untyped-def]
     if deed == _QUESTIONS:
         return 12.0
     if deed == _METHODS:
-        return _MOST / (1.0 + state.queries[e] / 4.0)
+        return _MOST / (1.0 + state.queries[e] / 2.0)
     if deed == _SECRETS and rows.iface[i] == _DRSUAPI:
         # tools look up whom to ask (16) and for whom (12) first; servers that replicate do not
         return _MOST if state.asked[e] & (_WHOM | _bit(_DRSUAPI, 16)) else 4.0
@@ -320,19 +316,22 @@ def _custom(state, site, caller, t):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _fold(columns, sites, memory, operations, half_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
+    deeds = operations[0]
     for i in range(len(rows.time)):
         e, t, site = rows.slot[i], min(max(rows.time[i], 0), 1 << 60), sites[i]
         if rows.fresh[i]:
             _forget(state, e, t)
-        orig = name_of(rows.orig_h[i, 0], rows.orig_h[i, 1])
-        resp = name_of(rows.resp_h[i, 0], rows.resp_h[i, 1])
+        if _is_idle(rows.kind[i], rows.iface[i], rows.op[i], rows.share[i], rows.writes[i], deeds):
+            continue
         iface = rows.iface[i]
         if iface == _NETLOGON and rows.kind[i] == _CALL and rows.status[i] == _SUCCESS:
+            resp = name_of(rows.resp_h[i, 0], rows.resp_h[i, 1])
             state.samples_directory[site, _machine(state, site, resp, t)] = 1
         _age(state, e, t, half_life)
         deed, weight = _weigh(rows, i, state, e, operations)
         if deed < 0:
             continue
+        orig = name_of(rows.orig_h[i, 0], rows.orig_h[i, 1])
         source = find(state.samples_machines, site, orig)
         if iface == _DRSUAPI and source >= 0 and state.samples_directory[site, source]:
             continue
@@ -358,8 +357,8 @@ def _fold(columns, sites, memory, operations, half_life, scores, facts):  # type
             askers = _custom(state, site, member(rows.orig_h[i, 0], rows.orig_h[i, 1]), t)
         else:
             askers = count(state.samples_askers[site, 0] | state.samples_askers[site, 1])
-        commands /= (1.0 + state.days[e, 0]) ** 2 * (1.0 + habit)
-        questions /= (1.0 + state.days[e, 1]) ** 2 * max(1.0, askers - 1.0)
+        commands /= (1.0 + state.days[e, 0]) ** 3 * (1.0 + habit)
+        questions /= (1.0 + state.days[e, 1]) ** 3 * max(1.0, askers - 1.0)
         evidence = commands + questions
         if led:
             evidence *= 3.0
@@ -381,7 +380,8 @@ def _fold(columns, sites, memory, operations, half_life, scores, facts):  # type
             state.today[e, 0] = 1
             if deed == _FOLDERS:
                 continue
-            if not is_refused:
+            if not is_refused and deed in (_SERVICES, _TASKS, _METHODS, _DRIVERS):
+                resp = name_of(rows.resp_h[i, 0], rows.resp_h[i, 1])
                 target = _machine(state, site, resp, t)
                 state.samples_reached[site, target] = t
             own = _machine(state, site, orig, t)

@@ -125,7 +125,7 @@ def test_refused_operations_change_no_file():
     assert top(denied) == 0.0
 
 
-def test_what_a_tool_does_each_day_is_a_habit_by_the_third():
+def test_what_a_tool_does_each_day_is_a_habit_by_the_second():
     daily = [
         row | {"time": row["time"] + n * DAY}
         for n in range(4)
@@ -134,7 +134,9 @@ def test_what_a_tool_does_each_day_is_a_habit_by_the_third():
     days = [top(daily[: len(daily) // 4])]
     assert days[0] > BULK + 1.2
     scores = score_rows(Encryptor(), daily)
-    assert np.nanmax(scores[len(daily) // 2 :]) < BULK
+    assert np.nanmax(scores[len(daily) // 4 :]) < BULK
+    more = [part(5 * DAY / SECOND, reads=5000, writes=5000, renames=5000)]
+    assert top(daily + more) > 11.0, "and many more are none"
 
 
 def test_the_number_of_files_is_told_in_round_figures():

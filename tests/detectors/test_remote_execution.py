@@ -153,6 +153,8 @@ def test_who_was_just_commanded_counts_three_times():
     assert top([first, late]) == pytest.approx(COMMAND)
     denied = first | {"status": RpcStatus.DENIED}
     assert top([denied, soon]) == pytest.approx(COMMAND), "what was refused controlled nobody"
+    asked = [call(Iface.SAMR, 22, 0, PC, OTHER), call(Iface.DRSUAPI, 3, 1, PC, OTHER)]
+    assert top([*asked, soon]) == pytest.approx(COMMAND), "nor did what ran nothing"
 
 
 def test_old_acquaintances_that_never_did_this_count_twice():
