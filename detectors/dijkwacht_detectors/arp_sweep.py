@@ -49,7 +49,7 @@ class ArpSweep(RowDetector):
         "held": ("i4", ()),
     }
 
-    share = 1 / 12
+    share = 1 / 24
     expected = (4.7, 1.0)
     half_life_s = 600.0
 

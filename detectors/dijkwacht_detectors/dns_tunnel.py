@@ -79,7 +79,7 @@ class DnsTunnel(RowDetector):
         "held": ("i4", ()),
     }
 
-    share = 1 / 12
+    share = 1 / 24
     expected = (2.8, 0.5)
     half_life_s = 600.0
 

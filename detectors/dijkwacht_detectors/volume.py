@@ -72,7 +72,7 @@ class Volume(RowDetector):
         "samples_depths": ("u2", (_APART,)),
     }
 
-    share = 1 / 12
+    share = 1 / 24
     expected = (4.0, 1.0)
     short_s = 600.0
     long_s = 86400.0
