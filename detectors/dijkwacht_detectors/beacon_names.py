@@ -10,7 +10,8 @@ browsers and system libraries go everywhere.
 Innocents: updaters, telemetry and dashboards, which are on timers as exact; most names are called by
 several machines or were called last week. A program that was installed today is not told from malware.
 
-Limits: on a machine's first three days nothing but a warning below the line; hellos without a name are
+Limits: a machine's first three days say nothing; a beacon that uses the system's TLS library needs a
+device whose world was complete; hellos without a name are
 left out; a beacon that keeps its connection open, or calls a name among a browser's calls to the same,
 is not seen. 220 bytes an entity.
 
@@ -46,6 +47,8 @@ from dijkwacht_detectors.state.timer import (
 )
 
 _DAY_US: Final = 86_400e6
+_FEW: Final = 6
+"""Addresses that a program of one purpose is seen with: a content network has several for a name."""
 
 
 class BeaconNames(RowDetector):
@@ -66,7 +69,8 @@ class BeaconNames(RowDetector):
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = TIMER
 
     share = 1 / 24
-    expected = (4.5, 0.5)
+    expected = (6.0, 0.2)
+    """At one site in five somebody installs in a week what reports by the clock from one machine."""
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each hello that has a name."""
@@ -117,7 +121,7 @@ def _of_program(acquainted, known, machines, ja4_machines, ja4_dests):  # type: 
         return 1.0
     # a new name is a new program's or a new page's; pages are not asked by the clock for hours
     weight = 2.5 if known < 2.0 * _DAY_US else 1.0
-    return weight * 3.0 if ja4_machines <= 1 and ja4_dests <= 2 else weight
+    return weight * 3.0 if ja4_machines <= 1 and ja4_dests <= _FEW else weight
 
 
 @njit(cache=True, nogil=True)
