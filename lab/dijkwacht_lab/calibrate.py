@@ -7,8 +7,8 @@ and other offices. The offices have habits of real networks, but only of those t
 (`dijkwacht_lab.traffic.habits.CALIBRATED`), and seeds below `FIRST_JUDGED`: what they are judged by
 (`benchmarks/office_weeks.py`) is neither.
 
-What the table is: hours that reached a score, counted as far as they go, and beyond the busiest of
-them a tail that is a straight line in log rate over score. Scores are log₂ of evidence, so that
+What the table is: hours in which somebody reached a score anew (`Peaks`), counted as far as they go, and
+beyond the busiest of them a tail that is a straight line in log rate over score. Scores are log₂ of evidence, so that
 line is a power law of the evidence. Its slope is the mean excess of the strongest hours, held
 towards `TAIL` where there are few; and each detector begins with the imagined hours that it declares
 as ``expected``, which stand for what benign networks do and these samples lack (argued in
@@ -36,6 +36,7 @@ from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.sources.recording import Recording
 from dijkwacht_collector.engine.trainer import FIRST_SAMPLES, train, training_rows
 from dijkwacht_collector.policy import Calibration, Scored
+from dijkwacht_collector.policy.policy import HABIT, HABIT_BITS
 from dijkwacht_collector.readers import Problems
 from dijkwacht_collector.readers.formats import detect_format
 from dijkwacht_collector.readers.logs import READERS, read_logs
@@ -60,6 +61,8 @@ STRONGEST: Final = 20
 TAIL: Final = (0.5, 12.0)
 """What is believed of the mean excess before any hour is seen, in bits, and for how many hours it
 counts. 0.5 bits: twice the evidence is 7 times as rare."""
+LEFT_OUT: Final = 4
+"""One of so many offices is not counted, see `_ordinary`."""
 TRAIN_AFTER: Final = 30_000
 """Rows of an office after which its models are trained, once."""
 
@@ -82,32 +85,97 @@ FIRST_JUDGED: Final = 9_001
 """Seeds from here on are for tests and benchmarks; nothing is ever calibrated on them."""
 
 
+Reached = tuple[float, float]
+"""What an hour reached anew: scores above the first number, up to and with the second."""
+
+
+@dataclass
+class SiteHours:
+    """One site's hours, and by detector what each reached; ``generated`` if it is an office of ours."""
+
+    hours: int
+    reached: dict[str, list[Reached]]
+    generated: bool = False
+
+
 @dataclass
 class Hours:
-    """The strongest score of each hour and site, by detector, and how many hours there were."""
+    """Hours of many sites."""
 
-    peaks: dict[str, list[float]] = field(default_factory=dict)
-    hours: int = 0
+    sites: list[SiteHours] = field(default_factory=list)
 
-    def add(self, other: Hours) -> None:
-        """Take another site's hours."""
-        self.hours += other.hours
-        for name, scores in other.peaks.items():
-            self.peaks.setdefault(name, []).extend(scores)
+    @property
+    def hours(self) -> int:
+        """Of all together."""
+        return sum(site.hours for site in self.sites)
+
+    def peaks(self, detector: str) -> list[float]:
+        """The strongest score of each hour that reached anything anew."""
+        return [high for site in self.sites for _, high in site.reached.get(detector, ())]
 
 
-def hours_of(rows: Iterable[tuple[int, Row]], train_after: int = 0) -> Hours:
+class Peaks:
+    """What one detector's entities reach, hour by hour, as the policy hears it.
+
+    An entity's score in an hour counts if it had not reached it in `HABIT` - 1 hours before: what it does
+    again and again is its habit, of which the site hears no more (`policy`).
+    """
+
+    def __init__(self) -> None:
+        self._entities: dict[tuple[int, int], dict[int, float]] = {}
+        self._lives: dict[int, int] = {}
+
+    def note(self, scored: Scored) -> None:
+        """Take the opinions of a step."""
+        for slot in np.unique(scored.slot[scored.fresh]).tolist():
+            self._lives[slot] = self._lives.get(slot, 0) + 1
+        rows = np.flatnonzero(scored.scores > 0.0)
+        keys = (scored.time[rows] // HOUR_US << 32) | scored.slot[rows]
+        order = np.argsort(keys, kind="stable")
+        each, begins = np.unique(keys[order], return_index=True)
+        if not len(rows):
+            return
+        strongest = np.maximum.reduceat(scored.scores[rows][order], begins)
+        for key, score in zip(each.tolist(), strongest.tolist(), strict=True):
+            slot, hour = key & 0xFFFFFFFF, key >> 32
+            hours = self._entities.setdefault((slot, self._lives.get(slot, 0)), {})
+            hours[hour] = max(score, hours.get(hour, 0.0))
+
+    def reached(self) -> list[Reached]:
+        """Of all hours, what was reached anew, without what lies within another's of the same hour."""
+        by_hour: dict[int, list[Reached]] = {}
+        for hours in self._entities.values():
+            before: list[float] = []
+            for hour, score in sorted(hours.items()):
+                known = sorted(before, reverse=True)[HABIT - 2] if len(before) >= HABIT - 1 else 0.0
+                if score > known:
+                    by_hour.setdefault(hour, []).append((known, score))
+                before.append(score)
+        return [span for spans in by_hour.values() for span in _joined(spans)]
+
+
+def _joined(spans: list[Reached]) -> Iterator[Reached]:
+    spans.sort()
+    low, high = spans[0]
+    for begin, end in spans[1:]:
+        if begin > high:
+            yield low, high
+            low, high = begin, end
+        high = max(high, end)
+    yield low, high
+
+
+def hours_of(
+    rows: Iterable[tuple[int, Row]], train_after: int = 0, *, generated: bool = False
+) -> SiteHours:
     """Run all detectors over one site's rows; models are trained once, after so many rows."""
     scoring = Scoring(shipped_detectors())
     seen: set[int] = set()
-    peaks: dict[str, dict[int, float]] = {d.name: {} for d in scoring.host.detectors}
+    peaks = {detector.name: Peaks() for detector in scoring.host.detectors}
 
     def note(opinions: Iterable[Scored]) -> None:
         for scored in opinions:
-            strongest = peaks[scoring.host.detectors[scored.detector].name]
-            for i in np.flatnonzero(~np.isnan(scored.scores)):
-                hour = int(scored.time[i]) // HOUR_US
-                strongest[hour] = max(float(scored.scores[i]), strongest.get(hour, -math.inf))
+            peaks[scoring.host.detectors[scored.detector].name].note(scored)
 
     def watched() -> Iterator[tuple[int, Row]]:
         for number, row in rows:
@@ -120,7 +188,8 @@ def hours_of(rows: Iterable[tuple[int, Row]], train_after: int = 0) -> Hours:
             train_after = 0
             _train(scoring)
     note(scoring.finish())
-    return Hours({name: list(scores.values()) for name, scores in peaks.items()}, len(seen))
+    reached = {name: each.reached() for name, each in peaks.items()}
+    return SiteHours(len(seen), reached, generated)
 
 
 def _train(scoring: Scoring) -> None:
@@ -130,10 +199,13 @@ def _train(scoring: Scoring) -> None:
 
 
 def fit(detector: AnyDetector, hours: Hours, made: str) -> Calibration:
-    """Fit a table to ``hours``."""
-    weeks = hours.hours / WEEK_HOURS
+    """Fit a table to ``hours``, but for the offices that `_ordinary` leaves out."""
+    sites = _ordinary(detector.name, hours.sites)
+    weeks = sum(site.hours for site in sites) / WEEK_HOURS
     anchor, per_week = detector.expected
-    peaks = np.sort([score for score in hours.peaks.get(detector.name, []) if score > 0.0])[::-1]
+    told = [span for site in sites for span in site.reached.get(detector.name, ())]
+    lows, highs = np.array(told or np.zeros((0, 2))).T
+    peaks = np.sort(highs[highs - lows >= HABIT_BITS])[::-1]
     begin = float(peaks[STRONGEST - 1]) if len(peaks) >= STRONGEST else anchor
     beyond = peaks[peaks > begin]
     believed, weight = TAIL
@@ -141,20 +213,20 @@ def fit(detector: AnyDetector, hours: Hours, made: str) -> Calibration:
 
     def rate(score: float) -> float:
         imagined = per_week * math.exp(-(score - anchor) / believed)
-        counted = float((peaks >= score).sum())
+        counted = float(((lows < score) & (highs >= score)).sum())
         if score > begin:  # never rarer than it was seen to be
             counted = max(counted, max(len(beyond), 1) * math.exp(-(score - begin) / excess))
-        return counted / weeks + imagined
+        return counted / max(weeks, 1 / WEEK_HOURS) + imagined
 
     low = min(float(peaks[-1]) if len(peaks) else anchor, anchor) - 1.0
-    middle = _first_below(rate, max(anchor, begin), RARE)
+    middle = _first_below(rate, max(anchor, begin, *highs, 0.0), RARE)
     high = _first_below(rate, middle, LOWEST_RATE)
     scores = np.append(
         np.linspace(low, middle, FINE_BINS, endpoint=False),
         np.linspace(middle, high, BINS - FINE_BINS),
     )
     rates = np.minimum(WEEK_HOURS, [rate(float(score)) for score in scores])
-    rates = np.minimum.accumulate(rates)
+    rates = np.maximum.accumulate(rates[::-1])[::-1]
     return Calibration(
         detector.name,
         1,
@@ -162,6 +234,21 @@ def fit(detector: AnyDetector, hours: Hours, made: str) -> Calibration:
         [round(float(s), 3) for s in scores],
         [float(f"{r:.3g}") for r in rates],
     )
+
+
+def _ordinary(detector: str, sites: Sequence[SiteHours]) -> list[SiteHours]:
+    """All but the quarter of the generated offices in which ``detector`` spoke strongest.
+
+    What one office in some does that others never do, it teaches the policy itself, in two hours; a
+    table that knew it would make every other site deaf. What that costs is measured on other offices.
+    """
+
+    def strongest(site: SiteHours) -> float:
+        return max((high for _, high in site.reached.get(detector, ())), default=0.0)
+
+    offices = sorted((site for site in sites if site.generated), key=strongest)
+    kept = offices[: len(offices) - len(offices) // LEFT_OUT]
+    return [site for site in sites if not site.generated] + kept
 
 
 def _first_below(rate: Callable[[float], float], score: float, wanted: float) -> float:
@@ -203,16 +290,16 @@ def file_rows(path: Path, attackers_: Attackers) -> Iterator[tuple[int, Row]]:
         source.close()
 
 
-def hours_of_file(item: Labelled) -> Hours:
+def hours_of_file(item: Labelled) -> SiteHours:
     """Hours of one benign capture."""
     return hours_of(file_rows(item.path, attackers(item)))
 
 
-def hours_of_office(office: Office, days: float) -> Hours:
+def hours_of_office(office: Office, days: float) -> SiteHours:
     """Hours of one generated office, ``days`` from a Monday morning."""
     rows = office_rows(office.seed, office.hosts, WORKING_MORNING, int(days * 24 * HOUR_US),
                        office.rate, habits=CALIBRATED)  # fmt: skip
-    return hours_of(rows, train_after=TRAIN_AFTER)
+    return hours_of(rows, train_after=TRAIN_AFTER, generated=True)
 
 
 def gather(
@@ -223,10 +310,11 @@ def gather(
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         # The longest first.
         largest = sorted(offices, key=lambda office: -office.hosts)
-        told: list[Future[Hours]] = [pool.submit(hours_of_office, each, days) for each in largest]
+        told: list[Future[SiteHours]] = [
+            pool.submit(hours_of_office, each, days) for each in largest
+        ]
         told += [pool.submit(hours_of_file, item) for item in files]
-        for future in told:
-            hours.add(future.result())
+        hours.sites += [future.result() for future in told]
     return hours
 
 
@@ -268,7 +356,7 @@ def line_of(table: Calibration, per_week: float) -> float:
 def _told(detector: AnyDetector, table: Calibration, learned: Hours, held: Hours) -> str:
     name, share = detector.name, detector.share
     line, high = line_of(table, share), line_of(table, share / 30)
-    seen, unseen = (sorted(hours.peaks.get(name, [])) for hours in (learned, held))
+    seen, unseen = (sorted(hours.peaks(name)) for hours in (learned, held))
     return (
         f"{name:<14} line {line:5.2f} high {high:5.2f}  learned {_list(seen[-3:])}  "
         f"held out {sum(s >= line for s in unseen)} h over, {_list(unseen[-3:])}\n"

@@ -79,7 +79,7 @@ def test_an_office_takes_up_some_of_what_it_is_given_by_chance():
     for seed in range(20):
         ledger = Ledger(random.Random(seed), WORKING_MORNING)
         furnish(ledger, 6, 0.3, MINUTE)
-        begun = habits.take_up(ledger, Cast(ledger), seed, CALIBRATED, 0.3)
+        begun = habits.take_up(ledger, Cast(ledger), seed, CALIBRATED, 12, 0.3)
         taken.append({habit.of for habit in begun})
     assert all(names <= CALIBRATED for names in taken)
     shares = [len(names) / len(CALIBRATED) for names in taken]
@@ -90,7 +90,7 @@ def test_an_office_takes_up_some_of_what_it_is_given_by_chance():
 def test_a_large_office_takes_up_what_its_addresses_allow():
     ledger = Ledger(random.Random(1), WORKING_MORNING)
     furnish(ledger, 200, 0.3, MINUTE)
-    assert habits.take_up(ledger, Cast(ledger), 1, HABITS, 0.3) == []
+    assert habits.take_up(ledger, Cast(ledger), 1, HABITS, 12, 0.3) == []
 
 
 def test_habits_are_divided_by_their_names_and_every_family_is_on_both_sides():

@@ -8,7 +8,9 @@ site's alert budget. A detector without a table has no share: it runs in shadow.
 An hour whose strongest score is far rarer than the budget is taken for an attack and not learned as
 normal (extreme by the shipped table, whatever the site's own hours). Of the hours in which the threshold
 was reached, the first two are not learned either: one real attack must not hide the next, but what
-comes a third time is a habit. The owner's "this is normal" changes nothing here: it is about one class
+comes a third time is a habit. So it is with one entity: what reached the threshold in two hours is that
+entity's habit, however rare it is; from the third on it alerts only when it is `HABIT_BITS` stranger than
+in any hour before, and moves nobody's threshold. The owner's "this is normal" changes nothing here: it is about one class
 and one machine, and a line is the whole site's.
 """
 
@@ -35,6 +37,8 @@ ATTACK_FACTOR: Final = 100.0
 """A score so many times rarer than the budget is not learned as normal."""
 HABIT: Final = 3
 """From so many hours on in which a detector reached its threshold, without being extreme, they are learned."""
+HABIT_BITS: Final = 1.0
+"""How much stranger than its own habit an entity must be to alert again: twice the evidence."""
 HIGH_FACTOR: Final = 30.0
 """A score so many times rarer than the budget is an incident of high severity."""
 REPEAT_US: Final = 60_000_000
@@ -99,6 +103,13 @@ class _Slots(NamedTuple):
 
     alerted_bin: NDArray[np.int16]
     alerted_time: NDArray[np.int64]
+    rare_hours: NDArray[np.int32]  # hours in which it reached the threshold
+    rare_hour: NDArray[np.int64]  # the last of them
+    strongest: NDArray[np.float64]  # its strongest score in that one
+    habit: NDArray[np.float64]  # and in those before
+
+
+_HABITS: Final = ("rare_hours", "rare_hour", "strongest", "habit")
 
 
 class SiteLines(msgspec.Struct, frozen=True, array_like=True):
@@ -112,6 +123,8 @@ class SiteLines(msgspec.Struct, frozen=True, array_like=True):
     alert_hours: int
     alerted_bin: bytes
     alerted_time: bytes
+    habits: tuple[bytes, ...] | None = None
+    """By entity, in the order of `_HABITS`; None from a release that knew none."""
 
 
 class DetectorPolicy:
@@ -126,7 +139,7 @@ class DetectorPolicy:
             np.zeros(0), np.zeros(0), np.zeros((0, len(calibration.grid)), np.int64),
             np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64),
         )  # fmt: skip
-        self._slots = _Slots(np.zeros(0, np.int16), np.zeros(0, np.int64))
+        self._slots = _new_slots(0)
 
     @property
     def budget(self) -> NDArray[np.float64]:
@@ -158,8 +171,7 @@ class DetectorPolicy:
                 self._settle(site)
         if slots > len(self._slots.alerted_bin):
             more = max(slots, 2 * len(self._slots.alerted_bin)) - len(self._slots.alerted_bin)
-            fresh = _Slots(np.full(more, -1, np.int16), np.zeros(more, np.int64))
-            self._slots = _Slots(*_joined(self._slots, fresh))
+            self._slots = _Slots(*_joined(self._slots, _new_slots(more)))
 
     def judge(self, scored: Scored) -> list[RareRow]:
         """Learn the scores hour by hour; the rows that are rare enough to alert, in order."""
@@ -181,6 +193,7 @@ class DetectorPolicy:
             self.signature, sites.history[site].tobytes(), int(sites.hours[site]),
             int(sites.hour[site]), float(sites.peak[site]), int(sites.alert_hours[site]),
             by_slot.alerted_bin[slots].tobytes(), by_slot.alerted_time[slots].tobytes(),
+            tuple(getattr(by_slot, name)[slots].tobytes() for name in _HABITS),
         )  # fmt: skip
 
     def put(self, site: int, slots: NDArray[np.int32], lines: SiteLines) -> None:
@@ -194,6 +207,10 @@ class DetectorPolicy:
         sites.peak[site], sites.alert_hours[site] = lines.peak, lines.alert_hours
         self._slots.alerted_bin[slots] = np.frombuffer(lines.alerted_bin, np.int16)
         self._slots.alerted_time[slots] = np.frombuffer(lines.alerted_time, np.int64)
+        if lines.habits is not None:
+            for name, saved in zip(_HABITS, lines.habits, strict=True):
+                values: NDArray[Any] = getattr(self._slots, name)
+                values[slots] = np.frombuffer(saved, values.dtype)
         self._settle(site)
 
     def rarity(self, site: int, score: float) -> float:
@@ -209,6 +226,14 @@ class DetectorPolicy:
         self.threshold[site] = _threshold(
             self._table, self.history[site], self._sites.hours[site], self.budget[site]
         )
+
+
+def _new_slots(size: int) -> _Slots:
+    never = np.full(size, -1, np.int64)
+    return _Slots(
+        never.astype(np.int16), np.zeros(size, np.int64),
+        np.zeros(size, np.int32), never, np.full(size, -np.inf), np.full(size, -np.inf),
+    )  # fmt: skip
 
 
 def _joined(old: tuple[Any, ...], new: tuple[Any, ...]) -> list[Any]:
@@ -282,10 +307,23 @@ def _rarity(table, history, hours, score):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _is_habit(e, h, score, rare_hours, rare_hour, strongest, habit):  # type: ignore[no-untyped-def]
+    """Whether entity ``e``, which reaches the threshold in hour ``h``, does what it has done before."""
+    if h > rare_hour[e]:
+        rare_hours[e] += 1
+        rare_hour[e] = h
+        habit[e] = max(habit[e], strongest[e])
+        strongest[e] = score
+    else:
+        strongest[e] = max(strongest[e], score)
+    return rare_hours[e] >= HABIT and score < habit[e] + HABIT_BITS
+
+
+@njit(cache=True, nogil=True)
 def _judge(time, site, slot, fresh, scores, table, sites, slots):  # type: ignore[no-untyped-def]
     grid, rates = table
     budget, threshold, history, hours, hour, peak, alert_hours = sites
-    alerted_bin, alerted_time = slots
+    alerted_bin, alerted_time, rare_hours, rare_hour, strongest, habit = slots
     out = np.empty(len(time), np.int64)
     rare = np.empty(len(time))
     n = 0
@@ -306,9 +344,16 @@ def _judge(time, site, slot, fresh, scores, table, sites, slots):  # type: ignor
         e = slot[i]
         if fresh[i]:
             alerted_bin[e] = -1
+            rare_hours[e] = 0
+            rare_hour[e] = -1
+            habit[e] = strongest[e] = -np.inf
         score = scores[i]
         if not score > peak[s] and not score >= threshold[s]:
             continue  # also where the score is NaN
+        if score >= threshold[s] and _is_habit(
+            e, h, score, rare_hours, rare_hour, strongest, habit
+        ):
+            continue
         at = np.searchsorted(grid, score, side="right") - 1
         if score > peak[s] and (at < 0 or rates[at] * ATTACK_FACTOR > budget[s]):
             peak[s] = score

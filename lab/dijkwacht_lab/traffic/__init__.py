@@ -64,7 +64,7 @@ def office_rows(
     ledger = new_ledger(seed, start_us)
     begun = furnish(ledger, hosts, rate, heartbeat_us)
     if names := frozenset(habits):
-        begun += take_up(ledger, Cast(ledger), seed, names, rate)
+        begun += take_up(ledger, Cast(ledger), seed, names, hosts, rate)
     return rows_of(ledger, begun, start_us + duration_us, authors)
 
 

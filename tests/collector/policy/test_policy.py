@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -96,7 +99,7 @@ def test_an_extreme_score_is_not_learned_as_normal():
     for hour in range(100):
         judge(made, [(hour * HOUR, 0, attack)])
     assert made.history[0].sum() == 0
-    assert judge(made, [(101 * HOUR, 0, attack)]) == [0]
+    assert judge(made, [(101 * HOUR, 1, attack)]) == [0], "and the next one is told"
 
 
 def test_how_rare_a_score_was_does_not_depend_on_what_came_after_it():
@@ -177,3 +180,34 @@ def test_two_agents_an_hour_apart_are_one_site_with_one_history():
     for hour in range(1, 40):
         judge(made, [(hour * HOUR, 0, 1.0), ((hour - 1) * HOUR, 1, 2.0)] * 50)
     assert made.history[0].sum() == 38
+
+
+def test_what_an_entity_does_a_third_time_is_its_habit_and_nobody_elses():
+    made = policy(share=0.1)
+    line = made.threshold[0]
+    strange = line + 2.0
+    hours = [(hour * HOUR, 0, strange) for hour in (0, 5, 9, 14)]
+    assert judge(made, hours) == [0, 1]
+    assert judge(made, [(15 * HOUR, 0, strange + 0.9)]) == []
+    assert judge(made, [(16 * HOUR, 1, strange)]) == [0], "another entity is as strange as ever"
+    assert judge(made, [(17 * HOUR, 0, strange + 2.0)]) == [0], "far stranger than its habit"
+
+
+def test_an_entity_that_is_new_again_has_no_habit():
+    made = policy(share=0.1)
+    strange = made.threshold[0] + 2.0
+    judge(made, [(hour * HOUR, 0, strange) for hour in range(4)])
+    again = replace(scored([(9 * HOUR, 0, strange)]), fresh=np.ones(1, np.bool_))
+    assert [rare.row for rare in made.judge(again)] == [0]
+
+
+def test_a_habit_moves_with_its_site_and_is_none_in_what_an_earlier_release_saved():
+    made, slots = policy(share=0.1), np.arange(2, dtype=np.int32)
+    strange = made.threshold[0] + 2.0
+    judge(made, [(hour * HOUR, 0, strange) for hour in range(3)])
+    saved = made.take(0, slots)
+    for lines, told in ((saved, []), (msgspec.structs.replace(saved, habits=None), [0])):
+        other = policy(share=0.1)
+        other.put(1, slots, lines)
+        moved = replace(scored([(5 * HOUR, 0, strange)]), site=np.ones(1, np.int32))
+        assert [rare.row for rare in other.judge(moved)] == told

@@ -13,7 +13,7 @@ is kept out, so that every family is on both sides and nobody chooses.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from types import ModuleType
 from typing import Final
 
@@ -82,32 +82,29 @@ HABITS: Final = {name: furnish for family in FAMILIES.values() for name, furnish
 KEPT_OUT: Final = frozenset(name for family in FAMILIES.values() for name in _kept_out(family))
 CALIBRATED: Final = frozenset(HABITS) - KEPT_OUT
 
-LEAST_SHARE: Final = 0.15
+A_MACHINE: Final = (0.4, 1.2)
+"""Habits that an office has for each of its machines: each is some device's, or somebody's program."""
 MOST_SHARE: Final = 0.6
+"""Of the habits it is offered, no office has more."""
 ADDRESSES_LEFT: Final = 64
 """With fewer free addresses an office takes up no more: the greediest habit wants nearly so many."""
 
 
 def take_up(
-    ledger: Ledger, cast: Cast, seed: int, names: Iterable[str], rate: float
+    ledger: Ledger, cast: Cast, seed: int, names: Collection[str], hosts: int, rate: float
 ) -> list[Habit]:
-    """Let an office have some of the habits ``names``, each with dice of its own.
+    """Let an office of ``hosts`` machines have some of the habits ``names``, each with dice of its own.
 
-    How many is drawn: an office has between `LEAST_SHARE` and `MOST_SHARE` of them. Whether it has one,
-    and how, depends on ``seed`` and the habit's name, unless its addresses run out. Raises ``KeyError``
-    for an unknown name.
+    How many is drawn from `A_MACHINE`, and which, and how, depends on ``seed`` and their names, unless its
+    addresses run out. Raises ``KeyError`` for an unknown name.
     """
-    choice = Dice(f"share {seed}")
-    share = choice.uniform(LEAST_SHARE, MOST_SHARE)
+    wanted = round(hosts * Dice(f"habits {seed}").uniform(*A_MACHINE))
+    ranked = sorted(names, key=lambda name: Dice(f"rank {name} {seed}").uniform(0.0, 1.0))
     begun: list[Habit] = []
-    order = sorted(names)
-    choice.shuffle(order)
-    for name in order:
+    for name in ranked[: max(1, min(wanted, int(MOST_SHARE * len(names))))]:
         if cast.free < ADDRESSES_LEFT:
             break
-        furnish, dice = HABITS[name], Dice(f"{name} {seed}")
-        if dice.chance(share):
-            premises = Premises(ledger, cast, dice, name, rate)
-            furnish(premises)
-            begun += premises.habits
+        premises = Premises(ledger, cast, Dice(f"{name} {seed}"), name, rate)
+        HABITS[name](premises)
+        begun += premises.habits
     return begun
