@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_collector.engine.columns import Step, TableRows
@@ -43,36 +44,29 @@ def view_of(reading: Reading, context: Mapping[str, str]) -> View:
 
 
 class Views:
-    """What one step shows; ``rows`` of equal views are merged once."""
+    """What one step shows; a column of the same tables is merged once, whoever reads it."""
 
     def __init__(self, step: Step) -> None:
         self._tables = step.tables
-        self._merged: dict[View, TableRows] = {}
+        self._merges: dict[tuple[int, ...], _Merge | None] = {}
 
     def rows(self, view: View) -> TableRows | None:
         """The rows of a view; None if the step has none."""
         if len(view.tables) == 1:
             return self._tables.get(view.tables[0])
-        merged = self._merged.get(view)
-        if merged is None:
+        if view.tables not in self._merges:
             parts = [(place, self._tables[number]) for place, number in enumerate(view.tables)
                      if number in self._tables]  # fmt: skip
-            if not parts:
-                return None
-            merged = self._merged[view] = _merge(parts, view.columns)
-        return merged
+            self._merges[view.tables] = _Merge(parts) if parts else None
+        merge = self._merges[view.tables]
+        return None if merge is None else merge.rows(view.columns)
 
     def add(self, view: View, columns: Mapping[str, NDArray[Any]]) -> None:
         """Give the tables of a view ``columns`` that were computed for its rows."""
         if len(view.tables) == 1:
             self._tables[view.tables[0]].columns.update(columns)
-            return
-        which = self._merged[view].columns[ROW_TABLE]
-        for place, number in enumerate(view.tables):
-            if number in self._tables:
-                of_table = which == place
-                own = self._tables[number].columns
-                own.update({name: values[of_table] for name, values in columns.items()})
+        elif (merge := self._merges[view.tables]) is not None:
+            merge.add(columns)
 
 
 def cut_table(table: TableRows, begin: int, end: int) -> TableRows:
@@ -97,51 +91,103 @@ def pick_table(table: TableRows, places: NDArray[np.int64]) -> TableRows:
     )
 
 
-def _merge(parts: Sequence[tuple[int, TableRows]], columns: Sequence[tuple[str, str]]) -> TableRows:
-    """The rows of all ``parts``, each with its table's place, in their order."""
-    if len(parts) == 1:
-        return _only(*parts[0], columns)
-    order = np.concatenate([table.order for _, table in parts])
-    picked = np.argsort(order)
-    sizes = [len(table.order) for _, table in parts]
-    merged: dict[str, Any] = {
-        name: _merge_column([table.columns.get(name) for _, table in parts], sizes, kind, picked)
-        for name, kind in columns
-    }
-    merged[ROW_TABLE] = np.repeat(np.array([place for place, _ in parts], np.int8), sizes)[picked]
-    return TableRows(
-        merged,
-        np.concatenate([table.time for _, table in parts])[picked],
-        np.concatenate([table.site for _, table in parts])[picked],
-        np.concatenate([table.agent for _, table in parts])[picked],
-        order[picked],
-    )
+class _Merge:
+    """The rows of all ``parts``, each a table with its place among those of a view, in their order."""
 
+    def __init__(self, parts: Sequence[tuple[int, TableRows]]) -> None:
+        self._tables = [table for _, table in parts]
+        self._columns: dict[str, Any] = {}
+        sizes = [len(table.order) for table in self._tables]
+        which = np.repeat(np.array([place for place, _ in parts], np.int8), sizes)
+        if len(parts) == 1:  # of the other tables there are no rows now: nothing is copied
+            self._places = [np.arange(sizes[0])]
+            table = self._tables[0]
+            self._free = table.time, table.site, table.agent, table.order
+            self._columns[ROW_TABLE] = which
+            return
+        ranks = _ranks(np.concatenate([table.order for table in self._tables]))
+        self._places = np.split(ranks, np.cumsum(sizes)[:-1])
+        self._free = (
+            self._spread([table.time for table in self._tables]),
+            self._spread([table.site for table in self._tables]),
+            self._spread([table.agent for table in self._tables]),
+            self._spread([table.order for table in self._tables]),
+        )
+        self._columns[ROW_TABLE] = self._spread(np.split(which, np.cumsum(sizes)[:-1]))
 
-def _only(place: int, table: TableRows, columns: Sequence[tuple[str, str]]) -> TableRows:
-    """The rows of one table among several, of which the others have none now: nothing is copied."""
-    size = len(table.order)
-    own = table.columns
-    shown: dict[str, Any] = {
-        name: own[name] if name in own else _merge_column([None], [size], kind, np.arange(size))
-        for name, kind in columns
-    }
-    shown[ROW_TABLE] = np.full(size, place, np.int8)
-    return TableRows(shown, table.time, table.site, table.agent, table.order)
+    def rows(self, columns: Sequence[tuple[str, str]]) -> TableRows:
+        """Its rows with these ``columns``, a name and a kind each."""
+        for name, kind in columns:
+            if name not in self._columns:
+                self._columns[name] = self._merged(name, kind)
+        names = (*(name for name, _ in columns), ROW_TABLE)
+        return TableRows({name: self._columns[name] for name in names}, *self._free)
 
+    def add(self, columns: Mapping[str, NDArray[Any]]) -> None:
+        """Give its tables ``columns`` of its rows."""
+        self._columns |= columns
+        for table, places in zip(self._tables, self._places, strict=True):
+            own = columns
+            if len(self._tables) > 1:
+                own = {name: values[places] for name, values in columns.items()}
+            table.columns.update(own)
 
-def _merge_column(
-    values: Sequence[Any], sizes: Sequence[int], kind: str, picked: NDArray[np.int64]
-) -> Any:
-    if kind == "text":
-        lengths = [np.zeros(size, np.int64) if column is None else np.diff(column.offsets)
-                   for column, size in zip(values, sizes, strict=True)]  # fmt: skip
+    def _merged(self, name: str, kind: str) -> Any:
+        values = [table.columns.get(name) for table in self._tables]
+        if len(values) == 1 and values[0] is not None:
+            return values[0]
+        if kind == "text":
+            return self._texts(values)
+        shape, dtype = _SHAPE[kind]
+        if all(column is None for column in values):
+            return np.zeros((sum(map(len, self._places)), *shape), dtype)
+        return self._spread(values)
+
+    def _spread(self, values: Sequence[NDArray[Any] | None]) -> NDArray[Any]:
+        """One column of all tables' ``values``, at least one of which has some."""
+        known = next(column for column in values if column is not None)
+        size = sum(map(len, self._places))
+        make = np.zeros if any(column is None for column in values) else np.empty
+        merged: NDArray[Any] = make((size, *known.shape[1:]), known.dtype)
+        for column, places in zip(values, self._places, strict=True):
+            if column is not None:
+                (_put if column.ndim == 1 else _put_pairs)(column, places, merged)
+        return merged
+
+    def _texts(self, values: Sequence[Text | None]) -> Text:
+        lengths = [np.zeros(len(places), np.int64) if column is None else np.diff(column.offsets)
+                   for column, places in zip(values, self._places, strict=True)]  # fmt: skip
         blob = np.concatenate([column.blob for column in values if column is not None]
                               or [np.zeros(0, np.uint8)])  # fmt: skip
-        offsets = np.zeros(len(picked) + 1, np.int64)
+        offsets = np.zeros(sum(map(len, lengths)) + 1, np.int64)
         np.cumsum(np.concatenate(lengths), out=offsets[1:])
-        return pick_column(Text(offsets, blob), picked)
-    shape, dtype = _SHAPE[kind]
-    filled = [np.zeros((size, *shape), dtype) if column is None else column
-              for column, size in zip(values, sizes, strict=True)]  # fmt: skip
-    return np.concatenate(filled)[picked]
+        picked: Text = pick_column(Text(offsets, blob), np.argsort(np.concatenate(self._places)))
+        return picked
+
+
+@njit(cache=True, nogil=True)
+def _ranks(order):  # type: ignore[no-untyped-def]
+    """Of places that differ, and lie close together, the how manieth each is, int64[n]."""
+    first = order.min()
+    counts = np.zeros(order.max() - first + 2, np.int64)
+    for i in range(len(order)):
+        counts[order[i] - first + 1] = 1
+    for place in range(1, len(counts)):
+        counts[place] += counts[place - 1]
+    ranks = np.empty(len(order), np.int64)
+    for i in range(len(order)):
+        ranks[i] = counts[order[i] - first]
+    return ranks
+
+
+@njit(cache=True, nogil=True)
+def _put(column, places, out):  # type: ignore[no-untyped-def]
+    for i in range(len(places)):
+        out[places[i]] = column[i]
+
+
+@njit(cache=True, nogil=True)
+def _put_pairs(column, places, out):  # type: ignore[no-untyped-def]
+    for i in range(len(places)):
+        at = places[i]
+        out[at, 0], out[at, 1] = column[i, 0], column[i, 1]
