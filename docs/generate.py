@@ -233,7 +233,7 @@ def detectors() -> str:
                 d.kind,
                 d.technique or "–",
                 ", ".join(reads_of(d)),
-                d.entity,
+                d.entity if isinstance(d.entity, str) else ", ".join(d.entity),
                 d.grain,
                 _share(d),
                 ", ".join(d.facts) or "–",
