@@ -212,19 +212,22 @@ _columns, _memory, _timer = (
 
 
 @njit(cache=True, nogil=True)
-def _learn(state, rows, e, i, first):  # type: ignore[no-untyped-def]
+def _traits(hints, proto, conn, sent, received, answers):  # type: ignore[no-untyped-def]
+    """Of one call: how it is named, the logarithm of its size, and 0 or 1: refused, and answered by nothing."""
+    size = math.log(16.0 + min(max(float(sent), 0.0), 1e15))
+    unheard = conn in (_S0, _REJ, _RSTOS0)
+    refused = unheard if proto == _TCP else answers <= 0
+    mute = not refused and received <= 0
+    return (hints >> _NAMED_SHIFT) & _NAMED_MASK, size, refused, mute
+
+
+@njit(cache=True, nogil=True)
+def _learn(state, e, traits, first):  # type: ignore[no-untyped-def]
     """What is known of a pair beside its timer: its name, its sizes, and how it is answered."""
-    named = (rows.hints[i] >> _NAMED_SHIFT) & _NAMED_MASK
+    named, size, refused, mute = traits
     # a name holds: a program that goes on for days does not look up again
     if named != _UNKNOWN and (state.named[e] in (_UNKNOWN, _NOBODY)):
         state.named[e] = named
-    size = math.log(16.0 + min(max(float(rows.orig_bytes[i]), 0.0), 1e15))
-    if rows.proto[i] == _TCP:
-        conn = rows.conn_state[i]
-        refused = conn in (_S0, _REJ, _RSTOS0)
-    else:
-        refused = rows.resp_pkts[i] <= 0
-    mute = not refused and rows.resp_bytes[i] <= 0
     rate = 1.0 if first else 0.15
     if first:
         state.size[e] = size
@@ -277,7 +280,11 @@ def _fold(columns, timers, memory, scores, facts):  # type: ignore[no-untyped-de
             continue
         if not call(timer, e, rows.start[i]):
             continue
-        _learn(state, rows, e, i, first)
+        traits = _traits(
+            rows.hints[i], proto, rows.conn_state[i],
+            rows.orig_bytes[i], rows.resp_bytes[i], rows.resp_pkts[i],
+        )  # fmt: skip
+        _learn(state, e, traits, first)
         median, spread = pace(timer, e)
         if median <= 0.0:
             continue

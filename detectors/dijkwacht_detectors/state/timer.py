@@ -80,46 +80,44 @@ def call(timer, e, begun):  # type: ignore[no-untyped-def]
     if not first and gap < _AT_ONCE_US:
         return False
     timer.begun[e] = begun
-    _note_hour(timer, e, begun // _HOUR_US, first)
+    # of a hostile time only the low bits are kept, which is as good an hour as any
+    hour = np.int32((begun // _HOUR_US) & 0x3FFFFFFF)
+    timer.hours[e] = _hours(timer.hours[e], hour - timer.hour[e], first)
+    timer.hour[e] = hour
+    calls = timer.calls[e]
     if not first:
-        _rank(timer, e, min(gap / 1e6, _LONGEST_S))
-    timer.calls[e] = min(timer.calls[e] + 1, 1 << 30)
+        _rank(timer.gaps, timer.ranked, e, calls, np.float32(min(gap / 1e6, _LONGEST_S)))
+    timer.calls[e] = min(calls + 1, 1 << 30)
     return True
 
 
 @njit(cache=True, nogil=True)
-def _note_hour(timer, e, hour, anew):  # type: ignore[no-untyped-def]
-    # of a hostile time only the low bits are kept, which is as good an hour as any
-    low = np.int32(hour & 0x3FFFFFFF)
-    later = low - timer.hour[e]
+def _hours(hours, later, anew):  # type: ignore[no-untyped-def]
+    """The bits of the last 24 hours up to one that is so many ``later`` than the last call's."""
     if anew or later < 0 or later >= 24:
-        timer.hours[e] = 1
-    else:
-        timer.hours[e] = np.uint32(((np.int64(timer.hours[e]) << later) | 1) & _HOURS)
-    timer.hour[e] = low
+        return np.uint32(1)
+    return np.uint32(((np.int64(hours) << later) | 1) & _HOURS)
 
 
 @njit(cache=True, nogil=True)
-def _rank(timer, e, gap):  # type: ignore[no-untyped-def]
+def _rank(gaps, ranked, e, calls, gap):  # type: ignore[no-untyped-def]
     """Put ``gap`` in the place of the oldest, and keep those by length in order."""
-    gap = np.float32(gap)
-    have = min(timer.calls[e] - 1, KEPT)
-    place = (timer.calls[e] - 1) % KEPT
-    ranked = timer.ranked[e]
+    have = min(calls - 1, KEPT)
+    place = (calls - 1) % KEPT
     at = have
     if have == KEPT:
-        oldest = timer.gaps[e, place]
+        oldest = gaps[e, place]
         at = 0
-        while at < KEPT - 1 and ranked[at] < oldest:
+        while at < KEPT - 1 and ranked[e, at] < oldest:
             at += 1
-        while at < KEPT - 1 and ranked[at + 1] < gap:
-            ranked[at] = ranked[at + 1]
+        while at < KEPT - 1 and ranked[e, at + 1] < gap:
+            ranked[e, at] = ranked[e, at + 1]
             at += 1
-    timer.gaps[e, place] = gap
-    while at > 0 and ranked[at - 1] > gap:
-        ranked[at] = ranked[at - 1]
+    gaps[e, place] = gap
+    while at > 0 and ranked[e, at - 1] > gap:
+        ranked[e, at] = ranked[e, at - 1]
         at -= 1
-    ranked[at] = gap
+    ranked[e, at] = gap
 
 
 @njit(cache=True, nogil=True)
