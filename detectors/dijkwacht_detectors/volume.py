@@ -95,7 +95,8 @@ class Volume(RowDetector):
                 self.short_s * 1e6, self.long_s * 1e6, self.least_mib, features, scores, facts,
             )  # fmt: skip
             if forest is not None:
-                much = begin + np.flatnonzero(facts[begin:end, 2] > 0.0)
+                asks = (facts[begin:end, 2] > 0.0) & ~np.isnan(scores[begin:end])
+                much = begin + np.flatnonzero(asks)
                 site = rows.site[much]
                 depths = forest.depths(features[much], site, state["samples_lies"])
                 _rarity(depths, much, site, state["samples_depths"], scores, facts)
@@ -199,7 +200,8 @@ def _features(  # type: ignore[no-untyped-def]
 ):
     """Go on until a row wants to ask ``forest``, a stamp, and its site has not settled; where that is.
 
-    Rows that ask nothing are scored; of those that do, ``facts`` has an excess.
+    Rows that ask nothing are scored; of those that do, ``facts`` has an excess and ``out`` the features,
+    which cost more than all the rest: others have some only where they are kept.
     """
     rows, state = _Rows(*columns), _State(*memory)
     for i in range(begin, len(rows.time)):
@@ -230,29 +232,34 @@ def _features(  # type: ignore[no-untyped-def]
             state.long[e] += sent / _MIB
         if rows.part[i] == 0:
             state.begun[e] += 1.0
-        port = rows.resp_p[i]
-        out[i, 0] = _log(rows.orig_bytes[i])
-        out[i, 1] = _log(rows.resp_bytes[i])
-        out[i, 2] = _log(rows.orig_pkts[i])
-        out[i, 3] = _log(rows.resp_pkts[i])
-        out[i, 4] = _log((float(t) - float(rows.start[i])) / 1e6)
-        out[i, 5] = _log(state.short[e])
-        out[i, 6] = _log(state.begun[e])
-        out[i, 7] = 0.0 if port in (53, 80, 123, 443) else (1.0 if port < 1024 else 2.0)
-        out[i, 8] = (2.0 if outward else 0.0) + (1.0 if rows.proto[i] == 6 else 0.0)
         facts[i, 0], facts[i, 1], facts[i, 2] = state.short[e], habit, max(excess, 0.0)
         # two reservoirs: each row so far is as likely to be kept, and which is decided by its number
         n, apart = state.samples_seen[s], state.samples_apart_seen[s]
-        if n < 3 * (apart + 1):
+        common = n < 3 * (apart + 1)
+        place = _place(n, _KEPT) if common else _place(apart, _APART)
+        keeps = place < (_KEPT if common else _APART)
+        if keeps or (known and excess > 0.0):
+            lasted = (float(t) - float(rows.start[i])) / 1e6
+            out[i, 0] = _log(rows.orig_bytes[i])
+            out[i, 1] = _log(rows.resp_bytes[i])
+            out[i, 2] = _log(rows.orig_pkts[i])
+            out[i, 3] = _log(rows.resp_pkts[i])
+            out[i, 4] = _log(lasted)
+            out[i, 5] = _log(state.short[e])
+            out[i, 6] = _log(state.begun[e])
+            port = rows.resp_p[i]
+            out[i, 7] = 0.0 if port in (53, 80, 123, 443) else (1.0 if port < 1024 else 2.0)
+            out[i, 8] = (2.0 if outward else 0.0) + (1.0 if rows.proto[i] == 6 else 0.0)
+        if common:
             state.samples_seen[s] = n + 1
-            place = _place(n, _KEPT)
-            if place < _KEPT:
-                state.samples[s, place] = out[i]
+            if keeps:
+                for k in range(_FEATURES):
+                    state.samples[s, place, k] = out[i, k]
             continue
         state.samples_apart_seen[s] = apart + 1
-        place = _place(apart, _APART)
-        if place < _APART:
-            state.samples_apart[s, place] = out[i]
+        if keeps:
+            for k in range(_FEATURES):
+                state.samples_apart[s, place, k] = out[i, k]
         if apart + 1 >= _APART and (apart + 1) & apart == 0:
             state.samples_stamp[s] = 0  # twice as much: it settles anew
     return len(rows.time)
