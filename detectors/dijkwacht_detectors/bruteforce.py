@@ -164,10 +164,12 @@ def _spoken(speech):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _weigh(state, e, port, words, orig_serves):  # type: ignore[no-untyped-def]
+def _weigh(service, paces, words, same, orig_serves):  # type: ignore[no-untyped-def]
     """How much a connection to this service counts as a guess, and 0 to 1 how far the pair polls."""
-    known, at_once = _login(port) or _spoken(state.speech[e]), state.at_once[e]
-    even = min(max((0.15 - state.uneven[e]) / 0.1, 0.0), 1.0)
+    port, speech = service
+    gap, uneven, at_once = paces
+    known = _login(port) or _spoken(speech)
+    even = min(max((0.15 - uneven) / 0.1, 0.0), 1.0)
     poll = even * (1.0 - at_once)
     if known == 0.0:  # only what polls never do speaks against it
         return 0.05 + 0.3 * max(at_once, words), (1.0 - at_once) * (1.0 - words)
@@ -176,46 +178,36 @@ def _weigh(state, e, port, words, orig_serves):  # type: ignore[no-untyped-def]
     if _holds_data(
         port
     ):  # refusals are of one size, results are not; who is called asks for others
-        return state.same[e] ** 2 / (1.0 + min(max(orig_serves, 0), 3)), poll * (1.0 - words)
+        return same**2 / (1.0 + min(max(orig_serves, 0), 3)), poll * (1.0 - words)
     if known >= 0.7:  # nobody logs in every second to see whether it works
-        poll *= min(max((math.exp(state.gap[e]) - 2.0) / 8.0, 0.0), 1.0)
+        poll *= min(max((math.exp(gap) - 2.0) / 8.0, 0.0), 1.0)
     return known, poll * (1.0 - words)
 
 
 @njit(cache=True, nogil=True)
-def _open(state, e, start, sent, received):  # type: ignore[no-untyped-def]
-    """Learn the first part of a connection: when it began, what it asked, and what it was told."""
-    n = min(state.firsts[e], 15)
-    if n > 0:
-        gap = min(max(start - state.began[e], 1_000), 1 << 50) / 1e6
-        state.gap[e], state.uneven[e] = keep_pace(gap, n, state.gap[e], state.uneven[e])
-    told, near = min(max(received, 0), 1 << 40), 0.0
+def _note(asked, told, e, place, sent, received):  # type: ignore[no-untyped-def]
+    """Keep what a connection asked and was told; 1 if one of the last was told as much, else 0."""
+    answer, near = min(max(received, 0), 1 << 40), 0.0
     for k in range(_SIZES):
-        if abs(state.told[e, k] - told) <= 2.0:
+        if abs(told[e, k] - answer) <= 2.0:
             near = 1.0
-    if n > 0:
-        state.same[e] += (near - state.same[e]) / n
-    place = state.firsts[e] % _SIZES
-    state.told[e, place], state.asked[e, place] = told, min(max(sent, 0), 1 << 40)
-    state.began[e] = start
-    state.firsts[e] = min(state.firsts[e] + 1, 1 << 30)
+    told[e, place], asked[e, place] = answer, min(max(sent, 0), 1 << 40)
+    return near
 
 
 @njit(cache=True, nogil=True)
-def _words(state, e):  # type: ignore[no-untyped-def]
-    """1 if the last requests differ by a few bytes and their answers do not, else 0."""
-    if state.firsts[e] < _SIZES:
-        return 0.0
-    least = most = state.asked[e, 0]
-    few = much = state.told[e, 0]
+def _words(asked_of, told_of, e):  # type: ignore[no-untyped-def]
+    """1 if the last requests, of six at least, differ by a few bytes and their answers do not, else 0."""
+    least = most = asked_of[e, 0]
+    few = much = told_of[e, 0]
     kinds = 0
     for k in range(_SIZES):
-        asked, told = state.asked[e, k], state.told[e, k]
+        asked, told = asked_of[e, k], told_of[e, k]
         least, most = min(least, asked), max(most, asked)
         few, much = min(few, told), max(much, told)
         new = 1
         for before in range(k):
-            if state.asked[e, before] == asked:
+            if asked_of[e, before] == asked:
                 new = 0
         kinds += new
     return 1.0 if kinds >= 3 and most - least <= _ROW_OF_WORDS and much - few <= 2.0 else 0.0
@@ -300,7 +292,15 @@ def _fold(columns, memory, half_life, small, brief, habit_life, scores, facts): 
             if speech != _NOTHING:
                 state.speech[e] = speech
             if sent > 0 or received > 0:
-                _open(state, e, start, sent, received)
+                n = min(state.firsts[e], 15)
+                place = state.firsts[e] % _SIZES
+                near = _note(state.asked, state.told, e, place, sent, received)
+                if n > 0:
+                    gap = min(max(start - state.began[e], 1_000), 1 << 50) / 1e6
+                    state.gap[e], state.uneven[e] = keep_pace(gap, n, state.gap[e], state.uneven[e])
+                    state.same[e] += (near - state.same[e]) / n
+                state.began[e] = start
+                state.firsts[e] = min(state.firsts[e] + 1, 1 << 30)
         if rows.state[i] != _END:
             continue
         if state.busy_until[e] > 0:  # a moment's overlap is one closing while the next opens
@@ -326,8 +326,10 @@ def _fold(columns, memory, half_life, small, brief, habit_life, scores, facts): 
             continue
         each = state.carried[e] / max(state.calls[e], state.ended[e])
         little = 1.0 / (1.0 + (each / small) ** 2)
-        words = _words(state, e)
-        weight, poll = _weigh(state, e, rows.resp_p[i], words, rows.orig_serves[i])
+        words = _words(state.asked, state.told, e) if state.firsts[e] >= _SIZES else 0.0
+        service = rows.resp_p[i], state.speech[e]
+        paces = state.gap[e], state.uneven[e], state.at_once[e]
+        weight, poll = _weigh(service, paces, words, state.same[e], rows.orig_serves[i])
         guesses = news * little * state.alike[e] * weight
         guesses = guesses * (1.0 - poll) + min(guesses, 6.0) * poll
         scores[i] = math.log2(1.0 + guesses)
