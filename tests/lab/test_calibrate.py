@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
+from dijkwacht_collector.policy import Scored
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_detectors.scan import Scan
 from dijkwacht_lab.calibrate import (
     FIRST_JUDGED,
     HELD_OUT,
+    HOUR_US,
     LEARNED,
     LOWEST_RATE,
     STRONGEST,
     Hours,
     Office,
+    Peaks,
+    SiteHours,
     benign_files,
     fit,
     gather,
@@ -32,7 +35,7 @@ def rate(table, score):
 
 
 def hours(peaks, weeks=4):
-    return Hours({"scan": list(peaks)}, weeks * WEEK)
+    return Hours([SiteHours(weeks * WEEK, {"scan": [(0.0, peak) for peak in peaks]})])
 
 
 def test_scores_rise_and_rates_fall_to_the_end():
@@ -62,19 +65,64 @@ def test_busier_hours_move_the_line():
     assert rate(busy, 5.0) > 10 * rate(quiet, 5.0)
 
 
-def test_hours_are_hours_ofed_to_one_by_one():
+def test_a_score_counts_in_the_first_two_hours_that_an_entity_reaches_it():
+    peaks = Peaks()
+    for hour, score in enumerate([3.0, 3.0, 3.0, 5.0, 2.0]):
+        peaks.note(opinion(hour, [score]))
+    assert peaks.reached() == [(0.0, 3.0), (0.0, 3.0), (3.0, 5.0)]
+
+
+def test_who_takes_over_a_slot_has_no_habit_yet():
+    peaks = Peaks()
+    for hour in range(4):
+        peaks.note(opinion(hour, [3.0], fresh=hour == 2))
+    assert peaks.reached() == [(0.0, 3.0)] * 4
+
+
+def test_an_hour_that_several_reach_counts_once_as_far_as_they_overlap():
+    peaks = Peaks()
+    peaks.note(opinion(0, [2.0, 4.0, 1.0]))
+    assert peaks.reached() == [(0.0, 4.0)]
+
+
+def opinion(hour, scores, *, fresh=False):
+    """The scores of slots 0, 1, … in an hour."""
+    many = len(scores)
+    return Scored(
+        detector=0,
+        windowed=False,
+        order=np.arange(many),
+        agent=np.zeros(many, np.int32),
+        time=np.full(many, hour * HOUR_US),
+        site=np.zeros(many, np.int32),
+        slot=np.arange(many, dtype=np.int32),
+        fresh=np.full(many, fresh),
+        scores=np.array(scores),
+        facts=np.zeros((many, 0)),
+        named={},
+    )
+
+
+def test_the_loudest_quarter_of_the_offices_does_not_teach_a_table():
+    offices = [SiteHours(WEEK, {"scan": [(0.0, peak)]}, generated=True) for peak in (1, 2, 3, 20)]
+    table = fit(Scan(), Hours(offices), "a test")
+    assert rate(table, 19.0) < 1e-3
+    real = SiteHours(WEEK, {"scan": [(0.0, 20.0)]})
+    assert rate(fit(Scan(), Hours([*offices, real]), "a test"), 19.0) >= 0.2
+
+
+def test_every_hour_and_detector_of_an_office_is_there():
     rows = office_rows(5, 4, WORKING_MORNING, 3 * 3_600_000_000)
     heard = hours_of(rows)
     assert 3 <= heard.hours <= 4
-    assert set(heard.peaks) == {d.name for d in shipped_detectors()}, "every detector is there"
-    assert all(len(peaks) <= heard.hours for peaks in heard.peaks.values())
-    assert heard.peaks["scan"] != []
+    assert set(heard.reached) == {d.name for d in shipped_detectors()}
+    assert heard.reached["scan"] != []
 
 
-def test_to_hours_of_changes_nothing_when_there_is_nothing():
+def test_without_rows_there_are_no_hours():
     heard = hours_of([])
     assert heard.hours == 0
-    assert heard.peaks["scan"] == pytest.approx([])
+    assert heard.reached["scan"] == []
 
 
 def test_no_office_is_learned_from_and_then_judged_by():
@@ -106,7 +154,7 @@ def test_hours_are_the_same_however_many_processes_gather_them():
     gathered = gather([], offices, days=0.03)
     one_by_one = Hours()
     for office in reversed(offices):  # the largest first
-        one_by_one.add(hours_of_office(office, 0.03))
+        one_by_one.sites.append(hours_of_office(office, 0.03))
     assert gathered == one_by_one
     assert gathered.hours == 2
 
