@@ -95,6 +95,30 @@ def test_a_sweep_against_a_machine_with_business():
     assert top(ArpSweep(), business) < 3.0
 
 
+def test_a_sweep_after_others_weighs_less_whoever_makes_it():
+    def sweeps(days, macs):
+        return [
+            arp(86_400 * days * k + 0.1 * n, 1, mac, 66 + k, n)
+            for k, mac in enumerate(macs) for n in range(100, 250)
+        ]  # fmt: skip
+
+    def peaks(rows):
+        scores = score_rows(ArpSweep(), rows).reshape(-1, 150)
+        return np.nanmax(scores, axis=1)
+
+    for macs in ((THIEF, DESK, ROUTER), (DESK, DESK, DESK)):
+        first, second, third = peaks(sweeps(2, macs))
+        assert first - 1.1 < second < first - 0.6, "half, and a little more after two days"
+        assert third < second - 0.3
+    first, late = peaks(sweeps(90, (THIEF, DESK)))
+    assert late > first - 0.1, "and is forgotten in a quarter of a year"
+
+
+def test_who_carries_outside_traffic_looks_for_all_machines():
+    sweep = [arp(0.1 * n, 1, ROUTER, 66, n, from_gateway=1) for n in range(100, 250)]
+    assert top(ArpSweep(), sweep) == 0.0
+
+
 def test_dhcp_starvation_against_a_morning_at_the_office():
     def ask(time, mac, kind):
         return {"time": int(time * SECOND), "client_mac": mac, "msg_type": kind}
