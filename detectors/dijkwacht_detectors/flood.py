@@ -6,6 +6,7 @@ that; fifty packets a second weigh as much as one new flow.
 
 Limits: one source trying many ports is scanning, and left to `scan`. Large downloads and calls are
 answered; a camera that streams one way weighs as its packet rate, which is far below a flood's.
+What is sent to groups, or to a whole subnet, arrives at nobody in particular.
 Answered requests count for a tenth, so a flood of whole web requests must be ten times as large.
 
 >>> from dijkwacht_detectors.checks import score_rows
@@ -26,7 +27,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, Reads, RowDetector, Rows, Scores, State
-from dijkwacht_detectors.knowledge.addresses import is_multicast
+from dijkwacht_detectors.knowledge.addresses import is_no_host
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
 from dijkwacht_detectors.state.naming import picker, row_picker
@@ -138,7 +139,7 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
             state.source[e] = 0
         # a row of `floods` stands for many flows, of which each is the first part
         many = min(max(rows.flows[i], 1), 1_000_000)
-        if rows.resps[i] > 1 or is_multicast(rows.resp_h[i, 0], rows.resp_h[i, 1]):
+        if rows.resps[i] > 1 or is_no_host(rows.resp_h[i, 0], rows.resp_h[i, 1]):
             continue
         elapsed = t - state.last[e]
         if elapsed > 10_000:

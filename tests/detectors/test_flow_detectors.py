@@ -12,6 +12,7 @@ from dijkwacht_detectors.checks import score_rows as score_named_rows
 from dijkwacht_detectors.flood import Flood
 from dijkwacht_detectors.forged_flood import ForgedFlood
 from dijkwacht_detectors.scan import Scan
+from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.hints import RESP_FIRST, SPEECH, Speech
 from dijkwacht_records.tables import ConnState, FlowState
 
@@ -193,6 +194,13 @@ def test_flood_tells_a_flood_from_a_scan():
     assert top(Flood(), syns(2000)) > 10.0
     assert top(Flood(), [row | {"orig_h": 9} for row in syns(2000)]) > 10.0
     assert top(Flood(), scan) < 4.0
+
+
+@pytest.mark.parametrize("group", ["192.168.1.255", "224.0.0.251", "255.255.255.255"])
+def test_flood_leaves_out_what_is_sent_to_nobody_in_particular(group):
+    asks = {"conn_state": S0, "proto": 17, "resp_p": 161}
+    assert top(Flood(), syns(300, **asks, resp_h=pack_address("192.168.1.20"))) > 8.0
+    assert top(Flood(), syns(300, **asks, resp_h=pack_address(group))) == 0.0
 
 
 def test_flood_does_not_mind_a_download_or_a_call():
