@@ -252,8 +252,12 @@ def _fits(kind, mode, width, base, column, contract):  # type: ignore[no-untyped
 def _join(planes, width, to):  # type: ignore[no-untyped-def]
     """Unsigned numbers from their planes."""
     rows = len(to)
-    to[:] = 0
-    for k in range(width):
+    if not width:
+        to[:] = 0
+        return
+    for i in range(rows):
+        to[i] = np.int64(planes[i])
+    for k in range(1, width):
         shift, begin = np.int64(8 * k), k * rows
         for i in range(rows):
             to[i] |= np.int64(planes[begin + i]) << shift
