@@ -53,7 +53,8 @@ class Contexts:
             table = views.rows(view)
             if table is None:
                 continue
-            sites, agents = site_keys[table.site], agent_keys[table.agent]
+            sites = views.site_keys(table, site_keys)
+            agents = agent_keys[table.agent] if "agent" in memory.reading.entity else agent_keys[:0]
             slot, fresh = memory.resolve(table.columns, table.time, table.site, sites, agents)
             rows = memory.rows(table.columns, table.time, table.site, slot, fresh)
             try:

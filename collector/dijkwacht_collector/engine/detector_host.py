@@ -124,7 +124,8 @@ class DetectorHost:
                 continue
             entities = id(memory.entities)
             if entities not in resolved:
-                resolved[entities] = self._resolve(memory, table)
+                site_keys = views.site_keys(table, self._site_keys)
+                resolved[entities] = self._resolve(memory, table, site_keys)
             slot, fresh = resolved[entities]
             if admitted is not None:
                 missed.append((memory, admitted))
@@ -294,7 +295,12 @@ class DetectorHost:
             agent=np.repeat(np.array([agent for _, agent, _ in windows], np.int32), sizes),
             order=np.repeat(np.array([order for order, _, _ in windows], np.int64), sizes),
         )
-        rows = memory.rows(columns, table.time, table.site, *self._resolve(memory, table))
+        rows = memory.rows(
+            columns,
+            table.time,
+            table.site,
+            *self._resolve(memory, table, self._site_keys[table.site]),
+        )
         scored: list[Scored] = []
         begin = done = 0
         for one in rounds:
@@ -307,9 +313,10 @@ class DetectorHost:
         return scored
 
     def _resolve(
-        self, memory: Memory, table: TableRows
+        self, memory: Memory, table: TableRows, sites: NDArray[np.uint64]
     ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-        sites, agents = self._site_keys[table.site], self._agent_keys[table.agent]
+        by_agent = "agent" in memory.reading.entity
+        agents = self._agent_keys[table.agent if by_agent else table.agent[:0]]
         return memory.resolve(table.columns, table.time, table.site, sites, agents)
 
     def _pickle(self, number: int, own: SiteDetector | None) -> tuple[str, bytes]:

@@ -21,6 +21,7 @@ from dijkwacht_records.tables import TABLE, TABLES
 
 _SHAPE: Final[Mapping[str, tuple[tuple[int, ...], type]]] = {
     "int": ((), np.int64), "float": ((), np.float64), "addr": ((2,), np.uint64),
+    "text": ((), np.int64),
 }  # fmt: skip
 
 
@@ -49,6 +50,14 @@ class Views:
     def __init__(self, step: Step) -> None:
         self._tables = step.tables
         self._merges: dict[tuple[int, ...], _Merge | None] = {}
+        self._keys: dict[int, NDArray[np.uint64]] = {}
+
+    def site_keys(self, table: TableRows, keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        """Of each of its rows that of ``keys`` which stands for its site; ``keys`` are the same all step long."""
+        column = id(table.site)  # all that are shown live as long as the step
+        if column not in self._keys:
+            self._keys[column] = keys[table.site]
+        return self._keys[column]
 
     def rows(self, view: View) -> TableRows | None:
         """The rows of a view; None if the step has none."""
@@ -136,12 +145,11 @@ class _Merge:
         values = [table.columns.get(name) for table in self._tables]
         if len(values) == 1 and values[0] is not None:
             return values[0]
-        if kind == "text":
-            return self._texts(values)
-        shape, dtype = _SHAPE[kind]
         if all(column is None for column in values):
-            return np.zeros((sum(map(len, self._places)), *shape), dtype)
-        return self._spread(values)
+            shape, dtype = _SHAPE[kind]
+            nothing: NDArray[Any] = np.zeros((sum(map(len, self._places)), *shape), dtype)
+            return Text(np.append(nothing, 0), np.zeros(0, np.uint8)) if kind == "text" else nothing
+        return self._texts(values) if kind == "text" else self._spread(values)
 
     def _spread(self, values: Sequence[NDArray[Any] | None]) -> NDArray[Any]:
         """One column of all tables' ``values``, at least one of which has some."""
@@ -155,14 +163,17 @@ class _Merge:
         return merged
 
     def _texts(self, values: Sequence[Text | None]) -> Text:
-        lengths = [np.zeros(len(places), np.int64) if column is None else np.diff(column.offsets)
-                   for column, places in zip(values, self._places, strict=True)]  # fmt: skip
-        blob = np.concatenate([column.blob for column in values if column is not None]
-                              or [np.zeros(0, np.uint8)])  # fmt: skip
-        offsets = np.zeros(sum(map(len, lengths)) + 1, np.int64)
-        np.cumsum(np.concatenate(lengths), out=offsets[1:])
-        picked: Text = pick_column(Text(offsets, blob), np.argsort(np.concatenate(self._places)))
-        return picked
+        lengths = self._spread([None if column is None else np.diff(column.offsets)
+                                for column in values])  # fmt: skip
+        offsets = np.zeros(len(lengths) + 1, np.int64)
+        np.cumsum(lengths, out=offsets[1:])
+        if values.count(None) == len(values) - 1:  # of one table alone: they stand in order already
+            return Text(offsets, next(column.blob for column in values if column is not None))
+        blob = np.empty(offsets[-1], np.uint8)
+        for column, places in zip(values, self._places, strict=True):
+            if column is not None:
+                _put_texts(column.offsets, column.blob, places, offsets, blob)
+        return Text(offsets, blob)
 
 
 @njit(cache=True, nogil=True)
@@ -191,3 +202,11 @@ def _put_pairs(column, places, out):  # type: ignore[no-untyped-def]
     for i in range(len(places)):
         at = places[i]
         out[at, 0], out[at, 1] = column[i, 0], column[i, 1]
+
+
+@njit(cache=True, nogil=True)
+def _put_texts(from_at, texts, places, at, out):  # type: ignore[no-untyped-def]
+    for i in range(len(places)):
+        begin, to = from_at[i], at[places[i]]
+        for k in range(from_at[i + 1] - begin):
+            out[to + k] = texts[begin + k]

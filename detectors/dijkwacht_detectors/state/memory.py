@@ -86,7 +86,8 @@ class Memory:
         """The slot of each row's entity, int32[n], and whether it is fresh there, bool[n].
 
         Of `ENDS` there are 2 n: each row's originator, then its responder. ``columns`` hold those that name the entity; ``site`` is a small number. ``site_key`` and
-        ``agent_key``, uint64[n], stand for the names: a site's number is another one elsewhere.
+        ``agent_key``, uint64[n], stand for the names: a site's number is another one elsewhere. Agents'
+        are looked at only where ``agent`` names the entity.
         """
         named = self.reading.entity
         if self.detector.entity == ENDS:
