@@ -7,7 +7,8 @@ a scanner guesses. The score is log₂ of the number of new targets that failed,
 where most of its new targets answer.
 
 Limits: peer-to-peer programs also try dead addresses, each at another port; so outside the site
-failures count fully only if they keep to one port or one host. Multicast, ICMP errors and answers
+failures count fully only if they keep to one port or one host, and an eighth where DNS had named the address:
+mail servers try hosts that are gone for days, and guess none. Multicast, ICMP errors and answers
 whose request was not seen are no first contacts, and traceroute's ports hardly count. A scan of open
 ports only, each reset without a byte, counts for half, and for less where each is closed in good order:
 so are FTP's data connections for empty folders. Of attempts that the agent only counts (`floods`), pings
@@ -35,11 +36,15 @@ from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
 from dijkwacht_detectors.state.naming import picker, row_picker
 from dijkwacht_detectors.state.novelty import is_new
+from dijkwacht_records.hints import NAMED, Named
 
 _TCP, _UDP, _ICMP, _ICMP6 = 6, 17, 1, 58
 _FIN, _SYN, _RST = 1, 2, 4
 _END = 2
 _S0, _REJ, _RSTOS0, _SH = 1, 4, 9, 11
+_NAMED_SHIFT, _NAMED_MASK = NAMED.shift, (1 << NAMED.width) - 1
+_LED_THERE = (int(Named.BY_ORIG), int(Named.BY_OTHER))
+_TOLD = 0.125
 
 
 class Scan(RowDetector):
@@ -49,7 +54,7 @@ class Scan(RowDetector):
     reads: ClassVar[Reads] = {
         "flows": (
             "part", "state", "resp_h", "orig_p", "resp_p", "proto", "conn_state", "orig_flags",
-            "resp_flags", "orig_bytes", "resp_pkts", "resp_bytes", "local_resp",
+            "resp_flags", "orig_bytes", "resp_pkts", "resp_bytes", "local_resp", "hints",
         ),
         "floods": ("resp_h", "resp_p", "proto", "flows", "origs", "resps", "local_resp"),
     }  # fmt: skip
@@ -130,6 +135,7 @@ class _Rows(NamedTuple):
     resp_pkts: NDArray[np.int64]
     resp_bytes: NDArray[np.int64]
     local_resp: NDArray[np.int64]
+    hints: NDArray[np.int64]
     flows: NDArray[np.int64]
     origs: NDArray[np.int64]
     resps: NDArray[np.int64]
@@ -267,6 +273,10 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
             state.answered[e] += 1.0
             continue
         h, p = (host >> np.uint64(20)) & np.uint64(15), mix(service, one) & np.uint64(15)
+        told = not local_resp and (rows.hints[i] >> _NAMED_SHIFT) & _NAMED_MASK in _LED_THERE
+        # unless this is the one host of which port after port is tried
+        if told and state.hosts[e, h] + failure <= 0.5 * (state.failed[e] + failure):
+            failure *= _TOLD
         state.failed[e] += failure
         state.hosts[e, h] += failure
         state.ports[e, p] += failure

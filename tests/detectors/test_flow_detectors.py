@@ -13,7 +13,7 @@ from dijkwacht_detectors.flood import Flood
 from dijkwacht_detectors.forged_flood import ForgedFlood
 from dijkwacht_detectors.scan import Scan
 from dijkwacht_records.addresses import pack_address
-from dijkwacht_records.hints import RESP_FIRST, SPEECH, Speech
+from dijkwacht_records.hints import NAMED, RESP_FIRST, SPEECH, Named, Speech
 from dijkwacht_records.tables import ConnState, FlowState
 
 SECOND = 1_000_000
@@ -71,6 +71,22 @@ def test_scan_minds_browsing_little():
                    "resp_h": 5000 + n} for n, row in enumerate(pages[::30])]  # fmt: skip
     mixed = sorted(pages + dead, key=lambda row: row["time"])
     assert top(Scan(), mixed) < 2.5
+
+
+@pytest.mark.parametrize("named", [Named.BY_ORIG, Named.BY_OTHER])
+def test_scan_does_not_mind_hosts_that_were_looked_up_and_are_gone(named):
+    queue = [
+        {"time": n * SECOND, "resp_h": 9000 + n, "resp_p": 25, "conn_state": S0} for n in range(60)
+    ]
+    told = [row | {"hints": NAMED.put(named)} for row in queue]
+    assert top(Scan(), queue) > 5.5
+    assert top(Scan(), told) < 3.5
+    assert top(Scan(), [row | {"local_resp": 1} for row in told]) == top(
+        Scan(), [row | {"local_resp": 1} for row in queue]
+    ), "inside, whoever knows a name may still try every door"
+    ports = [row | {"resp_h": 9000, "resp_p": 1 + n} for n, row in enumerate(told)]
+    bare = [row | {"hints": 0} for row in ports]
+    assert top(Scan(), ports) == top(Scan(), bare), "nor does a name excuse port after port"
 
 
 @pytest.mark.parametrize(
