@@ -2,16 +2,18 @@
 
 Looks at the file operations of one machine at one server over SMB. Whatever encrypts a share must read each
 file, write it, and then rename it or delete the first one. So the score is log₂ of the least of these three: the
-files that may have been dealt with so within the last half minute. What one machine did to that server on earlier
-days, up to twice as many files, weighs less for each of those days.
+files that may have been dealt with so within the last half minute. What any machine of
+the site did so on earlier days, up to twice as many files, weighs less for each of those days: whoever touches up
+photographs or builds programs does so at whichever desk.
 
 Innocents: a backup only reads, a copy only writes, tidying up only deletes; what unpacks or synchronises reads
 nothing here; office programs save one file at a time. Tools that rewrite a hundred files at once, photographs or old
 backups, look the same: they are the hours that are expected, and told of on the first day only.
 
 Limits: nothing shows inside encrypted SMB 3, by NFS, or where names stay and nothing is deleted. Below three files
-a second it stays below the line, and so does what encrypts no faster than the same machine tidies up its backups. Reads and writes are counted by messages, of which a large file takes
-many; renames and deletions are not. An entity takes 32 bytes.
+a second it stays below the line, and so does what encrypts no faster than the site's own
+tools work through its folders. Reads and writes are counted by messages, of which a large file takes
+many; renames and deletions are not. An entity takes 20 bytes.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> from dijkwacht_records.vocabulary import RpcKind
@@ -43,6 +45,7 @@ _FILES, _SUCCESS = int(RpcKind.FILES), int(RpcStatus.SUCCESS)
 _DAY_US = 86_400_000_000
 _MOST = 1 << 24  # messages in a row that are believed
 _HABIT: Final = 16.0  # files at once, from which on a day has the habit
+_A_DAY_LESS: Final = 0.95  # of a habit: two weeks halve it
 
 
 class Encryptor(RowDetector):
@@ -62,10 +65,10 @@ class Encryptor(RowDetector):
         "read": ("f4", ()),
         "written": ("f4", ()),
         "removed": ("f4", ()),
-        "day": ("i4", ()),
-        "days": ("i4", ()),
-        "today": ("f4", ()),
-        "usual": ("f4", ()),
+        "samples_day": ("i4", ()),
+        "samples_days": ("i4", ()),
+        "samples_today": ("f4", ()),
+        "samples_usual": ("f4", ()),
     }
 
     share = 1 / 24
@@ -76,7 +79,9 @@ class Encryptor(RowDetector):
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each part that wrote, renamed or deleted."""
-        _fold(_columns(rows), _memory(state), self.half_life_s * 1e6, scores, facts)
+        _fold(
+            _columns(rows), rows.site, _memory(state), self.half_life_s * 1e6, scores, facts
+        )  # fmt: skip
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say how many files, and that it cannot wait."""
@@ -117,10 +122,10 @@ class _State(NamedTuple):
     read: NDArray[np.float32]
     written: NDArray[np.float32]
     removed: NDArray[np.float32]
-    day: NDArray[np.int32]
-    days: NDArray[np.int32]
-    today: NDArray[np.float32]
-    usual: NDArray[np.float32]
+    samples_day: NDArray[np.int32]
+    samples_days: NDArray[np.int32]
+    samples_today: NDArray[np.float32]
+    samples_usual: NDArray[np.float32]
 
 
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
@@ -132,16 +137,27 @@ def _believed(messages):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped-def]
+def _turn_day(state, site, day):  # type: ignore[no-untyped-def]
+    """What was done until yesterday becomes the site's habit."""
+    passed = day - state.samples_day[site]
+    if passed <= 0:
+        return
+    today = state.samples_today[site]
+    state.samples_days[site] += today >= _HABIT
+    usual = max(state.samples_usual[site], today)
+    state.samples_usual[site] = usual * _A_DAY_LESS**passed
+    state.samples_today[site] = 0.0
+    state.samples_day[site] = day
+
+
+@njit(cache=True, nogil=True)
+def _fold(columns, sites, memory, half_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):
         e, t = rows.slot[i], min(max(rows.time[i], 0), 1 << 60)
         if rows.fresh[i]:
             state.last[e] = t
             state.read[e] = state.written[e] = state.removed[e] = 0.0
-            state.day[e] = t // _DAY_US
-            state.days[e] = 0
-            state.today[e] = state.usual[e] = 0.0
         if rows.kind[i] != _FILES or rows.status[i] != _SUCCESS:
             continue
         if t > state.last[e]:
@@ -150,12 +166,6 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
             state.written[e] *= kept
             state.removed[e] *= kept
             state.last[e] = t
-            day = np.int32(t // _DAY_US)
-            if day != state.day[e]:
-                state.days[e] += state.today[e] >= _HABIT
-                state.usual[e] = max(state.usual[e], state.today[e])
-                state.today[e] = 0.0
-                state.day[e] = day
         read, written = _believed(rows.reads[i]), _believed(rows.writes[i])
         removed = _believed(rows.renames[i]) + _believed(rows.deletes[i])
         state.read[e] += read
@@ -164,11 +174,14 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
         if written == 0 and removed == 0:
             continue
         files = min(state.read[e], state.written[e], state.removed[e])
-        usual = min(files, 2.0 * state.usual[e]) if state.days[e] else 0.0
-        state.today[e] = max(state.today[e], files)
-        scores[i] = math.log2(1.0 + files - usual + usual / (1.0 + state.days[e]) ** 4)
+        site = sites[i]
+        _turn_day(state, site, np.int32(t // _DAY_US))
+        days = state.samples_days[site]
+        usual = min(files, 2.0 * state.samples_usual[site]) if days else 0.0
+        state.samples_today[site] = max(state.samples_today[site], files)
+        scores[i] = math.log2(1.0 + files - usual + usual / (1.0 + days) ** 4)
         facts[i, 0] = files
         facts[i, 1] = state.read[e]
         facts[i, 2] = state.written[e]
         facts[i, 3] = state.removed[e]
-        facts[i, 4] = state.days[e]
+        facts[i, 4] = days

@@ -139,6 +139,21 @@ def test_what_a_tool_does_each_day_is_a_habit_by_the_second():
     assert top(daily + more) > 11.0, "and many more are none"
 
 
+def test_a_habit_is_the_sites_whichever_machine_has_it():
+    def on(day, machine, rate):
+        rows = work(rate, 3, ENCRYPTORS["in place, then renamed"], begin=day * DAY / SECOND)
+        return [row | {"orig_h": machine} for row in rows]
+
+    first, second = on(0, 11, 20.0), on(2, 12, 20.0)
+    assert top(second) > BULK + 1.2
+    scores = score_rows(Encryptor(), first + second)
+    assert np.nanmax(scores[len(first) :]) < BULK + 1.2
+    elsewhere = [row | {"site": 1} for row in second]
+    scores = score_rows(Encryptor(), first + elsewhere)
+    assert np.nanmax(scores[len(first) :]) > BULK + 1.2, "no other site's"
+    assert top(first + on(90, 12, 20.0)) > BULK + 1.2, "and it is forgotten"
+
+
 def test_the_number_of_files_is_told_in_round_figures():
     words = Encryptor().explain({"files": 1234.5})
     assert "1200 in half a minute" in words.title_en
