@@ -3,7 +3,9 @@
 Looks at each part of each flow: what moved, how fast, where to, and how that compares with what its
 originator sent in the last ten minutes and on an ordinary day. An isolation forest, trained by
 scikit-learn in a process of its own on rows of all sites that it will not score, says how anomalous
-such a row is among its own site's. The score is how many doublings of the machine's baseline have gone
+such a row is among its own site's. What the machine sent out in the same way, or the site to that address, on
+its strongest earlier day belongs to the baseline, and for a server, which is backed up at night, four
+gigabytes. The score is how many doublings of the machine's baseline have gone
 out lately (log₂; a 32nd of it is nothing), in full where at most one of a hundred rows of the site is as anomalous, less where
 more are.
 
@@ -40,6 +42,8 @@ _DEPTH = 8  # of trees that see 256 rows each
 _BEYOND = np.array([40.0, 40.0, 30.0, 30.0, 17.0, 24.0, 20.0, 3.0, 4.0])
 """What no flow's features reach: a terabyte, a day and a half, and so on; as log₂, but for the last two."""
 _MIB = 1048576.0
+_OF_A_SERVER = 4096.0
+"""MiB that a server sends out within minutes for a backup, by whatever way."""
 _LITTLE = 1 / 32
 """Of a baseline: so much goes out by the way, and scores 0; a forest is asked about what goes beyond it."""
 
@@ -53,6 +57,7 @@ class Volume(RowDetector):
         "part", "start", "resp_p", "proto", "orig_pkts", "resp_pkts", "orig_bytes", "resp_bytes",
         "local_orig", "local_resp",
     )  # fmt: skip
+    context = ("dest_habit", "orig_habit", "orig_serves")
     entity: ClassVar[Entity] = "orig"
     kind = "exfil"
     technique = "T1048"
@@ -172,6 +177,9 @@ class _Rows(NamedTuple):
     resp_bytes: NDArray[np.int64]
     local_orig: NDArray[np.int64]
     local_resp: NDArray[np.int64]
+    dest_habit: NDArray[np.float64]
+    orig_habit: NDArray[np.float64]
+    orig_serves: NDArray[np.int64]
 
 
 class _State(NamedTuple):
@@ -220,7 +228,9 @@ def _features(  # type: ignore[no-untyped-def]
         habit = state.long[e] * (short_life / long_life)
         outward = rows.local_orig[i] != 0 and rows.local_resp[i] == 0
         sent = min(max(float(rows.orig_bytes[i]), 0.0), 1e15)
-        excess = (state.short[e] + sent / _MIB) / (habit + least) - _LITTLE if outward else 0.0
+        passes = least + _OF_A_SERVER if rows.orig_serves[i] >= 2 else least
+        passes += habit + (rows.dest_habit[i] + rows.orig_habit[i]) / _MIB
+        excess = (state.short[e] + sent / _MIB) / passes - _LITTLE if outward else 0.0
         s = site[i]
         known = forest != 0 and state.samples_apart_seen[s] >= _APART
         if known and excess > 0.0 and state.samples_stamp[s] != forest:

@@ -61,6 +61,26 @@ def test_it_has_no_opinion_before_it_was_trained_and_a_strong_one_after():
     assert facts[int(leaking.argmax()), 0] > 500
 
 
+def test_a_backup_of_a_server_is_ordinary_and_so_is_what_went_there_on_an_earlier_day():
+    asked = [
+        {"time": 5000 * SECOND + n, "start": 5000 * SECOND, "orig_h": 20 + n, "resp_h": 1, "resp_p": 445,
+         "local_orig": 1, "local_resp": 1, "orig_bytes": 900, "resp_bytes": 900} for n in range(8)
+    ]  # fmt: skip
+    backup = [row | {"orig_h": 1} for row in leak(60, 6000 * SECOND)]
+    tomorrow = [
+        row | {key: row[key] + 86_400 * SECOND for key in ("time", "start")} for row in backup
+    ]
+    of_a_machine, _ = trained(flows(4000, 900)).feed(backup)
+    harness = trained(flows(4000, 900))
+    harness.feed(asked)
+    of_a_server, _ = harness.feed(backup)
+    assert of_a_machine.max() > of_a_server.max() + 3.0
+    harness = trained(flows(4000, 900))
+    harness.feed(backup)
+    again, _ = harness.feed(tomorrow)
+    assert again.max() < of_a_machine.max() - 3.0
+
+
 def test_it_has_no_opinion_of_a_site_that_has_hardly_been_seen():
     harness = trained(flows(4000, 900))
     scores, _ = harness.feed(flows(600, 900, site=2))
