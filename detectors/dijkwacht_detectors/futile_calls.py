@@ -4,7 +4,9 @@ Looks at TCP connections of one machine to one service outside, of which the ser
 Programs written with care wait longer after each failure, and people give up; a trojan whose master is
 away, or was taken down, often just tries again. Each call counts by the pause since the last one failed:
 fully within a second, hardly after three; and not in a burst at once, as browsers open. Calls that were
-refused or unanswered weigh 0.5: a server that is gone explains them. Accepted, yet nothing said by
+refused or unanswered weigh 0.5: a server that is gone explains them. They weigh 1 if the caller's system
+takes no refusal for an answer and tries twice more from the same port, as Windows does and locks, hubs and
+sensors do not, and the address is a bare one at no port of the web. Accepted, yet nothing said by
 either: 1, because a client that is let in has something to say. Accepted, and the caller says equally
 much every time into silence: 3. What does not speak is bounded: some minutes of it say as much as a day.
 The score is log₂ of that, less where DNS named the address, where it ever answered, where several
@@ -17,7 +19,7 @@ site machines are switched off all the time; calls there have no score.
 Limits: a trojan that waits some seconds between its calls is left to `beacon`; several servers that are tried
 in turn are seen one by one; calls in half of a conversation (one-sided captures) are not judged. The system's
 own repetitions of a refused call come from one port and count once. Scanning of many targets is left
-to `scan`. 96 B an entity.
+to `scan`. 100 B an entity.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> calls = [{"time": n * 600_000, "start": n * 600_000, "flow_id": n, "orig_p": 50_000 + n, "resp_p": 3396,
@@ -47,6 +49,8 @@ _S0, _S1, _SF, _REJ, _S2, _S3, _RSTO, _RSTR, _RSTOS0, _SH = 1, 2, 3, 4, 5, 6, 7,
 _BY_ORIG, _BY_OTHER, _NOBODY = int(Named.BY_ORIG), int(Named.BY_OTHER), int(Named.NOBODY)
 _NAMED_SHIFT, _NAMED_MASK = NAMED.shift, (1 << NAMED.width) - 1
 _DAY_US = 86_400e6
+_AT_ONCE_S = 1.0
+"""Windows repeats a refused call after half a second."""
 _MOST_SILENT = 64.0
 """Calls without a word beyond which more of them say no more."""
 
@@ -57,8 +61,8 @@ class FutileCalls(RowDetector):
     name = "futile_calls"
     table = "flows"
     reads = (
-        "part", "state", "flow_id", "start", "orig_p", "proto", "conn_state", "orig_bytes",
-        "resp_bytes", "resp_pkts", "local_orig", "local_resp", "hints",
+        "part", "state", "flow_id", "start", "orig_p", "resp_p", "proto", "conn_state",
+        "orig_bytes", "resp_bytes", "resp_pkts", "local_orig", "local_resp", "hints",
     )  # fmt: skip
     context = ("dest_first", "dest_machines", "dest_serves")
     entity: ClassVar[Entity] = "pair"
@@ -69,7 +73,7 @@ class FutileCalls(RowDetector):
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
         "marks": ("i8", (8,)),
         "amounts": ("f4", (6,)),
-        "traits": ("i4", (2,)),
+        "traits": ("i4", (3,)),
     }
 
     share = 1 / 24
@@ -128,6 +132,7 @@ class _Rows(NamedTuple):
     flow_id: NDArray[np.int64]
     start: NDArray[np.int64]
     orig_p: NDArray[np.int64]
+    resp_p: NDArray[np.int64]
     proto: NDArray[np.int64]
     conn_state: NDArray[np.int64]
     orig_bytes: NDArray[np.int64]
@@ -151,7 +156,7 @@ class _State(NamedTuple):
 
 _LAST, _BEGAN, _ENDED, _FLOW, _SENT, _HEARD, _PACKETS, _SAID = range(8)  # of marks
 _CALLS, _REFUSED, _EMPTY, _SPOKEN, _ANSWERED, _INTERVAL = range(6)  # of amounts
-_PORT, _NAMED_BY = range(2)  # of traits
+_PORT, _NAMED_BY, _INSISTS = range(3)  # of traits
 
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
 
@@ -164,7 +169,7 @@ def _forget(marks, amounts, traits, e, t):  # type: ignore[no-untyped-def]
     marks[e, _SAID] = traits[e, _PORT] = -1
     amounts[e, _CALLS] = amounts[e, _REFUSED] = amounts[e, _EMPTY] = amounts[e, _SPOKEN] = 0.0
     amounts[e, _ANSWERED] = amounts[e, _INTERVAL] = 0.0
-    traits[e, _NAMED_BY] = 0
+    traits[e, _NAMED_BY] = traits[e, _INSISTS] = 0
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -183,6 +188,13 @@ def _knowledge(named):  # type: ignore[no-untyped-def]
     if named == _NOBODY:
         return 1.0
     return 0.25 if named in (_BY_ORIG, _BY_OTHER) else 0.5
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _of_refusal(traits, e, port):  # type: ignore[no-untyped-def]
+    """What a refused call weighs: filters refuse at ports of the web, and named services go away."""
+    named = traits[e, _NAMED_BY] in (_BY_ORIG, _BY_OTHER)
+    return 1.0 if traits[e, _INSISTS] and not named and port not in (80, 443) else 0.5
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -245,6 +257,8 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
         pause = max(0.0, (float(start) - float(marks[e, _ENDED])) / 1e6)
         marks[e, _ENDED] = max(marks[e, _ENDED], t)
         if conn == _REJ and port == traits[e, _PORT]:
+            if pause < _AT_ONCE_S:
+                traits[e, _INSISTS] = 1
             continue  # the system repeats one call
         traits[e, _PORT] = port
         marks[e, _BEGAN] = max(marks[e, _BEGAN], start)
@@ -261,7 +275,8 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
         amounts[e, _INTERVAL] += share * (min(gap, 3600.0) - amounts[e, _INTERVAL])
         amounts[e, _CALLS] += 1.0
         refused, empty, spoken = amounts[e, _REFUSED], amounts[e, _EMPTY], amounts[e, _SPOKEN]
-        evidence = 0.5 * min(refused, _MOST_SILENT) + min(empty, _MOST_SILENT) + 3.0 * spoken
+        closed = _of_refusal(traits, e, rows.resp_p[i]) * min(refused, _MOST_SILENT)
+        evidence = closed + min(empty, _MOST_SILENT) + 3.0 * spoken
         evidence *= _knowledge(traits[e, _NAMED_BY]) / (1.0 + amounts[e, _ANSWERED])
         evidence /= min(max(rows.dest_machines[i], 1), 64)
         evidence /= 1.0 + max(float(t) - float(rows.dest_first[i]), 0.0) / _DAY_US

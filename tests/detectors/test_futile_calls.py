@@ -65,13 +65,25 @@ def test_a_burst_at_once_is_a_web_page():
 
 def test_the_systems_own_repetitions_are_one_call():
     once = calls(20, every=1.5, kind=REFUSED, lasts=0.1)
-    thrice = [
+    scores = score_rows(FutileCalls(), thrice(once))
+    assert (~np.isnan(scores)).sum() == 20
+
+
+def thrice(rows):
+    """As Windows takes a refusal: two more from the same port."""
+    return [
         row | {"start": row["start"] + k * 500_000, "time": row["time"] + k * 500_000, "flow_id": 3 * n + k}
-        for n, row in enumerate(once)
+        for n, row in enumerate(rows)
         for k in range(3)
     ]  # fmt: skip
-    scores = score_rows(FutileCalls(), thrice)
-    assert (~np.isnan(scores)).sum() == 20
+
+
+def test_a_machine_of_windows_that_calls_a_bare_address_weighs_twice():
+    bare = calls(1500, 2.1, REFUSED, 0.02, hints=NAMED.put(Named.NOBODY))
+    assert top(thrice(bare)) == pytest.approx(top(bare) + 1, abs=0.05)
+    for values in ({"hints": NAMED.put(Named.BY_ORIG)}, {"resp_p": 443}):
+        insisting = thrice([row | values for row in bare])
+        assert top(insisting) < top([row | values for row in bare]) + 0.05
 
 
 def test_one_answer_halves_it():
