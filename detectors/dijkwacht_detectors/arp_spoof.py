@@ -4,7 +4,8 @@ Looks at who claims which address on the local network, and whether anyone asked
 alternates between two hardware addresses within seconds has two claimants; unsolicited replies,
 again and again, rewrite the ARP caches of others; a machine that sends them for several addresses
 impersonates several machines. The score is log₂ of that. Of two claimants only the impostor is scored:
-the one that sends unsolicited replies, and where neither does, the one that came later.
+the one that sends unsolicited replies, and where neither does, the one that came later. A claim that
+is made by asking counts a quarter: so a lease that moves between a cable and the wireless network is nothing.
 
 Limits: failover clusters move an address once and announce it; a re-lease of an address comes
 hours later; probes from 0.0.0.0 claim nothing: all of these weigh little. Requests that the sensor
@@ -34,7 +35,9 @@ from dijkwacht_detectors.state.naming import picker, row_picker
 
 _PLACES = 256  # addresses remembered a site: a whole /24
 _PROBES = 8
-_SETTLED = 0.25  # a dispute that has decayed to less is over: the last claimant holds the address
+_SETTLED = 1 / 16  # a dispute that has decayed to less is over: the last claimant holds the address
+_BY_ASKING = 0.25
+"""Weight of a claim that a request makes: a machine that got an address asks under it, a thief answers."""
 
 
 class ArpSpoof(RowDetector):
@@ -169,7 +172,8 @@ def _fold(columns, memory, half_life, quick, answer, scores, facts):  # type: ig
             if state.flips[e, at] < _SETTLED:
                 state.holder[e, at] = state.mac[e, at]
             if state.mac[e, at] != who:
-                state.flips[e, at] += remaining(elapsed, quick)
+                flip = remaining(elapsed, quick)
+                state.flips[e, at] += flip if rows.op[i] == 2 else _BY_ASKING * flip
         asked = state.asked[e, at]
         if rows.op[i] == 2 and (asked == never or t - asked > answer):
             if rows.target_h[i, 1] == rows.sender_h[i, 1]:

@@ -65,7 +65,7 @@ def test_of_two_claimants_only_the_impostor_is_scored():
 def test_who_takes_an_address_over_for_good_holds_it():
     before = [arp(10 * n, 1, DESK, VICTIM, GATEWAY) for n in range(9)]
     after = [arp(100 + 10 * n, 1, THIEF, VICTIM, GATEWAY) for n in range(60)]
-    back = arp(1000, 1, DESK, VICTIM, GATEWAY)
+    back = arp(750, 1, DESK, VICTIM, GATEWAY)
     scores = score_rows(ArpSpoof(), [*before, *after, back])
     assert np.isnan(scores[-2]), "the dispute is over"
     assert scores[-1] > 0.0, "and who comes back is the newcomer"
@@ -86,6 +86,16 @@ def test_cables_leases_and_failovers():
     probes = [arp(n, 1, DESK + n, NOBODY, VICTIM) for n in range(9)]
     for rows in (cable, lease, probes):
         assert top(ArpSpoof(), rows) < 1.5
+
+
+def test_a_lease_that_goes_to_and_fro_against_somebody_who_answers_for_another():
+    to_and_fro = [arp(40 * n, 1, (DESK, 0x303030)[n % 2], VICTIM, GATEWAY) for n in range(8)]
+    answers = []
+    for n in range(8):
+        answers.append(arp(40 * n, 1, 0x505050, 77, VICTIM))
+        answers.append(arp(40 * n + 0.1, 2, (DESK, THIEF)[n % 2], VICTIM, 77))
+    assert top(ArpSpoof(), to_and_fro) < 2.5
+    assert top(ArpSpoof(), answers) > 2.8
 
 
 def test_a_sweep_against_a_machine_with_business():
