@@ -5,7 +5,7 @@ calls its master once and then waits: it says that it is still there, in small m
 sizes, and answers each message as it comes; or it asks again and again within one connection
 whether there is something to do. What is counted is such exchanges (half-life an hour), in full
 where both sides' sizes repeat and for a quarter where they differ, as when a person types; and a
-quarter for each minute that the connection stays open. Beyond some twenty minutes more of the same
+quarter for each minute that the connection stays open, less where nothing but a copy goes through it. Beyond some twenty minutes more of the same
 says little. More sent than received weighs up to twice: what a stranger fetches flows outwards.
 
 That count weighs by how odd the line is. One to a port that no ordinary program uses, where neither
@@ -62,6 +62,7 @@ _END = 2
 _TALKS = 1  # the place of this table in ``reads``
 _MOMENT_US = 5e6  # within it nothing fades
 _NEXT_TO_NOTHING = 0.25  # nearly all lines are ordinary, and each opinion costs the policy time
+_A_COPY = 1e6  # bytes a minute: ten times a screen that is looked at now and then
 _LONGEST_PART_US = 900e6  # keepalives come at least so often; a longer silence proves no line
 _LONGEST_FLOW_US = 7200e6  # of one told at its end alone; what was before has faded
 _NAMED, _RESP_FIRST, _SPEECH = NAMED.shift, RESP_FIRST.shift, SPEECH.shift
@@ -323,10 +324,14 @@ def _fold(columns, memory, table, half_life, scores, facts):  # type: ignore[no-
             )
         moved = state.sent[e] + state.received[e]
         out = state.sent[e] / moved if moved > 0.0 else 0.5
+        held = state.held[e]
+        if state.rounds[e] < 1.0 and held > 0.0:
+            # nothing is said and much moves: a copy, which lasts as long as its size
+            held /= 1.0 + moved / (held * 4.0) / _A_COPY
         if (state.hints[e] >> _SPEECH) & 15 == _HTTP:
             counted = _up_to(512.0, state.polls[e])
         else:
-            counted = _up_to(64.0, state.held[e]) * (1.0 + max(0.0, 2.0 * out - 1.0))
+            counted = _up_to(64.0, held) * (1.0 + max(0.0, 2.0 * out - 1.0))
         evidence = counted * state.odd[e]
         if evidence < _NEXT_TO_NOTHING:
             continue

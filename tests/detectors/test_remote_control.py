@@ -100,6 +100,16 @@ def test_a_device_calls_nothing_new_and_a_person_does():
     assert top(person + line(**late, **named)) > 5.8 > top(device + line(**late, **named)) + 1.5
 
 
+def test_a_copy_of_hours_is_no_line_that_somebody_steers():
+    def copied(bytes_a_minute):
+        rows = line(minutes=120, resp_p=31_536, orig_bytes=bytes_a_minute * 4 // 3)
+        return [row for row in rows if row["table"] == "flows"]
+
+    assert top(copied(40_000_000)) < top(copied(2_000)) - 3.0
+    talked = line(minutes=120, resp_p=31_536, orig_bytes=40_000_000)
+    assert top(talked) > top(line(minutes=120, resp_p=31_536)) - 0.1, "a screen that is watched is"
+
+
 def test_peers_of_file_sharing_weigh_little():
     unnamed = NAMED.put(Named.NOBODY)
     peers = [
