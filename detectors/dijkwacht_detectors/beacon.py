@@ -14,6 +14,8 @@ too. So what counts is what kind of timer it is. Each multiplies the evidence:
 - company: less for each other machine of the site that calls there, and after days of acquaintance;
   more for an address without a name that a known machine begins to call, most if its world was complete;
 - inside the site hardly, and at a server of several not at all;
+- calls minutes apart, each of which goes on until the next, hardly: that is a line, renewed by its time-out, as
+  browsers keep one to whom they ask for names;
 - calls that are never accepted hardly: a program whose server is gone keeps trying. Calls a second
   apart that are accepted and not answered a byte count, whatever the port and the name.
 
@@ -24,7 +26,7 @@ poll at the web's ports, or do not get through.
 Limits: a beacon that has a name is not told from what reports to its maker here (see `beacon_names`);
 nor one among many other calls to the same server, one that keeps a connection open, or one inside
 the site that asks a single machine, as a hub asks its lamps. Less than six calls have no score, and
-an hour's timer takes a day. 235 bytes an entity.
+an hour's timer takes a day. 247 bytes an entity.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> from dijkwacht_records.hints import NAMED, Named
@@ -66,6 +68,9 @@ from dijkwacht_records.tables import ConnState
 _TCP: Final = 6
 _UDP: Final = 17
 _REPORTS: Final = 0.25
+_LONG_S: Final = (
+    100.0  # between calls; of quicker ones an ordinary connection's time-out fills half
+)
 _NAMED_SHIFT, _NAMED_MASK = NAMED.shift, (1 << NAMED.width) - 1
 _UNKNOWN, _NOBODY = int(Named.UNKNOWN), int(Named.NOBODY)
 _S0, _REJ, _RSTOS0 = int(ConnState.S0), int(ConnState.REJ), int(ConnState.RSTOS0)
@@ -95,6 +100,8 @@ class Beacon(RowDetector):
         "unlike": ("f4", ()),
         "refused": ("f4", ()),
         "mute": ("f4", ()),
+        "until": ("i8", ()),
+        "rested": ("f4", ()),
     }
 
     share = 1 / 24
@@ -202,6 +209,8 @@ class _State(NamedTuple):
     unlike: NDArray[np.float32]
     refused: NDArray[np.float32]
     mute: NDArray[np.float32]
+    until: NDArray[np.int64]
+    rested: NDArray[np.float32]
 
 
 _columns, _memory, _timer = (
@@ -251,6 +260,7 @@ def _weigh(state, rows, e, i, median):  # type: ignore[no-untyped-def]
     elif median < 1.5 and proto == _TCP:
         weight = max(weight, 1.5 * state.mute[e] ** 2)  # a call a second, and never a word
     weight *= (1.0 - state.refused[e]) ** 2 * 0.95 + 0.05
+    weight *= min(1.0, 0.05 + 2.0 * state.rested[e])
     # behind a name addresses change, so that a new one says nothing
     acquainted = time - float(rows.orig_first[i]) if state.named[e] == _NOBODY else 0.0
     return weight * strangeness(
@@ -270,8 +280,11 @@ def _fold(columns, timers, memory, scores, facts):  # type: ignore[no-untyped-de
             reset(timer, e)
             state.named[e] = 0
             state.size[e] = state.unlike[e] = state.refused[e] = state.mute[e] = 0.0
+            state.until[e], state.rested[e] = 0, 1.0
         proto = rows.proto[i]
         if rows.part[i] != 0 or proto not in (_TCP, _UDP):
+            if timer.calls[e] > 0:
+                state.until[e] = max(state.until[e], rows.time[i])
             continue
         if rows.local_resp[i] and not rows.local_orig[i]:
             continue  # who calls in from outside is no machine of the site
@@ -286,6 +299,10 @@ def _fold(columns, timers, memory, scores, facts):  # type: ignore[no-untyped-de
         )  # fmt: skip
         _learn(state, e, traits, first)
         median, spread = pace(timer, e)
+        if median > _LONG_S:
+            rest = (float(rows.start[i]) - float(state.until[e])) / (1e6 * median)
+            state.rested[e] += 0.3 * (min(max(rest, 0.0), 1.0) - state.rested[e])
+        state.until[e] = max(rows.start[i], rows.time[i])
         if median <= 0.0:
             continue
         calls = credit(timer, e, spread)

@@ -109,6 +109,18 @@ def test_what_is_no_call_has_no_score(values):
     assert np.isnan(score_rows(Beacon(), calls([30.0] * 40, **values))).all()
 
 
+def test_a_line_that_is_renewed_whenever_it_ends_is_no_timer():
+    paused = calls([600.0] * 48, resp_p=443, part=0)
+    renewed = []
+    for row in paused:
+        renewed.append(row)
+        renewed += [
+            row | {"part": part, "time": row["start"] + part * 99 * SECOND} for part in range(1, 7)
+        ]
+    assert top(renewed) < top(paused) - 2.5
+    assert top([row for row in renewed if row["part"] < 2]) > top(paused) - 0.1, "there is a pause"
+
+
 def test_a_call_a_second_that_is_accepted_and_never_answered_is_odd_anywhere():
     mute = {"resp_p": 443, "hints": BY_NAME, "resp_bytes": 0}
     assert top(calls([0.4] * 60, **mute)) > 6.0
