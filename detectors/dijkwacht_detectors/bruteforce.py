@@ -287,7 +287,8 @@ def _fold(columns, memory, half_life, small, brief, habit_life, scores, facts): 
             state.calls[e] += 1.0
             state.habit[e] += 1.0
             speech = (rows.hints[i] >> _SPEECH) & _SPEECHES
-            if speech == _TEXT and (rows.hints[i] >> _GREETS) & 1:
+            # a recording may leave out what was said, and then only who began is known
+            if speech in (_NOTHING, _TEXT) and (rows.hints[i] >> _GREETS) & 1:
                 speech = _GREETING
             if speech != _NOTHING:
                 state.speech[e] = speech

@@ -132,7 +132,13 @@ def speaks(speech, *, first=False):
 
 @pytest.mark.parametrize("port", [902, 22_222])
 @pytest.mark.parametrize(
-    "hints", [speaks(Speech.SSH), speaks(Speech.RDP), speaks(Speech.TEXT, first=True)]
+    "hints",
+    [
+        speaks(Speech.SSH),
+        speaks(Speech.RDP),
+        speaks(Speech.TEXT, first=True),
+        speaks(Speech.NOTHING, first=True),  # a recording without what was said
+    ],
 )
 def test_bruteforce_knows_a_log_in_by_how_it_speaks(port, hints):
     rows = logins(100, resp_p=port)
