@@ -8,7 +8,7 @@ too. So what counts is what kind of timer it is. Each multiplies the evidence:
   program uses, little; any other counts;
 - the name: an address outside that nobody asked DNS for counts for most, except at 443 for less, and
   except where a machine calls many such, for then its DNS is not seen. Where it is known not to be,
-  the web counts if calls are a few seconds apart;
+  the web counts if calls are a few seconds apart; twice as much for HTTP in the clear from a workstation;
 - sizes alike; hours, twice as much if it called in each of the last 24; and pace, up to twice as much
   for calls a second apart;
 - company: less for each other machine of the site that calls there, and after days of acquaintance;
@@ -62,7 +62,16 @@ from dijkwacht_detectors.state.timer import (
     say_interval,
     strangeness,
 )
-from dijkwacht_records.hints import NAMED, Named
+from dijkwacht_records.hints import (
+    NAMED,
+    OPTIONS,
+    SPEECH,
+    WINDOW,
+    Named,
+    Speech,
+    SynOptions,
+    SynWindow,
+)
 from dijkwacht_records.tables import ConnState
 
 _TCP: Final = 6
@@ -76,6 +85,13 @@ _UNKNOWN, _NOBODY = int(Named.UNKNOWN), int(Named.NOBODY)
 _S0, _REJ, _RSTOS0 = int(ConnState.S0), int(ConnState.REJ), int(ConnState.RSTOS0)
 
 
+_SHAPE: Final = SPEECH.put(15) | OPTIONS.put(7) | WINDOW.put(3)
+_PLAIN_PC: Final = (
+    SPEECH.put(Speech.HTTP) | OPTIONS.put(SynOptions.TWELVE) | WINDOW.put(SynWindow.LARGE)
+)
+"""HTTP in the clear from what opens connections as Windows does: its programs call by name, devices need not."""
+
+
 class Beacon(RowDetector):
     """Connections of one machine to one service, on a timer."""
 
@@ -86,7 +102,8 @@ class Beacon(RowDetector):
         "resp_pkts", "local_orig", "local_resp", "hints",
     )  # fmt: skip
     context = (
-        "dest_first", "dest_machines", "dest_serves", "orig_first", "orig_news", "orig_nameless",
+        "dest_first", "dest_machines", "dest_serves", "orig_first", "orig_serves", "orig_news",
+        "orig_nameless",
     )  # fmt: skip
     entity: ClassVar[Entity] = "pair"
     kind = "c2"
@@ -199,6 +216,7 @@ class _Rows(NamedTuple):
     dest_machines: NDArray[np.int64]
     dest_serves: NDArray[np.int64]
     orig_first: NDArray[np.int64]
+    orig_serves: NDArray[np.int64]
     orig_news: NDArray[np.float64]
     orig_nameless: NDArray[np.float64]
 
@@ -248,27 +266,18 @@ def _learn(state, e, traits, first):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _weigh(state, rows, e, i, median):  # type: ignore[no-untyped-def]
-    """What a call on this timer is worth, beside its regularity."""
-    port, proto, time = rows.resp_p[i], rows.proto[i], float(rows.time[i])
-    weight = _of_port(port, proto, state.named[e], rows.orig_nameless[i], median)
-    if rows.local_resp[i]:
+def _weigh(named, refused, mute, service, median, nameless):  # type: ignore[no-untyped-def]
+    """What a call on this timer is worth by how it is named and answered, and by the service."""
+    port, proto, inside, serves = service
+    weight = _of_port(port, proto, named, nameless, median)
+    if inside:
         # hubs ask their lamps, browsers the printer's page, consoles their machines
-        weight = 0.2 if rows.dest_serves[i] <= 1 and _is_web(port) else min(weight, 0.1)
-        if rows.dest_serves[i] > 2:
+        weight = 0.2 if serves <= 1 and _is_web(port) else min(weight, 0.1)
+        if serves > 2:
             weight *= 0.1
     elif median < 1.5 and proto == _TCP:
-        weight = max(weight, 1.5 * state.mute[e] ** 2)  # a call a second, and never a word
-    weight *= (1.0 - state.refused[e]) ** 2 * 0.95 + 0.05
-    weight *= min(1.0, 0.05 + 2.0 * state.rested[e])
-    # behind a name addresses change, so that a new one says nothing
-    acquainted = time - float(rows.orig_first[i]) if state.named[e] == _NOBODY else 0.0
-    return weight * strangeness(
-        float(rows.dest_machines[i]),
-        time - float(rows.dest_first[i]),
-        acquainted,
-        rows.orig_news[i],
-    )
+        weight = max(weight, 1.5 * mute**2)  # a call a second, and never a word
+    return weight * ((1.0 - refused) ** 2 * 0.95 + 0.05)
 
 
 @njit(cache=True, nogil=True)
@@ -308,11 +317,21 @@ def _fold(columns, timers, memory, scores, facts):  # type: ignore[no-untyped-de
         calls = credit(timer, e, spread)
         hours = hours_of(timer, e)
         alike = 1.0 / (1.0 + 2.0 * state.unlike[e])
-        weight = _weigh(state, rows, e, i, median) * long_and_fast(hours, median)
+        named, mute, time = state.named[e], state.mute[e], float(rows.time[i])
+        service = rows.resp_p[i], proto, rows.local_resp[i] != 0, rows.dest_serves[i]
+        weight = _weigh(named, state.refused[e], mute, service, median, rows.orig_nameless[i])
+        # behind a name addresses change, so that a new one says nothing
+        acquainted = time - float(rows.orig_first[i]) if named == _NOBODY else 0.0
+        weight = weight * strangeness(
+            float(rows.dest_machines[i]), time - float(rows.dest_first[i]), acquainted,
+            rows.orig_news[i],
+        ) * long_and_fast(hours, median) * min(1.0, 0.05 + 2.0 * state.rested[e])  # fmt: skip
+        if named == _NOBODY and rows.orig_serves[i] == 0 and rows.hints[i] & _SHAPE == _PLAIN_PC:
+            weight *= 2.0
         scores[i] = math.log2(1.0 + calls * alike * weight)
         facts[i, 0] = median
         facts[i, 1] = spread
         facts[i, 2] = timer.calls[e]
         facts[i, 3] = hours
-        facts[i, 4] = state.named[e] == _NOBODY
-        facts[i, 5] = state.mute[e]
+        facts[i, 4] = named == _NOBODY
+        facts[i, 5] = mute
