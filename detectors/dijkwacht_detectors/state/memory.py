@@ -363,7 +363,7 @@ def pick_column(column: Any, places: NDArray[np.int64]) -> Any:
         np.cumsum(lengths, out=offsets[1:])
         begins = np.repeat(column.offsets[:-1][places] - offsets[:-1], lengths)
         return Text(offsets, column.blob[begins + np.arange(offsets[-1])])
-    return column[places]
+    return column.take(places, axis=0)  # of addresses an index costs 25 times as much
 
 
 def pick_rows(rows: Rows, places: NDArray[np.int64]) -> Rows:
