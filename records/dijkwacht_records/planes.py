@@ -87,7 +87,8 @@ class Planes(msgspec.Struct, frozen=True, gc=False):
     def unknown(self) -> int:
         """Rows of tables that this code does not know; they are skipped."""
         known = len(CONTRACTS[self.contract].columns)
-        if not self.index or self.tables[-1] < known:  # they are sorted
+        last = (len(self.index) - 1) // ENTRY.size * ENTRY.size
+        if not self.index or self.index[last] < known:  # they are sorted by table
             return 0
         if not self.order:
             return self.rows

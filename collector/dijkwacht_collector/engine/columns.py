@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -33,8 +33,7 @@ Ticks = NDArray[np.int64]
 ``time``, a multiple of `TICK_US`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A batch with the engine's small numbers for its site and agent; ``rows``: in all tables that are known."""
 
     batch: Batch

@@ -117,7 +117,7 @@ class _Joined:
 
 def _end_to_end(pieces: Sequence[bytes], size: int = 1) -> tuple[bytes, NDArray[np.int64]]:
     """``pieces`` of items of ``size`` bytes, and the number of the first item of each, and of the end."""
-    sizes = [len(piece) for piece in pieces]
+    sizes = list(map(len, pieces))
     if size > 1 and any(length % size for length in sizes):
         raise MalformedBatch("index, addresses or lengths are cut short")
     at = np.fromiter(accumulate(sizes, initial=0), np.int64, len(sizes) + 1)
