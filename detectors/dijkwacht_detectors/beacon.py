@@ -16,8 +16,8 @@ too. So what counts is what kind of timer it is. Each multiplies the evidence:
 - inside the site hardly, and at a server of several not at all;
 - calls minutes apart, each of which goes on until the next, hardly: that is a line, renewed by its time-out, as
   browsers keep one to whom they ask for names;
-- calls that are never accepted hardly: a program whose server is gone keeps trying. Calls a second
-  apart that are accepted and not answered a byte count, whatever the port and the name.
+- calls that are never accepted hardly: a program whose server is gone keeps trying. Calls that are
+  accepted and not answered a byte count half as much again, and a second apart, whatever port and name.
 
 Innocents: telemetry, updaters, clocks, hubs and locks that call a dead server, infrastructure that
 reports home every half minute, cameras that keep their NAT open, monitoring. Most of them have names,
@@ -275,8 +275,10 @@ def _weigh(named, refused, mute, service, median, nameless):  # type: ignore[no-
         weight = 0.2 if serves <= 1 and _is_web(port) else min(weight, 0.1)
         if serves > 2:
             weight *= 0.1
-    elif median < 1.5 and proto == _TCP:
-        weight = max(weight, 1.5 * mute**2)  # a call a second, and never a word
+    elif proto == _TCP:
+        if median < 1.5:
+            weight = max(weight, 1.5 * mute**2)  # a call a second, and never a word
+        weight *= 1.0 + 0.5 * mute**2  # what is gone does not accept; what is sinkholed does
     return weight * ((1.0 - refused) ** 2 * 0.95 + 0.05)
 
 
