@@ -9,7 +9,7 @@ gateway or a terminal server. Tickets that are made to be cracked count too: of 
 proof, and many weak ones for services at once. A source has six targets, in 500 bytes.
 
 Innocents: an old password that a program tries again and again, for weeks. It has one account, one or
-two targets, an even period of some seconds or more and few tries at a time: bounded evidence, which
+two targets, a fairly even period of some seconds or more and few tries at a time: bounded evidence, which
 never reaches what interrupts. People who mistype are refused a few times at each target, which counts
 little; keys that SSH offers before the right one are forgiven with the log-in. No password is
 guessed by who is asked for a proof first (Kerberos), by anonymous log-ins, nor by tickets for services.
@@ -286,8 +286,8 @@ def _patience(state, e, k, outside):  # type: ignore[no-untyped-def]
     alone = _part(state.accounts[e, k], 5.0, 2.0) * _part(targets, 4.0, 2.0)
     if service == _HTTP:
         return 0.95 * alone  # a program says it with each request, at any pace
-    even = _part(state.uneven[e, k], 0.35, 0.1)
-    unhurried = _part(state.gap[e, k], 1.6, 2.7)  # 5 to 15 s, as logarithms
+    even = _part(state.uneven[e, k], 0.4, 0.2)
+    unhurried = _part(state.gap[e, k], 1.4, 2.3)  # 4 to 10 s, as logarithms
     few = _part(max(state.tries[e, k], state.burst[e, k]), 8.0, 4.0)
     return even * unhurried * few * alone
 
