@@ -49,6 +49,7 @@ from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
 from dijkwacht_detectors.knowledge.addresses import is_no_host
+from dijkwacht_detectors.knowledge.hinted import named_by
 from dijkwacht_detectors.state.naming import picker, row_picker
 from dijkwacht_detectors.state.timer import (
     TIMER,
@@ -63,7 +64,6 @@ from dijkwacht_detectors.state.timer import (
     strangeness,
 )
 from dijkwacht_records.hints import (
-    NAMED,
     OPTIONS,
     SPEECH,
     WINDOW,
@@ -80,7 +80,6 @@ _REPORTS: Final = 0.25
 _LONG_S: Final = (
     100.0  # between calls; of quicker ones an ordinary connection's time-out fills half
 )
-_NAMED_SHIFT, _NAMED_MASK = NAMED.shift, (1 << NAMED.width) - 1
 _UNKNOWN, _NOBODY = int(Named.UNKNOWN), int(Named.NOBODY)
 _S0, _REJ, _RSTOS0 = int(ConnState.S0), int(ConnState.REJ), int(ConnState.RSTOS0)
 
@@ -245,7 +244,7 @@ def _traits(hints, proto, conn, sent, received, answers):  # type: ignore[no-unt
     unheard = conn in (_S0, _REJ, _RSTOS0)
     refused = unheard if proto == _TCP else answers <= 0
     mute = not refused and received <= 0
-    return (hints >> _NAMED_SHIFT) & _NAMED_MASK, size, refused, mute
+    return named_by(hints), size, refused, mute
 
 
 @njit(cache=True, nogil=True)

@@ -37,17 +37,17 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
+from dijkwacht_detectors.knowledge.hinted import began_at_resp, speech_of
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.naming import picker, row_picker
 from dijkwacht_detectors.state.pace import UNEVEN, keep_pace
-from dijkwacht_records.hints import RESP_FIRST, SPEECH, Speech
+from dijkwacht_records.hints import Speech
 
 _TCP = 6
 _END = 2
 _SIZES = 6  # sizes of the last connections, to compare the next one with
 _ROW_OF_WORDS = 32.0  # bytes by which passwords of a list differ in length, names included
 
-_SPEECH, _SPEECHES, _GREETS = SPEECH.shift, (1 << SPEECH.width) - 1, RESP_FIRST.shift
 _NOTHING, _SSH, _RDP, _SMB = (
     int(Speech.NOTHING), int(Speech.SSH), int(Speech.RDP), int(Speech.SMB),
 )  # fmt: skip
@@ -286,9 +286,9 @@ def _fold(columns, memory, half_life, small, brief, habit_life, scores, facts): 
         if first:
             state.calls[e] += 1.0
             state.habit[e] += 1.0
-            speech = (rows.hints[i] >> _SPEECH) & _SPEECHES
+            speech = speech_of(rows.hints[i])
             # a recording may leave out what was said, and then only who began is known
-            if speech in (_NOTHING, _TEXT) and (rows.hints[i] >> _GREETS) & 1:
+            if speech in (_NOTHING, _TEXT) and began_at_resp(rows.hints[i]):
                 speech = _GREETING
             if speech != _NOTHING:
                 state.speech[e] = speech

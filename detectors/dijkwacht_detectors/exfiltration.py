@@ -36,9 +36,10 @@ from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
 from dijkwacht_detectors.knowledge.addresses import is_no_host
+from dijkwacht_detectors.knowledge.hinted import named_by, speech_of
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.naming import picker, row_picker
-from dijkwacht_records.hints import NAMED, SPEECH, Named, Speech
+from dijkwacht_records.hints import Named, Speech
 
 _TCP, _UDP = 6, 17
 _PINGS = (1, 58)
@@ -53,8 +54,6 @@ _NOTHING, _TLS, _HTTP, _SSH, _RDP, _TEXT, _BYTES = (
         Speech.NOTHING, Speech.TLS, Speech.HTTP, Speech.SSH, Speech.RDP, Speech.TEXT, Speech.BYTES,
     )
 )  # fmt: skip
-_SPEECH_SHIFT, _SPEECH_MASK = SPEECH.shift, (1 << SPEECH.width) - 1
-_NAMED_SHIFT, _NAMED_MASK = NAMED.shift, (1 << NAMED.width) - 1
 
 
 class Exfiltration(RowDetector):
@@ -230,10 +229,10 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
             continue
         hints = rows.hints[i]
         if hints != 0:
-            speech = (hints >> _SPEECH_SHIFT) & _SPEECH_MASK
+            speech = speech_of(hints)
             if speech != _NOTHING:
                 state.speech[e] = speech
-            named = (hints >> _NAMED_SHIFT) & _NAMED_MASK
+            named = named_by(hints)
             if named != 0:
                 state.named[e] = named
         bulk, received = float(rows.orig_bytes[i]) - _BULK, float(rows.resp_bytes[i])

@@ -39,15 +39,15 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
+from dijkwacht_detectors.knowledge.hinted import named_by
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.naming import picker, row_picker
-from dijkwacht_records.hints import NAMED, Named
+from dijkwacht_records.hints import Named
 
 _TCP = 6
 _END = 2
 _S0, _S1, _SF, _REJ, _S2, _S3, _RSTO, _RSTR, _RSTOS0, _SH = 1, 2, 3, 4, 5, 6, 7, 8, 9, 11
 _BY_ORIG, _BY_OTHER, _NOBODY = int(Named.BY_ORIG), int(Named.BY_OTHER), int(Named.NOBODY)
-_NAMED_SHIFT, _NAMED_MASK = NAMED.shift, (1 << NAMED.width) - 1
 _DAY_US = 86_400e6
 _AT_ONCE_S = 1.0
 """Windows repeats a refused call after half a second."""
@@ -236,7 +236,7 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
         if rows.part[i] == 0:
             marks[e, _FLOW] = rows.flow_id[i]
             marks[e, _SENT] = marks[e, _HEARD] = marks[e, _PACKETS] = 0
-            named = (rows.hints[i] >> _NAMED_SHIFT) & _NAMED_MASK
+            named = named_by(rows.hints[i])
             if named and traits[e, _NAMED_BY] != _BY_ORIG:
                 traits[e, _NAMED_BY] = named
         in_hand = marks[e, _FLOW] == rows.flow_id[i]

@@ -40,18 +40,19 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, Reads, RowDetector, Rows, Scores, State
+from dijkwacht_detectors.knowledge.hinted import LASTING, named_by, speech_of
 from dijkwacht_detectors.knowledge.ports import FREE, WEB, WEB_TOO, port_use
 from dijkwacht_detectors.state.acquaintance import unexplained
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.naming import picker, row_picker
-from dijkwacht_records.hints import NAMED, SPEECH, Named, Speech
+from dijkwacht_records.hints import Named, Speech
 
 _TCP = 6
 _END = 2
 _TALKS = 1  # the place of this table in ``reads``
 _MOMENT_US = 5e6  # within it nothing fades
 _NEXT_TO_NOTHING = 0.25  # nearly all lines are ordinary, and each opinion costs the policy time
-_NAMED, _SPEECH, _NOBODY = NAMED.shift, SPEECH.shift, int(Named.NOBODY)
+_NOBODY = int(Named.NOBODY)
 _TLS, _HTTP, _TEXT = int(Speech.TLS), int(Speech.HTTP), int(Speech.TEXT)
 _BYTES = int(Speech.BYTES)
 
@@ -150,7 +151,7 @@ _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
 @njit(cache=True, nogil=True, inline="always")
 def _pool_like(port, hints):  # type: ignore[no-untyped-def]
     """How much a line to this port that is spoken so is like one to a pool, in 0-2."""
-    named, speech, use = (hints >> _NAMED) & 3, (hints >> _SPEECH) & 15, port_use(port)
+    named, speech, use = named_by(hints), speech_of(hints), port_use(port)
     if use in (FREE, WEB_TOO):
         if speech == _TEXT:
             like = 1.0
@@ -197,7 +198,7 @@ def _fold(columns, memory, table, half_life, scores, facts):  # type: ignore[no-
         if table[i] != _TALKS:
             if rows.local_resp[i]:
                 continue
-            seen = rows.hints[i] & (3 << _NAMED | 15 << _SPEECH)
+            seen = rows.hints[i] & LASTING
             if rows.part[i] == 0:
                 if rows.state[i] == _END:
                     continue

@@ -51,11 +51,12 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, Reads, RowDetector, Rows, Scores, State
+from dijkwacht_detectors.knowledge.hinted import LASTING, began_at_resp, named_by, speech_of
 from dijkwacht_detectors.knowledge.ports import FREE, WEB, WEB_TOO, port_use
 from dijkwacht_detectors.state.acquaintance import unexplained
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.naming import picker, row_picker
-from dijkwacht_records.hints import NAMED, RESP_FIRST, SPEECH, Named, Speech
+from dijkwacht_records.hints import Named, Speech
 
 _TCP = 6
 _END = 2
@@ -65,7 +66,6 @@ _NEXT_TO_NOTHING = 0.25  # nearly all lines are ordinary, and each opinion costs
 _A_COPY = 1e6  # bytes a minute: ten times a screen that is looked at now and then
 _LONGEST_PART_US = 900e6  # keepalives come at least so often; a longer silence proves no line
 _LONGEST_FLOW_US = 7200e6  # of one told at its end alone; what was before has faded
-_NAMED, _RESP_FIRST, _SPEECH = NAMED.shift, RESP_FIRST.shift, SPEECH.shift
 _NOBODY, _UNKNOWN = int(Named.NOBODY), int(Named.UNKNOWN)
 _DAY_US = 86_400e6
 _NOTHING, _TLS, _HTTP = int(Speech.NOTHING), int(Speech.TLS), int(Speech.HTTP)
@@ -212,7 +212,7 @@ def _up_to(most, count):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _oddness(port, hints):  # type: ignore[no-untyped-def]
     """How odd a line to this port is that is spoken so, in 0-2.25."""
-    speech, use = (hints >> _SPEECH) & 15, port_use(port)
+    speech, use = speech_of(hints), port_use(port)
     if speech == _HTTP:
         return 1.0
     if speech in (_TLS, _QUIC):
@@ -227,14 +227,14 @@ def _oddness(port, hints):  # type: ignore[no-untyped-def]
         odd = 1 / 8 if use == WEB and speech == _TEXT else 1 / 32
     if speech == _NOTHING:
         return odd / 2
-    first = (hints >> _RESP_FIRST) & 1
+    first = began_at_resp(hints)
     return 1.5 * odd if first else odd  # at such ports it is clients who begin
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _called_by(port, hints, news):  # type: ignore[no-untyped-def]
     """How odd it is that the one called was named so, in 0-4."""
-    named, speech = (hints >> _NAMED) & 3, (hints >> _SPEECH) & 15
+    named, speech = named_by(hints), speech_of(hints)
     if named == _NOBODY:
         weak = speech not in (_TEXT, _BYTES, _NOTHING) or port_use(port) == WEB
         return 2.0 if weak else 4.0
@@ -268,7 +268,7 @@ def _fold(columns, memory, table, half_life, scores, facts):  # type: ignore[no-
             if rows.local_resp[i]:
                 continue
             # a part without hints is one of those after the first
-            seen = rows.hints[i] & (3 << _NAMED | 15 << _SPEECH | 1 << _RESP_FIRST)
+            seen = rows.hints[i] & LASTING
             lasted = max(float(t) - float(rows.start[i]), 0.0)
             if rows.part[i] == 0:
                 if rows.state[i] == _END and lasted < 60e6:
@@ -328,7 +328,7 @@ def _fold(columns, memory, table, half_life, scores, facts):  # type: ignore[no-
         if state.rounds[e] < 1.0 and held > 0.0:
             # nothing is said and much moves: a copy, which lasts as long as its size
             held /= 1.0 + moved / (held * 4.0) / _A_COPY
-        if (state.hints[e] >> _SPEECH) & 15 == _HTTP:
+        if speech_of(state.hints[e]) == _HTTP:
             counted = _up_to(512.0, state.polls[e])
         else:
             counted = _up_to(64.0, held) * (1.0 + max(0.0, 2.0 * out - 1.0))
@@ -340,5 +340,5 @@ def _fold(columns, memory, table, half_life, scores, facts):  # type: ignore[no-
         facts[i, 1] = max(float(t) - float(state.begun[e]), 0.0) / 60e6
         facts[i, 2] = state.alike[e] / state.rounds[e] if state.rounds[e] > 0.0 else 0.0
         facts[i, 3] = out
-        facts[i, 4] = 1.0 if (state.hints[e] >> _NAMED) & 3 == _NOBODY else 0.0
+        facts[i, 4] = 1.0 if named_by(state.hints[e]) == _NOBODY else 0.0
         facts[i, 5] = state.odd[e]

@@ -38,9 +38,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, Reads, RowDetector, Rows, Scores, State
+from dijkwacht_detectors.knowledge.hinted import named_by
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.naming import picker, row_picker
-from dijkwacht_records.hints import NAMED, Named
+from dijkwacht_records.hints import Named
 from dijkwacht_records.vocabulary import Alpn, CertFlag, HelloFlag
 
 _TLS = 0  # the place of this table in ``reads``
@@ -52,7 +53,6 @@ _UNTIMELY = int(CertFlag.EXPIRED | CertFlag.NOT_YET)
 _OTHER_NAME = int(CertFlag.OTHER_NAME)
 _NO_ALPN, _OTHER_ALPN = int(Alpn.NONE), int(Alpn.OTHER)
 _BY_ORIG, _BY_OTHER, _NOBODY = int(Named.BY_ORIG), int(Named.BY_OTHER), int(Named.NOBODY)
-_NAMED_SHIFT, _NAMED_MASK = NAMED.shift, (1 << NAMED.width) - 1
 _LONGEST_DAYS = 398
 """Browsers refuse a certificate that is valid for longer, since 2020."""
 _SETTLED_US = 3 * 86_400e6
@@ -245,7 +245,7 @@ def _forget(times, amounts, traits, e, t):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True, inline="always")
 def _meet(rows, i, times, traits, e):  # type: ignore[no-untyped-def]
     """What a flow shows of the two ends."""
-    named = (rows.hints[i] >> _NAMED_SHIFT) & _NAMED_MASK
+    named = named_by(rows.hints[i])
     if named and traits[e, _NAMED_BY] != _BY_ORIG:
         traits[e, _NAMED_BY] = named
     traits[e, _PLACE] = (

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Rows, State
 from dijkwacht_detectors.context_api import Context
+from dijkwacht_detectors.knowledge.hinted import named_by
 from dijkwacht_detectors.state.crowd import count, member
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.naming import picker, row_picker
-from dijkwacht_records.hints import NAMED, Named
+from dijkwacht_records.hints import Named
 
 _HOUR_US = 3_600_000_000
 _NEWS_HALF_LIFE_US = 86_400e6
 _FLOWS = 0  # the place of this table in ``reads``
 _FEWEST_DAYS = 3
-_NAMED_SHIFT, _NAMED_MASK = NAMED.shift, (1 << NAMED.width) - 1
 _NOBODY = int(Named.NOBODY)
 _TCP = 6
 _BULK = 16_384.0  # bytes of a row that are talk, not an upload
@@ -249,7 +249,7 @@ def _fold(columns, memory, table, told):  # type: ignore[no-untyped-def]
             state.rows[d] += 1
             if rows.resp_fresh[i]:
                 state.news[e] += 1.0
-                unnamed = (rows.hints[i] >> _NAMED_SHIFT) & _NAMED_MASK == _NOBODY
+                unnamed = named_by(rows.hints[i]) == _NOBODY
                 if unnamed and not rows.local_resp[i]:
                     state.nameless[e] += 1.0
                     if rows.resp_p[i] not in (80, 443):
