@@ -85,7 +85,7 @@ class Miner(RowDetector):
     }
     """36 bytes an entity."""
 
-    share = 1 / 24
+    share = 1 / 48
     expected = (4.0, 0.5)
     half_life_s = 7200.0
     """A pool lets a worker find something every few seconds to minutes, and that for days."""
