@@ -22,7 +22,7 @@ def compile_kernels(report: Callable[[str], None] = lambda _: None) -> None:
     began, done = time.monotonic(), threading.Event()
 
     def count() -> None:
-        report("Getting the detectors ready (compiled once on a machine, about half a minute) …")
+        report("Getting the detectors ready (compiled once on a machine, a minute or two) …")
         while not done.wait(_PATIENCE_S):
             report(f"  … {time.monotonic() - began:.0f} s")
 

@@ -11,8 +11,10 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from dijkwacht_collector.app import build_app
 from dijkwacht_collector.engine import DetectorSet, Engine
+from dijkwacht_collector.engine.warmup import warm_up
 from dijkwacht_collector.settings import CollectorSettings
 from dijkwacht_collector.sinks import IncidentStore
+from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.replies import Reply
 from dijkwacht_records.wire import encode
@@ -22,6 +24,7 @@ BEGIN = 1_773_651_600_000_000
 MINUTE = 60_000_000
 THIEF, SERVER = pack_address("192.168.77.66"), pack_address("192.168.77.2")
 SUBJECT = "192.168.77.66"
+pytestmark = pytest.mark.timeout(300)
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,12 @@ class Seen(DetectorSet):
     def engine(self, watch=None, bundles=None, history=None):
         self.made.append(super().engine(watch, bundles, history))
         return self.made[-1]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled():
+    """Kernels of a fresh clone take a minute or two to compile, for which no test below waits."""
+    warm_up(shipped_detectors())
 
 
 @pytest.fixture

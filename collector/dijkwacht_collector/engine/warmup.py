@@ -22,7 +22,7 @@ _ROWS: Final = 150
 
 
 def warm_up(detectors: Sequence[AnyDetector]) -> None:
-    """Compile what ``detectors`` and the engine need; half a minute the first time, then cached."""
+    """Compile what ``detectors`` and the engine need; a minute or two the first time, then cached."""
     engine = Engine(deepcopy(list(detectors)))
     engine.reads = CONTRACTS
     for minute in range(1, _MINUTES + 1):
