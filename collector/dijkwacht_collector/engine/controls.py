@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cached_property
 from typing import Final
 
@@ -187,5 +187,14 @@ class Controls:
         return events
 
     def _answer(self, entry: Entry, verdict: Verdict) -> list[IncidentEvent]:
-        self._site(entry.site)  # so that a checkpoint knows it
-        return self._incidents.answer(entry, verdict, self._host.explain)
+        site = self._site(entry.site)  # so that a checkpoint knows it
+        events = self._incidents.answer(entry, verdict, self._host.explain)
+        if verdict.verdict != "normal":
+            self._forget_habits(site, {event.incident.kind for event in events})
+        return events
+
+    def _forget_habits(self, site: int, kinds: Collection[str]) -> None:
+        """Whoever says "attack", or takes "normal" back, is told again of what had become a habit."""
+        for hosted, policy in zip(self._host.hosted, self._policy.detectors, strict=True):
+            if hosted.detector.kind in kinds:
+                policy.forget_habits(hosted.memory.entities.take(site)[0])

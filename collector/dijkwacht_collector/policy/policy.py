@@ -8,9 +8,9 @@ site's alert budget. A detector without a table has no share: it runs in shadow.
 An hour whose strongest score is far rarer than the budget is taken for an attack and not learned as
 normal (extreme by the shipped table, whatever the site's own hours). Of the hours in which the threshold
 was reached, the first two are not learned either: one real attack must not hide the next, but what
-comes a third time is a habit. So it is with one entity: what reached the threshold in two hours is that
-entity's habit, however rare it is; from the third on it alerts only when it is `HABIT_BITS` stranger than
-in any hour before, and moves nobody's threshold. The owner's "this is normal" changes nothing here: it is about one class
+comes a third time is a habit. So it is with one entity: what reached the threshold twice, hours on end
+counted as once, is that entity's habit, however rare it is; from the third time on it alerts only when it
+is `HABIT_BITS` stranger than before, and moves nobody's threshold. The owner's "this is normal" changes nothing here: it is about one class
 and one machine, and a line is the whole site's.
 """
 
@@ -103,13 +103,14 @@ class _Slots(NamedTuple):
 
     alerted_bin: NDArray[np.int16]
     alerted_time: NDArray[np.int64]
-    rare_hours: NDArray[np.int32]  # hours in which it reached the threshold
-    rare_hour: NDArray[np.int64]  # the last of them
-    strongest: NDArray[np.float64]  # its strongest score in that one
-    habit: NDArray[np.float64]  # and in those before
+    times: NDArray[np.int32]  # how often it reached the threshold, hours on end counted once
+    rare_hour: NDArray[np.int64]  # the last hour in which it did
+    since: NDArray[np.int64]  # the hour in which the last time began
+    strongest: NDArray[np.float64]  # its strongest score of the last time
+    habit: NDArray[np.float64]  # and of those before
 
 
-_HABITS: Final = ("rare_hours", "rare_hour", "strongest", "habit")
+_HABITS: Final = ("times", "rare_hour", "since", "strongest", "habit")
 
 
 class SiteLines(msgspec.Struct, frozen=True, array_like=True):
@@ -213,6 +214,13 @@ class DetectorPolicy:
                 values[slots] = np.frombuffer(saved, values.dtype)
         self._settle(site)
 
+    def forget_habits(self, slots: NDArray[np.int32]) -> None:
+        """Take what the entities at ``slots`` do for new."""
+        self.make_room(0, int(slots.max(initial=-1)) + 1)
+        fresh = _new_slots(len(slots))
+        for name in _HABITS:
+            getattr(self._slots, name)[slots] = getattr(fresh, name)
+
     def rarity(self, site: int, score: float) -> float:
         """Hours a week in which this site would reach ``score`` by chance."""
         return float(_rarity(self._table, self.history[site], self._sites.hours[site], score))
@@ -232,7 +240,8 @@ def _new_slots(size: int) -> _Slots:
     never = np.full(size, -1, np.int64)
     return _Slots(
         never.astype(np.int16), np.zeros(size, np.int64),
-        np.zeros(size, np.int32), never, np.full(size, -np.inf), np.full(size, -np.inf),
+        np.zeros(size, np.int32), never - 1, never - 1,
+        np.full(size, -np.inf), np.full(size, -np.inf),
     )  # fmt: skip
 
 
@@ -307,23 +316,27 @@ def _rarity(table, history, hours, score):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _is_habit(e, h, score, rare_hours, rare_hour, strongest, habit):  # type: ignore[no-untyped-def]
-    """Whether entity ``e``, which reaches the threshold in hour ``h``, does what it has done before."""
-    if h > rare_hour[e]:
-        rare_hours[e] += 1
-        rare_hour[e] = h
+def _is_habit(e, h, score, times, rare_hour, since, strongest, habit):  # type: ignore[no-untyped-def]
+    """Whether entity ``e``, which reaches the threshold in hour ``h``, does what it has done before.
+
+    Hours on end are one time: what lasts is one incident as long as it lasts.
+    """
+    if h > rare_hour[e] + 1:
+        times[e] += 1
+        since[e] = h
         habit[e] = max(habit[e], strongest[e])
         strongest[e] = score
     else:
         strongest[e] = max(strongest[e], score)
-    return rare_hours[e] >= HABIT and score < habit[e] + HABIT_BITS
+    rare_hour[e] = max(rare_hour[e], h)
+    return times[e] >= HABIT and score < habit[e] + HABIT_BITS
 
 
 @njit(cache=True, nogil=True)
 def _judge(time, site, slot, fresh, scores, table, sites, slots):  # type: ignore[no-untyped-def]
     grid, rates = table
     budget, threshold, history, hours, hour, peak, alert_hours = sites
-    alerted_bin, alerted_time, rare_hours, rare_hour, strongest, habit = slots
+    alerted_bin, alerted_time, times, rare_hour, since, strongest, habit = slots
     out = np.empty(len(time), np.int64)
     rare = np.empty(len(time))
     n = 0
@@ -344,22 +357,20 @@ def _judge(time, site, slot, fresh, scores, table, sites, slots):  # type: ignor
         e = slot[i]
         if fresh[i]:
             alerted_bin[e] = -1
-            rare_hours[e] = 0
-            rare_hour[e] = -1
+            times[e] = 0
+            rare_hour[e] = since[e] = -2
             habit[e] = strongest[e] = -np.inf
         score = scores[i]
         if not score > peak[s] and not score >= threshold[s]:
             continue  # also where the score is NaN
-        if score >= threshold[s] and _is_habit(
-            e, h, score, rare_hours, rare_hour, strongest, habit
-        ):
+        reached = score >= threshold[s]
+        if reached and _is_habit(e, h, score, times, rare_hour, since, strongest, habit):
             continue
         at = np.searchsorted(grid, score, side="right") - 1
-        if score > peak[s] and (at < 0 or rates[at] * ATTACK_FACTOR > budget[s]):
+        lasts = reached and since[e] < h  # its first hour has taught the site
+        if score > peak[s] and not lasts and (at < 0 or rates[at] * ATTACK_FACTOR > budget[s]):
             peak[s] = score
-        if score >= threshold[s] and (
-            at > alerted_bin[e] or time[i] - alerted_time[e] >= REPEAT_US
-        ):
+        if reached and (at > alerted_bin[e] or time[i] - alerted_time[e] >= REPEAT_US):
             alerted_bin[e] = at
             alerted_time[e] = time[i]
             out[n] = i

@@ -196,7 +196,7 @@ def test_what_an_entity_does_a_third_time_is_its_habit_and_nobody_elses():
 def test_an_entity_that_is_new_again_has_no_habit():
     made = policy(share=0.1)
     strange = made.threshold[0] + 2.0
-    judge(made, [(hour * HOUR, 0, strange) for hour in range(4)])
+    judge(made, [(hour * HOUR, 0, strange) for hour in (0, 2, 4, 6)])
     again = replace(scored([(9 * HOUR, 0, strange)]), fresh=np.ones(1, np.bool_))
     assert [rare.row for rare in made.judge(again)] == [0]
 
@@ -204,10 +204,26 @@ def test_an_entity_that_is_new_again_has_no_habit():
 def test_a_habit_moves_with_its_site_and_is_none_in_what_an_earlier_release_saved():
     made, slots = policy(share=0.1), np.arange(2, dtype=np.int32)
     strange = made.threshold[0] + 2.0
-    judge(made, [(hour * HOUR, 0, strange) for hour in range(3)])
+    judge(made, [(hour * HOUR, 0, strange) for hour in (0, 2, 4)])
     saved = made.take(0, slots)
     for lines, told in ((saved, []), (msgspec.structs.replace(saved, habits=None), [0])):
         other = policy(share=0.1)
         other.put(1, slots, lines)
-        moved = replace(scored([(5 * HOUR, 0, strange)]), site=np.ones(1, np.int32))
+        moved = replace(scored([(8 * HOUR, 0, strange)]), site=np.ones(1, np.int32))
         assert [rare.row for rare in other.judge(moved)] == told
+
+
+def test_what_lasts_is_told_as_long_as_it_lasts_and_makes_nobody_deaf():
+    made = policy(share=0.1)
+    line = made.threshold[0]
+    assert judge(made, [(hour * HOUR, 0, line + 2.0) for hour in range(9)]) == [*range(9)]
+    assert made.threshold[0] == line
+    assert judge(made, [(9 * HOUR, 1, line)]) == [0]
+
+
+def test_who_wants_to_hear_of_a_habit_is_told_again():
+    made = policy(share=0.1)
+    strange = made.threshold[0] + 2.0
+    assert judge(made, [(hour * HOUR, 0, strange) for hour in (0, 5, 9)]) == [0, 1]
+    made.forget_habits(np.zeros(1, np.int32))
+    assert judge(made, [(14 * HOUR, 0, strange)]) == [0]
