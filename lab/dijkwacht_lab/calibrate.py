@@ -206,7 +206,8 @@ def fit(detector: AnyDetector, hours: Hours, made: str) -> Calibration:
     told = [span for site in sites for span in site.reached.get(detector.name, ())]
     lows, highs = np.array(told or np.zeros((0, 2))).T
     peaks = np.sort(highs[highs - lows >= HABIT_BITS])[::-1]
-    begin = float(peaks[STRONGEST - 1]) if len(peaks) >= STRONGEST else anchor
+    # where few hours spoke, what is beyond the strongest of them is left to the imagined ones
+    begin = float(peaks[STRONGEST - 1 if len(peaks) >= STRONGEST else 0]) if len(peaks) else anchor
     beyond = peaks[peaks > begin]
     believed, weight = TAIL
     excess = (believed * weight + float((beyond - begin).sum())) / (weight + len(beyond))
@@ -214,7 +215,7 @@ def fit(detector: AnyDetector, hours: Hours, made: str) -> Calibration:
     def rate(score: float) -> float:
         imagined = per_week * math.exp(-(score - anchor) / believed)
         counted = float(((lows < score) & (highs >= score)).sum())
-        if score > begin:  # never rarer than it was seen to be
+        if score > begin and len(peaks):  # never rarer than it was seen to be
             counted = max(counted, max(len(beyond), 1) * math.exp(-(score - begin) / excess))
         return counted / max(weeks, 1 / WEEK_HOURS) + imagined
 
