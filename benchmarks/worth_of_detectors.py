@@ -19,16 +19,22 @@ from dijkwacht.progress import counted
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.halves import Half, choose_half
 from dijkwacht_lab.labels import Labelled, read_lists
+from dijkwacht_lab.scoreboard import Judged
 
 Result = dict[str, Any]
 
 
-def judged(files: Sequence[Labelled], without: Sequence[str]) -> tuple[set[str], set[str]]:
-    """Names of the attack files that are caught, and of the benign ones with a false incident."""
+def judged(files: Sequence[Labelled], without: Sequence[str] = ()) -> dict[str, Judged]:
+    """What comes of each file, by its name."""
     title = f"files without {without[0]}" if without else "files"
-    lines = list(counted(evaluate(files, 2, without=without), title, len(files)))
-    caught = {j.labelled.file for j in lines if j.status == "caught"}
-    return caught, {j.labelled.file for j in lines if j.false}
+    lines = counted(evaluate(files, 2, without=without), title, len(files))
+    return {j.labelled.file: j for j in lines}
+
+
+def heard(judged: Judged) -> set[str]:
+    """Names of the detectors that had a say in any of a file's incidents: no other can be missed there."""
+    told = judged.outcome.incidents
+    return {i.detector for i in told} | {e.detector for i in told for e in i.evidences}
 
 
 def worth(listed: Sequence[Labelled], halves: Sequence[Half]) -> dict[str, Result]:
@@ -36,11 +42,19 @@ def worth(listed: Sequence[Labelled], halves: Sequence[Half]) -> dict[str, Resul
     result: dict[str, Result] = {detector.name: {} for detector in shipped_detectors()}
     for half in halves:
         files = [f for f in choose_half(listed, half) if f.class_ not in ("robust", "hostmetric")]
-        caught, false = judged(files, ())
+        whole = judged(files)
         for name, of in result.items():
-            still, wrong = judged(files, [name])
-            of[half] = {"missed": sorted(caught - still), "false": sorted(false - wrong)}
+            its = [f for f in files if name in heard(whole[f.file])]
+            still = judged(its, [name]) if its else {}
+            of[half] = {
+                "missed": [f for f, j in still.items() if _caught(whole[f]) and not _caught(j)],
+                "false": [f for f, j in still.items() if whole[f].false and not j.false],
+            }
     return result
+
+
+def _caught(judged: Judged) -> bool:
+    return judged.status == "caught"
 
 
 def table(result: dict[str, Result], halves: Sequence[Half]) -> str:
