@@ -128,7 +128,8 @@ def test_weights_go_the_way_they_are_meant():
 @pytest.mark.parametrize(
     ("seconds", "english", "dutch"),
     [
-        (0.4, "second", "seconde"),
+        (0.4, "half second", "halve seconde"),
+        (1.2, "second", "seconde"),
         (60.4, "60 seconds", "60 seconden"),
         (600.0, "10 minutes", "10 minuten"),
         (7100.0, "2 hours", "2 uur"),

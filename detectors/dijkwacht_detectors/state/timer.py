@@ -186,6 +186,8 @@ def strangeness(machines, known, acquainted, news):  # type: ignore[no-untyped-d
 
 def say_interval(seconds: float) -> tuple[str, str]:
     """A gap as people say it, after "every" and "elke"."""
+    if seconds < 0.75:
+        return "half second", "halve seconde"
     if seconds < 1.5:
         return "second", "seconde"
     if seconds < 90:
