@@ -139,8 +139,8 @@ class Beacon(RowDetector):
             odd = " It was not looked up by name, as programs nearly always do."
             vreemd = " Het adres is niet bij naam opgezocht, wat programma's bijna altijd doen."
         return Explanation(
-            f"{{src}} keeps calling {{dst}} (port {{port}}) by the clock: about every {often}.",
-            f"{{src}} belt steeds op de klok met {{dst}} (poort {{port}}): ongeveer elke {vaak}.",
+            f"{{src}} keeps calling {{dst}} (port {{port}}) like clockwork: about every {often}.",
+            f"{{src}} belt met de regelmaat van de klok met {{dst}} (poort {{port}}): ongeveer elke {vaak}.",
             f"It called {calls} times so far.{odd} Programs that let a stranger steer a machine report "
             "like this; so do some that look after a device. If you do not know what {dst} is for, "
             "disconnect {src} from the network, and ask your IT supplier which program makes these "

@@ -86,11 +86,11 @@ class BeaconNames(RowDetector):
             since = " Nobody on your network called that name before the last two days."
             sinds = " Tot twee dagen geleden belde niemand op uw netwerk met die naam."
         return Explanation(
-            f"{{src}} keeps calling {{name}} by the clock: about every {often}.",
-            f"{{src}} belt steeds op de klok met {{name}}: ongeveer elke {vaak}.",
+            f"{{src}} keeps calling {{name}} like clockwork: about every {often}.",
+            f"{{src}} belt met de regelmaat van de klok met {{name}}: ongeveer elke {vaak}.",
             f"It called {calls} times so far.{since} Programs that let a stranger steer a machine report "
-            "like this; so does new software that tells its maker how it is used. Did nobody install "
-            "something on {src} lately? Then disconnect it from the network, and ask your IT supplier "
+            "like this; so does new software that tells its maker how it is used. If nobody "
+            "installed anything on {src} lately, disconnect it from the network, and ask your IT supplier "
             "which program makes these calls.",
             f"Dat gebeurde tot nu toe {calls} keer.{sinds} Programma's waarmee een vreemde een apparaat "
             "bestuurt melden zich zo; nieuwe software die haar maker vertelt hoe zij wordt gebruikt ook. "
