@@ -79,12 +79,16 @@ class IcmpTunnel(RowDetector):
         """Say what is odd about the pings."""
         unlike, pings = round(facts["unlike"]), round(facts["pings"])
         if unlike > 0:
-            title = "{src} and {dst} exchange data that is hidden in pings."
-            titel = "{src} en {dst} wisselen gegevens uit die in pings verstopt zijn."
-            seen = (
-                f"At least {unlike} answers differ from what was asked; a true answer never does. "
+            title = "{src} and {dst} seem to exchange data that is hidden in pings."
+            titel = "{src} en {dst} lijken gegevens uit te wisselen die in pings verstopt zijn."
+            answers, verschillen = (
+                f"{unlike} answers differ",
+                f"verschillen zeker {unlike} antwoorden",
             )
-            gezien = f"Zeker {unlike} antwoorden verschillen van de vraag; bij een echt antwoord kan dat niet. "
+            if unlike == 1:
+                answers, verschillen = "one answer differs", "verschilt zeker één antwoord"
+            seen = f"An answer to a ping repeats what was asked. Here at least {answers} from it. "
+            gezien = f"Een antwoord op een ping herhaalt de vraag. Hier {verschillen} ervan. "
         else:
             title = "{src} pings {dst} far more than it takes to see whether a machine is there."
             titel = "{src} pingt {dst} veel meer dan nodig is om te zien of een apparaat er is."
@@ -94,11 +98,13 @@ class IcmpTunnel(RowDetector):
             title,
             titel,
             seen
-            + "Someone may be steering {src} this way, or taking data out past your firewall. If nobody "
-            "is testing the network now, disconnect {src} and ask your IT supplier to look at it.",
+            + "Someone may be steering a machine this way, or taking data out past your firewall. If nobody "
+            "is testing the network now, disconnect whichever of the two is yours and ask your IT supplier "
+            "to look at it.",
             gezien
-            + "Mogelijk bestuurt iemand {src} zo, of gaan er langs uw firewall gegevens naar buiten. "
-            "Test niemand nu het netwerk, koppel {src} dan los en vraag uw IT-leverancier ernaar te kijken.",
+            + "Mogelijk bestuurt iemand zo een apparaat, of gaan er langs uw firewall gegevens naar buiten. "
+            "Test niemand nu het netwerk, koppel dan los wat van de twee van u is en vraag uw IT-leverancier "
+            "ernaar te kijken.",
         )
 
 
