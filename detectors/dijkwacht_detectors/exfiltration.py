@@ -96,8 +96,8 @@ class Exfiltration(RowDetector):
         sent, verstuurd = _amount(facts["sent_mb"])
         odd, vreemd = _why(facts)
         return Explanation(
-            f"{{src}} sent {sent} to {{dst}}, outside your network, and got next to nothing back.",
-            f"{{src}} stuurde {verstuurd} naar {{dst}}, buiten uw netwerk, en kreeg bijna niets terug.",
+            f"{{src}} sent {sent} to {{dst}}, outside your network, and got much less back.",
+            f"{{src}} stuurde {verstuurd} naar {{dst}}, buiten uw netwerk, en kreeg veel minder terug.",
             f"{odd}Ask whoever uses {{src}} whether they sent this. If nobody did, someone may be copying "
             "your data: disconnect {src}, leave it switched on, and ask your IT supplier which files it "
             "can reach. If those hold personal data, a data leak may have to be reported within 72 hours.",
@@ -121,11 +121,11 @@ def _why(facts: Mapping[str, float]) -> tuple[str, str]:
     english, dutch = [], []
     if facts["habit_mb"] >= 0.1:
         usual, gewoon = _amount(facts["habit_mb"])
-        english.append(f"On its busiest day before, this was {usual}. ")
-        dutch.append(f"Op de drukste dag hiervoor was dat {gewoon}. ")
+        english.append(f"On no earlier day was it more than {usual}. ")
+        dutch.append(f"Op geen eerdere dag was het meer dan {gewoon}. ")
     if facts["plain"] > 0.0:
-        english.append("It went without encryption, which hardly any program does today. ")
-        dutch.append("Het ging onversleuteld, wat bijna geen programma nog doet. ")
+        english.append("It went without encryption, which few programs do today. ")
+        dutch.append("Het ging onversleuteld, wat nog maar weinig programma's doen. ")
     if facts["unnamed"] > 0.0:
         english.append("Nobody had looked this address up by a name. ")
         dutch.append("Niemand had dit adres onder een naam opgezocht. ")
