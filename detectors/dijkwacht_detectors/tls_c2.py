@@ -108,8 +108,8 @@ class TlsC2(RowDetector):
             )
         if facts["destinations"] >= 2:
             return Explanation(
-                "{src} holds encrypted conversations with several servers that it does not call by a "
-                "name, {dst} among them.",
+                "{src} holds encrypted conversations with more than one server that it does not call "
+                "by a name, {dst} among them.",
                 "{src} voert versleutelde gesprekken met meerdere servers die het niet bij naam noemt, "
                 "waaronder {dst}.",
                 _WHAT_TO_DO,

@@ -183,7 +183,7 @@ def test_every_text_names_the_machine_and_is_true_of_its_facts():
     cases = [
         ([call(), hello(**OWN)], "does not call by a name"),
         ([call(), hello(server_name="a.example", **OWN)], "only vouches for itself"),
-        ([call(resp=8), hello(resp=8), call(), hello()], "several servers"),
+        ([call(resp=8), hello(resp=8), call(), hello()], "more than one server"),
     ]
     for rows, words in cases:
         _, facts = Harness(detector).feed(rows)
