@@ -100,17 +100,17 @@ class AdminLogon(RowDetector):
         others = round(facts["machines"]) - 1
         more, meer = "", ""
         if others == 1:
-            more, meer = " and at another machine", " en op nog een apparaat"
+            more, meer = " and to another machine", " en op nog een apparaat"
         elif others > 1:
-            more, meer = f" and at {others} other machines", f" en op {others} andere apparaten"
+            more, meer = f" and to {others} other machines", f" en op {others} andere apparaten"
         led, geleid = (_LED_EN, _LED_NL) if facts["led"] else ("", "")
         return Explanation(
-            f"From {{src}} somebody logged in at {{dst}}{more} as far as is known for the first time, by {way}.",
-            f"Vanaf {{src}} heeft iemand, voor zover bekend voor het eerst, ingelogd op {{dst}}{meer}, via {weg}.",
-            f"{led}Somebody works there as if sitting in front of it. Ask whether a colleague or whoever looks "
+            f"Somebody logged in from {{src}} to {{dst}}{more}, as far as is known for the first time, by {way}.",
+            f"Vanaf {{src}} is, voor zover bekend voor het eerst, ingelogd op {{dst}}{meer}, via {weg}.",
+            f"{led}Whoever logs in so can work there as if sitting in front of it. Ask whether a colleague or whoever looks "
             "after your computers did this today. If nobody did, disconnect {src} from the network and change "
             "the passwords that were used on it.",
-            f"{geleid}Iemand werkt daar alsof hij ervoor zit. Vraag of een collega of wie uw computers beheert dit "
+            f"{geleid}Wie zo inlogt, kan daar werken alsof hij ervoor zit. Vraag of een collega of wie uw computers beheert dit "
             "vandaag deed. Zo niet: haal {src} van het netwerk en wijzig de wachtwoorden die erop gebruikt zijn.",
         )
 
@@ -121,10 +121,8 @@ _WAYS: Final = {
     _VNC: ("a shared screen (VNC)", "een gedeeld scherm (VNC)"),
     _WINRM: ("PowerShell commands (WinRM)", "PowerShell-opdrachten (WinRM)"),
 }
-_LED_EN: Final = (
-    "Shortly before, somebody had come into {src} from another machine: so intruders move on. "
-)
-_LED_NL: Final = "Kort daarvoor kwam iemand vanaf een ander apparaat op {src} binnen: zo trekken indringers verder. "
+_LED_EN: Final = "Not long before, {src} had itself been reached from another machine in such a way: so intruders move on. "
+_LED_NL: Final = "Niet lang daarvoor was {src} zelf zo vanaf een ander apparaat benaderd: zo trekken indringers verder. "
 
 
 class _Rows(NamedTuple):
