@@ -130,7 +130,12 @@ class RemoteExecution(RowDetector):
         refused = facts["refused"] > 0.5 * most
         title, titel = (tried, geprobeerd) if refused else (done, gedaan)
         led, geleid = (_LED_EN, _LED_NL) if facts["led"] else ("", "")
-        return Explanation(title, titel, f"{led}{_TODO_EN}", f"{geleid}{_TODO_NL}")
+        change, wijzig = "", ""
+        if deed == Deed.SECRETS and not refused:
+            change, wijzig = _SECRETS_EN, _SECRETS_NL
+        return Explanation(
+            title, titel, f"{led}{_TODO_EN}{change}", f"{geleid}{_TODO_NL}{wijzig}"
+        )  # fmt: skip
 
 
 _LED_EN: Final = (
@@ -140,12 +145,19 @@ _LED_NL: Final = "Kort daarvoor werd {src} zelf zo door een ander apparaat bestu
 _TODO_EN: Final = (
     "This is what whoever looks after your computers can do, and what an intruder does to move from one "
     "machine to the next. Ask whether somebody did this just now. If nobody did, disconnect {src} from "
-    "the network, leave it switched on, and have {dst} looked at too."
+    "the network, leave it switched on, and have {dst} looked at too. If {src} is no device of yours, "
+    "disconnect {dst} instead."
 )
 _TODO_NL: Final = (
     "Dit kan wie uw computers beheert, en het is wat een indringer doet om van het ene apparaat naar het "
     "andere te komen. Vraag na of iemand dit zojuist deed. Zo niet: haal {src} van het netwerk, laat het "
-    "aanstaan en laat ook {dst} nakijken."
+    "aanstaan en laat ook {dst} nakijken. Is {src} geen apparaat van u, haal dan {dst} van het netwerk."
+)
+_SECRETS_EN: Final = (
+    " Have every password that {dst} keeps changed, from a machine that is not involved."
+)
+_SECRETS_NL: Final = (
+    " Laat elk wachtwoord dat {dst} bewaart wijzigen, vanaf een apparaat dat er buiten staat."
 )
 
 

@@ -30,8 +30,8 @@ WORDS: Final[dict[Deed, tuple[str, str, str, str]]] = {
         "{src} probeerde {dst} op afstand een programma te laten draaien.",
     ),
     Deed.TASKS: (
-        "{src} planned a task on {dst} from a distance.",
-        "{src} tried to plan a task on {dst} from a distance.",
+        "{src} scheduled a task on {dst} from a distance.",
+        "{src} tried to schedule a task on {dst} from a distance.",
         "{src} plande op afstand een taak op {dst}.",
         "{src} probeerde op afstand een taak op {dst} te plannen.",
     ),
@@ -42,10 +42,10 @@ WORDS: Final[dict[Deed, tuple[str, str, str, str]]] = {
         "{src} probeerde {dst} op afstand opdrachten te geven.",
     ),
     Deed.DRIVERS: (
-        "{src} used the printing of {dst} to load a program into it.",
-        "{src} tried to use the printing of {dst} to load a program into it.",
-        "{src} gebruikte het afdrukken van {dst} om er een programma in te laden.",
-        "{src} probeerde het afdrukken van {dst} te gebruiken om er een programma in te laden.",
+        "{src} used the print service of {dst} to load a program into it.",
+        "{src} tried to use the print service of {dst} to load a program into it.",
+        "{src} gebruikte de afdrukservice van {dst} om er een programma in te laden.",
+        "{src} probeerde de afdrukservice van {dst} te gebruiken om er een programma in te laden.",
     ),
     Deed.SECRETS: (
         "{src} copied stored passwords out of {dst}.",
