@@ -116,7 +116,7 @@ class Guessing(RowDetector):
                 f"{title}, and then got in.",
                 f"{titel}, en kwam daarna binnen.",
                 "Someone may have guessed a password: after many refusals one log-in was accepted. "
-                "Change that password at once, from another machine, and look what was done with the "
+                "Change that password at once, from another machine, and check what was done with the "
                 "account. If you find a device of yours that had an old password and was given the new "
                 "one just now, nothing is wrong.",
                 "Mogelijk heeft iemand een wachtwoord geraden: na veel weigeringen werd één inlogpoging "
@@ -129,12 +129,13 @@ class Guessing(RowDetector):
             f"{titel}.",
             "A program is trying passwords, or a device of yours has an old one. Look at {src} first: "
             "does a program, scanner or phone there still use a password that was changed? If not, "
-            "disconnect it, because someone may be using it. An address outside your network has no "
-            "business there: close {dst} to the internet.",
+            "disconnect it, because someone may be using it. If {src} is no device of yours, it has no "
+            "business at {dst}: have your IT supplier close {dst} to the internet.",
             "Een programma probeert wachtwoorden, of een apparaat van u heeft een oud wachtwoord. Kijk "
             "eerst naar {src}: gebruikt een programma, scanner of telefoon daar nog een wachtwoord dat is "
-            "gewijzigd? Zo niet, koppel het los, want mogelijk gebruikt iemand het. Een adres buiten uw "
-            "netwerk heeft daar niets te zoeken: sluit {dst} af voor internet.",
+            "gewijzigd? Zo niet, koppel het los, want mogelijk gebruikt iemand het. Is {src} "
+            "geen apparaat van u, dan heeft het bij {dst} niets te zoeken: laat uw IT-leverancier {dst} "
+            "afsluiten voor internet.",
         )
 
 
