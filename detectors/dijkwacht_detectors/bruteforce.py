@@ -112,13 +112,13 @@ class Bruteforce(RowDetector):
         """Say how often it was tried."""
         many = round(facts["guesses"])
         return Explanation(
-            f"{{src}} keeps trying to log in at {{dst}} (port {{port}}): about {many} times in a few minutes.",
-            f"{{src}} probeert steeds weer in te loggen op {{dst}} (poort {{port}}): ongeveer {many} keer in enkele minuten.",
-            "It looks like a program that tries one password after the other. Check that the login of {dst} "
+            f"{{src}} keeps trying to log in at {{dst}} (port {{port}}): at least {many} times in a few minutes.",
+            f"{{src}} probeert steeds weer in te loggen op {{dst}} (poort {{port}}): minstens {many} keer in enkele minuten.",
+            "It looks like a program that tries one password after the other. Make sure that the log-in of {dst} "
             "cannot be reached from the internet, and that its password is long and used nowhere else. If "
             "{src} is your own device and nobody can say which program does this, disconnect it: someone may be using it.",
-            "Het lijkt op een programma dat het ene wachtwoord na het andere probeert. Zorg dat het inlogscherm van "
-            "{dst} niet vanaf internet bereikbaar is en dat het wachtwoord lang is en nergens anders "
+            "Het lijkt op een programma dat het ene wachtwoord na het andere probeert. Zorg dat inloggen op "
+            "{dst} niet vanaf internet kan, en dat het wachtwoord lang is en nergens anders "
             "voor dient. Is {src} uw eigen apparaat en weet niemand welk programma dit doet, koppel het dan "
             "los: mogelijk gebruikt iemand het.",
         )
