@@ -157,7 +157,7 @@ class FallbackServers(RowDetector):
         many = max(2, round(facts["servers"]))
         if facts["posted"] > 0.5:
             return Explanation(
-                f"{{src}} sent the same to {many} web sites, {{dst}} among them, and no one answered.",
+                f"{{src}} sent the same to {many} web sites, {{dst}} among them, and none answered.",
                 f"{{src}} stuurde hetzelfde naar {many} websites, waaronder {{dst}}, en niemand antwoordde.",
                 f"Malware hides the server it reports to among strangers' sites in this way. {_WHAT_TO_DO}",
                 "Kwaadaardige programma's verbergen zo de server waaraan ze melden tussen sites van "
@@ -171,9 +171,9 @@ class FallbackServers(RowDetector):
             f"{fate}.",
             f"{{src}} probeerde {many} onbekende servers op dezelfde manier, waaronder {{dst}} (poort "
             f"{{port}}), {lot}.",
-            "Malware carries a list of servers that it can take orders from, and goes through it until one "
-            f"answers. {_WHAT_TO_DO}",
-            "Kwaadaardige programma's hebben een lijst van servers waar ze opdrachten kunnen halen, en "
+            "Malware often carries a list of servers that it can take orders from, and goes through it until "
+            f"one answers. {_WHAT_TO_DO}",
+            "Kwaadaardige programma's hebben vaak een lijst van servers waar ze opdrachten kunnen halen, en "
             f"lopen die langs tot er een antwoordt. {_WAT_TE_DOEN}",
         )
 
