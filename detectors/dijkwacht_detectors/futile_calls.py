@@ -89,13 +89,13 @@ class FutileCalls(RowDetector):
         """Say how often it called, and what came of it."""
         many = max(2, round(facts["calls"]))
         what = (
-            "Programs do this when the server they belong to is gone. Malware does too, when its master was "
-            "taken down or is away, and such a machine is still infected. If you do not know what on {src} "
+            "Programs do this when the server they belong to is gone. Malware does too, when the server that "
+            "steers it was taken down or is away, and such a machine is still infected. If you do not know what on {src} "
             "belongs to {dst}, have {src} scanned for viruses, and have your supplier block {dst}."
         )
         wat = (
             "Programma's doen dit als de server waar ze bij horen verdwenen is. Kwaadaardige programma's "
-            "ook, als hun meester is uitgeschakeld of even weg is; het apparaat is dan nog besmet. Weet u "
+            "ook, als de server die ze bestuurt is uitgeschakeld of even weg is; het apparaat is dan nog besmet. Weet u "
             "niet wat er op {src} bij {dst} hoort, laat {src} dan op virussen nakijken en uw leverancier "
             "{dst} blokkeren."
         )
