@@ -112,8 +112,11 @@ class Controls:
                     budget = Budget.read(entry)
                     self._policy.set_budget(self._site(entry.site), budget.per_week)
                 case "exemption":
-                    self._site(entry.site)  # so that a checkpoint knows it
-                    self._incidents.exempt(entry, Exemption.read(entry))
+                    site = self._site(entry.site)  # so that a checkpoint knows it
+                    exemption = Exemption.read(entry)
+                    self._incidents.exempt(entry, exemption)
+                    if exemption.until <= 0:
+                        self._forget_habits(site, {exemption.kind})
         except (ValueError, JournalError, OSError) as error:
             # msgspec's errors and those of texts are values' errors, the others a bundle's.
             log.error(  # noqa: TRY400  # the text is enough
@@ -173,17 +176,20 @@ class Controls:
         quiet = self.succession.obey(partition, release, position)
         if quiet is None:
             return []
-        heeded: dict[str, int] = {}
+        heeded: dict[str, IncidentEvent] = {}
         for site, stored in quiet.stored.items():
             self._site(site)
             self._incidents.put(site, recall(site, self._incidents.take(site), stored))
-            heeded |= {event.incident.uid: event.position for event in stored}
+            heeded |= {event.incident.uid: event for event in stored}
         events: list[IncidentEvent] = []
         for entry in quiet.verdicts:
             verdict = Verdict.read(entry)
-            # What stands behind it was said by one who had obeyed it.
-            if heeded.get(verdict.uid, 0) < entry.position:
+            last = heeded.get(verdict.uid)
+            if last is None or last.position < entry.position:
                 events += self._answer(entry, verdict)
+            elif verdict.verdict != "normal":
+                # What stands behind it was said by one who had obeyed it, with habits of his own.
+                self._forget_habits(self._site(entry.site), {last.incident.kind})
         return events
 
     def _answer(self, entry: Entry, verdict: Verdict) -> list[IncidentEvent]:
