@@ -163,3 +163,12 @@ def test_one_that_calls_itself_is_one_host():
     assert told["dest_rows"].tolist() == [0, 1]
     assert told["orig_serves"].tolist() == [0, 1]
     assert told["orig_news"].tolist() == [0, 0]
+
+
+def test_a_midnight_at_which_rows_of_two_agents_mix_is_one():
+    midnight = 20_000 * DAY
+    rows = [
+        {"time": midnight + later, "table": "flows", "orig_h": 1, "resp_h": 2}
+        for later in (-1, 1, -1, 1, -1, 1, 5 * HOUR)
+    ]
+    assert context_columns(Hosts(), rows)["orig_awake"].tolist() == [-1] * len(rows)

@@ -214,7 +214,7 @@ def _fold(columns, memory, table, told):  # type: ignore[no-untyped-def]
             _forget(state, d, t)
         hour = np.uint32(1) << np.uint32((t // _HOUR_US) % 24)
         day = np.int32(t // (24 * _HOUR_US))
-        if day != state.day[e]:
+        if day > state.day[e]:  # rows of two agents mix at midnight
             state.hours[e] |= state.today[e]
             state.today[e] = np.uint32(0)
             state.day[e] = day
