@@ -141,11 +141,11 @@ class Beacon(RowDetector):
         return Explanation(
             f"{{src}} keeps calling {{dst}} (port {{port}}) like clockwork: about every {often}.",
             f"{{src}} belt met de regelmaat van de klok met {{dst}} (poort {{port}}): ongeveer elke {vaak}.",
-            f"It called {calls} times so far.{odd} Programs that let a stranger steer a machine report "
+            f"It called at least {calls} times.{odd} Programs that let a stranger steer a machine report "
             "like this; so do some that look after a device. If you do not know what {dst} is for, "
             "disconnect {src} from the network, and ask your IT supplier which program makes these "
             "calls.",
-            f"Dat gebeurde tot nu toe {calls} keer.{vreemd} Programma's waarmee een vreemde een apparaat "
+            f"Dat gebeurde minstens {calls} keer.{vreemd} Programma's waarmee een vreemde een apparaat "
             "bestuurt melden zich zo; sommige die een apparaat onderhouden ook. Weet u niet waar {dst} "
             "voor dient, koppel {src} dan los van het netwerk en vraag uw IT-leverancier welk programma "
             "dit doet.",

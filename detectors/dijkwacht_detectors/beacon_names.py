@@ -88,11 +88,11 @@ class BeaconNames(RowDetector):
         return Explanation(
             f"{{src}} keeps calling {{name}} like clockwork: about every {often}.",
             f"{{src}} belt met de regelmaat van de klok met {{name}}: ongeveer elke {vaak}.",
-            f"It called {calls} times so far.{since} Programs that let a stranger steer a machine report "
+            f"It called at least {calls} times.{since} Programs that let a stranger steer a machine report "
             "like this; so does new software that tells its maker how it is used. If nobody "
             "installed anything on {src} lately, disconnect it from the network, and ask your IT supplier "
             "which program makes these calls.",
-            f"Dat gebeurde tot nu toe {calls} keer.{sinds} Programma's waarmee een vreemde een apparaat "
+            f"Dat gebeurde minstens {calls} keer.{sinds} Programma's waarmee een vreemde een apparaat "
             "bestuurt melden zich zo; nieuwe software die haar maker vertelt hoe zij wordt gebruikt ook. "
             "Heeft niemand kort geleden iets op {src} geïnstalleerd? Koppel het dan los van het netwerk "
             "en vraag uw IT-leverancier welk programma dit doet.",
