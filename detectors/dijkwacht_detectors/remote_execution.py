@@ -153,12 +153,8 @@ _TODO_NL: Final = (
     "andere te komen. Vraag na of iemand dit zojuist deed. Zo niet: haal {src} van het netwerk, laat het "
     "aanstaan en laat ook {dst} nakijken. Is {src} geen apparaat van u, haal dan {dst} van het netwerk."
 )
-_SECRETS_EN: Final = (
-    " Have every password that {dst} keeps changed, from a machine that is not involved."
-)
-_SECRETS_NL: Final = (
-    " Laat elk wachtwoord dat {dst} bewaart wijzigen, vanaf een apparaat dat er buiten staat."
-)
+_SECRETS_EN: Final = " And if nobody did, have every password that {dst} keeps changed, from a machine that is not involved."
+_SECRETS_NL: Final = " En deed niemand dit, laat dan elk wachtwoord dat {dst} bewaart wijzigen, vanaf een apparaat dat erbuiten staat."
 
 
 class _Rows(NamedTuple):
