@@ -102,7 +102,7 @@ class Guessing(RowDetector):
         """Say what was tried, and whether it succeeded."""
         if facts["tickets"] > facts["refused"]:
             return _TICKETS
-        many, accounts = round(facts["refused"]), round(facts["accounts"])
+        many, accounts = int(float(f"{facts['refused']:.2g}")), round(facts["accounts"])
         several = accounts > 4
         title = f"{{src}} tried to log in about {many} times and was refused, last at {{dst}}"
         titel = f"{{src}} probeerde ongeveer {many} keer in te loggen en werd geweigerd, het laatst op {{dst}}"
