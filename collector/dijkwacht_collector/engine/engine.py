@@ -71,7 +71,7 @@ class Engine:
         tables = [calibrations.table(d) for d in detectors]
         shares = [calibrations.share(d) for d in detectors]
         self.host = DetectorHost(detectors)
-        self.policy = Policy(tables, shares)
+        self.policy = Policy(tables, shares, [d.entity != "site" for d in detectors])
         self.incidents = OpenIncidents()
         self._wanted = self.host.wanted_columns()
         self.controls = Controls(

@@ -10,7 +10,8 @@ normal (extreme by the shipped table, whatever the site's own hours). Of the hou
 was reached, the first two are not learned either: one real attack must not hide the next, but what
 comes a third time is a habit. So it is with one entity: what reached the threshold twice, hours on end
 counted as once, is that entity's habit, however rare it is; from the third time on it alerts only when it
-is `HABIT_BITS` stranger than before, and moves nobody's threshold. The owner's "this is normal" changes nothing here: it is about one class
+is `HABIT_BITS` stranger than before, and moves nobody's threshold. Where a detector's entity is the
+site, what one machine does would be the habit of all: it has none. The owner's "this is normal" changes nothing here: it is about one class
 and one machine, and a line is the whole site's.
 """
 
@@ -129,10 +130,13 @@ class SiteLines(msgspec.Struct, frozen=True, array_like=True):
 
 
 class DetectorPolicy:
-    """What one detector's scores mean on each site."""
+    """What one detector's scores mean on each site.
 
-    def __init__(self, calibration: Calibration, share: float) -> None:
-        self.share = share
+    ``habits``: whether its entities have any; not where an entity is a whole site, and all its machines.
+    """
+
+    def __init__(self, calibration: Calibration, share: float, *, habits: bool = True) -> None:
+        self.share, self._habits = share, habits
         learned = msgspec.json.encode((calibration.scores, calibration.per_week))
         self.signature = hashlib.blake2b(learned, digest_size=8).hexdigest()
         self._table = _Table(calibration.grid, calibration.rates)
@@ -179,7 +183,7 @@ class DetectorPolicy:
         self.make_room(0, int(scored.slot.max(initial=-1)) + 1)
         rows, rarities = _judge(
             scored.time, scored.site, scored.slot, scored.fresh, scored.scores,
-            self._table, self._sites, self._slots,
+            self._table, self._sites, self._slots, self._habits,
         )  # fmt: skip
         return [
             RareRow(scored, int(row), float(rarity), float(self.budget[scored.site[row]]))
@@ -250,10 +254,22 @@ def _joined(old: tuple[Any, ...], new: tuple[Any, ...]) -> list[Any]:
 
 
 class Policy:
-    """All detectors' policies. ``shares``: what each has of the budget, see `Calibrations`."""
+    """All detectors' policies. ``shares``: what each has of the budget, see `Calibrations`.
 
-    def __init__(self, calibrations: Sequence[Calibration], shares: Sequence[float]) -> None:
-        self.detectors = [DetectorPolicy(*pair) for pair in zip(calibrations, shares, strict=True)]
+    ``habits`` as of `DetectorPolicy`; all have, if None.
+    """
+
+    def __init__(
+        self,
+        calibrations: Sequence[Calibration],
+        shares: Sequence[float],
+        habits: Sequence[bool] | None = None,
+    ) -> None:
+        habits = [True] * len(shares) if habits is None else habits
+        self.detectors = [
+            DetectorPolicy(calibration, share, habits=has)
+            for calibration, share, has in zip(calibrations, shares, habits, strict=True)
+        ]
         self.per_week: dict[int, float] = {}
         """By site number, the incidents a week that it has chosen, if it has."""
 
@@ -333,7 +349,7 @@ def _is_habit(e, h, score, times, rare_hour, since, strongest, habit):  # type: 
 
 
 @njit(cache=True, nogil=True)
-def _judge(time, site, slot, fresh, scores, table, sites, slots):  # type: ignore[no-untyped-def]
+def _judge(time, site, slot, fresh, scores, table, sites, slots, habits):  # type: ignore[no-untyped-def]
     grid, rates = table
     budget, threshold, history, hours, hour, peak, alert_hours = sites
     alerted_bin, alerted_time, times, rare_hour, since, strongest, habit = slots
@@ -364,10 +380,11 @@ def _judge(time, site, slot, fresh, scores, table, sites, slots):  # type: ignor
         if not score > peak[s] and not score >= threshold[s]:
             continue  # also where the score is NaN
         reached = score >= threshold[s]
-        if reached and _is_habit(e, h, score, times, rare_hour, since, strongest, habit):
+        mine = reached and habits
+        if mine and _is_habit(e, h, score, times, rare_hour, since, strongest, habit):
             continue
         at = np.searchsorted(grid, score, side="right") - 1
-        lasts = reached and since[e] < h  # its first hour has taught the site
+        lasts = mine and since[e] < h  # its first hour has taught the site
         if score > peak[s] and not lasts and (at < 0 or rates[at] * ATTACK_FACTOR > budget[s]):
             peak[s] = score
         if reached and (at > alerted_bin[e] or time[i] - alerted_time[e] >= REPEAT_US):

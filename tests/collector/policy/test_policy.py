@@ -227,3 +227,14 @@ def test_who_wants_to_hear_of_a_habit_is_told_again():
     assert judge(made, [(hour * HOUR, 0, strange) for hour in (0, 5, 9)]) == [0, 1]
     made.forget_habits(np.zeros(1, np.int32))
     assert judge(made, [(14 * HOUR, 0, strange)]) == [0]
+
+
+def test_where_an_entity_is_the_site_one_machine_makes_no_habit_of_all():
+    made = DetectorPolicy(TABLE, 0.1, habits=False)
+    made.make_room(2, 8)
+    line, extreme = made.threshold[0], 19.0
+    assert judge(made, [(hour * HOUR, 0, extreme) for hour in (0, 5, 9, 14)]) == [0, 1, 2, 3]
+    assert made.threshold[0] == line
+    for hour in range(20, 40, 4):
+        judge(made, [(hour * HOUR, 0, line + 0.5)])
+    assert made.threshold[0] > line + 0.5, "the site learns as ever"
