@@ -5,8 +5,8 @@ the site's own hours outweigh it in time (the mean of a Gamma-Poisson posterior 
 for `PRIOR_WEEKS`). A score is rare enough when that rate is within the detector's share of the
 site's alert budget. A detector without a table has no share: it runs in shadow.
 
-An hour whose strongest score is far rarer than the budget is taken for an attack and not learned as
-normal (extreme by the shipped table, whatever the site's own hours). Of the hours in which the threshold
+An hour whose strongest score is of high severity is taken for an attack and not learned as normal (by the
+shipped table, whatever the site's own hours). Of the hours in which the threshold
 was reached, the first two are not learned either: one real attack must not hide the next, but what
 comes a third time is a habit. So it is with one entity: what reached the threshold twice, hours on end
 counted as once, is that entity's habit, however rare it is; from the third time on it alerts only when it
@@ -34,14 +34,12 @@ PRIOR_WEEKS: Final = 1.0
 """How much history of its own a site needs to weigh as much as the shipped table."""
 DEFAULT_BUDGET: Final = 1.0
 """Incidents a week that a site is willing to be interrupted by without cause."""
-ATTACK_FACTOR: Final = 100.0
-"""A score so many times rarer than the budget is not learned as normal."""
 HABIT: Final = 3
 """From so many hours on in which a detector reached its threshold, without being extreme, they are learned."""
 HABIT_BITS: Final = 1.0
 """How much stranger than its own habit an entity must be to alert again: twice the evidence."""
 HIGH_FACTOR: Final = 30.0
-"""A score so many times rarer than the budget is an incident of high severity."""
+"""A score so many times rarer than the budget is an incident of high severity, and moves no site's line."""
 REPEAT_US: Final = 60_000_000
 """An entity that stays above the threshold alerts again after this long, or when it gets stranger."""
 _HOUR_US: Final = 3_600_000_000
@@ -385,7 +383,7 @@ def _judge(time, site, slot, fresh, scores, table, sites, slots, habits):  # typ
             continue
         at = np.searchsorted(grid, score, side="right") - 1
         lasts = mine and since[e] < h  # its first hour has taught the site
-        if score > peak[s] and not lasts and (at < 0 or rates[at] * ATTACK_FACTOR > budget[s]):
+        if score > peak[s] and not lasts and (at < 0 or rates[at] * HIGH_FACTOR > budget[s]):
             peak[s] = score
         if reached and (at > alerted_bin[e] or time[i] - alerted_time[e] >= REPEAT_US):
             alerted_bin[e] = at
