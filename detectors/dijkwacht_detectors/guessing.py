@@ -88,8 +88,7 @@ class Guessing(RowDetector):
     expected = (4.4, 0.25)
     """Some twenty refusals that count: a drive whose password is old, touched by hand all day."""
     fast_half_life_s = 1800.0
-    slow_half_life_s = 8 * 3600.0
-    """A working day."""
+    slow_half_life_s = 8 * 3600.0  # a working day
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each row that tells of a refusal, of a log-in behind many, or of odd tickets."""
