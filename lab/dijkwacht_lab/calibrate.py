@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -42,7 +41,8 @@ from dijkwacht_collector.readers.formats import detect_format
 from dijkwacht_collector.readers.logs import READERS, read_logs
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import shipped_detectors
-from dijkwacht_lab.labels import Attackers, Labelled, attackers, read_labels
+from dijkwacht_lab.halves import Half, choose_half
+from dijkwacht_lab.labels import Attackers, Labelled, attackers, read_lists
 from dijkwacht_lab.scoring import Scoring
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
 from dijkwacht_lab.traffic.habits import CALIBRATED
@@ -258,18 +258,10 @@ def _first_below(rate: Callable[[float], float], score: float, wanted: float) ->
     return score
 
 
-def benign_files(lists: Iterable[Path], half: int) -> list[Labelled]:
-    """Benign captures of one half of several lists, each once.
-
-    Which half a file is in is decided by its name alone, as it stands in its list.
-    """
-    files = {
-        item.path.resolve(): item
-        for labels in lists
-        for item in read_labels(labels)
-        if item.class_ == "benign" and zlib.crc32(item.file.encode()) % 2 == half
-    }
-    return list(files.values())
+def benign_files(lists: Iterable[Path], half: Half) -> list[Labelled]:
+    """Benign captures of one half of several lists, each once."""
+    listed, _ = read_lists(lists)
+    return [item for item in choose_half(listed, half) if item.class_ == "benign"]
 
 
 def file_rows(path: Path, attackers_: Attackers) -> Iterator[tuple[int, Row]]:
@@ -328,11 +320,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--learn-only", action="store_true", help="leave the held-out half alone")
     options = parser.parse_args(arguments)
-    files = benign_files(options.labels, 0)
+    files = benign_files(options.labels, "A")
     learned = gather(files, LEARNED, options.days, options.processes)
     held = Hours()
     if not options.learn_only:
-        unseen = benign_files(options.labels, 1)
+        unseen = benign_files(options.labels, "B")
         held = gather(unseen, HELD_OUT, options.days, options.processes)
     made = (
         f"half of the benign captures and {len(LEARNED)} generated offices with habits, "

@@ -139,7 +139,7 @@ def test_halves_of_several_lists_hold_every_benign_file_once(tmp_path):
         listed = head + rows + "c2,c2/a.pcap,all,9\n"
         (tmp_path / folder / "LABELS.csv").write_text(listed, "utf-8")
     lists = [tmp_path / folder / "LABELS.csv" for folder in ("one", "two", "one")]
-    halves = [benign_files(lists, half) for half in (0, 1)]
+    halves = [benign_files(lists, half) for half in ("A", "B")]
     assert sorted(item.path.name for half in halves for item in half) == sorted(
         f"{number}.pcap" for number in range(30) for _ in range(2)
     )
