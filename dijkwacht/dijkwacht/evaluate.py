@@ -99,6 +99,8 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.half:
         listed = choose_half(listed, args.half)
+        if not listed:
+            raise SettingsError(f"--half {args.half}: none of the listed files is in it")
     known = {labelled.class_ for labelled in listed}
     if unknown := set(args.only) - known:
         raise SettingsError(f"--only {min(unknown)}: one of {' '.join(sorted(known))}")

@@ -58,6 +58,13 @@ def test_half_b_is_looked_at_to_the_end_only(labels, capsys):
     assert last.endswith("| B | scan 1/1 | 0 of 0 benign files | 1, at most 1 |")
 
 
+def test_a_half_with_nothing_in_it_is_said(tmp_path, capsys):
+    listed = "kind,file,label_rule\nscan.vertical,scan/somebody__knocks.pcap,all\n"
+    (tmp_path / "LABELS.csv").write_text(listed)
+    assert cli.main(["evaluate", str(tmp_path / "LABELS.csv"), "--half", "A"]) == 2
+    assert "--half A: none of the listed files is in it" in capsys.readouterr().err
+
+
 def test_what_a_detector_is_worth_shows_without_it(labels, capsys):
     asked = ["evaluate", str(labels), "--jobs", "1", "--only", "scan", "--json"]
     assert cli.main([*asked, "--without", "scan", "flood"]) == 0
