@@ -46,6 +46,7 @@ from dijkwacht_lab.labels import Attackers, Labelled, attackers, read_lists
 from dijkwacht_lab.scoring import Scoring
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
 from dijkwacht_lab.traffic.habits import CALIBRATED
+from dijkwacht_records.errors import UnreadableInput
 from dijkwacht_records.tables import Row
 
 HOUR_US: Final = 3_600_000_000
@@ -320,7 +321,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--learn-only", action="store_true", help="leave the held-out half alone")
     options = parser.parse_args(arguments)
-    files = benign_files(options.labels, "A")
+    try:
+        files = benign_files(options.labels, "A")
+    except UnreadableInput as error:
+        parser.error(str(error))
     learned = gather(files, LEARNED, options.days, options.processes)
     held = Hours()
     if not options.learn_only:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from dijkwacht_collector.policy import Scored
 from dijkwacht_detectors.discover import shipped_detectors
@@ -24,6 +25,7 @@ from dijkwacht_lab.calibrate import (
     hours_of,
     hours_of_office,
     line_of,
+    main,
 )
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
 
@@ -164,3 +166,12 @@ def test_a_line_is_the_lowest_score_that_is_rare_enough():
     line = line_of(table, 0.1)
     assert rate(table, line) <= 0.1 < rate(table, line - 0.2)
     assert line_of(table, 0.0) == float("inf")
+
+
+def test_a_list_that_is_none_is_told_in_a_line(tmp_path, capsys):
+    listed = tmp_path / "LABELS.csv"
+    listed.write_text("a,b\n1,2\n")
+    with pytest.raises(SystemExit) as ended:
+        main([str(listed), "--to", str(tmp_path)])
+    assert ended.value.code == 2
+    assert "columns kind, file, label_rule, n" in capsys.readouterr().err
