@@ -7,8 +7,10 @@ a scanner guesses. The score is log₂ of the number of new targets that failed,
 where most of its new targets answer.
 
 Limits: peer-to-peer programs also try dead addresses, each at another port; so outside the site
-failures count fully only if they keep to one port or one host, and an eighth where DNS had named the address:
-mail servers try hosts that are gone for days, and guess none. Multicast, ICMP errors and answers
+failures count fully only if they keep to one port or one host, for less (cubed) where many answer, and an eighth
+where DNS had named the address: mail servers try hosts that are gone for days, and guess none. Datagrams to a port
+at which no service is looked for count a tenth, unless they try one host port after port: private networks of
+colleagues' machines (a mesh), calls and games knock so at every address that a peer may have, private ones too. Multicast, ICMP errors and answers
 whose request was not seen are no first contacts, and traceroute's ports hardly count. A scan of open
 ports only, each reset without a byte, counts for half, and for less where each is closed in good order:
 so are FTP's data connections for empty folders. Of attempts that the agent only counts (`floods`), pings
@@ -45,6 +47,23 @@ _S0, _REJ, _RSTOS0, _SH = 1, 4, 9, 11
 _NAMED_SHIFT, _NAMED_MASK = NAMED.shift, (1 << NAMED.width) - 1
 _LED_THERE = (int(Named.BY_ORIG), int(Named.BY_OTHER))
 _TOLD = 0.125
+_PEERS = 0.1
+"""Of a datagram by which programs find each other."""
+
+
+def _services_by_datagram() -> NDArray[np.bool_]:
+    """Ports at which a scanner looks for something by UDP: the low ones, and what is known to be open above."""
+    ports = np.zeros(1 << 16, np.bool_)
+    ports[:1024] = True
+    ports[[
+        1434, 1604, 1645, 1701, 1812, 1900, 2049, 2123, 2152, 3283, 3671, 3702, 5004, 5060, 5061, 5093, 5351,
+        5353, 5355, 5632, 5683, 5684, 6481, 9600, 10001, 10080, 11211, 17185, 20000, 30718, 32414, 33848, 34964,
+        37777, 37810, 44818, 47808, 48899, 53413, 54321,
+    ]] = True  # fmt: skip
+    return ports
+
+
+_SERVICES = _services_by_datagram()
 
 
 class Scan(RowDetector):
@@ -113,7 +132,7 @@ class Scan(RowDetector):
 def _is_peer(port):  # type: ignore[no-untyped-def]
     """Usual ports of programs whose peers come and go: file sharing and crypto-coins."""
     return port in (
-        411, 412, 1214, 2234, 4001, 4661, 4662, 4672, 6346, 6347, 6699, 6969, 8333, 9333, 9735,
+        411, 412, 1214, 2234, 4001, 4661, 4662, 4672, 6346, 6347, 6699, 6969, 7680, 8333, 9333, 9735,
         16881, 18080, 30303, 51413,
     ) or 6881 <= port <= 6999  # fmt: skip
 
@@ -274,17 +293,21 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
             continue
         h, p = (host >> np.uint64(20)) & np.uint64(15), mix(service, one) & np.uint64(15)
         told = not local_resp and (rows.hints[i] >> _NAMED_SHIFT) & _NAMED_MASK in _LED_THERE
+        knocks = proto == _UDP and not _SERVICES[resp_p & 0xFFFF]
         # unless this is the one host of which port after port is tried
-        if told and state.hosts[e, h] + failure <= 0.5 * (state.failed[e] + failure):
-            failure *= _TOLD
+        if (told or knocks) and state.hosts[e, h] + failure <= 0.5 * (state.failed[e] + failure):
+            if knocks:
+                failure = min(failure, _PEERS)
+            if told:
+                failure *= _TOLD
         state.failed[e] += failure
         state.hosts[e, h] += failure
         state.ports[e, p] += failure
         f = state.failed[e]
         host_share, port_share = min(1.0, state.hosts[e, h] / f), min(1.0, state.ports[e, p] / f)
         order = 1.0
-        if not local_resp:
-            order = min(1.0, max(0.05, 2.0 * max(host_share, port_share) - 0.4))
         failed_share = f / (f + 0.5 * state.answered[e])
+        if not local_resp:
+            order = min(1.0, max(0.05, 2.0 * max(host_share, port_share) - 0.4)) * failed_share**2
         scores[i] = math.log2(1.0 + f * failed_share * order)
         facts[i, 0], facts[i, 1], facts[i, 2], facts[i, 3] = f, failed_share, host_share, port_share

@@ -102,6 +102,36 @@ def test_scan_takes_no_notice(values):
     assert top(Scan(), rows) == 0.0
 
 
+def datagrams(count, port, inside=1):
+    return [
+        {"time": n * SECOND, "resp_h": 9000 + n, "orig_p": 40_000, "resp_p": port, "proto": 17,
+         "conn_state": S0, "local_resp": inside} for n in range(count)
+    ]  # fmt: skip
+
+
+def test_scan_minds_datagrams_by_which_programs_find_each_other_a_tenth():
+    mesh, services = datagrams(120, 41_641), datagrams(120, 161)
+    assert top(Scan(), services) > 6.5
+    assert top(Scan(), mesh) < top(Scan(), services) - 2.8
+    assert top(Scan(), datagrams(120, 41_641, inside=0)) < 4.0
+    one = [row | {"resp_h": 9000, "resp_p": 20_000 + n} for n, row in enumerate(mesh)]
+    assert top(Scan(), one) > 6.5, "port after port of one host"
+
+
+def test_scan_of_the_outside_counts_for_less_where_many_answer():
+    dead = [row | {"local_resp": 0, "proto": 6} for row in datagrams(200, 9_000)]
+    alive = [
+        row
+        | {"resp_h": 50_000 + n, "conn_state": SF, "resp_pkts": 9, "orig_bytes": 9, "resp_bytes": 9}
+        for n, row in enumerate(dead)
+    ]
+    peers = [row for pair in zip(dead, alive, strict=True) for row in pair]
+    assert top(Scan(), dead) > 7.0
+    assert top(Scan(), peers) < top(Scan(), dead) - 1.5
+    inside = [row | {"local_resp": 1} for row in peers]
+    assert top(Scan(), inside) > top(Scan(), peers) + 1.0
+
+
 def test_scan_remembers_for_hours():
     slow = [row | {"time": n * 60 * SECOND, "conn_state": S0} for n, row in enumerate(probes(120))]
     assert top(Scan(), slow) > 5.5
