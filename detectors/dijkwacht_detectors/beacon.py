@@ -14,8 +14,10 @@ too. So what counts is what kind of timer it is. Each multiplies the evidence:
 - company: less for each other machine of the site that calls there, and after days of acquaintance;
   more for an address without a name that a known machine begins to call, most if its world was complete;
 - inside the site hardly, and at a server of several not at all;
-- calls minutes apart, each of which goes on until the next, hardly: that is a line, renewed by its time-out, as
-  browsers keep one to whom they ask for names;
+- calls minutes apart, each of which goes on until the next, hardly: that is a line, renewed by its time-out or a
+  few minutes after it, as messengers and browsers keep one;
+- of a device whose network code has a few KiB, a tenth: no stranger's program runs on an inverter's or a lock's
+  microcontroller, which is told by the SYN it sends;
 - calls that are never accepted hardly: a program whose server is gone keeps trying. Calls that are
   accepted and not answered a byte count half as much again, and a second apart, whatever port and name.
 
@@ -80,6 +82,8 @@ _REPORTS: Final = 0.25
 _LONG_S: Final = (
     100.0  # between calls; of quicker ones an ordinary connection's time-out fills half
 )
+_NIGHT: Final = 1.6
+"""Rests, by the timer's gap, from which on one is no rest of the timer's: it was switched off."""
 _UNKNOWN, _NOBODY = int(Named.UNKNOWN), int(Named.NOBODY)
 _S0, _REJ, _RSTOS0 = int(ConnState.S0), int(ConnState.REJ), int(ConnState.RSTOS0)
 
@@ -89,6 +93,9 @@ _PLAIN_PC: Final = (
     SPEECH.put(Speech.HTTP) | OPTIONS.put(SynOptions.TWELVE) | WINDOW.put(SynWindow.LARGE)
 )
 """HTTP in the clear from what opens connections as Windows does: its programs call by name, devices need not."""
+_SYN: Final = OPTIONS.put(7) | WINDOW.put(3)
+_TINY: Final = OPTIONS.put(SynOptions.FOUR) | WINDOW.put(SynWindow.SMALL)
+"""No word of acknowledging in part, and room for a few segments: no system on which one installs a program."""
 
 
 class Beacon(RowDetector):
@@ -311,7 +318,8 @@ def _fold(columns, timers, memory, scores, facts):  # type: ignore[no-untyped-de
         median, spread = pace(timer, e)
         if median > _LONG_S:
             rest = (float(rows.start[i]) - float(state.until[e])) / (1e6 * median)
-            state.rested[e] += 0.3 * (min(max(rest, 0.0), 1.0) - state.rested[e])
+            if rest < _NIGHT:
+                state.rested[e] += 0.3 * (min(max(rest, 0.0), 1.0) - state.rested[e])
         state.until[e] = max(rows.start[i], rows.time[i])
         if median <= 0.0:
             continue
@@ -326,9 +334,12 @@ def _fold(columns, timers, memory, scores, facts):  # type: ignore[no-untyped-de
         weight = weight * strangeness(
             float(rows.dest_machines[i]), time - float(rows.dest_first[i]), acquainted,
             rows.orig_news[i],
-        ) * long_and_fast(hours, median) * min(1.0, 0.05 + 2.0 * state.rested[e])  # fmt: skip
-        if named == _NOBODY and rows.orig_serves[i] == 0 and rows.hints[i] & _SHAPE == _PLAIN_PC:
+        ) * long_and_fast(hours, median) * min(1.0, 0.02 + 6.0 * state.rested[e] ** 2)  # fmt: skip
+        unnamed = named in (_NOBODY, _UNKNOWN)
+        if unnamed and rows.orig_serves[i] == 0 and rows.hints[i] & _SHAPE == _PLAIN_PC:
             weight *= 2.0
+        if proto == _TCP and rows.hints[i] & _SYN == _TINY:
+            weight *= 0.1
         scores[i] = math.log2(1.0 + calls * alike * weight)
         facts[i, 0] = median
         facts[i, 1] = spread

@@ -8,7 +8,16 @@ import pytest
 from dijkwacht_detectors.beacon import Beacon
 from dijkwacht_detectors.beacon_names import BeaconNames
 from dijkwacht_detectors.checks import score_rows
-from dijkwacht_records.hints import NAMED, Named
+from dijkwacht_records.hints import (
+    NAMED,
+    OPTIONS,
+    SPEECH,
+    WINDOW,
+    Named,
+    Speech,
+    SynOptions,
+    SynWindow,
+)
 from dijkwacht_records.tables import ConnState
 
 SECOND = 1_000_000
@@ -16,6 +25,8 @@ HOUR = 3600 * SECOND
 DAY = 24 * HOUR
 OUTSIDE = 0xC6336409
 BARE, BY_NAME = (NAMED.put(named) for named in (Named.NOBODY, Named.BY_ORIG))
+MICROCONTROLLER = OPTIONS.put(SynOptions.FOUR) | WINDOW.put(SynWindow.SMALL)
+WINDOWS = OPTIONS.put(SynOptions.TWELVE) | WINDOW.put(SynWindow.LARGE)
 
 
 def calls(gaps, **values):
@@ -84,6 +95,7 @@ INNOCENT = {
     "a camera keeps its NAT open": ([20.0] * 4000, {"resp_p": 32_100, "proto": 17}),
     "a hub asks a lamp": ([10.0] * 8000, {"resp_p": 80, "resp_h": 7, "local_resp": 1}),
     "monitoring inside": ([60.0] * 1400, {"resp_p": 5432, "resp_h": 7, "local_resp": 1}),
+    "an inverter": ([60.0] * 1400, {"resp_p": 10_000, "hints": BARE | MICROCONTROLLER}),
     "mail": ([120.0] * 700, {"resp_p": 993}),
 }  # fmt: skip
 
@@ -119,6 +131,34 @@ def test_a_line_that_is_renewed_whenever_it_ends_is_no_timer():
         ]
     assert top(renewed) < top(paused) - 2.5
     assert top([row for row in renewed if row["part"] < 2]) > top(paused) - 0.1, "there is a pause"
+
+
+def test_a_messenger_that_comes_back_soon_after_its_line_ended_is_no_timer():
+    held, short = [], []
+    day = [1800.0] * 16 + [16 * 3600.0]
+    for row in calls(day * 3, resp_p=8080):
+        held += [row, row | {"part": 1, "time": row["start"] + 1710 * SECOND}]
+        short += [row, row | {"part": 1, "time": row["start"] + 60 * SECOND}]
+    assert top(held) < 4.6, "nor is it one in the morning"
+    assert top(short) > top(held) + 2.0
+
+
+def test_only_a_microcontroller_is_excused_by_how_it_opens():
+    rows = [30.0] * 60
+    assert top(calls(rows, hints=BARE | WINDOWS)) == top(calls(rows))
+    assert top(calls(rows, hints=BARE | MICROCONTROLLER)) < top(calls(rows)) - 3.0
+    large = OPTIONS.put(SynOptions.FOUR) | WINDOW.put(SynWindow.LARGE)
+    assert top(calls(rows, hints=BARE | large)) == top(calls(rows))
+
+
+def test_http_in_the_clear_from_a_workstation_counts_twice_where_dns_is_not_seen_too():
+    web = {"resp_p": 80, "resp_bytes": 200}
+    plain = SPEECH.put(Speech.HTTP) | WINDOWS
+    for named in (0, BARE):
+        twice = top(calls([5.0] * 200, **web, hints=named | plain))
+        assert twice == pytest.approx(top(calls([5.0] * 200, **web, hints=named)) + 1.0, abs=0.05)
+    named = top(calls([5.0] * 200, **web, hints=BY_NAME | plain))
+    assert named == top(calls([5.0] * 200, **web, hints=BY_NAME))
 
 
 def test_a_call_a_second_that_is_accepted_and_never_answered_is_odd_anywhere():
