@@ -5,17 +5,23 @@ domain under which name after name is new, long and mixed; data that comes in, a
 a workstation never asks for (NULL, CNAME, private ones), or rarely (TXT, MX), under names that are
 no mail domain. A name whose last label can be no top-level domain goes to a tunnel's own server.
 The score is log₂ of the odd names of the last minutes. Names that do not exist, each in another
-domain, count as well: domain generation algorithms (DGA) make them.
+domain, count as well: domain generation algorithms (DGA) make them, and hardly a name of theirs exists;
+so they count by the square of their share in the domains that were asked for: a page with dead advertisers
+and a program that checks links ask for more that exist.
+
+Names of one length below a domain, none longer than a hash (64), are look-ups of hashes: so guards ask about
+files. They count a tenth where addresses are asked for, a third where texts are; data is cut into pieces, which
+are longer, or of many lengths.
 
 Limits: security products and content networks put data into names too, mostly as A or AAAA, which
 therefore count for less, and least under domains known for it; a slow tunnel that asks for addresses
-only stays among them. Reverse look-ups, service discovery and block lists do not count.
+only, or whose pieces are as long as a hash, stays among them. Reverse look-ups, service discovery and block lists do not count.
 
 >>> from dijkwacht_detectors.checks import score_rows
->>> names = [f"{n * 0x9E3779B97F4A7C15 % 2**64:016x}{n:020x}.t.example.com" for n in range(64)]
+>>> names = [f"{n * 0x9E3779B97F4A7C15 % 2**64:0{30 + n % 9}x}.t.example.com" for n in range(64)]
 >>> asked = [{"query": name, "qtype": 16, "question": 1, "resp_p": 53} for name in names]
 >>> float(score_rows(DnsTunnel(), asked)[-1].round(1))
-6.3
+6.2
 """
 
 from __future__ import annotations
@@ -30,6 +36,7 @@ from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
 from dijkwacht_detectors.knowledge.data_bearing_domains import hash_name, known_hashes
+from dijkwacht_detectors.knowledge.query_names import dissect, holds_address, is_local, payload
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.naming import picker, row_picker
 from dijkwacht_detectors.state.novelty import is_new
@@ -47,7 +54,9 @@ _NAPTR, _DS, _RRSIG, _DNSKEY, _TLSA, _SVCB, _HTTPS, _ANY, _CAA = (
     255,
     257,
 )
-_NX = 3
+_FOUND, _NX = 0, 3
+_HASH = 64
+"""Characters of the longest hash that is asked about, SHA-256 in hexadecimal."""
 
 _KNOWN = known_hashes()
 
@@ -70,6 +79,8 @@ class DnsTunnel(RowDetector):
         "odd": ("f4", (_DOMAINS,)),
         "names": ("f4", (_DOMAINS,)),
         "types": ("u1", (_DOMAINS,)),
+        "length": ("u2", (_DOMAINS,)),
+        "alike": ("f4", (_DOMAINS,)),
         "rare": ("f4", ()),
         "rare_at": ("i8", ()),
         "rare_types": ("u1", ()),
@@ -77,6 +88,10 @@ class DnsTunnel(RowDetector):
         "missed": ("i8", ()),
         "seen": ("u8", (2, 16)),
         "held": ("i4", ()),
+        "found": ("f4", ()),
+        "found_at": ("i8", ()),
+        "met": ("u8", (2, 16)),
+        "met_held": ("i4", ()),
     }
 
     share = 1 / 24
@@ -153,94 +168,6 @@ def _count_bits(bits):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _holds_address(blob, begin, end):  # type: ignore[no-untyped-def]
-    """Begins with four labels of digits, as a look-up of an address in a list does."""
-    labels = 0
-    for k in range(begin, end):
-        if blob[k] == 46:
-            labels += 1
-            if labels == 4:
-                return True
-        elif not 48 <= blob[k] <= 57:
-            return False
-    return labels == 3
-
-
-@njit(cache=True, nogil=True)
-def _dissect(blob, begin, end):  # type: ignore[no-untyped-def]
-    """Where a name's domain begins, and what its last label is: 0 plausible, 1 data, 2 no name."""
-    last, second, third, dots = begin, begin, begin, 0
-    for k in range(end - 1, begin - 1, -1):
-        if blob[k] == 46:
-            dots += 1
-            if dots == 1:
-                last = k + 1
-            elif dots == 2:
-                second = k + 1
-            elif dots == 3:
-                third = k + 1
-                break
-    if dots == 0:
-        return begin, 2
-    letters, digits, other = 0, 0, 0
-    for k in range(last, end):
-        c = blob[k]
-        if 97 <= c <= 122:
-            letters += 1
-        elif 48 <= c <= 57:
-            digits += 1
-        else:
-            other += 1
-    punycode = (
-        end - last > 4 and blob[last] == 120 and blob[last + 1] == 110 and blob[last + 2] == 45
-    )
-    if letters == 0 and other == 0:
-        return begin, 2  # digits: an address
-    if not punycode and (digits or other or letters > 24):
-        return begin, 1
-    if dots == 1:
-        return begin, 0
-    base = second
-    # co.uk and the like: a country's two letters under a short label
-    if end - last == 2 and last - 1 - second <= 3 and dots > 2:
-        base = third
-    elif end - last == 2 and last - 1 - second <= 3 and dots == 2:
-        base = begin
-    return base, 0
-
-
-@njit(cache=True, nogil=True)
-def _payload(blob, begin, end):  # type: ignore[no-untyped-def]
-    """Characters below the domain, those of no host name, and how mixed they are in 0–1."""
-    chars, strange, changes, jumbled = 0, 0, 0, 0
-    was, run = 0, 0
-    for k in range(begin, end):
-        c = blob[k]
-        if c in (45, 46):  # hyphen, dot
-            run = 0
-            continue
-        chars += 1
-        if 48 <= c <= 57:
-            kind = 1
-            run = 0
-        elif 97 <= c <= 122 or c == 95:
-            kind = 2
-            run = 0 if c in (97, 101, 105, 111, 117, 121, 95) else run + 1
-            if run == 5:  # five consonants on end are in no word, and in most random letters
-                jumbled += 5
-            elif run > 5:
-                jumbled += 1
-        else:
-            kind = 3
-            strange += 1
-        if was and kind != was:
-            changes += 1
-        was = kind
-    mixed = (3.0 * changes + 6.0 * strange + 1.5 * jumbled) / max(chars, 1)
-    return chars, strange, min(1.0, mixed)
-
-
-@njit(cache=True, nogil=True)
 def _is_known(known, key):  # type: ignore[no-untyped-def]
     at = np.searchsorted(known, key)
     return at < len(known) and known[at] == key
@@ -255,23 +182,6 @@ def _place(domain, asked, key):  # type: ignore[no-untyped-def]
         if asked[k] < asked[oldest]:
             oldest = k
     return oldest, False
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _local(blob, begin, end):  # type: ignore[no-untyped-def]
-    """Names of the own network, which fail outside it: local, lan, home, internal, corp ..."""
-    n = end - begin
-    if n >= 5 and blob[end - 5] == 108 and blob[end - 4] == 111 and blob[end - 3] == 99:
-        return True  # local
-    if n >= 3 and blob[end - 3] == 108 and blob[end - 2] == 97 and blob[end - 1] == 110:
-        return True  # lan
-    if n >= 4 and blob[end - 4] == 104 and blob[end - 3] == 111 and blob[end - 2] == 109:
-        return True  # home
-    if n >= 4 and blob[end - 4] == 99 and blob[end - 3] == 111 and blob[end - 2] == 114:
-        return True  # corp
-    if n >= 8 and blob[end - 8] == 105 and blob[end - 7] == 110 and blob[end - 6] == 116:
-        return True  # internal
-    return n >= 4 and blob[end - 4] == 97 and blob[end - 3] == 114 and blob[end - 2] == 112  # arpa
 
 
 class _Rows(NamedTuple):
@@ -290,6 +200,8 @@ class _State(NamedTuple):
     odd: NDArray[np.float32]
     names: NDArray[np.float32]
     types: NDArray[np.uint8]
+    length: NDArray[np.uint16]
+    alike: NDArray[np.float32]
     rare: NDArray[np.float32]
     rare_at: NDArray[np.int64]
     rare_types: NDArray[np.uint8]
@@ -297,9 +209,44 @@ class _State(NamedTuple):
     missed: NDArray[np.int64]
     seen: NDArray[np.uint64]
     held: NDArray[np.int32]
+    found: NDArray[np.float32]
+    found_at: NDArray[np.int64]
+    met: NDArray[np.uint64]
+    met_held: NDArray[np.int32]
 
 
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
+
+
+@njit(cache=True, nogil=True)
+def _exists(state, e, t, key, half_life):  # type: ignore[no-untyped-def]
+    """A domain answered: count it, once."""
+    if is_new(state.met, state.met_held, e, key):
+        kept = remaining(t - state.found_at[e], half_life)
+        state.found[e] = state.found[e] * kept + 1.0
+        state.found_at[e] = t
+
+
+@njit(cache=True, nogil=True)
+def _misses(state, e, t, key, half_life):  # type: ignore[no-untyped-def]
+    """Score of a domain in which a name does not exist; no number if it was counted before."""
+    if not is_new(state.seen, state.held, e, key):
+        return np.nan
+    kept = remaining(t - state.missed[e], half_life)
+    state.missing[e] = state.missing[e] * kept + 1.0
+    state.missed[e] = t
+    missing = float(state.missing[e])
+    found = state.found[e] * remaining(t - state.found_at[e], half_life)
+    return math.log2(1.0 + missing * (missing / (missing + found)) ** 2)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _of_data(types, chars, alike, names):  # type: ignore[no-untyped-def]
+    """How far a domain's names can be data, 0-1: hardly if all are of one length, and that of a hash."""
+    if types & ~1 or chars > _HASH:
+        return 1.0
+    even = min(1.0, max(0.0, (alike / max(names, 1.0) - 0.6) / 0.3))
+    return 1.0 - (0.7 if types else 0.9) * even
 
 
 @njit(cache=True, nogil=True)
@@ -313,35 +260,36 @@ def _fold(columns, offsets, blob, memory, half_life, data_bearing, scores, facts
             state.odd[e] = 0.0
             state.names[e] = 0.0
             state.types[e] = 0
-            state.rare[e] = state.missing[e] = 0.0
+            state.length[e] = 0
+            state.alike[e] = 0.0
+            state.rare[e] = state.missing[e] = state.found[e] = 0.0
             state.rare_types[e] = 0
-            state.rare_at[e] = state.missed[e] = t
-            state.seen[e] = 0
-            state.held[e] = 0
+            state.rare_at[e] = state.missed[e] = state.found_at[e] = t
+            state.seen[e] = state.met[e] = 0
+            state.held[e] = state.met_held[e] = 0
         begin, end = offsets[i], offsets[i + 1]
         qtype, port = rows.qtype[i], rows.resp_p[i]
         if port in (137, 5353, 5355) or end - begin < 2:
             continue
-        base, kind = _dissect(blob, begin, end)
+        base, kind = dissect(blob, begin, end)
         if kind == 2:
             continue
         score = np.nan
-        missing_here = rows.rcode[i] == _NX and kind == 0 and not _local(blob, begin, end)
-        if missing_here:
-            key = hash_name(blob, base, end) ^ np.uint64(_NX)
-            if is_new(state.seen, state.held, e, key):
-                kept = remaining(t - state.missed[e], half_life)
-                state.missing[e] = state.missing[e] * kept + 1.0
-                state.missed[e] = t
-                score = math.log2(1.0 + state.missing[e])
+        local = is_local(blob, begin, end)
+        if kind == 0 and not local:
+            if rows.rcode[i] == _NX:
+                of_missing = hash_name(blob, base, end) ^ np.uint64(_NX)
+                score = _misses(state, e, t, of_missing, half_life)
                 facts[i, 2] = state.missing[e]
-        innocuous = qtype == _PTR or _local(blob, begin, end)
+            elif rows.rcode[i] == _FOUND:
+                _exists(state, e, t, hash_name(blob, base, end), half_life)
+        innocuous = qtype == _PTR or local
         bare = base == begin and kind == 0
         if rows.question[i] == 0 or innocuous or bare:
             scores[i] = score
             continue
-        chars, strange, mixed = _payload(blob, begin, base if kind == 0 else end)
-        if chars == 0 or blob[begin] == 95 or _holds_address(blob, begin, base):  # _service, _dmarc
+        chars, strange, mixed = payload(blob, begin, base if kind == 0 else end)
+        if chars == 0 or blob[begin] == 95 or holds_address(blob, begin, base):  # _service, _dmarc
             scores[i] = score
             continue
         key = np.uint64(1) if kind == 1 else hash_name(blob, base, end) | np.uint64(2)
@@ -350,10 +298,13 @@ def _fold(columns, offsets, blob, memory, half_life, data_bearing, scores, facts
             state.domain[e, at] = key
             state.odd[e, at] = state.names[e, at] = 0.0
             state.types[e, at] = 0
+            state.length[e, at] = 0
+            state.alike[e, at] = 0.0
         elif state.asked[e, at] < t:
             kept = remaining(t - state.asked[e, at], half_life)
             state.odd[e, at] *= kept
             state.names[e, at] *= kept
+            state.alike[e, at] *= kept
         state.asked[e, at] = t
         whole = hash_name(blob, begin, end)
         new = is_new(state.seen, state.held, e, whole ^ (np.uint64(qtype) << np.uint64(32)))
@@ -374,7 +325,11 @@ def _fold(columns, offsets, blob, memory, half_life, data_bearing, scores, facts
         state.odd[e, at] += weight
         if new:
             state.names[e, at] += 1.0
+            state.alike[e, at] += chars == state.length[e, at]
+            state.length[e, at] = min(chars, 65_535)
         total = state.odd[e, at]
+        if kind == 0:
+            total *= _of_data(state.types[e, at], chars, state.alike[e, at], state.names[e, at])
         if type_odd > 0.0:  # the same, spread over domains: a machine that asks for many types
             state.rare[e] *= remaining(t - state.rare_at[e], half_life)
             if state.rare[e] < 0.3:

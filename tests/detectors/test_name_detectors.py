@@ -27,7 +27,7 @@ def digits(n):
     return hashlib.blake2b(str(n).encode(), digest_size=20).hexdigest()
 
 
-TUNNEL = [f"{digits(n)}.t.example.com" for n in range(100)]
+TUNNEL = [f"{digits(n)[: 30 + n % 11]}.t.example.com" for n in range(100)]
 
 
 def test_types_that_nobody_asks_for_speak_soonest():
@@ -80,6 +80,30 @@ def test_names_that_do_not_exist_count_by_domain():
     assert top(many) > 5.5
     assert top(one) < 3.5
     assert top(local) == 0.0
+
+
+@pytest.mark.parametrize("qtype", [1, 16])
+def test_hashes_of_files_are_of_one_length_and_pieces_of_data_are_not(qtype):
+    hashes = [f"{digits(n)[:32]}.rep.guard.example" for n in range(60)]
+    pieces = [f"{digits(n)[: 28 + n % 9]}.rep.guard.example" for n in range(60)]
+    long = [f"{digits(n)}.{digits(-n)}.rep.guard.example" for n in range(60)]
+    low = top(asked(hashes, qtype=qtype))
+    assert low < top(asked(pieces, qtype=qtype)) - 1.3
+    assert low < top(asked(long, qtype=qtype)) - 1.3
+    assert top(asked(hashes, qtype=10)) > 5.5, "nobody asks about files by a type that is no text"
+
+
+def test_names_that_do_not_exist_count_by_their_share_of_the_domains():
+    guessed = asked([f"{digits(n)[:9]}.com" for n in range(100)], rcode=3)
+    visited = asked(
+        [f"www.shop{n}.example.org" if n % 2 else f"shop{n}.com" for n in range(60)], rcode=0
+    )
+    linked = asked([f"shop{n}.net" for n in range(400)], rcode=0)
+    for n, row in enumerate(linked):
+        row["rcode"] = 0 if n % 5 else 3
+    assert top(guessed) > top([*visited, *guessed]) > 4.5
+    assert top(linked) < 2.5
+    assert top([*guessed, *guessed]) == top(guessed), "each once"
 
 
 def test_multicast_names_do_not_count():
