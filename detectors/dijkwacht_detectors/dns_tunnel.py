@@ -10,7 +10,7 @@ so they count by the square of their share in the domains that were asked for: a
 and a program that checks links ask for more that exist.
 
 Names of one length below a domain, none longer than a hash (64), are look-ups of hashes: so guards ask about
-files. They count a tenth where addresses are asked for, a third where texts are; data is cut into pieces, which
+files. They count a tenth where addresses are asked for, a seventh where texts are; data is cut into pieces, which
 are longer, or of many lengths.
 
 Limits: security products and content networks put data into names too, mostly as A or AAAA, which
@@ -246,7 +246,7 @@ def _of_data(types, chars, alike, names):  # type: ignore[no-untyped-def]
     if types & ~1 or chars > _HASH:
         return 1.0
     even = min(1.0, max(0.0, (alike / max(names, 1.0) - 0.6) / 0.3))
-    return 1.0 - (0.7 if types else 0.9) * even
+    return 1.0 - (0.85 if types else 0.9) * even
 
 
 @njit(cache=True, nogil=True)
