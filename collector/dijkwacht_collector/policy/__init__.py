@@ -14,8 +14,8 @@ from dijkwacht_collector.policy.policy import (
     RareRow,
     Scored,
     SiteLines,
-    severity,
 )
+from dijkwacht_collector.policy.spending import severity
 
 __all__ = [
     "DEFAULT_BUDGET",

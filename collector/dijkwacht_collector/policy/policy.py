@@ -28,6 +28,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_collector.policy.calibration import Calibration
+from dijkwacht_collector.policy.spending import HIGH_FACTOR
 from dijkwacht_detectors.api import Scores
 
 PRIOR_WEEKS: Final = 1.0
@@ -38,8 +39,6 @@ HABIT: Final = 3
 """From so many hours on in which a detector reached its threshold, without being extreme, they are learned."""
 HABIT_BITS: Final = 1.0
 """How much stranger than its own habit an entity must be to alert again: twice the evidence."""
-HIGH_FACTOR: Final = 30.0
-"""A score so many times rarer than the budget is an incident of high severity, and moves no site's line."""
 REPEAT_US: Final = 60_000_000
 """An entity that stays above the threshold alerts again after this long, or when it gets stranger."""
 _HOUR_US: Final = 3_600_000_000
@@ -285,17 +284,6 @@ class Policy:
         self.per_week[site] = per_week
         for policy in self.detectors:
             policy.set_budget(site, per_week)
-
-
-def severity(rarity: float, budget: float, spent: int) -> int:
-    """OCSF ``severity_id``: 2 context, 3 medium, 4 high.
-
-    Each incident of the same detector this week (``spent``) halves what is left of its budget.
-    """
-    left = budget * 0.5**spent
-    if rarity > left:
-        return 2
-    return 4 if rarity * HIGH_FACTOR <= left else 3
 
 
 @njit(cache=True, nogil=True)
