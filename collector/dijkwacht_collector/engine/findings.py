@@ -12,6 +12,7 @@ from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.incidents import EventTime, Evidence, Finding, StepOrder
 from dijkwacht_collector.policy import RareRow, Scored
 from dijkwacht_detectors.api import AnyDetector
+from dijkwacht_detectors.knowledge.addresses import is_private
 from dijkwacht_records.addresses import UNSPECIFIED, format_address, format_mac
 
 Positions = Sequence[int] | NDArray[np.int64]
@@ -27,6 +28,12 @@ def finding_of(
     evidence = evidence_of(scored, row, detector)
     agent = int(scored.agent[row])
     name = numbering.agents[agent][1] if agent >= 0 else ""
+    subject = {
+        "src": format_address(evidence.src_h),
+        "dst": format_address(evidence.dst_h),
+        "mac": format_mac(evidence.src_mac),
+        "agent": name,
+    }[detector.subject]
     return Finding(
         order=StepOrder(order, 1 if scored.windowed else 2, scored.detector, row),
         position=int(positions[order]),
@@ -35,12 +42,8 @@ def finding_of(
         kind=detector.kind,
         detector=detector.name,
         technique=detector.technique,
-        subject={
-            "src": format_address(evidence.src_h),
-            "dst": format_address(evidence.dst_h),
-            "mac": format_mac(evidence.src_mac),
-            "agent": name,
-        }[detector.subject],
+        subject=subject,
+        machine=machine_of(evidence) if detector.subject in {"src", "dst"} else subject,
         rarity=rare.rarity,
         budget=rare.budget,
         evidence=evidence,
@@ -65,6 +68,12 @@ def evidence_of(scored: Scored, row: int, detector: AnyDetector) -> Evidence:
     )
 
 
+def machine_of(evidence: Evidence) -> str:
+    """The inside end of what happened: whom, if that alone is a private address, else who."""
+    who, whom = evidence.src_h, evidence.dst_h
+    return format_address(whom if _is_private(whom) and not _is_private(who) else who)
+
+
 def event_time_of(
     tick: tuple[int, int, int], numbering: Numbering, positions: Positions
 ) -> EventTime:
@@ -77,6 +86,11 @@ def event_time_of(
         agent=numbering.agents[agent][1],
         time=time,
     )
+
+
+def _is_private(packed: bytes) -> bool:
+    high, low = np.frombuffer(packed, ">u8").astype(np.uint64)
+    return bool(is_private(high, low))
 
 
 def _address(row: Mapping[str, Any], column: str) -> bytes:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Final, Literal
 
 import msgspec
+
+from dijkwacht_collector.policy import Interruption
+from dijkwacht_records.addresses import format_address
 
 ALERT_SEVERITY: Final = 3
 """From this ``severity_id`` on a person is asked to look; what is below is context."""
@@ -42,7 +46,8 @@ class Incident(msgspec.Struct, frozen=True):
     incidents a week. ``evidences``: at most five, strongest first. ``agents``: the last of those whose
     rows are in it, whose clocks say when it is quiet; none in one kept before they were named.
     ``answered``: when a person's last word on it came in, µs UTC of the collector's clock, 0 if none did;
-    ``answered_by`` whose that is. An answer that was taken back is such a word, too.
+    ``answered_by`` whose that is. An answer that was taken back is such a word, too. ``machine``: the inside
+    end of its first evidence, "" in one kept before it was named.
     """
 
     uid: str
@@ -68,6 +73,7 @@ class Incident(msgspec.Struct, frozen=True):
     agents: tuple[str, ...] = ()
     answered_by: str = ""
     answered: int = 0
+    machine: str = ""
 
 
 class IncidentEvent(msgspec.Struct, frozen=True):
@@ -76,6 +82,14 @@ class IncidentEvent(msgspec.Struct, frozen=True):
     activity: Activity
     incident: Incident
     position: int
+
+
+def interruption(
+    machine: str, subject: str, evidences: Sequence[Evidence], time: int
+) -> Interruption:
+    """What asks for a person at ``time``, about ``machine`` and, if that is another who did it, ``subject``."""
+    did_it = any(format_address(one.src_h) == subject for one in evidences)
+    return Interruption(machine, subject if did_it and subject != machine else "", time)
 
 
 def incident_uid(site: str, kind: str, subject: str, first_event: int, ordinal: int) -> str:

@@ -20,16 +20,16 @@ from dijkwacht_collector.incidents.incident import (
     IncidentEvent,
     Status,
     incident_uid,
+    interruption,
 )
 from dijkwacht_collector.journal import Entry, Exemption, Verdict, person
-from dijkwacht_collector.policy import severity
+from dijkwacht_collector.policy import Interruption, Spending, severity
 from dijkwacht_detectors.api import Explanation
 
 IDLE_US: Final = 3_600_000_000
 """An incident without new evidence for so long, by the clock of an agent that contributed, is closed."""
 ABSENT_US: Final = 30 * 24 * 3_600_000_000
 """By the event time of any other agent of its site it is closed after so long."""
-WEEK_US: Final = 7 * 24 * 3_600_000_000
 MOST_OPEN: Final = 200
 """Incidents open at once on one site; past it nothing more is opened until some are closed."""
 MOST_SUBJECTS: Final = 4096
@@ -55,7 +55,8 @@ class StepOrder(NamedTuple):
 class Finding(NamedTuple):
     """A rare row as an incident meets it: whose it is, how rare, and its evidence.
 
-    ``agent`` sent it, "" if nobody in particular did: then every agent's clock counts. ``budget`` is what the site lets the detector have, ``position`` that of the journal's entry.
+    ``agent`` sent it, "" if nobody in particular did: then every agent's clock counts. ``machine``: the
+    inside end. ``budget`` is what the site lets the detector have, ``position`` that of the journal's entry.
     """
 
     order: StepOrder
@@ -66,6 +67,7 @@ class Finding(NamedTuple):
     detector: str
     technique: str
     subject: str
+    machine: str
     rarity: float
     budget: float
     evidence: Evidence
@@ -84,7 +86,7 @@ class EventTime(NamedTuple):
 class SiteIncidents(msgspec.Struct, frozen=True, array_like=True):
     """One site's part of `OpenIncidents`; (kind, subject) names what its keys name.
 
-    ``exempt_until`` is what earlier releases know of the exemptions, and read.
+    ``exempt_until`` and ``opened`` are what earlier releases know of exemptions and spending, and read.
     """
 
     open: list[Incident]
@@ -94,12 +96,22 @@ class SiteIncidents(msgspec.Struct, frozen=True, array_like=True):
     opened: dict[str, list[int]]
     exemptions: list[Exempted] = []
     ended: list[bytes] = []
+    spent: dict[str, list[Interruption]] | None = None
 
     def exempted(self) -> list[Exempted]:
         """The exemptions, also those that an earlier release has saved."""
         known = {(row.kind, row.subject) for row in self.exemptions}
         earlier = [Exempted(*row) for row in self.exempt_until if row[:2] not in known]
         return [*earlier, *self.exemptions]
+
+    def spending(self) -> dict[str, list[Interruption]]:
+        """Who made which detector interrupt; an earlier release saved when, and not who."""
+        if self.spent is not None:
+            return self.spent
+        return {
+            detector: [Interruption(f"?{n}", "", time) for n, time in enumerate(times)]
+            for detector, times in self.opened.items()
+        }
 
 
 Explain = Callable[[str, Evidence, str], Explanation | None]
@@ -118,8 +130,7 @@ class OpenIncidents:
     """By site, how many incidents each of the last `MOST_SUBJECTS` has had."""
     exemptions: Exemptions = field(default_factory=Exemptions)
     ended: Ended = field(default_factory=Ended)
-    opened: dict[str, dict[str, list[int]]] = field(default_factory=dict)
-    """By site and detector, when it opened incidents that asked for a person."""
+    spending: Spending = field(default_factory=Spending)
     shed: dict[str, int] = field(default_factory=dict)
     """By site, findings that found `MOST_OPEN` incidents open."""
 
@@ -160,6 +171,9 @@ class OpenIncidents:
             self.ended.note(incident)
             event = IncidentEvent("update", incident, entry.position)
         self.exemptions.heed(event.incident, entry.position)
+        told = event.incident
+        machine, attack = told.machine or told.subject, status == "confirmed"
+        self.spending.answer(entry.site, machine, told.end, attack=attack)
         return [event]
 
     def exempt(self, entry: Entry, exemption: Exemption) -> None:
@@ -175,15 +189,16 @@ class OpenIncidents:
     def take(self, site: str) -> SiteIncidents:
         """All that is remembered of one site; it stays."""
         open_ = self.by_site.get(site, ())
-        exempted = self.exemptions.of(site)
+        exempted, spent = self.exemptions.of(site), self.spending.of(site)
         return SiteIncidents(
             [self.open[key] for key in open_],
             [(*key[1:], self.unworded[key]) for key in open_ if key in self.unworded],
             [(k, s, n) for (_, k, s), n in self.ordinals.get(site, {}).items()],
             [(row.kind, row.subject, row.until) for row in exempted],
-            {name: [*times] for name, times in self.opened.get(site, {}).items()},
+            {name: [one.last for one in known if one.counts] for name, known in spent.items()},
             exempted,
             self.ended.of(site),
+            spent,
         )
 
     def put(self, site: str, kept: SiteIncidents) -> None:
@@ -200,19 +215,11 @@ class OpenIncidents:
             self.ordinals[site] = {(site, kind, subject): n for kind, subject, n in kept.ordinals}
         self.exemptions.put(site, kept.exempted())
         self.ended.put(site, kept.ended)
-        if kept.opened:
-            self.opened[site] = {detector: [*times] for detector, times in kept.opened.items()}
+        self.spending.put(site, kept.spending())
 
     def current(self, explain: Explain) -> list[Incident]:
         """Every open incident as it stands, in words too; between two updates it may have grown."""
         return [self._worded(key, explain) for key in self.open]
-
-    def spent(self, site: str, detector: str, time: int) -> int:
-        """Incidents of medium severity or more that ``detector`` opened here in the last week."""
-        times = self.opened.get(site, {}).get(detector, [])
-        while times and times[0] < time - WEEK_US:
-            times.pop(0)
-        return len(times)
 
     def _take(self, finding: Finding, explain: Explain) -> list[IncidentEvent]:
         key = (finding.site, finding.kind, finding.subject)
@@ -220,16 +227,21 @@ class OpenIncidents:
         if self.exemptions.hides(key, time):
             return []
         known = self.open.get(key)
-        spent = self.spent(finding.site, finding.detector, time)
-        if known is not None and known.severity_id >= ALERT_SEVERITY:
-            spent = max(0, spent - 1)  # it has been counted, and pays once
+        machine = known.machine if known is not None else finding.machine
+        due = interruption(machine or finding.machine, finding.subject, [finding.evidence], time)
+        spent = self.spending.others(finding.site, finding.detector, due)
         severity_id = severity(finding.rarity, finding.budget, spent)
         if known is not None:
+            if severity_id >= ALERT_SEVERITY > known.severity_id:
+                self.spending.note(finding.site, finding.detector, due)
             return self._update(key, known, finding, severity_id, explain)
         if len(self.by_site.get(finding.site, ())) >= MOST_OPEN:
             self.shed[finding.site] = self.shed.get(finding.site, 0) + 1
             return []
-        return self._begin(key, finding, severity_id, explain)
+        begun = self._begin(key, finding, severity_id, explain)
+        if begun and severity_id >= ALERT_SEVERITY:
+            self.spending.note(finding.site, finding.detector, due)
+        return begun
 
     def _begin(
         self, key: Key, finding: Finding, severity_id: int, explain: Explain
@@ -239,15 +251,14 @@ class OpenIncidents:
         if words is None:
             return []
         time, ordinal = evidence.time, self._next_ordinal(key)
-        if severity_id >= ALERT_SEVERITY:
-            self._note_opened(finding)
         incident = Incident(
             uid=incident_uid(*key, time, ordinal),
             site=finding.site, kind=finding.kind, detector=finding.detector,
             technique=finding.technique, subject=finding.subject, ordinal=ordinal,
             severity_id=severity_id, confidence=_confidence(finding.rarity),
             rarity=finding.rarity, start=time, end=time, count=1,
-            evidences=(evidence,), agents=_latest((), finding.agent), **_fields(words),
+            evidences=(evidence,), agents=_latest((), finding.agent), machine=finding.machine,
+            **_fields(words),
         )  # fmt: skip
         self.open[key] = incident
         self.by_site.setdefault(finding.site, {})[key] = None
@@ -259,8 +270,6 @@ class OpenIncidents:
         """Take the finding in; it is reported if severity rose or the count doubled."""
         time = finding.evidence.time
         stronger = severity_id > known.severity_id
-        if stronger and known.severity_id < ALERT_SEVERITY:
-            self._note_opened(finding)
         changed = {
             "end": max(known.end, time),
             "count": known.count + 1,
@@ -326,10 +335,6 @@ class OpenIncidents:
                 incident = msgspec.structs.replace(incident, **_fields(words))
                 self.open[key] = incident
         return incident
-
-    def _note_opened(self, finding: Finding) -> None:
-        of_site = self.opened.setdefault(finding.site, {})
-        of_site.setdefault(finding.detector, []).append(finding.evidence.time)
 
     def _next_ordinal(self, key: Key) -> int:
         known = self.ordinals.setdefault(key[0], {})

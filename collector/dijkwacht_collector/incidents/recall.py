@@ -6,8 +6,14 @@ from collections.abc import Sequence
 
 from dijkwacht_collector.incidents.ended import MOST_ENDED, Ended
 from dijkwacht_collector.incidents.exemptions import Exemptions
-from dijkwacht_collector.incidents.incident import ALERT_SEVERITY, IncidentEvent
+from dijkwacht_collector.incidents.incident import (
+    ALERT_SEVERITY,
+    Incident,
+    IncidentEvent,
+    interruption,
+)
 from dijkwacht_collector.incidents.open_incidents import SiteIncidents
+from dijkwacht_collector.policy import Spending
 
 
 def recall(site: str, kept: SiteIncidents, stored: Sequence[IncidentEvent]) -> SiteIncidents:
@@ -17,13 +23,16 @@ def recall(site: str, kept: SiteIncidents, stored: Sequence[IncidentEvent]) -> S
     answered is exempt or is so no more, and what was spent of the budget is spent.
     """
     ordinals = {(kind, subject): n for kind, subject, n in kept.ordinals}
-    opened: dict[str, list[int]] = {}
+    spending = Spending()
     incidents = [event.incident for event in stored]
     for incident in sorted(incidents, key=lambda i: (i.start, i.uid)):
         key = (incident.kind, incident.subject)
         ordinals[key] = max(ordinals.pop(key, 0), incident.ordinal + 1)
         if incident.severity_id >= ALERT_SEVERITY:
-            opened.setdefault(incident.detector, []).append(incident.start)
+            due = interruption(
+                _machine(incident), incident.subject, incident.evidences, incident.start
+            )
+            spending.note(site, incident.detector, due)
     exemptions, ended = Exemptions(), Ended()
     exemptions.put(site, kept.exempted())
     ended.put(site, kept.ended)
@@ -32,6 +41,8 @@ def recall(site: str, kept: SiteIncidents, stored: Sequence[IncidentEvent]) -> S
         incident = event.incident
         if incident.answered or incident.status in {"normal", "confirmed"}:
             exemptions.heed(incident, event.position)
+            attack = incident.status == "confirmed"
+            spending.answer(site, _machine(incident), incident.end, attack=attack)
     over = [event for event in by_position if event.incident.status != "new"]
     for event in over[-MOST_ENDED:]:
         ended.note(event.incident)
@@ -40,7 +51,12 @@ def recall(site: str, kept: SiteIncidents, stored: Sequence[IncidentEvent]) -> S
         [],
         [(kind, subject, n) for (kind, subject), n in ordinals.items()],
         [],
-        opened,
+        {},
         exemptions.of(site),
         ended.of(site),
+        spending.of(site),
     )
+
+
+def _machine(incident: Incident) -> str:
+    return incident.machine or incident.subject

@@ -15,7 +15,7 @@ from dijkwacht_collector.policy.policy import (
     Scored,
     SiteLines,
 )
-from dijkwacht_collector.policy.spending import severity
+from dijkwacht_collector.policy.spending import Interruption, Spending, severity
 
 __all__ = [
     "DEFAULT_BUDGET",
@@ -23,10 +23,12 @@ __all__ = [
     "Calibration",
     "Calibrations",
     "DetectorPolicy",
+    "Interruption",
     "Policy",
     "RareRow",
     "Scored",
     "SiteLines",
+    "Spending",
     "load_calibration",
     "read_calibration",
     "severity",

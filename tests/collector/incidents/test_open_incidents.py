@@ -21,7 +21,6 @@ from dijkwacht_collector.incidents.open_incidents import (
     ABSENT_US,
     IDLE_US,
     MOST_OPEN,
-    WEEK_US,
 )
 from dijkwacht_collector.journal import Entry, Exemption, Verdict
 from dijkwacht_detectors.api import Explanation
@@ -46,7 +45,9 @@ def finding(
     if rarity is None:
         rarity = {2: 2.0, 3: 0.1, 4: 0.01}[severity]
     order = StepOrder(row, 2, 0, row)
-    return Finding(order, row, "bakery", agent, "scan", "scan", "T1046", src, rarity, 1.0, evidence)
+    return Finding(
+        order, row, "bakery", agent, "scan", "scan", "T1046", src, src, rarity, 1.0, evidence
+    )
 
 
 def apply(open_, *changes, explain=explain):
@@ -275,15 +276,6 @@ def test_exemptions_of_an_earlier_release_are_in_force():
     assert apply(incidents, finding(50))
 
 
-def test_a_week_of_incidents_is_counted_and_forgotten():
-    incidents = OpenIncidents()
-    for i in range(3):
-        apply(incidents, finding(i, src=f"10.0.0.{i}", severity=4))
-    apply(incidents, finding(3, src="10.0.0.77", severity=2))
-    assert incidents.spent("bakery", "scan", 10) == 3
-    assert incidents.spent("bakery", "scan", WEEK_US + 2) == 1
-
-
 def test_one_site_cannot_fill_the_ledger():
     incidents = OpenIncidents()
     for i in range(MOST_OPEN + 50):
@@ -357,17 +349,6 @@ def test_what_happens_in_one_step_is_taken_in_the_order_of_its_rows():
     early = finding(2 * IDLE_US + 1, row=1)
     events = apply(incidents, early, passed(9 * IDLE_US, row=2))
     assert [e.activity for e in events] == ["update", "close"]
-
-
-def test_each_incident_of_a_week_halves_what_the_detector_has_left():
-    incidents = OpenIncidents()
-    severities = [
-        apply(incidents, finding(i, src=f"10.0.0.{i}", rarity=0.2))[0].incident.severity_id
-        for i in range(5)
-    ]
-    assert severities == [3, 3, 3, 2, 2]
-    (again,) = apply(incidents, finding(9, src="10.0.0.0", rarity=0.2))
-    assert again.incident.severity_id == 3, "it has been counted, and pays once"
 
 
 def test_an_agent_that_never_comes_back_leaves_nothing_open_for_ever():
