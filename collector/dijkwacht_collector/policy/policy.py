@@ -10,7 +10,8 @@ shipped table, whatever the site's own hours). Of the hours in which the thresho
 was reached, the first two are not learned either: one real attack must not hide the next, but what
 comes a third time is a habit. So it is with one entity: what reached the threshold twice, hours on end
 counted as once, is that entity's habit, however rare it is; from the third time on it alerts only when it
-is `HABIT_BITS` stranger than before, and moves nobody's threshold. Where a detector's entity is the
+is `HABIT_BITS` stranger than before, and moves nobody's threshold; it counts whether anybody was interrupted
+for it or not, and is forgotten when the entity stays below for `HABIT_LASTS_H`. Where a detector's entity is the
 site, what one machine does would be the habit of all: it has none. The owner's "this is normal" changes nothing here: it is about one class
 and one machine, and a line is the whole site's.
 """
@@ -39,6 +40,8 @@ HABIT: Final = 3
 """From so many hours on in which a detector reached its threshold, without being extreme, they are learned."""
 HABIT_BITS: Final = 1.0
 """How much stranger than its own habit an entity must be to alert again: twice the evidence."""
+HABIT_LASTS_H: Final = 30 * 24
+"""Hours after which an entity that no longer reaches the threshold has no habit: as long as "this is normal" lasts."""
 REPEAT_US: Final = 60_000_000
 """An entity that stays above the threshold alerts again after this long, or when it gets stranger."""
 _HOUR_US: Final = 3_600_000_000
@@ -323,6 +326,9 @@ def _is_habit(e, h, score, times, rare_hour, since, strongest, habit):  # type: 
 
     Hours on end are one time: what lasts is one incident as long as it lasts.
     """
+    if h > rare_hour[e] + HABIT_LASTS_H:
+        times[e] = 0
+        habit[e] = strongest[e] = -np.inf
     if h > rare_hour[e] + 1:
         times[e] += 1
         since[e] = h

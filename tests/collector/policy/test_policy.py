@@ -16,7 +16,6 @@ from dijkwacht_collector.policy import (
     Policy,
     Scored,
     load_calibration,
-    severity,
 )
 from dijkwacht_collector.policy.policy import DetectorPolicy
 from dijkwacht_detectors.discover import shipped_detectors
@@ -119,11 +118,6 @@ def test_a_quiet_site_may_be_told_more():
     assert made.threshold[0] < before
 
 
-def test_every_incident_halves_what_may_be_said():
-    assert [severity(0.2, 1.0, spent) for spent in range(4)] == [3, 3, 3, 2]
-    assert severity(1e-6, 1.0, 10) == 4
-
-
 def test_the_shares_of_those_that_interrupt_are_the_whole_budget():
     assert sum(map(Calibrations().share, shipped_detectors())) == pytest.approx(1.0)
 
@@ -191,6 +185,14 @@ def test_what_an_entity_does_a_third_time_is_its_habit_and_nobody_elses():
     assert judge(made, [(15 * HOUR, 0, strange + 0.9)]) == []
     assert judge(made, [(16 * HOUR, 1, strange)]) == [0], "another entity is as strange as ever"
     assert judge(made, [(17 * HOUR, 0, strange + 2.0)]) == [0], "far stranger than its habit"
+
+
+@pytest.mark.parametrize(("days", "told"), [(30, []), (31, [0])])
+def test_a_habit_fades_when_nothing_of_it_is_seen(days, told):
+    made = policy(share=0.1)
+    strange = made.threshold[0] + 2.0
+    assert judge(made, [(hour * HOUR, 0, strange) for hour in (0, 5, 9)]) == [0, 1]
+    assert judge(made, [((9 + days * 24) * HOUR, 0, strange)]) == told
 
 
 def test_an_entity_that_is_new_again_has_no_habit():
