@@ -94,9 +94,10 @@ class Volume(RowDetector):
         n, begin = len(rows), 0
         forest = self.forest
         features = np.empty((n, _FEATURES), np.float32)
+        columns, memory = _columns(rows), _memory(state)
         while begin < n:
             end = _features(
-                _columns(rows), rows.site, _memory(state), begin, forest.stamp if forest else 0,
+                columns, rows.site, memory, begin, forest.stamp if forest else 0,
                 self.short_s * 1e6, self.long_s * 1e6, self.least_mib, features, scores, facts,
             )  # fmt: skip
             if forest is not None:

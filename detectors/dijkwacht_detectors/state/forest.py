@@ -62,9 +62,10 @@ class Forest:
         Both are float32[n, features]; ``lies``, uint8[trees, 2**depth at least], is overwritten with how
         deep a row lies that ends in a leaf, in `STEPS`.
         """
-        _settle(rows, self.feature, self.threshold, self.depth, lies)
-        site = np.zeros(len(held), np.int32)
-        return np.sort(self.depths(held, site, lies[None])).astype(np.uint16)
+        every = np.concatenate((rows, held))
+        depths = np.zeros(len(held), np.int64)
+        _settle_site(every, len(rows), self.feature, self.threshold, self.depth, lies, depths)
+        return np.sort(depths).astype(np.uint16)
 
     def depths(
         self, rows: NDArray[np.float32], site: NDArray[np.int32], lies: NDArray[np.uint8]
@@ -163,35 +164,50 @@ def _walk(block, feature, threshold, depth, node):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True, nogil=True)
-def _settle(rows, feature, threshold, depth, lies):  # type: ignore[no-untyped-def]
-    n, trees, inner = len(rows), len(feature), (1 << depth) - 1
-    counts = np.zeros((trees, 2 * inner + 1), np.int32)
-    node = np.zeros(_LANES, np.int64)
-    block = np.zeros((_LANES, rows.shape[1]), np.float32)
-    for begin in range(0, n, _LANES):
-        lanes = min(_LANES, n - begin)
-        block[:lanes] = rows[begin : begin + lanes]
-        for tree in range(trees):
-            _walk(block, feature[tree], threshold[tree], depth, node)
-            for k in range(lanes):
-                counts[tree, node[k]] += 1
-    below = np.array([_mean_path(count) for count in range(n + 1)])
-    length = np.zeros(2 * inner + 1)
-    for tree in range(trees):
-        count = counts[tree]
+def _settle_site(every, n, feature, threshold, depth, lies, depths):  # type: ignore[no-untyped-def]
+    """The first ``n`` rows of ``every`` settle; how deep the others lie is added to ``depths``.
+
+    Tree by tree and level by level, so that a tree stays in the nearest cache and no row waits for itself.
+    """
+    inner, m = (1 << depth) - 1, len(every)
+    values = np.ascontiguousarray(every.T).reshape(-1)
+    cuts, limits = np.zeros(inner, np.int32), np.zeros(inner, np.float32)
+    node = np.zeros(m, np.int32)
+    count = np.zeros(2 * inner + 1, np.int32)
+    below = np.array([_mean_path(rows) for rows in range(n + 1)])
+    asked, next_ = np.zeros(inner + 1, np.int64), np.zeros(inner + 1, np.int64)
+    for tree in range(len(feature)):
+        for at in range(inner):
+            cuts[at] = feature[tree, at] * m
+            limits[at] = threshold[tree, at]
+        node[:] = 0
+        for _ in range(depth):
+            for k in range(m):
+                here = np.uint64(node[k])  # without a sign: it costs no look for one
+                right = values[np.uint64(cuts[here] + k)] > limits[here]
+                node[k] = 2 * node[k] + 1 + np.int32(right)
+        count[:] = 0
+        for k in range(n):
+            count[node[k]] += 1
         for at in range(inner - 1, -1, -1):
             count[at] = count[2 * at + 1] + count[2 * at + 2]
+        asked[0], many = 0, 1
         for level in range(depth + 1):
-            for at in range((1 << level) - 1, (2 << level) - 1):
-                above = length[(at - 1) >> 1] if at else 0.0
-                if above > 0.0:
-                    length[at] = above  # it ended there
-                elif at >= inner or count[at] <= 1 or threshold[tree, at] == np.inf:
-                    length[at] = level + below[count[at]]
-                else:
-                    length[at] = 0.0
-        for leaf in range(inner + 1):
-            lies[tree, leaf] = min(255, int(length[inner + leaf] * STEPS + 0.5))
+            leaves, wide, more = 1 << (depth - level), 1 << level, 0
+            for q in range(many):
+                at = asked[q]
+                length = level + below[count[at]]
+                if length > 0.0 and (at >= inner or count[at] <= 1 or limits[at] == np.inf):
+                    lie = min(255, int(length * STEPS + 0.5))
+                    begin = (at + 1 - wide) * leaves
+                    for leaf in range(begin, begin + leaves):  # whatever lies below ended here
+                        lies[tree, leaf] = lie
+                    continue
+                next_[more], next_[more + 1] = 2 * at + 1, 2 * at + 2
+                more += 2
+            asked, next_, many = next_, asked, more
+        for k in range(n, m):
+            depths[k - n] += lies[tree, node[k] - inner]
 
 
 @njit(cache=True, nogil=True)
