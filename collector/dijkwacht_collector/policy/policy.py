@@ -109,6 +109,7 @@ class _Slots(NamedTuple):
     since: NDArray[np.int64]  # the hour in which the last time began
     strongest: NDArray[np.float64]  # its strongest score of the last time
     habit: NDArray[np.float64]  # and of those before
+    known: NDArray[np.bool_]  # whether any of this is: of hardly one, and a byte is soon asked
 
 
 _HABITS: Final = ("times", "rare_hour", "since", "strongest", "habit")
@@ -183,7 +184,7 @@ class DetectorPolicy:
         self.make_room(0, int(scored.slot.max(initial=-1)) + 1)
         rows, rarities = _judge(
             scored.time, scored.site, scored.slot, scored.fresh, scored.scores,
-            self._table, self._sites, self._slots, self._habits,
+            tuple(self._table), tuple(self._sites), tuple(self._slots), self._habits,
         )  # fmt: skip
         return [
             RareRow(scored, int(row), float(rarity), float(self.budget[scored.site[row]]))
@@ -210,6 +211,7 @@ class DetectorPolicy:
         sites.history[site] = np.frombuffer(lines.history, np.int64)
         sites.hours[site], sites.hour[site] = lines.hours, lines.hour
         sites.peak[site], sites.alert_hours[site] = lines.peak, lines.alert_hours
+        self._slots.known[slots] = True
         self._slots.alerted_bin[slots] = np.frombuffer(lines.alerted_bin, np.int16)
         self._slots.alerted_time[slots] = np.frombuffer(lines.alerted_time, np.int64)
         if lines.habits is not None:
@@ -227,7 +229,8 @@ class DetectorPolicy:
 
     def rarity(self, site: int, score: float) -> float:
         """Hours a week in which this site would reach ``score`` by chance."""
-        return float(_rarity(self._table, self.history[site], self._sites.hours[site], score))
+        hours = self._sites.hours[site]
+        return float(_rarity(tuple(self._table), self.history[site], hours, score))
 
     def set_budget(self, site: int, per_week: float) -> None:
         """Take the site's choice of incidents a week, of which this detector has its share."""
@@ -236,7 +239,7 @@ class DetectorPolicy:
 
     def _settle(self, site: int) -> None:
         self.threshold[site] = _threshold(
-            self._table, self.history[site], self._sites.hours[site], self.budget[site]
+            tuple(self._table), self.history[site], self._sites.hours[site], self.budget[site]
         )
 
 
@@ -245,7 +248,7 @@ def _new_slots(size: int) -> _Slots:
     return _Slots(
         never.astype(np.int16), np.zeros(size, np.int64),
         np.zeros(size, np.int32), never - 1, never - 1,
-        np.full(size, -np.inf), np.full(size, -np.inf),
+        np.full(size, -np.inf), np.full(size, -np.inf), np.zeros(size, np.bool_),
     )  # fmt: skip
 
 
@@ -291,14 +294,15 @@ class Policy:
 
 @njit(cache=True, nogil=True)
 def _threshold(table, history, hours, budget):  # type: ignore[no-untyped-def]
+    grid, rates = table
     weeks = hours / 168.0
     reached = 0
     line = np.inf
-    for at in range(len(table.grid) - 1, -1, -1):
+    for at in range(len(grid) - 1, -1, -1):
         reached += history[at]
-        if (PRIOR_WEEKS * table.rates[at] + reached) / (PRIOR_WEEKS + weeks) > budget:
+        if (PRIOR_WEEKS * rates[at] + reached) / (PRIOR_WEEKS + weeks) > budget:
             break
-        line = table.grid[at]
+        line = grid[at]
     return line
 
 
@@ -344,14 +348,14 @@ def _is_habit(e, h, score, times, rare_hour, since, strongest, habit):  # type: 
 def _judge(time, site, slot, fresh, scores, table, sites, slots, habits):  # type: ignore[no-untyped-def]
     grid, rates = table
     budget, threshold, history, hours, hour, peak, alert_hours = sites
-    alerted_bin, alerted_time, times, rare_hour, since, strongest, habit = slots
+    alerted_bin, alerted_time, times, rare_hour, since, strongest, habit, known = slots
     out = np.empty(len(time), np.int64)
     rare = np.empty(len(time))
     n = 0
     for i in range(len(time)):
         s = site[i]
-        h = time[i] // _HOUR_US
-        if h > hour[s]:  # an agent whose clock lags adds no hours to its site's
+        # An agent whose clock lags adds no hours to its site's. To divide takes long.
+        if time[i] >= (hour[s] + 1) * _HOUR_US and time[i] // _HOUR_US > hour[s]:
             if hour[s] >= 0:
                 hours[s] += 1
                 at = np.searchsorted(grid, peak[s], side="right") - 1
@@ -360,10 +364,11 @@ def _judge(time, site, slot, fresh, scores, table, sites, slots, habits):  # typ
                 if at >= 0 and (peak[s] < threshold[s] or alert_hours[s] >= HABIT):
                     history[s, at] += 1
                 threshold[s] = _threshold(table, history[s], hours[s], budget[s])
-            hour[s] = h
+            hour[s] = time[i] // _HOUR_US
             peak[s] = -np.inf
         e = slot[i]
-        if fresh[i]:
+        if fresh[i] and known[e]:
+            known[e] = False
             alerted_bin[e] = -1
             times[e] = 0
             rare_hour[e] = since[e] = -2
@@ -371,8 +376,11 @@ def _judge(time, site, slot, fresh, scores, table, sites, slots, habits):  # typ
         score = scores[i]
         if not score > peak[s] and not score >= threshold[s]:
             continue  # also where the score is NaN
+        h = time[i] // _HOUR_US
         reached = score >= threshold[s]
         mine = reached and habits
+        if reached:
+            known[e] = True
         if mine and _is_habit(e, h, score, times, rare_hour, since, strongest, habit):
             continue
         at = np.searchsorted(grid, score, side="right") - 1

@@ -215,6 +215,16 @@ def test_a_habit_moves_with_its_site_and_is_none_in_what_an_earlier_release_save
         assert [rare.row for rare in other.judge(moved)] == told
 
 
+def test_an_entity_that_is_new_again_where_its_site_moved_to_has_no_habit():
+    made, slots = policy(share=0.1), np.arange(2, dtype=np.int32)
+    strange = made.threshold[0] + 2.0
+    judge(made, [(hour * HOUR, 0, strange) for hour in (0, 2, 4)])
+    other = policy(share=0.1)
+    other.put(0, slots, made.take(0, slots))
+    again = replace(scored([(8 * HOUR, 0, strange)]), fresh=np.ones(1, np.bool_))
+    assert [rare.row for rare in other.judge(again)] == [0]
+
+
 def test_what_lasts_is_told_as_long_as_it_lasts_and_makes_nobody_deaf():
     made = policy(share=0.1)
     line = made.threshold[0]
