@@ -144,6 +144,8 @@ QUIC = b"\xc3\x00\x00\x00\x01\x08" + bytes(1190)
         (b"POST /x HTTP/1.1\r\n", False, Speech.HTTP),
         (b"CONNECT a.nl:443 HTTP/1.1\r\n", False, Speech.HTTP),
         (b"HTTP/1.0 404 no\r\n", False, Speech.HTTP),
+        (b"NOTIFY /event HTTP/1.1\r\n", False, Speech.HTTP),
+        (b"NOTIFY sip:a@b.nl SIP/2.0\r\n", False, Speech.TEXT),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", False, Speech.HTTP),
         (b"OPTIONS sip:a@b SIP/2.0\r\n", False, Speech.TEXT),
         (b"GET lost\r\n", False, Speech.TEXT),
