@@ -9,6 +9,7 @@ from dijkwacht_lab.traffic.programs import THINGS
 from dijkwacht_lab.traffic.site import HOUR, MINUTE, SECOND, UDP, Device
 from dijkwacht_lab.traffic.world import NAMES
 from dijkwacht_records.addresses import V4_PREFIX
+from dijkwacht_records.hints import Speech
 
 _SSDP = V4_PREFIX + bytes((239, 255, 255, 250))
 
@@ -120,3 +121,22 @@ def consoles(here: Premises) -> None:
             at += dice.count(1, 60) * SECOND
 
     here.every(play, dice.wide(2, 60) * HOUR, 1, between(12, 24))
+
+
+def events_told(here: Premises) -> None:
+    """Who steers a device over UPnP subscribes to its events, and the device calls back to say them."""
+    dice = here.dice
+    device = here.adds("media")
+    port = dice.choice((80, 8080, 1400, 49_152, 8_200, 5_000))
+    back = dice.choice((2_869, 3_400, 3_500, dice.randrange(49_152, 65_000)))
+    steering = here.pcs(0.1, 0.5)
+    period = dice.wide(1, 60) * MINUTE
+
+    def subscribe(at: int) -> None:
+        for pc in steering:
+            here.call(at, pc, device, port, (300, 220), 90_000, Shown(speech=Speech.HTTP))
+            for _ in range(dice.count(1, 6)):
+                at += dice.count(1, 8) * SECOND
+                here.call(at, device, pc, back, (722, 125), 80_000, Shown(speech=Speech.HTTP))
+
+    here.every(subscribe, period, 0.05, between(7, 24))

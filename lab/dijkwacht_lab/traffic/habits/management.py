@@ -9,6 +9,7 @@ from dijkwacht_lab.traffic.habit import switched_on, usually
 from dijkwacht_lab.traffic.habits.premises import Over, Pace, Premises
 from dijkwacht_lab.traffic.programs import program
 from dijkwacht_lab.traffic.site import DAY, HOUR, MINUTE, SECOND, Device
+from dijkwacht_records.hints import Speech
 from dijkwacht_records.rpc_interfaces import RpcInterface as I
 from dijkwacht_records.vocabulary import Alpn, AuthMethod, RpcVia, ShareKind
 
@@ -166,3 +167,24 @@ def _opens_drives(here: Premises, at: int, server: Device, pc: Device) -> None:
     told = (*session(9_000, AuthMethod.KERBEROS, ""), tree(15_000, ShareKind.ADMIN), tree(18_000, ShareKind.DRIVE),
             *calls(30_000, I.WINREG, 2, 15, 17, 9, 5), files(80_000, ShareKind.DRIVE, creates=9, reads=(9, 90_000)))  # fmt: skip
     here.call(at, server, pc, 445, (9_000, 99_000), 3 * SECOND, Shown(counted=told))
+
+
+def program_pushed(here: Premises) -> None:
+    """A server puts a program on PCs through their administrative shares; the program then calls the server."""
+    dice, server = here.dice, here.server()
+    back = dice.choice((8_530, 2_222, 13_000, 10_123, 8_081, dice.randrange(1_025, 65_000)))
+    speech = dice.choice((Speech.TLS, Speech.BYTES, Speech.HTTP, Speech.TEXT))
+
+    def push(at: int) -> None:
+        for pc in here.pcs():
+            size = dice.size(30_000_000)
+            told = (*session(9_000, AuthMethod.KERBEROS, ""), tree(20_000, ShareKind.ADMIN),
+                    files(SECOND, ShareKind.ADMIN, creates=4, writes=(size // 60_000 + 1, size)),
+                    *calls(3 * SECOND, I.SVCCTL, 15, 12, 19))  # fmt: skip
+            here.call(at, server, pc, 445, (size, 20_000), 9 * SECOND, Shown(counted=told))
+            here.call(at + dice.count(10, 58) * SECOND, pc, server, back, (4_000, 9_000), 5 * SECOND,
+                      Shown(speech=speech))  # fmt: skip
+            at += dice.count(1, 100) * SECOND
+
+    for moment in here.moments(1, 3):
+        here.once(push, moment)

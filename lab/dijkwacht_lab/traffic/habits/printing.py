@@ -120,3 +120,21 @@ def toner_reports(here: Premises) -> None:
 
     here.every(report, dice.wide(0.1, 24) * HOUR, 0.002)
     here.every(discover, DAY, 0.02)
+
+
+def scans_called_for(here: Premises) -> None:
+    """Somebody opens the copier's page; the copier then calls the program on the PC that is to take the scan."""
+    dice = here.dice
+    copier = here.cast.printer or here.adds("copier")
+    port = dice.choice((80, 443, 631, 8080))
+    back = dice.choice((54_921, 9_220, 1_865, 2_968, 50_100, dice.randrange(1_025, 65_000)))
+    speech = dice.choice((Speech.BYTES, Speech.BYTES, Speech.HTTP))
+
+    def scan(at: int) -> None:
+        pc = here.pc()
+        here.call(at, pc, copier, port, (900, 14_000), SECOND)
+        at += dice.count(1, 80) * SECOND
+        here.call(at, copier, pc, back, (dice.size(900_000), 2_000), dice.count(2, 40) * SECOND,
+                  Shown(speech=speech))  # fmt: skip
+
+    here.every(scan, dice.wide(10, 600) * MINUTE, 1, between(8, 18, weekends=False))

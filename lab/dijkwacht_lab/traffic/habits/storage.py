@@ -179,3 +179,41 @@ def nas_twin(here: Premises) -> None:
         here.keeps(at, first, second, port, Pace(gap, lasts), (up, down), shown=Shown(talk))
 
     here.every(keep, lasts, 0)
+
+
+def guest_folder(here: Premises) -> None:
+    """Things too old for passwords put films, scans and logs into a folder that is open to anybody."""
+    dice, nas = here.dice, here.server()
+    middle = dice.wide(0.02, 400) * _MB
+    listed = dice.chance(0.5)
+    for thing in [here.adds("recorder") for _ in range(dice.count(1, 4))]:
+
+        def put(at: int, thing: Device = thing) -> None:
+            size = dice.size(middle, 0.8)
+            told = [*session(9_000, AuthMethod.ANONYMOUS, "")]
+            told += [tree(12_000, ShareKind.IPC), *calls(15_000, _SRVSVC, 15)] if listed else []
+            told += [tree(20_000, ShareKind.OTHER),
+                     files(25_000, creates=2, writes=(size // dice.count(4_000, 60_000) + 1, size))]  # fmt: skip
+            here.call(at, thing, nas, 445, (size, 900 + size // 800), dice.count(1, 60) * SECOND,
+                      Shown(counted=tuple(told)))  # fmt: skip
+
+        here.every(put, dice.wide(2, 300) * MINUTE, dice.choice((0.02, 1)))
+
+
+def storage_asleep(here: Premises) -> None:
+    """Disks that start up: whoever asks for a folder is heard and not answered for some seconds, and asks again."""
+    dice, nas = here.dice, here.adds("nas")
+    sleeps = dice.uniform(0.1, 0.9)
+
+    def open_folder(at: int) -> None:
+        pc = here.pc()
+        if dice.chance(sleeps):
+            for _ in range(dice.count(1, 5)):
+                here.call(at, pc, nas, 445, (dice.count(73, 250), 0), dice.count(2, 20) * SECOND)
+                at += dice.count(1, 20) * SECOND
+        size = dice.size(2 * _MB, 0.9)
+        told = (*session(9_000, AuthMethod.NTLM, pc.name), tree(20_000, ShareKind.OTHER),
+                files(SECOND, creates=9, reads=(size // 60_000 + 1, size)))  # fmt: skip
+        here.call(at, pc, nas, 445, (9_000, size), dice.count(1, 90) * SECOND, Shown(counted=told))
+
+    here.every(open_folder, dice.wide(5, 200) * MINUTE / here.rate, 1, between(7, 20))

@@ -6,7 +6,7 @@ from dijkwacht_lab.traffic.facts import Shown, Talk
 from dijkwacht_lab.traffic.habit import between
 from dijkwacht_lab.traffic.habits.premises import Over, Pace, Premises
 from dijkwacht_lab.traffic.programs import BROWSER, CLOUD, program
-from dijkwacht_lab.traffic.site import HOUR, MINUTE, SECOND
+from dijkwacht_lab.traffic.site import HOUR, MINUTE, SECOND, Kind
 from dijkwacht_records.hints import Speech
 from dijkwacht_records.vocabulary import Alpn
 
@@ -150,3 +150,62 @@ def images(here: Premises) -> None:
 
 def _speech(port: int) -> Speech:
     return Speech.HTTP if port != 443 else Speech.NOTHING
+
+
+def second_lines(here: Premises) -> None:
+    """FTP between a PC and a server: a line of control, and another for each file, from either end."""
+    dice, server = here.dice, here.server()
+    active, encrypted = dice.chance(0.3), dice.chance(0.3)
+
+    def transfer(at: int) -> None:
+        pc = here.pc()
+        here.call(at, pc, server, 21, (400, 900), dice.count(5, 90) * SECOND,
+                  Shown(speech=Speech.TEXT, resp_first=True))  # fmt: skip
+        for _ in range(dice.count(1, 30)):
+            at += dice.count(1, 3) * SECOND
+            size, upward = dice.size(300_000, 0.9), dice.chance(0.5)
+            first, other = (server, pc) if active else (pc, server)
+            sends = upward != active
+            moved = (size, 0) if sends else (0, size)
+            speech = Speech.TLS if encrypted else dice.choice((Speech.BYTES, Speech.TEXT))
+            if encrypted:
+                moved = (moved[0] + 700, moved[1] + 3_000)
+            here.call(at, first, other, dice.randrange(1_025, 65_000), moved, SECOND,
+                      Shown(speech=speech, resp_first=not (sends or encrypted)))  # fmt: skip
+
+    here.every(transfer, dice.wide(10, 600) * MINUTE / here.rate, 1)
+
+
+def stepped_through(here: Premises) -> None:
+    """A developer opens a page of the trial server, which calls the debugger on the PC and waits for its steps."""
+    dice = here.dice
+    pc, server = here.pc(), here.adds("trial", Kind.UNIX)
+    port = dice.choice((80, 443, 8000, 8080, 8443))
+    back = dice.choice((9_003, 9_003, 9_003, 9_000, 5_678))
+
+    def step(at: int) -> None:
+        here.call(at, pc, server, port, (900, 9_000), dice.count(1, 90) * SECOND)
+        here.call(at + 20_000, server, pc, back, (dice.size(40_000), 3_000), dice.count(1, 80) * SECOND,
+                  Shown(speech=Speech.TEXT))  # fmt: skip
+
+    here.every(step, dice.wide(1, 60) * MINUTE / here.rate, 1, between(9, 18, weekends=False))
+
+
+def restarted(here: Premises) -> None:
+    """A server of the workshop restarts: its programs are refused, while its folders are open again."""
+    dice, server = here.dice, here.adds("workshop", Kind.UNIX)
+    port = dice.choice((7_070, 1_234, 4_321, 8_765, dice.randrange(1_025, 65_000)))
+    speech = dice.choice((Speech.BYTES, Speech.TEXT, Speech.TLS, Speech.HTTP))
+    first = dice.chance(0.2)
+
+    def restart(at: int) -> None:
+        for pc in here.pcs():
+            now = at + dice.count(1, 20) * SECOND
+            for _ in range(dice.count(1, 12)):
+                here.refused(now, pc, server, port)
+                now += dice.count(1, 5) * SECOND
+            here.call(now, pc, server, dice.choice((80, 443, 445, 8080)), (900, 9_000), SECOND)
+            here.call(now + 3 * SECOND, pc, server, port, (2_000, 9_000), dice.count(1, 600) * SECOND,
+                      Shown(speech=speech, resp_first=first))  # fmt: skip
+
+    here.every(restart, dice.wide(8, 200) * HOUR, 1)
