@@ -33,6 +33,7 @@ TECHNIQUES: Final[dict[str, Technique]] = {
     "T1110.001": Technique("Password Guessing", "TA0006", "Credential Access"),
     "T1110.003": Technique("Password Spraying", "TA0006", "Credential Access"),
     "T1200": Technique("Hardware Additions", "TA0001", "Initial Access"),
+    "T1210": Technique("Exploitation of Remote Services", "TA0008", "Lateral Movement"),
     "T1486": Technique("Data Encrypted for Impact", "TA0040", "Impact"),
     "T1496": Technique("Resource Hijacking", "TA0040", "Impact"),
     "T1498": Technique("Network Denial of Service", "TA0040", "Impact"),
