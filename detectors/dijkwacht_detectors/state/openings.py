@@ -2,6 +2,7 @@
 
 Fields of a site, of shape (places,): ``names``, ``u8``, which machine and port, 0 for none; ``first``, ``i8``, event
 time µs of the first line there; ``said``, ``i4``, the speech of the line that is listened to, and the flags below.
+``asked``, ``u8``, and ``asker``, ``u8``: which name was called last, answered or not, and who called it, `SEVERAL` for more than one.
 A name has one place: of two that share it the later one stays, and the other is new when it comes back.
 """
 
@@ -15,6 +16,8 @@ from numba import njit
 ORIG_SPOKE: Final = 1 << 8
 RESP_SPOKE: Final = 1 << 9
 RESP_BEGAN: Final = 1 << 10
+SEVERAL: Final = 2
+"""More than one caller: no machine has this name."""
 SPEECH: Final = 0xFF
 """The bits of the speech itself, beside the flags of who spoke and who began."""
 
@@ -43,3 +46,19 @@ def listen(openings, s, name, t, heard):  # type: ignore[no-untyped-def]
     if said[s, p]:
         said[s, p] |= (ORIG_SPOKE if up > 0 else 0) | (RESP_SPOKE if down > 0 else 0)
     return int(said[s, p]), first[s, p]
+
+
+@njit(cache=True, nogil=True)
+def has_several_callers(asked, asker, s, name, caller):  # type: ignore[no-untyped-def]
+    """Take a call to ``name``, and say whether more than one machine calls there.
+
+    >>> asked, asker = np.zeros((1, 4), np.uint64), np.zeros((1, 4), np.uint64)
+    >>> [bool(has_several_callers(asked, asker, 0, np.uint64(5), np.uint64(who))) for who in (7, 7, 9, 7)]
+    [False, False, True, True]
+    """
+    p = np.int64(name >> np.uint64(1)) % asked.shape[1]
+    if asked[s, p] != name:
+        asked[s, p], asker[s, p] = name, caller
+    elif asker[s, p] != caller:
+        asker[s, p] = SEVERAL
+    return asker[s, p] == SEVERAL

@@ -208,4 +208,9 @@ def restarted(here: Premises) -> None:
             here.call(now + 3 * SECOND, pc, server, port, (2_000, 9_000), dice.count(1, 600) * SECOND,
                       Shown(speech=speech, resp_first=first))  # fmt: skip
 
+    def work(at: int) -> None:
+        here.call(at, here.pc(), server, port, (2_000, 9_000), dice.count(1, 600) * SECOND,
+                  Shown(speech=speech, resp_first=first))  # fmt: skip
+
     here.every(restart, dice.wide(8, 200) * HOUR, 1)
+    here.every(work, dice.wide(1, 90) * MINUTE / here.rate, 1, between(7, 19))
