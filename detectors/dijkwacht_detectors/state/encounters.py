@@ -71,6 +71,8 @@ def age(pairs, s, p, t, half_life):  # type: ignore[no-untyped-def]
     if elapsed <= 0:
         return
     pairs.last[s, p] = t
+    if pairs.line[s, p] + pairs.sent[s, p] + pairs.silent[s, p] + pairs.broken[s, p] <= 0.0:
+        return  # as nearly always: exponentials cost more than all the rest
     kept = remaining(elapsed, half_life)
     pairs.line[s, p] *= kept
     pairs.sent[s, p] *= kept
