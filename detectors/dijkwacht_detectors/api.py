@@ -128,6 +128,8 @@ class Explanation:
     title_nl: str
     desc_en: str
     desc_nl: str
+    technique: str = ""
+    """ATT&CK technique of what was done, where the detector's own does not say it."""
 
 
 class Detector(ABC):

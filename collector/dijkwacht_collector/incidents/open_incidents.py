@@ -254,11 +254,11 @@ class OpenIncidents:
         incident = Incident(
             uid=incident_uid(*key, time, ordinal),
             site=finding.site, kind=finding.kind, detector=finding.detector,
-            technique=finding.technique, subject=finding.subject, ordinal=ordinal,
+            subject=finding.subject, ordinal=ordinal,
             severity_id=severity_id, confidence=_confidence(finding.rarity),
             rarity=finding.rarity, start=time, end=time, count=1,
             evidences=(evidence,), agents=_latest((), finding.agent), machine=finding.machine,
-            **_fields(words),
+            **_fields(words, finding.technique),
         )  # fmt: skip
         self.open[key] = incident
         self.by_site.setdefault(finding.site, {})[key] = None
@@ -332,7 +332,7 @@ class OpenIncidents:
         if evidence is not None:
             words = explain(evidence.detector, evidence, incident.subject)
             if words is not None:
-                incident = msgspec.structs.replace(incident, **_fields(words))
+                incident = msgspec.structs.replace(incident, **_fields(words, incident.technique))
                 self.open[key] = incident
         return incident
 
@@ -372,8 +372,9 @@ def _confidence(rarity: float) -> int:
     return int(min(score, 99))
 
 
-def _fields(words: Explanation) -> dict[str, Any]:
+def _fields(words: Explanation, technique: str) -> dict[str, Any]:
     return {
+        "technique": words.technique or technique,
         "title_en": words.title_en, "title_nl": words.title_nl,
         "desc_en": words.desc_en, "desc_nl": words.desc_nl,
     }  # fmt: skip

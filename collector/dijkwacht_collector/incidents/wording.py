@@ -34,6 +34,7 @@ def fill(explanation: Explanation, evidence: Evidence, subject: str) -> Explanat
         explanation.title_nl.format_map(names),
         explanation.desc_en.format_map(names),
         explanation.desc_nl.format_map(names),
+        explanation.technique,
     )
 
 

@@ -307,6 +307,20 @@ def test_a_name_is_only_text():
     )
 
 
+def test_the_technique_is_that_of_the_words_and_else_the_detectors():
+    def named(_detector, evidence, subject):
+        words = Explanation("a", "b", "c", "d", "T1569.002" if evidence.score > 5 else "")
+        return fill(words, evidence, subject)
+
+    incidents = OpenIncidents()
+    (event,) = apply(incidents, finding(0, score=1.0), explain=named)
+    assert event.incident.technique == "T1046"
+    apply(incidents, finding(1, score=9.0, rarity=0.01), explain=named)
+    assert [i.technique for i in incidents.current(named)] == ["T1569.002"]
+    (event,) = apply(OpenIncidents(), finding(0, score=9.0), explain=named)
+    assert event.incident.technique == "T1569.002"
+
+
 def test_words_are_asked_for_only_when_something_is_reported():
     incidents = OpenIncidents()
     asked.clear()
