@@ -2,20 +2,24 @@
 
 Looks at remote procedure calls and at the system folders (``ADMIN$``, ``C$``) that one machine opens on another.
 Each operation weighs as much as it is rare among innocents (`knowledge.remote_operations`): by services,
-planned tasks, WMI, printer drivers; passwords copied, log-ins forced, settings, accounts or logs changed;
-accounts and sessions listed, where a distinct question weighs more than a repeated one. The score is log₂ of
+planned tasks, WMI, remote objects, printer drivers; passwords copied, log-ins forced or forged, settings,
+accounts or logs changed; accounts, groups, sessions and services listed, where a distinct question weighs more
+than a repeated one. The score is log₂ of
 what one machine did to one other within minutes. It weighs three times as much if the machine was itself so
 controlled within the hour, which is how intruders move, and twice if both are old acquaintances of the site
 that never did this. It weighs half from a server, and less for each earlier day with the same
 habit: management, inventory and backup do the same every night.
 
 Innocents: a sign-in to a domain and the copying of files to ``C$`` stay below a single command. Replication
-counts only where the caller is no directory server, and fully only after the questions that tools ask. Methods
-of WMI are capped where queries abound (inventory); questions that many machines ask are a custom.
+counts only where the caller is no directory server, and as a command only after both questions that tools
+ask: which servers there are, and for whom. Who asks a print server for notices has opened the printer as
+Windows does; who opens it in the old way, prints nothing and asks for notices makes the server log in
+elsewhere. Methods of WMI are capped where queries abound (inventory); questions that many machines ask are a
+custom.
 
 Limits: nothing shows inside encrypted SMB 3; a listing of accounts alone, a registry that is only read, and an
 interface that no list names stay below the line. Who works by day where a management tool works is hidden
-by its habit. An entity takes 90 bytes, a site 3 KB on top.
+by its habit. An entity takes 110 bytes, a site 3 KB on top.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> from dijkwacht_records.rpc_interfaces import RpcInterface
@@ -37,12 +41,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
-from dijkwacht_detectors.knowledge.remote_deeds import WORDS, Deed
-from dijkwacht_detectors.knowledge.remote_operations import (
-    DEEDS,
-    ENUMERATES,
-    WEIGHTS,
-)
+from dijkwacht_detectors.knowledge.remote_deeds import ADVICE, LED, TODO, WORDS, Deed, technique_of
+from dijkwacht_detectors.knowledge.remote_operations import ABOUT, DEEDS, ENUMERATES, WEIGHTS
 from dijkwacht_detectors.state.crowd import count, member
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.naming import picker, row_picker
@@ -51,22 +51,19 @@ from dijkwacht_records.rpc_interfaces import RpcInterface
 from dijkwacht_records.vocabulary import RpcKind, RpcStatus, RpcVia, ShareKind
 
 _DEEDS: Final = len(Deed)
-_SERVICES, _TASKS, _METHODS, _DRIVERS, _SECRETS, _FORCED, _TRACES, _FOLDERS, _QUESTIONS = map(
-    int,
-    (
-        Deed.SERVICES, Deed.TASKS, Deed.METHODS, Deed.DRIVERS, Deed.SECRETS, Deed.FORCED, Deed.TRACES,
-        Deed.FOLDERS, Deed.QUESTIONS,
-    ),
-)  # fmt: skip
+_SERVICES, _METHODS, _DRIVERS, _COPIES, _FOLDERS, _QUESTIONS = map(
+    int, (Deed.SERVICES, Deed.METHODS, Deed.DRIVERS, Deed.COPIES, Deed.FOLDERS, Deed.QUESTIONS)
+)
 _CALL, _TREE, _PIPE, _FILES = map(int, (RpcKind.CALL, RpcKind.TREE, RpcKind.PIPE, RpcKind.FILES))
 _ADMIN, _DRIVE, _TCP = int(ShareKind.ADMIN), int(ShareKind.DRIVE), int(RpcVia.TCP)
-_WMI, _NETLOGON, _DRSUAPI, _EVENTLOG, _TOOL = map(
+_WMI, _NETLOGON, _DRSUAPI, _EVENTLOG, _TOOL, _SPOOLSS = map(
     int,
     (
         RpcInterface.WMI, RpcInterface.NETLOGON, RpcInterface.DRSUAPI, RpcInterface.EVENTLOG,
-        RpcInterface.REMOTE_TOOL,
+        RpcInterface.REMOTE_TOOL, RpcInterface.SPOOLSS,
     ),
 )  # fmt: skip
+_OLD_WAY, _AS_WINDOWS = 1, 2  # how a printer was opened
 _DONE = (int(RpcStatus.UNANSWERED), int(RpcStatus.SUCCESS), int(RpcStatus.CONTINUED))
 _SUCCESS = int(RpcStatus.SUCCESS)
 _HOUR_US, _DAY_US = 3_600_000_000, 86_400_000_000
@@ -84,8 +81,8 @@ class RemoteExecution(RowDetector):
     context = ("orig_first", "dest_first", "orig_serves")
     entity: ClassVar[Entity] = "pair"
     kind = "lateral"
-    technique = "T1021.002"
-    facts = (*(deed.name.lower() for deed in Deed), "refused", "led", "days")
+    technique = "T1021"
+    facts = (*(deed.name.lower() for deed in Deed), "refused", "led", "days", "about")
     entities_per_site = 1024
     forget_after_s = 60 * 24 * 3600
     """What is done once a month is a habit in the end."""
@@ -94,6 +91,9 @@ class RemoteExecution(RowDetector):
         "did": ("f4", (_DEEDS,)),
         "refused": ("f4", ()),
         "asked": ("u8", ()),
+        "about": ("i1", ()),
+        "about_weight": ("f4", ()),
+        "printer": ("u1", ()),
         "queries": ("f4", ()),
         "today": ("u1", (2,)),
         "day": ("i4", ()),
@@ -118,7 +118,7 @@ class RemoteExecution(RowDetector):
         """Score each operation that has a weight."""
         # weights are handed over: a compiled kernel would keep those that it was compiled with
         _fold(
-            _columns(rows), rows.site, _memory(state), (DEEDS, WEIGHTS),
+            _columns(rows), rows.site, _memory(state), (DEEDS, WEIGHTS, ABOUT),
             self.half_life_s * 1e6, scores, facts,
         )  # fmt: skip
 
@@ -129,32 +129,12 @@ class RemoteExecution(RowDetector):
         most = facts[deed.name.lower()]
         refused = facts["refused"] > 0.5 * most
         title, titel = (tried, geprobeerd) if refused else (done, gedaan)
-        led, geleid = (_LED_EN, _LED_NL) if facts["led"] else ("", "")
-        change, wijzig = "", ""
-        if deed == Deed.SECRETS and not refused:
-            change, wijzig = _SECRETS_EN, _SECRETS_NL
+        led, geleid = LED if facts["led"] else ("", "")
+        more, meer = ("", "") if refused else ADVICE.get(deed, ("", ""))
         return Explanation(
-            title, titel, f"{led}{_TODO_EN}{change}", f"{geleid}{_TODO_NL}{wijzig}"
+            title, titel, f"{led}{TODO[0]} {more}".rstrip(), f"{geleid}{TODO[1]} {meer}".rstrip(),
+            technique_of(deed, facts["about"]),
         )  # fmt: skip
-
-
-_LED_EN: Final = (
-    "Shortly before, another machine controlled {src} in the same way: so intruders move on. "
-)
-_LED_NL: Final = "Kort daarvoor werd {src} zelf zo door een ander apparaat bestuurd: zo trekken indringers verder. "
-_TODO_EN: Final = (
-    "This is what whoever looks after your computers can do, and what an intruder does to move from one "
-    "machine to the next. Ask whether somebody did this just now. If nobody did, disconnect {src} from "
-    "the network, leave it switched on, and have {dst} looked at too. If {src} is no device of yours, "
-    "disconnect {dst} instead."
-)
-_TODO_NL: Final = (
-    "Dit kan wie uw computers beheert, en het is wat een indringer doet om van het ene apparaat naar het "
-    "andere te komen. Vraag na of iemand dit zojuist deed. Zo niet: haal {src} van het netwerk, laat het "
-    "aanstaan en laat ook {dst} nakijken. Is {src} geen apparaat van u, haal dan {dst} van het netwerk."
-)
-_SECRETS_EN: Final = " And if nobody did, have every password that {dst} keeps changed, from a machine that is not involved."
-_SECRETS_NL: Final = " En deed niemand dit, laat dan elk wachtwoord dat {dst} bewaart wijzigen, vanaf een apparaat dat erbuiten staat."
 
 
 class _Rows(NamedTuple):
@@ -181,6 +161,9 @@ class _State(NamedTuple):
     did: NDArray[np.float32]
     refused: NDArray[np.float32]
     asked: NDArray[np.uint64]
+    about: NDArray[np.int8]
+    about_weight: NDArray[np.float32]
+    printer: NDArray[np.uint8]
     queries: NDArray[np.float32]
     today: NDArray[np.uint8]
     day: NDArray[np.int32]
@@ -210,12 +193,19 @@ def _machine(state, site, name, t):  # type: ignore[no-untyped-def]
     return m
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _ask_anew(state, e):  # type: ignore[no-untyped-def]
+    state.asked[e] = np.uint64(0)
+    state.about[e] = state.printer[e] = 0
+    state.about_weight[e] = 0.0
+
+
 @njit(cache=True, nogil=True)
 def _forget(state, e, t):  # type: ignore[no-untyped-def]
     state.last[e] = t
     state.did[e, :] = 0.0
     state.refused[e] = state.queries[e] = 0.0
-    state.asked[e] = np.uint64(0)
+    _ask_anew(state, e)
     state.today[e, :] = 0
     state.days[e, :] = 0
     state.day[e] = t // _DAY_US
@@ -233,7 +223,7 @@ def _age(state, e, t, half_life):  # type: ignore[no-untyped-def]
     state.refused[e] *= kept
     state.queries[e] *= kept
     if elapsed > _HOUR_US:
-        state.asked[e] = np.uint64(0)
+        _ask_anew(state, e)
     day = t // _DAY_US
     if day != state.day[e]:
         for which in range(2):
@@ -269,9 +259,11 @@ def _weigh(rows, i, state, e, operations):  # type: ignore[no-untyped-def]
         return _FOLDERS, (4.0 if rows.share[i] == _ADMIN else 2.0)
     if kind == _PIPE:
         return _SERVICES, 8.0 * many
-    deeds, weights = operations
+    deeds, weights, about = operations
     deed, weight = int(deeds[iface, op]), float(weights[iface, op]) * many
     if deed == _QUESTIONS:
+        if weights[iface, op] > state.about_weight[e]:
+            state.about[e], state.about_weight[e] = about[iface, op], weights[iface, op]
         bit = _bit(iface, op)
         first = 0.02 if state.asked[e] & bit else float(weights[iface, op])
         weight = first + 0.02 * (many - 1)
@@ -280,6 +272,12 @@ def _weigh(rows, i, state, e, operations):  # type: ignore[no-untyped-def]
         state.queries[e] += many
     elif iface == _DRSUAPI and op == 12:
         state.asked[e] |= _WHOM
+    elif deed == _COPIES and state.asked[e] & _WHOM and state.asked[e] & _bit(_DRSUAPI, 16):
+        weight *= 2.0
+    elif iface == _SPOOLSS and deed == -2:
+        state.printer[e] |= _OLD_WAY if op == 1 else _AS_WINDOWS
+    elif iface == _SPOOLSS and op == 65 and state.printer[e] == _OLD_WAY:
+        weight = 8.0
     elif iface == _EVENTLOG and op != (6 if rows.via[i] == _TCP else 0):
         # the operation that clears has another number in the interface that comes over TCP
         deed = -1
@@ -303,7 +301,7 @@ def _most(rows, i, state, e, deed):  # type: ignore[no-untyped-def]
         return 12.0
     if deed == _METHODS:
         return _MOST / (1.0 + state.queries[e] / 2.0)
-    if deed == _SECRETS and rows.iface[i] == _DRSUAPI:
+    if deed == _COPIES:
         # tools look up whom to ask (16) and for whom (12) first; servers that replicate do not
         return _MOST if state.asked[e] & (_WHOM | _bit(_DRSUAPI, 16)) else 4.0
     return _MOST
@@ -382,13 +380,14 @@ def _fold(columns, sites, memory, operations, half_life, scores, facts):  # type
         facts[i, _DEEDS] = state.refused[e]
         facts[i, _DEEDS + 1] = led
         facts[i, _DEEDS + 2] = state.days[e, 0]
+        facts[i, _DEEDS + 3] = state.about[e]
         if deed == _QUESTIONS:
             state.today[e, 1] = 1
         elif weight >= 2.0:
             state.today[e, 0] = 1
             if deed == _FOLDERS:
                 continue
-            if not is_refused and deed in (_SERVICES, _TASKS, _METHODS, _DRIVERS):
+            if not is_refused and _SERVICES <= deed <= _DRIVERS:
                 resp = name_of(rows.resp_h[i, 0], rows.resp_h[i, 1])
                 target = _machine(state, site, resp, t)
                 state.samples_reached[site, target] = t

@@ -38,6 +38,7 @@ class RpcInterface(IntEnum):
     DCOM_OBJECT = 22  # IRemUnknown: references to remote objects
     OXID = 23  # IObjectExporter
     DISPATCH = 24  # IDispatch: methods of remote objects, by which programs are remote-controlled
+    PRINT_ASYNC = 25  # printing again, by other numbers of operations ([MS-PAR], [MS-PAN])
 
 
 _UUIDS: Final = {
@@ -62,8 +63,8 @@ _UUIDS: Final = {
     "6bffd098-a112-3610-9833-46c3f87e345a": RpcInterface.WKSSVC,
     "338cd001-2244-31f1-aaaa-900038001003": RpcInterface.WINREG,
     "12345678-1234-abcd-ef00-0123456789ab": RpcInterface.SPOOLSS,
-    "76f03f96-cdfd-44fc-a22c-64950a001209": RpcInterface.SPOOLSS,
-    "ae33069b-a2a8-46ee-a235-ddfd339be281": RpcInterface.SPOOLSS,
+    "76f03f96-cdfd-44fc-a22c-64950a001209": RpcInterface.PRINT_ASYNC,
+    "ae33069b-a2a8-46ee-a235-ddfd339be281": RpcInterface.PRINT_ASYNC,
     "c681d488-d850-11d0-8c52-00c04fd90f7e": RpcInterface.EFSRPC,
     "df1941c5-fe89-4e79-bf10-463657acf44d": RpcInterface.EFSRPC,
     "82273fdc-e32a-18c3-3f78-827929dc23ea": RpcInterface.EVENTLOG,
@@ -117,7 +118,10 @@ EXECUTES: Final = frozenset(
         # [MS-WMI] 3.1.4.3: ExecMethod, ExecMethodAsync
         *((RpcInterface.WMI, op) for op in (24, 25)),
         (RpcInterface.DISPATCH, 6),  # [MS-OAUT] 3.1.4.4: Invoke
-        (RpcInterface.SPOOLSS, 89),  # [MS-RPRN] 3.1.4.4.8: RpcAddPrinterDriverEx loads a library
+        # [MS-RPRN] 3.1.4: RpcAddPrinterDriver, RpcAddPrintProcessor, RpcAddMonitor, RpcAddPrinterDriverEx
+        # load a library; [MS-PAR] 3.1.4: the same, and RpcAsyncInstallPrinterDriverFromPackage
+        *((RpcInterface.SPOOLSS, op) for op in (9, 14, 46, 89)),
+        *((RpcInterface.PRINT_ASYNC, op) for op in (39, 44, 51, 62)),
     }
 )
 """Interface and operation of the calls that make the server run something of the client's choice.

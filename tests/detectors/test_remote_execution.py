@@ -56,7 +56,8 @@ def told(rows):
 def test_a_command_of_any_kind_weighs_as_one():
     for iface, op in (
         (Iface.SVCCTL, 12), (Iface.SVCCTL, 44), (Iface.TASKS, 1), (Iface.ATSVC, 0), (Iface.WMI, 24),
-        (Iface.SPOOLSS, 89), (Iface.EFSRPC, 0), (Iface.DFSNM, 13),
+        (Iface.SPOOLSS, 89), (Iface.SPOOLSS, 9), (Iface.PRINT_ASYNC, 39), (Iface.PRINT_ASYNC, 62),
+        (Iface.EFSRPC, 0), (Iface.DFSNM, 13),
     ):  # fmt: skip
         assert top([call(iface, op)]) == pytest.approx(COMMAND)
 
@@ -120,8 +121,10 @@ def test_a_server_that_replicates_is_none_that_copies_passwords():
     known = [call(Iface.NETLOGON, 45, 0, PC, SERVER)]
     scores = scores_of(known + [row | {"time": row["time"] + SECOND} for row in replication])
     assert np.isnan(scores).all()
-    tool = [call(Iface.DRSUAPI, op, n, PC, SERVER) for n, op in enumerate((0, 16, 12, 3, 3))]
-    assert top(known + tool) > COMMAND
+    tool = [call(Iface.DRSUAPI, op, n, PC, SERVER) for n, op in enumerate((0, 16, 12, 3))]
+    assert top(known + tool) > COMMAND, "once is enough for the keys of the domain"
+    signed_in = [call(Iface.DRSUAPI, op, n, PC, SERVER) for n, op in enumerate((0, 12, 1, 3))]
+    assert top(signed_in) < COMMAND - 0.5, "one of the two questions is asked at each sign-in"
 
 
 def test_hundreds_of_tries_at_a_servers_trust_and_a_lost_trust():
@@ -133,6 +136,33 @@ def test_hundreds_of_tries_at_a_servers_trust_and_a_lost_trust():
         call(Iface.NETLOGON, op, n * SECOND // 9, PC, SERVER) for n in range(256) for op in (4, 26)
     ]
     assert top(zero) > COMMAND + 1.0
+    older = [row | {"op": 15 if row["op"] == 26 else 4, "count": 8} for row in zero[::8]]
+    assert top(older) > COMMAND + 1.0, "there are three forms of the proof"
+
+
+def test_who_prints_asks_for_notices_and_who_only_asks_for_notices_does_not_print():
+    prints = [call(Iface.SPOOLSS, op, n) for n, op in enumerate((69, 8, 65, 17, 19, 23, 29))]
+    assert top(prints) < 0.5
+    assert top([call(Iface.SPOOLSS, 65)]) < 0.5, "how it was opened may have gone before"
+    old = [call(Iface.SPOOLSS, op, n) for n, op in enumerate((1, 17, 19, 23, 65, 29))]
+    assert top(old) < 0.5
+    forced = [call(Iface.SPOOLSS, op, n) for n, op in enumerate((1, 65, 29))]
+    assert top(forced) == pytest.approx(COMMAND)
+    assert "log in somewhere else" in told(forced).title_en
+    later = [*forced[:1], call(Iface.SPOOLSS, 65, 2 * HOUR)]
+    assert top(later) < 0.5
+
+
+def test_numbers_of_the_two_printing_interfaces_are_not_mixed_up():
+    notices = [call(Iface.PRINT_ASYNC, op, n) for n, op in enumerate((0, 1, 65, 20, 9, 89))]
+    assert np.isnan(scores_of(notices)).all()
+
+
+def test_all_that_a_machine_offers_asked_for_piece_by_piece():
+    asked = [call(Iface.EPM, 2, count=349)]
+    assert COMMAND < top(asked) < COMMAND + 1.0
+    assert top([call(Iface.EPM, 2)]) < COMMAND - 1.0, "once, as a list that fits one answer"
+    assert np.isnan(scores_of([call(Iface.EPM, 3, count=500)])).all()
 
 
 @pytest.mark.parametrize(
@@ -205,6 +235,34 @@ def test_the_strongest_deed_is_told_and_whether_it_was_refused():
     led = told([call(Iface.TASKS, 1, 0, PC, OTHER), call(Iface.WMI, 24, SECOND, OTHER, THIRD)])
     assert "controlled {src}" in led.desc_en
     assert "commands" in led.title_en
+
+
+@pytest.mark.parametrize(
+    ("rows", "technique"),
+    [
+        ([(Iface.SVCCTL, 12), (Iface.SVCCTL, 19)], "T1569.002"),
+        ([(Iface.TASKS, 1)], "T1053.005"),
+        ([(Iface.WMI, 24)], "T1047"),
+        ([(Iface.DISPATCH, 6)], "T1021.003"),
+        ([(Iface.PRINT_ASYNC, 39)], "T1210"),
+        ([(Iface.WINREG, 20)], "T1003.002"),
+        ([(Iface.DRSUAPI, 3)], "T1003.006"),
+        ([(Iface.EFSRPC, 0)], "T1187"),
+        ([(Iface.NETLOGON, 26)], "T1210"),
+        ([(Iface.WINREG, 22)], "T1112"),
+        ([(Iface.SAMR, 50)], "T1098"),
+        ([(Iface.SAMR, 13), (Iface.SAMR, 34)], "T1087"),
+        ([(Iface.SAMR, 34), (Iface.SAMR, 25), (Iface.SAMR, 18)], "T1069"),
+        ([(Iface.WINREG, 17), (Iface.WINREG, 9)], "T1012"),
+        ([(Iface.SRVSVC, 12)], "T1049"),
+        ([(Iface.SRVSVC, 15)], "T1135"),
+        ([(Iface.SVCCTL, 14)], "T1007"),
+        ([(Iface.EPM, 2)], "T1046"),
+    ],
+)
+def test_the_technique_is_that_of_the_deed(rows, technique):
+    words = told([call(*row, at=n) for n, row in enumerate(rows)])
+    assert words.technique == technique
 
 
 def test_each_deed_has_words_of_its_own():

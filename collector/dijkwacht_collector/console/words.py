@@ -122,6 +122,7 @@ METRIC: Final = {
 """The agent's names for what it measures of its own machine (``system.py`` there)."""
 
 FACT: Final = {
+    "about": N_("kind of question"),
     "accounts": N_("accounts"),
     "addresses": N_("addresses requested"),
     "addresses_claimed": N_("addresses claimed"),
@@ -135,6 +136,7 @@ FACT: Final = {
     "bytes_each": N_("bytes per connection"),
     "calls": N_("connections"),
     "changed_hands": N_("changes of MAC address"),
+    "copies": N_("copies of the directory"),
     "days": N_("earlier days"),
     "destinations": N_("servers called without a name"),
     "drivers": N_("printer drivers loaded"),
@@ -145,7 +147,7 @@ FACT: Final = {
     "failed_targets": N_("refused or unanswered ports"),
     "files": N_("files rewritten"),
     "folders": N_("use of system folders"),
-    "forced": N_("attacks on the login"),
+    "forced": N_("logins elsewhere forced"),
     "guesses": N_("login attempts"),
     "habit_mb": N_("MB sent usually"),
     "habit_mib": N_("MiB sent usually"),
@@ -165,6 +167,7 @@ FACT: Final = {
     "nameless": N_("no server name"),
     "names": N_("names"),
     "new_clients": N_("new clients"),
+    "objects": N_("programs run by remote control"),
     "odd_names": N_("unusual names"),
     "oddness": N_("oddness"),
     "one_source": N_("responses from one source"),
@@ -201,6 +204,7 @@ FACT: Final = {
     "tickets": N_("login tickets requested"),
     "times_spread": N_("times the usual spread"),
     "traces": N_("logs erased"),
+    "trust": N_("attempts to pass for a computer of the network"),
     "unanswered": N_("no answer"),
     "unanswered_flows": N_("unanswered flows"),
     "unasked": N_("unsolicited messages"),

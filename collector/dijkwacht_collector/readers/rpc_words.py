@@ -23,8 +23,8 @@ _ENDPOINTS: Final = {
     "ioxidresolver": RpcInterface.OXID, "drsuapi": RpcInterface.DRSUAPI,
     "netlogon": RpcInterface.NETLOGON, "samr": RpcInterface.SAMR, "lsarpc": RpcInterface.LSARPC,
     "srvsvc": RpcInterface.SRVSVC, "wkssvc": RpcInterface.WKSSVC, "winreg": RpcInterface.WINREG,
-    "spoolss": RpcInterface.SPOOLSS, "iremotewinspool": RpcInterface.SPOOLSS,
-    "irpcremoteobject": RpcInterface.SPOOLSS, "efsrpc": RpcInterface.EFSRPC,
+    "spoolss": RpcInterface.SPOOLSS, "iremotewinspool": RpcInterface.PRINT_ASYNC,
+    "irpcremoteobject": RpcInterface.PRINT_ASYNC, "efsrpc": RpcInterface.EFSRPC,
     "efs": RpcInterface.EFSRPC, "eventlog": RpcInterface.EVENTLOG, "epmapper": RpcInterface.EPM,
     "epm": RpcInterface.EPM, "netdfs": RpcInterface.DFSNM, "dfsnm": RpcInterface.DFSNM,
     "fsrvp": RpcInterface.FSRVP, "fileservervssagent": RpcInterface.FSRVP,
@@ -152,15 +152,17 @@ _OPERATIONS: Final[tuple[tuple[RpcInterface, str, Mapping[int, str]], ...]] = (
     (RpcInterface.SPOOLSS, "Rpc", {
         0: "EnumPrinters", 1: "OpenPrinter", 5: "AddPrinter", 8: "GetPrinter",
         9: "AddPrinterDriver", 10: "EnumPrinterDrivers", 11: "GetPrinterDriver",
-        12: "GetPrinterDriverDirectory", 17: "StartDocPrinter", 19: "WritePrinter",
+        12: "GetPrinterDriverDirectory", 14: "AddPrintProcessor", 17: "StartDocPrinter",
+        19: "WritePrinter",
         23: "EndDocPrinter", 26: "GetPrinterData", 29: "ClosePrinter", 46: "AddMonitor",
         53: "GetPrinterDriver2", 62: "RemoteFindFirstPrinterChangeNotification",
         65: "RemoteFindFirstPrinterChangeNotificationEx", 69: "OpenPrinterEx",
         70: "AddPrinterEx", 84: "DeletePrinterDriverEx", 88: "XcvData", 89: "AddPrinterDriverEx",
     }),
-    (RpcInterface.SPOOLSS, "RpcAsync", {
-        39: "AddPrinterDriver", 40: "EnumPrinterDrivers", 41: "GetPrinterDriverDirectory",
-        62: "InstallPrinterDriverFromPackage",
+    (RpcInterface.PRINT_ASYNC, "RpcAsync", {
+        0: "OpenPrinter", 20: "ClosePrinter", 38: "EnumPrinters", 39: "AddPrinterDriver",
+        40: "EnumPrinterDrivers", 41: "GetPrinterDriverDirectory", 44: "AddPrintProcessor",
+        51: "AddMonitor", 62: "InstallPrinterDriverFromPackage", 63: "UploadPrinterDriverPackage",
     }),
     (RpcInterface.EVENTLOG, "Elfr", {
         0: "ClearELFW", 1: "BackupELFW", 2: "CloseEL", 4: "NumberOfRecords", 5: "OldestRecord",
@@ -178,7 +180,7 @@ _NUMBERS: Final = {
     (interface, word.lower()): opnum
     for interface, prefix, names in _OPERATIONS
     for opnum, name in names.items()
-    for word in ((prefix + name,) if prefix == "RpcAsync" else (name, prefix + name))
+    for word in (name, prefix + name)
 }
 _UNKNOWN: Final = re.compile(r"unknown-(\d{1,5})", re.ASCII)
 _TREES: Final = {

@@ -3,7 +3,7 @@
 A weight of 8 is an operation by which a machine runs what another chose: outside of habit an office sees
 that about once a year. Half of a weight is about twice as usual; what members of a domain, file servers
 and printers do all day has none. Numbers of operations are Microsoft's ([MS-SCMR], [MS-TSCH], [MS-WMI],
-[MS-OAUT], [MS-RPRN], [MS-RRP], [MS-EFSR], [MS-DFSNM], [MS-FSRVP], [MS-SAMR], [MS-LSAD], [MS-SRVS], [MS-WKST]).
+[MS-OAUT], [MS-RPRN], [MS-PAR], [MS-RRP], [MS-EFSR], [MS-DFSNM], [MS-FSRVP], [MS-SAMR], [MS-LSAD], [MS-SRVS], [MS-WKST]).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from dijkwacht_detectors.knowledge.remote_deeds import Deed
+from dijkwacht_detectors.knowledge.remote_deeds import About, Deed
 from dijkwacht_records.rpc_interfaces import RpcInterface as Iface
 
 _WEIGHTS: Final[dict[tuple[Iface, Deed], dict[int, float]]] = {
@@ -25,16 +25,18 @@ _WEIGHTS: Final[dict[tuple[Iface, Deed], dict[int, float]]] = {
     (Iface.ATSVC, Deed.TASKS): {0: 8.0},
     # execute a method; put a class or an instance, which subscribes to events
     (Iface.WMI, Deed.METHODS): {24: 8.0, 25: 8.0, **dict.fromkeys((8, 9, 14, 15), 4.0)},
-    (Iface.DISPATCH, Deed.METHODS): {6: 6.0},
-    (Iface.SPOOLSS, Deed.DRIVERS): {89: 8.0},
+    (Iface.DISPATCH, Deed.OBJECTS): {6: 6.0},
+    # add a driver (old, new), a print processor, a monitor: each names a library that is loaded
+    (Iface.SPOOLSS, Deed.DRIVERS): dict.fromkeys((9, 14, 46, 89), 8.0),
+    (Iface.PRINT_ASYNC, Deed.DRIVERS): {**dict.fromkeys((39, 44, 51, 62), 8.0), 63: 4.0},
     (Iface.WINREG, Deed.SECRETS): {20: 8.0, 31: 8.0},
     # directory servers replicate by this (DRSGetNCChanges), and so do tools that copy all passwords
-    (Iface.DRSUAPI, Deed.SECRETS): {3: 4.0},
+    (Iface.DRSUAPI, Deed.COPIES): {3: 4.0},
     # clients of old print servers ask for notices of change (65) whenever they open a printer
     (Iface.SPOOLSS, Deed.FORCED): {65: 0.3},
-    # a sign-in does both once, a computer that lost its trust tens in an hour, Zerologon hundreds in a
-    # minute; whether it was let in is not in the status of a call
-    (Iface.NETLOGON, Deed.FORCED): {4: 0.05, 26: 0.05},
+    # challenge, then proof (three forms): a sign-in does both once, a computer that lost its trust tens in
+    # an hour, Zerologon hundreds in a minute; whether it was let in is not in the status of a call
+    (Iface.NETLOGON, Deed.TRUST): dict.fromkeys((4, 5, 15, 26), 0.05),
     (Iface.EFSRPC, Deed.FORCED): dict.fromkeys(range(21), 8.0),
     (Iface.DFSNM, Deed.FORCED): {12: 8.0, 13: 8.0},
     # backups of large file servers use this one
@@ -59,14 +61,30 @@ _WEIGHTS: Final[dict[tuple[Iface, Deed], dict[int, float]]] = {
     (Iface.SVCCTL, Deed.QUESTIONS): {14: 1.0, 26: 1.0, 42: 1.0},
     (Iface.WINREG, Deed.QUESTIONS): dict.fromkeys((2, 4, 9, 10, 15, 16, 17), 0.5),
     (Iface.DRSUAPI, Deed.QUESTIONS): {16: 1.0},
-    (Iface.EPM, Deed.QUESTIONS): {2: 0.5},
+    # all that a machine offers; who wants one service asks for that one (3)
+    (Iface.EPM, Deed.QUESTIONS): {2: 2.0},
 }  # fmt: skip
 
 _NOTED: Final = (
     *((Iface.NETLOGON, op) for op in (21, 29, 39, 45)),  # who answers these keeps a directory
     (Iface.WMI, 20),  # what only asks
     (Iface.DRSUAPI, 12),  # whom to ask for
+    (Iface.SPOOLSS, 1),  # opens a printer as tools do
+    *(
+        (Iface.SPOOLSS, op) for op in (17, 69)
+    ),  # who prints, and who opens a printer as Windows does
 )
+
+_ABOUT: Final[dict[About, tuple[tuple[Iface, range | tuple[int, ...]], ...]]] = {
+    # groups and aliases: listed, opened, described, their members
+    About.GROUPS: ((Iface.SAMR, (11, 15, 19, 20, 25, 27, 28, 33)),),
+    About.REGISTRY: ((Iface.WINREG, range(96)),),
+    About.SERVICES: ((Iface.SVCCTL, range(96)),),
+    About.SHARES: ((Iface.SRVSVC, (15,)),),
+    About.SESSIONS: ((Iface.SRVSVC, (8, 9, 12)), (Iface.WKSSVC, (2,))),
+    About.OFFERS: ((Iface.EPM, (2,)),),
+    About.SERVERS: ((Iface.DRSUAPI, (16,)),),
+}
 
 INTERFACES: Final = 32
 OPERATIONS: Final = 96
@@ -75,7 +93,7 @@ ENUMERATES: Final = 2.0
 """Weight from which on a question asks for many at once."""
 
 
-def _tabulated() -> tuple[np.ndarray, np.ndarray]:
+def _tabulated() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     deeds = np.full((INTERFACES, OPERATIONS), -1, np.int8)
     weights = np.zeros((INTERFACES, OPERATIONS), np.float32)
     for (iface, deed), operations in _WEIGHTS.items():
@@ -83,8 +101,13 @@ def _tabulated() -> tuple[np.ndarray, np.ndarray]:
             deeds[iface, op], weights[iface, op] = deed, weight
     for iface, op in _NOTED:
         deeds[iface, op] = -2
-    return deeds, weights
+    about = np.zeros((INTERFACES, OPERATIONS), np.int8)
+    for what, asked in _ABOUT.items():
+        for iface, numbers in asked:
+            about[iface, numbers] = what
+    return deeds, weights, about
 
 
-DEEDS, WEIGHTS = _tabulated()
-"""By interface and operation: its `Deed`, -1 for none, -2 for none that is worth noting, and its weight."""
+DEEDS, WEIGHTS, ABOUT = _tabulated()
+"""By interface and operation: its `Deed`, -1 for none, -2 for none that is worth noting; its weight; what it
+is `About`, if it asks."""
