@@ -2,8 +2,9 @@
 
 Looks at SSH, remote desktop, VNC and WinRM (PowerShell), by port, between two machines of the site. The first
 day of such a pair counts, as far as it was a session: four kilobytes both ways. A single one is ordinary,
-and several from one machine within minutes are less so. People at a small office do not use WinRM: there
-each quarter of a minute with commands and answers weighs two, up to eight of them. The score is log₂ of what one machine
+and several from one machine within minutes are less so. People at a small office do not use WinRM: one
+command by it takes three exchanges (a session, the command, its output), which weigh as much as a command by
+remote procedure call, eight; six of them count at most. The score is log₂ of what one machine
 opened, three times as much if within four hours somebody had come into it in the same way, or it had been
 commanded by remote procedure calls within the minute, and twice if both are old acquaintances of the site.
 At a server, or from one, it weighs a third, and less for each earlier day on which the machine opened new ones.
@@ -42,7 +43,8 @@ _TCP = 6
 _SSH, _RDP, _VNC, _WINRM = range(4)
 _SESSION_BYTES = 4000.0
 _TURNED = 2000.0  # bytes both ways that a command and its answer take, with all that wraps them
-_MOST_PARTS = 8.0
+_MOST_PARTS = 6.0
+_PART = 8.0 / 3.0  # of a command by WinRM, of which each part is a third
 _DAY_US = 86_400_000_000
 _LED_US = 4 * 3_600_000_000
 _LONG_AGO = -(1 << 61)
@@ -112,6 +114,7 @@ class AdminLogon(RowDetector):
             "the passwords that were used on it.",
             f"{geleid}Wie zo inlogt, kan daar werken alsof hij ervoor zit. Vraag of een collega of wie uw computers beheert dit "
             "vandaag deed. Zo niet: haal {src} van het netwerk en wijzig de wachtwoorden die erop gebruikt zijn.",
+            _TECHNIQUES.get(round(facts["service"]), self.technique),
         )
 
 
@@ -120,6 +123,12 @@ _WAYS: Final = {
     _RDP: ("remote desktop", "extern bureaublad"),
     _VNC: ("a shared screen (VNC)", "een gedeeld scherm (VNC)"),
     _WINRM: ("PowerShell commands (WinRM)", "PowerShell-opdrachten (WinRM)"),
+}
+_TECHNIQUES: Final = {
+    _SSH: "T1021.004",
+    _RDP: "T1021.001",
+    _VNC: "T1021.005",
+    _WINRM: "T1021.006",
 }
 _LED_EN: Final = "Not long before, {src} had itself been reached from another machine in such a way: so intruders move on. "
 _LED_NL: Final = "Niet lang daarvoor was {src} zelf zo vanaf een ander apparaat benaderd: zo trekken indringers verder. "
@@ -188,7 +197,7 @@ def _clear(state, site, m, t):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, inline="always")
 def _worth(service, sent, received, sent_now, received_now, before):  # type: ignore[no-untyped-def]
-    """How much of a session a pair has had, after a part: up to eight where commands count, else one."""
+    """How much of a session a pair has had, after a part: up to six where commands count, else one."""
     if service == _WINRM:
         turned = min(1.0, sent_now / _TURNED) * min(1.0, received_now / _TURNED)
         worth = min(before + turned, _MOST_PARTS)
@@ -233,7 +242,7 @@ def _fold(columns, sites, memory, half_life, scores, facts):  # type: ignore[no-
         if after <= before:
             continue
         state.samples_counted[site, p] = after
-        grown = (after - before) * (2.0 if service == _WINRM else 1.0)
+        grown = (after - before) * (_PART if service == _WINRM else 1.0)
         own, is_new = place_of(state.samples_machines, state.samples_used, site, orig, t)
         if is_new:
             _clear(state, site, own, t)
