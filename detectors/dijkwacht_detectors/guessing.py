@@ -1,23 +1,23 @@
 """Password guessing, told by the log-ins themselves: one machine is refused again and again.
 
-Looks at the log-ins that can be read (SSH, Windows shares, Kerberos, remote desktop, LDAP, FTP, mail,
-web), by who makes them and where. The score is log₂ of how often a machine was refused: lately
-(half-life half an hour), and for one that tries several accounts over the day (half-life eight hours),
-so that a guess a minute adds up. It counts for more where each of many accounts is tried once or twice,
-and where one of the tries is accepted after all; for less where log-ins mostly succeed, as behind a mail
-gateway or a terminal server. Tickets that are made to be cracked count too: of accounts that need no
-proof, and many weak ones for services at once. A source has six targets, in 500 bytes.
+Looks at the log-ins that can be read (SSH, Windows shares, Kerberos, remote desktop, LDAP, FTP, mail, web), by who
+makes them and where. The score is log₂ of how often a machine was refused: lately (half-life half an hour), and for
+one that tries several accounts over the day (half-life eight hours), so that a guess a minute adds up. It counts for
+more where each of many accounts is tried once or twice, and where one of the tries is accepted after all; for less
+where log-ins mostly succeed, as behind a mail gateway or a terminal server. Tickets that are made to be cracked count
+too: of accounts that need no proof, and many weak ones for services at once, for less the more machines of the site
+are given no others. A source has six targets, in 500 bytes.
 
-Innocents: an old password that a program tries again and again, for weeks. It has one account, one or
-two targets, a fairly even period of some seconds or more and few tries at a time: bounded evidence, which
-never reaches what interrupts. People who mistype are refused a few times at each target, which counts
-little; keys that SSH offers before the right one are forgiven with the log-in. No password is
-guessed by who is asked for a proof first (Kerberos), by anonymous log-ins, nor by tickets for services.
+Innocents: an old password that a program tries again and again, for weeks. It has one account, one or two targets, a
+fairly even period of some seconds or more and few tries at a time: bounded evidence, which never reaches what
+interrupts. People who mistype are refused a few times at each target, which counts little; keys that SSH offers
+before the right one are forgiven with the log-in. No password is guessed by who is asked for a proof first
+(Kerberos), by anonymous log-ins, nor by tickets for services.
 
-Limits: a guesser with one account and the even, unhurried pace of such a program is taken for it, unless
-it comes from outside over SSH or remote desktop. A guess an hour, or each guess from another
-machine, does not add up; nor does one account tried once on each of many machines. What is inside TLS
-(mail, web forms) is not read: `bruteforce` sees that by its shape, if at all.
+Limits: a guesser with one account and the even, unhurried pace of such a program is taken for it, unless it comes
+from outside over SSH or remote desktop. A guess an hour, or each guess from another machine, does not add up; nor
+does one account tried once on each of many machines. What is inside TLS (mail, web forms) is not read: `bruteforce`
+sees that by its shape, if at all.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> tries = [{"time": i * 61_000_000 + i * i % 7 * 9_000_000, "service": 4, "method": 2, "status": 7,
@@ -39,6 +39,8 @@ from numpy.typing import NDArray
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
 from dijkwacht_detectors.knowledge.addresses import is_private
 from dijkwacht_detectors.knowledge.refusals import worth_of_refusal
+from dijkwacht_detectors.knowledge.ticket_words import TICKETS
+from dijkwacht_detectors.state.crowd import count, member
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
 from dijkwacht_detectors.state.naming import picker, row_picker
@@ -56,7 +58,7 @@ _SSH, _RDP, _HTTP = int(AuthService.SSH), int(AuthService.RDP), int(AuthService.
 _AS, _TGS = int(AuthMethod.KERBEROS_AS), int(AuthMethod.KERBEROS_TGS)
 _ANONYMOUS, _TICKET = int(AuthMethod.ANONYMOUS), int(AuthMethod.KERBEROS)
 _ASKED, _UNPROVEN = int(AuthStatus.PREAUTH_REQUIRED), int(AuthStatus.NO_PREAUTH)
-_RC4, _AES = int(EtypeClass.RC4), int(EtypeClass.AES)
+_RC4, _AES = map(int, (EtypeClass.RC4, EtypeClass.AES))
 
 
 class Guessing(RowDetector):
@@ -82,6 +84,7 @@ class Guessing(RowDetector):
         "events": ("i4", (_TARGETS,)),
         **dict.fromkeys(_AT_TARGETS, ("f4", (_TARGETS,))),
         **dict.fromkeys(_OF_SOURCE, ("f4", ())),
+        "samples_weakly": ("u8", ()),
     }
 
     share = 1 / 24
@@ -93,21 +96,19 @@ class Guessing(RowDetector):
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each row that tells of a refusal, of a log-in behind many, or of odd tickets."""
         _fold(
-            _columns(rows), _memory(state),
+            _columns(rows), rows.site, _memory(state),
             self.fast_half_life_s * 1e6, self.slow_half_life_s * 1e6, scores, facts,
         )  # fmt: skip
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say what was tried, and whether it succeeded."""
         if facts["tickets"] > facts["refused"]:
-            return _TICKETS
+            return TICKETS
         many, accounts = int(float(f"{facts['refused']:.2g}")), round(facts["accounts"])
-        several = accounts > 4
         title = f"{{src}} tried to log in about {many} times and was refused, last at {{dst}}"
         titel = f"{{src}} probeerde ongeveer {many} keer in te loggen en werd geweigerd, het laatst op {{dst}}"
-        if several:
-            more = "" if accounts < 60 else "more than "
-            meer = "" if accounts < 60 else "meer dan "
+        if accounts > 4:
+            more, meer = ("", "") if accounts < 60 else ("more than ", "meer dan ")
             title += f", with {more}{accounts} different accounts"
             titel += f", met {meer}{accounts} verschillende accounts"
         if facts["let_in"] >= 0.5:
@@ -136,18 +137,6 @@ class Guessing(RowDetector):
             "geen apparaat van u, dan heeft het bij {dst} niets te zoeken: laat uw IT-leverancier {dst} "
             "afsluiten voor internet.",
         )
-
-
-_TICKETS = Explanation(
-    "{src} asked {dst} for many log-in tickets from which passwords can be worked out.",
-    "{src} vroeg {dst} om veel inlogbewijzen waaruit wachtwoorden zijn af te leiden.",
-    "With such tickets someone can try passwords elsewhere, unseen. Find out who was using {src}. If nobody "
-    "can say why, disconnect it, and give the accounts under which your servers' programs run new "
-    "passwords of 25 characters or more.",
-    "Met zulke bewijzen kan iemand elders, ongezien, wachtwoorden proberen. Zoek uit wie {src} gebruikte. "
-    "Kan niemand het verklaren, koppel het dan los en geef de accounts waaronder programma's op uw servers "
-    "draaien nieuwe wachtwoorden van 25 tekens of meer.",
-)
 
 
 class _Rows(NamedTuple):
@@ -191,6 +180,7 @@ class _State(NamedTuple):
     weak: NDArray[np.float32]
     strong: NDArray[np.float32]
     unproven: NDArray[np.float32]
+    samples_weakly: NDArray[np.uint64]
 
 
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
@@ -323,10 +313,10 @@ def _evidence(state, e, outside):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _tickets(state, e, accounts):  # type: ignore[no-untyped-def]
+def _tickets(state, e, accounts, weakly):  # type: ignore[no-untyped-def]
     """Tickets given to be cracked. A domain may know no strong ones: then a dozen weak ones are a log-in."""
     weak = 5.0 * max(state.weak[e] - 3.0, 0.0) * (0.5 + 1.5 * _part(state.strong[e], 0.0, 1.0))
-    return weak + 6.0 * state.unproven[e] * _part(accounts, 1.0, 4.0)
+    return weak / max(1.0, weakly - 1.0) + 6.0 * state.unproven[e] * _part(accounts, 1.0, 4.0)
 
 
 @njit(cache=True, nogil=True)
@@ -339,8 +329,17 @@ def _forgive(state, e, k):  # type: ignore[no-untyped-def]
     state.in_flow[e, k] = 0.0
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _weakly(rows, i, state, site, e):  # type: ignore[no-untyped-def]
+    """How many machines of the site are given weak tickets and never strong ones, that of the row among them."""
+    own = member(rows.orig_h[i, 0], rows.orig_h[i, 1])
+    known, is_one = state.samples_weakly[site] | own, state.strong[e] < 0.5 <= state.weak[e]
+    state.samples_weakly[site] = known if is_one else known & ~own
+    return count(state.samples_weakly[site])
+
+
 @njit(cache=True, nogil=True)
-def _fold(columns, memory, fast_life, slow_life, scores, facts):  # type: ignore[no-untyped-def]
+def _fold(columns, sites, memory, fast_life, slow_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):
         e, t, service, method = rows.slot[i], rows.time[i], rows.service[i], rows.method[i]
@@ -370,6 +369,7 @@ def _fold(columns, memory, fast_life, slow_life, scores, facts):  # type: ignore
             state.strong[e] = min(state.strong[e] + good, _MOST)
         elif method == _AS and rows.status[i] == _ASKED:
             state.asked[e, k] = min(state.asked[e, k] + _count(rows.unknown[i]), _MOST)
+        weakly = _weakly(rows, i, state, sites[i], e) if method == _TGS else 1
         tries = _tried(rows, i)
         if method == _AS and rows.status[i] not in (_ASKED, _UNPROVEN):
             state.asked[e, k] = max(state.asked[e, k] - good - _count(rows.failed[i]), 0.0)
@@ -393,7 +393,7 @@ def _fold(columns, memory, fast_life, slow_life, scores, facts):  # type: ignore
         if not (tries > 0 or ticket or news or state.asked[e, k] > 3.0):
             continue
         outside = not is_private(rows.orig_h[i, 0], rows.orig_h[i, 1])
-        refusals, tickets = _evidence(state, e, outside), _tickets(state, e, accounts)
+        refusals, tickets = _evidence(state, e, outside), _tickets(state, e, accounts, weakly)
         scores[i] = math.log2(1.0 + refusals * (1.0 + (state.let_in[e] >= 0.5)) + tickets)
         facts[i, 0], facts[i, 1] = state.all_slow[e], accounts
         facts[i, 2] = state.fast[e, k] * 0.693 * 3600e6 / fast_life

@@ -17,7 +17,10 @@ from dijkwacht_collector.incidents import (
     Status,
     encode_finding,
 )
+from dijkwacht_detectors.admin_logon import AdminLogon
 from dijkwacht_detectors.discover import shipped_detectors
+from dijkwacht_detectors.knowledge.remote_deeds import About, Deed, technique_of
+from dijkwacht_detectors.knowledge.ticket_words import TICKETS
 from dijkwacht_records.addresses import HASHED_MAC, UNSPECIFIED, pack_address
 
 SCHEMA = jsonschema.Draft202012Validator(
@@ -149,6 +152,16 @@ def test_who_and_whom_stand_where_the_schema_has_them(an_incident):
 @pytest.mark.parametrize("detector", shipped_detectors(), ids=lambda d: d.name)
 def test_every_technique_of_a_detector_has_a_name(detector):
     assert detector.technique in TECHNIQUES
+
+
+def test_every_technique_of_words_has_a_name():
+    deeds = {technique_of(deed, about) for deed in Deed for about in About}
+    logins = {
+        AdminLogon().explain(dict.fromkeys(AdminLogon.facts, 0.0) | {"service": n}).technique
+        for n in range(4)
+    }
+    assert len(logins) == 4
+    assert deeds | logins | {TICKETS.technique} <= set(TECHNIQUES)
 
 
 @given(events, st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=40))
