@@ -1,25 +1,24 @@
 """Remote control inside: one machine makes another run, hand over or change something from a distance.
 
-Looks at remote procedure calls and at the system folders (``ADMIN$``, ``C$``) that one machine opens on another.
-Each operation weighs as much as it is rare among innocents (`knowledge.remote_operations`): by services,
-planned tasks, WMI, remote objects, printer drivers; passwords copied, log-ins forced or forged, settings,
-accounts or logs changed; accounts, groups, sessions and services listed, where a distinct question weighs more
-than a repeated one. The score is log₂ of
-what one machine did to one other within minutes. It weighs three times as much if the machine was itself so
-controlled within the hour, which is how intruders move, and twice if both are old acquaintances of the site
-that never did this. It weighs half from a server, and less for each earlier day with the same
-habit: management, inventory and backup do the same every night.
+Looks at remote procedure calls and at the system folders (``ADMIN$``, ``C$``) that one machine opens on another. Each
+operation weighs as much as it is rare among innocents (`knowledge.remote_operations`): by services, planned tasks,
+WMI, remote objects, printer drivers; passwords copied, log-ins forced or forged, settings, accounts or logs changed;
+accounts, groups, sessions and services listed, where a distinct question weighs more than a repeated one, and more
+than four different ones up to half as much again: programs ask for what they need. The score is log₂ of what one
+machine did to one other within minutes. It weighs three times as much if the machine was itself so controlled within
+the hour, which is how intruders move, and twice if both are old acquaintances of the site that never did this. It
+weighs half from a server, and less for each earlier day with the same habit, as inventory and backup have.
 
-Innocents: a sign-in to a domain and the copying of files to ``C$`` stay below a single command. Replication
-counts only where the caller is no directory server, and as a command only after both questions that tools
-ask: which servers there are, and for whom. Who asks a print server for notices has opened the printer as
-Windows does; who opens it in the old way, prints nothing and asks for notices makes the server log in
-elsewhere. Methods of WMI are capped where queries abound (inventory); questions that many machines ask are a
-custom.
+Innocents: a sign-in to a domain and the copying of files to ``C$`` stay below a single command. Replication counts
+only where the caller is no directory server, and as a command only after both questions that tools ask: which servers
+there are, and for whom. Who asks a print server for notices has opened the printer as Windows does; who opens it in
+the old way, prints nothing and asks for notices makes the server log in elsewhere. What is said encrypted is not
+seen, but who is visited so and within three seconds opens a session at the visitor was made to, above all if it reads
+a file there: half a command each. Methods of WMI are capped where queries abound; what many ask is a custom.
 
-Limits: nothing shows inside encrypted SMB 3; a listing of accounts alone, a registry that is only read, and an
-interface that no list names stay below the line. Who works by day where a management tool works is hidden
-by its habit. An entity takes 110 bytes, a site 3 KB on top.
+Limits: nothing else shows inside encrypted SMB 3; a few questions, a registry that is only read, and an
+interface that no list names stay below the line. Who works by day where a management tool works is hidden by its
+habit. An entity takes 110 bytes, a site 5 KB on top.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> from dijkwacht_records.rpc_interfaces import RpcInterface
@@ -41,20 +40,26 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
-from dijkwacht_detectors.knowledge.remote_deeds import ADVICE, LED, TODO, WORDS, Deed, technique_of
+from dijkwacht_detectors.knowledge.remote_deeds import Deed, worded
 from dijkwacht_detectors.knowledge.remote_operations import ABOUT, DEEDS, ENUMERATES, WEIGHTS
-from dijkwacht_detectors.state.crowd import count, member
+from dijkwacht_detectors.state.crowd import count, custom, member
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.naming import picker, row_picker
 from dijkwacht_detectors.state.shortlist import find, name_of, place_of
+from dijkwacht_detectors.state.visits import FIELDS, follow
 from dijkwacht_records.rpc_interfaces import RpcInterface
 from dijkwacht_records.vocabulary import RpcKind, RpcStatus, RpcVia, ShareKind
 
 _DEEDS: Final = len(Deed)
-_SERVICES, _METHODS, _DRIVERS, _COPIES, _FOLDERS, _QUESTIONS = map(
-    int, (Deed.SERVICES, Deed.METHODS, Deed.DRIVERS, Deed.COPIES, Deed.FOLDERS, Deed.QUESTIONS)
-)
+_SERVICES, _METHODS, _DRIVERS, _COPIES, _FORCED, _FOLDERS, _QUESTIONS = map(
+    int,
+    (
+        Deed.SERVICES, Deed.METHODS, Deed.DRIVERS, Deed.COPIES, Deed.FORCED, Deed.FOLDERS,
+        Deed.QUESTIONS,
+    ),
+)  # fmt: skip
 _CALL, _TREE, _PIPE, _FILES = map(int, (RpcKind.CALL, RpcKind.TREE, RpcKind.PIPE, RpcKind.FILES))
+_SESSION, _ENCRYPTED = int(RpcKind.SESSION), int(RpcKind.ENCRYPTED)
 _ADMIN, _DRIVE, _TCP = int(ShareKind.ADMIN), int(ShareKind.DRIVE), int(RpcVia.TCP)
 _WMI, _NETLOGON, _DRSUAPI, _EVENTLOG, _TOOL, _SPOOLSS = map(
     int,
@@ -77,7 +82,9 @@ class RemoteExecution(RowDetector):
 
     name = "remote_execution"
     table = "rpc"
-    reads = ("orig_h", "resp_h", "via", "kind", "iface", "op", "share", "status", "count", "writes")
+    reads = (
+        "orig_h", "resp_h", "via", "kind", "iface", "op", "share", "status", "count", "reads", "writes",
+    )  # fmt: skip
     context = ("orig_first", "dest_first", "orig_serves")
     entity: ClassVar[Entity] = "pair"
     kind = "lateral"
@@ -106,6 +113,7 @@ class RemoteExecution(RowDetector):
         "samples_directory": ("u1", (_MACHINES,)),
         "samples_askers": ("u8", (2,)),
         "samples_week": ("i4", ()),
+        **FIELDS,
     }
 
     share = 1 / 24
@@ -124,17 +132,7 @@ class RemoteExecution(RowDetector):
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say what was done most of all."""
-        deed = max(Deed, key=lambda deed: facts[deed.name.lower()])
-        done, tried, gedaan, geprobeerd = WORDS[deed]
-        most = facts[deed.name.lower()]
-        refused = facts["refused"] > 0.5 * most
-        title, titel = (tried, geprobeerd) if refused else (done, gedaan)
-        led, geleid = LED if facts["led"] else ("", "")
-        more, meer = ("", "") if refused else ADVICE.get(deed, ("", ""))
-        return Explanation(
-            title, titel, f"{led}{TODO[0]} {more}".rstrip(), f"{geleid}{TODO[1]} {meer}".rstrip(),
-            technique_of(deed, facts["about"]),
-        )  # fmt: skip
+        return worded(facts)
 
 
 class _Rows(NamedTuple):
@@ -150,6 +148,7 @@ class _Rows(NamedTuple):
     share: NDArray[np.int64]
     status: NDArray[np.int64]
     count: NDArray[np.int64]  # type: ignore[assignment]  # the column's name is a tuple's method too
+    reads: NDArray[np.int64]
     writes: NDArray[np.int64]
     orig_first: NDArray[np.int64]
     dest_first: NDArray[np.int64]
@@ -176,6 +175,12 @@ class _State(NamedTuple):
     samples_directory: NDArray[np.uint8]
     samples_askers: NDArray[np.uint64]
     samples_week: NDArray[np.int32]
+    samples_visits: NDArray[np.uint64]
+    samples_visit_used: NDArray[np.int64]
+    samples_visit_begun: NDArray[np.int64]
+    samples_visit_back: NDArray[np.int64]
+    samples_visit_returned: NDArray[np.float32]
+    samples_visit_came: NDArray[np.int64]
 
 
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
@@ -308,18 +313,6 @@ def _most(rows, i, state, e, deed):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _custom(state, site, caller, t):  # type: ignore[no-untyped-def]
-    """Let ``caller`` enumerate; how many machines did so this week and the week before."""
-    askers, week = state.samples_askers[site], t // (7 * _DAY_US)
-    if week != state.samples_week[site]:
-        askers[1] = askers[0] if week == state.samples_week[site] + 1 else np.uint64(0)
-        askers[0] = np.uint64(0)
-        state.samples_week[site] = week
-    askers[0] |= caller
-    return count(askers[0] | askers[1])
-
-
-@njit(cache=True, nogil=True)
 def _fold(columns, sites, memory, operations, half_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     deeds = operations[0]
@@ -327,14 +320,21 @@ def _fold(columns, sites, memory, operations, half_life, scores, facts):  # type
         e, t, site = rows.slot[i], min(max(rows.time[i], 0), 1 << 60), sites[i]
         if rows.fresh[i]:
             _forget(state, e, t)
-        if _is_idle(rows.kind[i], rows.iface[i], rows.op[i], rows.share[i], rows.writes[i], deeds):
+        returns = 0.0
+        if rows.kind[i] in (_SESSION, _FILES, _ENCRYPTED):
+            returns = follow(rows, i, state, site, t)
+        if returns == 0.0 and _is_idle(
+            rows.kind[i], rows.iface[i], rows.op[i], rows.share[i], rows.writes[i], deeds
+        ):
             continue
         iface = rows.iface[i]
         if iface == _NETLOGON and rows.kind[i] == _CALL and rows.status[i] == _SUCCESS:
             resp = name_of(rows.resp_h[i, 0], rows.resp_h[i, 1])
             state.samples_directory[site, _machine(state, site, resp, t)] = 1
         _age(state, e, t, half_life)
-        deed, weight = _weigh(rows, i, state, e, operations)
+        deed, weight = _FORCED, 4.0 * returns
+        if returns == 0.0:
+            deed, weight = _weigh(rows, i, state, e, operations)
         if deed < 0:
             continue
         orig = name_of(rows.orig_h[i, 0], rows.orig_h[i, 1])
@@ -360,11 +360,14 @@ def _fold(columns, sites, memory, operations, half_life, scores, facts):  # type
         questions = np.float64(state.did[e, _QUESTIONS])
         askers = 1
         if deed == _QUESTIONS and weight >= ENUMERATES:
-            askers = _custom(state, site, member(rows.orig_h[i, 0], rows.orig_h[i, 1]), t)
+            own = member(rows.orig_h[i, 0], rows.orig_h[i, 1])
+            askers = custom(state.samples_askers[site], state.samples_week, site, own, t)
         else:
             askers = count(state.samples_askers[site, 0] | state.samples_askers[site, 1])
         commands /= (1.0 + state.days[e, 0]) ** 3 * (1.0 + habit)
         questions /= (1.0 + state.days[e, 1]) ** 3 * max(1.0, askers - 1.0)
+        variety = count(state.asked[e] & ~_WHOM)
+        questions *= 1.0 + min(max(variety - 4.0, 0.0) / 4.0, 0.5)
         evidence = commands + questions
         if led:
             evidence *= 3.0

@@ -153,6 +153,52 @@ def test_who_prints_asks_for_notices_and_who_only_asks_for_notices_does_not_prin
     assert top(later) < 0.5
 
 
+def session(at, orig, resp):
+    return call(Iface.NONE, -1, at, orig, resp) | {"kind": RpcKind.SESSION, "via": RpcVia.SMB2}
+
+
+def encrypted(at, orig, resp):
+    row = session(at, orig, resp)
+    return row | {"kind": RpcKind.ENCRYPTED, "status": RpcStatus.UNANSWERED, "count": 80}
+
+
+def test_who_is_visited_unseen_and_comes_back_at_once_was_made_to():
+    def visits(times, answer, reads):
+        rows = []
+        for n in range(times):
+            at = n * 10 * SECOND
+            rows += [session(at, PC, SERVER), session(at + answer, SERVER, PC)]
+            rows += [files(ShareKind.OTHER, at + answer + 9, SERVER, PC, reads=reads)]
+            rows += [encrypted(at + 4 * SECOND, PC, SERVER)]
+        return rows
+
+    assert top(visits(1, SECOND, 4)) == pytest.approx(COMMAND)
+    assert top(visits(1, SECOND, 0)) == pytest.approx(math.log2(5))
+    assert top(visits(2, SECOND, 0)) > COMMAND - 0.1
+    assert top(visits(9, 5 * SECOND, 4)) == 0.0, "who comes later comes of itself"
+    assert "log in somewhere else" in told(visits(1, SECOND, 4)).title_en
+
+
+def test_only_the_first_to_come_visits_and_a_return_is_one():
+    first = [session(0, SERVER, PC), session(SECOND, PC, SERVER), session(SECOND + 9, SERVER, PC)]
+    assert top([*first, encrypted(2 * SECOND, PC, SERVER)]) == 0.0
+    again = [
+        session(n * SECOND // 4, *pair)
+        for n, pair in enumerate([(PC, SERVER), *[(SERVER, PC)] * 9])
+    ]
+    assert top([*again, encrypted(4 * SECOND, PC, SERVER)]) == pytest.approx(math.log2(5))
+    assert top([*again, encrypted(4 * SECOND, THIRD, SERVER)]) == 0.0
+
+
+def test_many_different_questions_weigh_more_than_their_sum():
+    def asked(ops):
+        return 2 ** top([call(Iface.SAMR, op, n) for n, op in enumerate(ops)]) - 1
+
+    assert asked((6, 17, 25, 18)) == pytest.approx(4.5, abs=0.01)
+    assert asked((6, 17, 25, 18, 19, 20)) == pytest.approx(1.5 * 5.5, abs=0.01)
+    assert asked((6, 17, 25, 18, 19, 20, 27, 28)) == pytest.approx(1.5 * 6.5, abs=0.01)
+
+
 def test_numbers_of_the_two_printing_interfaces_are_not_mixed_up():
     notices = [call(Iface.PRINT_ASYNC, op, n) for n, op in enumerate((0, 1, 65, 20, 9, 89))]
     assert np.isnan(scores_of(notices)).all()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final
+
+from dijkwacht_detectors.api import Explanation
 
 
 class Deed(IntEnum):
@@ -226,3 +229,20 @@ TODO: Final = (
         "aanstaan en laat ook {dst} nakijken. Is {src} geen apparaat van u, haal dan {dst} van het netwerk."
     ),
 )
+
+
+def worded(facts: Mapping[str, float]) -> Explanation:
+    """What an owner is told of deeds; facts: of each what was done, by its name in lower case, ``refused``, ``led``, ``about``."""
+    deed = max(Deed, key=lambda deed: facts[deed.name.lower()])
+    done, tried, gedaan, geprobeerd = WORDS[deed]
+    refused = facts["refused"] > 0.5 * facts[deed.name.lower()]
+    title, titel = (tried, geprobeerd) if refused else (done, gedaan)
+    led, geleid = LED if facts["led"] else ("", "")
+    more, meer = ("", "") if refused else ADVICE.get(deed, ("", ""))
+    return Explanation(
+        title,
+        titel,
+        f"{led}{TODO[0]} {more}".rstrip(),
+        f"{geleid}{TODO[1]} {meer}".rstrip(),
+        technique_of(deed, facts["about"]),
+    )

@@ -10,6 +10,8 @@ from numba import njit
 
 from dijkwacht_detectors.state.entities import mix
 
+_WEEK_US = 7 * 86_400_000_000
+
 
 @njit(cache=True, nogil=True, inline="always")
 def member(high, low):  # type: ignore[no-untyped-def]
@@ -25,3 +27,18 @@ def count(bits):  # type: ignore[no-untyped-def]
     b = (b & np.uint64(0x3333333333333333)) + ((b >> np.uint64(2)) & np.uint64(0x3333333333333333))
     b = (b + (b >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
     return np.int64((b * np.uint64(0x0101010101010101)) >> np.uint64(56))
+
+
+@njit(cache=True, nogil=True)
+def custom(weeks, last, site, own, t):  # type: ignore[no-untyped-def]
+    """Let ``own`` do it at ``t``, µs; how many did so this week and the week before.
+
+    ``weeks``: uint64[2], who did this week and the week before; ``last``: int32, by site, the week it was of.
+    """
+    week = t // _WEEK_US
+    if week != last[site]:
+        weeks[1] = weeks[0] if week == last[site] + 1 else np.uint64(0)
+        weeks[0] = np.uint64(0)
+        last[site] = week
+    weeks[0] |= own
+    return count(weeks[0] | weeks[1])
