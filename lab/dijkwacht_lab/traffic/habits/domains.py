@@ -102,9 +102,10 @@ def cloud_directory(here: Premises) -> None:
     syncs = here.adds("sync")
     ops = dice.count(1, 30)
     place = here.place()
+    asks = (*((16,) if dice.chance(0.3) else ()), *((12,) if dice.chance(0.3) else ()))
 
     def copy(at: int) -> None:
-        told = calls(40_000, RpcInterface.DRSUAPI, 0, *(3,) * ops, 1, via=_TCP)
+        told = calls(40_000, RpcInterface.DRSUAPI, 0, *asks, *(3,) * ops, 1, via=_TCP)
         here.call(
             at, syncs, controller, 49_667, (900 * ops, 4_000 * ops), SECOND, Shown(counted=told)
         )
@@ -132,6 +133,38 @@ def directory_readers(here: Premises) -> None:
         )
 
     here.every(read, dice.wide(0.1, 24) * HOUR, 0.2)
+
+
+def trust_lost(here: Premises) -> None:
+    """A computer, or a store, whose trust in the domain is gone tries to prove itself at every need."""
+    dice, server = here.dice, here.controller()
+    proofs = (4, dice.choice((15, 26, 26)))
+    tries = dice.count(1, 6)
+
+    def prove(at: int) -> None:
+        told = calls(30_000, RpcInterface.NETLOGON, *proofs * tries, via=_TCP)
+        here.call(at, lost, server, 49_668, (400 * tries, 300 * tries), SECOND, Shown(counted=told))
+
+    lost = dice.choice((here.pc(), here.adds("store")))
+    here.every(prove, dice.wide(30, 3_600) * SECOND, 0.3)
+
+
+def accounts_mirrored(here: Premises) -> None:
+    """A store or a copier in the domain keeps a list of all accounts and groups, with their members."""
+    dice, server = here.dice, here.controller()
+    mirror = here.adds("mirror")
+    listing = [
+        *dice.some((11, 13, 15, 40, 48, 51), 0.4, 1),
+        *dice.some((17, 18, 19, 20, 25, 27, 33, 34, 36, 39), 0.5),
+    ]
+    groups = dice.count(1, 60)
+
+    def copy(at: int) -> None:
+        told = (*session(9_000, AuthMethod.KERBEROS, ""), tree(15_000, ShareKind.IPC),
+                *calls(30_000, RpcInterface.SAMR, 64, 6, 5, 7, *listing, *(25,) * (groups * (25 in listing)), 1))  # fmt: skip
+        here.call(at, mirror, server, 445, (9_000, 60_000), 3 * SECOND, Shown(counted=told))
+
+    here.every(copy, dice.wide(0.1, 24) * HOUR, 0.1)
 
 
 def morning(here: Premises) -> None:

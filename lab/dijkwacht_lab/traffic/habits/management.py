@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dijkwacht_lab.traffic.facts import Counted, Shown, Talk, calls, files, session, tree
+from dijkwacht_lab.traffic.facts import Counted, Shown, Talk, calls, files, sealed, session, tree
 from dijkwacht_lab.traffic.habit import switched_on, usually
 from dijkwacht_lab.traffic.habits.premises import Over, Pace, Premises
 from dijkwacht_lab.traffic.programs import program
@@ -111,6 +111,82 @@ def shares_listed(here: Premises) -> None:
             here.call(at, server, pc, 445, (5_000, 6_000), SECOND // 2, Shown(counted=told))
 
     here.every(ask, dice.wide(0.5, 24) * HOUR, 0.1)
+
+
+def deep_inventory(here: Premises) -> None:
+    """A program asks every PC for all that it can: registry, services, sessions, shares, accounts, offers."""
+    dice = here.dice
+    asker = dice.choice((here.server(), here.adds("inventory"), here.pc()))
+    pcs = here.pcs(0.6)
+    told: list[Counted] = [
+        *session(9_000, AuthMethod.NTLM, "inventory"),
+        tree(15_000, ShareKind.IPC),
+    ]
+    for iface, ops in (
+        (I.WINREG, (2, 15, 16, 17, 9, 10, 5)), (I.SVCCTL, (15, 16, 14, 17, 42, 6, 0)), (I.SRVSVC, (12, 15, 21, 9)),
+        (I.WKSSVC, (0, 2)), (I.SAMR, (64, 6, 5, 7, 13, 15, 33, 34, 36, 1)), (I.LSARPC, (44, 15, 57, 0)),
+    ):  # fmt: skip
+        if dice.chance(0.5):
+            told += calls(30_000, iface, *dice.some(ops, 0.8, 1))
+    offers = dice.count(1, 400) if dice.chance(0.2) else 0
+
+    def ask(at: int) -> None:
+        for pc in pcs:
+            at += dice.count(1, 60) * SECOND
+            here.call(at, asker, pc, 445, (9_000, 20_000), 2 * SECOND, Shown(counted=tuple(told)))
+            if offers:
+                here.call(at + SECOND, asker, pc, 135, (60 * offers, 190 * offers), SECOND,
+                          Shown(counted=calls(30_000, I.EPM, *(2,) * offers, via=RpcVia.TCP)))  # fmt: skip
+
+    here.every(ask, dice.wide(2, 72) * HOUR, 0.05)
+
+
+def powershell_polled(here: Premises) -> None:
+    """A console or a monitor runs commands by PowerShell on the servers, over and over."""
+    dice = here.dice
+    console = dice.choice((here.pc(), here.server()))
+    served = [here.adds("host") for _ in range(dice.count(1, 5))]
+    commands = dice.count(2, 20)
+    port = dice.choice((5985, 5985, 5986))
+
+    def poll(at: int) -> None:
+        for host in served:
+            at += dice.count(1, 9) * SECOND
+            talk = Talk(2 * commands, 2_300, 1_400, dice.randrange(5, 60), 120)
+            here.call(
+                at,
+                console,
+                host,
+                port,
+                (2_600 * commands, 1_900 * commands),
+                commands * SECOND,
+                Shown(talk),
+            )
+
+    here.every(poll, dice.wide(1, 120) * MINUTE, 0.05)
+
+
+def stores_mirrored(here: Premises) -> None:
+    """Two servers keep copies of each other's shares, encrypted or not: each visits the other at the same times."""
+    dice, first = here.dice, here.server()
+    second = here.adds("store")
+    is_sealed = dice.chance(0.6)
+    apart = int(dice.wide(0.05, 600) * SECOND)
+
+    def copy(at: int) -> None:
+        for one, other in ((first, second), (second, first)):
+            told = list(session(9_000, AuthMethod.KERBEROS, ""))
+            told.append(
+                sealed(60_000, dice.count(4, 900))
+                if is_sealed
+                else files(60_000, creates=40, reads=(90, 4_000_000), writes=(9, 90_000))
+            )
+            here.call(
+                at, one, other, 445, (60_000, 4_100_000), 9 * SECOND, Shown(counted=tuple(told))
+            )
+            at += apart
+
+    here.every(copy, dice.wide(2, 1_440) * MINUTE, 0.05)
 
 
 def technicians_agent(here: Premises) -> None:
