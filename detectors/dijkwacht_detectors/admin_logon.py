@@ -17,7 +17,7 @@ are left to `bruteforce`; services on other ports are not looked at. A site take
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> posts = [{"time": i * 2_000_000, "resp_h": 7, "resp_p": 5985, "proto": 6, "local_orig": 1, "local_resp": 1,
-...           "orig_bytes": 9000, "resp_bytes": 6000} for i in range(8)]
+...           "orig_bytes": 9000, "resp_bytes": 6000} for i in range(6)]
 >>> float(score_rows(AdminLogon(), posts)[-1].round(1))
 4.1
 """

@@ -74,7 +74,7 @@ _SUCCESS = int(RpcStatus.SUCCESS)
 _HOUR_US, _DAY_US = 3_600_000_000, 86_400_000_000
 _WHOM: Final = np.uint64(1 << 63)  # DRSCrackNames: for whom to ask
 _MACHINES = 64  # that command, are commanded or keep a directory, remembered a site
-_MOST = 64.0  # of one deed: eight commands, beyond which more of them say no more
+_MOST, _ASKED = 64.0, 12.0  # of one deed, of questions: beyond it more of them say no more
 
 
 class RemoteExecution(RowDetector):
@@ -303,7 +303,7 @@ def _most(rows, i, state, e, deed):  # type: ignore[no-untyped-def]
         writes, admin = rows.writes[i] > 0, rows.share[i] == _ADMIN
         return max(state.did[e, deed], (5.0 if admin else 3.0) if writes else 2.0)
     if deed == _QUESTIONS:
-        return 12.0
+        return _ASKED
     if deed == _METHODS:
         return _MOST / (1.0 + state.queries[e] / 2.0)
     if deed == _COPIES:
@@ -367,7 +367,7 @@ def _fold(columns, sites, memory, operations, half_life, scores, facts):  # type
         commands /= (1.0 + state.days[e, 0]) ** 3 * (1.0 + habit)
         questions /= (1.0 + state.days[e, 1]) ** 3 * max(1.0, askers - 1.0)
         variety = count(state.asked[e] & ~_WHOM)
-        questions *= 1.0 + min(max(variety - 4.0, 0.0) / 4.0, 0.5)
+        questions = min(questions * (1.0 + min(max(variety - 4.0, 0.0) / 4.0, 0.5)), _ASKED)
         evidence = commands + questions
         if led:
             evidence *= 3.0

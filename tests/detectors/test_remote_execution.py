@@ -197,6 +197,7 @@ def test_many_different_questions_weigh_more_than_their_sum():
     assert asked((6, 17, 25, 18)) == pytest.approx(4.5, abs=0.01)
     assert asked((6, 17, 25, 18, 19, 20)) == pytest.approx(1.5 * 5.5, abs=0.01)
     assert asked((6, 17, 25, 18, 19, 20, 27, 28)) == pytest.approx(1.5 * 6.5, abs=0.01)
+    assert asked((6, 17, 25, 18, 19, 13, 11, 15)) == pytest.approx(12.0)
 
 
 def test_numbers_of_the_two_printing_interfaces_are_not_mixed_up():
