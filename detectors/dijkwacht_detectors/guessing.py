@@ -5,8 +5,8 @@ makes them and where. The score is log₂ of how often a machine was refused: la
 one that tries several accounts over the day (half-life eight hours), so that a guess a minute adds up. It counts for
 more where each of many accounts is tried once or twice, and where one of the tries is accepted after all; for less
 where log-ins mostly succeed, as behind a mail gateway or a terminal server. Tickets that are made to be cracked count
-too: of accounts that need no proof, and many weak ones for services at once, for less the more machines of the site
-are given no others. A source has six targets, in 500 bytes.
+too: of accounts that need no proof, and many weak ones for services at once, far less where several machines are
+given as many. A source has six targets, in 500 bytes.
 
 Innocents: an old password that a program tries again and again, for weeks. It has one account, one or two targets, a
 fairly even period of some seconds or more and few tries at a time: bounded evidence, which never reaches what
@@ -40,7 +40,7 @@ from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scor
 from dijkwacht_detectors.knowledge.addresses import is_private
 from dijkwacht_detectors.knowledge.refusals import worth_of_refusal
 from dijkwacht_detectors.knowledge.ticket_words import TICKETS
-from dijkwacht_detectors.state.crowd import count, member
+from dijkwacht_detectors.state.crowd import custom, member
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
 from dijkwacht_detectors.state.naming import picker, row_picker
@@ -84,7 +84,8 @@ class Guessing(RowDetector):
         "events": ("i4", (_TARGETS,)),
         **dict.fromkeys(_AT_TARGETS, ("f4", (_TARGETS,))),
         **dict.fromkeys(_OF_SOURCE, ("f4", ())),
-        "samples_weakly": ("u8", ()),
+        "samples_weakly": ("u8", (2,)),
+        "samples_week": ("i4", ()),
     }
 
     share = 1 / 24
@@ -181,6 +182,7 @@ class _State(NamedTuple):
     strong: NDArray[np.float32]
     unproven: NDArray[np.float32]
     samples_weakly: NDArray[np.uint64]
+    samples_week: NDArray[np.int32]
 
 
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
@@ -316,7 +318,7 @@ def _evidence(state, e, outside):  # type: ignore[no-untyped-def]
 def _tickets(state, e, accounts, weakly):  # type: ignore[no-untyped-def]
     """Tickets given to be cracked. A domain may know no strong ones: then a dozen weak ones are a log-in."""
     weak = 5.0 * max(state.weak[e] - 3.0, 0.0) * (0.5 + 1.5 * _part(state.strong[e], 0.0, 1.0))
-    return weak / max(1.0, weakly - 1.0) + 6.0 * state.unproven[e] * _part(accounts, 1.0, 4.0)
+    return weak / max(1.0, weakly - 1.0) ** 2 + 6.0 * state.unproven[e] * _part(accounts, 1.0, 4.0)
 
 
 @njit(cache=True, nogil=True)
@@ -327,15 +329,6 @@ def _forgive(state, e, k):  # type: ignore[no-untyped-def]
     state.slow[e, k] = max(state.slow[e, k] - back, 0.0)
     state.all_slow[e] = max(state.all_slow[e] - back, 0.0)
     state.in_flow[e, k] = 0.0
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _weakly(rows, i, state, site, e):  # type: ignore[no-untyped-def]
-    """How many machines of the site are given weak tickets and never strong ones, that of the row among them."""
-    own = member(rows.orig_h[i, 0], rows.orig_h[i, 1])
-    known, is_one = state.samples_weakly[site] | own, state.strong[e] < 0.5 <= state.weak[e]
-    state.samples_weakly[site] = known if is_one else known & ~own
-    return count(state.samples_weakly[site])
 
 
 @njit(cache=True, nogil=True)
@@ -369,7 +362,10 @@ def _fold(columns, sites, memory, fast_life, slow_life, scores, facts):  # type:
             state.strong[e] = min(state.strong[e] + good, _MOST)
         elif method == _AS and rows.status[i] == _ASKED:
             state.asked[e, k] = min(state.asked[e, k] + _count(rows.unknown[i]), _MOST)
-        weakly = _weakly(rows, i, state, sites[i], e) if method == _TGS else 1
+        weakly = 1
+        if method == _TGS and state.weak[e] >= 8.0:
+            own, site = member(rows.orig_h[i, 0], rows.orig_h[i, 1]), sites[i]
+            weakly = custom(state.samples_weakly[site], state.samples_week, site, own, t)
         tries = _tried(rows, i)
         if method == _AS and rows.status[i] not in (_ASKED, _UNPROVEN):
             state.asked[e, k] = max(state.asked[e, k] - good - _count(rows.failed[i]), 0.0)
