@@ -4,7 +4,7 @@ Looks at SSH, remote desktop, VNC and WinRM (PowerShell), by port, between two m
 day of such a pair counts, as far as it was a session: four kilobytes both ways. A single one is ordinary,
 and several from one machine within minutes are less so. People at a small office do not use WinRM: one
 command by it takes three exchanges (a session, the command, its output), which weigh as much as a command by
-remote procedure call, eight; six of them count at most. The score is log₂ of what one machine
+remote procedure call, eight; four of them count at most. The score is log₂ of what one machine
 opened, three times as much if within four hours somebody had come into it in the same way, or it had been
 commanded by remote procedure calls within the minute, and twice if both are old acquaintances of the site.
 At a server, or from one, it weighs a third, and less for each earlier day on which the machine opened new ones.
@@ -17,9 +17,9 @@ are left to `bruteforce`; services on other ports are not looked at. A site take
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> posts = [{"time": i * 2_000_000, "resp_h": 7, "resp_p": 5985, "proto": 6, "local_orig": 1, "local_resp": 1,
-...           "orig_bytes": 9000, "resp_bytes": 6000} for i in range(6)]
+...           "orig_bytes": 9000, "resp_bytes": 6000} for i in range(4)]
 >>> float(score_rows(AdminLogon(), posts)[-1].round(1))
-4.1
+3.5
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _TCP = 6
 _SSH, _RDP, _VNC, _WINRM = range(4)
 _SESSION_BYTES = 4000.0
 _TURNED = 2000.0  # bytes both ways that a command and its answer take, with all that wraps them
-_MOST_PARTS = 6.0
+_MOST_PARTS = 4.0
 _PART = 8.0 / 3.0  # of a command by WinRM, of which each part is a third
 _DAY_US = 86_400_000_000
 _LED_US = 4 * 3_600_000_000
@@ -197,7 +197,7 @@ def _clear(state, site, m, t):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, inline="always")
 def _worth(service, sent, received, sent_now, received_now, before):  # type: ignore[no-untyped-def]
-    """How much of a session a pair has had, after a part: up to six where commands count, else one."""
+    """How much of a session a pair has had, after a part: up to four where commands count, else one."""
     if service == _WINRM:
         turned = min(1.0, sent_now / _TURNED) * min(1.0, received_now / _TURNED)
         worth = min(before + turned, _MOST_PARTS)
