@@ -363,8 +363,11 @@ def _fold(columns, sites, memory, fast_life, slow_life, scores, facts):  # type:
         elif method == _AS and rows.status[i] == _ASKED:
             state.asked[e, k] = min(state.asked[e, k] + _count(rows.unknown[i]), _MOST)
         weakly = 1
-        if method == _TGS and state.weak[e] >= 8.0:
-            own, site = member(rows.orig_h[i, 0], rows.orig_h[i, 1]), sites[i]
+        if state.weak[e] > 3.0:
+            own = member(rows.orig_h[i, 0], rows.orig_h[i, 1])
+            if state.weak[e] < 8.0:  # a few tell of no custom, and are part of one
+                own = np.uint64(0)
+            site = sites[i]
             weakly = custom(state.samples_weakly[site], state.samples_week, site, own, t)
         tries = _tried(rows, i)
         if method == _AS and rows.status[i] not in (_ASKED, _UNPROVEN):

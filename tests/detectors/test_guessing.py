@@ -142,6 +142,8 @@ def test_weak_tickets_are_a_custom_where_several_machines_are_given_as_many():
     scores = score_rows(Guessing(), office(30))
     assert scores[29] > 5.5, "the first is not known to be one of several"
     assert np.nanmax(scores[30 * 4 :]) < 4.5
+    other = {"service": AuthService.SSH, "failed": 1, "orig_h": 107, "time": 47 * 60 * SECOND}
+    assert score_rows(Guessing(), [*office(30), other])[-1] < 4.5, "whatever the last row is of"
     late = [row | {"orig_h": 50, "time": row["time"] + HOUR} for row in tickets(30, EtypeClass.RC4)]
     assert np.nanmax(score_rows(Guessing(), office(7) + late)[-30:]) > 5.5
 
