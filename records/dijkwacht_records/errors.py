@@ -42,6 +42,14 @@ class DijkwachtError(Exception):
 
     message: Message | None = None
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # an exception is pickled as a call with its text; these are made of other things
+        return _as_it_was, (type(self), self.args), self.__dict__
+
+
+def _as_it_was(kind: type[DijkwachtError], args: tuple[object, ...]) -> DijkwachtError:
+    return kind.__new__(kind, *args)
+
 
 class SettingsError(DijkwachtError):
     """A setting is missing or wrong; raised at start, never later."""

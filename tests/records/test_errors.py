@@ -1,3 +1,4 @@
+import pickle
 import re
 
 import pytest
@@ -47,3 +48,19 @@ def test_an_unreadable_input_names_file_place_and_what_was_expected():
 
 def test_a_detectors_error_names_the_detector():
     assert str(errors.DetectorError("scan", "raised")) == "scan: raised"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.DetectorError("scan", "no opinion"),
+        errors.UnreadableInput("a.pcap", "start", "a capture"),
+        errors.CollectorBusy("full", retry_after_s=3),
+        errors.UnknownContract(9, [1, 2]),
+    ],
+)
+def test_an_error_comes_back_whole_from_another_process(error):
+    back = pickle.loads(pickle.dumps(error))
+    assert type(back) is type(error)
+    assert str(back) == str(error)
+    assert back.__dict__ == error.__dict__
