@@ -36,6 +36,7 @@ from dijkwacht_lab.traffic.habits import (
     management,
     monitoring,
     passwords,
+    plain_web,
     polling,
     printing,
     storage,
@@ -56,7 +57,7 @@ Furnish = Callable[[Premises], None]
 
 _FAMILIES: Final[tuple[ModuleType, ...]] = (
     browsing, calls, cameras, databases, domains, entertainment, groups, guards, guests, hosting,
-    infrastructure, mail, management, monitoring, passwords, polling, printing, storage, support,
+    infrastructure, mail, management, monitoring, passwords, plain_web, polling, printing, storage, support,
     things, tills, travellers, tunnels, updates, upheavals, workshops,
 )  # fmt: skip
 
