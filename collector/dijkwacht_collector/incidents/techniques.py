@@ -48,6 +48,7 @@ TECHNIQUES: Final[dict[str, Technique]] = {
     "T1087": Technique("Account Discovery", "TA0007", "Discovery"),
     "T1095": Technique("Non-Application Layer Protocol", "TA0011", "Command and Control"),
     "T1098": Technique("Account Manipulation", "TA0003", "Persistence"),
+    "T1105": Technique("Ingress Tool Transfer", "TA0011", "Command and Control"),
     "T1110": Technique("Brute Force", "TA0006", "Credential Access"),
     "T1110.001": Technique("Password Guessing", "TA0006", "Credential Access"),
     "T1110.003": Technique("Password Spraying", "TA0006", "Credential Access"),
