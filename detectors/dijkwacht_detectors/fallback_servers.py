@@ -131,7 +131,6 @@ class FallbackServers(RowDetector):
     kind = "c2"
     technique = "T1008"
     facts = ("servers", "said", "refused", "posted", "evidence")
-    entities_per_site = 1024
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
         "tried": ("i8", (PLACES, 4)),
         "worth": ("f4", (PLACES,)),
