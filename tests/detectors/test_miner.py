@@ -146,6 +146,31 @@ def pushed(rng, hours=4.0):
         yield from ((at, 0, 10), (at + 0.1, 1, 10))
 
 
+def heartbeats(rng, hours=4.0):
+    """A server that says by the clock that it is there, in words of one length, and is not answered."""
+    until, size = 3600 * hours, rng.randint(40, 400)
+    yield from ((0.0, 0, 120), (0.1, 1, 200))
+    for at in by_clock(rng, rng.choice((5, 15, 20, 60)), until):
+        yield at, 1, size
+
+
+def listening(rng, hours=6.0, job=50.0):
+    """A weak worker: it is handed work, and finds next to nothing."""
+    until, work = 3600 * hours, rng.randint(200, 700)
+    yield from ((0.0, 0, 330), (0.1, 1, work + 40))
+    for at in by_chance(rng, job, until):
+        yield at, 1, work
+    for at in by_chance(rng, 7200, until):
+        yield from ((at, 0, 180), (at + 0.1, 1, 60))
+
+
+def equihash(rng, minutes=5.0):
+    """Solutions of Zcash and its kin, which are long, and each told that it is good."""
+    yield from ((0.0, 0, 200), (0.2, 1, 520))
+    for at in by_chance(rng, 8, 60 * minutes):
+        yield from ((at, 0, 2817), (at + 0.05, 1, 36))
+
+
 def usual(seed=3, **values):
     ends = {
         name: values.pop(name) for name in ("port", "speech", "named", "resp_h") if name in values
@@ -160,7 +185,9 @@ def test_a_worker_is_told_within_hours_at_any_usual_pace(seed, share, job):
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.sampled_from([events, telemetry, chat, trading, pushed]), st.integers(0, 1000))
+@given(
+    st.sampled_from([events, telemetry, chat, trading, pushed, heartbeats]), st.integers(0, 1000)
+)
 def test_whoever_else_speaks_so_is_quiet_even_in_words_at_a_port_of_nobody(make, seed):
     rng = random.Random(seed)
     assert top(told(make(rng), port=8100)) < LINE - 2.0
@@ -178,6 +205,21 @@ def test_more_reports_are_stronger_and_a_name_makes_it_weaker():
     assert top(usual(named=Named.NOBODY)) == pytest.approx(top(usual()) + 1, abs=0.1)
 
 
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 1000))
+def test_work_handed_out_is_enough_where_a_weak_machine_finds_nothing(seed):
+    rng = random.Random(seed)
+    assert top(told(listening(rng), named=Named.UNKNOWN)) > LINE
+    assert top(told(listening(rng), speech=Speech.BYTES)) == 0.0
+
+
+def test_solutions_of_their_own_length_are_told_within_minutes():
+    rng = random.Random(5)
+    assert top(told(equihash(rng))) > LINE
+    longer = [(at, side, size + 400) for at, side, size in equihash(rng)]
+    assert top(told(longer)) < 1.0
+
+
 def test_what_is_inside_or_no_tcp_is_not_looked_at():
     rows = usual()
     assert top([row | {"local_resp": 1} for row in rows]) == 0.0
@@ -192,3 +234,6 @@ def test_it_says_how_often():
     said = Miner().explain(dict.fromkeys(Miner.facts, 0.0) | {"reports": 41.4})
     assert "41 times" in said.desc_en
     assert "41 keer" in said.desc_nl
+    handed = Miner().explain(dict.fromkeys(Miner.facts, 0.0) | {"work": 90.2})
+    assert "handed work about 90 times" in handed.desc_en
+    assert "90 keer ongevraagd werk" in handed.desc_nl
