@@ -140,6 +140,78 @@ def test_a_person_who_types_counts_for_less_than_a_program_and_what_leaves_for_m
     assert top(line(**typed, orig_bytes=5000)) > top(line(**typed, **into)) + 0.7
 
 
+def test_words_and_orders_count_where_nobody_knows_the_name():
+    unknown = {"named": Named.UNKNOWN}
+    assert top(line(**unknown)) < 5.0
+    assert top(line(**unknown, first=1)) > top(line(**unknown)) + 1.0
+    assert top(line(**unknown, speech=Speech.TEXT)) > 5.8
+    assert top(line(**unknown, speech=Speech.TEXT, resp_p=5222)) < 2.0
+    assert top(line(**unknown, speech=Speech.SSH, first=1)) < 4.0
+    named = line(named=Named.BY_ORIG, speech=Speech.TEXT)
+    assert top(named) < top(line(**unknown, speech=Speech.TEXT)) - 2.0
+
+
+SHELL = {
+    "local_resp": 1, "resp_p": 4444, "speech": Speech.TEXT, "first": 1, "minutes": 10, "pause": 10,
+    "orig_share": 25, "resp_share": 25, "orig_bytes": 5000, "resp_bytes": 60,
+}  # fmt: skip
+
+
+def test_a_shell_that_called_back_inside_stands_out():
+    assert top(line(**SHELL)) > 5.8
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"first": 0},  # whoever reports
+        {"orig_bytes": 60, "resp_bytes": 5000},  # a technician at a device's console
+        {"orig_bytes": 60, "resp_bytes": 60},
+        {"speech": Speech.BYTES},  # desks that share a mouse
+        {"resp_p": 5900},
+        {"resp_p": 8080},
+        {"named": Named.BY_ORIG},
+    ],
+)
+def test_what_else_speaks_first_inside_is_quiet(values):
+    assert top(line(**SHELL | values)) < 5.0
+
+
+def test_a_server_inside_that_several_call_and_speaks_first_is_quiet():
+    others = [
+        flow(n, start=n, part=0, state=END, orig_h=900 + n, resp_h=77, resp_p=4444, local_resp=1)
+        for n in range(6)
+    ]
+    assert top(others + line(**SHELL, begun=SECOND)) < top(line(**SHELL)) - 2.0
+
+
+def calls(count, **values):
+    hints = NAMED.put(Named.BY_ORIG) | SPEECH.put(Speech.HTTP)
+    row = {"resp_p": 443, "resp_h": 78, "hints": hints, "orig_bytes": 300, "resp_bytes": 150}
+    return [
+        flow(n * 30 * SECOND, start=n * 30 * SECOND, flow_id=n, part=0, state=END, **row | values)
+        for n in range(count)
+    ]
+
+
+def test_plain_http_where_tls_is_at_home_counts_by_small_calls():
+    assert top(calls(2)) < 4.6 < top(calls(4)) < 5.8 < top(calls(7))
+    assert top(calls(300)) == pytest.approx(math.log2(161), abs=0.1)
+    assert top(calls(7, orig_bytes=9000)) < 2.5, "a proxy's"
+    assert top(calls(7, resp_p=80)) == top(calls(7, resp_p=8080)) == 0.0
+    assert top(calls(7, local_resp=1)) == 0.0
+    tls = NAMED.put(Named.BY_ORIG) | SPEECH.put(Speech.TLS)
+    assert top(calls(7, hints=tls)) == 0.0
+
+
+def test_two_sizes_repeat_and_three_do_not():
+    def of(sizes):
+        rows = line(minutes=5, pause=20, orig_share=50, resp_share=50)
+        return [row | {"orig_sizes": sizes, "resp_sizes": sizes} for row in rows]
+
+    assert top(of(2)) > top(of(3)) + 0.3
+
+
 def test_a_line_of_a_finished_flow_export_counts_too():
     done = flow(3600 * SECOND, part=0, state=END, resp_p=1337, orig_bytes=100_000, resp_bytes=2_900)
     brief = done | {"start": 3599 * SECOND}
@@ -202,3 +274,15 @@ def test_it_says_how_long_and_only_then_that_nobody_named_it():
     assert "No name" in unnamed.desc_en
     assert "10 uur" in unnamed.desc_nl
     assert "geen naam" in unnamed.desc_nl
+
+
+def test_it_says_what_is_misplaced_and_what_is_inside():
+    detector = RemoteControl()
+    facts = dict.fromkeys(detector.facts, 0.0) | {"evidence": 70.0}
+    misplaced = detector.explain(facts | {"misplaced": 7.1})
+    assert "in the clear" in misplaced.title_en
+    assert "7 times" in misplaced.desc_en
+    assert "7 keer" in misplaced.desc_nl
+    inside = detector.explain(facts | {"inside": 1.0, "minutes": 12.0})
+    assert "inside your network" in inside.title_en
+    assert "12 minuten" in inside.desc_nl
