@@ -90,13 +90,14 @@ class Miner(RowDetector):
         "reports": ("f4", ()),
         "turns": ("f4", ()),
         "unasked": ("f4", ()),
+        "solved": ("f4", ()),
         "work": ("f4", ()),
         "told": ("i8", ()),
         "each": ("f4", ()),
         "odd": ("f4", ()),
         "hints": ("i4", ()),
     }
-    """52 bytes an entity."""
+    """56 bytes an entity."""
 
     share = 1 / 48
     expected = (4.0, 0.5)
@@ -122,8 +123,8 @@ class Miner(RowDetector):
         return Explanation(
             "{src} seems to be mining digital coins for {dst} (port {port}).",
             "{src} lijkt digitale munten te delven voor {dst} (poort {port}).",
-            f"{what} Mining uses up the machine and a good deal of electricity, and is often installed by someone who broke in. If "
-            "nobody here does this on purpose, take {src} off the network and have it found out how "
+            f"{what} Mining uses up the machine and a good deal of electricity, and is often installed by "
+            "someone who broke in. If nobody here does this on purpose, take {src} off the network and have it found out how "
             "the program got there.",
             f"{wat} Delven vergt veel van het apparaat en veel stroom, en wordt vaak geïnstalleerd door iemand "
             "die heeft ingebroken. Doet niemand hier dit met opzet, haal {src} dan van het netwerk en "
@@ -163,6 +164,7 @@ class _State(NamedTuple):
     reports: NDArray[np.float32]
     turns: NDArray[np.float32]
     unasked: NDArray[np.float32]
+    solved: NDArray[np.float32]
     work: NDArray[np.float32]
     told: NDArray[np.int64]
     each: NDArray[np.float32]
@@ -231,7 +233,7 @@ def _reports(ours, size, share, gap, spread):  # type: ignore[no-untyped-def]
     alike = _repeats(share, ours)
     # of a report's length: two fall to half at 100 and 400 bytes, in bits either way
     off = math.log2(max(size, 1) / 200.0)
-    fits = 8.0 if _is_solution(size, share) else 1.0 / (1.0 + off**4)
+    fits = 1.0 if _is_solution(size, share) else 1.0 / (1.0 + off**4)
     # intervals of chance spread by their mean; a timer's hardly do
     chance = min(max((spread - 25.0) / 50.0, 0.0), 1.0)
     paced = 1.0 if gap >= 1500 else max(gap, 0) / 1500.0
@@ -248,7 +250,7 @@ def _fold(columns, memory, table, half_life, scores, facts):  # type: ignore[no-
         if rows.fresh[i]:
             state.last[e] = state.begun[e] = t
             state.reports[e] = state.turns[e] = state.unasked[e] = state.odd[e] = 0.0
-            state.work[e] = state.each[e] = 0.0
+            state.solved[e] = state.work[e] = state.each[e] = 0.0
             state.told[e] = t
             state.hints[e] = 0
         if table[i] != _TALKS:
@@ -277,14 +279,17 @@ def _fold(columns, memory, table, half_life, scores, facts):  # type: ignore[no-
             state.reports[e] *= kept
             state.turns[e] *= kept
             state.unasked[e] *= kept
+            state.solved[e] *= kept
             state.work[e] *= kept
         turns = min(max(rows.turns[i], 1), 1_000_000)
         ours = min(max(rows.orig_turns[i], 0), turns)
-        state.reports[e] += _reports(
+        reports = _reports(
             float(ours), rows.orig_size[i], rows.orig_share[i], rows.gap[i], rows.gap_spread[i]
         )
-        state.turns[e] += turns
         found = _is_solution(rows.orig_size[i], rows.orig_share[i])
+        state.reports[e] += reports
+        state.solved[e] += reports if found else 0.0
+        state.turns[e] += turns
         state.unasked[e] += turns if found else turns - 2 * ours
         if state.turns[e] <= 0.0:
             continue
@@ -300,7 +305,7 @@ def _fold(columns, memory, table, half_life, scores, facts):  # type: ignore[no-
         # one turn in twenty that nobody asked for is work handed out
         unasked = min(max(20.0 * state.unasked[e] / state.turns[e], 0.0), 1.0)
         work = _MOST_WORK * state.work[e] / (_MOST_WORK + state.work[e])
-        evidence = (state.reports[e] * unasked + work) * state.odd[e]
+        evidence = (state.reports[e] * unasked + 7.0 * state.solved[e] + work) * state.odd[e]
         if evidence < _NEXT_TO_NOTHING:
             continue
         scores[i] = math.log2(1.0 + evidence)
