@@ -8,7 +8,8 @@ one that signs itself by 4, one of somebody's own authority by a half, each othe
 longer than the 398 days that browsers take, expired or not yet valid, without a subject or alternative
 names). So do a port where TLS is unusual (2), a hello of before TLS 1.2 (1.5), and how many
 destinations one machine greets in the same nameless way: what calls home has a list. The score is log₂
-of the product; the number of hellos enters by its root, because many add little to a few.
+of the product; the number of hellos enters by its root, because many add little to a few, and no
+further than sixteen where no certificate signs itself: a bank's program greets as often.
 
 Innocents weigh less: services that machines share, signatures of several machines, what the site has
 known for days, clients that offer a web protocol or refuse certificates (browsers, by address), push
@@ -55,6 +56,9 @@ _NO_ALPN, _OTHER_ALPN = int(Alpn.NONE), int(Alpn.OTHER)
 _BY_ORIG, _BY_OTHER, _NOBODY = int(Named.BY_ORIG), int(Named.BY_OTHER), int(Named.NOBODY)
 _LONGEST_DAYS = 398
 """Browsers refuse a certificate that is valid for longer, since 2020."""
+_MANY = 16.0
+"""Hellos an hour beyond which more say little: who hands a bank its payments greets it as often as who asks
+for orders."""
 _SETTLED_US = 3 * 86_400e6
 _REFUSALS = (43, 44, 46, 47, 49)
 """Alerts of bad, unsupported, expired, unknown certificates, and of an unknown authority."""
@@ -308,8 +312,9 @@ def _fold(columns, offsets, blob, table, memory, half_life, scores, facts):  # t
         nameless, doubtful = amounts[e, _NAMELESS], amounts[e, _DOUBTFUL]
         machines = traits[e, _MACHINES]
         lone = 1.0 + traits[e, _OTHERS] if machines == 1 else 1.0 / machines
+        more = 0.0 if traits[e, _VOUCHES] else max(nameless - 1.0, 0.0)
         evidence = (
-            math.sqrt(nameless) * _knowledge(traits[e, _NAMED_BY]) * amounts[e, _OWN] * lone
+            math.sqrt(nameless / (1.0 + more / _MANY)) * _knowledge(traits[e, _NAMED_BY]) * amounts[e, _OWN] * lone
             * (0.25 if traits[e, _TOLD] else 1.0) + 0.2 * math.sqrt(doubtful)
         )  # fmt: skip
         evidence *= amounts[e, _ODDITY] * _port(rows.resp_p[i]) / traits[e, _CALLERS]

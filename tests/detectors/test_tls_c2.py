@@ -131,7 +131,11 @@ def test_what_is_known_for_days_weighs_less():
 
 def test_one_more_hello_adds_less_than_the_first_and_an_hour_halves_them():
     rows = [call()] + [hello(time=n * SECOND) for n in range(16)]
-    assert evidence(rows) == pytest.approx(4.0, rel=0.01)
+    assert evidence(rows) == pytest.approx(math.sqrt(16 / (1 + 15 / 16)), rel=0.01)
+    many = [call()] + [hello(time=n * SECOND) for n in range(400)]
+    assert evidence(rows) < evidence(many) < 4.0, "a bank that is handed payments all night"
+    signed = [call()] + [hello(time=n * SECOND, **OWN) for n in range(400)]
+    assert evidence(signed) > 70, "orders asked for by the second, of one who vouches for himself"
     rows.append(hello(time=16 * HOUR))  # first seen long ago, too
     assert evidence(rows) == pytest.approx(1 / (1 + 16 / 72), rel=0.01)
 
@@ -172,7 +176,9 @@ def test_scores_are_those_of_a_plain_model(sequence, known):
         else:
             nameless += 1
             client = 1.5 if h["version"] == 0x0301 else 1.0
-        found = math.sqrt(nameless) * knowledge[known] * client * trust + 0.2 * math.sqrt(doubtful)
+        more = 0 if certificate >= 4 else max(nameless - 1, 0)
+        greeted = nameless / (1 + more / 16)
+        found = math.sqrt(greeted) * knowledge[known] * client * trust + 0.2 * math.sqrt(doubtful)
         found *= certificate / (1 + t / (3 * DAY))
         wanted.append(math.log2(1 + found) if found > 0 else math.nan)
     np.testing.assert_allclose(score_rows(TlsC2(), rows), wanted, rtol=1e-4, atol=1e-6)
