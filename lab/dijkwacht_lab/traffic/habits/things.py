@@ -159,3 +159,39 @@ def many_failing(here: Premises) -> None:
             at += dice.count(100_000, 9_000_000)
 
     here.every(search, dice.wide(2, 240) * MINUTE, 0.1)
+
+
+def scale(here: Premises) -> None:
+    """A scale, clock or reader calls a PC, which asks it in words every so often; or the PC calls it."""
+    dice = here.dice
+    thing, pc = here.adds("scale"), here.pc()
+    calls = dice.chance(0.3)
+    port = dice.choice((4001, 8899, 9004, 9761, 23_000, dice.randrange(1_025, 65_000)))
+    gap, lasts = int(dice.wide(1, 120) * SECOND), here.holds(HOUR // 2, 10 * HOUR)
+    asked, told = dice.count(2, 12), dice.count(10, 60)
+    moved = (told, asked) if calls else (asked, told)
+    first = calls or dice.chance(0.5)
+
+    def stay(at: int) -> None:
+        talk = Talk(2 * lasts // gap, *moved, dice.randrange(50, 101), dice.randrange(0, 120))
+        who, where = (thing, pc) if calls else (pc, thing)
+        here.keeps(
+            at, who, where, port, Pace(gap, lasts), moved, Shown(talk, (), Speech.TEXT, first)
+        )
+
+    here.every(stay, max(lasts + MINUTE, 8 * HOUR), 0.2)
+
+
+def feed(here: Premises) -> None:
+    """A server outside tells a receiver what comes in, in words: ships, weather, prices, signs of life."""
+    dice = here.dice
+    who, home = here.adds("receiver"), here.home(0.1)
+    port = dice.choice((14_580, 2_101, 5_000, 8_000, 7_300, dice.randrange(1_025, 65_000)))
+    gap, lasts = int(dice.wide(2, 120) * SECOND), here.holds(HOUR, 12 * HOUR)
+    size = dice.count(30, 500)
+
+    def listen(at: int) -> None:
+        talk = Talk(lasts // gap, 20, size, dice.choice((10, 40, 100)), dice.randrange(0, 130))
+        here.keeps(at, who, home, port, Pace(gap, lasts), (1, size), Shown(talk, (), Speech.TEXT))
+
+    here.every(listen, lasts + 2 * MINUTE, 0.01)
