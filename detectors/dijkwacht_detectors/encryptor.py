@@ -1,19 +1,21 @@
 """Encrypting shares: one machine reads, rewrites and renames or deletes file after file of a server.
 
 Looks at the file operations of one machine at one server over SMB. Whatever encrypts a share must read each
-file, write it, and then rename it or delete the first one. So the score is log₂ of the least of these three: the
-files that may have been dealt with so within the last half minute. What any machine of
+file, write as much again, and then rename it or delete the first one. So the score is log₂ of the least of these
+three: the files that may have been dealt with so within the last half minute. They count for less where over a quarter of
+the bytes that were written had not been read (an eighth power: of half, a twenty-fifth). What any machine of
 the site did so on earlier days, up to twice as many files, weighs less for each of those days: whoever touches up
 photographs or builds programs does so at whichever desk.
 
-Innocents: a backup only reads, a copy only writes, tidying up only deletes; what unpacks or synchronises reads
+Innocents: a backup only reads, or writes many times what it reads, though it may rename each file once it is whole; a
+copy only writes, tidying up only deletes; what unpacks or synchronises reads next to
 nothing here; office programs save one file at a time. Tools that rewrite a hundred files at once, photographs or old
 backups, look the same: they are the hours that are expected, and told of on the first day only.
 
 Limits: nothing shows inside encrypted SMB 3, by NFS, or where names stay and nothing is deleted. Below three files
 a second it stays below the line, and so does what encrypts no faster than the site's own
 tools work through its folders. Reads and writes are counted by messages, of which a large file takes
-many; renames and deletions are not. An entity takes 20 bytes.
+many; renames and deletions are not. An entity takes 28 bytes.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> from dijkwacht_records.vocabulary import RpcKind
@@ -44,6 +46,7 @@ from dijkwacht_records.vocabulary import RpcKind, RpcStatus
 _FILES, _SUCCESS = int(RpcKind.FILES), int(RpcStatus.SUCCESS)
 _DAY_US = 86_400_000_000
 _MOST = 1 << 24  # messages in a row that are believed
+_MOST_BYTES = 1 << 50
 _HABIT: Final = 16.0  # files at once, from which on a day has the habit
 _A_DAY_LESS: Final = 0.95  # of a habit: two weeks halve it
 
@@ -53,7 +56,9 @@ class Encryptor(RowDetector):
 
     name = "encryptor"
     table = "rpc"
-    reads = ("kind", "status", "reads", "writes", "renames", "deletes")
+    reads = (
+        "kind", "status", "reads", "writes", "renames", "deletes", "read_bytes", "write_bytes",
+    )  # fmt: skip
     entity: ClassVar[Entity] = "pair"
     kind = "host"
     technique = "T1486"
@@ -65,6 +70,8 @@ class Encryptor(RowDetector):
         "read": ("f4", ()),
         "written": ("f4", ()),
         "removed": ("f4", ()),
+        "bytes_read": ("f4", ()),
+        "bytes_written": ("f4", ()),
         "samples_day": ("i4", ()),
         "samples_days": ("i4", ()),
         "samples_today": ("f4", ()),
@@ -115,6 +122,8 @@ class _Rows(NamedTuple):
     writes: NDArray[np.int64]
     renames: NDArray[np.int64]
     deletes: NDArray[np.int64]
+    read_bytes: NDArray[np.int64]
+    write_bytes: NDArray[np.int64]
 
 
 class _State(NamedTuple):
@@ -122,6 +131,8 @@ class _State(NamedTuple):
     read: NDArray[np.float32]
     written: NDArray[np.float32]
     removed: NDArray[np.float32]
+    bytes_read: NDArray[np.float32]
+    bytes_written: NDArray[np.float32]
     samples_day: NDArray[np.int32]
     samples_days: NDArray[np.int32]
     samples_today: NDArray[np.float32]
@@ -132,8 +143,14 @@ _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _believed(messages):  # type: ignore[no-untyped-def]
-    return min(max(messages, 0), _MOST)
+def _believed(number, most):  # type: ignore[no-untyped-def]
+    return min(max(number, 0), most)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _read_before(read, written):  # type: ignore[no-untyped-def]
+    """How far what was written can be what was read, with a key behind each file: 1 from three quarters on."""
+    return 1.0 if 3.0 * written <= 4.0 * read else (4.0 * read / (3.0 * written)) ** 8
 
 
 @njit(cache=True, nogil=True)
@@ -158,6 +175,7 @@ def _fold(columns, sites, memory, half_life, scores, facts):  # type: ignore[no-
         if rows.fresh[i]:
             state.last[e] = t
             state.read[e] = state.written[e] = state.removed[e] = 0.0
+            state.bytes_read[e] = state.bytes_written[e] = 0.0
         if rows.kind[i] != _FILES or rows.status[i] != _SUCCESS:
             continue
         if t > state.last[e]:
@@ -165,15 +183,20 @@ def _fold(columns, sites, memory, half_life, scores, facts):  # type: ignore[no-
             state.read[e] *= kept
             state.written[e] *= kept
             state.removed[e] *= kept
+            state.bytes_read[e] *= kept
+            state.bytes_written[e] *= kept
             state.last[e] = t
-        read, written = _believed(rows.reads[i]), _believed(rows.writes[i])
-        removed = _believed(rows.renames[i]) + _believed(rows.deletes[i])
+        read, written = _believed(rows.reads[i], _MOST), _believed(rows.writes[i], _MOST)
+        removed = _believed(rows.renames[i], _MOST) + _believed(rows.deletes[i], _MOST)
         state.read[e] += read
         state.written[e] += written
         state.removed[e] += removed
+        state.bytes_read[e] += _believed(rows.read_bytes[i], _MOST_BYTES)
+        state.bytes_written[e] += _believed(rows.write_bytes[i], _MOST_BYTES)
         if written == 0 and removed == 0:
             continue
         files = min(state.read[e], state.written[e], state.removed[e])
+        files *= _read_before(state.bytes_read[e], state.bytes_written[e])
         site = sites[i]
         _turn_day(state, site, np.int32(t // _DAY_US))
         days = state.samples_days[site]

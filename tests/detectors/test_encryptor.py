@@ -20,7 +20,7 @@ from dijkwacht_records.vocabulary import RpcKind, RpcStatus, ShareKind
 SECOND, DAY = 1_000_000, 86_400_000_000
 BEGIN = 20_000 * DAY
 PART_S = 15
-COUNTERS = ("reads", "writes", "creates", "renames", "deletes")
+COUNTERS = ("reads", "writes", "creates", "renames", "deletes", "read_bytes", "write_bytes")
 BULK = math.log2(1 + 64)
 """Where what is expected begins."""
 
@@ -52,6 +52,20 @@ ENCRYPTORS = {
     "in place, then renamed": {"reads": 1, "writes": 1, "creates": 2, "renames": 1},
     "a copy, then the first one deleted": {"reads": 1, "writes": 1, "creates": 3, "deletes": 1},
     "large files": {"reads": 40, "writes": 40, "creates": 2, "renames": 1},
+    "small ones, with a key behind each": {
+        "reads": 1,
+        "writes": 2,
+        "renames": 1,
+        "read_bytes": 3000,
+        "write_bytes": 3800,
+    },
+    "while they are carried off": {
+        "reads": 40,
+        "writes": 2,
+        "renames": 1,
+        "read_bytes": 2_000_000,
+        "write_bytes": 60_000,
+    },
     "the head only": {"reads": 1, "writes": 2, "creates": 2, "renames": 1, "deletes": 1},
 }
 
@@ -85,6 +99,14 @@ def test_what_does_two_of_the_three_is_nothing(each, rate, lasts):
     assert top(work(rate, lasts, each)) == 0.0
 
 
+@given(rate=rates, lasts=minutes, compared=st.floats(0.0, 0.3), size=st.floats(2e3, 5e6))
+@settings(max_examples=40, deadline=None)
+def test_a_backup_that_renames_each_file_once_it_is_whole_is_none(rate, lasts, compared, size):
+    each = {"reads": 2, "writes": 3, "renames": 1, "deletes": 1,
+            "read_bytes": int(compared * size), "write_bytes": int(size)}  # fmt: skip
+    assert top(work(rate, lasts, each)) < BULK
+
+
 @given(
     rate=st.floats(0.01, 0.25), lasts=minutes, reads=st.integers(1, 9), renames=st.integers(1, 3)
 )
@@ -103,19 +125,27 @@ def test_a_backup_by_a_machine_where_somebody_works_adds_nothing(backup, saving)
 
 
 @given(
-    st.lists(st.tuples(st.floats(0.0, 90.0), *[st.integers(-5, 500)] * 4), min_size=1, max_size=30)
+    st.lists(
+        st.tuples(st.floats(0.0, 90.0), *[st.integers(-5, 500)] * 4, *[st.integers(-5, 9000)] * 2),
+        min_size=1,
+        max_size=30,
+    )
 )
 @settings(max_examples=60, deadline=None)
-def test_the_score_is_the_least_of_three_decaying_counts(steps):
+def test_the_score_is_the_least_of_three_decaying_counts_as_far_as_it_was_read(steps):
     rows, expected, at = [], [], 0.0
-    counts = np.zeros(3)
-    for gap, reads, writes, renames, deletes in steps:
+    counts, moved = np.zeros(3), np.zeros(2)
+    for gap, reads, writes, renames, deletes, *of_bytes in steps:
         at += round(gap, 6)
-        rows.append(part(at, reads=reads, writes=writes, renames=renames, deletes=deletes))
-        counts *= 0.5 ** (round(gap, 6) / 30.0) if len(rows) > 1 else 1.0
+        rows.append(part(at, reads=reads, writes=writes, renames=renames, deletes=deletes,
+                         read_bytes=of_bytes[0], write_bytes=of_bytes[1]))  # fmt: skip
+        kept = 0.5 ** (round(gap, 6) / 30.0) if len(rows) > 1 else 1.0
+        counts *= kept
+        moved = moved * kept + np.maximum(of_bytes, 0)
         new = [max(reads, 0), max(writes, 0), max(renames, 0) + max(deletes, 0)]
         counts += new
-        expected.append(math.log2(1 + counts.min()) if new[1] or new[2] else math.nan)
+        before = min(1.0, 4 * moved[0] / (3 * moved[1])) ** 8 if moved[1] > 0 else 1.0
+        expected.append(math.log2(1 + before * counts.min()) if new[1] or new[2] else math.nan)
     assert score_rows(Encryptor(), rows) == pytest.approx(expected, abs=1e-3, nan_ok=True)
 
 

@@ -17,21 +17,29 @@ _SRVSVC: Final = RpcInterface.SRVSVC
 
 
 def night_backup(here: Premises) -> None:
-    """PCs write their files to the office's server at night: a lot read, a lot written."""
+    """PCs write their files to the office's server at night, each under its name once it is whole.
+
+    What is read is what is compared; some programs compare next to nothing, and all say so by name or date.
+    """
     dice, server = here.dice, here.server()
     share = dice.choice((ShareKind.OTHER, ShareKind.HIDDEN))
+    parts = dice.count(5, 40)
+    compares = dice.wide(0.0005, 0.2)
+    settles = dice.wide(0.001, 1)  # files that are renamed, or whose old one goes
     for pc in here.pcs():
         volume = int(dice.wide(50, 40_000) * _MB)
 
         def save(at: int, pc: Device = pc, volume: int = volume) -> None:
             lasts = int(dice.wide(2, 180) * MINUTE)
             count = dice.count(10, 60_000)
+            changes = int(count * settles) // 2
             told = [*session(9_000, AuthMethod.NTLM, pc.name), tree(20_000, share)]
             told += [  # counted with the part in which they happen
-                files(lasts * number // 6, share, creates=count // 5,
-                      reads=(count // 9, volume // 50), writes=(count, volume // 5),
-                      changes=(count // dice.count(6, 900), count // dice.count(6, 900)))
-                for number in range(1, 6)
+                files(lasts * number // (parts + 1), share, creates=5 * count // parts,
+                      reads=(int(5 * count * compares) // parts + 1, int(volume * compares) // parts),
+                      writes=(5 * count // parts, volume // parts),
+                      changes=(5 * changes // parts, 5 * changes // parts))
+                for number in range(1, parts + 1)
             ]  # fmt: skip
             here.call(
                 at, pc, server, 445, (volume, volume // 40), lasts, Shown(counted=tuple(told))
@@ -147,6 +155,9 @@ def photos(here: Premises) -> None:
 def files_turned_over(here: Premises) -> None:
     """A program rewrites a whole folder on a share: unpacks, renames pictures, builds, deletes."""
     dice, server = here.dice, here.server()
+    reads = dice.wide(
+        0.02, 1
+    )  # of what is written: a folder that is unpacked, or one whose pictures are touched up
 
     def turn_over(at: int) -> None:
         pc = here.pc()
@@ -156,7 +167,7 @@ def files_turned_over(here: Premises) -> None:
         deletes = int(count * dice.choice((0, 0, 1)))
         told = [*session(9_000, AuthMethod.KERBEROS, ""), tree(20_000, ShareKind.OTHER)]
         told += [
-            files(lasts * number // 5, creates=count // 4, reads=(count // 4, size // 8),
+            files(lasts * number // 5, creates=count // 4, reads=(int(count * reads) // 4, int(size * reads) // 4),
                   writes=(count // 3, size // 4), changes=(renames // 4, deletes // 4))
             for number in range(1, 5)
         ]  # fmt: skip
