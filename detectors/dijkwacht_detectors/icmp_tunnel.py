@@ -3,16 +3,19 @@
 Looks at the pings of two machines, fifteen seconds at a time. A reply must repeat its request, byte
 for byte (RFC 792), so replies that do not are what a tunnel cannot avoid; each counts for four. Beside that
 count the sizes beyond the first, of which seven are told apart; a tenth of the pings beyond
-one a second, as far as their sizes vary; and, to outside addresses, each quarter of a megabyte that
-goes out in large pings faster than one a second. All of it halves in five minutes; the score is log₂ of
-one more.
+one a second, as far as their sizes vary; to outside addresses, each quarter of a megabyte that
+goes out in large pings faster than one a second; and, to whichever address, every three seconds of large pings that
+come faster than programs send them by themselves and slower than they are answered: whoever looks for a fault
+sends one a second, or all that the cable takes, but a file is sent at a pace. All of it halves in five minutes; the score is
+log₂ of one more.
 
-Innocents: monitoring and ``ping -f`` are all alike; a search for the path's MTU has many sizes, few pings
+Innocents: monitoring, with pings however large, keeps to one a second; ``ping -f`` is as fast as it goes; a test by hand at a
+pace in between is over in a minute; a search for the path's MTU has many sizes, few pings
 and true replies; a device that cuts its replies short, or answers with what it likes, answers each time alike, and
 such replies count for nothing.
 
 Limits: a tunnel whose replies are all of one size, as long as a plain ping's or while its requests are too, is
-not told from such a device. Data in few small pings that the other end answers truly, a few bytes a
+not told from such a device. A ping a second with a kilobyte of data is a test of the line. Data in few small pings that the other end answers truly, a few bytes a
 second, looks like monitoring. Where nobody answers, see `exfiltration`.
 
 >>> from dijkwacht_detectors.checks import score_rows
@@ -40,6 +43,8 @@ from dijkwacht_detectors.state.naming import picker, row_picker
 _ICMP, _ICMPV6 = 1, 58
 _PLAIN = 48  # bytes: what a ping has by itself, and devices that cut replies short leave
 _LARGE = 256
+_AS_FAST_AS_ANSWERED_MS = 20
+_LONGEST_S = 60.0  # that one row stands for
 _MOST = 1_000_000_000
 
 
@@ -64,6 +69,7 @@ class IcmpTunnel(RowDetector):
         "sizes": ("f4", ()),
         "varied": ("f4", ()),
         "sent": ("f4", ()),
+        "paced": ("f4", ()),
     }
 
     share = 1 / 24
@@ -131,6 +137,7 @@ class _State(NamedTuple):
     sizes: NDArray[np.float32]
     varied: NDArray[np.float32]
     sent: NDArray[np.float32]
+    paced: NDArray[np.float32]
 
 
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
@@ -149,7 +156,7 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
         if rows.fresh[i]:
             state.last[e] = t
             state.unlike[e] = state.pings[e] = state.sizes[e] = 0.0
-            state.varied[e] = state.sent[e] = 0.0
+            state.varied[e] = state.sent[e] = state.paced[e] = 0.0
         if rows.proto[i] not in (_ICMP, _ICMPV6):
             continue
         outside = rows.resp_h[i]
@@ -163,6 +170,7 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
             state.sizes[e] *= kept
             state.varied[e] *= kept
             state.sent[e] *= kept
+            state.paced[e] *= kept
             state.last[e] = t
         pings, large = _within(rows.orig_turns[i], _MOST), rows.orig_size[i] >= _LARGE
         beyond = pings * max(0.0, 1.0 - _within(rows.gap[i], 1000) / 1000.0)
@@ -176,7 +184,10 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
         state.varied[e] += beyond * (1.0 - alike)
         if large and not is_private(outside[0], outside[1]):
             state.sent[e] += beyond * alike * _within(rows.orig_size[i], 1_000_000) / 1e6
-        odd = 4.0 * state.unlike[e] + state.sizes[e] + state.varied[e] / 10.0 + 4.0 * state.sent[e]
+        if large and rows.gap[i] >= _AS_FAST_AS_ANSWERED_MS:
+            state.paced[e] += min(beyond * alike * _within(rows.gap[i], 1000) / 1000.0, _LONGEST_S)
+        odd = 4.0 * state.unlike[e] + state.sizes[e] + state.varied[e] / 10.0
+        odd += 4.0 * state.sent[e] + state.paced[e] / 3.0
         scores[i] = math.log2(1.0 + odd)
         facts[i, 0], facts[i, 1] = state.unlike[e], state.pings[e]
         facts[i, 2], facts[i, 3] = state.sizes[e], state.sent[e]

@@ -62,6 +62,16 @@ def test_a_search_for_the_mtu_has_many_sizes_few_pings_and_true_replies():
     assert top(talks(2, **cut_short)) < 3.6
 
 
+def test_large_pings_at_a_pace_for_minutes_are_data_and_for_a_minute_a_test():
+    paced = {"orig_size": 1000, "resp_size": 1000, "orig_turns": 60, "gap": 250}
+    for where in (OUTSIDE, 0xC0A80105):
+        assert top(talks(4, resp_h=where, **paced)) < 4.2
+        assert top(talks(16, resp_h=where, **paced)) > 4.8
+    by_the_second = paced | {"orig_turns": 15, "gap": 1001}
+    assert top(talks(500, **by_the_second)) == 0.0
+    assert top(talks(500, **(paced | {"orig_size": 56}))) == 0.0
+
+
 def test_much_in_large_pings_to_outside_is_data_though_it_is_returned():
     large = {"orig_size": 1400, "orig_turns": 1500, "gap": 10}
     assert top(talks(1, **large)) < 3.6
@@ -91,7 +101,7 @@ def test_scores_are_what_the_model_says(made):
     for one in made:
         now += one["later"]
         rows.append({"time": now, "proto": 1, **one})
-        last, unlike, sizes, varied, sent = known.get(one["resp_h"], (now, 0.0, 0.0, 0.0, 0.0))
+        last, unlike, sizes, varied, sent, paced = known.get(one["resp_h"], (now, 0, 0, 0, 0, 0))
         kept = 0.5 ** ((now - last) / (300 * SECOND))
         own_way = one["resp_sizes"] == 1 and (one["orig_sizes"] == 1 or one["resp_size"] >= 48)
         beyond = one["orig_turns"] * max(0.0, 1 - one["gap"] / 1000)
@@ -99,10 +109,14 @@ def test_scores_are_what_the_model_says(made):
         unlike = unlike * kept + (0 if own_way else one["unlike"])
         sizes = max(sizes * kept, one["orig_sizes"] - 1)
         varied = varied * kept + beyond * (1 - alike)
-        large = one["orig_size"] >= 256 and one["resp_h"] == OUTSIDE
-        sent = sent * kept + large * beyond * alike * one["orig_size"] / 1e6
-        known[one["resp_h"]] = (now, unlike, sizes, varied, sent)
-        wanted.append(math.log2(1 + 4 * unlike + sizes + varied / 10 + 4 * sent))
+        large = one["orig_size"] >= 256
+        abroad = large and one["resp_h"] == OUTSIDE
+        sent = sent * kept + abroad * beyond * alike * one["orig_size"] / 1e6
+        seconds = beyond * alike * min(one["gap"], 1000) / 1000
+        paced = paced * kept + (min(seconds, 60.0) if large and one["gap"] >= 20 else 0)
+        known[one["resp_h"]] = (now, unlike, sizes, varied, sent, paced)
+        odd = 4 * unlike + sizes + varied / 10 + 4 * sent + paced / 3
+        wanted.append(math.log2(1 + odd))
     assert score_rows(IcmpTunnel(), rows).tolist() == pytest.approx(wanted, abs=1e-3)
 
 
