@@ -1,8 +1,10 @@
 """Exfiltration: a machine sends much to one address outside, and gets next to nothing back.
 
 Looks at what a machine sent to one service outside in the last few hours. Of each part of a flow the
-first 16 KiB are talk and do not count, and four times what came back is taken off, so that calls,
-speed tests and browsing have nothing left. The rest is compared with what would pass unminded there:
+first 16 KiB are talk and do not count, unless they are pings, and four times what came back is taken off, so that
+calls, speed tests and browsing have nothing left. Whoever is shown a screen moves a mouse: a connection that goes on,
+and in which kilobytes come back in every part, may send 512 times as much, but over SSH and TLS, which acknowledge as
+much of any upload. The rest is compared with what would pass unminded there:
 an eighth of a megabyte over HTTP without encryption, which hardly any program does today, gigabytes
 over TLS to a cloud, and in between what file transfers, mail, messengers and remote support move. It
 takes less where nobody had looked the address up by name, and where a machine that the site has known
@@ -13,7 +15,7 @@ within a week, if it knows the machine for longer, and less where several machin
 
 Limits: what is asked for from outside is an answer, and not looked at. So is what stays inside. What hides in
 the ordinary, under a habit, within mail, or inside HTTPS by day, is not seen, nor is a few kilobytes
-of passwords, nor thousands of small files by FTP, each over a connection of its own. A backup to a new place is told
+of passwords (see `stealer`), nor a file of half a megabyte in pings, nor thousands of small files by FTP, each over a connection of its own. A backup to a new place is told
 once, unless it is a server's in the site's first three days, and a camera that posts its pictures without encryption on its first day.
 
 >>> from dijkwacht_detectors.checks import score_rows
@@ -40,12 +42,19 @@ from dijkwacht_detectors.knowledge.hinted import named_by, speech_of
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.naming import picker, row_picker
 from dijkwacht_records.hints import Named, Speech
+from dijkwacht_records.tables import FlowState
 
 _TCP, _UDP = 6, 17
 _PINGS = (1, 58)
+_ECHO_REQUESTS = (8, 128)
+_END: Final = int(FlowState.END)
 _MB = 1e6
 _BULK = 16_384.0
 _MOST = 1e15
+_INPUT: Final = 4096.0
+"""Bytes of mouse and keyboard in a quarter of a minute. What is uploaded is acknowledged by less, or file by file."""
+_WATCHED: Final = 512.0
+"""Bytes of a screen that one of these vouches for."""
 _WEEK_US = 7 * 86_400_000_000
 _NOBODY: Final = int(Named.NOBODY)
 _NOTHING, _TLS, _HTTP, _SSH, _RDP, _TEXT, _BYTES = (
@@ -62,7 +71,8 @@ class Exfiltration(RowDetector):
     name = "exfiltration"
     table = "flows"
     reads = (
-        "resp_h", "resp_p", "proto", "orig_bytes", "resp_bytes", "local_orig", "local_resp", "hints",
+        "part", "state", "resp_h", "orig_p", "resp_p", "proto", "orig_bytes", "resp_bytes",
+        "local_orig", "local_resp", "hints",
     )  # fmt: skip
     context = (
         "dest_first", "dest_machines", "dest_habit", "orig_first", "orig_serves", "orig_awake",
@@ -160,7 +170,7 @@ def _passes_elsewhere(port, speech, unnamed, known):  # type: ignore[no-untyped-
 def _passes(port, proto, speech, unnamed, known, serves):  # type: ignore[no-untyped-def]
     """MB to one service within hours that nobody would mind; ``known`` machines would have shown more."""
     if proto not in (_TCP, _UDP):
-        return 1.0  # pings that are not answered
+        return 0.25  # a ping a second to a machine that is gone, all day
     if speech == _HTTP:
         return 0.0625 if unnamed else 0.125
     if serves and not known:
@@ -176,7 +186,10 @@ class _Rows(NamedTuple):
     time: NDArray[np.int64]
     slot: NDArray[np.int32]
     fresh: NDArray[np.bool_]
+    part: NDArray[np.int64]
+    state: NDArray[np.int64]
     resp_h: NDArray[np.uint64]
+    orig_p: NDArray[np.int64]
     resp_p: NDArray[np.int64]
     proto: NDArray[np.int64]
     orig_bytes: NDArray[np.int64]
@@ -235,7 +248,10 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
             named = named_by(hints)
             if named != 0:
                 state.named[e] = named
-        bulk, received = float(rows.orig_bytes[i]) - _BULK, float(rows.resp_bytes[i])
+        proto = rows.proto[i]
+        bulk, received = float(rows.orig_bytes[i]), float(rows.resp_bytes[i])
+        if proto in (_TCP, _UDP) or rows.orig_p[i] not in _ECHO_REQUESTS:
+            bulk -= _BULK
         if bulk <= 0.0 and received < 4096.0:
             continue
         elapsed = t - state.last[e]
@@ -245,10 +261,12 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
             state.received[e] *= kept
             state.last[e] = t
         state.received[e] += min(max(received, 0.0), _MOST)
+        goes_on = rows.part[i] >= 2 or rows.state[i] != _END
+        if received >= _INPUT and goes_on and state.speech[e] not in (_SSH, _TLS):
+            bulk -= _WATCHED * received
         if bulk <= 0.0:
             continue
         state.sent[e] += min(bulk, _MOST)
-        proto = rows.proto[i]
         if proto not in (_TCP, _UDP) and proto not in _PINGS:
             continue
         if is_no_host(rows.resp_h[i, 0], rows.resp_h[i, 1]):

@@ -13,6 +13,7 @@ from dijkwacht_collector.policy import load_calibration
 from dijkwacht_detectors.checks import Harness, score_rows
 from dijkwacht_detectors.exfiltration import Exfiltration
 from dijkwacht_records.hints import NAMED, SPEECH, Named, Speech
+from dijkwacht_records.tables import FlowState
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
@@ -69,6 +70,9 @@ PARTS = st.lists(
         st.sampled_from([-1, 0, BULK, BULK + 1, 60_000, MB, 300 * MB, 2**62]),
         st.sampled_from([-1, 0, 4095, 4096, 200_000]),
         st.sampled_from([(1, 0), (1, 1), (0, 1)]),
+        st.sampled_from(
+            [(0, FlowState.OPEN), (0, FlowState.END), (1, FlowState.END), (2, FlowState.END)]
+        ),
     ),
     max_size=20,
 )
@@ -79,11 +83,11 @@ def test_a_cold_start_is_what_the_model_says(made):
     now = last = MORNING
     sent = received = 0.0
     rows, wanted = [], []
-    for later, out, back, (local_orig, local_resp) in made:
+    for later, out, back, (local_orig, local_resp), (part, state) in made:
         now += later
         rows.append(
-            {"time": now, "resp_h": 0x30000001, "resp_p": 80, "hints": told(Speech.HTTP),
-             "orig_bytes": out, "resp_bytes": back, "local_orig": local_orig, "local_resp": local_resp}
+            {"time": now, "resp_h": 0x30000001, "resp_p": 80, "hints": told(Speech.HTTP), "part": part,
+             "state": state, "orig_bytes": out, "resp_bytes": back, "local_orig": local_orig, "local_resp": local_resp}
         )  # fmt: skip
         wanted.append(math.nan)
         if not local_orig or local_resp or (out <= BULK and back < 4096):
@@ -92,8 +96,10 @@ def test_a_cold_start_is_what_the_model_says(made):
             kept = 0.5 ** ((now - last) / (7200 * SECOND))
             sent, received, last = sent * kept, received * kept, now
         received += max(back, 0)
-        if out > BULK:
-            sent += min(out - BULK, 1e15)
+        goes_on = part == 2 or state != FlowState.END
+        bulk = out - BULK - (512 * back if back >= 4096 and goes_on else 0)
+        if bulk > 0:
+            sent += min(bulk, 1e15)
             wanted[-1] = math.log2(1 + max(sent - 4 * received, 0.0) / MB / 0.125)
     assert score_rows(Exfiltration(), rows).tolist() == pytest.approx(wanted, abs=2e-3, nan_ok=True)
 
@@ -172,6 +178,58 @@ def test_an_address_that_nobody_looked_up_weighs_more_and_on_the_web_little(spee
 )
 def test_what_offices_do_stays_below_the_line_on_the_first_morning(mb, seconds, values):
     assert top(upload(mb, seconds=seconds, **values)) < LINE
+
+
+def screen(rate, hand, minutes, speech, **values):
+    """Parts of a connection in which a screen goes out and a mouse comes in, bytes a second of each."""
+    row = {"resp_h": 0x30000001, "resp_p": 80, "hints": told(speech, Named.NOBODY),
+           "orig_bytes": int(rate * 15), "resp_bytes": int(hand * 15), "conn_state": 3} | values  # fmt: skip
+    parts = int(4 * minutes)
+    return [
+        row | {"time": MORNING + n * 15 * SECOND, "part": n,
+               "state": FlowState.END if n == parts - 1 else FlowState.UPDATE}
+        for n in range(parts)
+    ]  # fmt: skip
+
+
+@given(
+    st.floats(2e3, 2e5), st.floats(300, 5e3), st.floats(1, 240),
+    st.sampled_from([(80, Speech.HTTP), (8041, Speech.BYTES), (7070, Speech.TEXT), (8200, Speech.NOTHING)]),
+)  # fmt: skip
+def test_a_screen_that_somebody_steers_is_shown_not_stolen(rate, hand, minutes, way):
+    port, speech = way
+    rows = screen(rate, max(hand, rate / 512), minutes, speech, resp_p=port)
+    assert top(rows) < LINE
+    unanswered = [row | {"resp_bytes": 0} for row in rows]
+    if speech == Speech.HTTP and rate * minutes * 60 > 2 * MB:
+        assert top(unanswered) > LINE, "what nobody steers is an upload, at whatever pace"
+
+
+@pytest.mark.parametrize("speech", [Speech.SSH, Speech.TLS])
+def test_acknowledgements_of_what_is_encrypted_vouch_for_nothing(speech):
+    rows = screen(1e6, 2e3, 20, speech, resp_p=22)
+    assert top(rows) == pytest.approx(top([row | {"resp_bytes": 0} for row in rows]), abs=0.1)
+    assert top(rows) > LINE
+
+
+def test_a_page_that_thanks_for_an_upload_does_not_hide_it():
+    thanks = {"state": FlowState.END, "resp_bytes": 9000}
+    assert top([row | thanks for row in upload(2, seconds=15)]) > LINE
+    parts = upload(2, seconds=120)
+    assert top([*parts[:-1], parts[-1] | thanks]) > LINE
+
+
+def test_pings_that_nobody_answers_count_from_the_first_byte():
+    def pings(number, size, back=0, gap=1, **values):
+        row = {"resp_h": 0x30000001, "resp_p": 0, "orig_p": 8, "proto": 1, "hints": 0,
+               "orig_bytes": size, "resp_bytes": back} | values  # fmt: skip
+        return [row | {"time": MORNING + n * gap * SECOND} for n in range(number)]
+
+    assert top(pings(4000, 1000)) > LINE, "each a flow of its own"
+    assert top(pings(4000, 1000, proto=58, orig_p=128)) > LINE
+    assert top(pings(4000, 1000, back=1000)) == 0.0
+    assert top(pings(40_000, 56)) < LINE, "a machine that is gone"
+    assert top(pings(4000, 1000, orig_p=3)) == 0.0, "errors are no pings"
 
 
 def test_what_the_site_knows_of_the_hour_and_the_place_multiplies():

@@ -18,6 +18,7 @@ def screen_shared(here: Premises) -> None:
     dice = here.dice
     port = dice.choice((5938, 7070, 6568, 443, 80, 21116, 8041))
     rate = dice.wide(2_000, 200_000)
+    hand = dice.wide(350, 4_000)  # bytes a second of mouse and keyboard
 
     def share(at: int) -> None:
         pc, relay = here.pc(), here.bare()
@@ -30,7 +31,7 @@ def screen_shared(here: Premises) -> None:
             pc,
             relay,
             port,
-            (int(rate * seconds), 900 * seconds),
+            (int(rate * seconds), int(hand * seconds)),
             lasts,
             Shown(talk),
         )
