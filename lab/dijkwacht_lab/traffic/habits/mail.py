@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dijkwacht_lab.traffic.facts import Shown, log_in
 from dijkwacht_lab.traffic.habit import between
 from dijkwacht_lab.traffic.habits.premises import Premises, Where
-from dijkwacht_lab.traffic.site import DAY, HOUR, MINUTE, SECOND, TCP, Call
+from dijkwacht_lab.traffic.site import DAY, HOUR, MINUTE, SECOND, TCP, Call, Device
 from dijkwacht_lab.traffic.world import NAMES, PLACES
+from dijkwacht_records.hints import Speech
+from dijkwacht_records.vocabulary import AuthMethod, AuthService
 
 _MX = 15
+_OWN_ADDRESS = ("checkip.dyndns.org", "api.ipify.org", "ip-api.com", "ipinfo.io", "icanhazip.com")
 
 
 def dead_queue(here: Premises) -> None:
@@ -79,3 +83,73 @@ def fetcher(here: Premises) -> None:
 
     here.every(fetch, dice.wide(0.5, 15) * MINUTE, 0.02)
     here.every(lambda at: here.silence(at, who, boxes[0], 110), dice.wide(1, 20) * HOUR, 1)
+
+
+def name_kept(here: Premises) -> None:
+    """A storage server keeps a name on the internet: it asks for its address, and mails without encryption."""
+    dice, server = here.dice, here.server()
+    asked = dice.choice(_OWN_ADDRESS)
+    provider = here.place()
+    size = dice.count(2_000, 900_000)
+
+    def ask(at: int) -> None:
+        here.ledger.ask(at, server, asked)
+
+    def report(at: int) -> None:
+        _hand_in(here, at, server, provider, size)
+
+    here.every(ask, dice.wide(1, 400) * MINUTE, 0.02)
+    here.every(report, dice.wide(0.2, 30) * HOUR, 0.3)
+
+
+def old_programs(here: Premises) -> None:
+    """People mail by programs that do not encrypt, and read pages that ask for their visitor's address."""
+    dice, provider = here.dice, here.place()
+    fetches = dice.count(2, 30) * MINUTE
+    for pc in here.pcs():
+
+        def fetch(at: int, pc: Device = pc) -> None:
+            shown = Shown(
+                counted=(log_in(SECOND, AuthService.POP, AuthMethod.PASSWORD, pc.name),),
+                speech=Speech.TEXT,
+                resp_first=True,
+            )
+            here.call(at, pc, provider, 110, (110, dice.size(900, 0.8)), 2 * SECOND, shown)
+
+        def send(at: int, pc: Device = pc) -> None:
+            _hand_in(here, at, pc, provider, dice.size(60_000))
+
+        def read(at: int, pc: Device = pc) -> None:
+            here.ledger.ask(at, pc, dice.choice(_OWN_ADDRESS))
+
+        when = between(8, 18, weekends=False)
+        here.every(fetch, fetches, 0.02, when)
+        here.every(send, dice.wide(10, 300) * MINUTE / here.rate, 1, when)
+        here.every(read, dice.wide(0.5, 60) * HOUR, 1, when)
+
+
+def reports_by_ftp(here: Premises) -> None:
+    """Meters, inverters and cameras put small files on their maker's server, by FTP without encryption."""
+    dice, maker = here.dice, here.home(0.3)
+    period = dice.wide(1, 300) * MINUTE
+    size = dice.count(200, 200_000)
+    asks = dice.chance(0.2)
+    for _ in range(dice.count(1, 4)):
+        device = here.adds("meter")
+
+        def report(at: int, device: Device = device) -> None:
+            if asks:
+                at = here.ledger.ask(at, device, _OWN_ADDRESS[0])
+            told = log_in(SECOND, AuthService.FTP, AuthMethod.PASSWORD, device.name)
+            shown = Shown(counted=(told,), speech=Speech.TEXT, resp_first=True)
+            here.call(at, device, maker, 21, (160, 700), 5 * SECOND, shown)
+            here.call(at + 2 * SECOND, device, maker, dice.randrange(1_025, 65_000), (size, 0))
+
+        here.every(report, period, 0.02)
+
+
+def _hand_in(here: Premises, at: int, who: Device, provider: int, size: int) -> None:
+    """A mail goes to the provider by a log-in that can be read."""
+    told = log_in(SECOND, AuthService.SMTP, AuthMethod.PASSWORD, who.name)
+    shown = Shown(counted=(told,), speech=Speech.TEXT, resp_first=True)
+    here.call(at, who, provider, here.dice.choice((25, 587)), (size, 600), 4 * SECOND, shown)

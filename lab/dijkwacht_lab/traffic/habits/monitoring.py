@@ -8,7 +8,7 @@ from dijkwacht_lab.traffic.facts import Shown, Talk
 from dijkwacht_lab.traffic.habit import always, between
 from dijkwacht_lab.traffic.habits.premises import Premises
 from dijkwacht_lab.traffic.programs import TLS_1_2, program
-from dijkwacht_lab.traffic.site import MINUTE, SECOND, Device
+from dijkwacht_lab.traffic.site import HOUR, ICMP, MINUTE, SECOND, Call, Device
 from dijkwacht_records.vocabulary import Alpn
 
 _PROBE: Final = program("a monitoring probe", Alpn.HTTP_1_1, TLS_1_2)
@@ -123,6 +123,32 @@ def line_checks(here: Premises) -> None:
                 here.ping(at, watcher, target)
 
     here.every(check, max(period, 10 * SECOND), 0.01)
+
+
+def large_pings(here: Premises) -> None:
+    """A line or a cable is watched by pings of a size that somebody chose; now and then somebody tests it by hand."""
+    dice, watcher = here.dice, here.server()
+    size = dice.choice((56, 256, 500, 1_000, 1_400, 1_472))
+    goals: list[bytes] = [here.bare() if dice.chance(0.6) else here.pc().address
+                          for _ in range(dice.count(1, 4))]  # fmt: skip
+    number = dice.count(1, 20)
+
+    def send(at: int, goal: bytes, number: int, gap: int) -> None:
+        lasts = max((number - 1) * gap, 1_000)
+        here.ledger.flow(at, Call(watcher.address, goal, 0, ICMP, 8), up=size * number, down=size * number,
+                         last_us=lasts, shown=Shown(Talk(2 * number, size, size, 100, 1)))  # fmt: skip
+
+    def watch(at: int) -> None:
+        for goal in goals:
+            at += dice.count(1, 9) * SECOND
+            send(at, goal, number, SECOND)
+
+    def test(at: int) -> None:
+        gap = dice.choice((SECOND, SECOND, SECOND // 2, SECOND // 5, SECOND // 100))
+        send(at, dice.choice(goals), int(dice.wide(5, 60) * SECOND) // gap, gap)
+
+    here.every(watch, dice.wide(0.5, 10) * MINUTE, 0.02)
+    here.every(test, dice.wide(30, 2_000) * HOUR, 1, between(8, 18))
 
 
 def who_is_home(here: Premises) -> None:
