@@ -52,7 +52,7 @@ _BOTS: Final = ("api.telegram.org",)
 _SHORTEST: Final = min(len(name) for name in (*TELLERS, *_BOTS))
 _LONGEST: Final = max(len(name) for name in (*TELLERS, *_BOTS))
 _TELLERS, _BOT_HOSTS = hashes_of(TELLERS), hashes_of(_BOTS)
-_MAIL, _FILES, _BOT = 1.0, 2.0, 3.0
+_NONE, _MAIL, _FILES, _BOT = range(4)
 _WORTH: Final = 16.0
 _ONE_QUESTION_US: Final = 2e6
 """A name is asked for by several types at once, and then called."""
@@ -71,7 +71,7 @@ class Stealer(RowDetector):
     entity: ClassVar[Entity] = "orig"
     kind = "exfil"
     technique = "T1048.003"
-    facts = ("way", "since_s", "questions", "known_before")
+    facts = ("after_s", "times_asked", "known_before", "by_ftp", "by_bot")
     entities_per_site = 1024
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
         "asked": ("i8", ()),
@@ -98,7 +98,8 @@ class Stealer(RowDetector):
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say what was asked, and how it was delivered."""
-        how, wijze = _WAYS.get(facts["way"], _WAYS[_MAIL])
+        way = _BOT if facts["by_bot"] > 0.0 else _FILES if facts["by_ftp"] > 0.0 else _MAIL
+        how, wijze = _WAYS[way]
         return Explanation(
             f"{{src}} asked the internet for its own address, and then {how} {{dst}}.",
             f"{{src}} vroeg het internet naar zijn eigen adres en {wijze} {{dst}}.",
@@ -113,7 +114,7 @@ class Stealer(RowDetector):
         )
 
 
-_WAYS: Final[Mapping[float, tuple[str, str]]] = {
+_WAYS: Final[Mapping[int, tuple[str, str]]] = {
     _MAIL: (
         "logged in, without encryption, to send mail by",
         "logde daarna onversleuteld in om mail te versturen via",
@@ -177,16 +178,16 @@ def _ask(state, e, t, day):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _way_of(rows, i, table, texts):  # type: ignore[no-untyped-def]
-    """By which way something is delivered, and how sure that is; 0 if nothing is."""
+    """By which way something is delivered, and how sure that is."""
     if table == _TLS:
-        return (_BOT, 1.0) if _is_among(_BOT_HOSTS, texts[2], texts[3], i) else (0.0, 0.0)
+        return (_BOT, 1.0) if _is_among(_BOT_HOSTS, texts[2], texts[3], i) else (_NONE, 0.0)
     service = rows.service[i]
     if (service not in (_FTP, _SMTP)) or rows.method[i] != _PASSWORD:
-        return 0.0, 0.0
+        return _NONE, 0.0
     way = _FILES if service == _FTP else _MAIL
     if rows.succeeded[i] > 0:
         return way, 1.0
-    return (way, 0.5) if rows.unknown[i] > 0 else (0.0, 0.0)
+    return (way, 0.5) if rows.unknown[i] > 0 else (_NONE, 0.0)
 
 
 @njit(cache=True, nogil=True)
@@ -206,7 +207,7 @@ def _fold(columns, tables, texts, memory, lives, scores, facts):  # type: ignore
             _ask(state, e, t, day)
             continue
         way, sure = _way_of(rows, i, table, texts)
-        if way == 0.0:
+        if way == _NONE:
             continue
         high, low = rows.resp_h[i, 0], rows.resp_h[i, 1]
         if is_no_host(high, low) or is_private(high, low):
@@ -221,5 +222,7 @@ def _fold(columns, tables, texts, memory, lives, scores, facts):  # type: ignore
             worth *= 0.0625 if known_before else 1.0
             state.delivered[e] += worth * (0.25 if rows.orig_serves[i] >= 2 else 1.0)
         scores[i] = math.log2(1.0 + state.delivered[e])
-        facts[i, 0], facts[i, 1] = way, since / 1e6
-        facts[i, 2], facts[i, 3] = questions, 1.0 if known_before else 0.0
+        facts[i, 0], facts[i, 1] = since / 1e6, questions
+        facts[i, 2] = 1.0 if known_before else 0.0
+        facts[i, 3] = 1.0 if way == _FILES else 0.0
+        facts[i, 4] = 1.0 if way == _BOT else 0.0

@@ -42,6 +42,9 @@ TECHNIQUES: Final[dict[str, Technique]] = {
     "T1069": Technique("Permission Groups Discovery", "TA0007", "Discovery"),
     "T1070": Technique("Indicator Removal", "TA0005", "Defense Evasion"),
     "T1070.001": Technique("Clear Windows Event Logs", "TA0005", "Defense Evasion"),
+    "T1048.003": Technique(
+        "Exfiltration Over Unencrypted Non-C2 Protocol", "TA0010", "Exfiltration"
+    ),
     "T1071": Technique("Application Layer Protocol", "TA0011", "Command and Control"),
     "T1071.001": Technique("Web Protocols", "TA0011", "Command and Control"),
     "T1071.004": Technique("DNS", "TA0011", "Command and Control"),
