@@ -49,8 +49,11 @@ _DNS, _TLS, _AUTH = 0, 1, 2  # places of the tables in ``reads``
 _FTP, _SMTP = int(AuthService.FTP), int(AuthService.SMTP)
 _PASSWORD: Final = int(AuthMethod.PASSWORD)
 _BOTS: Final = ("api.telegram.org",)
-_SHORTEST: Final = min(len(name) for name in (*TELLERS, *_BOTS))
 _LONGEST: Final = max(len(name) for name in (*TELLERS, *_BOTS))
+_BEGINNINGS: Final = np.zeros((_LONGEST + 1, 256), np.bool_)
+"""By length and first byte, which names need a second look: few do."""
+for _name in (*TELLERS, *_BOTS):
+    _BEGINNINGS[len(_name), ord(_name[0])] = True
 _TELLERS, _BOT_HOSTS = hashes_of(TELLERS), hashes_of(_BOTS)
 _NONE, _MAIL, _FILES, _BOT = range(4)
 _WORTH: Final = 16.0
@@ -157,7 +160,7 @@ _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
 @njit(cache=True, nogil=True, inline="always")
 def _is_among(known, offsets, blob, i):  # type: ignore[no-untyped-def]
     begin, end = offsets[i], offsets[i + 1]
-    if not _SHORTEST <= end - begin <= _LONGEST:
+    if not 0 < end - begin <= _LONGEST or not _BEGINNINGS[end - begin, blob[begin]]:
         return False
     name = hash_name(blob, begin, end)
     at = np.searchsorted(known, name)
