@@ -55,7 +55,7 @@ class Amplification(RowDetector):
         "votes": ("f4", ()),
     }
 
-    share = 1 / 24
+    share = 1 / 30
     expected = (4.0, 1.0)
     half_life_s = 5.0
 

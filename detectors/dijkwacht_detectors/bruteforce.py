@@ -90,7 +90,7 @@ class Bruteforce(RowDetector):
         "habit": ("f4", ()),
     }
 
-    share = 1 / 24
+    share = 1 / 30
     expected = (3.0, 0.25)
     """Seven guesses that count: a program that asks an unknown service several things at once."""
     half_life_s = 180.0

@@ -52,7 +52,7 @@ class DhcpFlood(RowDetector):
         "held": ("i4", ()),
     }
 
-    share = 1 / 24
+    share = 1 / 30
     expected = (4.0, 1.0)
     half_life_s = 120.0
 

@@ -88,7 +88,7 @@ class Guessing(RowDetector):
         "samples_week": ("i4", ()),
     }
 
-    share = 1 / 24
+    share = 1 / 30
     expected = (4.4, 0.25)
     """Some twenty refusals that count: a drive whose password is old, touched by hand all day."""
     fast_half_life_s = 1800.0

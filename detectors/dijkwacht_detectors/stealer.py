@@ -83,7 +83,7 @@ class Stealer(RowDetector):
         "delivered": ("f4", ()),
     }
 
-    share = 1 / 24
+    share = 1 / 60
     expected = (2.0, 0.1)
     """A website's builder who was let in just now; a mail in the clear, as a page asks for the address."""
     half_life_s = 3600.0

@@ -58,7 +58,7 @@ class System(RowDetector):
         "reading": ("i8", ()),
     }
 
-    share = 1 / 24
+    share = 1 / 30
     expected = (4.0, 1.0)
     warm_up = 40
     memory = 600

@@ -77,7 +77,7 @@ class Volume(RowDetector):
         "samples_depths": ("u2", (_APART,)),
     }
 
-    share = 1 / 24
+    share = 1 / 30
     expected = (4.0, 1.0)
     short_s = 600.0
     long_s = 86400.0
