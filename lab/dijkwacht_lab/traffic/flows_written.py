@@ -140,6 +140,24 @@ class FlowsWritten(FactsWritten):
         end = (at + last, at, self.flows, 1, END, *head, 2, 0, 2 * size, 0, *local)
         self.written.append((at + last + QUIET_US, FLOWS, end))
 
+    def one_way(self, at: int, call: Call, *, packets: int, size: int, last_us: int) -> None:
+        """Datagrams of ``size`` bytes that nobody answers, for ``last_us``: sound and pictures to a group."""
+        self.flows += 1
+        ends, local = self._ends(call)
+        hints = self._begun(at, call) | self._spoken(call, NOTHING_SHOWN)
+        beats = (min(600_000, last_us), *range(_PART_US, last_us, _PART_US))
+        each = -(-packets // len(beats))
+        for part, offset in enumerate(beats):
+            identity = at + offset, at, self.flows, part, UPDATE if part else OPEN
+            head = (*ends, 0, S0, 0, 0, each, 0, each * size, 0)
+            self.written.append(
+                (at + offset, FLOWS, (*identity, *head, *local, 0 if part else hints))
+            )
+        time = at + beats[-1]
+        row: Row = (time, at, self.flows, len(beats), END, *ends, 0, S0, *_NOTHING_MOVED, *local)
+        self.packets += each * len(beats)
+        self.written.append((time + QUIET_US, FLOWS, row))
+
     def refused(self, at: int, orig: bytes, resp: bytes, resp_p: int) -> None:
         """A connection answered by a reset."""
         self.flows += 1

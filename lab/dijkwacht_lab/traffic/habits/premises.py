@@ -215,6 +215,12 @@ class Premises:
         head = (at + _HELLO_US, self.ledger.flows, call.orig, call.resp, call.resp_p)
         self.ledger.written.append((at + _HELLO_US, TLS, (*head, *asked, *chosen, *shown, 0)))
 
+    def pours(self, at: int, who: Device, group: bytes, port: int, pace: Pace, size: int) -> None:
+        """A datagram of ``size`` bytes to many at every beat of its ``pace``, or to one who never answers."""
+        packets = pace.lasts // pace.gap_us + 1
+        call = Call(who.address, group, port, UDP)
+        self.ledger.one_way(at, call, packets=packets, size=size, last_us=pace.lasts)
+
     def silence(self, at: int, who: Device, where: Where, port: int, proto: int = TCP) -> None:
         """A call that nobody takes; inside, only the question for a dark address is heard."""
         begun, address = self.reach(at, who, where)
