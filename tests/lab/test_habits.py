@@ -16,8 +16,9 @@ from dijkwacht_lab.traffic.habits import (
     HABITS,
     KEPT_OUT,
     MOST_SHARE,
+    unseen,
 )
-from dijkwacht_lab.traffic.habits.premises import Premises
+from dijkwacht_lab.traffic.habits.premises import Pace, Premises
 from dijkwacht_lab.traffic.ledger import Ledger
 from dijkwacht_records import wire
 from dijkwacht_records.tables import DEFAULTS, TABLE
@@ -109,14 +110,27 @@ def test_a_large_office_takes_up_what_its_addresses_allow():
     assert habits.take_up(ledger, Cast(ledger), 1, HABITS, 12, 0.3) == []
 
 
-def test_habits_are_divided_by_their_names_and_every_family_is_on_both_sides():
-    assert len(HABITS) >= 140
+def test_what_was_written_unseen_is_kept_out_whole_and_all_else_calibrates():
+    assert len(HABITS) >= 180
     assert set(HABITS) == CALIBRATED | KEPT_OUT
     assert not CALIBRATED & KEPT_OUT
-    for family in FAMILIES.values():
-        kept = KEPT_OUT & set(family)
-        assert len(kept) == -(-len(family) // 3)
-        assert set(family) - kept
+    later = {family.__name__.rpartition(".")[2] for family in unseen.FAMILIES}
+    assert len(later) == len(unseen.FAMILIES) >= 9
+    for name, family in FAMILIES.items():
+        assert set(family) <= (KEPT_OUT if name in later else CALIBRATED)
+    assert len(FAMILIES) > len(later)
+
+
+def test_sound_to_many_is_answered_by_nobody():
+    here = premises("sound.radio", 1)
+    here.ledger.written.clear()
+    here.pours(WORKING_MORNING, here.pc(), here.bare(), 5004, Pace(MINUTE // 600, MINUTE), 200)
+    flows = TABLE["flows"]
+    up, down, packets = (flows.index(name) for name in ("orig_bytes", "resp_bytes", "resp_pkts"))
+    parts = [row for _, number, row in here.ledger.written if number == 0]
+    assert len(parts) == 5
+    assert 600 * 200 <= sum(row[up] for row in parts) < 620 * 200
+    assert not any(row[down] or row[packets] for row in parts)
 
 
 def test_an_office_without_habits_is_the_office_it_was():

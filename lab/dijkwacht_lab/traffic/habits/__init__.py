@@ -6,14 +6,13 @@ detector works. A vulnerability scanner, a stranger who guesses passwords, and t
 about one address are no habits: to say so is right.
 
 `CALIBRATED` are those that the shipped tables may be made from, `KEPT_OUT` those that they are tried on.
-Which is which is decided by the name alone: of each family the third whose names have the lowest checksums
-is kept out, so that every family is on both sides and nobody chooses.
+The families in `unseen` are kept out, whole: they were written later than the detectors and without
+knowledge of them, and nothing may be calibrated on them.
 """
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from types import ModuleType
 from typing import Final
 
@@ -45,6 +44,7 @@ from dijkwacht_lab.traffic.habits import (
     tills,
     travellers,
     tunnels,
+    unseen,
     updates,
     upheavals,
     workshops,
@@ -72,15 +72,15 @@ def _habits_of(family: ModuleType) -> dict[str, Furnish]:
     }  # fmt: skip
 
 
-def _kept_out(names: Iterable[str]) -> list[str]:
-    rising = sorted(names, key=lambda name: zlib.crc32(name.encode()))
-    return rising[: -(-len(rising) // 3)]
+def _named(families: tuple[ModuleType, ...]) -> dict[str, dict[str, Furnish]]:
+    return {family.__name__.rpartition(".")[2]: _habits_of(family) for family in families}
 
 
-FAMILIES: Final = {family.__name__.rpartition(".")[2]: _habits_of(family) for family in _FAMILIES}
+_UNSEEN: Final = _named(unseen.FAMILIES)
+FAMILIES: Final = _named(_FAMILIES) | _UNSEEN
 HABITS: Final = {name: furnish for family in FAMILIES.values() for name, furnish in family.items()}
 """Every habit by ``family.name``."""
-KEPT_OUT: Final = frozenset(name for family in FAMILIES.values() for name in _kept_out(family))
+KEPT_OUT: Final = frozenset(name for family in _UNSEEN.values() for name in family)
 CALIBRATED: Final = frozenset(HABITS) - KEPT_OUT
 
 A_MACHINE: Final = (0.4, 1.2)
