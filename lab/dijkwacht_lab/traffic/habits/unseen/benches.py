@@ -177,7 +177,9 @@ def fitters_visit(here: Premises) -> None:
             here.call(at, laptop, plc, port, (2_000, 90_000), 20 * SECOND)
             lasts = int(dice.wide(2, 120) * MINUTE)
             here.keeps(at + MINUTE, laptop, plc, port, Pace(gap, lasts), (60, 240))
-            here.call(at + MINUTE, laptop, plc, dice.choice((80, 443)), (3_000, 60_000), 4 * SECOND)
+            here.call(
+                at + MINUTE, laptop, plc, dice.choice((80, 8080)), (3_000, 60_000), 4 * SECOND
+            )
             if dice.chance(0.5):
                 here.call(
                     at + 2 * MINUTE,
@@ -201,7 +203,7 @@ def fitters_visit(here: Premises) -> None:
 
 
 def far_editor(here: Premises) -> None:
-    """A maker of programs edits on a rented machine by SSH: held for a day, keystrokes, trees of files, ports carried through."""
+    """A maker of programs edits on a rented machine by SSH: held for a day, keystrokes, trees of files, a second one that only lives."""
     dice = here.dice
     far = here.home(0.6)
     port = dice.choice((22, 22, 22, 2222, dice.randrange(1_025, 60_000)))

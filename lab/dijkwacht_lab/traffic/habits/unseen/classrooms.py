@@ -49,7 +49,7 @@ def teachers_eye(here: Premises) -> None:
 
 
 def exam(here: Premises) -> None:
-    """At nine all open the same exam: within a minute dozens of connections each, then a pulse from each until it ends."""
+    """All open the same exam at once: within a minute dozens of connections each, then a pulse from each until it ends."""
     dice = here.dice
     site, parts = here.place(), [here.place() for _ in range(dice.count(1, 8))]
     pulse = int(dice.choice((5, 10, 15, 30, 60)) * SECOND)

@@ -16,7 +16,7 @@ _HTTP: Final = Shown(speech=Speech.HTTP)
 
 
 def milking(here: Premises) -> None:
-    """Robots tell the herd's computer each cow, day and night; files go to the breeders by FTP, and a vet looks in."""
+    """Robots tell the herd's computer each cow, day and night; files go to the breeders by FTP, data ports and all."""
     dice, herd = here.dice, here.server()
     port = dice.choice((1433, 5000, 8100, 3050, dice.randrange(2_000, 20_000)))
     breeder = here.home(0.5)

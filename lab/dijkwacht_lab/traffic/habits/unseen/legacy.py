@@ -109,7 +109,7 @@ def serial_boxes(here: Premises) -> None:
 
 
 def unix_desks(here: Premises) -> None:
-    """Unix machines mount their homes by NFS, ask for ports at 111, for names by NIS, and print to 515."""
+    """Unix machines mount their homes by NFS, ask for ports at 111, and some for names by NIS."""
     dice, server = here.dice, here.server()
     desks = [here.adds("ws", Kind.UNIX) for _ in range(dice.count(1, 5))]
     mount = dice.randrange(20_000, 60_000)
@@ -260,7 +260,7 @@ def dial_in(here: Premises) -> None:
 
 
 def desk_shares(here: Premises) -> None:
-    """No server at all: one colleague's PC has the files, the others write to it, and it sleeps at noon."""
+    """No server at all: one colleague's PC has the files, the others write to it, and it sleeps now and then."""
     dice, keeper = here.dice, here.pc()
     others = [pc for pc in here.pcs(0.5, 1.0) if pc is not keeper] or [
         here.adds("laptop", Kind.WINDOWS)

@@ -23,7 +23,7 @@ _MB: Final = 1_000_000
 
 
 def relayed(here: Premises) -> None:
-    """A telephone's private relay: all it reads goes to two addresses by QUIC, for hours, and to TCP when that is shut."""
+    """A telephone's private relay: all it reads goes to a few addresses by QUIC, for hours, and to TCP when that is shut."""
     dice = here.dice
     for phone in here.phones():
         relays = [here.home(0.3) for _ in range(dice.count(1, 4))]
@@ -57,18 +57,16 @@ def sleep_proxy(here: Premises) -> None:
     dice = here.dice
     proxy = here.adds("homepod", Kind.APPLE)
     macs = [here.adds("mac", Kind.APPLE) for _ in range(dice.count(1, 3))]
-    period = dice.wide(0.3, 8) * HOUR
-    askers = [here.ledger.gateway, proxy, *here.phones()]
+    period = dice.wide(1, 8) * HOUR
+    askers = [here.ledger.gateway, *here.phones()]
 
     def sleep(at: int, mac: Device) -> None:
         stands_in = Device(mac.address, proxy.mac, mac.name)
-        until = at + int(dice.wide(3, 200) * MINUTE)
+        until = at + int(period * dice.uniform(0.1, 0.6))
         here.datagrams(at, mac, proxy, 5353, (dice.count(300, 1_400), 90))
         here.ledger.arp(at + SECOND, stands_in, stands_in, answered=False)
-        while at < until:
-            at += int(dice.wide(0.5, 40) * MINUTE)
-            asker = dice.choice(askers)
-            here.ledger.arp(at, asker, stands_in)
+        while (at := at + int(dice.wide(0.5, 40) * MINUTE)) < until:
+            here.ledger.arp(at, dice.choice(askers), stands_in)
             here.ledger.announce(at + 90_000, proxy, f"{mac.name}.local")
         here.ledger.arp(until + SECOND, mac, mac, answered=False)
         at = until + 2 * SECOND
@@ -86,7 +84,7 @@ def sleep_proxy(here: Premises) -> None:
             )
 
     for mac in macs:
-        here.every(partial(sleep, mac=mac), period, 1)
+        here.every(partial(sleep, mac=mac), period, 0.3)
 
 
 def near(here: Premises) -> None:
