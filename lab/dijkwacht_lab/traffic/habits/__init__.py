@@ -6,8 +6,9 @@ detector works. A vulnerability scanner, a stranger who guesses passwords, and t
 about one address are no habits: to say so is right.
 
 `CALIBRATED` are those that the shipped tables may be made from, `KEPT_OUT` those that they are tried on.
-The families in `unseen` are kept out, whole: they were written later than the detectors and without
-knowledge of them, and nothing may be calibrated on them.
+The families in `unseen` are kept out, whole: they were written later than the detectors, by somebody who
+did not know them, and nothing may be calibrated on them. Once what they showed has been acted on, they
+move here, and others must be written.
 """
 
 from __future__ import annotations
@@ -20,12 +21,18 @@ from dijkwacht_lab.traffic.cast import Cast
 from dijkwacht_lab.traffic.dice import Dice
 from dijkwacht_lab.traffic.habit import Habit
 from dijkwacht_lab.traffic.habits import (
+    benches,
     browsing,
+    buildings,
     calls,
     cameras,
+    changes,
+    classrooms,
+    counters,
     databases,
     domains,
     entertainment,
+    enthusiasms,
     groups,
     guards,
     guests,
@@ -56,9 +63,10 @@ Furnish = Callable[[Premises], None]
 """Gives an office some of a habit."""
 
 _FAMILIES: Final[tuple[ModuleType, ...]] = (
-    browsing, calls, cameras, databases, domains, entertainment, groups, guards, guests, hosting,
-    infrastructure, mail, management, monitoring, passwords, plain_web, polling, printing, storage, support,
-    things, tills, travellers, tunnels, updates, upheavals, workshops,
+    benches, browsing, buildings, calls, cameras, changes, classrooms, counters, databases, domains,
+    entertainment, enthusiasms, groups, guards, guests, hosting, infrastructure, mail, management,
+    monitoring, passwords, plain_web, polling, printing, storage, support, things, tills,
+    travellers, tunnels, updates, upheavals, workshops,
 )  # fmt: skip
 
 

@@ -6,12 +6,6 @@ from types import ModuleType
 from typing import Final
 
 from dijkwacht_lab.traffic.habits.unseen import (
-    benches,
-    buildings,
-    changes,
-    classrooms,
-    counters,
-    enthusiasms,
     exchange,
     fields,
     legacy,
@@ -22,6 +16,5 @@ from dijkwacht_lab.traffic.habits.unseen import (
 )
 
 FAMILIES: Final[tuple[ModuleType, ...]] = (
-    benches, buildings, changes, classrooms, counters, enthusiasms, exchange,
-    fields, legacy, pockets, practices, sound, vehicles,
+    exchange, fields, legacy, pockets, practices, sound, vehicles,
 )  # fmt: skip
