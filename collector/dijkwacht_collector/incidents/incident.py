@@ -13,6 +13,7 @@ from dijkwacht_records.addresses import format_address
 
 ALERT_SEVERITY: Final = 3
 """From this ``severity_id`` on a person is asked to look; what is below is context."""
+CONTEXT_SEVERITY: Final = 2
 
 Activity = Literal["create", "update", "close"]
 Status = Literal["new", "closed", "normal", "confirmed"]

@@ -9,11 +9,13 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from dijkwacht_collector.incidents.alarms import Alarm, Alarms
 from dijkwacht_collector.incidents.answers import ANSWERED, changes
 from dijkwacht_collector.incidents.ended import Ended
 from dijkwacht_collector.incidents.exemptions import FOR_EVER_US, Exempted, Exemptions, Key
 from dijkwacht_collector.incidents.incident import (
     ALERT_SEVERITY,
+    CONTEXT_SEVERITY,
     Activity,
     Evidence,
     Incident,
@@ -97,6 +99,7 @@ class SiteIncidents(msgspec.Struct, frozen=True, array_like=True):
     exemptions: list[Exempted] = []
     ended: list[bytes] = []
     spent: dict[str, list[Interruption]] | None = None
+    alarms: list[Alarm] = []
 
     def exempted(self) -> list[Exempted]:
         """The exemptions, also those that an earlier release has saved."""
@@ -131,6 +134,7 @@ class OpenIncidents:
     exemptions: Exemptions = field(default_factory=Exemptions)
     ended: Ended = field(default_factory=Ended)
     spending: Spending = field(default_factory=Spending)
+    alarms: Alarms = field(default_factory=Alarms)
     shed: dict[str, int] = field(default_factory=dict)
     """By site, findings that found `MOST_OPEN` incidents open."""
 
@@ -174,6 +178,7 @@ class OpenIncidents:
         told = event.incident
         machine, attack = told.machine or told.subject, status == "confirmed"
         self.spending.answer(entry.site, machine, told.end, attack=attack)
+        self.alarms.settle((entry.site, told.kind, told.subject))
         return [event]
 
     def exempt(self, entry: Entry, exemption: Exemption) -> None:
@@ -199,6 +204,7 @@ class OpenIncidents:
             exempted,
             self.ended.of(site),
             spent,
+            self.alarms.of(site),
         )
 
     def put(self, site: str, kept: SiteIncidents) -> None:
@@ -216,6 +222,7 @@ class OpenIncidents:
         self.exemptions.put(site, kept.exempted())
         self.ended.put(site, kept.ended)
         self.spending.put(site, kept.spending())
+        self.alarms.put(site, kept.alarms)
 
     def current(self, explain: Explain) -> list[Incident]:
         """Every open incident as it stands, in words too; between two updates it may have grown."""
@@ -231,17 +238,23 @@ class OpenIncidents:
         due = interruption(machine or finding.machine, finding.subject, [finding.evidence], time)
         spent = self.spending.others(finding.site, finding.detector, due)
         severity_id = severity(finding.rarity, finding.budget, spent)
+        if severity_id >= ALERT_SEVERITY and self.alarms.is_known(key, time, severity_id):
+            severity_id = CONTEXT_SEVERITY
         if known is not None:
-            if severity_id >= ALERT_SEVERITY > known.severity_id:
-                self.spending.note(finding.site, finding.detector, due)
+            if severity_id > max(known.severity_id, CONTEXT_SEVERITY):
+                self._call(key, finding.detector, due, severity_id)
             return self._update(key, known, finding, severity_id, explain)
         if len(self.by_site.get(finding.site, ())) >= MOST_OPEN:
             self.shed[finding.site] = self.shed.get(finding.site, 0) + 1
             return []
         begun = self._begin(key, finding, severity_id, explain)
         if begun and severity_id >= ALERT_SEVERITY:
-            self.spending.note(finding.site, finding.detector, due)
+            self._call(key, finding.detector, due, severity_id)
         return begun
+
+    def _call(self, key: Key, detector: str, due: Interruption, severity_id: int) -> None:
+        self.spending.note(key[0], detector, due)
+        self.alarms.note(key, due.last, severity_id)
 
     def _begin(
         self, key: Key, finding: Finding, severity_id: int, explain: Explain

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dijkwacht_collector.incidents.alarms import MOST_ALARMS, Alarm
 from dijkwacht_collector.incidents.ended import MOST_ENDED, Ended
 from dijkwacht_collector.incidents.exemptions import Exemptions
 from dijkwacht_collector.incidents.incident import (
@@ -24,6 +25,7 @@ def recall(site: str, kept: SiteIncidents, stored: Sequence[IncidentEvent]) -> S
     """
     ordinals = {(kind, subject): n for kind, subject, n in kept.ordinals}
     spending = Spending()
+    alarms = {(one.kind, one.subject): one for one in kept.alarms}
     incidents = [event.incident for event in stored]
     for incident in sorted(incidents, key=lambda i: (i.start, i.uid)):
         key = (incident.kind, incident.subject)
@@ -33,6 +35,7 @@ def recall(site: str, kept: SiteIncidents, stored: Sequence[IncidentEvent]) -> S
                 _machine(incident), incident.subject, incident.evidences, incident.start
             )
             spending.note(site, incident.detector, due)
+            alarms[key] = Alarm(*key, incident.start, incident.end, incident.severity_id)
     exemptions, ended = Exemptions(), Ended()
     exemptions.put(site, kept.exempted())
     ended.put(site, kept.ended)
@@ -43,6 +46,7 @@ def recall(site: str, kept: SiteIncidents, stored: Sequence[IncidentEvent]) -> S
             exemptions.heed(incident, event.position)
             attack = incident.status == "confirmed"
             spending.answer(site, _machine(incident), incident.end, attack=attack)
+            alarms.pop((incident.kind, incident.subject), None)
     over = [event for event in by_position if event.incident.status != "new"]
     for event in over[-MOST_ENDED:]:
         ended.note(event.incident)
@@ -55,6 +59,7 @@ def recall(site: str, kept: SiteIncidents, stored: Sequence[IncidentEvent]) -> S
         exemptions.of(site),
         ended.of(site),
         spending.of(site),
+        list(alarms.values())[-MOST_ALARMS:],
     )
 
 

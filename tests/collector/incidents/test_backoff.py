@@ -17,6 +17,7 @@ from dijkwacht_collector.incidents import (
     StepOrder,
     recall,
 )
+from dijkwacht_collector.incidents.alarms import SILENT_US
 from dijkwacht_collector.incidents.open_incidents import IDLE_US
 from dijkwacht_collector.journal import Answer, Entry, Verdict
 from dijkwacht_collector.policy.spending import WEEK_US
@@ -91,12 +92,12 @@ def test_each_machine_halves_what_is_left_for_the_others_and_for_a_week():
 
 def test_what_one_machine_does_again_costs_nothing_more():
     site = Site()
-    for turn in range(6):
-        assert site.meets("10.0.0.1", 2 * turn * IDLE_US) == 3
-        site.passes((2 * turn + 1) * IDLE_US)
-    assert len(site.last) == 6
-    assert site.meets("10.0.0.2", 12 * IDLE_US, rarity=0.5) == 3
-    assert site.meets("10.0.0.3", 12 * IDLE_US, rarity=0.26) == 2
+    for turn in range(4):
+        assert site.meets("10.0.0.1", turn * SILENT_US) == 3
+        site.passes(turn * SILENT_US + IDLE_US)
+    assert len(site.last) == 4
+    assert site.meets("10.0.0.2", 4 * SILENT_US, rarity=0.5) == 3
+    assert site.meets("10.0.0.3", 4 * SILENT_US, rarity=0.26) == 2
 
 
 def test_context_costs_nothing_until_it_interrupts():
@@ -156,6 +157,7 @@ HAPPENINGS = st.lists(
 def test_severity_is_that_of_a_plain_list_of_calls_and_outlives_any_move(happenings, moves):
     site = Site()
     calls: dict[tuple[str, str], tuple[int, bool]] = {}  # (detector, machine) -> last call, counted
+    alarms: dict[tuple[str, str], tuple[int, int, int]] = {}  # -> since, last, severity
     open_: dict[tuple[str, str], int] = {}
     time = 0
     for at, (what, *rest) in enumerate(happenings):
@@ -172,6 +174,7 @@ def test_severity_is_that_of_a_plain_list_of_calls_and_outlives_any_move(happeni
             changed = [e for uid, e in site.last.items() if before[uid] != e.incident.status]
             for event in changed:
                 open_.pop((event.incident.detector, machine), None)
+                alarms.pop((event.incident.detector, machine), None)
                 for key, (last, _) in calls.items():
                     if key[1] == machine and last <= event.incident.end:
                         calls[key] = last, rest[1] != "attack"
@@ -186,8 +189,13 @@ def test_severity_is_that_of_a_plain_list_of_calls_and_outlives_any_move(happeni
             )
             now = 2 if rarity > 0.5**others else 4 if 30 * rarity <= 0.5**others else 3
             known = open_.get((detector, machine), 0)
-            if now >= 3 > known:
+            since, last, gravest = alarms.get((detector, machine), (-(10**18), -(10**18), 0))
+            if now >= 3 and time < last + SILENT_US and time < since + WEEK_US and now <= gravest:
+                alarms[detector, machine] = since, time, gravest
+                now = 2
+            if now >= 3 and now > known:
                 calls[detector, machine] = time, True
+                alarms[detector, machine] = time, time, now
             open_[detector, machine] = max(now, known)
             got = site.meets(machine, time, rarity=rarity, detector=detector)
             assert got == open_[detector, machine]
