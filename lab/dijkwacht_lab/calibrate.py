@@ -35,7 +35,7 @@ from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.sources.recording import Recording
 from dijkwacht_collector.engine.trainer import FIRST_SAMPLES, train, training_rows
 from dijkwacht_collector.policy import Calibration, Scored
-from dijkwacht_collector.policy.policy import HABIT, HABIT_BITS
+from dijkwacht_collector.policy.entity_records import HABIT, HABIT_BITS
 from dijkwacht_collector.readers import Problems
 from dijkwacht_collector.readers.formats import detect_format
 from dijkwacht_collector.readers.logs import READERS, read_logs

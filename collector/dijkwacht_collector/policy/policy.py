@@ -29,6 +29,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_collector.policy.calibration import Calibration
+from dijkwacht_collector.policy.entity_records import HABIT, EntityRecords, is_habit, wipe
 from dijkwacht_collector.policy.spending import HIGH_FACTOR
 from dijkwacht_detectors.api import Scores
 
@@ -36,12 +37,6 @@ PRIOR_WEEKS: Final = 1.0
 """How much history of its own a site needs to weigh as much as the shipped table."""
 DEFAULT_BUDGET: Final = 1.0
 """Incidents a week that a site is willing to be interrupted by without cause."""
-HABIT: Final = 3
-"""From so many hours on in which a detector reached its threshold, without being extreme, they are learned."""
-HABIT_BITS: Final = 1.0
-"""How much stranger than its own habit an entity must be to alert again: twice the evidence."""
-HABIT_LASTS_H: Final = 30 * 24
-"""Hours after which an entity that no longer reaches the threshold has no habit: as long as "this is normal" lasts."""
 REPEAT_US: Final = 60_000_000
 """An entity that stays above the threshold alerts again after this long, or when it gets stranger."""
 _HOUR_US: Final = 3_600_000_000
@@ -99,22 +94,6 @@ class _Sites(NamedTuple):
     alert_hours: NDArray[np.int64]  # hours in which the threshold was reached
 
 
-class _Slots(NamedTuple):
-    """What was last alerted of each entity, by its slot."""
-
-    alerted_bin: NDArray[np.int16]
-    alerted_time: NDArray[np.int64]
-    times: NDArray[np.int32]  # how often it reached the threshold, hours on end counted once
-    rare_hour: NDArray[np.int64]  # the last hour in which it did
-    since: NDArray[np.int64]  # the hour in which the last time began
-    strongest: NDArray[np.float64]  # its strongest score of the last time
-    habit: NDArray[np.float64]  # and of those before
-    known: NDArray[np.bool_]  # whether any of this is: of hardly one, and a byte is soon asked
-
-
-_HABITS: Final = ("times", "rare_hour", "since", "strongest", "habit")
-
-
 class SiteLines(msgspec.Struct, frozen=True, array_like=True):
     """What a site has taught about one detector; ``signature`` names the table it was learned by."""
 
@@ -127,7 +106,7 @@ class SiteLines(msgspec.Struct, frozen=True, array_like=True):
     alerted_bin: bytes
     alerted_time: bytes
     habits: tuple[bytes, ...] | None = None
-    """By entity, in the order of `_HABITS`; None from a release that knew none."""
+    """By entity, in the order of `entity_records.HABITS`; None from a release that knew none."""
 
 
 class DetectorPolicy:
@@ -145,7 +124,7 @@ class DetectorPolicy:
             np.zeros(0), np.zeros(0), np.zeros((0, len(calibration.grid)), np.int64),
             np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64),
         )  # fmt: skip
-        self._slots = _new_slots(0)
+        self._records = EntityRecords()
 
     @property
     def budget(self) -> NDArray[np.float64]:
@@ -172,19 +151,19 @@ class DetectorPolicy:
             none, never = np.zeros(more, np.int64), np.full(more, -1, np.int64)
             blank = np.zeros((more, len(self._table.grid)), np.int64)
             new = _Sites(budget, np.zeros(more), blank, none, never, peak, none)
-            self._sites = _Sites(*_joined(self._sites, new))
-            for site in range(old, old + more):
-                self._settle(site)
-        if slots > len(self._slots.alerted_bin):
-            more = max(slots, 2 * len(self._slots.alerted_bin)) - len(self._slots.alerted_bin)
-            self._slots = _Slots(*_joined(self._slots, _new_slots(more)))
+            both: Iterable[Any] = zip(self._sites, new, strict=True)
+            self._sites = _Sites(*map(np.concatenate, both))
+            self._settle(old)
+            self.threshold[old:] = self.threshold[old]  # they are all alike
+        self._records.make_room(slots)
 
     def judge(self, scored: Scored) -> list[RareRow]:
         """Learn the scores hour by hour; the rows that are rare enough to alert, in order."""
-        self.make_room(0, int(scored.slot.max(initial=-1)) + 1)
-        rows, rarities = _judge(
+        records = self._records
+        records.make_room(int(scored.slot.max(initial=-1)) + 1)
+        rows, rarities, records.used = _judge(
             scored.time, scored.site, scored.slot, scored.fresh, scored.scores,
-            tuple(self._table), tuple(self._sites), tuple(self._slots), self._habits,
+            tuple(self._table), tuple(self._sites), records.for_more(len(scored.slot)), self._habits,
         )  # fmt: skip
         return [
             RareRow(scored, int(row), float(rarity), float(self.budget[scored.site[row]]))
@@ -194,12 +173,11 @@ class DetectorPolicy:
     def take(self, site: int, slots: NDArray[np.int32]) -> SiteLines:
         """What one site has taught, with what was last alerted of the entities at ``slots``."""
         self.make_room(site + 1, int(slots.max(initial=-1)) + 1)
-        sites, by_slot = self._sites, self._slots
+        sites = self._sites
         return SiteLines(
             self.signature, sites.history[site].tobytes(), int(sites.hours[site]),
             int(sites.hour[site]), float(sites.peak[site]), int(sites.alert_hours[site]),
-            by_slot.alerted_bin[slots].tobytes(), by_slot.alerted_time[slots].tobytes(),
-            tuple(getattr(by_slot, name)[slots].tobytes() for name in _HABITS),
+            *self._records.take(slots),
         )  # fmt: skip
 
     def put(self, site: int, slots: NDArray[np.int32], lines: SiteLines) -> None:
@@ -211,21 +189,13 @@ class DetectorPolicy:
         sites.history[site] = np.frombuffer(lines.history, np.int64)
         sites.hours[site], sites.hour[site] = lines.hours, lines.hour
         sites.peak[site], sites.alert_hours[site] = lines.peak, lines.alert_hours
-        self._slots.known[slots] = True
-        self._slots.alerted_bin[slots] = np.frombuffer(lines.alerted_bin, np.int16)
-        self._slots.alerted_time[slots] = np.frombuffer(lines.alerted_time, np.int64)
-        if lines.habits is not None:
-            for name, saved in zip(_HABITS, lines.habits, strict=True):
-                values: NDArray[Any] = getattr(self._slots, name)
-                values[slots] = np.frombuffer(saved, values.dtype)
+        self._records.put(slots, lines.alerted_bin, lines.alerted_time, lines.habits)
         self._settle(site)
 
     def forget_habits(self, slots: NDArray[np.int32]) -> None:
         """Take what the entities at ``slots`` do for new."""
-        self.make_room(0, int(slots.max(initial=-1)) + 1)
-        fresh = _new_slots(len(slots))
-        for name in _HABITS:
-            getattr(self._slots, name)[slots] = getattr(fresh, name)
+        self._records.make_room(int(slots.max(initial=-1)) + 1)
+        self._records.forget_habits(slots)
 
     def rarity(self, site: int, score: float) -> float:
         """Hours a week in which this site would reach ``score`` by chance."""
@@ -241,19 +211,6 @@ class DetectorPolicy:
         self.threshold[site] = _threshold(
             tuple(self._table), self.history[site], self._sites.hours[site], self.budget[site]
         )
-
-
-def _new_slots(size: int) -> _Slots:
-    never = np.full(size, -1, np.int64)
-    return _Slots(
-        never.astype(np.int16), np.zeros(size, np.int64),
-        np.zeros(size, np.int32), never - 1, never - 1,
-        np.full(size, -np.inf), np.full(size, -np.inf), np.zeros(size, np.bool_),
-    )  # fmt: skip
-
-
-def _joined(old: tuple[Any, ...], new: tuple[Any, ...]) -> list[Any]:
-    return [np.concatenate(pair) for pair in zip(old, new, strict=True)]
 
 
 class Policy:
@@ -325,30 +282,12 @@ def _rarity(table, history, hours, score):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _is_habit(e, h, score, times, rare_hour, since, strongest, habit):  # type: ignore[no-untyped-def]
-    """Whether entity ``e``, which reaches the threshold in hour ``h``, does what it has done before.
-
-    Hours on end are one time: what lasts is one incident as long as it lasts.
-    """
-    if h > rare_hour[e] + HABIT_LASTS_H:
-        times[e] = 0
-        habit[e] = strongest[e] = -np.inf
-    if h > rare_hour[e] + 1:
-        times[e] += 1
-        since[e] = h
-        habit[e] = max(habit[e], strongest[e])
-        strongest[e] = score
-    else:
-        strongest[e] = max(strongest[e], score)
-    rare_hour[e] = max(rare_hour[e], h)
-    return times[e] >= HABIT and score < habit[e] + HABIT_BITS
-
-
-@njit(cache=True, nogil=True)
-def _judge(time, site, slot, fresh, scores, table, sites, slots, habits):  # type: ignore[no-untyped-def]
+def _judge(time, site, slot, fresh, scores, table, sites, records, habits):  # type: ignore[no-untyped-def]
     grid, rates = table
     budget, threshold, history, hours, hour, peak, alert_hours = sites
-    alerted_bin, alerted_time, times, rare_hour, since, strongest, habit, known = slots
+    recorded, record, (alerted_bin, alerted_time, times, rare_hour, since, strongest, habit) = (
+        records
+    )
     out = np.empty(len(time), np.int64)
     rare = np.empty(len(time))
     n = 0
@@ -366,22 +305,21 @@ def _judge(time, site, slot, fresh, scores, table, sites, slots, habits):  # typ
                 threshold[s] = _threshold(table, history[s], hours[s], budget[s])
             hour[s] = time[i] // _HOUR_US
             peak[s] = -np.inf
-        e = slot[i]
-        if fresh[i] and known[e]:
-            known[e] = False
-            alerted_bin[e] = -1
-            times[e] = 0
-            rare_hour[e] = since[e] = -2
-            habit[e] = strongest[e] = -np.inf
+        e = record[slot[i]]
+        if fresh[i] and e:
+            wipe(e, alerted_bin, times, rare_hour, since, strongest, habit)
         score = scores[i]
         if not score > peak[s] and not score >= threshold[s]:
             continue  # also where the score is NaN
         h = time[i] // _HOUR_US
         reached = score >= threshold[s]
         mine = reached and habits
-        if reached:
-            known[e] = True
-        if mine and _is_habit(e, h, score, times, rare_hour, since, strongest, habit):
+        if reached and not e:
+            e = record[slot[i]] = recorded
+            recorded += 1
+            alerted_time[e] = 0
+            wipe(e, alerted_bin, times, rare_hour, since, strongest, habit)
+        if mine and is_habit(e, h, score, times, rare_hour, since, strongest, habit):
             continue
         at = np.searchsorted(grid, score, side="right") - 1
         lasts = mine and since[e] < h  # its first hour has taught the site
@@ -393,4 +331,4 @@ def _judge(time, site, slot, fresh, scores, table, sites, slots, habits):  # typ
             out[n] = i
             rare[n] = _rarity(table, history[s], hours[s], score)
             n += 1
-    return out[:n], rare[:n]
+    return out[:n], rare[:n], recorded
