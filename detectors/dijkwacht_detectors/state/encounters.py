@@ -21,28 +21,22 @@ _HELD = 1.0  # evidence that a newcomer does not push away
 
 
 class Encounters(NamedTuple):
-    """A site's pairs. Times are event time µs, `NEVER` at first; the last four are evidence that fades."""
+    """A site's pairs, by place: what is known, and evidence that fades. What belongs to one lies together.
 
-    pair: NDArray[np.uint64]
-    met: NDArray[np.int64]
-    met_port: NDArray[np.int32]
-    last: NDArray[np.int64]
-    nameless: NDArray[np.int64]
-    login: NDArray[np.int64]
-    files: NDArray[np.int64]
-    refused: NDArray[np.int64]
-    refused_port: NDArray[np.int32]
-    line_port: NDArray[np.int32]
-    line: NDArray[np.float32]
-    sent: NDArray[np.float32]
-    silent: NDArray[np.float32]
-    broken: NDArray[np.float32]
+    Of what is known times are event time µs, `NEVER` at first.
+    """
+
+    known: NDArray[np.int64]
+    held: NDArray[np.float32]
 
 
-_KINDS: Final = {"pair": "u8", "met_port": "i4", "refused_port": "i4", "line_port": "i4",
-                 "line": "f4", "sent": "f4", "silent": "f4", "broken": "f4"}  # fmt: skip
+PAIR, LAST, MET, MET_PORT, NAMELESS, LOGIN, FILES, REFUSED, REFUSED_PORT, LINE_PORT = range(
+    10
+)  # of known
+LINE, SENT, SILENT, BROKEN = range(4)  # of held
 REMEMBERED: Final[Mapping[str, tuple[str, tuple[int, ...]]]] = {
-    field: (_KINDS.get(field, "i8"), (PLACES,)) for field in Encounters._fields
+    "known": ("i8", (PLACES, 10)),
+    "held": ("f4", (PLACES, 4)),
 }
 """Fields for a detector's ``state``."""
 
@@ -56,35 +50,45 @@ def pair_name(caller, called):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def clear(pairs, s, p, key, t):  # type: ignore[no-untyped-def]
     """Give the place to the pair ``key``, of which nothing is known yet."""
-    pairs.pair[s, p] = key
-    pairs.met[s, p] = pairs.nameless[s, p] = pairs.login[s, p] = pairs.files[s, p] = NEVER
-    pairs.refused[s, p] = NEVER
-    pairs.last[s, p] = t
-    pairs.met_port[s, p] = pairs.refused_port[s, p] = pairs.line_port[s, p] = 0
-    pairs.line[s, p] = pairs.sent[s, p] = pairs.silent[s, p] = pairs.broken[s, p] = 0.0
+    pairs.known[s, p, PAIR] = np.int64(key)
+    pairs.known[s, p, MET] = pairs.known[s, p, NAMELESS] = pairs.known[s, p, LOGIN] = pairs.known[
+        s, p, FILES
+    ] = NEVER
+    pairs.known[s, p, REFUSED] = NEVER
+    pairs.known[s, p, LAST] = t
+    pairs.known[s, p, MET_PORT] = pairs.known[s, p, REFUSED_PORT] = pairs.known[s, p, LINE_PORT] = 0
+    pairs.held[s, p, LINE] = pairs.held[s, p, SENT] = pairs.held[s, p, SILENT] = pairs.held[
+        s, p, BROKEN
+    ] = 0.0
 
 
 @njit(cache=True, nogil=True)
 def age(pairs, s, p, t, half_life):  # type: ignore[no-untyped-def]
     """Let evidence fade: by ``half_life`` µs, what was ``silent`` in a quarter, what ``broken`` in a sixtieth of it."""
-    elapsed = t - pairs.last[s, p]
+    elapsed = t - pairs.known[s, p, LAST]
     if elapsed <= 0:
         return
-    pairs.last[s, p] = t
-    if pairs.line[s, p] + pairs.sent[s, p] + pairs.silent[s, p] + pairs.broken[s, p] <= 0.0:
+    pairs.known[s, p, LAST] = t
+    if (
+        pairs.held[s, p, LINE]
+        + pairs.held[s, p, SENT]
+        + pairs.held[s, p, SILENT]
+        + pairs.held[s, p, BROKEN]
+        <= 0.0
+    ):
         return  # as nearly always: exponentials cost more than all the rest
     kept = remaining(elapsed, half_life)
-    pairs.line[s, p] *= kept
-    pairs.sent[s, p] *= kept
-    pairs.silent[s, p] *= kept**4
-    pairs.broken[s, p] *= remaining(elapsed, half_life / 60.0)
+    pairs.held[s, p, LINE] *= kept
+    pairs.held[s, p, SENT] *= kept
+    pairs.held[s, p, SILENT] *= kept**4
+    pairs.held[s, p, BROKEN] *= remaining(elapsed, half_life / 60.0)
 
 
 @njit(cache=True, nogil=True, inline="always")
 def find(pairs, s, key):  # type: ignore[no-untyped-def]
     """Place of a pair, -1 if it is not remembered."""
     p = np.int64(key >> np.uint64(1)) % PLACES
-    return p if pairs.pair[s, p] == key else -1
+    return p if pairs.known[s, p, PAIR] == np.int64(key) else -1
 
 
 @njit(cache=True, nogil=True)
@@ -92,8 +96,14 @@ def place_of(pairs, s, key, t, half_life):  # type: ignore[no-untyped-def]
     """Place of a pair, which is put there if need be; -1 if somebody's evidence is in the way."""
     p = np.int64(key >> np.uint64(1)) % PLACES
     age(pairs, s, p, t, half_life)
-    if pairs.pair[s, p] != key:
-        if pairs.line[s, p] + pairs.sent[s, p] + pairs.silent[s, p] + pairs.broken[s, p] > 1.0:
+    if pairs.known[s, p, PAIR] != np.int64(key):
+        if (
+            pairs.held[s, p, LINE]
+            + pairs.held[s, p, SENT]
+            + pairs.held[s, p, SILENT]
+            + pairs.held[s, p, BROKEN]
+            > 1.0
+        ):
             return -1
         clear(pairs, s, p, key, t)
     return p
