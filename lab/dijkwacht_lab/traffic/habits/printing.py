@@ -36,20 +36,26 @@ def printer_watch(here: Premises) -> None:
 
 
 def print_server(here: Premises) -> None:
-    """PCs print through a server: printers listed and opened, now and then a driver installed."""
+    """PCs print through a server: printers listed and opened; a PC that lacks a driver fetches it there.
+
+    It asks which files the driver has, reads them from the server, and adds the driver at home: to add
+    one at the server takes rights over it, and is its administrator's doing.
+    """
     dice, server = here.dice, here.server()
-    drivers = dice.uniform(0, 0.02)
+    fetched = dice.uniform(0, 0.05)
 
     def paper(at: int) -> None:
         pc = here.pc()
-        ops = [1, 69, 8, 26, 70, 17, 19, 23, 29, 35] + ([89, 11] if dice.chance(drivers) else [])
+        ops = [1, 69, 8, 26, 78, 17, 19, 23, 29, 35]
+        lacks = dice.chance(fetched)
         told = [*session(9_000, AuthMethod.KERBEROS, ""), tree(15_000, ShareKind.IPC),
-                *calls(30_000, RpcInterface.SPOOLSS, *dice.some(ops, 0.5, 1))]  # fmt: skip
-        if dice.chance(0.1):
+                *calls(30_000, RpcInterface.SPOOLSS, *dice.some(ops, 0.5, 1), *((11, 53) if lacks else ()))]  # fmt: skip
+        if lacks:
+            size = dice.size(9_000_000)
             told += [
                 tree(40_000, ShareKind.PRINTER),
-                files(90_000, ShareKind.PRINTER, creates=20, reads=(90, 4_000_000)),
-            ]
+                files(90_000, ShareKind.PRINTER, creates=dice.count(4, 60), reads=(size // 60_000 + 1, size)),
+            ]  # fmt: skip
         here.call(at, pc, server, 445, (dice.size(400_000), 90_000), dice.count(1, 60) * SECOND,
                   Shown(counted=tuple(told)))  # fmt: skip
 
