@@ -5,8 +5,9 @@ first 16 KiB are talk and do not count, unless they are pings, and four times wh
 calls, speed tests and browsing have nothing left. Whoever is shown a screen moves a mouse: a connection that goes on,
 and in which kilobytes come back in every part, may send 512 times as much, but over SSH and TLS, which acknowledge as
 much of any upload. The rest is compared with what would pass unminded there:
-an eighth of a megabyte over HTTP without encryption, which hardly any program does today, gigabytes
-over TLS to a cloud, and in between what file transfers, mail, messengers and remote support move. It
+an eighth of a megabyte over HTTP without encryption, which hardly any program does today, but up to
+64 MB from a device that calls next to nobody, to a place that has been called for hours, as of a camera
+that posts clips, gigabytes over TLS to a cloud, and in between what file transfers, mail, messengers and remote support move. It
 takes less where nobody had looked the address up by name, and where a machine that the site has known
 for three days never sent so. What the machine sent in the same way, or the site sent there, on its
 strongest earlier day is added to what passes. The score is log₂(1 + how many times that); four times
@@ -16,7 +17,7 @@ within a week, if it knows the machine for longer, and less where several machin
 Limits: what is asked for from outside is an answer, and not looked at. So is what stays inside. What hides in
 the ordinary, under a habit, within mail, or inside HTTPS by day, is not seen, nor is a few kilobytes
 of passwords (see `stealer`), nor a file of half a megabyte in pings, nor thousands of small files by FTP, each over a connection of its own. A backup to a new place is told
-once, unless it is a server's in the site's first three days, and a camera that posts its pictures without encryption on its first day.
+once, unless it is a server's in the site's first three days, and so is a camera that posts film without encryption in its first hours.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> from dijkwacht_records.hints import SPEECH, Speech
@@ -56,6 +57,7 @@ _INPUT: Final = 4096.0
 _WATCHED: Final = 512.0
 """Bytes of a screen that one of these vouches for."""
 _WEEK_US = 7 * 86_400_000_000
+_HOUR_US, _DAY_US = 3_600e6, 86_400e6
 _NOBODY: Final = int(Named.NOBODY)
 _NOTHING, _TLS, _HTTP, _SSH, _RDP, _TEXT, _BYTES = (
     int(speech)
@@ -75,8 +77,8 @@ class Exfiltration(RowDetector):
         "local_orig", "local_resp", "hints",
     )  # fmt: skip
     context = (
-        "dest_first", "dest_machines", "dest_habit", "orig_first", "orig_serves", "orig_awake",
-        "orig_habit",
+        "dest_first", "dest_machines", "dest_habit", "orig_first", "orig_serves", "orig_news",
+        "orig_awake", "orig_habit",
     )  # fmt: skip
     entity: ClassVar[Entity] = "pair"
     kind = "exfil"
@@ -167,12 +169,25 @@ def _passes_elsewhere(port, speech, unnamed, known):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, nogil=True)
-def _passes(port, proto, speech, unnamed, known, serves):  # type: ignore[no-untyped-def]
+def _is_device(rows, i):  # type: ignore[no-untyped-def]
+    """In 0-1: a machine that calls hardly anything new, as no person's does, calls what it has called for hours.
+
+    On its own first day it is enough that the machine is known for hours: a person's has by then called many.
+    """
+    known, met = float(rows.time[i] - rows.orig_first[i]), float(rows.time[i] - rows.dest_first[i])
+    hours = max(met, known if known < _DAY_US else 0.0) / _HOUR_US
+    hours, news = min(max(hours, 0.0), 1e3) / 2.0, rows.orig_news[i] / 4.0
+    return hours**3 / (1.0 + hours**3) / (1.0 + news**4)
+
+
+@njit(cache=True, nogil=True)
+def _passes(port, proto, speech, unnamed, known, serves, device):  # type: ignore[no-untyped-def]
     """MB to one service within hours that nobody would mind; ``known`` machines would have shown more."""
     if proto not in (_TCP, _UDP):
         return 0.25  # a ping a second to a machine that is gone, all day
     if speech == _HTTP:
-        return 0.0625 if unnamed else 0.125
+        clips = 0.0 if serves else 64.0 * device  # servers have few to call, too
+        return (0.125 + clips) * (0.5 if unnamed else 1.0)
     if serves and not known:
         return 4000.0  # a server is backed up, by whatever way and to a bare address too
     if port in (443, 8443) or (port == 80 and speech == _TLS):
@@ -202,6 +217,7 @@ class _Rows(NamedTuple):
     dest_habit: NDArray[np.float64]
     orig_first: NDArray[np.int64]
     orig_serves: NDArray[np.int64]
+    orig_news: NDArray[np.float64]
     orig_awake: NDArray[np.int64]
     orig_habit: NDArray[np.float64]
 
@@ -275,7 +291,8 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
         speech, unnamed = state.speech[e], state.named[e] == _NOBODY
         habit = (rows.dest_habit[i] + rows.orig_habit[i]) / _MB
         known, serves = rows.orig_awake[i] >= 0, rows.orig_serves[i] >= 2
-        passes = _passes(rows.resp_p[i], proto, speech, unnamed, known, serves)
+        device = _is_device(rows, i)
+        passes = _passes(rows.resp_p[i], proto, speech, unnamed, known, serves, device)
         scores[i] = math.log2(1.0 + one_way * _oddness(rows, i) / (passes + habit))
         facts[i, 0], facts[i, 1] = state.sent[e] / _MB, habit
         facts[i, 2] = 1.0 if speech == _HTTP else 0.0

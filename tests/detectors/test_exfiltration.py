@@ -78,6 +78,19 @@ PARTS = st.lists(
 )
 
 
+SERVED = [
+    {"time": MORNING, "orig_h": 20 + n, "resp_h": 1, "resp_bytes": 5000, "local_resp": 1}
+    for n in range(3)
+]
+"""Three machines are answered by the one that uploads: it is no camera."""
+
+
+VISITS = [
+    {"time": MORNING + n * SECOND, "resp_h": 0x30000100 + n, "resp_p": 443} for n in range(30)
+]
+"""A person's machine calls thirty that the site has not met."""
+
+
 @given(PARTS)
 def test_a_cold_start_is_what_the_model_says(made):
     now = last = MORNING
@@ -101,7 +114,8 @@ def test_a_cold_start_is_what_the_model_says(made):
         if bulk > 0:
             sent += min(bulk, 1e15)
             wanted[-1] = math.log2(1 + max(sent - 4 * received, 0.0) / MB / 0.125)
-    assert score_rows(Exfiltration(), rows).tolist() == pytest.approx(wanted, abs=2e-3, nan_ok=True)
+    scores = score_rows(Exfiltration(), SERVED + rows)[len(SERVED) :]
+    assert scores.tolist() == pytest.approx(wanted, abs=2e-3, nan_ok=True)
 
 
 def test_a_few_megabytes_without_encryption_reach_the_line_and_with_it_do_not():
@@ -112,7 +126,29 @@ def test_a_few_megabytes_without_encryption_reach_the_line_and_with_it_do_not():
 
 def test_more_is_stranger_and_as_much_in_more_parts_is_as_strange():
     assert top(upload(8)) > top(upload(4)) > top(upload(2)) > top(upload(0.5))
-    assert top(upload(4, seconds=60)) == pytest.approx(top(upload(4, seconds=300)), abs=0.15)
+    assert top(VISITS + upload(4, seconds=60)) == pytest.approx(
+        top(VISITS + upload(4, seconds=300)), abs=0.15
+    )
+
+
+def clips(number, **values):
+    """A clip of 4 MB every half hour, without encryption."""
+    return [row for n in range(number) for row in upload(4, at=MORNING + n * HOUR // 2, **values)]
+
+
+def test_a_device_may_post_its_clips_and_a_person_s_machine_may_not():
+    quiet = [row | {"resp_h": 0x30000100} for row in VISITS]
+    later = upload(4, at=MORNING + 8 * HOUR)
+    assert top(quiet + later) < 1.0 < LINE < top(VISITS + later)
+    assert top(clips(1)) > LINE
+    assert float(score_rows(Exfiltration(), clips(20))[-4]) < 1.0
+
+
+def test_what_a_device_posts_to_a_new_place_after_its_first_day_counts_in_full():
+    days = weekdays(3)
+    at = MORNING + 2 * DAY + 8 * HOUR
+    assert top(days + upload(4, at=at)) > LINE
+    assert top(days + upload(4, at=at, resp_h=0x30000002)) < 1.0
 
 
 def test_who_gets_as_much_back_has_sent_nothing():
@@ -202,7 +238,7 @@ def test_a_screen_that_somebody_steers_is_shown_not_stolen(rate, hand, minutes, 
     assert top(rows) < LINE
     unanswered = [row | {"resp_bytes": 0} for row in rows]
     if speech == Speech.HTTP and rate * minutes * 60 > 2 * MB:
-        assert top(unanswered) > LINE, "what nobody steers is an upload, at whatever pace"
+        assert top(VISITS + unanswered) > LINE, "what nobody steers is an upload, at whatever pace"
 
 
 @pytest.mark.parametrize("speech", [Speech.SSH, Speech.TLS])
