@@ -5,12 +5,12 @@ day of such a pair counts, as far as it was a session: four kilobytes both ways.
 and several from one machine within minutes are less so. People at a small office do not use WinRM: one
 command by it takes three exchanges (a session, the command, its output), which weigh as much as a command by
 remote procedure call, eight; four of them count at most. The score is log₂ of what one machine
-opened, three times as much if within four hours somebody had come into it in the same way, or it had been
-commanded by remote procedure calls within the minute, and twice if both are old acquaintances of the site.
+opened, three times as much if within four hours before it first called the other somebody had come into it in
+the same way, or it had been commanded by remote procedure calls within the minute, and twice if both are old acquaintances of the site.
 At a server, or from one, it weighs a third, and less for each earlier day on which the machine opened new ones.
 
 Innocents: a technician who sets up devices or helps colleagues, and the PC that somebody works at from another,
-stay below the line; a management tool that logs in everywhere is told of once at most.
+stay below the line, and what a server polled before its owner logged in to it is not the visitor's doing; a management tool that logs in everywhere is told of once at most.
 
 Limits: a pair is known after its first day, so an intruder who goes where the owner goes is not seen; guesses
 are left to `bruteforce`; services on other ports are not looked at. A site takes 8 KB.
@@ -36,7 +36,7 @@ from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scor
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
 from dijkwacht_detectors.state.naming import picker, row_picker
-from dijkwacht_detectors.state.shortlist import name_of, place_of
+from dijkwacht_detectors.state.shortlist import find, name_of, place_of
 from dijkwacht_records.hints import CALLED_BACK
 
 _TCP = 6
@@ -74,6 +74,7 @@ class AdminLogon(RowDetector):
         "samples_sent": ("f4", (_PAIRS,)),
         "samples_received": ("f4", (_PAIRS,)),
         "samples_counted": ("f4", (_PAIRS,)),
+        "samples_led": ("u1", (_PAIRS,)),
         "samples_machines": ("u8", (_MACHINES,)),
         "samples_used": ("i8", (_MACHINES,)),
         "samples_last": ("i8", (_MACHINES,)),
@@ -160,6 +161,7 @@ class _State(NamedTuple):
     samples_sent: NDArray[np.float32]
     samples_received: NDArray[np.float32]
     samples_counted: NDArray[np.float32]
+    samples_led: NDArray[np.uint8]
     samples_machines: NDArray[np.uint64]
     samples_used: NDArray[np.int64]
     samples_last: NDArray[np.int64]
@@ -227,6 +229,9 @@ def _fold(columns, sites, memory, half_life, scores, facts):  # type: ignore[no-
             state.samples_pair_first[site, p] = t
             state.samples_sent[site, p] = state.samples_received[site, p] = 0.0
             state.samples_counted[site, p] = 0.0
+            own = find(state.samples_machines, site, orig)
+            came = own >= 0 and 0 <= t - state.samples_reached[site, own] < _LED_US
+            state.samples_led[site, p] = came
         target, is_new = place_of(state.samples_machines, state.samples_used, site, resp, t)
         if is_new:
             _clear(state, site, target, t)
@@ -253,7 +258,7 @@ def _fold(columns, sites, memory, half_life, scores, facts):  # type: ignore[no-
         if t - max(rows.orig_first[i], rows.dest_first[i]) > 3 * _DAY_US:
             grown *= 2.0
         called = ((rows.hints[i] >> _CALLED_SHIFT) & _CALLED_MASK) != 0
-        led = called or 0 <= t - state.samples_reached[site, own] < _LED_US
+        led = called or state.samples_led[site, p] != 0
         if t > state.samples_last[site, own]:
             kept = remaining(t - state.samples_last[site, own], half_life)
             state.samples_evidence[site, own] *= kept

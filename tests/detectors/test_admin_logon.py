@@ -82,6 +82,15 @@ def test_who_was_reached_before_counts_three_times():
     assert top([session(SSH, 20, hints=commanded)]) == pytest.approx(2.0)
 
 
+def test_what_was_called_before_somebody_came_is_not_the_visitor_s_doing():
+    into = session(RDP, PC, HOUR, orig=30)
+    polled = [session(WINRM, 20, n * 1000 * SECOND) for n in range(6)]
+    assert top([into, *polled]) == top(polled)
+    stays = [session(RDP, PC, n * 15 * SECOND, orig=30, part=n) for n in range(40)]
+    command = [session(WINRM, 20, (100 + 20 * n) * SECOND) for n in range(3)]
+    assert top(stays + command) > top(command) + 1.3, "who came before, and stays, may have done it"
+
+
 def test_the_second_day_of_a_pair_is_nothing():
     days = [session(WINRM, 20, n * DAY + HOUR * n) for n in range(20)]
     scores = scores_of(days)
