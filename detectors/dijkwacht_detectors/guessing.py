@@ -3,10 +3,10 @@
 Looks at the log-ins that can be read (SSH, Windows shares, Kerberos, remote desktop, LDAP, FTP, mail, web), by who
 makes them and where. The score is log₂ of how often a machine was refused: lately (half-life half an hour), and for
 one that tries several accounts over the day (half-life eight hours), so that a guess a minute adds up. It counts for
-more where each of many accounts is tried once or twice, and where one of the tries is accepted after all; for less
-where log-ins mostly succeed, as behind a mail gateway or a terminal server. Tickets that are made to be cracked count
+more where each of many accounts is tried once or twice, and where one of the tries is accepted after all, unless they
+come as a program's with an old password do, beside whose owner's; for less where log-ins mostly succeed, as behind a mail gateway or a terminal server. Tickets that are made to be cracked count
 too: of accounts that need no proof, and many weak ones for services at once, far less where several machines are
-given as many. A source has six targets, in 500 bytes.
+given as many, or the site knows no strong ones. A source has six targets, in 500 bytes.
 
 Innocents: an old password that a program tries again and again, for weeks. It has one account, one or two targets, a
 fairly even period of some seconds or more and few tries at a time: bounded evidence, which never reaches what
@@ -40,6 +40,7 @@ from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scor
 from dijkwacht_detectors.knowledge.addresses import is_private
 from dijkwacht_detectors.knowledge.refusals import worth_of_refusal
 from dijkwacht_detectors.knowledge.ticket_words import TICKETS
+from dijkwacht_detectors.knowledge.tickets import MONTH_US, worth_of_tickets
 from dijkwacht_detectors.state.crowd import custom, member
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
@@ -86,6 +87,7 @@ class Guessing(RowDetector):
         **dict.fromkeys(_OF_SOURCE, ("f4", ())),
         "samples_weakly": ("u8", (2,)),
         "samples_week": ("i4", ()),
+        "samples_strong": ("i8", ()),
     }
 
     share = 1 / 30
@@ -183,6 +185,7 @@ class _State(NamedTuple):
     unproven: NDArray[np.float32]
     samples_weakly: NDArray[np.uint64]
     samples_week: NDArray[np.int32]
+    samples_strong: NDArray[np.int64]
 
 
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
@@ -314,13 +317,6 @@ def _evidence(state, e, outside):  # type: ignore[no-untyped-def]
     return found
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _tickets(state, e, accounts, weakly):  # type: ignore[no-untyped-def]
-    """Tickets given to be cracked. A domain may know no strong ones: then a dozen weak ones are a log-in."""
-    weak = 5.0 * max(state.weak[e] - 3.0, 0.0) * (0.5 + 1.5 * _part(state.strong[e], 0.0, 1.0))
-    return weak / max(1.0, weakly - 1.0) ** 2 + 6.0 * state.unproven[e] * _part(accounts, 1.0, 4.0)
-
-
 @njit(cache=True, nogil=True)
 def _forgive(state, e, k):  # type: ignore[no-untyped-def]
     """A log-in that succeeds takes back the keys or passwords tried on its own connection."""
@@ -362,12 +358,13 @@ def _fold(columns, sites, memory, fast_life, slow_life, scores, facts):  # type:
             state.strong[e] = min(state.strong[e] + good, _MOST)
         elif method == _AS and rows.status[i] == _ASKED:
             state.asked[e, k] = min(state.asked[e, k] + _count(rows.unknown[i]), _MOST)
-        weakly = 1
+        site, weakly = sites[i], 1
+        if etype == _AES and good > 0:
+            state.samples_strong[site] = t
         if state.weak[e] > 3.0:
             own = member(rows.orig_h[i, 0], rows.orig_h[i, 1])
             if state.weak[e] < 8.0:  # a few tell of no custom, and are part of one
                 own = np.uint64(0)
-            site = sites[i]
             weakly = custom(state.samples_weakly[site], state.samples_week, site, own, t)
         tries = _tried(rows, i)
         if method == _AS and rows.status[i] not in (_ASKED, _UNPROVEN):
@@ -392,8 +389,12 @@ def _fold(columns, sites, memory, fast_life, slow_life, scores, facts):  # type:
         if not (tries > 0 or ticket or news or state.asked[e, k] > 3.0):
             continue
         outside = not is_private(rows.orig_h[i, 0], rows.orig_h[i, 1])
-        refusals, tickets = _evidence(state, e, outside), _tickets(state, e, accounts, weakly)
-        scores[i] = math.log2(1.0 + refusals * (1.0 + (state.let_in[e] >= 0.5)) + tickets)
+        known = state.samples_strong[site]
+        is_old = known == 0 or t - known > MONTH_US
+        tickets = worth_of_tickets(state.weak[e], state.strong[e], weakly, is_old)
+        tickets += 6.0 * state.unproven[e] * _part(accounts, 1.0, 4.0)
+        let_in = 2.0 - _patience(state, e, k, outside) if state.let_in[e] >= 0.5 else 1.0
+        scores[i] = math.log2(1.0 + _evidence(state, e, outside) * let_in + tickets)
         facts[i, 0], facts[i, 1] = state.all_slow[e], accounts
         facts[i, 2] = state.fast[e, k] * 0.693 * 3600e6 / fast_life
         facts[i, 3], facts[i, 4] = state.let_in[e], tickets

@@ -131,17 +131,26 @@ def test_a_burst_of_weak_tickets_where_strong_ones_are_usual():
     assert "tickets" in Guessing().explain(told).title_en
 
 
+def test_where_nobody_is_given_strong_tickets_a_sign_in_may_bring_forty_weak_ones():
+    strong = [row | {"orig_h": 50} for row in tickets(3, EtypeClass.AES)]
+    weak = [row | {"time": row["time"] + HOUR} for row in tickets(40, EtypeClass.RC4)]
+    assert top(weak) < 4.5
+    assert top(strong + weak) > 6.0, "somebody else's are enough to know that there are some"
+
+
 def test_weak_tickets_are_a_custom_where_several_machines_are_given_as_many():
+    server = tickets(1, EtypeClass.AES, orig_h=99, time=1)
+
     def office(each):
-        return [
+        return server + [
             row | {"orig_h": 100 + pc, "time": row["time"] + pc * 6 * 60 * SECOND}
             for pc in range(8)
             for row in tickets(each, EtypeClass.RC4)
         ]
 
     scores = score_rows(Guessing(), office(30))
-    assert scores[29] > 5.5, "the first is not known to be one of several"
-    assert np.nanmax(scores[30 * 4 :]) < 4.5
+    assert scores[30] > 5.5, "the first is not known to be one of several"
+    assert np.nanmax(scores[1 + 30 * 4 :]) < 4.5
     other = {"service": AuthService.SSH, "failed": 1, "orig_h": 107, "time": 47 * 60 * SECOND}
     assert score_rows(Guessing(), [*office(30), other])[-1] < 4.5, "whatever the last row is of"
     late = [row | {"orig_h": 50, "time": row["time"] + HOUR} for row in tickets(30, EtypeClass.RC4)]
