@@ -189,7 +189,8 @@ def _passes(port, proto, speech, unnamed, known, serves, device):  # type: ignor
         clips = 0.0 if serves else 64.0 * device  # servers have few to call, too
         return (0.125 + clips) * (0.5 if unnamed else 1.0)
     if serves and not known:
-        return 4000.0  # a server is backed up, by whatever way and to a bare address too
+        # a server's first backup is all that it has, by whatever way and to a bare address too
+        return 32_000.0
     if port in (443, 8443) or (port == 80 and speech == _TLS):
         return _passes_web(proto, speech, unnamed, known)
     if proto == _UDP:
