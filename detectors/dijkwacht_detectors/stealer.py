@@ -39,8 +39,7 @@ from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, Reads, RowDetector, Rows, Scores, State
 from dijkwacht_detectors.knowledge.addresses import is_no_host, is_private
-from dijkwacht_detectors.knowledge.data_bearing_domains import hash_name
-from dijkwacht_detectors.knowledge.own_address import TELLERS, hashes_of
+from dijkwacht_detectors.knowledge.own_address import TELLERS, beginnings_of, hashes_of, is_among
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.naming import picker, row_picker
 from dijkwacht_records.vocabulary import AuthMethod, AuthService
@@ -49,12 +48,8 @@ _DNS, _TLS, _AUTH = 0, 1, 2  # places of the tables in ``reads``
 _FTP, _SMTP = int(AuthService.FTP), int(AuthService.SMTP)
 _PASSWORD: Final = int(AuthMethod.PASSWORD)
 _BOTS: Final = ("api.telegram.org",)
-_LONGEST: Final = max(len(name) for name in (*TELLERS, *_BOTS))
-_BEGINNINGS: Final = np.zeros((_LONGEST + 1, 256), np.bool_)
-"""By length and first byte, which names need a second look: few do."""
-for _name in (*TELLERS, *_BOTS):
-    _BEGINNINGS[len(_name), ord(_name[0])] = True
 _TELLERS, _BOT_HOSTS = hashes_of(TELLERS), hashes_of(_BOTS)
+_BEGINNINGS: Final = beginnings_of((*TELLERS, *_BOTS))
 _NONE, _MAIL, _FILES, _BOT = range(4)
 _WORTH: Final = 16.0
 _ONE_QUESTION_US: Final = 2e6
@@ -157,16 +152,6 @@ class _State(NamedTuple):
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _is_among(known, offsets, blob, i):  # type: ignore[no-untyped-def]
-    begin, end = offsets[i], offsets[i + 1]
-    if not 0 < end - begin <= _LONGEST or not _BEGINNINGS[end - begin, blob[begin]]:
-        return False
-    name = hash_name(blob, begin, end)
-    at = np.searchsorted(known, name)
-    return at < len(known) and known[at] == name
-
-
 @njit(cache=True, nogil=True)
 def _ask(state, e, t, day):  # type: ignore[no-untyped-def]
     """Count a question, unless it is the last one, asked in another way."""
@@ -183,7 +168,11 @@ def _ask(state, e, t, day):  # type: ignore[no-untyped-def]
 def _way_of(rows, i, table, texts):  # type: ignore[no-untyped-def]
     """By which way something is delivered, and how sure that is."""
     if table == _TLS:
-        return (_BOT, 1.0) if _is_among(_BOT_HOSTS, texts[2], texts[3], i) else (_NONE, 0.0)
+        return (
+            (_BOT, 1.0)
+            if is_among(_BOT_HOSTS, _BEGINNINGS, texts[2], texts[3], i)
+            else (_NONE, 0.0)
+        )
     service = rows.service[i]
     if (service not in (_FTP, _SMTP)) or rows.method[i] != _PASSWORD:
         return _NONE, 0.0
@@ -203,10 +192,10 @@ def _fold(columns, tables, texts, memory, lives, scores, facts):  # type: ignore
             state.asked[e] = state.last[e] = t
             state.questions[e] = state.delivered[e] = 0.0
         if table == _DNS:
-            if rows.question[i] > 0 and _is_among(_TELLERS, texts[0], texts[1], i):
+            if rows.question[i] > 0 and is_among(_TELLERS, _BEGINNINGS, texts[0], texts[1], i):
                 _ask(state, e, t, day)
             continue
-        if table == _TLS and _is_among(_TELLERS, texts[2], texts[3], i):
+        if table == _TLS and is_among(_TELLERS, _BEGINNINGS, texts[2], texts[3], i):
             _ask(state, e, t, day)
             continue
         way, sure = _way_of(rows, i, table, texts)

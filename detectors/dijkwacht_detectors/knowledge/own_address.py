@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.knowledge.data_bearing_domains import hash_name
@@ -29,3 +30,22 @@ def hashes_of(names: tuple[str, ...]) -> NDArray[np.uint64]:
     """`hash_name` of all ``names``, rising, uint64[n]."""
     texts = [np.frombuffer(name.encode(), np.uint8) for name in names]
     return np.sort(np.array([hash_name(text, 0, len(text)) for text in texts], np.uint64))
+
+
+def beginnings_of(names: tuple[str, ...]) -> NDArray[np.bool_]:
+    """By length and first byte, which texts need a second look: few do. bool[length, 256]."""
+    looked_at = np.zeros((max(map(len, names)) + 1, 256), np.bool_)
+    for name in names:
+        looked_at[len(name), ord(name[0])] = True
+    return looked_at
+
+
+@njit(cache=True, nogil=True, inline="always")
+def is_among(hashes, beginnings, offsets, blob, i):  # type: ignore[no-untyped-def]
+    """Whether text ``i`` of ``blob`` is one of the names that `hashes_of` and `beginnings_of` were given."""
+    begin, end = offsets[i], offsets[i + 1]
+    if not 0 < end - begin < len(beginnings) or not beginnings[end - begin, blob[begin]]:
+        return False
+    name = hash_name(blob, begin, end)
+    at = np.searchsorted(hashes, name)
+    return at < len(hashes) and hashes[at] == name
