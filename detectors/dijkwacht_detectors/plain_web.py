@@ -14,9 +14,14 @@ machine to outside whose first words are HTTP, at their end. Each gives the mach
   weighs 8 whatever the name;
 - an exchange of less than 2 KiB each way, sixteen of them with one address at most: ⅛ with a bare address,
   ¼ at a port of no service; and 1 where TLS is spoken, by name, because HTTP in the clear is there
-  to pass a filter, and half of that by number, as messengers do to pass one.
+  to pass a filter, and half of that by number, as messengers do to pass one. By name at any other port it says nothing,
+  unless the machine has just asked a service for its own address on the internet, as loaders and bots do to tell their
+  masters whose they are. From the second exchange with one server on, but for the one that was asked, each then weighs 2,
+  by how few its words are; half for each quarter of an hour since, for each two minutes that the site knew the
+  server before, and by how often the machine has asked within a day.
 
-Large downloads weigh more, until some megabytes, where streams and updates are; the second from the same address a
+Large downloads weigh more, until some megabytes, where streams and updates are: half of it at 32 kB, but at 8 for what
+names no program, because scripts that run in memory are small. The second from the same address a
 quarter, the third a ninth. Connections that begin within seconds of each other are a page's, and share
 one weight. What does not open connections as Windows does is a thing or a telephone, and weighs half or
 less. Less, too, where several machines of the site go, where the site has gone for days, and for a machine that calls
@@ -24,16 +29,19 @@ many nameless addresses; up to twice as much where a machine that the site has k
 is new to it. The score is log₂(1 + evidence); what was two hours ago counts half.
 
 Innocents: pages at a supplier's bare address, streams, players and signs, old programs that update
-themselves, lists of void certificates, caches of providers, messengers that fall back to HTTP, firmware.
+themselves, lists of void certificates, caches of providers, messengers that fall back to HTTP, firmware. Storage and routers ask
+for their own address by the clock, programs for weather and news too, and call a server that was known before.
 
 Limits: downloads by name that are asked for as a browser would, and everything over TLS, are not seen.
 A script of the office that fetches from a bare address is told once. Reports in the clear to a server
-with a name look like a device's. 0.6 KB an entity.
+with a name look like a device's, unless the question for its own address is seen: by DNS, and from the machine itself.
+0.6 KB an entity.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> from dijkwacht_records.hints import NAMED, OPTIONS, SPEECH, WINDOW, Named, Speech, SynOptions, SynWindow
 >>> hints = SPEECH.put(Speech.HTTP) | OPTIONS.put(SynOptions.TWELVE) | WINDOW.put(SynWindow.LARGE)
->>> row = {"resp_h": (0xFFFF << 32) + (45 << 24) + 9, "state": 2, "orig_bytes": 270, "resp_bytes": 360_000}
+>>> row = {"table": "flows", "resp_h": (0xFFFF << 32) + (45 << 24) + 9, "state": 2,
+...        "orig_bytes": 270, "resp_bytes": 360_000}
 >>> ports = [(12345, Named.NOBODY), (80, Named.NOBODY), (80, Named.BY_ORIG)]
 >>> [float(score_rows(PlainWeb(), [row | {"resp_p": port, "hints": hints | NAMED.put(named)}])[0].round(1))
 ...  for port, named in ports]
@@ -50,30 +58,46 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
+from dijkwacht_detectors.api import Entity, Explanation, Reads, RowDetector, Rows, Scores, State
 from dijkwacht_detectors.knowledge.addresses import is_private
 from dijkwacht_detectors.knowledge.hinted import named_by, speech_of
+from dijkwacht_detectors.knowledge.own_address import TELLERS, beginnings_of, hashes_of, is_among
 from dijkwacht_detectors.knowledge.plain_http import (
-    SHORT,
     as_programs_ask,
     as_scripts_ask,
+    of_acquaintance,
+    of_company,
     of_download,
+    of_size,
     of_system,
     of_words,
+)
+from dijkwacht_detectors.knowledge.plain_web_words import (
+    WAT_TE_DOEN,
+    WHAT_TO_DO,
+    amount_of,
+    oddities_of,
 )
 from dijkwacht_detectors.knowledge.ports import FREE, port_use
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.question import (
+    QUESTION,
+    after_question,
+    note_question,
+    note_teller,
+)
 from dijkwacht_records.hints import OPTIONS, Named, Speech, SynOptions
 from dijkwacht_records.tables import FlowState
 
+_DNS: Final = 1  # the place of this table in ``reads``
+_TELLERS, _BEGINNINGS = hashes_of(TELLERS), beginnings_of(TELLERS)
 _TCP: Final = 6
 _END: Final = int(FlowState.END)
 _HTTP: Final = int(Speech.HTTP)
 _UNKNOWN, _NOBODY, _BY_ORIG = int(Named.UNKNOWN), int(Named.NOBODY), int(Named.BY_ORIG)
 _OPTIONS: Final = OPTIONS.put((1 << OPTIONS.width) - 1)
 _UNSEEN: Final = OPTIONS.put(SynOptions.UNSEEN)
-_DAY_US: Final = 86_400e6
 _BURST_US: Final = 5e6
 _FETCHED_BYTES: Final = 8192.0
 _WORDS: Final = 2048.0
@@ -91,19 +115,30 @@ class PlainWeb(RowDetector):
     """Downloads and words over HTTP in the clear, as scripts and malware use it."""
 
     name = "plain_web"
-    table = "flows"
-    reads = (
-        "part", "state", "start", "flow_id", "resp_h", "resp_p", "proto", "orig_bytes", "resp_bytes",
-        "local_orig", "local_resp", "hints",
-    )  # fmt: skip
+    reads: ClassVar[Reads] = {
+        "flows": (
+            "part", "state", "start", "flow_id", "resp_h", "resp_p", "proto", "orig_bytes", "resp_bytes",
+            "local_orig", "local_resp", "hints",
+        ),
+        "dns": ("query", "question"),
+    }  # fmt: skip
     context = ("dest_first", "dest_machines", "orig_first", "orig_nameless", "orig_strangers")
     entity: ClassVar[Entity] = "orig"
     kind = "c2"
     technique = "T1105"
-    facts = ("fetched_kb", "asked_bytes", "calls", "unnamed", "odd_port", "evidence")
+    facts = (
+        "fetched_kb",
+        "asked_bytes",
+        "calls",
+        "unnamed",
+        "odd_port",
+        "asked_itself",
+        "evidence",
+    )
     entities_per_site = 1024
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
-        "marks": ("u1", (2,)),
+        "marks": ("u1", (3,)),
+        "question": QUESTION,
         "hand": ("i8", (_HANDS, 6)),
         "place": ("i8", (_PLACES, 4)),
         "counts": ("f4", (_PLACES, 3)),
@@ -118,19 +153,23 @@ class PlainWeb(RowDetector):
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score each connection in the clear at its end."""
-        _fold(_columns(rows), _memory(state), self.half_life_s * 1e6, scores, facts)
+        query = rows["query"]
+        _fold(
+            _columns(rows), rows.table, (query.offsets, query.blob), _memory(state),
+            self.half_life_s * 1e6, scores, facts,
+        )  # fmt: skip
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say what was fetched or said, and what is odd about it."""
-        odd, vreemd = _why(facts)
+        odd, vreemd = oddities_of(facts)
         if facts["fetched_kb"] > 0.0:
-            much, veel = _amount(facts["fetched_kb"])
+            much, veel = amount_of(facts["fetched_kb"])
             return Explanation(
                 f"{{src}} fetched {much} from {{dst}} (port {{port}}) without encryption, as malware does.",
                 f"{{src}} haalde onversleuteld {veel} op bij {{dst}} (poort {{port}}), zoals kwaadaardige "
                 "programma's doen.",
-                odd + _WHAT_TO_DO,
-                vreemd + _WAT_TE_DOEN,
+                odd + WHAT_TO_DO,
+                vreemd + WAT_TE_DOEN,
             )
         calls = max(1, round(facts["calls"]))
         often, vaak = ("once", "één keer") if calls == 1 else (f"{calls} times", f"{calls} keer")
@@ -138,44 +177,9 @@ class PlainWeb(RowDetector):
             "{src} exchanges short messages with {dst} (port {port}) without encryption, as malware does.",
             "{src} wisselt onversleuteld korte berichten uit met {dst} (poort {port}), zoals kwaadaardige "
             "programma's doen.",
-            f"It did so {often}. {odd}{_WHAT_TO_DO}",
-            f"Dat gebeurde {vaak}. {vreemd}{_WAT_TE_DOEN}",
+            f"It did so {often}. {odd}{WHAT_TO_DO}",
+            f"Dat gebeurde {vaak}. {vreemd}{WAT_TE_DOEN}",
         )
-
-
-_WHAT_TO_DO = (
-    "Old programs and a supplier's own page do this too. Ask whoever uses {src} what it was. If nobody knows, "
-    "disconnect {src} from the network, and have it scanned for viruses before it is used again."
-)
-_WAT_TE_DOEN = (
-    "Oude programma's en de eigen pagina van een leverancier doen dit ook. Vraag wie {src} gebruikt wat het "
-    "was. Weet niemand het, koppel {src} dan los van het netwerk en laat het op virussen nakijken voordat "
-    "het weer gebruikt wordt."
-)
-
-
-def _amount(kilobytes: float) -> tuple[str, str]:
-    """Rounded, in English and Dutch."""
-    if kilobytes < 1000.0:
-        return (f"{kilobytes:.0f} kB",) * 2
-    english = f"{kilobytes / 1000.0:.1f} MB"
-    return english, english.replace(".", ",")
-
-
-def _why(facts: Mapping[str, float]) -> tuple[str, str]:
-    english, dutch = [], []
-    if facts["unnamed"] > 0.0:
-        english.append("This address was not looked up by a name, as programs nearly always do. ")
-        dutch.append("Het adres is niet bij naam opgezocht, wat programma's bijna altijd doen. ")
-    if facts["odd_port"] > 0.0:
-        english.append("It used a port where such traffic does not belong. ")
-        dutch.append("Het ging over een poort waar zulk verkeer niet hoort. ")
-    if facts["fetched_kb"] > 0.0 and facts["asked_bytes"] < SHORT:
-        english.append("It was asked for in fewer words than a browser uses, so by a program. ")
-        dutch.append(
-            "Het is met minder woorden gevraagd dan een browser doet, dus door een programma. "
-        )
-    return "".join(english), "".join(dutch)
 
 
 class _Rows(NamedTuple):
@@ -194,6 +198,7 @@ class _Rows(NamedTuple):
     local_orig: NDArray[np.int64]
     local_resp: NDArray[np.int64]
     hints: NDArray[np.int64]
+    question: NDArray[np.int64]
     dest_first: NDArray[np.int64]
     dest_machines: NDArray[np.int64]
     orig_first: NDArray[np.int64]
@@ -203,13 +208,15 @@ class _Rows(NamedTuple):
 
 class _State(NamedTuple):
     marks: NDArray[np.uint8]
+    question: NDArray[np.int64]
     hand: NDArray[np.int64]
     place: NDArray[np.int64]
     counts: NDArray[np.float32]
     last: NDArray[np.int64]
 
 
-_ASKS, _BUSY = range(2)  # of marks: its DNS is seen; something may be in hand
+_ASKS, _BUSY, _WAITS = range(3)
+"""Of marks: its DNS is seen; something may be in hand; it has asked for its own address, and not called yet."""
 _FLOW, _KEY, _AT, _SENT, _HEARD, _FIRST = range(6)  # of hand
 _WHERE, _BEGAN, _TOGETHER, _SEEN = range(4)  # of place
 _FETCHED, _CALLED, _SAYS = range(3)  # of counts; the last is the evidence of an address
@@ -225,6 +232,7 @@ def _few(amount):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _forget(state, e, t):  # type: ignore[no-untyped-def]
     state.marks[e] = 0
+    state.question[e] = 0
     state.hand[e] = 0
     state.place[e] = 0
     state.counts[e] = 0.0
@@ -249,6 +257,12 @@ def _place_of(state, e, key, t):  # type: ignore[no-untyped-def]
     return oldest
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _key_of(rows, i):  # type: ignore[no-untyped-def]
+    mixed = rows.resp_h[i, 1] ^ (rows.resp_h[i, 0] * np.uint64(0x9E3779B97F4A7C15))
+    return np.int64(mixed * np.uint64(2)) | 1
+
+
 @njit(cache=True, nogil=True)
 def _begin(rows, state, i):  # type: ignore[no-untyped-def]
     """Take a connection in hand, in the place of the oldest if all are full; returns which."""
@@ -260,8 +274,7 @@ def _begin(rows, state, i):  # type: ignore[no-untyped-def]
             break
         if state.hand[e, k, _AT] < state.hand[e, h, _AT]:
             h = k
-    mixed = rows.resp_h[i, 1] ^ (rows.resp_h[i, 0] * np.uint64(0x9E3779B97F4A7C15))
-    key = np.int64(mixed * np.uint64(2)) | 1
+    key = _key_of(rows, i)
     hand = state.hand[e, h]
     hand[_FLOW], hand[_KEY], hand[_AT], hand[_FIRST] = rows.flow_id[i], key, t, rows.hints[i]
     hand[_SENT] = hand[_HEARD] = 0
@@ -282,8 +295,11 @@ def _hand_of(state, e, flow):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _worth(state, e, p, hand, port):  # type: ignore[no-untyped-def]
-    """What one connection says by itself, in 0-24, and whether it was a download; counts it."""
+def _worth(state, e, p, hand, port, behind):  # type: ignore[no-untyped-def]
+    """What one connection says by itself, in 0-24, and whether it was a download; counts it.
+
+    ``behind``: how likely the machine's question for its own address led to it, in 0-1.
+    """
     sent, heard, first = float(hand[_SENT]), float(hand[_HEARD]), hand[_FIRST]
     named, together = named_by(first), float(max(state.place[e, p, _TOGETHER], 1))
     fetched = heard > _FETCHED_BYTES and heard > 8.0 * sent
@@ -296,28 +312,21 @@ def _worth(state, e, p, hand, port):  # type: ignore[no-untyped-def]
     system = of_system(first, fetched)
     if not fetched:
         state.counts[e, p, _CALLED] += 1.0
-        if state.counts[e, p, _CALLED] > _MOST_CALLS:
+        called = state.counts[e, p, _CALLED]
+        if called > _MOST_CALLS:
             return 0.0, False
-        return of_words(nameless, seen, tls, use) * system / together, False
-    weight = of_download(nameless, seen, tls, use) * as_programs_ask(sent, tls)
+        weight = of_words(nameless, seen, tls, use)
+        if called > 1.0:
+            weight = max(weight, 2.0 * behind * as_programs_ask(sent, tls))
+        return weight * system / together, False
+    weight = (
+        of_download(nameless, seen, tls, use) * as_programs_ask(sent, tls) * of_size(heard, 32e3)
+    )
     if system == 1.0:
-        weight = max(weight, 8.0 * as_scripts_ask(sent))
-    weight *= heard / (heard + 32e3) / (1.0 + heard / 8e6)
+        weight = max(weight, 8.0 * as_scripts_ask(sent) * of_size(heard, 8e3))
     before = float(state.counts[e, p, _FETCHED])
     state.counts[e, p, _FETCHED] = min(before + 1.0, 1000.0)
     return weight * system / together / (1.0 + before) ** 2, True
-
-
-@njit(cache=True, nogil=True)
-def _strangeness(rows, i):  # type: ignore[no-untyped-def]
-    """How much of it remains for who else goes there, since when, and where else the machine goes."""
-    t = float(rows.time[i])
-    days = max(t - float(rows.dest_first[i]), 0.0) / _DAY_US
-    known = min(max(t - float(rows.orig_first[i]), 0.0) / _DAY_US / 7.0, 1.0)
-    odd = (1.0 + known / (1.0 + days * days)) / (1.0 + 0.5 * days)
-    odd /= min(max(float(rows.dest_machines[i]), 1.0), 64.0)
-    others = max(rows.orig_nameless[i] - 1.0, 0.0)
-    return odd / (1.0 + others / 4.0) / (1.0 + max(rows.orig_strangers[i], 0.0) / 16.0)
 
 
 @njit(cache=True, nogil=True)
@@ -335,18 +344,27 @@ def _add(state, e, p, t, worth, half_life):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped-def]
+def _fold(columns, table, query, memory, half_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):
         e, t, hints = rows.slot[i], rows.time[i], rows.hints[i]
         if rows.fresh[i]:
             _forget(state, e, t)
+        if table[i] == _DNS:
+            if rows.question[i] > 0 and is_among(_TELLERS, _BEGINNINGS, query[0], query[1], i):
+                note_question(state.question[e], t)
+                state.marks[e, _WAITS] = 1
+            continue
         if rows.local_orig[i] == 0:
             continue
         if hints and named_by(hints) in (_NOBODY, _BY_ORIG):
             state.marks[e, _ASKS] = 1
         if rows.proto[i] != _TCP or rows.local_resp[i]:
             continue
+        if state.marks[e, _WAITS] and note_teller(
+            state.question[e], _key_of(rows, i), rows.start[i]
+        ):
+            state.marks[e, _WAITS] = 0
         if speech_of(hints) == _HTTP:
             if is_private(rows.resp_h[i, 0], rows.resp_h[i, 1]):
                 continue  # of another office, where a laptop was before
@@ -363,9 +381,11 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
         if rows.state[i] != _END:
             continue
         p, port = _place_of(state, e, hand[_KEY], t), rows.resp_p[i]
+        behind = after_question(state.question[e], hand[_KEY], rows.start[i], rows.dest_first[i])
         hand[_KEY] = 0
-        worth, fetched = _worth(state, e, p, hand, port)
-        worth *= _strangeness(rows, i)
+        worth, fetched = _worth(state, e, p, hand, port, behind)
+        worth *= of_acquaintance(float(t), float(rows.dest_first[i]), float(rows.orig_first[i]))
+        worth *= of_company(rows.dest_machines[i], rows.orig_nameless[i], rows.orig_strangers[i])
         if worth < _LEAST:
             continue
         evidence = _add(state, e, p, t, worth, half_life)
@@ -376,4 +396,5 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
         facts[i, 1], facts[i, 2] = hand[_SENT], state.counts[e, p, _CALLED]
         facts[i, 3] = named_by(hand[_FIRST]) == _NOBODY
         facts[i, 4] = port_use(port) == FREE or port in (443, 8443)
-        facts[i, 5] = evidence
+        facts[i, 5] = behind > 0.05 and not fetched
+        facts[i, 6] = evidence

@@ -40,7 +40,7 @@ def fetch(at=0.0, **values):
     """One download of 360 kB at port 80, asked for in 270 bytes, over at once."""
     begun = round(at * SECOND)
     return {
-        "time": begun, "start": begun, "flow_id": 1 + begun, "resp_h": host(9), "resp_p": 80,
+        "table": "flows", "time": begun, "start": begun, "flow_id": 1 + begun, "resp_h": host(9), "resp_p": 80,
         "state": END, "orig_bytes": 270, "resp_bytes": 360_000, "hints": hints(),
     } | values  # fmt: skip
 
@@ -102,7 +102,7 @@ def test_things_telephones_and_streams_without_a_beginning_weigh_less():
     assert evidence(fetch(hints=hints(system=LINUX))) == pytest.approx(web / 2, rel=0.01)
     assert evidence(fetch(hints=hints(system=GADGET))) == pytest.approx(web / 4, rel=0.01)
     late = fetch(hints=hints(Named.UNKNOWN, system=0))
-    dns = {"time": 0, "flow_id": 9, "resp_h": host(1), "resp_p": 53, "proto": 17,
+    dns = {"table": "flows", "time": 0, "flow_id": 9, "resp_h": host(1), "resp_p": 53, "proto": 17,
            "hints": NAMED.put(Named.NOBODY)}  # fmt: skip
     assert evidence(dns, late) < web / 50
 
@@ -153,6 +153,75 @@ def test_words_add_up_to_a_bound():
     assert evidence(words(hints=hints(system=LINUX), resp_p=12345)) < one / 4
 
 
+def asks(at=0.0, name="api.ipify.org", **values):
+    """A question to DNS for a service that tells who asks its address."""
+    return {"table": "dns", "time": round(at * SECOND), "query": name, "question": 1} | values
+
+
+def named_call(at, number=20, **values):
+    return words(at, resp_h=host(number), hints=hints(Named.BY_ORIG), **values)
+
+
+def reports(begins, count=7, **values):
+    """Words to one server with a name, every two minutes."""
+    return [named_call(begins + 120 * n, **values) for n in range(count)]
+
+
+def strongest(rows):
+    rising = sorted(rows, key=lambda row: row["time"])
+    return 2.0 ** float(np.nan_to_num(score_rows(PlainWeb(), rising)).max(initial=0.0)) - 1.0
+
+
+TELLER = named_call(0.5, 8)
+
+
+def test_who_asks_for_its_own_address_and_then_reports_by_name_is_told():
+    asked = [asks(), TELLER, *reports(4)]
+    assert strongest(asked) > 4.6
+    assert strongest([TELLER, *reports(4)]) == 0.0
+    assert strongest([asks(name="www.example.org"), TELLER, *reports(4)]) == 0.0
+    assert strongest([asks(question=0), TELLER, *reports(4)]) == 0.0
+    assert strongest([asks(orig_h=99), TELLER, *reports(4)]) == 0.0
+
+
+def test_one_exchange_and_the_answer_itself_say_nothing():
+    assert strongest([asks(), TELLER, named_call(4)]) == 0.0
+    assert strongest([asks(), *reports(0.5)]) == 0.0  # a program that keeps asking where it is
+    assert strongest([asks(), TELLER, named_call(4), named_call(64, 21), named_call(90, 22)]) == 0.0
+
+
+def test_what_was_known_before_or_is_asked_by_the_clock_weighs_little():
+    asked = strongest([asks(), TELLER, *reports(4)])
+    known = [*reports(-1800), asks(), TELLER, *reports(4)]
+    assert strongest(known) < asked / 50
+    clock = [asks(300 * n - 7200) for n in range(24)]
+    assert strongest([*clock, asks(), TELLER, *reports(4)]) < asked / 12
+    assert strongest([asks(), TELLER, *reports(3600)]) < asked / 6
+
+
+def test_pages_things_and_browsers_weigh_less_after_the_question_too():
+    asked = strongest([asks(), TELLER, *reports(4)])
+    assert strongest([asks(), TELLER, *reports(4, orig_bytes=640)]) < asked / 6
+    linux = [row | {"hints": hints(Named.BY_ORIG, LINUX)} for row in reports(4)]
+    assert strongest([asks(), TELLER, *linux]) < asked / 6
+    page = [named_call(4 + 0.3 * n) for n in range(12)]
+    assert strongest([asks(), TELLER, *page]) < asked
+
+
+def test_two_types_asked_at_once_are_one_question():
+    once, twice = [asks()], [asks(), asks(0.01, qtype=28)]
+    assert strongest([*twice, TELLER, *reports(4)]) == pytest.approx(
+        strongest([*once, TELLER, *reports(4)]), rel=0.02
+    )
+
+
+def test_a_script_without_a_word_about_itself_may_be_small():
+    named = hints(Named.BY_ORIG)
+    small = evidence(fetch(orig_bytes=70, resp_bytes=16_000, hints=named))
+    assert small > 0.6 * evidence(fetch(orig_bytes=70, hints=named))
+    assert evidence(fetch(orig_bytes=200, resp_bytes=16_000, hints=named)) < small / 20
+
+
 def test_acquaintance_and_company_take_away():
     web = evidence(fetch())
     known = [fetch(-4 * 86_400, resp_bytes=100, hints=hints(Named.BY_ORIG)), fetch()]
@@ -190,7 +259,7 @@ def test_half_is_forgotten_in_two_hours():
 )  # fmt: skip
 def test_any_rows_give_bounded_scores(told):
     rows = [
-        {"time": at * SECOND, "start": at * SECOND, "flow_id": flow, "resp_h": host(flow), "state": state,
+        {"table": "flows", "time": at * SECOND, "start": at * SECOND, "flow_id": flow, "resp_h": host(flow), "state": state,
          "part": 0 if shown else 1, "orig_bytes": sent, "resp_bytes": heard, "hints": shown}
         for flow, at, state, sent, heard, shown in sorted(told, key=lambda one: one[1])
     ]  # fmt: skip
@@ -205,21 +274,24 @@ def test_any_rows_give_bounded_scores(told):
 def test_what_an_owner_reads_is_true_of_what_was_seen():
     told = PlainWeb().explain(
         {"fetched_kb": 362.9, "asked_bytes": 275.0, "calls": 0.0, "unnamed": 1.0, "odd_port": 1.0,
-         "evidence": 14.0, "score": 3.9}
+         "asked_itself": 0.0, "evidence": 14.0, "score": 3.9}
     )  # fmt: skip
     assert "363 kB" in told.title_en
     assert "not looked up" in told.desc_en
     assert "fewer words" in told.desc_en
     called = PlainWeb().explain(
         {"fetched_kb": 0.0, "asked_bytes": 500.0, "calls": 7.0, "unnamed": 0.0, "odd_port": 1.0,
-         "evidence": 6.0, "score": 2.8}
+         "asked_itself": 1.0, "evidence": 6.0, "score": 2.8}
     )  # fmt: skip
     assert "7 times" in called.desc_en
     assert "7 keer" in called.desc_nl
+    assert "which address it has" in called.desc_en
+    assert "welk adres" in called.desc_nl
+    assert "which address it has" not in told.desc_en
     assert "looked up" not in called.desc_en
     large = PlainWeb().explain(
         {"fetched_kb": 2_345.0, "asked_bytes": 500.0, "calls": 0.0, "unnamed": 0.0, "odd_port": 0.0,
-         "evidence": 6.0, "score": 2.8}
+         "asked_itself": 0.0, "evidence": 6.0, "score": 2.8}
     )  # fmt: skip
     assert "2,3 MB" in large.title_nl
     assert "words" not in large.desc_en

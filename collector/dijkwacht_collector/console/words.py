@@ -132,6 +132,7 @@ FACT: Final = {
     "anonymous": N_("SMB without an account"),
     "answers": N_("unsolicited responses"),
     "asked_bytes": N_("bytes of the request"),
+    "asked_itself": N_("asked for its own address"),
     "asleep": N_("while nobody was at work"),
     "at_once": N_("share of connections made at once"),
     "attempts": N_("unanswered attempts"),

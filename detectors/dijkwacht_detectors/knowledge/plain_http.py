@@ -19,6 +19,7 @@ _WINDOWS: Final = OPTIONS.put(SynOptions.TWELVE) | WINDOW.put(SynWindow.LARGE)
 _OLD_WINDOWS: Final = OPTIONS.put(SynOptions.EIGHT) | WINDOW.put(SynWindow.LARGE)
 _UNIX: Final = (OPTIONS.put(SynOptions.TWENTY), OPTIONS.put(SynOptions.MORE))
 
+_DAY_US: Final = 86_400e6
 SHORT: Final = 320.0
 """Bytes with which a program asks at most; what browsers say of themselves takes more."""
 _CURT: Final = 108.0
@@ -61,6 +62,18 @@ def of_download(nameless, seen, tls, use):  # type: ignore[no-untyped-def]
     return 0.125 if seen else 0.5
 
 
+@njit(cache=True, nogil=True, inline="always")
+def of_size(heard, half):  # type: ignore[no-untyped-def]
+    """What it weighs that ``heard`` bytes came, in 0-1: half at ``half``, less again from some megabytes on.
+
+    Programs have tens of kilobytes, scripts that run in memory few; streams and updates have megabytes.
+
+    >>> of_size(32e3, 32e3) > of_size(8e3, 32e3), round(of_size(16e3, 8e3), 2)
+    (True, 0.67)
+    """
+    return heard / (heard + half) / (1.0 + heard / 8e6)
+
+
 @njit(cache=True, nogil=True)
 def of_words(nameless, seen, tls, use):  # type: ignore[no-untyped-def]
     """What a short question and a short answer weigh, in 0-1."""
@@ -79,3 +92,18 @@ def of_system(first, fetched):  # type: ignore[no-untyped-def]
     if not fetched:
         return 0.125
     return 0.5 if first & _OPTIONS in _UNIX else 0.25
+
+
+@njit(cache=True, nogil=True)
+def of_acquaintance(time, dest_first, orig_first):  # type: ignore[no-untyped-def]
+    """What is left, in 0-2, for how long the site has known the server and the machine, both since µs."""
+    days = max(time - dest_first, 0.0) / _DAY_US
+    known = min(max(time - orig_first, 0.0) / _DAY_US / 7.0, 1.0)
+    return (1.0 + known / (1.0 + days * days)) / (1.0 + 0.5 * days)
+
+
+@njit(cache=True, nogil=True)
+def of_company(machines, nameless, strangers):  # type: ignore[no-untyped-def]
+    """What is left, in 0-1, for how many machines go there, and how much that is nameless this one calls."""
+    odd = 1.0 / min(max(float(machines), 1.0), 64.0)
+    return odd / (1.0 + max(nameless - 1.0, 0.0) / 4.0) / (1.0 + max(strangers, 0.0) / 16.0)

@@ -171,6 +171,35 @@ def little_scripts(here: Premises) -> None:
                dice.choice((always, between(8, 18))))  # fmt: skip
 
 
+def located_programs(here: Premises) -> None:
+    """A program on some PCs asks where in the world it is, and fetches weather, news or adverts in the clear."""
+    dice = here.dice
+    teller = dice.choice(("ip-api.com", "api.ipify.org", "checkip.dyndns.org", "ipinfo.io"))
+    sources, port = [here.home(0.05) for _ in range(dice.count(1, 4))], _port(dice, 0.05)
+    asks, size = dice.count(90, 600), dice.wide(200, 300_000)
+    period, rests = dice.wide(1, 120) * MINUTE, dice.uniform(0, 0.98)
+    plain, shows = dice.chance(0.6), dice.chance(0.5)
+    for pc in here.pcs(0.05, 0.6):
+
+        def locate(at: int, pc: Device = pc) -> None:
+            at = here.ledger.ask(at, pc, teller)
+            for source in sources if shows else ():
+                at += dice.count(50_000, 9_000_000)
+                here.call(at, pc, source, port, (asks, dice.size(size, 0.3)), SECOND // 2, _HTTP)
+
+        def refresh(at: int, pc: Device = pc) -> None:
+            if dice.chance(rests):
+                return
+            if plain:
+                here.ledger.ask(at, pc, teller)
+                at += 3 * SECOND
+            source = dice.choice(sources)
+            here.call(at, pc, source, port, (asks, dice.size(size, 0.3)), SECOND // 2, _HTTP)
+
+        here.every(locate, dice.wide(3, 60) * HOUR, 1, between(7, 19))
+        here.every(refresh, period, dice.choice((0.01, 0.1, 1)), between(7, 19))
+
+
 def signs(here: Premises) -> None:
     """A screen on the wall fetches pictures and films from its maker's or agency's server, in the clear."""
     dice = here.dice

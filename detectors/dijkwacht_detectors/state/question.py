@@ -1,0 +1,52 @@
+"""Who asked a service for its own address on the internet: when, which server answered, and how often it asks."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from numba import njit
+
+from dijkwacht_detectors.state.decay import remaining
+
+QUESTION: Final = ("i8", (3,))
+"""The field of a state that holds one."""
+_AT, _TELLER, _TIMES = range(3)
+_ONE_QUESTION_US: Final = 2e6
+"""A name is asked for by several types at once."""
+_DAY_US: Final = 86_400e6
+_LATELY_US: Final = 900e6
+"""What asks so as to report it calls home within minutes, and every few minutes."""
+_JUST_BEFORE_US: Final = 120e6
+
+
+@njit(cache=True, nogil=True)
+def note_question(question, t):  # type: ignore[no-untyped-def]
+    """Take one at ``t``, µs; those of the last day are counted."""
+    since = t - question[_AT]
+    if question[_TIMES] > 0 and since < _ONE_QUESTION_US:
+        return
+    question[_TIMES] = min(question[_TIMES] + 1, 1000) if since < _DAY_US else 1
+    question[_AT], question[_TELLER] = t, 0
+
+
+@njit(cache=True, nogil=True, inline="always")
+def note_teller(question, key, start):  # type: ignore[no-untyped-def]
+    """Take a call to ``key``, which is not 0, for the one that is answered; returns whether it is."""
+    if start < question[_AT]:
+        return False
+    question[_TELLER] = key
+    return True
+
+
+@njit(cache=True, nogil=True)
+def after_question(question, key, start, first):  # type: ignore[no-untyped-def]
+    """How much a call to ``key`` looks like a consequence, in 0-1: ``first`` the site met it, µs.
+
+    Nothing of the call that the question was for, nor of one before it; half for each quarter of an hour
+    since, for each two minutes that the server was known before, and the more often the machine asks.
+    """
+    if question[_TIMES] == 0 or key == question[_TELLER] or start < question[_AT]:
+        return 0.0
+    fresh = remaining(float(start) - float(question[_AT]), _LATELY_US)
+    known = remaining(float(question[_AT]) - float(first), _JUST_BEFORE_US)
+    return fresh * known / float(question[_TIMES])
