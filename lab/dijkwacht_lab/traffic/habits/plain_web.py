@@ -178,25 +178,34 @@ def located_programs(here: Premises) -> None:
     sources, port = [here.home(0.05) for _ in range(dice.count(1, 4))], _port(dice, 0.05)
     asks, size = dice.count(90, 600), dice.wide(200, 300_000)
     period, rests = dice.wide(1, 120) * MINUTE, dice.uniform(0, 0.98)
-    plain, shows = dice.chance(0.6), dice.chance(0.5)
+    again, shows = dice.chance(0.6), dice.chance(0.5)
+    answers, plain = here.place(), dice.chance(0.7)
+    running: set[str] = set()
+
+    def locate(at: int, pc: Device) -> int:
+        at = here.ledger.ask(at, pc, teller) + dice.count(20_000, 300_000)
+        shown = _HTTP if plain else Shown(speech=Speech.TLS)
+        here.call(at, pc, answers, 80 if plain else 443, (150, 420), SECOND // 3, shown)
+        return at + dice.count(400_000, 9_000_000)
+
     for pc in here.pcs(0.05, 0.6):
 
-        def locate(at: int, pc: Device = pc) -> None:
-            at = here.ledger.ask(at, pc, teller)
+        def start(at: int, pc: Device = pc) -> None:
+            running.add(pc.name)
+            at = locate(at, pc)
             for source in sources if shows else ():
                 at += dice.count(50_000, 9_000_000)
                 here.call(at, pc, source, port, (asks, dice.size(size, 0.3)), SECOND // 2, _HTTP)
 
         def refresh(at: int, pc: Device = pc) -> None:
-            if dice.chance(rests):
+            if pc.name not in running or dice.chance(rests):
                 return
-            if plain:
-                here.ledger.ask(at, pc, teller)
-                at += 3 * SECOND
+            if again:
+                at = locate(at, pc)
             source = dice.choice(sources)
             here.call(at, pc, source, port, (asks, dice.size(size, 0.3)), SECOND // 2, _HTTP)
 
-        here.every(locate, dice.wide(3, 60) * HOUR, 1, between(7, 19))
+        here.every(start, dice.wide(3, 60) * HOUR, 1, between(7, 19))
         here.every(refresh, period, dice.choice((0.01, 0.1, 1)), between(7, 19))
 
 
