@@ -3,8 +3,8 @@
 Looks at the log-ins that can be read (SSH, Windows shares, Kerberos, remote desktop, LDAP, FTP, mail, web), by who
 makes them and where. The score is log₂ of how often a machine was refused: lately (half-life half an hour), and for
 one that tries several accounts over the day (half-life eight hours), so that a guess a minute adds up. It counts for
-more where each of many accounts is tried once or twice, and where one of the tries is accepted after all, unless they
-come as a program's with an old password do, beside whose owner's; for less where log-ins mostly succeed, as behind a mail gateway or a terminal server. Tickets that are made to be cracked count
+more where each of many accounts is tried once or twice, and where one is accepted after all, unless they come as
+evenly as a program's; for less where log-ins mostly succeed, as behind a gateway. Tickets made to be cracked count
 too: of accounts that need no proof, and many weak ones for services at once, far less where several machines are
 given as many, or the site knows no strong ones. A source has six targets, in 500 bytes.
 
@@ -290,7 +290,7 @@ def _patience(state, e, k, outside):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True, inline="always")
 def _evidence(state, e, outside):  # type: ignore[no-untyped-def]
     """Refusals against this source, at all targets that it still has a place for."""
-    found, most = 0.0, 0.0
+    found, most, explained = 0.0, 0.0, 0.0
     for k in range(_TARGETS):
         slow, accounts = state.slow[e, k], state.accounts[e, k]
         if slow + state.asked[e, k] <= 0.0:
@@ -303,14 +303,16 @@ def _evidence(state, e, outside):  # type: ignore[no-untyped-def]
         if accounts > 0:
             tries += many * max(state.asked[e, k] - 3.0, 0.0)
         if tries > 16.0:
-            tries -= (tries - 16.0) * _patience(state, e, k, outside)
+            patience = _patience(state, e, k, outside)
+            tries -= (tries - 16.0) * patience
+            explained += slow * patience
         share = slow / (slow + 2.0 * state.good[e, k]) if slow > 0.0 else 1.0
         # many accounts, each tried once or twice, count threefold
         each = _part(fast / max(accounts, 1.0), 3.0, 2.0)
         spread = 1.0 + 2.0 * _part(accounts, 4.0, 12.0) * each
         # the first few refusals at a target are somebody's slips
         found += share**2 * tries**2 / (tries + 4.0) * spread
-    slow = state.all_slow[e]
+    slow = state.all_slow[e] - explained
     if most > 1.0 and slow > 0.0:  # a few at each of very many targets
         share = slow / (slow + 2.0 * state.all_good[e])
         found = max(found, share**2 * _part(most, 1.0, 5.0) * slow**2 / (slow + 4.0))
@@ -362,9 +364,8 @@ def _fold(columns, sites, memory, fast_life, slow_life, scores, facts):  # type:
         if etype == _AES and good > 0:
             state.samples_strong[site] = t
         if state.weak[e] > 3.0:
-            own = member(rows.orig_h[i, 0], rows.orig_h[i, 1])
-            if state.weak[e] < 8.0:  # a few tell of no custom, and are part of one
-                own = np.uint64(0)
+            # a few tell of no custom, and are part of one
+            own = member(rows.orig_h[i, 0], rows.orig_h[i, 1]) * np.uint64(state.weak[e] >= 8.0)
             weakly = custom(state.samples_weakly[site], state.samples_week, site, own, t)
         tries = _tried(rows, i)
         if method == _AS and rows.status[i] not in (_ASKED, _UNPROVEN):
@@ -389,8 +390,7 @@ def _fold(columns, sites, memory, fast_life, slow_life, scores, facts):  # type:
         if not (tries > 0 or ticket or news or state.asked[e, k] > 3.0):
             continue
         outside = not is_private(rows.orig_h[i, 0], rows.orig_h[i, 1])
-        known = state.samples_strong[site]
-        is_old = known == 0 or t - known > MONTH_US
+        is_old = state.samples_strong[site] == 0 or t - state.samples_strong[site] > MONTH_US
         tickets = worth_of_tickets(state.weak[e], state.strong[e], weakly, is_old)
         tickets += 6.0 * state.unproven[e] * _part(accounts, 1.0, 4.0)
         let_in = 2.0 - _patience(state, e, k, outside) if state.let_in[e] >= 0.5 else 1.0

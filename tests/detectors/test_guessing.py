@@ -59,6 +59,12 @@ def test_an_old_password_is_bounded_however_long_it_is_repeated(gap, service):
     assert top(tries(evenly(2000, gap), service=service, accounts=accounts)) < 4.0
 
 
+def test_an_old_password_hides_in_no_sum_over_targets():
+    old = tries(evenly(400, MINUTE), service=AuthService.HTTP, resp_p=5000)
+    slip = tries([200 * MINUTE], accounts=2, resp_h=7, flow_id=9999)
+    assert top(old + slip) < top(old) + 0.5
+
+
 def test_the_same_from_outside_is_no_program_of_ones_own():
     rows = tries(evenly(120, MINUTE), service=SSH, accounts=0)
     assert top([row | {"orig_h": OUTSIDE} for row in rows]) > top(rows) + 2.0
