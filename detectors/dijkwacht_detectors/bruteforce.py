@@ -9,8 +9,8 @@ server that greets in words), and for far less elsewhere.
 Innocents: programs that poll. They ask at an even pace, one connection at a time: such are bounded.
 What tells a guess at an unknown port is what polls lack: several connections at once, as tools
 run several tasks, or requests that differ by a few bytes with answers that do not, as of a list of
-words; without, all of them together stay bounded. Web, TLS, messaging and monitoring are polled by design and count for a hundredth. Web servers that ask a database
-for each page get answers that differ, and are themselves called by others. A pair that has
+words; without, all of them together stay bounded. Web, TLS, messaging and monitoring are polled by design and count for a hundredth. Who asks a database anything
+moves more than a refusal does, and web servers that ask one for each page get answers that differ, and are themselves called by others. A pair that has
 kept its pace for half a day is left alone. Each pair takes some 140 bytes.
 
 Limits: guessing over web forms or inside one long connection looks like ordinary use from here: replies
@@ -46,6 +46,7 @@ from dijkwacht_records.hints import Speech
 _TCP = 6
 _END = 2
 _SIZES = 6  # sizes of the last connections, to compare the next one with
+_REFUSED_BY_A_STORE = 3000.0  # bytes both ways of a log-in that a database refuses, TLS and all
 _ROW_OF_WORDS = 32.0  # bytes by which passwords of a list differ in length, names included
 
 _NOTHING, _SSH, _RDP, _SMB = (
@@ -326,7 +327,8 @@ def _fold(columns, memory, half_life, small, brief, habit_life, scores, facts): 
         if news <= 0.0:
             continue
         each = state.carried[e] / max(state.calls[e], state.ended[e])
-        little = 1.0 / (1.0 + (each / small) ** 2)
+        most = _REFUSED_BY_A_STORE if _holds_data(rows.resp_p[i]) else small
+        little = 1.0 / (1.0 + (each / most) ** 2)
         words = _words(state.asked, state.told, e) if state.firsts[e] >= _SIZES else 0.0
         service = rows.resp_p[i], state.speech[e]
         paces = state.gap[e], state.uneven[e], state.at_once[e]

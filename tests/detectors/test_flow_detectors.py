@@ -215,7 +215,10 @@ def test_bruteforce_gets_used_to_what_a_pair_does_all_day():
     rows = []
     for n in range(24 * 600):
         start = n * 6 * SECOND + n % 5 * 900_000
-        rows.append(logins(1, resp_p=3306)[0] | {"start": start, "time": start + 300_000})
+        rows.append(
+            logins(1, resp_p=3306, orig_bytes=300, resp_bytes=200)[0]
+            | {"start": start, "time": start + 300_000}
+        )
     scores = score_rows(Bruteforce(), rows)
     assert np.nanmax(scores[:1200]) > 4.2
     assert np.nan_to_num(scores[-600:]).max() == 0.0
