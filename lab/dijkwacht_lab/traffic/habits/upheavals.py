@@ -66,16 +66,20 @@ def line_down(here: Premises) -> None:
 
 
 def router_replaced(here: Premises) -> None:
-    """Another router takes the gateway's address: a new one, or the second of two that stand in for each other."""
-    dice = here.dice
-    gateway = here.ledger.gateway
-    second = Device(gateway.address, here.ledger.new_mac(), "gateway-2")
+    """Another router takes the gateway's address: a new one, or the second of two that stand in for each other.
+
+    From then on only that one answers: two that both do are a quarrel, and to say so is right.
+    """
+    dice, gateway = here.dice, here.ledger.gateway
+    cards = [gateway.mac, here.ledger.new_mac()]
 
     def change(at: int) -> None:
+        cards.reverse()
+        gateway.mac = cards[0]
         for number in range(dice.count(1, 6)):
-            here.ledger.arp(at + number * SECOND, second, second, answered=False)
+            here.ledger.arp(at + number * SECOND, gateway, gateway, answered=False)
         for device in here.everyone():
-            here.ledger.arp(at + dice.count(1, 600) * SECOND, device, second)
+            here.ledger.arp(at + dice.count(1, 600) * SECOND, device, gateway)
 
     for moment in here.moments(1, 2):
         here.once(change, moment)
