@@ -6,8 +6,8 @@ WMI, remote objects, printer drivers; passwords copied, log-ins forced or forged
 accounts, groups, sessions and services listed, where a distinct question weighs more than a repeated one, and more
 than four different ones up to half as much again: programs ask for what they need. The score is log₂ of what one
 machine did to one other within minutes. It weighs three times as much if the machine was itself so controlled within
-the hour, which is how intruders move, and twice if both are old acquaintances of the site that never did this. It
-weighs half from a server, and less for each earlier day with the same habit, as inventory and backup have.
+the hour, which is how intruders move. A command weighs twice if both are old acquaintances of the site that never did
+this. All weighs half from a server, and less for each earlier day with the same habit, as inventory and backup have.
 
 Innocents: a sign-in to a domain and the copying of files to ``C$`` stay below a single command. Replication counts
 only where the caller is no directory server, and as a command only after both questions that tools ask: which servers
@@ -368,15 +368,14 @@ def _fold(columns, sites, memory, operations, half_life, scores, facts):  # type
         questions /= (1.0 + state.days[e, 1]) ** 3 * max(1.0, askers - 1.0)
         variety = count(state.asked[e] & ~_WHOM)
         questions = min(questions * (1.0 + min(max(variety - 4.0, 0.0) / 4.0, 0.5)), _ASKED)
+        known = t - max(rows.orig_first[i], rows.dest_first[i]) > 3 * _DAY_US
+        if known and not (habit or state.days[e, 0] or state.days[e, 1] or rows.orig_serves[i] >= 3):
+            commands *= 2.0  # a first question among machines known for days is ordinary: a new program
         evidence = commands + questions
         if led:
             evidence *= 3.0
         if rows.orig_serves[i] >= 3:
             evidence *= 0.5
-        elif t - max(rows.orig_first[i], rows.dest_first[i]) > 3 * _DAY_US and not (
-            habit or state.days[e, 0] or state.days[e, 1]
-        ):
-            evidence *= 2.0
         scores[i] = math.log2(1.0 + evidence)
         for d in range(_DEEDS):
             facts[i, d] = state.did[e, d]
