@@ -78,7 +78,8 @@ class Office(NamedTuple):
 
 LEARNED: Final = (
     Office(1, 5, 1.0), Office(2, 12), Office(3, 8), Office(4, 20), Office(5, 6), Office(6, 30, 0.25),
-    Office(7, 10), Office(8, 16),
+    Office(7, 10), Office(8, 16), Office(9, 7), Office(10, 14), Office(11, 9), Office(12, 24, 0.25),
+    Office(13, 6), Office(14, 18), Office(15, 11), Office(16, 8),
 )  # fmt: skip
 """The machines of most small offices, from a practice of five to a firm of thirty."""
 HELD_OUT: Final = (Office(101, 9), Office(102, 18))
