@@ -64,7 +64,7 @@ class AdminLogon(RowDetector):
     context = ("orig_first", "dest_first", "orig_serves", "dest_serves")
     entity: ClassVar[Entity] = "pair"
     kind = "lateral"
-    technique = "T1021"
+    technique = "T1021.006"
     facts = ("service", "machines", "led", "evidence")
     entities_per_site = 2048
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {

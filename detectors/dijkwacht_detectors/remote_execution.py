@@ -4,7 +4,7 @@ Looks at remote procedure calls and at the system folders (``ADMIN$``, ``C$``) t
 operation weighs as much as it is rare among innocents (`knowledge.remote_operations`): by services, planned tasks,
 WMI, remote objects, printer drivers; passwords copied, log-ins forced or forged, settings, accounts or logs changed;
 accounts, groups, sessions and services listed, where a distinct question weighs more than a repeated one, and more
-than four different ones up to half as much again: programs ask for what they need. The score is log₂ of what one
+than four different ones up to half as much again, halved in all: a sign-in asks as well. The score is log₂ of what one
 machine did to one other within minutes. It weighs three times as much if the machine was itself so controlled within
 the hour, which is how intruders move. A command weighs twice if both are old acquaintances of the site that never did
 this. All weighs half from a server, and less for each earlier day with the same habit, as inventory and backup have.
@@ -88,7 +88,7 @@ class RemoteExecution(RowDetector):
     context = ("orig_first", "dest_first", "orig_serves")
     entity: ClassVar[Entity] = "pair"
     kind = "lateral"
-    technique = "T1021"
+    technique = "T1569.002"
     facts = (*(deed.name.lower() for deed in Deed), "refused", "led", "days", "about")
     entities_per_site = 1024
     forget_after_s = 60 * 24 * 3600
@@ -369,9 +369,13 @@ def _fold(columns, sites, memory, operations, half_life, scores, facts):  # type
         variety = count(state.asked[e] & ~_WHOM)
         questions = min(questions * (1.0 + min(max(variety - 4.0, 0.0) / 4.0, 0.5)), _ASKED)
         known = t - max(rows.orig_first[i], rows.dest_first[i]) > 3 * _DAY_US
-        if known and not (habit or state.days[e, 0] or state.days[e, 1] or rows.orig_serves[i] >= 3):
-            commands *= 2.0  # a first question among machines known for days is ordinary: a new program
-        evidence = commands + questions
+        if known and not (
+            habit or state.days[e, 0] or state.days[e, 1] or rows.orig_serves[i] >= 3
+        ):
+            commands *= (
+                2.0  # a first question among machines known for days is ordinary: a new program
+            )
+        evidence = commands + 0.5 * questions
         if led:
             evidence *= 3.0
         if rows.orig_serves[i] >= 3:

@@ -100,8 +100,8 @@ def test_questions_weigh_by_kind_and_hardly_by_number():
     one = [call(Iface.SAMR, 34, n * SECOND) for n in range(50)]
     assert top(one) < 1.4
     several = [call(Iface.SAMR, op) for op in (13, 15, 25)] + [call(Iface.SRVSVC, 12)]
-    assert top(several) > COMMAND
-    assert top(several * 200) <= math.log2(1 + 12)
+    assert COMMAND - 1.0 < top(several) < COMMAND, "without a command nobody is called"
+    assert top(several * 200) <= math.log2(1 + 6)
 
 
 def test_what_many_machines_ask_is_a_custom():
@@ -111,8 +111,8 @@ def test_what_many_machines_ask_is_a_custom():
         for op in (13, 15, 25)
     ]
     scores = scores_of(questions)
-    assert scores[2] > 3.0
-    assert scores[-1] < 1.5
+    assert scores[2] > 2.0
+    assert scores[-1] < 1.0
 
 
 def test_a_server_that_replicates_is_none_that_copies_passwords():
@@ -194,10 +194,10 @@ def test_many_different_questions_weigh_more_than_their_sum():
     def asked(ops):
         return 2 ** top([call(Iface.SAMR, op, n) for n, op in enumerate(ops)]) - 1
 
-    assert asked((6, 17, 25, 18)) == pytest.approx(4.5, abs=0.01)
-    assert asked((6, 17, 25, 18, 19, 20)) == pytest.approx(1.5 * 5.5, abs=0.01)
-    assert asked((6, 17, 25, 18, 19, 20, 27, 28)) == pytest.approx(1.5 * 6.5, abs=0.01)
-    assert asked((6, 17, 25, 18, 19, 13, 11, 15)) == pytest.approx(12.0)
+    assert asked((6, 17, 25, 18)) == pytest.approx(4.5 / 2, abs=0.01)
+    assert asked((6, 17, 25, 18, 19, 20)) == pytest.approx(1.5 * 5.5 / 2, abs=0.01)
+    assert asked((6, 17, 25, 18, 19, 20, 27, 28)) == pytest.approx(1.5 * 6.5 / 2, abs=0.01)
+    assert asked((6, 17, 25, 18, 19, 13, 11, 15)) == pytest.approx(12.0 / 2)
 
 
 def test_numbers_of_the_two_printing_interfaces_are_not_mixed_up():
@@ -207,8 +207,8 @@ def test_numbers_of_the_two_printing_interfaces_are_not_mixed_up():
 
 def test_all_that_a_machine_offers_asked_for_piece_by_piece():
     asked = [call(Iface.EPM, 2, count=349)]
-    assert COMMAND < top(asked) < COMMAND + 1.0
-    assert top([call(Iface.EPM, 2)]) < COMMAND - 1.0, "once, as a list that fits one answer"
+    assert COMMAND - 1.0 < top(asked) < COMMAND
+    assert top([call(Iface.EPM, 2)]) < top(asked) - 1.0, "once, as a list that fits one answer"
     assert np.isnan(scores_of([call(Iface.EPM, 3, count=500)])).all()
 
 

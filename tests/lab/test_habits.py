@@ -84,7 +84,7 @@ def test_dice_spread_over_the_logarithm_and_stay_within():
 
 def test_an_office_takes_up_some_of_what_it_is_given_by_chance():
     taken = []
-    for seed in range(20):
+    for seed in range(40):
         ledger = Ledger(random.Random(seed), WORKING_MORNING)
         furnish(ledger, 6, 0.3, MINUTE)
         begun = habits.take_up(ledger, Cast(ledger), seed, CALIBRATED, 12, 0.3)
@@ -115,7 +115,7 @@ def test_what_was_written_unseen_is_kept_out_whole_and_all_else_calibrates():
     assert set(HABITS) == CALIBRATED | KEPT_OUT
     assert not CALIBRATED & KEPT_OUT
     later = {family.__name__.rpartition(".")[2] for family in unseen.FAMILIES}
-    assert len(later) == len(unseen.FAMILIES) >= 9
+    assert len(later) == len(unseen.FAMILIES) >= 7
     for name, family in FAMILIES.items():
         assert set(family) <= (KEPT_OUT if name in later else CALIBRATED)
     assert len(FAMILIES) > len(later)

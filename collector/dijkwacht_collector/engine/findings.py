@@ -71,7 +71,7 @@ def evidence_of(scored: Scored, row: int, detector: AnyDetector) -> Evidence:
 def machine_of(evidence: Evidence) -> str:
     """The inside end of what happened: whom, if that alone is a private address, else who."""
     who, whom = evidence.src_h, evidence.dst_h
-    return format_address(whom if _is_private(whom) and not _is_private(who) else who)
+    return format_address(whom if is_inside(whom) and not is_inside(who) else who)
 
 
 def event_time_of(
@@ -88,7 +88,8 @@ def event_time_of(
     )
 
 
-def _is_private(packed: bytes) -> bool:
+def is_inside(packed: bytes) -> bool:
+    """A private address, packed in 16 bytes."""
     high, low = np.frombuffer(packed, ">u8").astype(np.uint64)
     return bool(is_private(high, low))
 

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from dijkwacht_collector.incidents.exemptions import Key
-from dijkwacht_collector.policy.spending import WEEK_US
+from dijkwacht_collector.policy import WEEK_US
 
 SILENT_US: Final = 24 * 3_600_000_000
 """After so long without a finding that would call, the next is a new alarm."""

@@ -15,11 +15,12 @@ from dijkwacht_collector.policy.policy import (
     Scored,
     SiteLines,
 )
-from dijkwacht_collector.policy.spending import Interruption, Spending, severity
+from dijkwacht_collector.policy.spending import WEEK_US, Interruption, Spending, severity
 
 __all__ = [
     "DEFAULT_BUDGET",
     "OWN_SHARE",
+    "WEEK_US",
     "Calibration",
     "Calibrations",
     "DetectorPolicy",
