@@ -127,14 +127,8 @@ class PlainWeb(RowDetector):
     kind = "c2"
     technique = "T1105"
     facts = (
-        "fetched_kb",
-        "asked_bytes",
-        "calls",
-        "unnamed",
-        "odd_port",
-        "asked_itself",
-        "evidence",
-    )
+        "fetched_kb", "asked_bytes", "calls", "unnamed", "odd_port", "asked_itself", "evidence",
+    )  # fmt: skip
     entities_per_site = 1024
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
         "marks": ("u1", (3,)),
@@ -179,6 +173,7 @@ class PlainWeb(RowDetector):
             "programma's doen.",
             f"It did so {often}. {odd}{WHAT_TO_DO}",
             f"Dat gebeurde {vaak}. {vreemd}{WAT_TE_DOEN}",
+            technique="T1071.001",
         )
 
 
