@@ -368,13 +368,10 @@ def _fold(columns, sites, memory, operations, half_life, scores, facts):  # type
         questions /= (1.0 + state.days[e, 1]) ** 3 * max(1.0, askers - 1.0)
         variety = count(state.asked[e] & ~_WHOM)
         questions = min(questions * (1.0 + min(max(variety - 4.0, 0.0) / 4.0, 0.5)), _ASKED)
-        known = t - max(rows.orig_first[i], rows.dest_first[i]) > 3 * _DAY_US
-        if known and not (
-            habit or state.days[e, 0] or state.days[e, 1] or rows.orig_serves[i] >= 3
-        ):
-            commands *= (
-                2.0  # a first question among machines known for days is ordinary: a new program
-            )
+        acquainted = t - max(rows.orig_first[i], rows.dest_first[i]) > 3 * _DAY_US
+        used_to = habit or state.days[e, 0] or state.days[e, 1]
+        if acquainted and not used_to and rows.orig_serves[i] < 3:
+            commands *= 2.0  # a first question is ordinary: a new program
         evidence = commands + 0.5 * questions
         if led:
             evidence *= 3.0
