@@ -161,7 +161,7 @@ class DetectorPolicy:
         """Learn the scores hour by hour; the rows that are rare enough to alert, in order."""
         records = self._records
         records.make_room(int(scored.slot.max(initial=-1)) + 1)
-        rows, rarities, records.used = _judge(
+        rows, rarities, records.used = _find_rare(
             scored.time, scored.site, scored.slot, scored.fresh, scored.scores,
             tuple(self._table), tuple(self._sites), records.for_more(len(scored.slot)), self._habits,
         )  # fmt: skip
@@ -282,7 +282,7 @@ def _rarity(table, history, hours, score):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _judge(time, site, slot, fresh, scores, table, sites, records, habits):  # type: ignore[no-untyped-def]
+def _find_rare(time, site, slot, fresh, scores, table, sites, records, habits):  # type: ignore[no-untyped-def]
     grid, rates = table
     budget, threshold, history, hours, hour, peak, alert_hours = sites
     recorded, record, (alerted_bin, alerted_time, times, rare_hour, since, strongest, habit) = (
