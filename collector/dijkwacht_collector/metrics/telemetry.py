@@ -28,7 +28,8 @@ from dijkwacht_collector.metrics.heartbeats import SERIES_PER_AGENT, AgentHealth
 from dijkwacht_records.tables import Value
 
 MAX_SERIES_PER_SITE: Final = 500
-SEVERITIES: Final = {2: "low", 3: "medium", 4: "high", 5: "critical"}
+SEVERITIES: Final = {2: "low", 3: "medium", 4: "high"}
+"""Those that policy gives: a label that nothing ever has would take the room of agents."""
 REJECTIONS: Final = (
     "malformed", "unknown_contract", "rejected", "not_authorised", "busy", "too_large",
     "over_quota", "revoked", "other",
@@ -44,10 +45,10 @@ _STEP_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.
 
 
 def severity_name(severity_id: int) -> str:
-    """The label of an OCSF severity; what is below low counts as low, and above as critical.
+    """The label of an OCSF severity; what is below low counts as low, and above as high.
 
     >>> severity_name(1), severity_name(3), severity_name(99)
-    ('low', 'medium', 'critical')
+    ('low', 'medium', 'high')
     """
     return SEVERITIES[min(max(severity_id, min(SEVERITIES)), max(SEVERITIES))]
 

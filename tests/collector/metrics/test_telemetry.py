@@ -172,13 +172,13 @@ def test_an_incident_counts_under_every_severity_up_to_the_one_reached(telemetry
         return [value(telemetry, "incidents_total", **where, severity=s) for s in SEVERITIES.values()]  # fmt: skip
 
     telemetry.count_severity("bakery", "scan", 3)
-    assert counted() == [1, 1, 0, 0]
+    assert counted() == [1, 1, 0]
     telemetry.count_severity("bakery", "scan", 5, 3)
-    assert counted() == [1, 1, 1, 1]
+    assert counted() == [1, 1, 1]
     telemetry.count_severity("bakery", "scan", 5, 5)
-    assert counted() == [1, 1, 1, 1]
+    assert counted() == [1, 1, 1]
     telemetry.count_severity("bakery", "a name nobody declared", 1)
-    assert counted("other") == [1, 0, 0, 0]
+    assert counted("other") == [1, 0, 0]
 
 
 def test_a_technique_is_counted_by_its_name_if_it_has_one(telemetry):
@@ -345,4 +345,4 @@ def test_promtool_finds_nothing_to_say(telemetry):
 
 def test_there_is_room_for_the_agents_of_a_site_beside_all_detectors_of_ones_own():
     names = [d.name for d in shipped_detectors()] + [f"own{n}" for n in range(MOST_OWN)]
-    assert Telemetry(names, ["T1046"]).max_agents_per_site >= 8
+    assert Telemetry(names, ["T1046"]).max_agents_per_site >= 10

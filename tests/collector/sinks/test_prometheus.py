@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from dijkwacht_collector.incidents import Incident, IncidentEvent
 from dijkwacht_collector.metrics import Telemetry
-from dijkwacht_collector.metrics.telemetry import SEVERITIES
+from dijkwacht_collector.metrics.telemetry import SEVERITIES, severity_name
 from dijkwacht_collector.sinks import PrometheusSink
 
 
@@ -118,7 +118,7 @@ def test_whatever_is_repeated_after_a_restart_each_severity_counts_once(lives, d
     highest = [severities[-1] for severities, _ in lives.values()]
     reached = {name: sum(h >= level for h in highest) for level, name in SEVERITIES.items()}
     assert counted == {name: number for name, number in reached.items() if number}
-    still = Counter(SEVERITIES[s[-1]] for s, ends in lives.values() if not ends)
+    still = Counter(severity_name(s[-1]) for s, ends in lives.values() if not ends)
     assert by_severity(second, "incidents_open") == still
 
 
