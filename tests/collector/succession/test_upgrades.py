@@ -162,8 +162,7 @@ def test_checkpoints_that_are_lost_with_the_start_of_the_journal(
     running.close()
     for path in (running.folder / "checkpoints").iterdir():
         path.write_bytes(b"damaged")
-    # what the sites had learned is gone, so more may be found in what is open
-    running = house.start(second)
+    running = house.start_again(second, grown=second == "first")
     running.feed(morning[30:] + afternoon)
     assert running.store.incidents(only_open=True) == []
     named_once(house.told.events)
