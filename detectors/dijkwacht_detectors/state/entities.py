@@ -18,6 +18,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dijkwacht_detectors.state.growth import Growing
+
 _SAMPLED = 8  # entities looked at to find one to evict, as Redis samples its keys
 
 
@@ -41,12 +43,12 @@ class Entities:
         self.per_site = per_site
         self.forget_after_us = forget_after_us
         self.used = 0
+        self._by_slot = {
+            "keys": Growing("u8"), "seen": Growing("i8"), "owners": Growing("i4"), "ring": Growing("i4"),
+        }  # fmt: skip
         self._table = _Table(
             buckets=np.zeros(1024, np.int32),
-            keys=np.zeros(256, np.uint64),
-            seen=np.zeros(256, np.int64),
-            owners=np.zeros(256, np.int32),
-            ring=np.zeros(256, np.int32),
+            **{name: field.up_to(256) for name, field in self._by_slot.items()},
             counts=np.zeros(16, np.int32),
             hands=np.full(16, -1, np.int32),
             salt=np.array([secrets.randbits(64), secrets.randbits(64) | 1], np.uint64),
@@ -106,10 +108,7 @@ class Entities:
                 size *= 2
             table = table._replace(
                 buckets=np.zeros(4 * size, np.int32),  # at least half of it stays free
-                keys=_grown(table.keys, size, 0),
-                seen=_grown(table.seen, size, 0),
-                owners=_grown(table.owners, size, 0),
-                ring=_grown(table.ring, size, 0),
+                **{name: field.up_to(size) for name, field in self._by_slot.items()},
             )
             _rehash(table.buckets, table.keys, table.salt, self.used)
         self._table = table

@@ -26,6 +26,7 @@ from dijkwacht_detectors.api import (
 from dijkwacht_detectors.context_api import ENDS, Context
 from dijkwacht_detectors.reading import reading_of
 from dijkwacht_detectors.state.entities import Entities, mix, mix_column
+from dijkwacht_detectors.state.growth import Growing
 
 _UNBORN: Final = "!unborn"  # no field of a detector can have these names
 _LEARNED: Final = "!learned"
@@ -59,14 +60,13 @@ class Memory:
         self.reading = reading_of(detector)
         self._handed = self.reading.handed
         self.entities = Memory.entities_for(detector) if entities is None else entities
-        fields = state_fields(detector)
-        self.state: State = {
-            name: np.zeros((0, *shape), dtype) for name, (dtype, shape) in fields.items()
-        }
+        fields = {name: Growing(*field) for name, field in state_fields(detector).items()}
+        self.state: State = {name: field.up_to(0) for name, field in fields.items()}
         self._by_slot = {name: field for name, field in fields.items() if not is_by_site(name)}
         self._by_site = {name: field for name, field in fields.items() if is_by_site(name)}
         self._capacity = self._sites = 0
-        self._learned = np.zeros(0, np.int64)
+        self._learned_at = Growing("i8")
+        self._learned = self._learned_at.up_to(0)
         self.by_site: dict[int, SiteDetector] = {}
         self._unborn: NDArray[np.bool_] | None = None
 
@@ -185,15 +185,12 @@ class Memory:
         """The arrays, grown to all slots there are, and to so many sites; what is new is zero."""
         state, capacity = self.state, self.entities.capacity
         if capacity > self._capacity:
-            for name, (dtype, shape) in self._by_slot.items():
-                state[name] = _grow(state[name], (capacity, *shape), dtype)
+            state |= {name: field.up_to(capacity) for name, field in self._by_slot.items()}
             self._capacity = capacity
         if sites > self._sites and self._by_site:
-            room = max(sites, 2 * self._sites)  # memory that nobody has written to costs nothing
-            for name, (dtype, shape) in self._by_site.items():
-                state[name] = _grow(state[name], (room, *shape), dtype)
-            self._learned = _grow(self._learned, (room,), "i8")
-            self._sites = room
+            state |= {name: field.up_to(sites) for name, field in self._by_site.items()}
+            self._learned = self._learned_at.up_to(sites)
+            self._sites = sites
         return state
 
     def kept(self) -> Kept | None:
@@ -288,12 +285,6 @@ def state_fields(detector: Remembers) -> Mapping[str, tuple[str, tuple[int, ...]
 def is_by_site(field: str) -> bool:
     """Whether a state field has one entry a site, and not one a slot."""
     return field.startswith("samples")
-
-
-def _grow(values: NDArray[Any], shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
-    grown = np.zeros(shape, dtype)
-    grown[: len(values)] = values
-    return grown
 
 
 def _keys(
