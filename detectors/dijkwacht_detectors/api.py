@@ -203,8 +203,9 @@ class RowDetector(Detector):
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score and learn ``rows`` in order.
 
-        ``scores`` is float64[n], NaN at first; ``facts`` float64[n, len(self.facts)], to be filled
-        where a score is. Rows of many sites are mixed; each belongs to its slot and site alone.
+        ``scores`` is float64[n], NaN at first; ``facts`` float64[n, len(self.facts)], zero at first, to
+        be filled where a score is. What is written where none is may be there at the next call. Rows of
+        many sites are mixed; each belongs to its slot and site alone.
         """
 
 

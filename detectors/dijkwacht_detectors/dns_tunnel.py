@@ -274,13 +274,13 @@ def _fold(columns, offsets, blob, memory, half_life, data_bearing, scores, facts
         base, kind = dissect(blob, begin, end)
         if kind == 2:
             continue
-        score = np.nan
+        score, missing = np.nan, 0.0
         local = is_local(blob, begin, end)
         if kind == 0 and not local:
             if rows.rcode[i] == _NX:
                 of_missing = hash_name(blob, base, end) ^ np.uint64(_NX)
                 score = _misses(state, e, t, of_missing, half_life)
-                facts[i, 2] = state.missing[e]
+                missing = facts[i, 2] = state.missing[e]
             elif rows.rcode[i] == _FOUND:
                 _exists(state, e, t, hash_name(blob, base, end), half_life)
         innocuous = qtype == _PTR or local
@@ -340,4 +340,5 @@ def _fold(columns, offsets, blob, memory, half_life, data_bearing, scores, facts
             total = max(total, state.rare[e] * 0.5 * max(0, _count_bits(state.rare_types[e]) - 1))
         found = math.log2(1.0 + total)
         scores[i] = found if not score > found else score
-        facts[i, 0], facts[i, 1], facts[i, 3] = total, state.names[e, at], chars
+        facts[i, 0], facts[i, 1] = total, state.names[e, at]
+        facts[i, 2], facts[i, 3] = missing, chars

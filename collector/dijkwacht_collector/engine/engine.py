@@ -40,7 +40,7 @@ STEP_ROWS: Final = 32_768
 """What is folded at once, in rows, see `Arrival.cost`: what is done once a fold is spread over them, some 6 ms with 24 detectors; with more the caches are too small."""
 _DAY_US: Final = 86_400_000_000
 Watch = Callable[[Sequence[Scored], Numbering], None]
-"""Called once a step with all opinions; it must leave them as they are."""
+"""Called once a step with all opinions, good until the next; it must leave them as they are."""
 _Arrived = tuple[Arrival, Entry]
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dijkwacht_collector.engine.columns import TableRows
 from dijkwacht_collector.engine.instances import Instances
+from dijkwacht_collector.engine.opinions import Opinions
 from dijkwacht_collector.engine.windows import Ended
 from dijkwacht_collector.policy import Scored
 from dijkwacht_detectors.api import AnyDetector, Rows, Scores
@@ -50,6 +51,7 @@ class Hosted:
         self.number, self.detector, self.memory = number, detector, memory
         self.instances = Instances(detector)
         self.failures: list[Failure] = []
+        self._opinions = Opinions(len(detector.facts))
         self._failed = self._taken = 0
         self._on_failure = on_failure
         self._strikes: dict[int, int] = {}
@@ -114,7 +116,7 @@ class Hosted:
         """What it makes of ``rows``, which are those of ``table``.
 
         ``partitions``: of each site. ``starts``: the order of the first row of each entry. ``sizes``: of
-        the windows that the rows are, no two of a site.
+        the windows that the rows are, no two of a site; without, it is good until it is asked again.
         """
         each = self.instances.each
         places = self.instances.places[partitions[rows.site]] if len(each) > 1 else None
@@ -171,9 +173,10 @@ class Hosted:
     ) -> tuple[Scores, Scores]:
         before = self.memory.snapshot(rows) if self._apart else None
         try:
-            scores, facts = self.memory.score(rows, sizes, instance)
             if before is None:  # the conformance suite has seen that these are numbers
-                return scores, facts
+                blank = self._opinions.blank(len(rows)) if sizes is None else None
+                return self.memory.score(rows, sizes, instance, blank)
+            scores, facts = self.memory.score(rows, sizes, instance)
             return _numbers(scores), _numbers(facts)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # the fence: it may fail in any way, the engine not
             failure = None

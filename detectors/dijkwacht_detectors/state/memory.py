@@ -119,19 +119,21 @@ class Memory:
         rows: Rows,
         sizes: Sequence[int] | None = None,
         instance: AnyDetector | None = None,
+        blank: tuple[Scores, Scores] | None = None,
     ) -> tuple[Scores, Scores]:
         """Score ``rows`` and learn them; scores float64[n] and facts float64[n, k].
 
         ``sizes`` are the lengths of the windows that lie end to end in ``rows``, no two of one site;
-        None for a `RowDetector`. ``instance``: one of the detector's, if it is not the only one. Raises
-        whatever the detector raises, and ``ValueError`` for a score too few, or facts that are not
-        those it declares.
+        None for a `RowDetector`, which writes to ``blank``, NaN and zero, if there is any. ``instance``:
+        one of the detector's, if it is not the only one. Raises whatever the detector raises, and
+        ``ValueError`` for a score too few, or facts that are not those it declares.
         """
         detector = instance or self.detector
         assert not isinstance(detector, Context)
         if isinstance(detector, RowDetector):
-            scores = np.full(len(rows), np.nan)
-            facts = np.zeros((len(rows), len(detector.facts)))
+            scores, facts = blank or (
+                np.full(len(rows), np.nan), np.zeros((len(rows), len(detector.facts)))
+            )  # fmt: skip
             # A copy of the mapping: what it puts in place of an array is its own affair.
             detector.fold(rows, dict(self._grown_for(rows)), scores, facts)
             return scores, facts
