@@ -13,16 +13,16 @@ class Opinions:
     """Scores, NaN at first, and as many rows of ``facts``, zero at first."""
 
     def __init__(self, facts: int) -> None:
-        self._scores, self._facts = np.full(0, np.nan), Growing("f8", (facts,))
-        self._used = 0
+        self._room, self._growing = np.full(0, np.nan), Growing("f8", (facts,))
+        self._last = self._room, self._growing.up_to(0)
 
     def blank(self, rows: int) -> tuple[Scores, Scores]:
         """Of so many rows, float64[n] and float64[n, k]; what was handed out before is blank by that."""
-        _wipe(self._scores[: self._used], self._facts.up_to(self._used))
-        if rows > len(self._scores):
-            self._scores = np.full(max(rows, 2 * len(self._scores)), np.nan)
-        self._used = rows
-        return self._scores[:rows], self._facts.up_to(rows)
+        _wipe(*self._last)
+        if rows > len(self._room):
+            self._room = np.full(max(rows, 2 * len(self._room)), np.nan)
+        self._last = self._room[:rows], self._growing.up_to(rows)
+        return self._last
 
 
 @njit(cache=True, nogil=True)

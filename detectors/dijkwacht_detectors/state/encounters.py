@@ -63,6 +63,14 @@ def clear(pairs, s, p, key, t):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def clear_all(pairs, s, t):  # type: ignore[no-untyped-def]
+    """Forget a site. A place that nobody had is not written to: until then it costs no memory."""
+    for p in range(PLACES):
+        if pairs.known[s, p, PAIR] != 0:
+            clear(pairs, s, p, np.uint64(0), t)
+
+
+@njit(cache=True, nogil=True)
 def age(pairs, s, p, t, half_life):  # type: ignore[no-untyped-def]
     """Let evidence fade: by ``half_life`` µs, what was ``silent`` in a quarter, what ``broken`` in a sixtieth of it."""
     elapsed = t - pairs.known[s, p, LAST]

@@ -46,8 +46,9 @@ class Entities:
         self._by_slot = {
             "keys": Growing("u8"), "seen": Growing("i8"), "owners": Growing("i4"), "ring": Growing("i4"),
         }  # fmt: skip
+        self._buckets = Growing("i4")
         self._table = _Table(
-            buckets=np.zeros(1024, np.int32),
+            buckets=self._buckets.up_to(1024),
             **{name: field.up_to(256) for name, field in self._by_slot.items()},
             counts=np.zeros(16, np.int32),
             hands=np.full(16, -1, np.int32),
@@ -107,9 +108,10 @@ class Entities:
             while self.used + slots > size:
                 size *= 2
             table = table._replace(
-                buckets=np.zeros(4 * size, np.int32),  # at least half of it stays free
+                buckets=self._buckets.up_to(4 * size),  # at least half of it stays free
                 **{name: field.up_to(size) for name, field in self._by_slot.items()},
             )
+            table.buckets[: 4 * len(self._table.keys)] = 0
             _rehash(table.buckets, table.keys, table.salt, self.used)
         self._table = table
 

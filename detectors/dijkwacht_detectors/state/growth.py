@@ -16,6 +16,7 @@ _RESERVED: Final = 1 << 30
 """Addresses for an array that has outgrown that, in bytes; those never written to cost no memory."""
 _LARGE: Final = 1 << 22
 """Bytes from which on memory comes in pages of 2 MiB, a third of the cost; numpy begins at as many."""
+_PAGE: Final = 4096
 _NO_RESERVE: Final = 0x4000  # MAP_NORESERVE, which Python 3.13 knows
 _FLAGS: Final = (
     mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NO_RESERVE if sys.platform == "linux" else None
@@ -49,7 +50,8 @@ def _room(length: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[
         reserved = mmap.mmap(-1, wanted, flags=_FLAGS)
     except OSError:  # addresses are limited here, or counted as memory
         return np.zeros((length, *shape), dtype)
-    if hasattr(mmap, "MADV_HUGEPAGE"):
+    # an entry of several pages is seldom written to in all of them
+    if hasattr(mmap, "MADV_HUGEPAGE") and size <= _PAGE:
         reserved.madvise(mmap.MADV_HUGEPAGE, _LARGE, wanted - _LARGE)
     most = wanted // size
     return np.frombuffer(reserved, dtype, most * prod(shape)).reshape(most, *shape)
