@@ -197,7 +197,10 @@ class RowDetector(Detector):
 
     A field whose name begins with ``samples`` has one value of that shape a site, indexed by
     ``rows.site``, and may depend on that site's rows alone. ``samples`` itself, of shape (n, k), holds
-    rows to train on, and ``samples_seen``, an integer, of how many they were chosen, or are the first."""
+    rows to train on, and ``samples_seen``, an integer, of how many they were chosen, or are the first.
+
+    A field whose name begins with ``pooled_`` has one value for each entity that needs it, indexed by the
+    place that a kernel gives it: see `state.pool`."""
 
     @abstractmethod
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:

@@ -29,7 +29,11 @@ START = 1_700_000_000 * SECOND
 
 
 def timers(count=1):
-    return Timer(*(np.zeros((count, *shape), dtype) for dtype, shape in TIMER.values()))
+    """Timers of so many entities, and of as many that have gaps."""
+    fields = {n: np.zeros((count + 1, *shape), dtype) for n, (dtype, shape) in TIMER.items()}
+    return Timer(
+        **fields, pooled_place=np.zeros(count + 1, np.int32), pooled_used=np.ones(1, np.int64)
+    )
 
 
 GAPS = st.lists(
@@ -63,7 +67,7 @@ def test_it_keeps_the_last_gaps_and_hours(gaps):
         n = min(calls - 1, KEPT)
         assert timer.calls[1] == calls
         last = sorted(kept[-n:]) if n else []
-        assert timer.ranked[1, :n].tolist() == last
+        assert timer.pooled_gaps[timer.pooled_place[1], 1, :n].tolist() == last
         middle, spread = pace(timer, 1)
         if n < FEWEST:
             assert (middle, spread) == (0.0, 1.0)
@@ -86,7 +90,8 @@ def test_no_time_is_too_strange(times):
         assert 0 <= worth <= 2 * KEPT
         assert 0 <= hours_of(timer, 0) <= 24
     reset(timer, 0)
-    assert not any(np.any(values) for values in timer)
+    assert not any(np.any(getattr(timer, n)) for n in TIMER if n != "pooled_gaps")
+    assert pace(timer, 0) == (0.0, 1.0)
 
 
 def credited(gaps):

@@ -6,22 +6,23 @@ import numpy as np
 from numba import njit
 
 from dijkwacht_detectors.api import Scores
-from dijkwacht_detectors.state.growth import Growing
+from dijkwacht_detectors.state.growth import grown
 
 
 class Opinions:
     """Scores, NaN at first, and as many rows of ``facts``, zero at first."""
 
     def __init__(self, facts: int) -> None:
-        self._room, self._growing = np.full(0, np.nan), Growing("f8", (facts,))
-        self._last = self._room, self._growing.up_to(0)
+        self._scores, self._facts = np.full(0, np.nan), np.zeros((0, facts))
+        self._last = self._scores, self._facts
 
     def blank(self, rows: int) -> tuple[Scores, Scores]:
         """Of so many rows, float64[n] and float64[n, k]; what was handed out before is blank by that."""
         _wipe(*self._last)
-        if rows > len(self._room):
-            self._room = np.full(max(rows, 2 * len(self._room)), np.nan)
-        self._last = self._room[:rows], self._growing.up_to(rows)
+        if rows > len(self._scores):
+            room = max(rows, 2 * len(self._scores))
+            self._scores, self._facts = np.full(room, np.nan), grown(self._facts, room)
+        self._last = self._scores[:rows], self._facts[:rows]
         return self._last
 
 

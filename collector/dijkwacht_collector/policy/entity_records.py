@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dijkwacht_detectors.state.growth import Growing
+from dijkwacht_detectors.state.growth import grown
 
 HABIT: Final = 3
 """From so many hours on in which a detector reached its threshold, without being extreme, they are learned."""
@@ -39,14 +39,13 @@ class EntityRecords:
 
     def __init__(self) -> None:
         self.used = 1
-        self._by_slot = Growing("i4")
-        self._places = self._by_slot.up_to(0)  # by slot; 0, where nothing is ever known, for none
+        self._places = np.zeros(0, np.int32)  # by slot; 0, where nothing is ever known, for none
         self._records = _blank(64)
 
     def make_room(self, slots: int) -> None:
         """Grow to so many slots."""
         if slots > len(self._places):
-            self._places = self._by_slot.up_to(slots)
+            self._places = grown(self._places, max(slots, 2 * len(self._places)))
 
     def for_more(self, entities: int) -> tuple[int, NDArray[np.int32], tuple[NDArray[Any], ...]]:
         """For kernels: ``used``, the record of each slot, and records, of which so many more may be taken.

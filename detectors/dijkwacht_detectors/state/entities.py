@@ -12,13 +12,13 @@ numbers drawn at start. So keys that were chosen to collide cost no more than ot
 from __future__ import annotations
 
 import secrets
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dijkwacht_detectors.state.growth import Growing
+from dijkwacht_detectors.state.growth import grown
 
 _SAMPLED = 8  # entities looked at to find one to evict, as Redis samples its keys
 
@@ -43,13 +43,12 @@ class Entities:
         self.per_site = per_site
         self.forget_after_us = forget_after_us
         self.used = 0
-        self._by_slot = {
-            "keys": Growing("u8"), "seen": Growing("i8"), "owners": Growing("i4"), "ring": Growing("i4"),
-        }  # fmt: skip
-        self._buckets = Growing("i4")
         self._table = _Table(
-            buckets=self._buckets.up_to(1024),
-            **{name: field.up_to(256) for name, field in self._by_slot.items()},
+            buckets=np.zeros(1024, np.int32),
+            keys=np.zeros(256, np.uint64),
+            seen=np.zeros(256, np.int64),
+            owners=np.zeros(256, np.int32),
+            ring=np.zeros(256, np.int32),
             counts=np.zeros(16, np.int32),
             hands=np.full(16, -1, np.int32),
             salt=np.array([secrets.randbits(64), secrets.randbits(64) | 1], np.uint64),
@@ -100,26 +99,20 @@ class Entities:
         table = self._table
         if sites > len(table.counts):
             size = 2 * sites
-            table = table._replace(
-                counts=_grown(table.counts, size, 0), hands=_grown(table.hands, size, -1)
-            )
+            known = len(table.counts)
+            table = table._replace(counts=grown(table.counts, size), hands=grown(table.hands, size))
+            table.hands[known:] = -1
         if self.used + slots > len(table.keys):
             size = 2 * len(table.keys)
             while self.used + slots > size:
                 size *= 2
-            table = table._replace(
-                buckets=self._buckets.up_to(4 * size),  # at least half of it stays free
-                **{name: field.up_to(size) for name, field in self._by_slot.items()},
-            )
-            table.buckets[: 4 * len(self._table.keys)] = 0
+            buckets = grown(table.buckets, 4 * size)  # at least half of it stays free
+            buckets[: len(table.buckets)] = 0
+            by_slot = (table.keys, table.seen, table.owners, table.ring)
+            keys, seen, owners, ring = (grown(values, size) for values in by_slot)
+            table = table._replace(buckets=buckets, keys=keys, seen=seen, owners=owners, ring=ring)
             _rehash(table.buckets, table.keys, table.salt, self.used)
         self._table = table
-
-
-def _grown(values: NDArray[Any], size: int, fill: int) -> NDArray[Any]:
-    grown = np.full(size, fill, values.dtype)
-    grown[: len(values)] = values
-    return grown
 
 
 @njit(cache=True, nogil=True, inline="always")

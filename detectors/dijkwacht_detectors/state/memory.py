@@ -26,7 +26,8 @@ from dijkwacht_detectors.api import (
 from dijkwacht_detectors.context_api import ENDS, Context
 from dijkwacht_detectors.reading import reading_of
 from dijkwacht_detectors.state.entities import Entities, mix, mix_column
-from dijkwacht_detectors.state.growth import Growing
+from dijkwacht_detectors.state.growth import grown
+from dijkwacht_detectors.state.pool import PLACE, Pool, is_pooled
 
 _UNBORN: Final = "!unborn"  # no field of a detector can have these names
 _LEARNED: Final = "!learned"
@@ -60,13 +61,18 @@ class Memory:
         self.reading = reading_of(detector)
         self._handed = self.reading.handed
         self.entities = Memory.entities_for(detector) if entities is None else entities
-        fields = {name: Growing(*field) for name, field in state_fields(detector).items()}
-        self.state: State = {name: field.up_to(0) for name, field in fields.items()}
-        self._by_slot = {name: field for name, field in fields.items() if not is_by_site(name)}
-        self._by_site = {name: field for name, field in fields.items() if is_by_site(name)}
+        fields = state_fields(detector)
+        self._pool = Pool({name: field for name, field in fields.items() if is_pooled(name)})
+        self._by_site = tuple(filter(is_by_site, fields))
+        self._by_slot = tuple(n for n in fields if not is_by_site(n) and not is_pooled(n))
+        self.state: State = {
+            name: np.zeros((0, *of), dtype) for name, (dtype, of) in fields.items()
+        }
+        if self._pool.fields:
+            self._by_slot += (PLACE,)
+            self.state[PLACE] = np.zeros(0, np.int32)
         self._capacity = self._sites = 0
-        self._learned_at = Growing("i8")
-        self._learned = self._learned_at.up_to(0)
+        self._learned = np.zeros(0, np.int64)
         self.by_site: dict[int, SiteDetector] = {}
         self._unborn: NDArray[np.bool_] | None = None
 
@@ -154,7 +160,7 @@ class Memory:
         context = self.detector
         assert isinstance(context, Context)
         out = {name: np.zeros(len(rows), _DTYPE[kind]) for name, kind in context.columns.items()}
-        context.fold(rows, self.grown(), out)
+        context.fold(rows, self._grown_for(rows), out)
         return out
 
     def met(self, rows: Rows) -> NDArray[np.int32]:
@@ -174,25 +180,35 @@ class Memory:
         """What the arrays hold of the entities of ``rows``, for `restore`."""
         state = self._grown_for(rows)
         kept = {name: state[name][rows.slot] for name in self._by_slot}
+        if PLACE in kept:
+            kept |= self._pool.snapshot(state, kept[PLACE])
         return kept | {name: state[name][rows.site] for name in self._by_site}
 
     def restore(self, rows: Rows, before: State) -> None:
         """Put back what `snapshot` saw; an object of its own that a site has begins anew."""
-        for name, values in before.items():
-            self.state[name][rows.site if name in self._by_site else rows.slot] = values
+        for name in self._by_slot:
+            self.state[name][rows.slot] = before[name]
+        for name in self._by_site:
+            self.state[name][rows.site] = before[name]
+        if PLACE in before:
+            self._pool.restore(self.state, before)
         for site in np.unique(rows.site).tolist():
             self.by_site.pop(site, None)
 
-    def grown(self, sites: int = 0) -> State:
-        """The arrays, grown to all slots there are, and to so many sites; what is new is zero."""
+    def grown(self, sites: int = 0, places: int = 0) -> State:
+        """The arrays, grown to all slots there are, to so many sites and new places; what is new is zero."""
         state, capacity = self.state, self.entities.capacity
+        if self._pool.fields:
+            self._pool.make_room(state, places)
         if capacity > self._capacity:
-            state |= {name: field.up_to(capacity) for name, field in self._by_slot.items()}
+            for name in self._by_slot:
+                state[name] = grown(state[name], capacity)
             self._capacity = capacity
         if sites > self._sites and self._by_site:
-            state |= {name: field.up_to(sites) for name, field in self._by_site.items()}
-            self._learned = self._learned_at.up_to(sites)
-            self._sites = sites
+            self._sites = room = max(sites, 2 * self._sites)
+            for name in self._by_site:
+                state[name] = grown(state[name], room)
+            self._learned = grown(self._learned, room)
         return state
 
     def kept(self) -> Kept | None:
@@ -211,6 +227,8 @@ class Memory:
         """What is remembered of one site: each field's values at ``slots`` or of the site, its object."""
         state = self.grown(site + 1)
         fields = {name: state[name][slots] for name in self._by_slot}
+        if PLACE in fields:
+            fields |= self._pool.take(state, fields[PLACE])
         fields |= {name: state[name][site : site + 1].copy() for name in self._by_site}
         if self._by_site:
             fields[_LEARNED] = self._learned[site : site + 1].copy()
@@ -224,13 +242,15 @@ class Memory:
         """Remember of one site, at other slots, what `take` returned."""
         state = self.grown(site + 1)
         for name, values in fields.items():
-            if name == _UNBORN:
+            if name == PLACE:
+                state[name][slots] = self._pool.put(state, fields)
+            elif name == _UNBORN:
                 self.forget(slots[values])
             elif name == _LEARNED:
                 self._learned[site : site + 1] = values
             elif name in self._by_site:
                 state[name][site : site + 1] = values
-            else:
+            elif name in self._by_slot:
                 state[name][slots] = values
         if own is not None:
             self.by_site[site] = own
@@ -260,7 +280,8 @@ class Memory:
         return renewed
 
     def _grown_for(self, rows: Rows) -> State:
-        return self.grown(int(rows.site.max(initial=-1)) + 1 if self._by_site else 0)
+        sites = int(rows.site.max(initial=-1)) + 1 if self._by_site else 0
+        return self.grown(sites, 2 * len(rows))  # at most, where both ends are entities
 
     def _score_sites(
         self, detector: SiteDetector, rows: Rows, sizes: Sequence[int]

@@ -16,6 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.state.crowd import count
+from dijkwacht_detectors.state.pool import place_of
 
 KEPT: Final = 24
 FEWEST: Final = 5
@@ -33,14 +34,15 @@ _HOURS: Final = (1 << 24) - 1
 TIMER: Final[Mapping[str, tuple[str, tuple[int, ...]]]] = {
     "begun": ("i8", ()),
     "calls": ("i4", ()),
-    "gaps": ("f4", (KEPT,)),
-    "ranked": ("f4", (KEPT,)),
+    "pooled_gaps": ("f4", (2, KEPT)),
     "regular": ("f4", ()),
     "hour": ("i4", ()),
     "hours": ("u4", ()),
 }
 """When the last call began, how many there were, gaps in seconds in their order and by length, calls
-at the timer's time as they fade, and the hour of the last call with a bit for each of the 24 up to it."""
+at the timer's time as they fade, and the hour of the last call with a bit for each of the 24 up to it.
+
+Four entities of five never call again, and have no gaps."""
 
 
 class Timer(NamedTuple):
@@ -48,19 +50,19 @@ class Timer(NamedTuple):
 
     begun: NDArray[np.int64]
     calls: NDArray[np.int32]
-    gaps: NDArray[np.float32]
-    ranked: NDArray[np.float32]
+    pooled_gaps: NDArray[np.float32]
     regular: NDArray[np.float32]
     hour: NDArray[np.int32]
     hours: NDArray[np.uint32]
+    pooled_place: NDArray[np.int32]
+    pooled_used: NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)
 def reset(timer, e):  # type: ignore[no-untyped-def]
-    """Forget an entity."""
+    """Forget an entity; without calls its gaps are of no account."""
     timer.begun[e] = 0
     timer.calls[e] = 0
-    timer.gaps[e] = timer.ranked[e] = 0.0
     timer.regular[e] = 0.0
     timer.hour[e] = 0
     timer.hours[e] = 0
@@ -86,7 +88,8 @@ def call(timer, e, begun):  # type: ignore[no-untyped-def]
     timer.hour[e] = hour
     calls = timer.calls[e]
     if not first:
-        _rank(timer.gaps, timer.ranked, e, calls, np.float32(min(gap / 1e6, _LONGEST_S)))
+        place = place_of(timer.pooled_place, timer.pooled_used, e)
+        _rank(timer.pooled_gaps[place], calls, np.float32(min(gap / 1e6, _LONGEST_S)))
     timer.calls[e] = min(calls + 1, 1 << 30)
     return True
 
@@ -100,24 +103,25 @@ def _hours(hours, later, anew):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _rank(gaps, ranked, e, calls, gap):  # type: ignore[no-untyped-def]
+def _rank(kept, calls, gap):  # type: ignore[no-untyped-def]
     """Put ``gap`` in the place of the oldest, and keep those by length in order."""
+    gaps, ranked = kept[0], kept[1]
     have = min(calls - 1, KEPT)
     place = (calls - 1) % KEPT
     at = have
     if have == KEPT:
-        oldest = gaps[e, place]
+        oldest = gaps[place]
         at = 0
-        while at < KEPT - 1 and ranked[e, at] < oldest:
+        while at < KEPT - 1 and ranked[at] < oldest:
             at += 1
-        while at < KEPT - 1 and ranked[e, at + 1] < gap:
-            ranked[e, at] = ranked[e, at + 1]
+        while at < KEPT - 1 and ranked[at + 1] < gap:
+            ranked[at] = ranked[at + 1]
             at += 1
-    gaps[e, place] = gap
-    while at > 0 and ranked[e, at - 1] > gap:
-        ranked[e, at] = ranked[e, at - 1]
+    gaps[place] = gap
+    while at > 0 and ranked[at - 1] > gap:
+        ranked[at] = ranked[at - 1]
         at -= 1
-    ranked[e, at] = gap
+    ranked[at] = gap
 
 
 @njit(cache=True, nogil=True)
@@ -130,8 +134,9 @@ def pace(timer, e):  # type: ignore[no-untyped-def]
     n = min(timer.calls[e] - 1, KEPT)
     if n < FEWEST:
         return 0.0, 1.0
-    low, high = float(timer.ranked[e, n // 4]), float(timer.ranked[e, n - 1 - n // 4])
-    return float(timer.ranked[e, n // 2]), (high - low) / max(high + low, 1e-9)
+    ranked = timer.pooled_gaps[timer.pooled_place[e], 1]
+    low, high = float(ranked[n // 4]), float(ranked[n - 1 - n // 4])
+    return float(ranked[n // 2]), (high - low) / max(high + low, 1e-9)
 
 
 @njit(cache=True, nogil=True)
