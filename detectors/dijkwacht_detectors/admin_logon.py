@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
-from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 from dijkwacht_detectors.state.shortlist import find, name_of, place_of
 from dijkwacht_records.hints import CALLED_BACK
 
@@ -187,7 +187,7 @@ def _service(port):  # type: ignore[no-untyped-def]
     return _VNC if 5900 <= port <= 5905 else -1
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _clear(state, site, m, t):  # type: ignore[no-untyped-def]
     """Take the machine at a place of the list for one that did nothing yet."""
     state.samples_last[site, m] = t
@@ -208,7 +208,7 @@ def _worth(service, sent, received, sent_now, received_now, before):  # type: ig
     return worth
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _fold(columns, sites, memory, half_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):

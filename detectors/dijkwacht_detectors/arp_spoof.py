@@ -25,13 +25,12 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
-from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 
 _PLACES = 256  # addresses remembered a site: a whole /24
 _PROBES = 8
@@ -94,7 +93,7 @@ class ArpSpoof(RowDetector):
         )
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _place(address, claimed, asked, key):  # type: ignore[no-untyped-def]
     """The place of ``key``, or of the least recently seen among those it may take."""
     oldest = np.int64(-1)
@@ -134,7 +133,7 @@ class _State(NamedTuple):
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _fold(columns, memory, half_life, quick, answer, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     never = np.int64(-(1 << 62))

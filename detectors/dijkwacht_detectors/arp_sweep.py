@@ -24,13 +24,12 @@ from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
-from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 from dijkwacht_detectors.state.novelty import is_new
 
 _WEEK_US = 7 * 86_400e6
@@ -111,7 +110,7 @@ class _State(NamedTuple):
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _begin(state, e, site, t):  # type: ignore[no-untyped-def]
     """A sweep begins: it weighs less for those that the site has seen before, and counts for later ones."""
     known = state.samples_sweeps[site]
@@ -120,7 +119,7 @@ def _begin(state, e, site, t):  # type: ignore[no-untyped-def]
     state.samples_sweeps[site], state.samples_swept[site] = known + 1.0, t
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _fold(columns, sites, memory, half_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):

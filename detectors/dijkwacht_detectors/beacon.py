@@ -52,7 +52,7 @@ from numpy.typing import NDArray
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
 from dijkwacht_detectors.knowledge.addresses import is_no_host
 from dijkwacht_detectors.knowledge.hinted import named_by
-from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 from dijkwacht_detectors.state.timer import (
     TIMER,
     Timer,
@@ -244,7 +244,7 @@ _columns, _memory, _timer = (
 )
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _traits(hints, proto, conn, sent, received, answers):  # type: ignore[no-untyped-def]
     """Of one call: how it is named, the logarithm of its size, and 0 or 1: refused, and answered by nothing."""
     size = math.log(16.0 + min(max(float(sent), 0.0), 1e15))
@@ -254,7 +254,7 @@ def _traits(hints, proto, conn, sent, received, answers):  # type: ignore[no-unt
     return named_by(hints), size, refused, mute
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _learn(state, e, traits, first):  # type: ignore[no-untyped-def]
     """What is known of a pair beside its timer: its name, its sizes, and how it is answered."""
     named, size, refused, mute = traits
@@ -271,7 +271,7 @@ def _learn(state, e, traits, first):  # type: ignore[no-untyped-def]
     state.mute[e] += rate * (mute - state.mute[e])
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _weigh(named, refused, mute, service, median, nameless):  # type: ignore[no-untyped-def]
     """What a call on this timer is worth by how it is named and answered, and by the service."""
     port, proto, inside, serves = service
@@ -288,7 +288,7 @@ def _weigh(named, refused, mute, service, median, nameless):  # type: ignore[no-
     return weight * ((1.0 - refused) ** 2 * 0.95 + 0.05)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _fold(columns, timers, memory, scores, facts):  # type: ignore[no-untyped-def]
     rows, timer, state = _Rows(*columns), Timer(*timers), _State(*memory)
     for i in range(len(rows.slot)):

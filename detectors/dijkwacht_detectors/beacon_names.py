@@ -32,7 +32,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
-from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 from dijkwacht_detectors.state.timer import (
     TIMER,
     Timer,
@@ -124,7 +124,7 @@ def _of_program(acquainted, known, machines, ja4_machines, ja4_dests):  # type: 
     return weight * 3.0 if ja4_machines <= 1 and ja4_dests <= _FEW else weight
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _fold(columns, timers, offsets, scores, facts):  # type: ignore[no-untyped-def]
     rows, timer = _Rows(*columns), Timer(*timers)
     for i in range(len(rows.slot)):

@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
 from dijkwacht_detectors.knowledge.hinted import began_at_resp, speech_of
 from dijkwacht_detectors.state.decay import remaining
-from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 from dijkwacht_detectors.state.pace import UNEVEN, keep_pace
 from dijkwacht_records.hints import Speech
 
@@ -164,7 +164,7 @@ def _spoken(speech):  # type: ignore[no-untyped-def]
     return 0.0 if speech in (_NOTHING, _TEXT, _BYTES) else _POLLED
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _weigh(service, paces, words, same, orig_serves):  # type: ignore[no-untyped-def]
     """How much a connection to this service counts as a guess, and 0 to 1 how far the pair polls."""
     port, speech = service
@@ -185,7 +185,7 @@ def _weigh(service, paces, words, same, orig_serves):  # type: ignore[no-untyped
     return known, poll * (1.0 - words)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _note(asked, told, e, place, sent, received):  # type: ignore[no-untyped-def]
     """Keep what a connection asked and was told; 1 if one of the last was told as much, else 0."""
     answer, near = min(max(received, 0), 1 << 40), 0.0
@@ -196,7 +196,7 @@ def _note(asked, told, e, place, sent, received):  # type: ignore[no-untyped-def
     return near
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _words(asked_of, told_of, e):  # type: ignore[no-untyped-def]
     """1 if the last requests, of six at least, differ by a few bytes and their answers do not, else 0."""
     least = most = asked_of[e, 0]
@@ -253,7 +253,7 @@ class _State(NamedTuple):
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _forget(state, e, t):  # type: ignore[no-untyped-def]
     state.last[e] = t
     state.calls[e] = state.ended[e] = state.carried[e] = state.habit[e] = 0.0
@@ -264,7 +264,7 @@ def _forget(state, e, t):  # type: ignore[no-untyped-def]
     state.began[e] = state.busy_until[e] = 0
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _fold(columns, memory, half_life, small, brief, habit_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):

@@ -38,7 +38,7 @@ from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scor
 from dijkwacht_detectors.knowledge.data_bearing_domains import hash_name, known_hashes
 from dijkwacht_detectors.knowledge.query_names import dissect, holds_address, is_local, payload
 from dijkwacht_detectors.state.decay import remaining
-from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 from dijkwacht_detectors.state.novelty import is_new
 
 _DOMAINS = 8  # domains remembered an originator
@@ -167,13 +167,13 @@ def _count_bits(bits):  # type: ignore[no-untyped-def]
     return count
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _is_known(known, key):  # type: ignore[no-untyped-def]
     at = np.searchsorted(known, key)
     return at < len(known) and known[at] == key
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _place(domain, asked, key):  # type: ignore[no-untyped-def]
     oldest = 0
     for k in range(_DOMAINS):
@@ -218,7 +218,7 @@ class _State(NamedTuple):
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _exists(state, e, t, key, half_life):  # type: ignore[no-untyped-def]
     """A domain answered: count it, once."""
     if is_new(state.met, state.met_held, e, key):
@@ -227,7 +227,7 @@ def _exists(state, e, t, key, half_life):  # type: ignore[no-untyped-def]
         state.found_at[e] = t
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _misses(state, e, t, key, half_life):  # type: ignore[no-untyped-def]
     """Score of a domain in which a name does not exist; no number if it was counted before."""
     if not is_new(state.seen, state.held, e, key):
@@ -249,7 +249,7 @@ def _of_data(types, chars, alike, names):  # type: ignore[no-untyped-def]
     return 1.0 - (0.85 if types else 0.9) * even
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _fold(columns, offsets, blob, memory, half_life, data_bearing, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):

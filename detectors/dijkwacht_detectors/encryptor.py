@@ -40,7 +40,7 @@ from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
 from dijkwacht_detectors.state.decay import remaining
-from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 from dijkwacht_records.vocabulary import RpcKind, RpcStatus
 
 _FILES, _SUCCESS = int(RpcKind.FILES), int(RpcStatus.SUCCESS)
@@ -153,7 +153,7 @@ def _read_before(read, written):  # type: ignore[no-untyped-def]
     return 1.0 if 3.0 * written <= 4.0 * read else (4.0 * read / (3.0 * written)) ** 8
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _turn_day(state, site, day):  # type: ignore[no-untyped-def]
     """What was done until yesterday becomes the site's habit."""
     passed = day - state.samples_day[site]
@@ -167,7 +167,7 @@ def _turn_day(state, site, day):  # type: ignore[no-untyped-def]
     state.samples_day[site] = day
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _fold(columns, sites, memory, half_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):

@@ -34,14 +34,13 @@ from collections.abc import Mapping
 from typing import ClassVar, Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
 from dijkwacht_detectors.knowledge.addresses import is_no_host
 from dijkwacht_detectors.knowledge.hinted import named_by, speech_of
 from dijkwacht_detectors.state.decay import remaining
-from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 from dijkwacht_records.hints import Named, Speech
 from dijkwacht_records.tables import FlowState
 
@@ -147,14 +146,14 @@ def _why(facts: Mapping[str, float]) -> tuple[str, str]:
     return "".join(english), "".join(dutch)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _passes_web(proto, speech, unnamed, known):  # type: ignore[no-untyped-def]
     if proto == _TCP and speech in (_BYTES, _TEXT):
         return 100.0 if known else 200.0  # messengers have protocols of their own
     return (1000.0 if known else 8000.0) * (0.5 if unnamed else 1.0)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _passes_elsewhere(port, speech, unnamed, known):  # type: ignore[no-untyped-def]
     if port in (25, 110, 143, 465, 587, 993, 995):
         return 100.0  # a few large attachments
@@ -168,7 +167,7 @@ def _passes_elsewhere(port, speech, unnamed, known):  # type: ignore[no-untyped-
     return (8.0 if known else 64.0) * (0.25 if unnamed else 1.0)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _is_device(rows, i):  # type: ignore[no-untyped-def]
     """In 0-1: a machine that calls hardly anything new, as no person's does, calls what it has called for hours.
 
@@ -180,7 +179,7 @@ def _is_device(rows, i):  # type: ignore[no-untyped-def]
     return hours**3 / (1.0 + hours**3) / (1.0 + news**4)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _passes(port, proto, speech, unnamed, known, serves, device):  # type: ignore[no-untyped-def]
     """MB to one service within hours that nobody would mind; ``known`` machines would have shown more."""
     if proto not in (_TCP, _UDP):
@@ -234,7 +233,7 @@ class _State(NamedTuple):
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _oddness(rows, i):  # type: ignore[no-untyped-def]
     """How much more an upload means for when it comes, where it goes, and who else goes there."""
     t, odd = rows.time[i], 1.0
@@ -246,7 +245,7 @@ def _oddness(rows, i):  # type: ignore[no-untyped-def]
     return odd / min(max(float(rows.dest_machines[i]), 1.0), 4.0)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):

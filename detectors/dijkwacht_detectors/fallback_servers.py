@@ -51,7 +51,7 @@ from numpy.typing import NDArray
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
 from dijkwacht_detectors.knowledge.addresses import is_private
 from dijkwacht_detectors.state.decay import remaining
-from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 from dijkwacht_detectors.state.tries import (
     ANSWERED,
     CLOSED,
@@ -243,7 +243,7 @@ def _forget(state, e, t):  # type: ignore[no-untyped-def]
     state.talked[e] = t
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _converse(state, e, t, speech, half_life):  # type: ignore[no-untyped-def]
     """Somebody without a name has much to say."""
     if t > state.talked[e]:
@@ -254,7 +254,7 @@ def _converse(state, e, t, speech, half_life):  # type: ignore[no-untyped-def]
     state.talks[e, _language(speech)] += 1.0
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _stranger(rows, i, named):  # type: ignore[no-untyped-def]
     """How little is known of whom the row calls, and how odd it is that such a caller does."""
     worth = 1.0 if named == _NOBODY else 0.25 if named in (_BY_ORIG, _BY_OTHER) else 0.5
@@ -268,7 +268,7 @@ def _stranger(rows, i, named):  # type: ignore[no-untyped-def]
     return worth
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _oddity(speech, port):  # type: ignore[no-untyped-def]
     """How odd it is to speak so at this port."""
     if port in (80, 443):
@@ -276,7 +276,7 @@ def _oddity(speech, port):  # type: ignore[no-untyped-def]
     return 1.5 if speech == _TLS and port not in _MAIL and port != 8443 else 1.0
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _come_to(conn, sent, heard, packets, port):  # type: ignore[no-untyped-def]
     """What a call came to: its manner, 0 if it is none to compare, and what that weighs."""
     if conn in _REFUSED:
@@ -292,7 +292,7 @@ def _come_to(conn, sent, heard, packets, port):  # type: ignore[no-untyped-def]
     return (sent * 2048 + heard) << 3 | ANSWERED, 1.0
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _hand_of(state, e, flow):  # type: ignore[no-untyped-def]
     for h in range(_HANDS):
         if state.hand[e, h, _FLOW] == flow and state.hand[e, h, _WHERE] != 0:
@@ -300,19 +300,20 @@ def _hand_of(state, e, flow):  # type: ignore[no-untyped-def]
     return -1
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _free_hand(state, e):  # type: ignore[no-untyped-def]
     """An empty one; else the first, after the others moved up."""
     for h in range(_HANDS):
         if state.hand[e, h, _WHERE] == 0:
             return h
     for h in range(_HANDS - 1):
-        state.hand[e, h] = state.hand[e, h + 1]
+        for field in range(state.hand.shape[2]):
+            state.hand[e, h, field] = state.hand[e, h + 1, field]
         state.held[e, h] = state.held[e, h + 1]
     return _HANDS - 1
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _begin(rows, state, i, named):  # type: ignore[no-untyped-def]
     """Take a call in hand; returns which."""
     e = rows.slot[i]
@@ -324,7 +325,7 @@ def _begin(rows, state, i, named):  # type: ignore[no-untyped-def]
     return h
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):

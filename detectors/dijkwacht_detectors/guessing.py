@@ -44,7 +44,7 @@ from dijkwacht_detectors.knowledge.tickets import MONTH_US, worth_of_tickets
 from dijkwacht_detectors.state.crowd import custom, member
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
-from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 from dijkwacht_detectors.state.pace import UNEVEN, keep_pace
 from dijkwacht_records.vocabulary import AuthMethod, AuthService, AuthStatus, EtypeClass
 
@@ -202,7 +202,7 @@ def _count(value):  # type: ignore[no-untyped-def]
     return min(max(float(value), 0.0), _MOST)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _tried(rows, i):  # type: ignore[no-untyped-def]
     """Guesses that row ``i`` is worth; those whose outcome is hidden count for half."""
     service = rows.service[i]
@@ -214,7 +214,7 @@ def _tried(rows, i):  # type: ignore[no-untyped-def]
     return tries * worth_of_refusal(service, rows.method[i], rows.status[i], rows.resp_p[i])
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _place(state, e, key, service, t):  # type: ignore[no-untyped-def]
     """The place of target ``key``; if it is new, that of the one with the least to be said of it."""
     place = 0
@@ -228,7 +228,7 @@ def _place(state, e, key, service, t):  # type: ignore[no-untyped-def]
     return place
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _clear(state, e, k, t):  # type: ignore[no-untyped-def]
     state.target[e, k] = np.uint64(0)
     state.fast[e, k] = state.slow[e, k] = state.good[e, k] = state.asked[e, k] = 0.0
@@ -237,7 +237,7 @@ def _clear(state, e, k, t):  # type: ignore[no-untyped-def]
     state.gap[e, k], state.uneven[e, k] = 0.0, UNEVEN
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _decay(state, e, elapsed, fast_life, slow_life):  # type: ignore[no-untyped-def]
     fast, slow = remaining(elapsed, fast_life), remaining(elapsed, slow_life)
     for k in range(_TARGETS):
@@ -253,7 +253,7 @@ def _decay(state, e, elapsed, fast_life, slow_life):  # type: ignore[no-untyped-
     state.weak[e] *= remaining(elapsed, fast_life / 3.0)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _occur(state, e, k, t, tries):  # type: ignore[no-untyped-def]
     """Learn how evenly refusals come; those within two seconds are of one occasion."""
     since = (t - state.event[e, k]) / 1e6
@@ -319,7 +319,7 @@ def _evidence(state, e, outside):  # type: ignore[no-untyped-def]
     return found
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _forgive(state, e, k):  # type: ignore[no-untyped-def]
     """A log-in that succeeds takes back the keys or passwords tried on its own connection."""
     back = min(state.in_flow[e, k], 6.0)
@@ -329,7 +329,7 @@ def _forgive(state, e, k):  # type: ignore[no-untyped-def]
     state.in_flow[e, k] = 0.0
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _fold(columns, sites, memory, fast_life, slow_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):

@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
 from dijkwacht_detectors.knowledge.addresses import is_no_host, is_private
 from dijkwacht_detectors.state.decay import remaining
-from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 
 _ICMP, _ICMPV6 = 1, 58
 _PLAIN = 48  # bytes: what a ping has by itself, and devices that cut replies short leave
@@ -148,7 +148,7 @@ def _within(value, most):  # type: ignore[no-untyped-def]
     return float(min(max(value, 0), most))
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):

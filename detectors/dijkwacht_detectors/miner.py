@@ -51,7 +51,7 @@ from dijkwacht_detectors.knowledge.hinted import LASTING, named_by, speech_of
 from dijkwacht_detectors.knowledge.ports import FREE, WEB, WEB_TOO, port_use
 from dijkwacht_detectors.state.acquaintance import unexplained
 from dijkwacht_detectors.state.decay import remaining
-from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 from dijkwacht_records.hints import Named, Speech
 
 _TCP = 6
@@ -240,7 +240,7 @@ def _reports(ours, size, share, gap, spread):  # type: ignore[no-untyped-def]
     return ours * alike * fits * chance * paced
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _fold(columns, memory, table, half_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):

@@ -80,7 +80,7 @@ from dijkwacht_detectors.knowledge.plain_web_words import (
 )
 from dijkwacht_detectors.knowledge.ports import FREE, port_use
 from dijkwacht_detectors.state.decay import remaining
-from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 from dijkwacht_detectors.state.question import (
     QUESTION,
     after_question,
@@ -224,7 +224,7 @@ def _few(amount):  # type: ignore[no-untyped-def]
     return min(max(amount, 0), 1_000_000_000_000)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _forget(state, e, t):  # type: ignore[no-untyped-def]
     state.marks[e] = 0
     state.question[e] = 0
@@ -234,7 +234,7 @@ def _forget(state, e, t):  # type: ignore[no-untyped-def]
     state.last[e] = t
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _place_of(state, e, key, t):  # type: ignore[no-untyped-def]
     """Where this address is remembered, or will be, instead of the one that was longest not called."""
     oldest = 0
@@ -258,7 +258,7 @@ def _key_of(rows, i):  # type: ignore[no-untyped-def]
     return np.int64(mixed * np.uint64(2)) | 1
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _begin(rows, state, i):  # type: ignore[no-untyped-def]
     """Take a connection in hand, in the place of the oldest if all are full; returns which."""
     e, t = rows.slot[i], rows.time[i]
@@ -281,7 +281,7 @@ def _begin(rows, state, i):  # type: ignore[no-untyped-def]
     return h
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _hand_of(state, e, flow):  # type: ignore[no-untyped-def]
     for h in range(_HANDS):
         if state.hand[e, h, _KEY] != 0 and state.hand[e, h, _FLOW] == flow:
@@ -289,7 +289,7 @@ def _hand_of(state, e, flow):  # type: ignore[no-untyped-def]
     return -1
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _worth(state, e, p, hand, port, behind):  # type: ignore[no-untyped-def]
     """What one connection says by itself, in 0-24, and whether it was a download; counts it.
 
@@ -324,7 +324,7 @@ def _worth(state, e, p, hand, port, behind):  # type: ignore[no-untyped-def]
     return weight * system / together / (1.0 + before) ** 2, True
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _add(state, e, p, t, worth, half_life):  # type: ignore[no-untyped-def]
     """Take what a connection says to what its address said; returns what all of them say."""
     kept = 1.0
@@ -338,7 +338,7 @@ def _add(state, e, p, t, worth, half_life):  # type: ignore[no-untyped-def]
     return evidence
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _fold(columns, table, query, memory, half_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):

@@ -68,7 +68,7 @@ from dijkwacht_detectors.knowledge.hinted import LASTING, named_by, speech_of
 from dijkwacht_detectors.knowledge.odd_lines import like_a_shell, oddness, strangeness
 from dijkwacht_detectors.state.acquaintance import unexplained
 from dijkwacht_detectors.state.decay import remaining
-from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 from dijkwacht_records.hints import Named, Speech
 
 _TCP = 6
@@ -280,7 +280,7 @@ def _is_news(met, known):  # type: ignore[no-untyped-def]
     return 1.0 + min(max(known, 0.0) / _DAY_US / 7.0, 1.0) / (1.0 + days * days)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _fold(columns, memory, table, half_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):

@@ -44,7 +44,7 @@ from dijkwacht_detectors.knowledge.remote_deeds import Deed, worded
 from dijkwacht_detectors.knowledge.remote_operations import ABOUT, DEEDS, ENUMERATES, WEIGHTS
 from dijkwacht_detectors.state.crowd import count, custom, member
 from dijkwacht_detectors.state.decay import remaining
-from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 from dijkwacht_detectors.state.shortlist import find, name_of, place_of
 from dijkwacht_detectors.state.visits import FIELDS, follow
 from dijkwacht_records.rpc_interfaces import RpcInterface
@@ -186,7 +186,7 @@ class _State(NamedTuple):
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _machine(state, site, name, t):  # type: ignore[no-untyped-def]
     """Place of a machine in the site's short list."""
     m, is_new = place_of(state.samples_machines, state.samples_used, site, name, t)
@@ -205,7 +205,7 @@ def _ask_anew(state, e):  # type: ignore[no-untyped-def]
     state.about_weight[e] = 0.0
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _forget(state, e, t):  # type: ignore[no-untyped-def]
     state.last[e] = t
     state.did[e, :] = 0.0
@@ -216,7 +216,7 @@ def _forget(state, e, t):  # type: ignore[no-untyped-def]
     state.day[e] = t // _DAY_US
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _age(state, e, t, half_life):  # type: ignore[no-untyped-def]
     """Let what was done fade, and a day that has ended count."""
     if t <= state.last[e]:
@@ -253,7 +253,7 @@ def _is_idle(kind, iface, op, share, writes, deeds):  # type: ignore[no-untyped-
     return idle
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _weigh(rows, i, state, e, operations):  # type: ignore[no-untyped-def]
     """The deed of a row, negative for none, and what it adds to that deed."""
     kind, iface, op = rows.kind[i], rows.iface[i], rows.op[i]
@@ -295,7 +295,7 @@ def _bit(iface, op):  # type: ignore[no-untyped-def]
     return np.uint64(1) << np.uint64((17 * iface + op) % 63)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _most(rows, i, state, e, deed):  # type: ignore[no-untyped-def]
     """How much of a deed counts at most."""
     if deed == _FOLDERS:
@@ -312,7 +312,7 @@ def _most(rows, i, state, e, deed):  # type: ignore[no-untyped-def]
     return _MOST
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _fold(columns, sites, memory, operations, half_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     deeds = operations[0]

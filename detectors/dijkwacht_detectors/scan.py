@@ -36,7 +36,7 @@ from dijkwacht_detectors.api import Entity, Explanation, Reads, RowDetector, Row
 from dijkwacht_detectors.knowledge.addresses import is_no_host
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
-from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 from dijkwacht_detectors.state.novelty import is_new
 from dijkwacht_records.hints import NAMED, Named
 
@@ -221,7 +221,7 @@ def _targets(flows, resps, resp_p):  # type: ignore[no-untyped-def]
     return float(min(many, 1_000_000))
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     one = np.uint64(1)

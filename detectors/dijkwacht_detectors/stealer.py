@@ -34,14 +34,13 @@ from collections.abc import Mapping
 from typing import ClassVar, Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, Reads, RowDetector, Rows, Scores, State
 from dijkwacht_detectors.knowledge.addresses import is_no_host, is_private
 from dijkwacht_detectors.knowledge.own_address import TELLERS, beginnings_of, hashes_of, is_among
 from dijkwacht_detectors.state.decay import remaining
-from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 from dijkwacht_records.vocabulary import AuthMethod, AuthService
 
 _DNS, _TLS, _AUTH = 0, 1, 2  # places of the tables in ``reads``
@@ -152,7 +151,7 @@ class _State(NamedTuple):
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _ask(state, e, t, day):  # type: ignore[no-untyped-def]
     """Count a question, unless it is the last one, asked in another way."""
     if state.questions[e] > 0.0:
@@ -164,7 +163,7 @@ def _ask(state, e, t, day):  # type: ignore[no-untyped-def]
     state.asked[e] = t
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _way_of(rows, i, table, texts):  # type: ignore[no-untyped-def]
     """By which way something is delivered, and how sure that is."""
     if table == _TLS:
@@ -182,7 +181,7 @@ def _way_of(rows, i, table, texts):  # type: ignore[no-untyped-def]
     return (way, 0.5) if rows.unknown[i] > 0 else (_NONE, 0.0)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _fold(columns, tables, texts, memory, lives, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     half_life, recent, day = lives

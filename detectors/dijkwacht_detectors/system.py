@@ -29,7 +29,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
-from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 
 _DUTCH: Final = str.maketrans(",.", ".,")
 _READING_US: Final = 10_000_000
@@ -115,7 +115,7 @@ def _known(names: tuple[str, ...]) -> NDArray[np.uint64]:
     return np.array([_hash(np.array([0, len(e)]), e, 0) for e in encoded], np.uint64)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _hash(offsets, blob, row):  # type: ignore[no-untyped-def]
     """FNV-1a of a text: a kernel compares numbers more cheaply than bytes."""
     found = np.uint64(0xCBF29CE484222325)
@@ -124,7 +124,7 @@ def _hash(offsets, blob, row):  # type: ignore[no-untyped-def]
     return found
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _is_known(known, found):  # type: ignore[no-untyped-def]
     alike = 0
     for one in known:
@@ -163,7 +163,7 @@ class _State(NamedTuple):
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _fold(columns, offsets, blob, known, memory, warm_up, remembered, allowance, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.slot)):
@@ -187,7 +187,7 @@ def _fold(columns, offsets, blob, known, memory, warm_up, remembered, allowance,
         state.mean[e] += (max(v, 0.0) - state.mean[e]) / state.held[e]
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _take(state, e, ratio, warm_up, remembered, allowance, scores, facts, i):  # type: ignore[no-untyped-def]
     """Score, at row ``i``, the reading that is over, then learn it."""
     v = state.mean[e]

@@ -41,7 +41,7 @@ from numpy.typing import NDArray
 from dijkwacht_detectors.api import Entity, Explanation, Reads, RowDetector, Rows, Scores, State
 from dijkwacht_detectors.knowledge.hinted import named_by
 from dijkwacht_detectors.state.decay import remaining
-from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 from dijkwacht_records.hints import Named
 from dijkwacht_records.vocabulary import Alpn, CertFlag, HelloFlag
 
@@ -282,7 +282,7 @@ def _greet(rows, i, nobody, amounts, traits, e):  # type: ignore[no-untyped-def]
     traits[e, _PENDING] = 1
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _fold(columns, offsets, blob, table, memory, half_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     times, amounts, traits = state.times, state.amounts, state.traits

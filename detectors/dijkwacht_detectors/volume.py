@@ -31,7 +31,7 @@ from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scor
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
 from dijkwacht_detectors.state.forest import Forest, flatten
-from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 
 _FEATURES = 9
 _KEPT, _APART = 384, 128
@@ -203,7 +203,7 @@ def _place(n, kept):  # type: ignore[no-untyped-def]
     return n if n < kept else np.int64(mix(np.uint64(n), np.uint64(n)) % np.uint64(n + 1))
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _features(  # type: ignore[no-untyped-def]
     columns, site, memory, begin, forest, short_life, long_life, least, out, scores, facts
 ):
@@ -276,7 +276,7 @@ def _features(  # type: ignore[no-untyped-def]
     return len(rows.time)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _rarity(depths, places, site, held, scores, facts):  # type: ignore[no-untyped-def]
     m = held.shape[1]
     for k in range(len(depths)):

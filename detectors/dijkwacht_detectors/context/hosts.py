@@ -14,7 +14,7 @@ from dijkwacht_detectors.context_api import Context
 from dijkwacht_detectors.knowledge.hinted import named_by
 from dijkwacht_detectors.state.crowd import count, member
 from dijkwacht_detectors.state.decay import remaining
-from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 from dijkwacht_records.hints import Named
 
 _HOUR_US = 3_600_000_000
@@ -158,7 +158,7 @@ class _Told(NamedTuple):
 _columns, _memory, _told = row_picker(_Rows._fields), picker(_State._fields), picker(_Told._fields)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _forget(state, e, t):  # type: ignore[no-untyped-def]
     state.first[e] = state.news_at[e] = t
     state.rows[e] = 0
@@ -170,7 +170,7 @@ def _forget(state, e, t):  # type: ignore[no-untyped-def]
     state.sent_day[e] = np.int32(t // (24 * _HOUR_US))
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _turn_day(state, e, day):  # type: ignore[no-untyped-def]
     """What was sent until yesterday becomes habit."""
     passed = day - state.sent_day[e]
@@ -189,7 +189,7 @@ def _way(port, proto):  # type: ignore[no-untyped-def]
     return 1 if proto == _TCP and port not in (443, 25, 465, 587, 993, 995) else 0
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _send(rows, state, out, i, ends, day):  # type: ignore[no-untyped-def]
     e, d = ends
     bulk = min(float(rows.orig_bytes[i]), 1e15) - _BULK
@@ -203,7 +203,7 @@ def _send(rows, state, out, i, ends, day):  # type: ignore[no-untyped-def]
         state.sent[d, way] += bulk
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _fold(columns, memory, table, told):  # type: ignore[no-untyped-def]
     rows, state, out = _Rows(*columns), _State(*memory), _Told(*told)
     for i in range(len(rows.time)):

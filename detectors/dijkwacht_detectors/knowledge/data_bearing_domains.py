@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.state.entities import mix
+from dijkwacht_detectors.state.naming import njit_lean
 
 DATA_BEARING_DOMAINS: Final = (
     # content networks
@@ -35,7 +35,7 @@ DATA_BEARING_DOMAINS: Final = (
 )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def hash_name(blob, begin, end):  # type: ignore[no-untyped-def]
     """A uint64 for the name in ``blob[begin:end]``."""
     h = np.uint64(0xCBF29CE484222325)

@@ -6,6 +6,7 @@ from numba import njit
 
 from dijkwacht_detectors.knowledge.hinted import began_at_resp, named_by, speech_of
 from dijkwacht_detectors.knowledge.ports import FREE, WEB, WEB_TOO, port_use
+from dijkwacht_detectors.state.naming import njit_lean
 from dijkwacht_records.hints import Named, Speech
 
 _NOBODY, _UNKNOWN = int(Named.NOBODY), int(Named.UNKNOWN)
@@ -13,7 +14,7 @@ _NOTHING, _TLS, _HTTP = int(Speech.NOTHING), int(Speech.TLS), int(Speech.HTTP)
 _TEXT, _BYTES, _QUIC = int(Speech.TEXT), int(Speech.BYTES), int(Speech.QUIC)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def oddness(port, hints):  # type: ignore[no-untyped-def]
     """How odd a line to this port is that is spoken so, in 0-3.
 

@@ -11,6 +11,7 @@ from typing import Final
 from numba import njit
 
 from dijkwacht_detectors.knowledge.ports import CUSTOMARY, FREE
+from dijkwacht_detectors.state.naming import njit_lean
 from dijkwacht_records.hints import OPTIONS, WINDOW, SynOptions, SynWindow
 
 _OPTIONS: Final = OPTIONS.put((1 << OPTIONS.width) - 1)
@@ -50,7 +51,7 @@ def as_scripts_ask(sent):  # type: ignore[no-untyped-def]
     return 1.0 / (1.0 + (sent / _CURT) ** 24)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def of_download(nameless, seen, tls, use):  # type: ignore[no-untyped-def]
     """What it weighs that something is fetched from there, in 0-16."""
     if nameless > 0.0:
@@ -74,7 +75,7 @@ def of_size(heard, half):  # type: ignore[no-untyped-def]
     return heard / (heard + half) / (1.0 + heard / 8e6)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def of_words(nameless, seen, tls, use):  # type: ignore[no-untyped-def]
     """What a short question and a short answer weigh, in 0-1."""
     if tls:
@@ -84,7 +85,7 @@ def of_words(nameless, seen, tls, use):  # type: ignore[no-untyped-def]
     return 0.0 if seen else 0.0625
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def of_system(first, fetched):  # type: ignore[no-untyped-def]
     """What is left of it, in 0-1, where the hints ``first`` show a server, a telephone or a thing, not Windows."""
     if first & _SYSTEM in (_WINDOWS, _OLD_WINDOWS):
@@ -94,7 +95,7 @@ def of_system(first, fetched):  # type: ignore[no-untyped-def]
     return 0.5 if first & _OPTIONS in _UNIX else 0.25
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def of_acquaintance(time, dest_first, orig_first):  # type: ignore[no-untyped-def]
     """What is left, in 0-2, for how long the site has known the server and the machine, both since µs."""
     days = max(time - dest_first, 0.0) / _DAY_US
@@ -102,7 +103,7 @@ def of_acquaintance(time, dest_first, orig_first):  # type: ignore[no-untyped-de
     return (1.0 + known / (1.0 + days * days)) / (1.0 + 0.5 * days)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def of_company(machines, nameless, strangers):  # type: ignore[no-untyped-def]
     """What is left, in 0-1, for how many machines go there, and how much that is nameless this one calls."""
     odd = 1.0 / min(max(float(machines), 1.0), 64.0)

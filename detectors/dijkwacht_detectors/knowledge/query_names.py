@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from numba import njit
 
+from dijkwacht_detectors.state.naming import njit_lean
 
-@njit(cache=True, nogil=True)
+
+@njit_lean
 def holds_address(blob, begin, end):  # type: ignore[no-untyped-def]
     """Begins with four labels of digits, as a look-up of an address in a list does."""
     labels = 0
@@ -19,7 +21,7 @@ def holds_address(blob, begin, end):  # type: ignore[no-untyped-def]
     return labels == 3
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def dissect(blob, begin, end):  # type: ignore[no-untyped-def]
     """Where a name's domain begins, and what its last label is: 0 plausible, 1 data, 2 no name."""
     last, second, third, dots = begin, begin, begin, 0
@@ -62,7 +64,7 @@ def dissect(blob, begin, end):  # type: ignore[no-untyped-def]
     return base, 0
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def payload(blob, begin, end):  # type: ignore[no-untyped-def]
     """Characters below the domain, those of no host name, and how mixed they are in 0–1."""
     chars, strange, changes, jumbled = 0, 0, 0, 0

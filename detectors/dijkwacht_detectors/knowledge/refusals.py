@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from dijkwacht_detectors.state.naming import njit_lean
 from dijkwacht_records.vocabulary import AuthMethod, AuthService, AuthStatus
 
 _RDP, _HTTP = int(AuthService.RDP), int(AuthService.HTTP)
@@ -15,7 +14,7 @@ _OTHER, _NO_SERVICE = int(AuthStatus.OTHER), int(AuthStatus.UNKNOWN_SERVICE)
 _PROXIES = (3128, 8080)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def worth_of_refusal(service, method, status, port):  # type: ignore[no-untyped-def]
     """0 to 1, by numbers of `AuthService`, `AuthMethod` and `AuthStatus`, and the server's port.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from numba import njit
+from dijkwacht_detectors.state.naming import njit_lean
 
 MONTH_US: Final = 30 * 86_400_000_000
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def worth_of_tickets(weak, strong, weakly, is_old):  # type: ignore[no-untyped-def]
     """Evidence in ``weak`` tickets that one machine was given lately, beside ``strong`` ones.
 

@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Rows, State
 from dijkwacht_detectors.state.crowd import count, member
-from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 
 COMPANY: Final[Mapping[str, tuple[str, tuple[int, ...]]]] = {
     "first": ("i8", ()),
@@ -48,7 +47,7 @@ def keep_company(rows: Rows, state: State, told: tuple[NDArray[Any], ...]) -> No
     _fold(_columns(rows), _memory(state), told)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _fold(columns, memory, told):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     first, seen, machines, dests = told

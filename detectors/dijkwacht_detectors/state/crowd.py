@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 
 from dijkwacht_detectors.state.entities import mix
+from dijkwacht_detectors.state.naming import njit_lean
 
 _WEEK_US = 7 * 86_400_000_000
 
@@ -29,7 +30,7 @@ def count(bits):  # type: ignore[no-untyped-def]
     return np.int64((b * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def custom(weeks, last, site, own, t):  # type: ignore[no-untyped-def]
     """Let ``own`` do it at ``t``, µs; how many did so this week and the week before.
 

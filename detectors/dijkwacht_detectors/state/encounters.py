@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
+from dijkwacht_detectors.state.naming import njit_lean
 
 PLACES: Final = 512
 NEVER: Final = -(1 << 62)
@@ -47,7 +48,7 @@ def pair_name(caller, called):  # type: ignore[no-untyped-def]
     return mix(caller, called) | np.uint64(1)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def clear(pairs, s, p, key, t):  # type: ignore[no-untyped-def]
     """Give the place to the pair ``key``, of which nothing is known yet."""
     pairs.known[s, p, PAIR] = np.int64(key)
@@ -62,7 +63,7 @@ def clear(pairs, s, p, key, t):  # type: ignore[no-untyped-def]
     ] = 0.0
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def clear_all(pairs, s, t):  # type: ignore[no-untyped-def]
     """Forget a site. A place that nobody had is not written to: until then it costs no memory."""
     for p in range(PLACES):
@@ -70,7 +71,7 @@ def clear_all(pairs, s, t):  # type: ignore[no-untyped-def]
             clear(pairs, s, p, np.uint64(0), t)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def age(pairs, s, p, t, half_life):  # type: ignore[no-untyped-def]
     """Let evidence fade: by ``half_life`` µs, what was ``silent`` in a quarter, what ``broken`` in a sixtieth of it."""
     elapsed = t - pairs.known[s, p, LAST]
@@ -99,7 +100,7 @@ def find(pairs, s, key):  # type: ignore[no-untyped-def]
     return p if pairs.known[s, p, PAIR] == np.int64(key) else -1
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def place_of(pairs, s, key, t, half_life):  # type: ignore[no-untyped-def]
     """Place of a pair, which is put there if need be; -1 if somebody's evidence is in the way."""
     p = np.int64(key >> np.uint64(1)) % PLACES

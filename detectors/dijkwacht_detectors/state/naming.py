@@ -1,4 +1,4 @@
-"""How arrays get into a kernel with their names: picked by name outside, named again inside.
+"""How kernels are compiled, and how arrays get into one with their names: picked outside, named again inside.
 
 A kernel's rows and state are named tuples of its own, ``_Rows`` and ``_State``. They cross as plain
 tuples, because numba reads every name of a named tuple at each call, which costs more than the rows
@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import Any
+
+from numba import njit
 
 from dijkwacht_detectors.api import Rows
 
@@ -41,3 +43,12 @@ def picker(fields: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Arrays]:
     if len(fields) > 1:
         return itemgetter(*fields)
     return lambda arrays: tuple(arrays[field] for field in fields)
+
+
+def njit_lean(function: Callable[..., Any]) -> Any:
+    """Compile a kernel that only reads and writes what it is handed: no ``np.zeros``, no slice = slice.
+
+    Numba else counts references to every array of a tuple, atomically, each time that one is handed on
+    within a row, which takes as long as all else. A kernel that allocates is refused when it is compiled.
+    """
+    return njit(cache=True, nogil=True, _nrt=False)(function)  # type: ignore[call-overload]

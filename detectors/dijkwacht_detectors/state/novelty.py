@@ -8,12 +8,13 @@ State fields: ``seen`` ``("u8", (2, 16))`` and ``held`` ``("i4", ())``; both 0 w
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from dijkwacht_detectors.state.naming import njit_lean
 
 _PAGE = 256  # keys in a filter: then some two fifths of its 1024 bits are set
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def is_new(seen, held, entity, key):  # type: ignore[no-untyped-def]
     """Take ``key``, a well mixed uint64, into the memory of ``entity``; True if it was not there."""
     one = np.uint64(1)

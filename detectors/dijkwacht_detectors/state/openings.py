@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numba import njit
+
+from dijkwacht_detectors.state.naming import njit_lean
 
 NAME, FIRST, SAID, ASKED, ASKER = range(5)
 ORIG_SPOKE: Final = 1 << 8
@@ -23,7 +24,7 @@ SPEECH: Final = 0xFF
 """The bits of the speech itself, beside the flags of who spoke and who began."""
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def listen(openings, s, name, t, heard):  # type: ignore[no-untyped-def]
     """What the latest line to ``name`` has shown, after a part of it; and since when there are lines, µs.
 
@@ -47,7 +48,7 @@ def listen(openings, s, name, t, heard):  # type: ignore[no-untyped-def]
     return there[SAID], there[FIRST]
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def has_several_callers(openings, s, name, caller):  # type: ignore[no-untyped-def]
     """Take a call to ``name``, and say whether more than one machine calls there.
 

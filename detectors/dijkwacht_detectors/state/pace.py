@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
+from dijkwacht_detectors.state.naming import njit_lean
 
 UNEVEN = 0.5
 """What is believed before two gaps were seen."""
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def keep_pace(gap_s, n, mean, uneven):  # type: ignore[no-untyped-def]
     """Learn the ``n``-th gap (1 is the first; s, more than 0): the new (mean, uneven).
 

@@ -7,6 +7,7 @@ from typing import Final
 from numba import njit
 
 from dijkwacht_detectors.state.decay import remaining
+from dijkwacht_detectors.state.naming import njit_lean
 
 QUESTION: Final = ("i8", (3,))
 """The field of a state that holds one."""
@@ -19,7 +20,7 @@ _LATELY_US: Final = 900e6
 _JUST_BEFORE_US: Final = 120e6
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def note_question(question, t):  # type: ignore[no-untyped-def]
     """Take one at ``t``, µs; those of the last day are counted."""
     since = t - question[_AT]
@@ -38,7 +39,7 @@ def note_teller(question, key, start):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def after_question(question, key, start, first):  # type: ignore[no-untyped-def]
     """How much a call to ``key`` looks like a consequence, in 0-1: ``first`` the site met it, µs.
 

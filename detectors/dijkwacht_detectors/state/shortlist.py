@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 
 from dijkwacht_detectors.state.entities import mix
+from dijkwacht_detectors.state.naming import njit_lean
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -18,7 +19,7 @@ def name_of(high, low):  # type: ignore[no-untyped-def]
     return mix(high, low) | np.uint64(1)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def find(names, site, name):  # type: ignore[no-untyped-def]
     """Place of ``name`` in the list of ``site``, -1 if it is not there."""
     for place in range(names.shape[1]):
@@ -27,7 +28,7 @@ def find(names, site, name):  # type: ignore[no-untyped-def]
     return -1
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def place_of(names, used, site, name, time):  # type: ignore[no-untyped-def]
     """Place of ``name``, which is put there if need be, and whether it is new; used at ``time``."""
     oldest = 0

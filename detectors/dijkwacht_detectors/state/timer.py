@@ -16,6 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.state.crowd import count
+from dijkwacht_detectors.state.naming import njit_lean
 from dijkwacht_detectors.state.pool import place_of
 
 KEPT: Final = 24
@@ -58,7 +59,7 @@ class Timer(NamedTuple):
     pooled_used: NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def reset(timer, e):  # type: ignore[no-untyped-def]
     """Forget an entity; without calls its gaps are of no account."""
     timer.begun[e] = 0
@@ -68,7 +69,7 @@ def reset(timer, e):  # type: ignore[no-untyped-def]
     timer.hours[e] = 0
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def call(timer, e, begun):  # type: ignore[no-untyped-def]
     """Take a call that began at ``begun``, µs; whether it is one, and no part of the one before.
 
@@ -94,7 +95,7 @@ def call(timer, e, begun):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _hours(hours, later, anew):  # type: ignore[no-untyped-def]
     """The bits of the last 24 hours up to one that is so many ``later`` than the last call's."""
     if anew or later < 0 or later >= 24:
@@ -102,7 +103,7 @@ def _hours(hours, later, anew):  # type: ignore[no-untyped-def]
     return np.uint32(((np.int64(hours) << later) | 1) & _HOURS)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _rank(kept, calls, gap):  # type: ignore[no-untyped-def]
     """Put ``gap`` in the place of the oldest, and keep those by length in order."""
     gaps, ranked = kept[0], kept[1]
@@ -124,7 +125,7 @@ def _rank(kept, calls, gap):  # type: ignore[no-untyped-def]
     ranked[at] = gap
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def pace(timer, e):  # type: ignore[no-untyped-def]
     """(median gap in seconds, spread 0–1) of the last gaps; (0, 1) before there are `FEWEST`.
 
@@ -139,7 +140,7 @@ def pace(timer, e):  # type: ignore[no-untyped-def]
     return float(ranked[n // 2]), (high - low) / max(high + low, 1e-9)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def credit(timer, e, spread):  # type: ignore[no-untyped-def]
     """Count the call that was just taken by how regular they are now; calls on the timer, at most 48.
 

@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from dijkwacht_detectors.state.entities import mix
+from dijkwacht_detectors.state.naming import njit_lean
 
 PLACES: Final = 16
 SILENT, ANSWERED, EMPTY, CLOSED, POSTED = range(1, 6)
@@ -36,7 +37,7 @@ def networks_of(high, low):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def keep(lists, e, where, t, manner, port, weight):  # type: ignore[no-untyped-def]
     """Write a try into the list, in the place of the same one before, or of the oldest."""
     tried, worth = lists
@@ -72,7 +73,7 @@ def _same(one, other):  # type: ignore[no-untyped-def]
     return posted and abs((one >> 3) - (other >> 3)) <= _A_NAME
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def others(tried, e, manner, where):  # type: ignore[no-untyped-def]
     """How many other networks were tried in ``manner``."""
     alike = 0
@@ -82,7 +83,7 @@ def others(tried, e, manner, where):  # type: ignore[no-untyped-def]
     return alike
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def add_up(tried, worth, e, t, half_life):  # type: ignore[no-untyped-def]
     """Evidence of all pairs in the list."""
     evidence, weak = 0.0, 0.0

@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from dijkwacht_detectors.state.entities import mix
+from dijkwacht_detectors.state.naming import njit_lean
 from dijkwacht_detectors.state.shortlist import find, name_of, place_of
 from dijkwacht_records.vocabulary import RpcKind
 
@@ -26,7 +27,7 @@ def _pair(one, other):  # type: ignore[no-untyped-def]
     return name_of(mix(one[0], one[1]), mix(other[0], other[1]))
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def note_session(state, site, orig, resp, t):  # type: ignore[no-untyped-def]
     """``orig`` opens a session at ``resp``: a visit, or the return of one, which is none itself."""
     back = find(state.samples_visits, site, _pair(resp, orig))
@@ -45,7 +46,7 @@ def note_session(state, site, orig, resp, t):  # type: ignore[no-untyped-def]
         state.samples_visit_begun[site, v] = t
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def note_read(state, site, orig, resp, t):  # type: ignore[no-untyped-def]
     """``orig`` reads files of ``resp``: more of a return, if it has just come back."""
     if not 0 <= t - state.samples_visit_came[site] <= _AT_ONCE_US:
@@ -56,7 +57,7 @@ def note_read(state, site, orig, resp, t):  # type: ignore[no-untyped-def]
         state.samples_visit_came[site] = _LONG_AGO
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def returned(state, site, orig, resp):  # type: ignore[no-untyped-def]
     """How many returns ``orig``'s visits to ``resp`` had since this was last asked, one with a read counting two."""
     v = find(state.samples_visits, site, _pair(orig, resp))
@@ -67,7 +68,7 @@ def returned(state, site, orig, resp):  # type: ignore[no-untyped-def]
     return min(found, 8.0)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def follow(rows, i, state, site, t):  # type: ignore[no-untyped-def]
     """Learn from a row of sessions, of files or of what is encrypted; of the last, how often its visits were returned."""
     kind, orig, resp = rows.kind[i], rows.orig_h[i], rows.resp_h[i]
