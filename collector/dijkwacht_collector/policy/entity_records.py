@@ -12,6 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.state.growth import grown
+from dijkwacht_detectors.state.naming import njit_lean
 
 HABIT: Final = 3
 """From so many hours on in which a detector reached its threshold, without being extreme, they are learned."""
@@ -114,7 +115,7 @@ def wipe(e, alerted_bin, times, rare_hour, since, strongest, habit):  # type: ig
     habit[e] = strongest[e] = -np.inf
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def is_habit(e, h, score, times, rare_hour, since, strongest, habit):  # type: ignore[no-untyped-def]
     """Whether entity ``e``, which reaches the threshold in hour ``h``, does what it has done before.
 

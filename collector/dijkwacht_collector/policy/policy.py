@@ -19,19 +19,20 @@ and one machine, and a line is the whole site's.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_collector.policy.calibration import Calibration
 from dijkwacht_collector.policy.entity_records import HABIT, EntityRecords, is_habit, wipe
 from dijkwacht_collector.policy.spending import HIGH_FACTOR
 from dijkwacht_detectors.api import Scores
+from dijkwacht_detectors.state.naming import njit_lean
 
 PRIOR_WEEKS: Final = 1.0
 """How much history of its own a site needs to weigh as much as the shipped table."""
@@ -40,6 +41,8 @@ DEFAULT_BUDGET: Final = 1.0
 REPEAT_US: Final = 60_000_000
 """An entity that stays above the threshold alerts again after this long, or when it gets stranger."""
 _HOUR_US: Final = 3_600_000_000
+_AT_ONCE: Final = 1024
+"""Rare rows that are found in one call: room for all rows would be fetched anew each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,16 +162,23 @@ class DetectorPolicy:
 
     def judge(self, scored: Scored) -> list[RareRow]:
         """Learn the scores hour by hour; the rows that are rare enough to alert, in order."""
-        records = self._records
+        records, size = self._records, len(scored.slot)
         records.make_room(int(scored.slot.max(initial=-1)) + 1)
-        rows, rarities, records.used = _find_rare(
-            scored.time, scored.site, scored.slot, scored.fresh, scored.scores,
-            tuple(self._table), tuple(self._sites), records.for_more(len(scored.slot)), self._habits,
-        )  # fmt: skip
-        return [
-            RareRow(scored, int(row), float(rarity), float(self.budget[scored.site[row]]))
-            for row, rarity in zip(rows, rarities, strict=True)
-        ]
+        rows, rarities = np.empty(_AT_ONCE, np.int64), np.empty(_AT_ONCE)
+        found: list[RareRow] = []
+        begin = 0
+        while begin < size:
+            begin, count, records.used = _find_rare(
+                scored.time, scored.site, scored.slot, scored.fresh, scored.scores, tuple(self._table),
+                tuple(self._sites), records.for_more(size), self._habits, begin, rows, rarities,
+            )  # fmt: skip
+            found += [
+                RareRow(scored, row, rarity, float(self.budget[scored.site[row]]))
+                for row, rarity in zip(
+                    rows[:count].tolist(), rarities[:count].tolist(), strict=True
+                )
+            ]
+        return found
 
     def take(self, site: int, slots: NDArray[np.int32]) -> SiteLines:
         """What one site has taught, with what was last alerted of the entities at ``slots``."""
@@ -249,7 +259,7 @@ class Policy:
             policy.set_budget(site, per_week)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _threshold(table, history, hours, budget):  # type: ignore[no-untyped-def]
     grid, rates = table
     weeks = hours / 168.0
@@ -263,7 +273,7 @@ def _threshold(table, history, hours, budget):  # type: ignore[no-untyped-def]
     return line
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _rarity(table, history, hours, score):  # type: ignore[no-untyped-def]
     grid, rates = table
     at = np.searchsorted(grid, score, side="right") - 1
@@ -281,37 +291,49 @@ def _rarity(table, history, hours, score):  # type: ignore[no-untyped-def]
     return rate * (rarer / rate) ** part
 
 
-@njit(cache=True, nogil=True)
-def _find_rare(time, site, slot, fresh, scores, table, sites, records, habits):  # type: ignore[no-untyped-def]
-    grid, rates = table
+@njit_lean
+def _turn_hour(s, h, table, sites):  # type: ignore[no-untyped-def]
+    """What was strongest in the hour that ends is learned; ``h`` is the one that begins."""
+    grid = table[0]
     budget, threshold, history, hours, hour, peak, alert_hours = sites
+    if hour[s] >= 0:
+        hours[s] += 1
+        at = np.searchsorted(grid, peak[s], side="right") - 1
+        if peak[s] >= threshold[s]:
+            alert_hours[s] += 1
+        if at >= 0 and (peak[s] < threshold[s] or alert_hours[s] >= HABIT):
+            history[s, at] += 1
+        threshold[s] = _threshold(table, history[s], hours[s], budget[s])
+    hour[s] = h
+    peak[s] = -np.inf
+
+
+@njit_lean
+def _find_rare(  # type: ignore[no-untyped-def]
+    time, site, slot, fresh, scores, table, sites, records, habits, begin, out, rare
+):
+    """From row ``begin`` on, ``out`` is filled with rows that may alert, and ``rare`` with how rare they are.
+
+    Where it ended, how many they are, and the records in use. Nearly no row gets beyond the first
+    tests, which look up nothing of its entity.
+    """
+    grid, rates = table
+    budget, threshold, history, hours, hour, peak, _ = sites
     recorded, record, (alerted_bin, alerted_time, times, rare_hour, since, strongest, habit) = (
         records
     )
-    out = np.empty(len(time), np.int64)
-    rare = np.empty(len(time))
     n = 0
-    for i in range(len(time)):
+    for i in range(begin, len(time)):
         s = site[i]
         # An agent whose clock lags adds no hours to its site's. To divide takes long.
         if time[i] >= (hour[s] + 1) * _HOUR_US and time[i] // _HOUR_US > hour[s]:
-            if hour[s] >= 0:
-                hours[s] += 1
-                at = np.searchsorted(grid, peak[s], side="right") - 1
-                if peak[s] >= threshold[s]:
-                    alert_hours[s] += 1
-                if at >= 0 and (peak[s] < threshold[s] or alert_hours[s] >= HABIT):
-                    history[s, at] += 1
-                threshold[s] = _threshold(table, history[s], hours[s], budget[s])
-            hour[s] = time[i] // _HOUR_US
-            peak[s] = -np.inf
-        e = record[slot[i]]
-        if fresh[i] and e:
-            wipe(e, alerted_bin, times, rare_hour, since, strongest, habit)
+            _turn_hour(s, time[i] // _HOUR_US, table, sites)
+        if recorded > 1 and fresh[i] and record[slot[i]]:
+            wipe(record[slot[i]], alerted_bin, times, rare_hour, since, strongest, habit)
         score = scores[i]
-        if not score > peak[s] and not score >= threshold[s]:
-            continue  # also where the score is NaN
-        h = time[i] // _HOUR_US
+        if math.isnan(score) or (score <= peak[s] and score < threshold[s]):
+            continue
+        e, h = record[slot[i]], time[i] // _HOUR_US
         reached = score >= threshold[s]
         mine = reached and habits
         if reached and not e:
@@ -331,4 +353,6 @@ def _find_rare(time, site, slot, fresh, scores, table, sites, records, habits): 
             out[n] = i
             rare[n] = _rarity(table, history[s], hours[s], score)
             n += 1
-    return out[:n], rare[:n], recorded
+            if n == len(out):
+                return i + 1, n, recorded
+    return len(time), n, recorded
