@@ -25,6 +25,9 @@ _NOBODY = int(Named.NOBODY)
 _TCP = 6
 _BULK = 16_384.0  # bytes of a row that are talk, not an upload
 _A_DAY_LESS = 0.95  # of a habit: two weeks halve it
+_FIRST, _ROWS, _CALLERS, _SERVED, _NEWS_AT = range(5)  # marks; callers and those served are bits
+_NEWS, _NAMELESS, _STRANGERS, _SENT, _MOST = 0, 1, 2, 3, 5  # amounts; the last two by way
+_HOURS, _TODAY, _DAY, _DAYS, _SENT_DAY = range(5)  # days; hours and today's are bits
 
 
 class Hosts(Context):
@@ -78,21 +81,9 @@ class Hosts(Context):
         "orig_strangers": "float", "orig_awake": "int", "dest_habit": "float", "orig_habit": "float",
     }  # fmt: skip
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
-        "first": ("i8", ()),
-        "rows": ("i8", ()),
-        "callers": ("u8", ()),
-        "served": ("u8", ()),
-        "news": ("f4", ()),
-        "nameless": ("f4", ()),
-        "strangers": ("f4", ()),
-        "news_at": ("i8", ()),
-        "hours": ("u4", ()),
-        "today": ("u4", ()),
-        "day": ("i4", ()),
-        "days": ("i4", ()),
-        "sent": ("f4", (2,)),
-        "most": ("f4", (2,)),
-        "sent_day": ("i4", ()),
+        "marks": ("i8", (5,)),
+        "amounts": ("f4", (7,)),
+        "days": ("i4", (5,)),
     }
 
     entities_per_site = 16_384
@@ -123,21 +114,11 @@ class _Rows(NamedTuple):
 
 
 class _State(NamedTuple):
-    first: NDArray[np.int64]
-    rows: NDArray[np.int64]
-    callers: NDArray[np.uint64]
-    served: NDArray[np.uint64]
-    news: NDArray[np.float32]
-    nameless: NDArray[np.float32]
-    strangers: NDArray[np.float32]
-    news_at: NDArray[np.int64]
-    hours: NDArray[np.uint32]
-    today: NDArray[np.uint32]
-    day: NDArray[np.int32]
+    """What is known of an entity lies together: a row meets two of them anywhere in memory."""
+
+    marks: NDArray[np.int64]
+    amounts: NDArray[np.float32]
     days: NDArray[np.int32]
-    sent: NDArray[np.float32]
-    most: NDArray[np.float32]
-    sent_day: NDArray[np.int32]
 
 
 class _Told(NamedTuple):
@@ -160,27 +141,25 @@ _columns, _memory, _told = row_picker(_Rows._fields), picker(_State._fields), pi
 
 @njit_lean
 def _forget(state, e, t):  # type: ignore[no-untyped-def]
-    state.first[e] = state.news_at[e] = t
-    state.rows[e] = 0
-    state.callers[e] = state.served[e] = np.uint64(0)
-    state.news[e] = state.nameless[e] = state.strangers[e] = 0.0
-    state.hours[e] = state.today[e] = np.uint32(0)
-    state.day[e] = state.days[e] = -1
-    state.sent[e] = state.most[e] = 0.0
-    state.sent_day[e] = np.int32(t // (24 * _HOUR_US))
+    state.marks[e, _FIRST] = state.marks[e, _NEWS_AT] = t
+    state.marks[e, _ROWS] = state.marks[e, _CALLERS] = state.marks[e, _SERVED] = 0
+    state.amounts[e] = 0.0
+    state.days[e, _HOURS] = state.days[e, _TODAY] = 0
+    state.days[e, _DAY] = state.days[e, _DAYS] = -1
+    state.days[e, _SENT_DAY] = np.int32(t // (24 * _HOUR_US))
 
 
 @njit_lean
 def _turn_day(state, e, day):  # type: ignore[no-untyped-def]
     """What was sent until yesterday becomes habit."""
-    passed = day - state.sent_day[e]
+    passed = day - state.days[e, _SENT_DAY]
     if passed <= 0:
         return
     for way in range(2):
-        most = max(state.sent[e, way], state.most[e, way])
-        state.most[e, way] = most * _A_DAY_LESS**passed
-        state.sent[e, way] = 0.0
-    state.sent_day[e] = day
+        most = max(state.amounts[e, _SENT + way], state.amounts[e, _MOST + way])
+        state.amounts[e, _MOST + way] = most * _A_DAY_LESS**passed
+        state.amounts[e, _SENT + way] = 0.0
+    state.days[e, _SENT_DAY] = day
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -196,11 +175,11 @@ def _send(rows, state, out, i, ends, day):  # type: ignore[no-untyped-def]
     way = _way(rows.resp_p[i], rows.proto[i])
     _turn_day(state, e, day)
     _turn_day(state, d, day)
-    out.dest_habit[i] = state.most[d, 0] + state.most[d, 1]
-    out.orig_habit[i] = state.most[e, way]
-    state.sent[e, way] += bulk
+    out.dest_habit[i] = state.amounts[d, _MOST] + state.amounts[d, _MOST + 1]
+    out.orig_habit[i] = state.amounts[e, _MOST + way]
+    state.amounts[e, _SENT + way] += bulk
     if d != e:
-        state.sent[d, way] += bulk
+        state.amounts[d, _SENT + way] += bulk
 
 
 @njit_lean
@@ -212,47 +191,48 @@ def _fold(columns, memory, table, told):  # type: ignore[no-untyped-def]
             _forget(state, e, t)
         if rows.resp_fresh[i]:
             _forget(state, d, t)
-        hour = np.uint32(1) << np.uint32((t // _HOUR_US) % 24)
+        hour = np.int32(1) << np.int32((t // _HOUR_US) % 24)
         day = np.int32(t // (24 * _HOUR_US))
-        if day > state.day[e]:  # rows of two agents mix at midnight
-            state.hours[e] |= state.today[e]
-            state.today[e] = np.uint32(0)
-            state.day[e] = day
-            state.days[e] += 1
-        if t > state.news_at[e]:
-            kept = remaining(t - state.news_at[e], _NEWS_HALF_LIFE_US)
-            state.news[e] *= kept
-            state.nameless[e] *= kept
-            state.strangers[e] *= kept
-            state.news_at[e] = t
-        out.dest_first[i] = state.first[d]
-        out.dest_rows[i] = state.rows[d]
-        out.dest_machines[i] = count(state.callers[d])
-        out.dest_serves[i] = count(state.served[d])
-        out.orig_first[i] = state.first[e]
-        out.orig_serves[i] = count(state.served[e])
-        out.orig_news[i] = state.news[e]
-        out.orig_nameless[i] = state.nameless[e]
-        out.orig_strangers[i] = state.strangers[e]
-        known = state.days[e] >= _FEWEST_DAYS
-        out.orig_awake[i] = np.int64((state.hours[e] & hour) != 0) if known else -1
-        state.today[e] |= hour
+        if day > state.days[e, _DAY]:  # rows of two agents mix at midnight
+            state.days[e, _HOURS] |= state.days[e, _TODAY]
+            state.days[e, _TODAY] = 0
+            state.days[e, _DAY] = day
+            state.days[e, _DAYS] += 1
+        if t > state.marks[e, _NEWS_AT]:
+            if state.amounts[e, _NEWS] > 0.0:  # the others are never more
+                kept = remaining(t - state.marks[e, _NEWS_AT], _NEWS_HALF_LIFE_US)
+                state.amounts[e, _NEWS] *= kept
+                state.amounts[e, _NAMELESS] *= kept
+                state.amounts[e, _STRANGERS] *= kept
+            state.marks[e, _NEWS_AT] = t
+        out.dest_first[i] = state.marks[d, _FIRST]
+        out.dest_rows[i] = state.marks[d, _ROWS]
+        out.dest_machines[i] = count(state.marks[d, _CALLERS])
+        out.dest_serves[i] = count(state.marks[d, _SERVED])
+        out.orig_first[i] = state.marks[e, _FIRST]
+        out.orig_serves[i] = count(state.marks[e, _SERVED])
+        out.orig_news[i] = state.amounts[e, _NEWS]
+        out.orig_nameless[i] = state.amounts[e, _NAMELESS]
+        out.orig_strangers[i] = state.amounts[e, _STRANGERS]
+        known = state.days[e, _DAYS] >= _FEWEST_DAYS
+        out.orig_awake[i] = np.int64((state.days[e, _HOURS] & hour) != 0) if known else -1
+        state.days[e, _TODAY] |= hour
         if table[i] != _FLOWS:
             continue
         if rows.local_orig[i]:
-            caller = member(rows.orig_h[i, 0], rows.orig_h[i, 1])
+            caller = np.int64(member(rows.orig_h[i, 0], rows.orig_h[i, 1]))
             if rows.part[i] == 0:
-                state.callers[d] |= caller
+                state.marks[d, _CALLERS] |= caller
             if rows.resp_bytes[i] > 0:
-                state.served[d] |= caller
+                state.marks[d, _SERVED] |= caller
         if rows.part[i] == 0:
-            state.rows[d] += 1
+            state.marks[d, _ROWS] += 1
             if rows.resp_fresh[i]:
-                state.news[e] += 1.0
+                state.amounts[e, _NEWS] += 1.0
                 unnamed = named_by(rows.hints[i]) == _NOBODY
                 if unnamed and not rows.local_resp[i]:
-                    state.nameless[e] += 1.0
+                    state.amounts[e, _NAMELESS] += 1.0
                     if rows.resp_p[i] not in (80, 443):
-                        state.strangers[e] += 1.0
+                        state.amounts[e, _STRANGERS] += 1.0
         if rows.orig_bytes[i] > _BULK and rows.local_orig[i] and not rows.local_resp[i]:
             _send(rows, state, out, i, (e, d), day)
