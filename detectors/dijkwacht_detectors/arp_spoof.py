@@ -192,8 +192,8 @@ def _fold(columns, memory, half_life, quick, answer, scores, facts):  # type: ig
         state.claimed[e, at] = t
         others, strongest = 0, 0.0
         for k in range(_PLACES):
-            if state.address[e, k] == 0 or state.mac[e, k] != who:
-                continue
+            if state.mac[e, k] != who or state.address[e, k] == 0:
+                continue  # nearly all, and what they are the address of is not fetched
             claimed = state.claimed[e, k]
             if claimed > t - half_life * 5:
                 others += 1

@@ -276,13 +276,14 @@ def _fold(columns, offsets, blob, memory, half_life, data_bearing, scores, facts
             continue
         score, missing = np.nan, 0.0
         local = is_local(blob, begin, end)
+        parent = np.uint64(0)
         if kind == 0 and not local:
+            parent = hash_name(blob, base, end)
             if rows.rcode[i] == _NX:
-                of_missing = hash_name(blob, base, end) ^ np.uint64(_NX)
-                score = _misses(state, e, t, of_missing, half_life)
+                score = _misses(state, e, t, parent ^ np.uint64(_NX), half_life)
                 missing = facts[i, 2] = state.missing[e]
             elif rows.rcode[i] == _FOUND:
-                _exists(state, e, t, hash_name(blob, base, end), half_life)
+                _exists(state, e, t, parent, half_life)
         innocuous = qtype == _PTR or local
         bare = base == begin and kind == 0
         if rows.question[i] == 0 or innocuous or bare:
@@ -292,7 +293,7 @@ def _fold(columns, offsets, blob, memory, half_life, data_bearing, scores, facts
         if chars == 0 or blob[begin] == 95 or holds_address(blob, begin, base):  # _service, _dmarc
             scores[i] = score
             continue
-        key = np.uint64(1) if kind == 1 else hash_name(blob, base, end) | np.uint64(2)
+        key = np.uint64(1) if kind == 1 else parent | np.uint64(2)
         at, known = _place(state.domain[e], state.asked[e], key)
         if not known:
             state.domain[e, at] = key
@@ -320,7 +321,7 @@ def _fold(columns, offsets, blob, memory, half_life, data_bearing, scores, facts
             weight += 2.0
         if not new:
             weight *= 0.25
-        if kind == 0 and _is_known(data_bearing, hash_name(blob, base, end)):
+        if kind == 0 and _is_known(data_bearing, parent):
             weight *= 0.25
         state.odd[e, at] += weight
         if new:
