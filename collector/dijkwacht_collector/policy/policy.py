@@ -172,12 +172,9 @@ class DetectorPolicy:
                 scored.time, scored.site, scored.slot, scored.fresh, scored.scores, tuple(self._table),
                 tuple(self._sites), records.for_more(size), self._habits, begin, rows, rarities,
             )  # fmt: skip
-            found += [
-                RareRow(scored, row, rarity, float(self.budget[scored.site[row]]))
-                for row, rarity in zip(
-                    rows[:count].tolist(), rarities[:count].tolist(), strict=True
-                )
-            ]
+            for row in range(count):
+                budget = float(self.budget[scored.site[rows[row]]])
+                found.append(RareRow(scored, int(rows[row]), float(rarities[row]), budget))
         return found
 
     def take(self, site: int, slots: NDArray[np.int32]) -> SiteLines:
