@@ -46,6 +46,10 @@ from dijkwacht_records.hints import Speech
 _TCP = 6
 _END = 2
 _SIZES = 6  # sizes of the last connections, to compare the next one with
+_LAST, _BEGAN, _BUSY_UNTIL = range(3)  # marks: event times
+_CALLS, _ENDED, _CARRIED, _ALIKE, _SAME, _GAP, _UNEVEN, _AT_ONCE, _HABIT = range(9)  # amounts
+_ENDS, _FIRSTS, _SPEECH = range(3)  # counts, and what was spoken
+_SIZE, _ASKED, _TOLD = range(3)  # of the latest connections
 _REFUSED_BY_A_STORE = 3000.0  # bytes both ways of a log-in that a database refuses, TLS and all
 _ROW_OF_WORDS = 32.0  # bytes by which passwords of a list differ in length, names included
 
@@ -71,24 +75,10 @@ class Bruteforce(RowDetector):
     facts = ("guesses", "bytes_each", "alike", "per_minute", "at_once", "poll")
     entities_per_site = 2048
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
-        "last": ("i8", ()),
-        "calls": ("f4", ()),
-        "ended": ("f4", ()),
-        "carried": ("f4", ()),
-        "sizes": ("f4", (_SIZES,)),
-        "ends": ("i4", ()),
-        "alike": ("f4", ()),
-        "asked": ("f4", (_SIZES,)),
-        "told": ("f4", (_SIZES,)),
-        "firsts": ("i4", ()),
-        "same": ("f4", ()),
-        "began": ("i8", ()),
-        "busy_until": ("i8", ()),
-        "gap": ("f4", ()),
-        "uneven": ("f4", ()),
-        "at_once": ("f4", ()),
-        "speech": ("i4", ()),
-        "habit": ("f4", ()),
+        "marks": ("i8", (3,)),
+        "amounts": ("f4", (9,)),
+        "counts": ("i4", (3,)),
+        "latest": ("f4", (3, _SIZES)),
     }
 
     share = 1 / 30
@@ -186,29 +176,29 @@ def _weigh(service, paces, words, same, orig_serves):  # type: ignore[no-untyped
 
 
 @njit_lean
-def _note(asked, told, e, place, sent, received):  # type: ignore[no-untyped-def]
+def _note(latest, e, place, sent, received):  # type: ignore[no-untyped-def]
     """Keep what a connection asked and was told; 1 if one of the last was told as much, else 0."""
     answer, near = min(max(received, 0), 1 << 40), 0.0
     for k in range(_SIZES):
-        if abs(told[e, k] - answer) <= 2.0:
+        if abs(latest[e, _TOLD, k] - answer) <= 2.0:
             near = 1.0
-    told[e, place], asked[e, place] = answer, min(max(sent, 0), 1 << 40)
+    latest[e, _TOLD, place], latest[e, _ASKED, place] = answer, min(max(sent, 0), 1 << 40)
     return near
 
 
 @njit_lean
-def _words(asked_of, told_of, e):  # type: ignore[no-untyped-def]
+def _words(latest, e):  # type: ignore[no-untyped-def]
     """1 if the last requests, of six at least, differ by a few bytes and their answers do not, else 0."""
-    least = most = asked_of[e, 0]
-    few = much = told_of[e, 0]
+    least = most = latest[e, _ASKED, 0]
+    few = much = latest[e, _TOLD, 0]
     kinds = 0
     for k in range(_SIZES):
-        asked, told = asked_of[e, k], told_of[e, k]
+        asked, told = latest[e, _ASKED, k], latest[e, _TOLD, k]
         least, most = min(least, asked), max(most, asked)
         few, much = min(few, told), max(much, told)
         new = 1
         for before in range(k):
-            if asked_of[e, before] == asked:
+            if latest[e, _ASKED, before] == asked:
                 new = 0
         kinds += new
     return 1.0 if kinds >= 3 and most - least <= _ROW_OF_WORDS and much - few <= 2.0 else 0.0
@@ -230,24 +220,10 @@ class _Rows(NamedTuple):
 
 
 class _State(NamedTuple):
-    last: NDArray[np.int64]
-    calls: NDArray[np.float32]
-    ended: NDArray[np.float32]
-    carried: NDArray[np.float32]
-    sizes: NDArray[np.float32]
-    ends: NDArray[np.int32]
-    alike: NDArray[np.float32]
-    asked: NDArray[np.float32]
-    told: NDArray[np.float32]
-    firsts: NDArray[np.int32]
-    same: NDArray[np.float32]
-    began: NDArray[np.int64]
-    busy_until: NDArray[np.int64]
-    gap: NDArray[np.float32]
-    uneven: NDArray[np.float32]
-    at_once: NDArray[np.float32]
-    speech: NDArray[np.int32]
-    habit: NDArray[np.float32]
+    marks: NDArray[np.int64]
+    amounts: NDArray[np.float32]
+    counts: NDArray[np.int32]
+    latest: NDArray[np.float32]
 
 
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
@@ -255,90 +231,92 @@ _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
 
 @njit_lean
 def _forget(state, e, t):  # type: ignore[no-untyped-def]
-    state.last[e] = t
-    state.calls[e] = state.ended[e] = state.carried[e] = state.habit[e] = 0.0
-    state.sizes[e] = state.asked[e] = state.told[e] = -1000.0
-    state.ends[e] = state.firsts[e] = state.speech[e] = 0
-    state.alike[e] = state.same[e] = 0.5
-    state.gap[e], state.uneven[e], state.at_once[e] = 0.0, UNEVEN, 0.0
-    state.began[e] = state.busy_until[e] = 0
+    state.marks[e], state.amounts[e], state.counts[e], state.latest[e] = 0, 0.0, 0, -1000.0
+    state.marks[e, _LAST] = t
+    state.amounts[e, _ALIKE] = state.amounts[e, _SAME] = 0.5
+    state.amounts[e, _UNEVEN] = UNEVEN
 
 
 @njit_lean
 def _fold(columns, memory, half_life, small, brief, habit_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
+    marks, amounts, counts, latest = state.marks, state.amounts, state.counts, state.latest
     for i in range(len(rows.time)):
         if rows.proto[i] != _TCP:
             continue
         e, t, start = rows.slot[i], rows.time[i], rows.start[i]
         if rows.fresh[i]:
             _forget(state, e, t)
-        elapsed = t - state.last[e]
+        elapsed = t - marks[e, _LAST]
         if elapsed > 100_000:
             kept = remaining(elapsed, half_life)
-            state.calls[e] *= kept
-            state.ended[e] *= kept
-            state.carried[e] *= kept
-            state.habit[e] *= remaining(elapsed, habit_life)
-            state.last[e] = t
+            amounts[e, _CALLS] *= kept
+            amounts[e, _ENDED] *= kept
+            amounts[e, _CARRIED] *= kept
+            amounts[e, _HABIT] *= remaining(elapsed, habit_life)
+            marks[e, _LAST] = t
         sent, received, first = rows.orig_bytes[i], rows.resp_bytes[i], rows.part[i] == 0
         moved = min(max(sent + received, 0), 1_000_000_000_000)
-        state.carried[e] += moved
+        amounts[e, _CARRIED] += moved
         if first:
-            state.calls[e] += 1.0
-            state.habit[e] += 1.0
+            amounts[e, _CALLS] += 1.0
+            amounts[e, _HABIT] += 1.0
             speech = speech_of(rows.hints[i])
             # a recording may leave out what was said, and then only who began is known
             if speech in (_NOTHING, _TEXT) and began_at_resp(rows.hints[i]):
                 speech = _GREETING
             if speech != _NOTHING:
-                state.speech[e] = speech
+                counts[e, _SPEECH] = speech
             if sent > 0 or received > 0:
-                n = min(state.firsts[e], 15)
-                place = state.firsts[e] % _SIZES
-                near = _note(state.asked, state.told, e, place, sent, received)
+                n = min(counts[e, _FIRSTS], 15)
+                place = counts[e, _FIRSTS] % _SIZES
+                near = _note(latest, e, place, sent, received)
                 if n > 0:
-                    gap = min(max(start - state.began[e], 1_000), 1 << 50) / 1e6
-                    state.gap[e], state.uneven[e] = keep_pace(gap, n, state.gap[e], state.uneven[e])
-                    state.same[e] += (near - state.same[e]) / n
-                state.began[e] = start
-                state.firsts[e] = min(state.firsts[e] + 1, 1 << 30)
+                    gap = min(max(start - marks[e, _BEGAN], 1_000), 1 << 50) / 1e6
+                    amounts[e, _GAP], amounts[e, _UNEVEN] = keep_pace(
+                        gap, n, amounts[e, _GAP], amounts[e, _UNEVEN]
+                    )
+                    amounts[e, _SAME] += (near - amounts[e, _SAME]) / n
+                marks[e, _BEGAN] = start
+                counts[e, _FIRSTS] = min(counts[e, _FIRSTS] + 1, 1 << 30)
         if rows.state[i] != _END:
             continue
-        if state.busy_until[e] > 0:  # a moment's overlap is one closing while the next opens
-            together = 1.0 if start + 20_000 < state.busy_until[e] else 0.0
-            state.at_once[e] += (together - state.at_once[e]) / min(2.0 + state.ends[e], 12.0)
-        state.busy_until[e] = max(state.busy_until[e], t)
+        if marks[e, _BUSY_UNTIL] > 0:  # a moment's overlap is one closing while the next opens
+            together = 1.0 if start + 20_000 < marks[e, _BUSY_UNTIL] else 0.0
+            amounts[e, _AT_ONCE] += (together - amounts[e, _AT_ONCE]) / min(
+                2.0 + counts[e, _ENDS], 12.0
+            )
+        marks[e, _BUSY_UNTIL] = max(marks[e, _BUSY_UNTIL], t)
         if first and (sent <= 0 or received <= 0):
             continue
         if t - start < brief:
-            state.ended[e] += 1.0
+            amounts[e, _ENDED] += 1.0
         # was one of the last as large? What is compared is the last part of each
         size = math.log(16.0 + moved)
         near = 0.0
         for k in range(_SIZES):
-            if abs(state.sizes[e, k] - size) < 0.1:
+            if abs(latest[e, _SIZE, k] - size) < 0.1:
                 near = 1.0
-        state.sizes[e, state.ends[e] % _SIZES] = size
-        state.ends[e] = min(state.ends[e] + 1, 1 << 30)
-        state.alike[e] += (near - state.alike[e]) / min(4.0 + state.ends[e], 16.0)
+        latest[e, _SIZE, counts[e, _ENDS] % _SIZES] = size
+        counts[e, _ENDS] = min(counts[e, _ENDS] + 1, 1 << 30)
+        amounts[e, _ALIKE] += (near - amounts[e, _ALIKE]) / min(4.0 + counts[e, _ENDS], 16.0)
         # what it does all day it does now, too
-        news = state.ended[e] - 2.0 * state.habit[e] * half_life / habit_life
+        news = amounts[e, _ENDED] - 2.0 * amounts[e, _HABIT] * half_life / habit_life
         if news <= 0.0:
             continue
-        each = state.carried[e] / max(state.calls[e], state.ended[e])
+        each = amounts[e, _CARRIED] / max(amounts[e, _CALLS], amounts[e, _ENDED])
         most = _REFUSED_BY_A_STORE if _holds_data(rows.resp_p[i]) else small
         little = 1.0 / (1.0 + (each / most) ** 2)
-        words = _words(state.asked, state.told, e) if state.firsts[e] >= _SIZES else 0.0
-        service = rows.resp_p[i], state.speech[e]
-        paces = state.gap[e], state.uneven[e], state.at_once[e]
-        weight, poll = _weigh(service, paces, words, state.same[e], rows.orig_serves[i])
-        guesses = news * little * state.alike[e] * weight
+        words = _words(latest, e) if counts[e, _FIRSTS] >= _SIZES else 0.0
+        service = rows.resp_p[i], counts[e, _SPEECH]
+        paces = amounts[e, _GAP], amounts[e, _UNEVEN], amounts[e, _AT_ONCE]
+        weight, poll = _weigh(service, paces, words, amounts[e, _SAME], rows.orig_serves[i])
+        guesses = news * little * amounts[e, _ALIKE] * weight
         guesses = guesses * (1.0 - poll) + min(guesses, 6.0) * poll
         scores[i] = math.log2(1.0 + guesses)
-        facts[i, 0] = state.ended[e]
+        facts[i, 0] = amounts[e, _ENDED]
         facts[i, 1] = each
-        facts[i, 2] = state.alike[e]
-        facts[i, 3] = state.ended[e] * 60e6 * 0.693 / half_life
-        facts[i, 4] = state.at_once[e]
+        facts[i, 2] = amounts[e, _ALIKE]
+        facts[i, 3] = amounts[e, _ENDED] * 60e6 * 0.693 / half_life
+        facts[i, 4] = amounts[e, _AT_ONCE]
         facts[i, 5] = poll
