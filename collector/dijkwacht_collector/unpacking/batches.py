@@ -105,9 +105,9 @@ class _Joined:
         self.index = np.frombuffer(index, "<i8").reshape(-1, 2)
         planes, self.planes_at = _end_to_end([one.planes for one in batches])
         self.planes = np.frombuffer(planes, np.uint8)
+        addresses, self.addresses_at = _end_to_end([one.addresses for one in batches], 16)
+        self.addresses = np.frombuffer(addresses, ">i8").reshape(-1, 2).astype(np.int64)
         # Place 0 is what a row of an earlier contract has: nothing.
-        addresses, at = _end_to_end([bytes(16), *(one.addresses for one in batches)], 16)
-        self.addresses, self.addresses_at = addresses, at[1:]
         lengths, at = _end_to_end([bytes(2), *(one.lengths for one in batches)], 2)
         self.lengths, self.lengths_at = np.frombuffer(lengths, "<u2"), at[1:]
         self.texts, self.texts_at = _end_to_end([one.texts for one in batches])
@@ -136,9 +136,11 @@ def unpack(batches: Sequence[Planes], wanted: Mapping[int, frozenset[str]]) -> U
         raise MalformedBatch("a text is not UTF-8")
     totals = rows.sum(axis=0)
     lines = _Lines(totals, wanted)
-    out = np.empty(lines.size, np.int64)
-    places = joined.addresses_at, joined.lengths_at, joined.lengths
-    if read(claims, joined.planes, places, _KNOWN, _COLUMNS, lines.at, out) >= 0:
+    most = int(rows.max(initial=0))
+    out = np.empty(lines.size + 2 * most, np.int64)
+    rooms = lines.size, lines.size + most
+    places = joined.addresses, joined.addresses_at, joined.lengths_at, joined.lengths
+    if read(claims, joined.planes, places, _KNOWN, _COLUMNS, lines.at, out, rooms) >= 0:
         raise MalformedBatch("a mode, a place or a value out of range")
     order = np.empty(totals.sum(), np.uint8)
     sequence(joined.order, joined.order_at, rows, order)
@@ -176,9 +178,10 @@ def check(planes: Planes) -> None:
     )
     kernel = check_large if planes.size > _LARGE_BYTES else check_batch
     fits = whole and kernel(
-        (planes.contract, len(planes.addresses) // 16, len(planes.texts)),
+        (planes.contract, len(planes.texts)),
         np.frombuffer(planes.index, "<i8").reshape(-1, 2),
         np.frombuffer(planes.planes, np.uint8),
+        np.frombuffer(planes.addresses, "<i8").reshape(-1, 2),
         np.frombuffer(planes.lengths, "<u2"),
         np.frombuffer(planes.order, np.uint8),
         _KNOWN,
@@ -219,27 +222,25 @@ class _Lines:
     def __init__(self, totals: NDArray[np.int64], wanted: Mapping[int, frozenset[str]]) -> None:
         self.at = _NOWHERE.copy()
         self.size = 0
-        self._totals = totals
-        self._chosen: list[tuple[int, int, Column]] = []
+        self._chosen: list[tuple[int, Column, slice]] = []
         for number in np.flatnonzero(totals).tolist():
             reads = wanted.get(number, frozenset())
+            rows = int(totals[number])
             for place, column in enumerate(TABLES[number].columns):
                 if place == 0 or column.name in reads:
-                    self._chosen.append((number, place, column))
-                    self.at[number, place] = self.size
-                    self.size += int(totals[number])
+                    self.at[number, place] = begin = self.size
+                    self.size += 2 * rows if column.kind == "addr" else rows
+                    self._chosen.append((number, column, slice(begin, self.size)))
 
     def columns(self, joined: _Joined, out: NDArray[np.int64]) -> dict[int, dict[str, Any]]:
         """The numbers in ``out`` as what they stand for."""
         columns: dict[int, dict[str, Any]] = {}
-        addresses = np.frombuffer(joined.addresses, ">u8").reshape(-1, 2).astype(np.uint64)
         texts_at = np.zeros(len(joined.lengths) + 1, np.int64)
         np.cumsum(joined.lengths, out=texts_at[1:])
-        for number, place, column in self._chosen:
-            begin = self.at[number, place]
-            line: Any = out[begin : begin + self._totals[number]]
+        for number, column, span in self._chosen:
+            line: Any = out[span]
             if column.kind == "addr":
-                line = addresses.take(line, axis=0)  # an index costs 25 times as much
+                line = line.view(np.uint64).reshape(-1, 2)
             elif column.kind == "text":
                 line = _pick_texts(line, texts_at, np.frombuffer(joined.texts, np.uint8))
             elif column.kind == "float":

@@ -1,12 +1,13 @@
 """HOT  Byte planes → numbers: first whether lengths agree, then what they hold, value by value.
 
-A batch is its ``entries`` int64[n, 2] (the index), its ``planes`` uint8[], and ``places``: first and end
-of its addresses, first and end of its texts, among those of all batches, and the lengths of the texts. ``claims``: contract of each
+A batch is its ``entries`` int64[n, 2] (the index), its ``planes`` uint8[], and ``places``: its ``addresses``
+int64[n, 2], first and end of its texts among those of all batches, and the lengths of the texts. ``claims``: contract of each
 batch, all entries, where each batch's begin, where its planes begin (one more at the end).
 ``known`` int64[contracts, 257]: how many columns of each table a contract has, 0 where it knows none;
 last, whether there may be others. ``columns``: kind and default of each column, int64[tables, columns].
 ``lines``: where each column's line begins in ``out`` or -1, how many rows of each table came before,
-``out``, and room for a column that nobody wants.
+``out``, and where in it is room for times, and for another column, that nobody wants. The line of
+addresses has two numbers for each row.
 
 All are in one file: a cached kernel does not notice that one it calls in another file has changed.
 """
@@ -33,23 +34,23 @@ NUMBER, DOUBLE, ADDRESS, TEXT = range(4)
 
 
 @njit(cache=True)  # keeps the GIL: the intake would wait longer to get it back than this takes
-def check_batch(sizes, index, planes, lengths, order, known, columns, nowhere):  # type: ignore[no-untyped-def]
+def check_batch(sizes, index, planes, addresses, lengths, order, known, columns, nowhere):  # type: ignore[no-untyped-def]
     """Whether one batch is what it claims to be."""
-    contract, addresses, texts = sizes
+    contract, texts = sizes
     counts = np.zeros(256, np.int64)
     if not _claims_fit(index, known[contract], len(planes), lengths, texts, order, counts):
         return False
     cursor = np.zeros(len(nowhere), np.int64)
-    places = (0, addresses, 0, len(lengths), lengths)
-    aside = np.empty(counts.max(), np.int64)
-    lines = nowhere, cursor, aside, aside
+    places = addresses, 0, len(lengths), lengths
+    most = counts.max()
+    lines = nowhere, cursor, np.empty(2 * most, np.int64), 0, most
     return _read_batch(contract, index, planes, places, known[contract], columns, lines)
 
 
 @njit(cache=True, nogil=True)
-def check_large(sizes, index, planes, lengths, order, known, columns, nowhere):  # type: ignore[no-untyped-def]
+def check_large(sizes, index, planes, addresses, lengths, order, known, columns, nowhere):  # type: ignore[no-untyped-def]
     """As `check_batch`, of one that takes milliseconds: meanwhile others have the interpreter."""
-    return check_batch(sizes, index, planes, lengths, order, known, columns, nowhere)
+    return check_batch(sizes, index, planes, addresses, lengths, order, known, columns, nowhere)
 
 
 @njit(cache=True, nogil=True)
@@ -78,15 +79,15 @@ def measure(claims, texts, orders, known, rows_out):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, nogil=True)
-def read(claims, planes, places_at, known, columns, line_at, out):  # type: ignore[no-untyped-def]
+def read(claims, planes, places_at, known, columns, line_at, out, rooms):  # type: ignore[no-untyped-def]
     """The first batch with a value that may not be, or -1. `measure` has let all of them pass."""
     contracts, index, entries_at, planes_at = claims
-    addresses_at, lengths_at, lengths = places_at
+    addresses, addresses_at, lengths_at, lengths = places_at
     cursor = np.zeros(len(line_at), np.int64)
-    lines = line_at, cursor, out, np.empty(MAX_ROWS, np.int64)
+    lines = line_at, cursor, out, rooms[0], rooms[1]
     for b in range(len(contracts)):
-        first, last = lengths_at[b], lengths_at[b + 1]
-        places = addresses_at[b], addresses_at[b + 1], first, last, lengths
+        named = addresses[addresses_at[b] : addresses_at[b + 1]]
+        places = named, lengths_at[b], lengths_at[b + 1], lengths
         entries = index[entries_at[b] : entries_at[b + 1]]
         own = planes[planes_at[b] : planes_at[b + 1]]
         contract = contracts[b]
@@ -198,12 +199,12 @@ def _split_entry(entry):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _read_batch(contract, entries, planes, places, columns_of, columns, lines):  # type: ignore[no-untyped-def]
-    """Read every column of known tables, also those that nobody wants; whether all is in range."""
-    first_address, end_address, first_text, end_text, lengths = places
-    kinds, defaults = columns
-    line_at, cursor, out, aside = lines
+    """Read every column of known tables, of those that nobody wants what may be wrong; whether all is in range."""
+    addresses, first_text, end_text, lengths = places
+    kinds, _ = columns
+    line_at, cursor, out, time_room, room = lines
     at = 0
-    times = aside
+    times = time_room
     for e in range(len(entries)):
         table, column, mode, width, rows = _split_entry(entries[e, 0])
         base = entries[e, 1]
@@ -213,27 +214,44 @@ def _read_batch(contract, entries, planes, places, columns_of, columns, lines): 
         kind = kinds[table, column]
         if not _fits(kind, mode, width, base, column, contract):
             return False
-        line = line_at[table, column]
-        to = aside[:rows]
-        if line >= 0:
-            to = out[line + cursor[table] : line + cursor[table] + rows]
-        _join(planes[begin:at], width, to)
-        if not _decode(mode, base, width, times, to):
-            return False
-        if column == 0:  # the room for columns that nobody wants is soon that of the next one
-            times = to if line >= 0 else to.copy()
-        if kind == ADDRESS and not _place(to, first_address, end_address):
-            return False
-        if kind == TEXT and not (_place(to, first_text, end_text) and _are_few(to, lengths)):
-            return False
+        line, done = line_at[table, column], cursor[table]
+        if line >= 0 or not column or not _is_sure(kind, mode, width):
+            to = room if column else time_room
+            if line >= 0 and kind != ADDRESS:
+                to = line + done
+            if not column:
+                times = to
+            if not _decode(planes, begin, mode, width, base, rows, out, times, to):
+                return False
+            if kind == TEXT and not _place_texts(out, to, rows, first_text, end_text, lengths):
+                return False
+            if kind == ADDRESS:
+                first = line + 2 * done if line >= 0 else -1
+                if not _place_addresses(out, to, rows, addresses, first):
+                    return False
         if column + 1 == columns_of[table]:
-            for missing in range(column + 1, kinds.shape[1]):
-                line = line_at[table, missing]
-                if line >= 0:
-                    line += cursor[table]
-                    out[line : line + rows] = defaults[table, missing]
-            cursor[table] += rows
+            _fill(table, column + 1, rows, columns, lines)
+            cursor[table] = done + rows
     return True
+
+
+@njit(cache=True, nogil=True)
+def _fill(table, column, rows, columns, lines):  # type: ignore[no-untyped-def]
+    """Give ``rows`` their defaults in the columns that their contract lacks, those from ``column`` on."""
+    kinds, defaults = columns
+    line_at, cursor, out, _, _ = lines
+    for missing in range(column, kinds.shape[1]):
+        line = line_at[table, missing]
+        if line >= 0:
+            size = 2 if kinds[table, missing] == ADDRESS else 1
+            line += size * cursor[table]
+            out[line : line + size * rows] = defaults[table, missing]
+
+
+@njit(cache=True, nogil=True)
+def _is_sure(kind, mode, width):  # type: ignore[no-untyped-def]
+    """Whether any planes hold numbers that may be: a base in range and at most 48 bits, or any double."""
+    return mode == BITS or (kind == NUMBER and mode == OFFSET and width < 8)
 
 
 @njit(cache=True, nogil=True)
@@ -249,75 +267,102 @@ def _fits(kind, mode, width, base, column, contract):  # type: ignore[no-untyped
 
 
 @njit(cache=True, nogil=True)
-def _join(planes, width, to):  # type: ignore[no-untyped-def]
-    """Unsigned numbers from their planes."""
-    rows = len(to)
-    if not width:
-        to[:] = 0
-        return
-    for i in range(rows):
-        to[i] = np.int64(planes[i])
-    for k in range(1, width):
-        shift, begin = np.int64(8 * k), k * rows
+def _join(planes, begin, width, base, rows, out, to):  # type: ignore[no-untyped-def]
+    """``base`` + the unsigned numbers of these planes. The widths that are frequent in one go each."""
+    # An index that may be negative costs half as much again.
+    at, to, rows = np.uint64(begin), np.uint64(to), np.uint64(rows)
+    if width == 0:
         for i in range(rows):
-            to[i] |= np.int64(planes[begin + i]) << shift
+            out[to + i] = base
+    elif width == 1:
+        for i in range(rows):
+            out[to + i] = base + np.int64(planes[at + i])
+    else:
+        second = at + rows
+        for i in range(rows):
+            out[to + i] = base + (np.int64(planes[at + i]) | np.int64(planes[second + i]) << 8)
+        for k in range(2, width):
+            shift, plane = np.int64(8 * k), at + np.uint64(k) * rows
+            for i in range(rows):
+                out[to + i] += np.int64(planes[plane + i]) << shift
 
 
 @njit(cache=True, nogil=True)
-def _decode(mode, base, width, times, to):  # type: ignore[no-untyped-def]
-    """Make of unsigned numbers what they stand for; whether all are in range."""
+def _decode(planes, begin, mode, width, base, rows, out, times, to):  # type: ignore[no-untyped-def]
+    """What the numbers of these planes stand for; whether all are in range."""
     if mode == COUNT:
-        to[:] = np.arange(base, base + len(to))
-    if mode in (COUNT, BITS):  # sets are slow here
+        for i in range(rows):
+            out[to + i] = base + i
+        return True
+    _join(planes, begin, width, base if mode == OFFSET and width < 8 else 0, rows, out, to)
+    if mode == BITS:
         return True
     if mode == DELTA:
-        return _sum_up(base, to)
+        return _sum_up(base, rows, out, to)
     if width == 8:
-        for u in to:
-            if not 0 <= u < LIMIT:
+        for i in range(rows):
+            if not 0 <= out[to + i] < LIMIT:
                 return False
-    if mode == BEFORE:
-        return _from_time(base, times, to)
-    if base:
-        to += base
-    return True
+            if mode == OFFSET:
+                out[to + i] += base
+    return mode == OFFSET or _from_time(base, rows, out, times, to)
 
 
 @njit(cache=True, nogil=True)
-def _sum_up(value, to):  # type: ignore[no-untyped-def]
-    for i in range(len(to)):
-        u = to[i]
+def _sum_up(value, rows, out, to):  # type: ignore[no-untyped-def]
+    for i in range(to, to + rows):
+        u = out[i]
         # No step from a value in range reaches another one by wrapping around.
         value += ((u >> 1) & 0x7FFFFFFFFFFFFFFF) ^ -(u & 1)
         if not -LIMIT <= value < LIMIT:
             return False
-        to[i] = value
+        out[i] = value
     return True
 
 
 @njit(cache=True, nogil=True)
-def _from_time(base, times, to):  # type: ignore[no-untyped-def]
-    for i in range(len(to)):
-        to[i] = times[i] - base - to[i]
-        if not -LIMIT <= to[i] < LIMIT:
+def _from_time(base, rows, out, times, to):  # type: ignore[no-untyped-def]
+    for i in range(rows):
+        value = out[times + i] - base - out[to + i]
+        if not -LIMIT <= value < LIMIT:
             return False
+        out[to + i] = value
     return True
 
 
 @njit(cache=True, nogil=True)
-def _place(to, first, end):  # type: ignore[no-untyped-def]
-    """From places in the batch to places among those of all batches; whether there are such."""
-    for i in range(len(to)):
-        if not 0 <= to[i] < end - first:
-            return False
-        to[i] += first
+def _are_places(out, to, rows, count):  # type: ignore[no-untyped-def]
+    """Whether all these are places among ``count``."""
+    least, most = 0, 0
+    for i in range(np.uint64(to), np.uint64(to + rows)):
+        least, most = min(least, out[i]), max(most, out[i])
+    return least >= 0 and most < count
+
+
+@njit(cache=True, nogil=True)
+def _place_addresses(out, places, rows, addresses, to):  # type: ignore[no-untyped-def]
+    """From places to addresses, at ``to`` if that is any; whether there are such places."""
+    if not _are_places(out, places, rows, len(addresses)):
+        return False
+    if to >= 0:
+        first, line = np.uint64(places), np.uint64(to)
+        for i in range(np.uint64(rows)):
+            place = np.uint64(out[first + i])
+            out[line + i + i] = addresses[place, 0]
+            out[line + i + i + np.uint64(1)] = addresses[place, 1]
     return True
 
 
 @njit(cache=True, nogil=True)
-def _are_few(places, lengths):  # type: ignore[no-untyped-def]
-    """Whether the texts at ``places`` have few enough bytes: one may stand in every row."""
+def _place_texts(out, to, rows, first, end, lengths):  # type: ignore[no-untyped-def]
+    """From places in the batch to places among those of all batches; whether there are such texts.
+
+    And whether they have few enough bytes: one may stand in every row.
+    """
+    if not _are_places(out, to, rows, end - first):
+        return False
     named = 0
-    for place in places:
-        named += lengths[place]
+    for i in range(to, to + rows):
+        out[i] += first
+        named += lengths[out[i]]
     return named <= MAX_NAMED_BYTES
