@@ -47,9 +47,7 @@ class Scoring:
         iterator = iter(rows)
         while step := list(islice(iterator, _STEP_ROWS)):
             self._arrival = max(self._arrival, *(int(row[0]) for _, row in step))
-            arrivals = [
-                Arrival(batch, 0, 0, self._arrival, batch.rows) for batch in self._batches(step)
-            ]
+            arrivals = [Arrival.of(batch, 0, 0, self._arrival) for batch in self._batches(step)]
             self.rows += len(step)
             yield self.host.score(join_columns(arrivals, self._wanted, self._clocks))
             self._strike()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 from numba import njit
@@ -34,18 +34,24 @@ Ticks = NDArray[np.int64]
 
 
 class Arrival(NamedTuple):
-    """A batch with the engine's small numbers for its site and agent; ``rows``: in all tables that are known."""
+    """A batch with the engine's small numbers for its site and agent.
+
+    ``rows``: in all tables that are known; ``cost``: what it costs to unpack, in rows.
+    """
 
     batch: Batch
     site: int
     agent: int
     time: int
     rows: int
+    cost: int
 
-    @property
-    def cost(self) -> int:
-        """What it costs to unpack, in rows."""
-        return max(self.rows, self.batch.planes.size // ROW_BYTES)
+    @classmethod
+    def of(cls, batch: Batch, site: int, agent: int, time: int) -> Self:
+        """What ``agent`` of ``site`` sent, which arrived at that time."""
+        planes = batch.planes
+        rows = planes.rows - planes.unknown
+        return cls(batch, site, agent, time, rows, max(rows, planes.size // ROW_BYTES))
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,8 +238,7 @@ class Engine:
         site = self.numbering.site(entry.site)
         agent = self.numbering.agent(site, batch.agent)
         self._set_clock(agent)
-        rows = batch.rows - batch.planes.unknown
-        return Arrival(batch, site, agent, entry.arrival, rows)
+        return Arrival.of(batch, site, agent, entry.arrival)
 
     def _set_clock(self, agent: int, time: int | None = None) -> None:
         if agent >= len(self.clocks):

@@ -19,7 +19,7 @@ ROWS = list(office_rows(3, 6, WORKING_MORNING, 600_000_000))
 
 
 def arrive(rows, site=0, agent=0, time=1 << 60):
-    return Arrival(decode(encode("s", "a", bytes(16), 1, 0, rows)), site, agent, time, len(rows))
+    return Arrival.of(decode(encode("s", "a", bytes(16), 1, 0, rows)), site, agent, time)
 
 
 def value(column, i):

@@ -217,9 +217,8 @@ def test_any_cut_any_mix_of_sites_and_any_move_gives_equal_scores(detector, made
 )
 def test_merged_columns_hold_the_rows_of_all_tables(made, chosen):
     rows = [row_of(table, START + n, text) for n, (table, text) in enumerate(made)]
-    arrival = Arrival(
-        decode(encode("s", "a", bytes(16), 1, START, rows)), 0, 0, START + 60, len(rows)
-    )
+    batch = decode(encode("s", "a", bytes(16), 1, START, rows))
+    arrival = Arrival.of(batch, 0, 0, START + 60)
     tables = chosen[:3]
     columns = tuple({c.name: 0 for t in tables for c in TABLE[t].columns[1:]})
     reading = Reading(tuple(tables), columns, ())
