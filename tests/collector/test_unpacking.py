@@ -12,6 +12,7 @@ from dijkwacht_collector.unpacking import unpack
 from dijkwacht_detectors.api import Text
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
 from dijkwacht_records import layout_1, layout_2, wire
+from dijkwacht_records.columns import Columns
 from dijkwacht_records.contracts import CONTRACTS
 from dijkwacht_records.errors import MalformedBatch, UnknownContract
 from dijkwacht_records.planes import Planes, columns
@@ -117,8 +118,7 @@ def _looked_at(body: bytes) -> bool:
     return True
 
 
-def _assert_same(planes: Planes, unpacked) -> None:
-    held = columns(planes)
+def _assert_same(held: Columns, unpacked) -> None:
     assert unpacked.order.tobytes() == held.order
     assert sorted(unpacked.columns) == sorted(held.tables)
     for number, own in held.tables.items():
@@ -156,7 +156,23 @@ def test_mutated_batches_are_read_or_refused_by_both_alike(contract, seed):
         assert _looked_at(body) == (planes is not None), body.hex()
         if planes is not None:
             accepted[turn % 4] += 1
-            _assert_same(planes, fast)
+            _assert_same(columns(planes), fast)
     # Were all refused, or none, the mutations would test nothing.
     assert all(0 < count < 12_500 / 4 for count in accepted.values()), accepted
     assert accepted[2] > 300
+
+
+def test_batches_of_all_contracts_are_read_together():
+    bodies = [body for contract in CONTRACTS for body in _samples(contract)]
+    batches = [wire.read(body, CONTRACTS).planes for body in (*bodies, *reversed(bodies))]
+    everything, little = unpack(batches, EVERYTHING), unpack(batches, LITTLE)
+    _assert_same(Columns.join([columns(planes) for planes in batches]), everything)
+    for number, own in little.columns.items():
+        assert own.keys() >= LITTLE.get(number, set()) & everything.columns[number].keys()
+        for name, found in own.items():
+            wanted = everything.columns[number][name]
+            if isinstance(found, Text):
+                assert np.array_equal(found.offsets, wanted.offsets)
+                assert found.blob.tobytes() == wanted.blob.tobytes()
+            else:
+                assert found.tobytes() == wanted.tobytes()
