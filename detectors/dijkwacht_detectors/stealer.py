@@ -8,14 +8,14 @@ or to a mail server, or calls the messenger's service for bots. Each delivery is
 that for each two minutes since the question; a sixteenth of it if the site knew the server before the
 question, a quarter from a machine that serves others, half if whether it was let in is not
 seen, and less each time the machine has asked within a day. The score is log₂ of one more than what was
-delivered, which halves in an hour.
+delivered, which halves in an hour; a delivery that is hardly a part of it has none.
 
 Innocents: a page asks for its visitor's address, and its visitor sends a mail by an old program: to the
 server that all mail goes by. A storage server that keeps a name on the internet for itself asks by the
 clock, and mails its reports. Recorders, meters and scanners that mail or use FTP do not ask.
 
 Limits: nothing shows inside TLS, so neither does mail that is delivered so; nor without a question, by a name that is
-not on the list, or over an hour later. Who builds websites, asks for their address to have it let in, and logs in to a new
+not on the list. What is delivered a quarter of an hour later weighs a tenth. Who builds websites, asks for their address to have it let in, and logs in to a new
 server by plain FTP looks the same. An entity takes 24 bytes.
 
 >>> from dijkwacht_detectors.checks import score_rows
@@ -51,6 +51,8 @@ _TELLERS, _BOT_HOSTS = hashes_of(TELLERS), hashes_of(_BOTS)
 _BEGINNINGS: Final = beginnings_of((*TELLERS, *_BOTS))
 _NONE, _MAIL, _FILES, _BOT = range(4)
 _WORTH: Final = 16.0
+_ITS_PART: Final = 0.25
+"""Of what was delivered: what a server must have had of it to be named for it."""
 _ONE_QUESTION_US: Final = 2e6
 """A name is asked for by several types at once, and then called."""
 
@@ -113,7 +115,7 @@ class Stealer(RowDetector):
 
 _WAYS: Final[Mapping[int, tuple[str, str]]] = {
     _MAIL: (
-        "logged in, without encryption, to send mail by",
+        "logged in, without encryption, to send mail through",
         "logde daarna onversleuteld in om mail te versturen via",
     ),
     _FILES: (
@@ -207,11 +209,14 @@ def _fold(columns, tables, texts, memory, lives, scores, facts):  # type: ignore
             state.delivered[e] *= remaining(t - state.last[e], half_life)
             state.last[e] = t
         since, known_before = max(t - state.asked[e], 0), rows.dest_first[i] < state.asked[e]
-        questions = float(state.questions[e])
+        questions, worth = float(state.questions[e]), 0.0
         if questions > 0.0:
             worth = _WORTH * sure * remaining(since, recent) / max(questions, 1.0)
             worth *= 0.0625 if known_before else 1.0
-            state.delivered[e] += worth * (0.25 if rows.orig_serves[i] >= 2 else 1.0)
+            worth *= 0.25 if rows.orig_serves[i] >= 2 else 1.0
+            state.delivered[e] += worth
+        if worth < _ITS_PART * state.delivered[e]:
+            continue
         scores[i] = math.log2(1.0 + state.delivered[e])
         facts[i, 0], facts[i, 1] = since / 1e6, questions
         facts[i, 2] = 1.0 if known_before else 0.0

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dijkwacht_detectors.checks import Harness, score_rows
@@ -101,8 +101,19 @@ def test_what_asks_by_the_clock_may_mail_its_reports(period, mails):
     assert top([*asked, hands_in(40 * period + mails)]) < 1.0
 
 
+def test_an_ordinary_mail_after_it_is_not_named_for_it():
+    provider = pack_address("198.51.100.25")
+    rows = [fetches(0, resp_h=provider), asks(1), hands_in(9), hands_in(11, resp_h=provider)]
+    scores = score_rows(Stealer(), rows)
+    assert scores[2] > LINE
+    assert np.isnan(scores[3]), "its mail server had nothing of what was stolen"
+    again = score_rows(Stealer(), [*rows[:3], hands_in(11)])
+    assert again[3] > again[2], "while the same again is"
+
+
 def test_what_was_long_ago_is_no_matter():
     assert top([asks(1), hands_in(3600)]) < 0.1
+    assert top([asks(1), hands_in(901)]) < LINE / 10
 
 
 ROW = st.one_of(
@@ -142,10 +153,13 @@ def test_scores_are_what_the_model_says(made):
             continue
         delivered *= 0.5 ** ((at - last) / 3600)
         last = at
+        worth = 0.0
         if questions:
             worth = 16 * one["sure"] * 0.5 ** ((at - asked) / 120) / max(questions, 1)
-            delivered += worth * (1 / 16 if one["known"] else 1)
-        wanted.append(math.log2(1 + delivered))
+            worth *= 1 / 16 if one["known"] else 1
+        delivered += worth
+        assume(abs(worth - delivered / 4) > 1e-5 or not delivered)
+        wanted.append(math.log2(1 + delivered) if worth >= delivered / 4 else math.nan)
     scores = score_rows(Stealer(), rows)
     assert scores.tolist() == pytest.approx(wanted, abs=1e-3, nan_ok=True)
 
