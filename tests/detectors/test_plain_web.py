@@ -199,6 +199,12 @@ def test_what_was_known_before_or_is_asked_by_the_clock_weighs_little():
     assert strongest([asks(), TELLER, *reports(3600)]) < asked / 6
 
 
+def test_who_asks_once_a_day_is_no_clock():
+    asked = strongest([asks(), TELLER, *reports(4)])
+    daily = [asks(-86_000 * n) for n in range(1, 30)]
+    assert strongest([*daily, asks(), TELLER, *reports(4)]) > asked / 2.5
+
+
 def test_pages_things_and_browsers_weigh_less_after_the_question_too():
     asked = strongest([asks(), TELLER, *reports(4)])
     assert strongest([asks(), TELLER, *reports(4, orig_bytes=640)]) < asked / 6

@@ -15,6 +15,8 @@ _AT, _TELLER, _TIMES = range(3)
 _ONE_QUESTION_US: Final = 2e6
 """A name is asked for by several types at once."""
 _DAY_US: Final = 86_400e6
+_WHOLE: Final = 1000
+"""Of times: one question; what was asked a day ago counts half of it."""
 _LATELY_US: Final = 900e6
 """What asks so as to report it calls home within minutes, and every few minutes."""
 _JUST_BEFORE_US: Final = 120e6
@@ -22,11 +24,20 @@ _JUST_BEFORE_US: Final = 120e6
 
 @njit_lean
 def note_question(question, t):  # type: ignore[no-untyped-def]
-    """Take one at ``t``, µs; those of the last day are counted."""
+    """Take one at ``t``, µs.
+
+    >>> import numpy as np
+    >>> asked = np.zeros(3, np.int64)
+    >>> for hours in range(0, 24 * 60, 24):
+    ...     note_question(asked, hours * 3_600_000_000)
+    >>> int(asked[2])  # who asks once a day for months has asked twice
+    1999
+    """
     since = t - question[_AT]
     if question[_TIMES] > 0 and since < _ONE_QUESTION_US:
         return
-    question[_TIMES] = min(question[_TIMES] + 1, 1000) if since < _DAY_US else 1
+    earlier = float(question[_TIMES]) * remaining(float(since), _DAY_US)
+    question[_TIMES] = min(int(earlier) + _WHOLE, 1000 * _WHOLE)
     question[_AT], question[_TELLER] = t, 0
 
 
@@ -50,4 +61,4 @@ def after_question(question, key, start, first):  # type: ignore[no-untyped-def]
         return 0.0
     fresh = remaining(float(start) - float(question[_AT]), _LATELY_US)
     known = remaining(float(question[_AT]) - float(first), _JUST_BEFORE_US)
-    return fresh * known / float(question[_TIMES])
+    return fresh * known * _WHOLE / float(max(question[_TIMES], _WHOLE))
