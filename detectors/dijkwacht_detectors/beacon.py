@@ -19,7 +19,7 @@ too. So what counts is what kind of timer it is. Each multiplies the evidence:
 - of a device whose network code has a few KiB, a tenth: no stranger's program runs on an inverter's or a lock's
   microcontroller, which is told by the SYN it sends;
 - calls that are never accepted hardly: a program whose server is gone keeps trying. Calls that are
-  accepted and not answered a byte count half as much again, and a second apart, whatever port and name.
+  accepted and not answered a byte at once count half as much again, and a second apart, whatever port and name.
 
 Innocents: telemetry, updaters, clocks, hubs and locks that call a dead server, infrastructure that
 reports home every half minute, cameras that keep their NAT open, monitoring. Most of them have names,
@@ -28,7 +28,7 @@ poll at the web's ports, or do not get through.
 Limits: a beacon that has a name is not told from what reports to its maker here (see `beacon_names`);
 nor one among many other calls to the same server, one that keeps a connection open, or one inside
 the site that asks a single machine, as a hub asks its lamps. Less than six calls have no score, and
-an hour's timer takes a day. 57 bytes an entity, and 192 more of one that calls again.
+an hour's timer takes a day. 61 bytes an entity, and 192 more of one that calls again.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> from dijkwacht_records.hints import NAMED, Named
@@ -123,6 +123,7 @@ class Beacon(RowDetector):
         "unlike": ("f4", ()),
         "refused": ("f4", ()),
         "mute": ("f4", ()),
+        "heard": ("u1", ()),
         "until": ("i8", ()),
         "rested": ("f4", ()),
     }
@@ -233,6 +234,7 @@ class _State(NamedTuple):
     unlike: NDArray[np.float32]
     refused: NDArray[np.float32]
     mute: NDArray[np.float32]
+    heard: NDArray[np.uint8]
     until: NDArray[np.int64]
     rested: NDArray[np.float32]
 
@@ -297,11 +299,13 @@ def _fold(columns, timers, memory, scores, facts):  # type: ignore[no-untyped-de
             reset(timer, e)
             state.named[e] = 0
             state.size[e] = state.unlike[e] = state.refused[e] = state.mute[e] = 0.0
-            state.until[e], state.rested[e] = 0, 1.0
+            state.until[e], state.rested[e], state.heard[e] = 0, 1.0, 0
         proto = rows.proto[i]
         if rows.part[i] != 0 or proto not in (_TCP, _UDP):
             if timer.calls[e] > 0:
                 state.until[e] = max(state.until[e], rows.time[i])
+                if rows.resp_bytes[i] > 0:
+                    state.heard[e] = 1  # it takes its time
             continue
         if rows.local_resp[i] and not rows.local_orig[i]:
             continue  # who calls in from outside is no machine of the site
@@ -346,4 +350,4 @@ def _fold(columns, timers, memory, scores, facts):  # type: ignore[no-untyped-de
         facts[i, 2] = timer.calls[e]
         facts[i, 3] = hours
         facts[i, 4] = named == _NOBODY
-        facts[i, 5] = mute
+        facts[i, 5] = 0.0 if state.heard[e] else mute

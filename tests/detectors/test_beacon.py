@@ -7,7 +7,7 @@ import pytest
 
 from dijkwacht_detectors.beacon import Beacon
 from dijkwacht_detectors.beacon_names import BeaconNames
-from dijkwacht_detectors.checks import score_rows
+from dijkwacht_detectors.checks import Harness, score_rows
 from dijkwacht_records.hints import (
     NAMED,
     OPTIONS,
@@ -166,6 +166,20 @@ def test_a_call_a_second_that_is_accepted_and_never_answered_is_odd_anywhere():
     assert top(calls([0.4] * 60, **mute)) > 6.0
     assert top(calls([0.4] * 60, resp_p=443, hints=BY_NAME)) < 3.0
     assert top(calls([5.0] * 60, **mute)) < 3.0
+
+
+def test_who_answers_late_is_not_called_silent():
+    begun = [row | {"resp_bytes": 0, "flow_id": n} for n, row in enumerate(calls([60.0] * 30))]
+    ended = [
+        row | {"time": row["time"] + 3 * SECOND, "part": 1, "resp_bytes": 154} for row in begun
+    ]
+    detector = Beacon()
+    at = detector.facts.index("unanswered")
+    _, facts = Harness(detector).feed(begun)
+    assert facts[-1, at] > 0.9
+    rows = [row for both in zip(begun, ended, strict=True) for row in both]
+    _, facts = Harness(detector).feed(rows)
+    assert facts[-2, at] == 0.0
 
 
 def test_what_many_use_or_is_known_for_days_is_odd_for_nobody():
