@@ -77,6 +77,7 @@ from dijkwacht_detectors.knowledge.plain_web_words import (
     WHAT_TO_DO,
     amount_of,
     oddities_of,
+    words_of,
 )
 from dijkwacht_detectors.knowledge.ports import FREE, port_use
 from dijkwacht_detectors.state.decay import remaining
@@ -128,6 +129,7 @@ class PlainWeb(RowDetector):
     technique = "T1105"
     facts = (
         "fetched_kb", "asked_bytes", "calls", "unnamed", "odd_port", "asked_itself", "evidence",
+        "fetched_before",
     )  # fmt: skip
     entities_per_site = 1024
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
@@ -165,15 +167,13 @@ class PlainWeb(RowDetector):
                 odd + WHAT_TO_DO,
                 vreemd + WAT_TE_DOEN,
             )
-        calls = max(1, round(facts["calls"]))
-        often, vaak = ("once", "één keer") if calls == 1 else (f"{calls} times", f"{calls} keer")
+        title, titel, often, vaak = words_of(facts)
         return Explanation(
-            "{src} exchanges short messages with {dst} (port {port}) without encryption, as malware does.",
-            "{src} wisselt onversleuteld korte berichten uit met {dst} (poort {port}), zoals kwaadaardige "
-            "programma's doen.",
-            f"It did so {often}. {odd}{WHAT_TO_DO}",
-            f"Dat gebeurde {vaak}. {vreemd}{WAT_TE_DOEN}",
-            technique="T1071.001",
+            title,
+            titel,
+            f"{often}{odd}{WHAT_TO_DO}",
+            f"{vaak}{vreemd}{WAT_TE_DOEN}",
+            technique="" if facts["fetched_before"] > 0.0 else "T1071.001",
         )
 
 
@@ -393,3 +393,4 @@ def _fold(columns, table, query, memory, half_life, scores, facts):  # type: ign
         facts[i, 4] = port_use(port) == FREE or port in (443, 8443)
         facts[i, 5] = behind > 0.05 and not fetched
         facts[i, 6] = evidence
+        facts[i, 7] = 0.0 if fetched else state.counts[e, p, _FETCHED]

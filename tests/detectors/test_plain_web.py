@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dijkwacht_detectors.checks import score_rows
+from dijkwacht_detectors.checks import Harness, score_rows
 from dijkwacht_detectors.plain_web import PlainWeb
 from dijkwacht_records.hints import (
     NAMED,
@@ -280,14 +280,14 @@ def test_any_rows_give_bounded_scores(told):
 def test_what_an_owner_reads_is_true_of_what_was_seen():
     told = PlainWeb().explain(
         {"fetched_kb": 362.9, "asked_bytes": 275.0, "calls": 0.0, "unnamed": 1.0, "odd_port": 1.0,
-         "asked_itself": 0.0, "evidence": 14.0, "score": 3.9}
+         "asked_itself": 0.0, "evidence": 14.0, "fetched_before": 0.0, "score": 3.9}
     )  # fmt: skip
     assert "363 kB" in told.title_en
     assert "not looked up" in told.desc_en
     assert "fewer words" in told.desc_en
     called = PlainWeb().explain(
         {"fetched_kb": 0.0, "asked_bytes": 500.0, "calls": 7.0, "unnamed": 0.0, "odd_port": 1.0,
-         "asked_itself": 1.0, "evidence": 6.0, "score": 2.8}
+         "asked_itself": 1.0, "evidence": 6.0, "fetched_before": 0.0, "score": 2.8}
     )  # fmt: skip
     assert "7 times" in called.desc_en
     assert "7 keer" in called.desc_nl
@@ -297,7 +297,22 @@ def test_what_an_owner_reads_is_true_of_what_was_seen():
     assert "looked up" not in called.desc_en
     large = PlainWeb().explain(
         {"fetched_kb": 2_345.0, "asked_bytes": 500.0, "calls": 0.0, "unnamed": 0.0, "odd_port": 0.0,
-         "asked_itself": 0.0, "evidence": 6.0, "score": 2.8}
+         "asked_itself": 0.0, "evidence": 6.0, "fetched_before": 0.0, "score": 2.8}
     )  # fmt: skip
     assert "2,3 MB" in large.title_nl
     assert "words" not in large.desc_en
+
+
+def test_words_with_a_server_that_something_was_fetched_from_do_not_hide_that():
+    detector = PlainWeb()
+    rows = [fetch(resp_p=12345), words(50, resp_p=12345), words(90, resp_p=12345, resp_h=host(7))]
+    _, facts = Harness(detector).feed(rows[:2])
+    told = detector.explain(dict(zip(detector.facts, facts[-1].tolist(), strict=True)))
+    assert "fetched something" in told.title_en
+    assert "een kort bericht" in told.title_nl
+    assert not told.technique
+    _, facts = Harness(detector).feed(rows[1:])
+    told = detector.explain(dict(zip(detector.facts, facts[-1].tolist(), strict=True)))
+    assert "fetched" not in told.title_en
+    assert "It did so once." in told.desc_en
+    assert told.technique == "T1071.001"

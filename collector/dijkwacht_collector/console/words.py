@@ -152,6 +152,7 @@ FACT: Final = {
     "exchanges": N_("short exchanges"),
     "failed_share": N_("failed share"),
     "failed_targets": N_("refused or unanswered ports"),
+    "fetched_before": N_("fetches from there before"),
     "fetched_kb": N_("kilobytes fetched"),
     "files": N_("files rewritten"),
     "folders": N_("use of system folders"),

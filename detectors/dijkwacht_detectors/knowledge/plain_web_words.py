@@ -43,3 +43,35 @@ def oddities_of(facts: Mapping[str, float]) -> tuple[str, str]:
             "Het is met minder woorden gevraagd dan een browser doet, dus door een programma. "
         )
     return "".join(english), "".join(dutch)
+
+
+def words_of(facts: Mapping[str, float]) -> tuple[str, str, str, str]:
+    """Of short messages: title, titel, and how many there were, in sentences that end in a space.
+
+    What was fetched from there before weighs more than they do, and is told with them.
+    """
+    calls = max(1, round(facts["calls"]))
+    often, vaak = (
+        ("a short message", "een kort bericht")
+        if calls == 1
+        else ("short messages", "korte berichten")
+    )
+    many = "It did so once. " if calls == 1 else f"It did so {calls} times. "
+    veel = f"Dat gebeurde {'één' if calls == 1 else calls} keer. "
+    where, waar = "{dst} (port {port}) without encryption", "{dst} (poort {port})"
+    if facts["fetched_before"] > 0.0:
+        return (
+            f"{{src}} fetched something from {where}, and exchanged {often} with it, as malware does.",
+            (
+                f"{{src}} haalde onversleuteld iets op bij {waar} en wisselde er {vaak} mee uit, zoals "
+                "kwaadaardige programma's doen."
+            ),
+            "",
+            "",
+        )
+    return (
+        f"{{src}} exchanged {often} with {where}, as malware does.",
+        f"{{src}} wisselde onversleuteld {vaak} uit met {waar}, zoals kwaadaardige programma's doen.",
+        many,
+        veel,
+    )
