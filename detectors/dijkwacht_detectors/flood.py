@@ -76,22 +76,34 @@ class Flood(RowDetector):
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say how many new connections came."""
         many = round(max(facts["unanswered_flows"], facts["packets_per_s"]))
+        own, eigen = _OWN
         if facts["other_sources"] >= facts["unanswered_flows"] > 0:  # none that stands out
             title = f"{{dst}} is flooded with traffic from many sides: {many} attempts in seconds."
             titel = f"{{dst}} wordt van vele kanten overspoeld met verkeer: {many} pogingen in enkele seconden."
+            own = eigen = ""
+        elif facts["other_sources"] < 1.0:
+            title = f"{{src}} floods {{dst}} with traffic: {many} attempts in seconds."
+            titel = f"{{src}} overspoelt {{dst}} met verkeer: {many} pogingen in enkele seconden."
         else:
             title = f"{{dst}} is flooded with traffic, from {{src}} among others: {many} attempts in seconds."
             titel = f"{{dst}} wordt overspoeld met verkeer, onder meer van {{src}}: {many} pogingen in enkele seconden."
         return Explanation(
             title,
             titel,
-            "Your line or {dst} can become so busy that nothing else works. Ask your internet "
-            "provider to filter this traffic: they see where it comes from. Do not pay whoever "
-            "offers to make it stop.",
-            "Uw lijn of {dst} kan zo druk worden dat niets anders meer werkt. Vraag uw "
-            "internetprovider dit verkeer te filteren: die ziet waar het vandaan komt. Betaal "
+            f"Your line or {{dst}} can become so busy that nothing else works. {own}If it comes from the "
+            "internet, ask your internet provider to filter this traffic: they see where it comes from. "
+            "Do not pay whoever offers to make it stop.",
+            f"Uw lijn of {{dst}} kan zo druk worden dat niets anders meer werkt. {eigen}Komt het van internet, "
+            "vraag uw internetprovider dan dit verkeer te filteren: die ziet waar het vandaan komt. Betaal "
             "niemand die aanbiedt het te laten stoppen.",
         )
+
+
+_OWN = (
+    "If {src} is a device of yours, disconnect it from the network and have it looked at. ",
+    "Is {src} een apparaat van u, haal het dan van het netwerk en laat ernaar kijken. ",
+)
+"""What to do about one source that stands out."""
 
 
 class _Rows(NamedTuple):

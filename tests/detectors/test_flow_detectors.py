@@ -336,6 +336,16 @@ def test_flood_names_a_source_only_if_one_stands_out(origs, named):
     facts = dict(zip(Flood.facts, facts[0], strict=True)) | {"score": scores[0]}
     told = Flood().explain(facts)
     assert ("{src}" in told.title_en) == ("{src}" in told.title_nl) == named
+    assert ("device of yours" in told.desc_en) == ("apparaat van u" in told.desc_nl) == named
+
+
+def test_flood_speaks_of_others_only_if_there_are_any():
+    seen = dict.fromkeys(Flood.facts, 0.0) | {"unanswered_flows": 95.2, "score": 6.6}
+    alone, among = (Flood().explain(seen | {"other_sources": n}) for n in (0.0, 30.0))
+    assert "among others" not in alone.title_en
+    assert "onder meer" not in alone.title_nl
+    assert "among others" in among.title_en
+    assert "onder meer" in among.title_nl
 
 
 def test_forged_flood_counts_the_senders_of_a_counted_row():
