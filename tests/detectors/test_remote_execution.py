@@ -319,3 +319,12 @@ def test_each_deed_has_words_of_its_own():
     for text in texts:
         assert "{src}" in text
         assert "{dst}" in text
+
+
+def test_what_no_administrator_does_is_not_called_administration():
+    done = dict.fromkeys(RemoteExecution.facts, 0.0)
+    told, ordinary = (RemoteExecution().explain(done | {deed: 8.0}) for deed in ("trust", "tasks"))
+    assert "looks after your computers" not in told.desc_en
+    assert "uw computers beheert" not in told.desc_nl
+    assert "looks after your computers" in ordinary.desc_en
+    assert "uw computers beheert" in ordinary.desc_nl

@@ -216,16 +216,28 @@ LED: Final = (
     "Shortly before, another machine controlled {src} in the same way: so intruders move on. ",
     "Kort daarvoor werd {src} zelf zo door een ander apparaat bestuurd: zo trekken indringers verder. ",
 )
-TODO: Final = (
+WHO: Final = (
     (
         "This is what whoever looks after your computers can do, and what an intruder does to move from one "
-        "machine to the next. Ask whether somebody did this just now. If nobody did, disconnect {src} from "
+        "machine to the next. "
+    ),
+    (
+        "Dit kan wie uw computers beheert, en het is wat een indringer doet om van het ene apparaat naar het "
+        "andere te komen. "
+    ),
+)
+WHO_BREAKS_IN: Final = (
+    "Intruders do this to take over a server through an old flaw; nobody needs it to manage computers. ",
+    "Indringers doen dit om via een oud lek een server over te nemen; voor beheer heeft niemand het nodig. ",
+)
+TODO: Final = (
+    (
+        "Ask whether somebody did this just now. If nobody did, disconnect {src} from "
         "the network, leave it switched on, and have {dst} looked at too. If {src} is no device of yours, "
         "disconnect {dst} instead."
     ),
     (
-        "Dit kan wie uw computers beheert, en het is wat een indringer doet om van het ene apparaat naar het "
-        "andere te komen. Vraag na of iemand dit zojuist deed. Zo niet: haal {src} van het netwerk, laat het "
+        "Vraag na of iemand dit zojuist deed. Zo niet: haal {src} van het netwerk, laat het "
         "aanstaan en laat ook {dst} nakijken. Is {src} geen apparaat van u, haal dan {dst} van het netwerk."
     ),
 )
@@ -238,11 +250,12 @@ def worded(facts: Mapping[str, float]) -> Explanation:
     refused = facts["refused"] > 0.5 * facts[deed.name.lower()]
     title, titel = (tried, geprobeerd) if refused else (done, gedaan)
     led, geleid = LED if facts["led"] else ("", "")
+    who, wie = WHO_BREAKS_IN if deed is Deed.TRUST else WHO
     more, meer = ("", "") if refused else ADVICE.get(deed, ("", ""))
     return Explanation(
         title,
         titel,
-        f"{led}{TODO[0]} {more}".rstrip(),
-        f"{geleid}{TODO[1]} {meer}".rstrip(),
+        f"{led}{who}{TODO[0]} {more}".rstrip(),
+        f"{geleid}{wie}{TODO[1]} {meer}".rstrip(),
         technique_of(deed, facts["about"]),
     )
