@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from dijkwacht_collector.incidents.alarms import MOST_ALARMS, Alarm
 from dijkwacht_collector.incidents.ended import MOST_ENDED, Ended
 from dijkwacht_collector.incidents.exemptions import Exemptions
@@ -25,7 +27,7 @@ def recall(site: str, kept: SiteIncidents, stored: Sequence[IncidentEvent]) -> S
     """
     ordinals = {(kind, subject): n for kind, subject, n in kept.ordinals}
     spending = Spending()
-    alarms = {(one.kind, one.subject): one for one in kept.alarms}
+    alarms = {(one.kind, one.subject): msgspec.structs.replace(one) for one in kept.alarms}
     incidents = [event.incident for event in stored]
     for incident in sorted(incidents, key=lambda i: (i.start, i.uid)):
         key = (incident.kind, incident.subject)
@@ -35,7 +37,7 @@ def recall(site: str, kept: SiteIncidents, stored: Sequence[IncidentEvent]) -> S
                 _machine(incident), incident.subject, incident.evidences, incident.start
             )
             spending.note(site, incident.detector, due)
-            alarms[key] = Alarm(*key, incident.start, incident.end, incident.severity_id)
+            _call(alarms, incident)
     exemptions, ended = Exemptions(), Ended()
     exemptions.put(site, kept.exempted())
     ended.put(site, kept.ended)
@@ -46,7 +48,9 @@ def recall(site: str, kept: SiteIncidents, stored: Sequence[IncidentEvent]) -> S
             exemptions.heed(incident, event.position)
             attack = incident.status == "confirmed"
             spending.answer(site, _machine(incident), incident.end, attack=attack)
-            alarms.pop((incident.kind, incident.subject), None)
+            alarm = alarms.get((incident.kind, incident.subject))
+            if alarm is not None and alarm.since <= max(incident.answered, incident.end):
+                del alarms[incident.kind, incident.subject]
     over = [event for event in by_position if event.incident.status != "new"]
     for event in over[-MOST_ENDED:]:
         ended.note(event.incident)
@@ -59,8 +63,19 @@ def recall(site: str, kept: SiteIncidents, stored: Sequence[IncidentEvent]) -> S
         exemptions.of(site),
         ended.of(site),
         spending.of(site),
-        list(alarms.values())[-MOST_ALARMS:],
+        sorted(alarms.values(), key=lambda alarm: alarm.last)[-MOST_ALARMS:],
     )
+
+
+def _call(alarms: dict[tuple[str, str], Alarm], incident: Incident) -> None:
+    """``incident`` has called; how long that went on a checkpoint may know better than the store."""
+    key = (incident.kind, incident.subject)
+    alarm = alarms.get(key)
+    if alarm is None or alarm.since < incident.start:
+        alarms[key] = Alarm(*key, incident.start, incident.end, incident.severity_id)
+        return
+    alarm.last = max(alarm.last, incident.end)
+    alarm.severity_id = max(alarm.severity_id, incident.severity_id)
 
 
 def _machine(incident: Incident) -> str:

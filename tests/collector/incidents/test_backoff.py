@@ -199,3 +199,28 @@ def test_severity_is_that_of_a_plain_list_of_calls_and_outlives_any_move(happeni
             open_[detector, machine] = max(now, known)
             got = site.meets(machine, time, rarity=rarity, detector=detector)
             assert got == open_[detector, machine]
+
+
+HOUR = IDLE_US
+
+
+@pytest.mark.parametrize("days", [0, 3])
+def test_what_goes_on_is_one_call_in_the_next_release_too(days):
+    site = Site()
+    for turn in range(days * 12 + 1):
+        at = turn * 2 * HOUR
+        assert site.meets("10.0.0.1", at) == (2 if turn else 3)
+        site.passes(at + HOUR)
+    site.upgrade()
+    assert site.meets("10.0.0.1", (days * 24 + 2) * HOUR) == 2
+
+
+def test_an_answer_before_the_last_call_does_not_end_it_in_the_next_release():
+    site = Site()
+    assert site.meets("10.0.0.1", 0) == 3
+    site.answer("attack", "10.0.0.1")
+    site.passes(HOUR)
+    assert site.meets("10.0.0.1", 2 * HOUR) == 3
+    site.passes(3 * HOUR)
+    site.upgrade()
+    assert site.meets("10.0.0.1", 4 * HOUR) == 2
