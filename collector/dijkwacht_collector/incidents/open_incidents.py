@@ -34,6 +34,8 @@ ABSENT_US: Final = 30 * 24 * 3_600_000_000
 """By the event time of any other agent of its site it is closed after so long."""
 MOST_OPEN: Final = 200
 """Incidents open at once on one site; past it nothing more is opened until some are closed."""
+MOST_CONTEXT: Final = 150
+"""Past so many only what calls somebody is opened: a machine that makes noise must not hide another."""
 MOST_SUBJECTS: Final = 4096
 """Subjects of one site whose incidents are distinguished even if they begin at the same moment."""
 _MOST_EVIDENCES: Final = 5
@@ -136,7 +138,7 @@ class OpenIncidents:
     spending: Spending = field(default_factory=Spending)
     alarms: Alarms = field(default_factory=Alarms)
     shed: dict[str, int] = field(default_factory=dict)
-    """By site, findings that found `MOST_OPEN` incidents open."""
+    """By site, findings that found `MOST_OPEN` incidents open, or as context `MOST_CONTEXT`."""
 
     def apply(
         self, findings: Sequence[Finding], times: Iterable[EventTime], explain: Explain
@@ -244,7 +246,8 @@ class OpenIncidents:
             if severity_id > max(known.severity_id, CONTEXT_SEVERITY):
                 self._call(key, finding.detector, due, severity_id)
             return self._update(key, known, finding, severity_id, explain)
-        if len(self.by_site.get(finding.site, ())) >= MOST_OPEN:
+        most = MOST_OPEN if severity_id >= ALERT_SEVERITY else MOST_CONTEXT
+        if len(self.by_site.get(finding.site, ())) >= most:
             self.shed[finding.site] = self.shed.get(finding.site, 0) + 1
             return []
         begun = self._begin(key, finding, severity_id, explain)

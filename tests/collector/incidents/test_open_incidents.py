@@ -20,6 +20,7 @@ from dijkwacht_collector.incidents.exemptions import MOST_EXEMPTED, NORMAL_US
 from dijkwacht_collector.incidents.open_incidents import (
     ABSENT_US,
     IDLE_US,
+    MOST_CONTEXT,
     MOST_OPEN,
 )
 from dijkwacht_collector.journal import Entry, Exemption, Verdict
@@ -279,9 +280,19 @@ def test_exemptions_of_an_earlier_release_are_in_force():
 def test_one_site_cannot_fill_the_ledger():
     incidents = OpenIncidents()
     for i in range(MOST_OPEN + 50):
-        apply(incidents, finding(i, src=f"10.1.{i // 250}.{i % 250}"))
+        apply(incidents, finding(i, src=f"10.1.{i // 250}.{i % 250}", rarity=0.0))
     assert len(incidents.open) == MOST_OPEN
     assert incidents.shed == {"bakery": 50}
+
+
+def test_noise_that_calls_nobody_leaves_room_for_what_does():
+    incidents = OpenIncidents()
+    for i in range(MOST_OPEN + 50):
+        apply(incidents, finding(i, src=f"10.1.{i // 250}.{i % 250}", severity=2))
+    assert len(incidents.open) == MOST_CONTEXT
+    assert incidents.shed == {"bakery": MOST_OPEN + 50 - MOST_CONTEXT}
+    (event,) = apply(incidents, finding(300, src="10.0.0.66", severity=4))
+    assert event.incident.severity_id == 4
 
 
 def test_subjects_that_are_made_up_leave_little_behind(monkeypatch):
