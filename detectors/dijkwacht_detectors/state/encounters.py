@@ -106,13 +106,10 @@ def place_of(pairs, s, key, t, half_life):  # type: ignore[no-untyped-def]
     p = np.int64(key >> np.uint64(1)) % PLACES
     age(pairs, s, p, t, half_life)
     if pairs.known[s, p, PAIR] != np.int64(key):
-        if (
-            pairs.held[s, p, LINE]
-            + pairs.held[s, p, SENT]
-            + pairs.held[s, p, SILENT]
-            + pairs.held[s, p, BROKEN]
-            > 1.0
-        ):
+        known, held = pairs.known[s, p], pairs.held[s, p]
+        # What is sent after a log-in is somebody's files: many who copy must be in nobody's way.
+        sent = held[SENT] if known[NAMELESS] > max(known[LOGIN], known[FILES]) else 0.0
+        if held[LINE] + sent + held[SILENT] + held[BROKEN] > _HELD:
             return -1
         clear(pairs, s, p, key, t)
     return p
