@@ -179,7 +179,7 @@ async def test_a_verdict_a_day_late_is_learned_changed_undone_and_outlives_every
         assert finding["status"] == "Resolved"
         collector.told.now += DAY
         page = await collector.say(uid, "normal", "Jan")
-        assert "For 30 days we do not report this" in page
+        assert "For 30 days we report nothing of this kind" in page
         assert "<bdi>Jan</bdi>" in page
         finding = (await collector.scans())[uid]
         assert finding["status_detail"] == "Answered: this is normal"

@@ -224,7 +224,7 @@ class TestAnswer:
             (
                 "normal",
                 "this is normal",
-                "For 30 days we do not report this about",
+                "For 30 days we report nothing of this kind about",
                 ["attack", "undone"],
             ),
             ("attack", "this was an attack", "we report it again", ["normal", "undone"]),
