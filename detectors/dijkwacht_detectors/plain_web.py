@@ -282,9 +282,9 @@ def _begin(rows, state, i):  # type: ignore[no-untyped-def]
 
 
 @njit_lean
-def _hand_of(state, e, flow):  # type: ignore[no-untyped-def]
-    for h in range(_HANDS):
-        if state.hand[e, h, _KEY] != 0 and state.hand[e, h, _FLOW] == flow:
+def _hand_of(state, e, flow, key):  # type: ignore[no-untyped-def]
+    for h in range(_HANDS):  # another agent, or one that began anew, counts its flows from one, too
+        if state.hand[e, h, _KEY] == key and state.hand[e, h, _FLOW] == flow:
             return h
     return -1
 
@@ -365,7 +365,7 @@ def _fold(columns, table, query, memory, half_life, scores, facts):  # type: ign
                 continue  # of another office, where a laptop was before
             h = _begin(rows, state, i)
         elif rows.part[i] > 0 and state.marks[e, _BUSY]:
-            h = _hand_of(state, e, rows.flow_id[i])
+            h = _hand_of(state, e, rows.flow_id[i], _key_of(rows, i))
             if h < 0:
                 continue
         else:

@@ -129,6 +129,13 @@ def test_the_parts_of_a_connection_are_one_and_told_at_its_end():
     assert 2.0 ** scores[2] - 1.0 == pytest.approx(whole, rel=0.01)
 
 
+def test_the_flow_of_another_agent_that_has_the_same_number_is_another():
+    begun = fetch(state=OPEN, resp_bytes=0)
+    other = fetch(60, flow_id=1, part=1, resp_h=host(77), resp_p=993, resp_bytes=360_000, hints=0)
+    assert evidence(begun, other) == 0.0, "nobody fetched anything there in the clear"
+    assert evidence(begun, other, fetch(61, flow_id=1, part=1, orig_bytes=0, hints=0)) > 6.0
+
+
 def test_pages_share_one_weight_and_repetitions_fade():
     web = evidence(fetch())
     page = [fetch(0.2 * n, state=OPEN, resp_bytes=0) for n in range(4)]
