@@ -293,9 +293,9 @@ def _come_to(conn, sent, heard, packets, port):  # type: ignore[no-untyped-def]
 
 
 @njit_lean
-def _hand_of(state, e, flow):  # type: ignore[no-untyped-def]
-    for h in range(_HANDS):
-        if state.hand[e, h, _FLOW] == flow and state.hand[e, h, _WHERE] != 0:
+def _hand_of(state, e, flow, where):  # type: ignore[no-untyped-def]
+    for h in range(_HANDS):  # flows of another agent, or after its restart, have the same numbers
+        if state.hand[e, h, _FLOW] == flow and state.hand[e, h, _WHERE] == where:
             return h
     return -1
 
@@ -358,7 +358,8 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
                 continue  # of another office, where a laptop was before
             h = _begin(rows, state, i, named)
         else:
-            h = _hand_of(state, e, rows.flow_id[i])
+            where = networks_of(rows.resp_h[i, 0], rows.resp_h[i, 1]) | 1
+            h = _hand_of(state, e, rows.flow_id[i], where)
             if h < 0:
                 continue
         hand = state.hand[e, h]

@@ -67,6 +67,19 @@ def test_each_two_networks_count_once():
         assert evidence(rows) == pytest.approx(3.0 * math.comb(many, 2), rel=0.02)
 
 
+def test_the_flow_of_another_agent_that_has_the_same_number_is_another():
+    asked = [
+        row | {"state": OPEN, "orig_bytes": 0, "resp_pkts": 1} for row in tries(FOUR, every=0.001)
+    ]
+    ends = [
+        row | {"time": row["time"] + SECOND, "part": 1, "hints": 0}
+        for row in tries(FOUR, every=0.001)
+    ]
+    assert evidence([*asked, *ends]) == pytest.approx(18.0, rel=0.02)
+    elsewhere = [row | {"resp_h": at_home(50 + n)} for n, row in enumerate(ends)]
+    assert top([*asked, *elsewhere]) == 0.0
+
+
 def test_one_network_is_one_server():
     assert top(tries([at_home(1, host) for host in range(1, 9)])) == 0.0
     assert top(tries([at_home(1)] * 20)) == 0.0
