@@ -65,7 +65,7 @@ def _stamp(path: Path) -> bytes:
 def _imported(path: Path) -> frozenset[Path]:
     """Files of the modules that the one at ``path`` imports, as far as they are ours or lie beside it."""
     files = set()
-    for module, names in _IMPORTS.findall(path.read_text("utf-8")):
+    for module, names in _IMPORTS.findall(path.read_text("utf-8", "replace")):
         parts = module.split(".")
         for name in ("", *re.findall(r"\w+", names)):
             files |= _file_of([*parts, name] if name else parts, path.parent)

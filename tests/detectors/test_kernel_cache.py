@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from zipfile import ZipFile
 
 import pytest
 
@@ -56,3 +57,21 @@ def test_it_is_so_for_the_kernels_of_all_packages():
         assert isinstance(
             locator, kernel_cache.BesideSources | kernel_cache.Chosen | kernel_cache.OfUser
         )
+
+
+def test_a_file_in_another_encoding_and_one_in_no_folder_are_compiled_too(tmp_path):
+    (tmp_path / "caller.py").write_bytes(
+        CALLER.format(module="callee").replace("import d", "# -*- coding: latin-1 -*-\n# \xe9\nimport d", 1)
+        .encode("latin-1")
+    )  # fmt: skip
+    (tmp_path / "callee.py").write_text(CALLEE.format(number=1))
+    command = [sys.executable, tmp_path / "caller.py"]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "2 0\n"
+    (tmp_path / "caller.py").write_text(CALLER.format(module="callee"))
+    with ZipFile(tmp_path / "all.zip", "w") as packed:
+        for name in ("caller.py", "callee.py"):
+            packed.write(tmp_path / name, name)
+    command = [sys.executable, "-c", "import sys; sys.path.insert(0, sys.argv[1]); import caller",
+               tmp_path / "all.zip"]  # fmt: skip
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout == "2 0\n"
