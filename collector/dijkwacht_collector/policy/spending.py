@@ -45,7 +45,7 @@ class Spending:
         self._sites: dict[str, dict[str, dict[tuple[str, str], Interruption]]] = {}
 
     def others(self, site: str, detector: str, new: Interruption) -> int:
-        """How often ``detector`` interrupted in the week before ``new`` for others than it is about.
+        """How often ``detector`` interrupted for others than ``new`` is about, from a week before it on.
 
         Other machines, and if an outsider knocks, other outsiders who did so at the same machine.
         """
