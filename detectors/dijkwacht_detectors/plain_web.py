@@ -35,7 +35,7 @@ for their own address by the clock, programs for weather and news too, and call 
 Limits: downloads by name that are asked for as a browser would, and everything over TLS, are not seen.
 A script of the office that fetches from a bare address is told once. Reports in the clear to a server
 with a name look like a device's, unless the question for its own address is seen: by DNS, and from the machine itself.
-0.6 KB an entity.
+0.7 KB an entity.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> from dijkwacht_records.hints import NAMED, OPTIONS, SPEECH, WINDOW, Named, Speech, SynOptions, SynWindow
