@@ -148,6 +148,48 @@ def reports_by_ftp(here: Premises) -> None:
         here.every(report, period, 0.02)
 
 
+def several_accounts(here: Premises) -> None:
+    """People send by accounts at several providers, each of which answers at an address or a few."""
+    dice = here.dice
+    for pc in here.pcs():
+        accounts = [[here.bare() for _ in range(dice.count(1, 5))] for _ in range(dice.count(1, 6))]
+        port = dice.choice((25, 465, 587, 587))
+        at_once = dice.count(1, 4)
+
+        def send(
+            at: int,
+            pc: Device = pc,
+            accounts: list[list[bytes]] = accounts,
+            port: int = port,
+            at_once: int = at_once,
+        ) -> None:
+            for _ in range(dice.count(1, at_once)):
+                where = dice.choice(dice.choice(accounts))
+                here.call(at, pc, where, port, (dice.size(40_000), 4_000), 3 * SECOND)
+                at += int(dice.wide(2, 90) * SECOND)
+
+        here.every(send, dice.wide(5, 240) * MINUTE / here.rate, 1, between(8, 18, weekends=False))
+
+
+def watched_servers(here: Premises) -> None:
+    """A service looks by the clock whether the mail servers of customers still answer."""
+    dice = here.dice
+    who = here.server() if dice.chance(0.7) else here.adds("watcher")
+    watched = [here.place() for _ in range(dice.count(2, 40))]
+    port = dice.choice((25, 25, 465, 587))
+    gap = int(dice.wide(0.05, 20) * SECOND)
+
+    def look(at: int) -> None:
+        for place in watched:
+            at += gap
+            if dice.chance(0.02):
+                here.silence(at, who, place, port)
+            else:
+                here.call(at, who, place, port, (40, 150), SECOND)
+
+    here.every(look, dice.wide(1, 60) * MINUTE, 0.02)
+
+
 def _hand_in(here: Premises, at: int, who: Device, provider: int, size: int) -> None:
     """A mail goes to the provider by a log-in that can be read."""
     told = log_in(SECOND, AuthService.SMTP, AuthMethod.PASSWORD, who.name)
