@@ -209,3 +209,16 @@ def short_waves(here: Premises) -> None:
     here.every(link, lasts * 1.003, 0)
     here.every(speak, dice.wide(3, 300) * MINUTE, 1)
     here.every(report, dice.choice((2, 5, 5, 15)) * MINUTE, 0.05)
+
+
+def coins_at_home(here: Premises) -> None:
+    """Somebody reads the pages of the pool that his computer at home mines for."""
+    dice, pc = here.dice, here.pc()
+    pool = dice.choice(("nanopool.org", "nicehash.com", "f2pool.com", "2miners.com"))
+    pages = dice.some([pool, f"www.{pool}", f"api.{pool}", f"static.{pool}"])
+
+    def read(at: int) -> None:
+        for page in pages:
+            at = here.ledger.ask(at, pc, page) + SECOND // 20
+
+    here.every(read, dice.wide(1, 60) * HOUR, 1, between(8, 18, weekends=False))
