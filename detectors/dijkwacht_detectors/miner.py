@@ -21,7 +21,7 @@ known; a quarter inside TLS there, an eighth in bytes. It weighs less where the 
 or the machine calls hardly anything new, as devices do that report events in words of their own.
 
 Limits: in TLS at 443, or at a port where chat or telemetry is at home, a miner cannot be told from
-those by this, and weighs next to nothing. It takes a quarter of an hour and more to tell, except
+those by this, and weighs next to nothing; `pool_names` knows some by name. It takes a quarter of an hour and more to tell, except
 by Equihash. Who is sent news of one length, as chance will have it, looks the same. What a miner does to a machine's processor, `system` sees where an agent runs on it.
 
 >>> from dijkwacht_detectors.checks import score_rows

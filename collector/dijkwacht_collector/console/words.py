@@ -194,6 +194,8 @@ FACT: Final = {
     "pings": N_("pings"),
     "plain": N_("not encrypted"),
     "poll": N_("likeness to polling"),
+    "pool_pages": N_("questions for a mining pool's website"),
+    "pool_servers": N_("questions for a mining pool's servers"),
     "port_share": N_("share at one port"),
     "posted": N_("posts without an answer"),
     "questions": N_("questions about the network"),
