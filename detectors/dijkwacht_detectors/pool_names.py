@@ -4,20 +4,20 @@ Most of those who mine on machines of others do not run a pool, but have the coi
 whoever mines at home does; and their program says its name, over DNS and in its TLS hello, also where the line itself
 is sealed and at a web server's port, of which `miner` sees nothing. Looks for names under the registered domains
 of some forty public pools. A name at which a pool takes work is worth eight, a page of the pool (``www``, ``api``, the
-bare domain) one; all names within a minute are one question; what was asked halves in a day. The score is
+bare domain) a quarter; all names within a minute are one question; what was asked halves in a day. The score is
 log₂ of one more than that. Who was asked for such a name itself within the last minute asks for somebody else, and is not counted.
 
 Innocents: who reads a pool's pages; an office whose own machines mine, which is told once; a resolver.
 
 Limits: pools of which we know nothing, those that intruders run themselves, and addresses without a name. Some
-pools take work at the bare domain: that takes seven questions. Some show their pages at the name of a server: who reads
+pools take work at the bare domain: that takes some thirty questions in a day. Some show their pages at the name of a server: who reads
 them looks the same. Where only a resolver's own questions are seen, it is what is told. An entity takes 16 bytes.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> asks = {"table": "dns", "time": 10**6, "query": "pool.supportxmr.com", "question": 1}
 >>> reads = {"table": "tls", "time": 10**6, "server_name": "www.nicehash.com"}
 >>> [float(score_rows(PoolNames(), [row])[-1].round(1)) for row in (asks, reads)]
-[3.2, 1.0]
+[3.2, 0.3]
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from dijkwacht_detectors.state.naming import picker, row_picker
 from dijkwacht_detectors.state.shortlist import name_of
 
 _DNS: Final = 0  # the place of this table in ``reads``
-_WORTH: Final = 8.0
+_WORTH, _PAGE_WORTH = 8.0, 0.25
 _ONE_QUESTION_US: Final = 60e6
 
 
@@ -74,7 +74,7 @@ class PoolNames(RowDetector):
 
     share = 1 / 60
     expected = (2.0, 0.1)
-    """Somebody looks three times in a day at the page of a pool that he mines for at home."""
+    """Somebody looks each hour at the pages of a pool that he mines for at home."""
     half_life_s = 86_400.0
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
@@ -91,8 +91,8 @@ class PoolNames(RowDetector):
             what = "{src} looked for the servers of a group that mines digital coins."
             wat = "{src} zocht de servers van een groep die digitale munten delft."
         else:
-            what = "{src} looked several times for the website of a group that mines digital coins."
-            wat = "{src} zocht enkele keren de website van een groep die digitale munten delft."
+            what = "{src} looked many times for the website of a group that mines digital coins."
+            wat = "{src} zocht vele keren de website van een groep die digitale munten delft."
         return Explanation(
             what,
             wat,
@@ -170,6 +170,6 @@ def _fold(columns, sites, tables, texts, memory, half_life, scores, facts):  # t
             state.servers[e] += 1.0
         else:
             state.pages[e] += 1.0
-        evidence = _WORTH * float(state.servers[e]) + float(state.pages[e])
+        evidence = _WORTH * float(state.servers[e]) + _PAGE_WORTH * float(state.pages[e])
         scores[i] = math.log2(1.0 + evidence)
         facts[i, 0], facts[i, 1] = float(state.servers[e]), float(state.pages[e])

@@ -42,7 +42,7 @@ def test_the_first_question_for_a_server_of_a_pool_is_told(domain):
     for server in (f"pool.{domain}", f"xmr-eu1.{domain}", f"donate.v2.{domain}"):
         assert top([asks(1, server)]) > LINE
         assert top([calls(1, server)]) > LINE, "where DNS is not seen, the hello says it"
-    assert top([asks(1, f"www.{domain}"), asks(2, domain), asks(3, f"api.{domain}")]) == 1.0
+    assert top([asks(1, f"www.{domain}"), asks(2, domain), asks(3, f"api.{domain}")]) < 0.5
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_what_is_no_question_for_a_pool_is_nothing(row):
 
 
 def test_who_reads_a_pools_pages_now_and_then_is_quiet():
-    visits = [asks(7_200 * n, f"{page}nanopool.org") for n in range(6) for page in ("", "www.")]
+    visits = [asks(1_800 * n, f"{page}nanopool.org") for n in range(20) for page in ("", "www.")]
     assert 0.0 < top(visits) < LINE
 
 
@@ -103,7 +103,7 @@ def test_scores_are_what_the_model_says(made):
         kept = 0.5 ** ((at - last) / 86_400)
         servers, pages, last = servers * kept, pages * kept, at
         servers, pages = (servers + 1, pages) if name.startswith("pool") else (servers, pages + 1)
-        wanted.append(math.log2(1 + 8 * servers + pages))
+        wanted.append(math.log2(1 + 8 * servers + pages / 4))
     scores = score_rows(PoolNames(), rows)
     assert scores.tolist() == pytest.approx(wanted, abs=1e-3, nan_ok=True)
 
