@@ -24,7 +24,7 @@ from dijkwacht_detectors.api import (
 from dijkwacht_detectors.context import contexts_for
 from dijkwacht_detectors.context_api import Context
 from dijkwacht_detectors.reading import reads_of
-from dijkwacht_detectors.state.memory import Memory, is_by_site
+from dijkwacht_detectors.state.memory import Memory, Names, is_by_site
 from dijkwacht_records.tables import TABLE, Kind
 
 _INSIDE = 0x0A000000  # addresses given as small numbers become 10.0.0.n
@@ -128,9 +128,9 @@ class Harness:
         names = [row.get("site", 0) for row in rows]
         site = np.array([self.sites.setdefault(n, len(self.sites)) for n in names], np.int32)
         agents = [zlib.crc32(row.get("agent", "agent").encode()) for row in rows]
-        slot, fresh = memory.resolve(
-            columns, time, site, np.array(names, np.uint64), np.array(agents, np.uint64)
-        )
+        agent = np.arange(len(rows), dtype=np.int32)
+        known = Names(np.array(list(self.sites), np.uint64), np.array(agents, np.uint64))
+        slot, fresh = memory.resolve(columns, time, site, agent, known)
         return memory.rows(columns, time, site, slot, fresh)
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dijkwacht_detectors.state.entities import Entities, _home, mix, mix_column
+from dijkwacht_detectors.state.entities import MOST_READERS, Entities, _home, mix, mix_column
+from dijkwacht_detectors.state.sites import Sites
 
 
 def resolve(table: Entities, sites: list[int], keys: list[int], times: list[int]):
@@ -80,7 +81,7 @@ def test_equal_mixes_of_two_sites_are_two_entities():
     table = Entities(per_site=4, forget_after_us=10**9)
     sites = np.array([0, 1, 0, 1], np.int32)
     slots, fresh = table.resolve(sites, np.full(4, 99, np.uint64), np.arange(4))
-    assert fresh.tolist() == [True, True, False, False]
+    assert fresh.tolist() == [1, 1, 0, 0]
     assert slots[0] == slots[2] != slots[1] == slots[3]
     for at in range(20):  # a site that makes room removes its own
         table.resolve(np.array([1], np.int32), np.array([at], np.uint64), np.array([at + 9]))
@@ -99,7 +100,9 @@ def probes(entities):
     """How many places are looked at until each slot's key is found."""
     table = entities._table
     mask = np.uint64(len(table.buckets) - 1)
-    homes = np.array([_home(key, table.salt, mask) for key in table.keys[: entities.used]])
+    homes = np.array(
+        [_home(key, table.salt, mask) for key in table.entities["key"][: entities.used]]
+    )
     found = np.full(entities.used, -1, np.int64)
     at = np.flatnonzero(table.buckets)
     found[table.buckets[at] - 1] = at
@@ -133,3 +136,80 @@ def test_where_a_table_keeps_its_entities_changes_nothing():
     for number in range(3):
         for one, other in zip(*(table.take(number) for table in tables), strict=True):
             assert one.tolist() == other.tolist()
+
+
+def test_each_reader_meets_an_entity_in_its_own_rows():
+    table = Entities(per_site=4, forget_after_us=100)
+    first, other = table.join(), table.join()
+    readers = np.array([first, first | other], np.uint64)
+    kind = np.array([0, 1, 1, 0, 1], np.int8)
+    time = np.array([0, 1, 2, 103, 104])
+    key = np.full(5, 7, np.uint64)
+    slots, new = table.resolve(np.zeros(5, np.int32), key, time, readers, kind)
+    assert len(set(slots.tolist())) == 1
+    assert (new & first != 0).tolist() == [True, False, False, True, False]
+    assert (new & other != 0).tolist() == [False, True, False, False, True]
+
+
+def test_one_reader_forgets_and_the_others_know():
+    table = Entities(per_site=4, forget_after_us=100)
+    first, other = table.join(), table.join()
+    both = np.array([first | other])
+    row = np.zeros(1, np.int32), np.full(1, 7, np.uint64), np.zeros(1, np.int64)
+    slots, _ = table.resolve(*row, both)
+    table.forget(slots, first)
+    assert table.unmet(slots, first).tolist() == [True]
+    assert table.unmet(slots, other).tolist() == [False]
+    assert table.resolve(*row, both)[1].tolist() == [first]
+
+
+def test_what_was_put_is_new_until_it_is_met():
+    table = Entities(per_site=4, forget_after_us=100)
+    first, other = table.join(), table.join()
+    key = np.array([7, 8], np.uint64)
+    slots = table.put(0, key, np.zeros(2, np.int64))
+    table.meet(slots[:1], first)
+    site, time = np.zeros(2, np.int32), np.ones(2, np.int64)
+    assert table.resolve(site, key, time, np.array([first | other]))[1].tolist() == [2, 3]
+
+
+def test_a_table_has_no_more_readers_than_bits():
+    table = Entities(per_site=4, forget_after_us=100)
+    bits = [int(table.join()) for _ in range(MOST_READERS)]
+    assert len(set(bits)) == MOST_READERS
+    assert max(bits) < 2**64
+    with pytest.raises(ValueError, match="read this table"):
+        table.join()
+
+
+@settings(max_examples=100)
+@given(rows=rows, size=st.integers(1, 50))
+def test_sites_are_entities_of_which_each_has_one(rows, size):
+    tables = Sites(100), Entities(1, 100)
+    clock = 0
+    for at in range(0, len(rows), size):
+        part = rows[at : at + size]
+        site = np.array([40 * r[0] for r in part], np.int32)
+        time = clock + np.cumsum([r[2] for r in part])
+        clock = int(time[-1])
+        news = [table.resolve(site, site.astype(np.uint64), time)[1] for table in tables]
+        assert news[0].tolist() == news[1].tolist()
+    assert tables[0].used == tables[1].used
+    for number in range(130):
+        seen = [table.take(number)[2].tolist() for table in tables]
+        assert seen[0] == seen[1]
+
+
+def test_a_site_that_moved_goes_on():
+    table, other = Sites(100), Sites(100)
+    table.resolve(np.array([900], np.int32), np.zeros(0, np.uint64), np.array([50]))
+    slots, keys, seen = table.take(900)
+    assert other.take(3)[0].tolist() == []
+    put = other.put(3, keys, seen)
+    assert (slots.tolist(), put.tolist(), other.used) == ([900], [3], 1)
+    other.meet(put, np.uint64(1))
+    row = np.array([3], np.int32), np.zeros(0, np.uint64)
+    assert other.resolve(*row, np.array([150]))[1].tolist() == [0]
+    assert other.resolve(*row, np.array([251]))[1].tolist() == [1]
+    with pytest.raises(ValueError, match="known already"):
+        other.put(3, keys, seen)

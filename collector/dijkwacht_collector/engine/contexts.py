@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dijkwacht_collector.engine.signatures import entity_table, signature_of
 from dijkwacht_collector.engine.site_record import ContextPart, EntityPart, pack_all, unpack_all
 from dijkwacht_collector.engine.views import Views, view_of
 from dijkwacht_detectors.context_api import Context
 from dijkwacht_detectors.reading import Reading
-from dijkwacht_detectors.state.memory import Memory
+from dijkwacht_detectors.state.memory import Memory, Names
 
 
 class Contexts:
@@ -40,9 +39,7 @@ class Contexts:
         """What they read."""
         return [memory.reading for memory in self._memories.values()]
 
-    def compute(
-        self, views: Views, site_keys: NDArray[np.uint64], agent_keys: NDArray[np.uint64]
-    ) -> dict[str, Exception]:
+    def compute(self, views: Views, names: Names) -> dict[str, Exception]:
         """Add to the step's tables the columns of each context; by column, why there is none.
 
         Its rows are new again to a context that failed: it has not seen them.
@@ -53,9 +50,7 @@ class Contexts:
             table = views.rows(view)
             if table is None:
                 continue
-            sites = views.site_keys(table, site_keys)
-            agents = agent_keys[table.agent] if "agent" in memory.reading.entity else agent_keys[:0]
-            slot, fresh = memory.resolve(table.columns, table.time, table.site, sites, agents)
+            slot, fresh = memory.resolve(table.columns, table.time, table.site, table.agent, names)
             rows = memory.rows(table.columns, table.time, table.site, slot, fresh)
             try:
                 columns = memory.columns(rows)

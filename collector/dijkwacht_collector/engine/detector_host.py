@@ -18,7 +18,7 @@ from dijkwacht_collector.engine.contexts import Contexts
 from dijkwacht_collector.engine.hosted import Hosted, OnFailure
 from dijkwacht_collector.engine.instances import MODEL, Given
 from dijkwacht_collector.engine.numbering import Numbering
-from dijkwacht_collector.engine.signatures import entity_table, signature_of
+from dijkwacht_collector.engine.signatures import entity_tables, signature_of
 from dijkwacht_collector.engine.site_record import (
     ContextPart,
     DetectorPart,
@@ -27,6 +27,7 @@ from dijkwacht_collector.engine.site_record import (
     pack_all,
     unpack_all,
 )
+from dijkwacht_collector.engine.slots import Slots, shared_by
 from dijkwacht_collector.engine.views import Views, cut_table, pick_table, view_of
 from dijkwacht_collector.engine.windows import Window, WindowPool, rounds_of
 from dijkwacht_collector.incidents import Evidence, fill
@@ -34,7 +35,7 @@ from dijkwacht_collector.policy import Policy, Scored
 from dijkwacht_detectors.api import AnyDetector, Detector, Explanation, RowDetector, SiteDetector
 from dijkwacht_detectors.context import contexts_for
 from dijkwacht_detectors.state.entities import Entities
-from dijkwacht_detectors.state.memory import Kept, Memory, cut_rows
+from dijkwacht_detectors.state.memory import Kept, Memory, Names, cut_rows
 from dijkwacht_records.errors import JournalError
 from dijkwacht_records.tables import TABLE, TABLES
 
@@ -58,7 +59,7 @@ class DetectorHost:
         self._numbers = {d.name: number for number, d in enumerate(self.detectors)}
         self._contexts = Contexts(contexts_for({c for d in self.detectors for c in d.context}))
         shared: dict[str, Entities] = {}
-        self._entity_tables = [entity_table(d) for d in self.detectors]
+        self._entity_tables = entity_tables(self.detectors)
         self.hosted = [
             Hosted(
                 number, d, Memory(d, shared.setdefault(table, Memory.entities_for(d))), on_failure
@@ -69,7 +70,6 @@ class DetectorHost:
         ]
         self._views = [view_of(h.memory.reading, self._contexts.kinds) for h in self.hosted]
         self._columns = [view.stored for view in self._views]
-        self._only = [v.tables[0] if len(v.tables) == 1 else None for v in self._views]
         self.signatures = [
             signature_of(d, columns, table)
             for d, columns, table in zip(
@@ -81,8 +81,9 @@ class DetectorHost:
             for number, d in enumerate(self.detectors)
             if not isinstance(d, RowDetector)
         }
+        self._shared = shared_by([h.memory for h in self.hosted if h.number not in self._pools])
         self._unsaved: set[int] = set()
-        self._site_keys = self._agent_keys = np.zeros(0, np.uint64)
+        self._names = Names(np.zeros(0, np.uint64), np.zeros(0, np.uint64))
         self._partitions = np.zeros(0, np.int32)
 
     def wanted_columns(self) -> dict[int, frozenset[str]]:
@@ -97,47 +98,42 @@ class DetectorHost:
 
     def know(self, numbering: Numbering) -> None:
         """The sites and agents there are by now."""
-        self._site_keys, self._agent_keys = numbering.site_keys, numbering.agent_keys
+        self._names = Names(numbering.site_keys, numbering.agent_keys)
         self._partitions = numbering.partitions
 
     def score(self, step: Step) -> list[Scored]:
         """Score and learn every row of a detector's tables, and the windows that ended."""
         scored: list[Scored] = []
-        missed: list[tuple[Memory, NDArray[np.int64] | None]] = []
         views = Views(step)
-        failed = self._contexts.compute(views, self._site_keys, self._agent_keys)
-        resolved: dict[int, tuple[NDArray[np.int32], NDArray[np.bool_]]] = {}
+        failed = self._contexts.compute(views, self._names)
+        slots = Slots(views, self._shared, self._names)
         for hosted in self.hosted:
             number, memory = hosted.number, hosted.memory
             table = views.rows(self._views[number])
             if table is None:
                 continue
-            if failed and not failed.keys().isdisjoint(memory.reading.context):
-                hosted.fail(next(failed[c] for c in memory.reading.context if c in failed))
-                missed.append((memory, None))
-                continue
+            missing = [failed[c] for c in memory.reading.context if c in failed] if failed else []
+            if missing:
+                hosted.fail(missing[0])
             admitted = hosted.admitted(table)
             if number in self._pools:
+                if missing:
+                    continue
                 table = table if admitted is None else pick_table(table, admitted)
                 reads = self._columns[number]
-                self._pools[number].append(table, reads, len(self._agent_keys), step.ticks)
+                self._pools[number].append(table, reads, len(self._names.agents), step.ticks)
                 continue
-            entities = id(memory.entities)
-            if entities not in resolved:
-                site_keys = views.site_keys(table, self._site_keys)
-                resolved[entities] = self._resolve(memory, table, site_keys)
-            slot, fresh = resolved[entities]
+            slot, fresh = slots.of(memory, self._views[number].tables)
+            if missing:  # others that share the table have seen what it has not
+                memory.forget(slot[fresh])
+                continue
             if admitted is not None:
-                missed.append((memory, admitted))
+                unseen = fresh.copy()
+                unseen[admitted] = False
+                memory.forget(slot[unseen])
                 table, slot, fresh = pick_table(table, admitted), slot[admitted], fresh[admitted]
             rows = memory.rows(table.columns, table.time, table.site, slot, fresh)
             scored.append(hosted.score(rows, table, self._partitions, step.starts))
-        for memory, seen in missed:  # others that share the table have seen what it has not
-            if (known := resolved.get(id(memory.entities))) is not None:
-                slot, fresh = known
-                fresh = fresh.copy()
-                fresh[[] if seen is None else seen] = False
-                memory.forget(slot[fresh])
         if self._pools and len(step.ticks):
             scored += self.end_windows(step.ticks)
         return scored
@@ -295,12 +291,8 @@ class DetectorHost:
             agent=np.repeat(np.array([agent for _, agent, _ in windows], np.int32), sizes),
             order=np.repeat(np.array([order for order, _, _ in windows], np.int64), sizes),
         )
-        rows = memory.rows(
-            columns,
-            table.time,
-            table.site,
-            *self._resolve(memory, table, self._site_keys[table.site]),
-        )
+        slot, fresh = memory.resolve(columns, table.time, table.site, table.agent, self._names)
+        rows = memory.rows(columns, table.time, table.site, slot, fresh)
         scored: list[Scored] = []
         begin = done = 0
         for one in rounds:
@@ -311,13 +303,6 @@ class DetectorHost:
             scored.append(hosted.score(part, cut, self._partitions, _NO_STARTS, of_round))
             begin = end
         return scored
-
-    def _resolve(
-        self, memory: Memory, table: TableRows, sites: NDArray[np.uint64]
-    ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-        by_agent = "agent" in memory.reading.entity
-        agents = self._agent_keys[table.agent if by_agent else table.agent[:0]]
-        return memory.resolve(table.columns, table.time, table.site, sites, agents)
 
     def _pickle(self, number: int, own: SiteDetector | None) -> tuple[str, bytes]:
         """Signature and bytes of a site's own object; no signature if it cannot be saved.

@@ -50,32 +50,44 @@ class Views:
     def __init__(self, step: Step) -> None:
         self._tables = step.tables
         self._merges: dict[tuple[int, ...], _Merge | None] = {}
-        self._keys: dict[int, NDArray[np.uint64]] = {}
-
-    def site_keys(self, table: TableRows, keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
-        """Of each of its rows that of ``keys`` which stands for its site; ``keys`` are the same all step long."""
-        column = id(table.site)  # all that are shown live as long as the step
-        if column not in self._keys:
-            self._keys[column] = keys[table.site]
-        return self._keys[column]
 
     def rows(self, view: View) -> TableRows | None:
         """The rows of a view; None if the step has none."""
         if len(view.tables) == 1:
             return self._tables.get(view.tables[0])
-        if view.tables not in self._merges:
-            parts = [(place, self._tables[number]) for place, number in enumerate(view.tables)
-                     if number in self._tables]  # fmt: skip
-            self._merges[view.tables] = _Merge(parts) if parts else None
-        merge = self._merges[view.tables]
+        merge = self._merge(view.tables)
         return None if merge is None else merge.rows(view.columns)
+
+    def among(self, tables: tuple[int, ...], others: tuple[int, ...]) -> NDArray[np.int32] | None:
+        """Where the rows of ``tables`` stand among those of ``others``, which has all of them; None if there are no more."""
+        mine = [number for number in tables if number in self._tables]
+        if all(number in mine for number in others if number in self._tables):
+            return None
+        outer = self._merge(others)
+        assert outer is not None
+        places = [outer.places[others.index(number)] for number in mine]
+        if len(places) == 1:
+            return places[0]
+        inner = self._merge(tables)
+        assert inner is not None
+        among = np.empty(sum(map(len, places)), np.int32)
+        for number, theirs in zip(mine, places, strict=True):
+            among[inner.places[tables.index(number)]] = theirs
+        return among
 
     def add(self, view: View, columns: Mapping[str, NDArray[Any]]) -> None:
         """Give the tables of a view ``columns`` that were computed for its rows."""
         if len(view.tables) == 1:
             self._tables[view.tables[0]].columns.update(columns)
-        elif (merge := self._merges[view.tables]) is not None:
+        elif (merge := self._merge(view.tables)) is not None:
             merge.add(columns)
+
+    def _merge(self, tables: tuple[int, ...]) -> _Merge | None:
+        if tables not in self._merges:
+            parts = [(place, self._tables[number]) for place, number in enumerate(tables)
+                     if number in self._tables]  # fmt: skip
+            self._merges[tables] = _Merge(parts) if parts else None
+        return self._merges[tables]
 
 
 def cut_table(table: TableRows, begin: int, end: int) -> TableRows:
@@ -101,28 +113,40 @@ def pick_table(table: TableRows, places: NDArray[np.int64]) -> TableRows:
 
 
 class _Merge:
-    """The rows of all ``parts``, each a table with its place among those of a view, in their order."""
+    """The rows of all ``parts``, each a table with its place among those of a view, in their order.
+
+    ``places`` int32 are those that each table's rows have among them, by place of the table.
+    """
 
     def __init__(self, parts: Sequence[tuple[int, TableRows]]) -> None:
         self._tables = [table for _, table in parts]
         self._columns: dict[str, Any] = {}
         sizes = [len(table.order) for table in self._tables]
-        which = np.repeat(np.array([place for place, _ in parts], np.int8), sizes)
+        self._size = size = sum(sizes)
         if len(parts) == 1:  # of the other tables there are no rows now: nothing is copied
-            self._places = [np.arange(sizes[0])]
-            table = self._tables[0]
+            ((place, table),) = parts
+            self.places = {place: np.arange(size, dtype=np.int32)}
             self._free = table.time, table.site, table.agent, table.order
-            self._columns[ROW_TABLE] = which
+            self._columns[ROW_TABLE] = np.full(size, place, np.int8)
             return
-        ranks = _ranks(np.concatenate([table.order for table in self._tables]))
-        self._places = np.split(ranks, np.cumsum(sizes)[:-1])
+        begin = min(int(table.order[0]) for table in self._tables)
+        end = max(int(table.order[-1]) for table in self._tables) + 1
+        before = np.zeros(end - begin + 1, np.int32)
+        for table in self._tables:
+            _mark(table.order, begin, before)
+        _count_up(before)
         self._free = (
-            self._spread([table.time for table in self._tables]),
-            self._spread([table.site for table in self._tables]),
-            self._spread([table.agent for table in self._tables]),
-            self._spread([table.order for table in self._tables]),
-        )
-        self._columns[ROW_TABLE] = self._spread(np.split(which, np.cumsum(sizes)[:-1]))
+            np.empty(size, np.int64), np.empty(size, np.int32), np.empty(size, np.int32),
+            np.empty(size, np.int64),
+        )  # fmt: skip
+        which = self._columns[ROW_TABLE] = np.empty(size, np.int8)
+        self.places = {
+            place: _place(
+                (table.time, table.site, table.agent, table.order), before, begin, place,
+                (*self._free, which),
+            )
+            for place, table in parts
+        }  # fmt: skip
 
     def rows(self, columns: Sequence[tuple[str, str]]) -> TableRows:
         """Its rows with these ``columns``, a name and a kind each."""
@@ -135,10 +159,10 @@ class _Merge:
     def add(self, columns: Mapping[str, NDArray[Any]]) -> None:
         """Give its tables ``columns`` of its rows."""
         self._columns |= columns
-        for table, places in zip(self._tables, self._places, strict=True):
+        for table, places in zip(self._tables, self.places.values(), strict=True):
             own = columns
             if len(self._tables) > 1:
-                own = {name: values[places] for name, values in columns.items()}
+                own = {name: _pick(values, places) for name, values in columns.items()}
             table.columns.update(own)
 
     def _merged(self, name: str, kind: str) -> Any:
@@ -147,19 +171,21 @@ class _Merge:
             return values[0]
         if all(column is None for column in values):
             shape, dtype = _SHAPE[kind]
-            nothing: NDArray[Any] = np.zeros((sum(map(len, self._places)), *shape), dtype)
+            nothing: NDArray[Any] = np.zeros((self._size, *shape), dtype)
             return Text(np.append(nothing, 0), np.zeros(0, np.uint8)) if kind == "text" else nothing
         return self._texts(values) if kind == "text" else self._spread(values)
 
     def _spread(self, values: Sequence[NDArray[Any] | None]) -> NDArray[Any]:
         """One column of all tables' ``values``, at least one of which has some."""
-        known = next(column for column in values if column is not None)
-        size = sum(map(len, self._places))
-        make = np.zeros if any(column is None for column in values) else np.empty
-        merged: NDArray[Any] = make((size, *known.shape[1:]), known.dtype)
-        for column, places in zip(values, self._places, strict=True):
+        known = [column for column in values if column is not None]
+        few = len(known) < len(values) and 2 * sum(map(len, known)) < self._size
+        make = np.zeros if few else np.empty
+        merged: NDArray[Any] = make((self._size, *known[0].shape[1:]), known[0].dtype)
+        for column, places in zip(values, self.places.values(), strict=True):
             if column is not None:
                 (_put if column.ndim == 1 else _put_pairs)(column, places, merged)
+            elif not few:
+                _clear(places, merged)
         return merged
 
     def _texts(self, values: Sequence[Text | None]) -> Text:
@@ -170,25 +196,53 @@ class _Merge:
         if values.count(None) == len(values) - 1:  # of one table alone: they stand in order already
             return Text(offsets, next(column.blob for column in values if column is not None))
         blob = np.empty(offsets[-1], np.uint8)
-        for column, places in zip(values, self._places, strict=True):
+        for column, places in zip(values, self.places.values(), strict=True):
             if column is not None:
                 _put_texts(column.offsets, column.blob, places, offsets, blob)
         return Text(offsets, blob)
 
 
 @njit(cache=True, nogil=True)
-def _ranks(order):  # type: ignore[no-untyped-def]
-    """Of places that differ, and lie close together, the how manieth each is, int64[n]."""
-    first = order.min()
-    counts = np.zeros(order.max() - first + 2, np.int64)
+def _mark(order, begin, before):  # type: ignore[no-untyped-def]
     for i in range(len(order)):
-        counts[order[i] - first + 1] = 1
-    for place in range(1, len(counts)):
-        counts[place] += counts[place - 1]
-    ranks = np.empty(len(order), np.int64)
+        before[order[i] - begin + 1] = 1
+
+
+@njit(cache=True, nogil=True)
+def _count_up(values):  # type: ignore[no-untyped-def]
+    """Each becomes the sum of all before it and itself; numpy would take 64 bits for that."""
+    total = np.int32(0)
+    for i in range(len(values)):
+        total += values[i]
+        values[i] = total
+
+
+@njit(cache=True, nogil=True)
+def _place(free, before, begin, table, out):  # type: ignore[no-untyped-def]
+    """The place of each row of a table, int32[n], where its columns that are free are put."""
+    time, site, agent, order = free
+    out_time, out_site, out_agent, out_order, out_table = out
+    places = np.empty(len(order), np.int32)
     for i in range(len(order)):
-        ranks[i] = counts[order[i] - first]
-    return ranks
+        at = before[order[i] - begin]
+        places[i] = at
+        out_time[at], out_site[at], out_agent[at] = time[i], site[i], agent[i]
+        out_order[at], out_table[at] = order[i], table
+    return places
+
+
+@njit(cache=True, nogil=True)
+def _pick(column, places):  # type: ignore[no-untyped-def]
+    picked = np.empty(len(places), column.dtype)
+    for i in range(len(places)):
+        picked[i] = column[places[i]]
+    return picked
+
+
+@njit(cache=True, nogil=True)
+def _clear(places, out):  # type: ignore[no-untyped-def]
+    for i in range(len(places)):
+        out[places[i]] = 0
 
 
 @njit(cache=True, nogil=True)

@@ -12,43 +12,63 @@ numbers drawn at start. So keys that were chosen to collide cost no more than ot
 from __future__ import annotations
 
 import secrets
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dijkwacht_detectors.api import Text
 from dijkwacht_detectors.state.growth import grown
 
 _SAMPLED = 8  # entities looked at to find one to evict, as Redis samples its keys
+
+
+MOST_READERS: Final = 64
+"""Of one table: a bit each."""
+ALONE: Final = np.ones(1, np.uint64)
+"""The bits of the rows' readers where there is but one."""
+_AHEAD: Final = 256
+"""Keys that are looked for before they are needed: memory is slow to answer, and answers many at once."""
+NO_KINDS: Final = np.zeros(0, np.int8)
+"""Where all rows are of one kind."""
+
+_ENTITY: Final = np.dtype(
+    [
+        ("key", "u8"),
+        ("seen", "i8"),
+        ("met", "u8"),  # the readers that it is not new to
+        ("owner", "i4"),  # the slot's site
+        ("next", "i4"),  # the next slot of the same site, in a ring
+    ]
+)  # one beside the other: what is asked for a row is one line of the processor's cache
 
 
 class _Table(NamedTuple):
     """An open-addressed hash table of slots, what each slot holds, and each site's slots in a ring."""
 
     buckets: NDArray[np.int32]  # slot + 1, 0 is free; as long as a power of two
-    keys: NDArray[np.uint64]  # from here on by slot
-    seen: NDArray[np.int64]
-    owners: NDArray[np.int32]  # the slot's site
-    ring: NDArray[np.int32]  # the next slot of the same site
+    entities: NDArray[np.void]  # `_ENTITY`, by slot
     counts: NDArray[np.int32]  # from here on by site: slots it holds
     hands: NDArray[np.int32]  # where in its ring a site looks next for one to evict
     salt: NDArray[np.uint64]  # [2], of this table alone
 
 
 class Entities:
-    """Maps (site, key) to slots; ``keys`` are 64-bit mixes made by `mix`."""
+    """Maps (site, key) to slots; ``keys`` are 64-bit mixes made by `mix`.
+
+    Whoever reads rows of it joins first, and is known by a bit from then on: an entity may be new to one
+    and known to another that reads more.
+    """
 
     def __init__(self, per_site: int, forget_after_us: int) -> None:
         self.per_site = per_site
         self.forget_after_us = forget_after_us
         self.used = 0
+        self._readers = 0
         self._table = _Table(
             buckets=np.zeros(1024, np.int32),
-            keys=np.zeros(256, np.uint64),
-            seen=np.zeros(256, np.int64),
-            owners=np.zeros(256, np.int32),
-            ring=np.zeros(256, np.int32),
+            entities=np.zeros(256, _ENTITY),
             counts=np.zeros(16, np.int32),
             hands=np.full(16, -1, np.int32),
             salt=np.array([secrets.randbits(64), secrets.randbits(64) | 1], np.uint64),
@@ -57,22 +77,39 @@ class Entities:
     @property
     def capacity(self) -> int:
         """Slots that state arrays must hold."""
-        return len(self._table.keys)
+        return len(self._table.entities)
+
+    def join(self) -> np.uint64:
+        """The bit of one more reader. Raises ``ValueError`` for one more than `MOST_READERS`."""
+        if self._readers == MOST_READERS:
+            raise ValueError(f"{MOST_READERS} read this table of entities already")
+        self._readers += 1
+        return np.uint64(1 << (self._readers - 1))
 
     def resolve(
-        self, site: NDArray[np.int32], key: NDArray[np.uint64], time: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-        """Return ``slot`` int32[n] and ``fresh`` bool[n] for rows in order, making room as needed."""
-        n = len(site)
-        slot, fresh = np.empty(n, np.int32), np.empty(n, np.bool_)
+        self,
+        site: NDArray[np.int32],
+        key: NDArray[np.uint64],
+        time: NDArray[np.int64],
+        readers: NDArray[np.uint64] = ALONE,
+        kind: NDArray[np.int8] = NO_KINDS,
+    ) -> tuple[NDArray[np.int32], NDArray[np.uint64]]:
+        """Return ``slot`` int32[m], and ``new`` uint64[m]: bits of the readers that the entity is new to.
+
+        ``key`` has one key a row, or two next to each other, in order; ``readers`` the bits of those
+        that are handed a row, by its ``kind``; the first where no kind is given.
+        """
+        m = len(key)
+        slot, new = np.empty(m, np.int32), np.empty(m, np.uint64)
         done = 0
-        while done < n:
-            self._make_room(int(site.max()) + 1)
+        while True:
             self.used, done = _resolve(
-                tuple(self._table), site, key, time, done,
-                self.used, self.per_site, self.forget_after_us, slot, fresh,
+                tuple(self._table), site, key, time, kind, readers, done,
+                self.used, self.per_site, self.forget_after_us, slot, new,
             )  # fmt: skip
-        return slot, fresh
+            if done == m:
+                return slot, new
+            self._make_room(int(site.max()) + 1)
 
     def take(self, site: int) -> tuple[NDArray[np.int32], NDArray[np.uint64], NDArray[np.int64]]:
         """Return a site's slots in the order of its ring, from its hand on, their keys and last times."""
@@ -80,12 +117,16 @@ class Entities:
         if site >= len(table.counts):
             return np.zeros(0, np.int32), np.zeros(0, np.uint64), np.zeros(0, np.int64)
         slots: NDArray[np.int32] = _walk(tuple(table), site)
-        return slots, table.keys[slots], table.seen[slots]
+        known = table.entities[slots]
+        return slots, known["key"].copy(), known["seen"].copy()
 
     def put(
         self, site: int, keys: NDArray[np.uint64], seen: NDArray[np.int64]
     ) -> NDArray[np.int32]:
-        """Give a site that has none the entities that `take` returned; their slots, in that order."""
+        """Give a site that has none the entities that `take` returned; their slots, in that order.
+
+        They are new to all readers.
+        """
         self._make_room(site + 1, max(1, len(keys)))
         if self._table.counts[site]:
             raise ValueError(f"site {site} has entities already")
@@ -93,6 +134,19 @@ class Entities:
         slots = np.arange(self.used, self.used + len(keys), dtype=np.int32)
         self.used += len(keys)
         return slots
+
+    def meet(self, slots: NDArray[np.int32], reader: np.uint64) -> None:
+        """The entities at ``slots`` are not new to a reader."""
+        self._table.entities["met"][slots] |= reader
+
+    def forget(self, slots: NDArray[np.int32], reader: np.uint64) -> None:
+        """The entities at ``slots`` are new to a reader."""
+        self._table.entities["met"][slots] &= ~reader
+
+    def unmet(self, slots: NDArray[np.int32], reader: np.uint64) -> NDArray[np.bool_]:
+        """Of each of ``slots`` whether its entity is new to a reader."""
+        unmet: NDArray[np.bool_] = self._table.entities["met"][slots] & reader == 0
+        return unmet
 
     def _make_room(self, sites: int, slots: int = 1) -> None:
         """Have so many slots free at least. State arrays follow: so only what is used makes them grow."""
@@ -102,16 +156,14 @@ class Entities:
             known = len(table.counts)
             table = table._replace(counts=grown(table.counts, size), hands=grown(table.hands, size))
             table.hands[known:] = -1
-        if self.used + slots > len(table.keys):
-            size = 2 * len(table.keys)
+        if self.used + slots > len(table.entities):
+            size = 2 * len(table.entities)
             while self.used + slots > size:
                 size *= 2
             buckets = grown(table.buckets, 4 * size)  # at least half of it stays free
             buckets[: len(table.buckets)] = 0
-            by_slot = (table.keys, table.seen, table.owners, table.ring)
-            keys, seen, owners, ring = (grown(values, size) for values in by_slot)
-            table = table._replace(buckets=buckets, keys=keys, seen=seen, owners=owners, ring=ring)
-            _rehash(table.buckets, table.keys, table.salt, self.used)
+            table = table._replace(buckets=buckets, entities=grown(table.entities, size))
+            _rehash(table.buckets, table.entities, table.salt, self.used)
         self._table = table
 
 
@@ -127,10 +179,45 @@ def mix(a, b):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def mix_sites(key, site, names):  # type: ignore[no-untyped-def]
+    """Begin each ``key`` uint64[n] with what stands for its site in ``names`` uint64[sites]."""
+    last, mixed = np.int32(-1), np.uint64(0)
+    for i in range(len(key)):
+        if site[i] != last:  # a batch is of one site
+            last = site[i]
+            mixed = mix(np.uint64(0), names[last])
+        key[i] = mixed
+
+
+@njit(cache=True, nogil=True)
 def mix_column(key, column):  # type: ignore[no-untyped-def]
-    """Mix a uint64[n] column into the running ``key`` uint64[n], in place."""
+    """Mix a column of n numbers into the running ``key`` uint64[n], in place."""
     for i in range(len(key)):
         key[i] = mix(key[i], column[i])
+
+
+@njit(cache=True, nogil=True)
+def mix_addresses(key, column):  # type: ignore[no-untyped-def]
+    """The same with a column of addresses, uint64[n, 2]."""
+    for i in range(len(key)):
+        key[i] = mix(mix(key[i], column[i, 0]), column[i, 1])
+
+
+@njit(cache=True, nogil=True)
+def _mix_texts(key, offsets, blob):  # type: ignore[no-untyped-def]
+    for i in range(len(key)):
+        h = np.uint64(0xCBF29CE484222325)
+        for j in range(offsets[i], offsets[i + 1]):
+            h = (h ^ np.uint64(blob[j])) * np.uint64(0x100000001B3)
+        key[i] = mix(key[i], h)
+
+
+def mix_values(key: NDArray[np.uint64], column: Any) -> None:
+    """Mix a column of any kind into the running ``key`` uint64[n], in place."""
+    if isinstance(column, Text):
+        _mix_texts(key, column.offsets, column.blob)
+    else:
+        (mix_column if column.ndim == 1 else mix_addresses)(key, column)
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -142,10 +229,10 @@ def _home(key, salt, mask):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _rehash(buckets, keys, salt, used):  # type: ignore[no-untyped-def]
+def _rehash(buckets, entities, salt, used):  # type: ignore[no-untyped-def]
     mask = np.uint64(len(buckets) - 1)
     for slot in range(used):
-        at = _home(keys[slot], salt, mask)
+        at = _home(entities[slot].key, salt, mask)
         while buckets[at]:
             at = (at + np.uint64(1)) & mask
         buckets[at] = slot + 1
@@ -158,7 +245,7 @@ def _walk(arrays, site):  # type: ignore[no-untyped-def]
     at = table.hands[site]
     for i in range(len(slots)):
         slots[i] = at
-        at = table.ring[at]
+        at = table.entities[at].next
     return slots
 
 
@@ -169,10 +256,12 @@ def _insert(arrays, site, keys, seen, used):  # type: ignore[no-untyped-def]
     n = len(keys)
     for i in range(n):
         slot = used + i
-        table.keys[slot] = keys[i]
-        table.seen[slot] = seen[i]
-        table.owners[slot] = site
-        table.ring[slot] = used + (i + 1) % n
+        entity = table.entities[slot]
+        entity.key = keys[i]
+        entity.seen = seen[i]
+        entity.met = np.uint64(0)
+        entity.owner = site
+        entity.next = used + (i + 1) % n
         at = _home(keys[i], table.salt, mask)
         while table.buckets[at]:
             at = (at + np.uint64(1)) & mask
@@ -183,15 +272,15 @@ def _insert(arrays, site, keys, seen, used):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _remove(buckets, keys, salt, slot):  # type: ignore[no-untyped-def]
+def _remove(buckets, entities, salt, slot):  # type: ignore[no-untyped-def]
     mask = np.uint64(len(buckets) - 1)
     one = np.uint64(1)
-    at = _home(keys[slot], salt, mask)
+    at = _home(entities[slot].key, salt, mask)
     while buckets[at] != slot + 1:
         at = (at + one) & mask
     hole, probe = at, (at + one) & mask
     while buckets[probe]:
-        home = _home(keys[buckets[probe] - 1], salt, mask)
+        home = _home(entities[buckets[probe] - 1].key, salt, mask)
         if ((probe - home) & mask) >= ((probe - hole) & mask):
             buckets[hole] = buckets[probe]
             hole = probe
@@ -201,57 +290,75 @@ def _remove(buckets, keys, salt, slot):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _resolve(  # type: ignore[no-untyped-def]
-    arrays, site, key, time, done, used, per_site, forget_after, slot, fresh
+    arrays, site, key, time, kind, readers, done, used, per_site, forget_after, slot, new
 ):
-    """Resolve rows from ``done`` on, until no slot is free; return ``used`` and ``done``."""
+    """Resolve keys from ``done`` on, until no slot is free or a site unknown; return ``used`` and ``done``."""
     table = _Table(*arrays)  # which crossed as a plain tuple: see `naming`
-    buckets, keys, seen = table.buckets, table.keys, table.seen
-    owners, ring, counts, hands = table.owners, table.ring, table.counts, table.hands
-    salt = table.salt
+    buckets, entities, salt = table.buckets, table.entities, table.salt
+    counts, hands = table.counts, table.hands
     mask = np.uint64(len(buckets) - 1)
     one = np.uint64(1)
-    for i in range(done, len(site)):
-        k, t, s = key[i], time[i], site[i]
-        at = _home(k, salt, mask)
+    halve = np.int64(len(key) > len(site))
+    begin = ahead = done
+    homes, looked = np.empty(_AHEAD, np.uint64), np.empty(_AHEAD, np.uint64)
+    for i in range(done, len(key)):
+        if i == ahead:
+            begin, ahead = i, min(i + _AHEAD, len(key))
+            for j in range(begin, ahead):
+                home = _home(key[j], salt, mask)
+                homes[j - begin] = home
+                looked[j - begin] = entities[max(buckets[home] - 1, 0)].key
+        row = i >> halve
+        k, t, s = key[i], time[row], site[row]
+        reads = readers[kind[row]] if len(kind) else readers[0]
+        at = homes[i - begin]
         found = -1
         while buckets[at]:
             here = buckets[at] - 1
-            if keys[here] == k and owners[here] == s:
+            if entities[here].key == k and entities[here].owner == s:
                 found = here
                 break
             at = (at + one) & mask
         if found >= 0:
-            fresh[i] = t - seen[found] > forget_after
+            entity = entities[found]
+            if t - entity.seen > forget_after:
+                entity.met = np.uint64(0)
+            entity.seen = max(entity.seen, t)
         else:
+            if s >= len(counts):
+                return used, i
             hand = hands[s]
             if counts[s] < per_site:
-                if used == len(keys):
+                if used == len(entities):
                     return used, i
                 found = used
                 used += 1
                 counts[s] += 1
                 if hand < 0:
-                    ring[found] = found
+                    entities[found].next = found
                 else:
-                    ring[found] = ring[hand]
-                    ring[hand] = found
+                    entities[found].next = entities[hand].next
+                    entities[hand].next = found
             else:
                 found = hand
                 look = hand
                 for _ in range(_SAMPLED):
-                    look = ring[look]
-                    if seen[look] < seen[found]:
+                    look = entities[look].next
+                    if entities[look].seen < entities[found].seen:
                         found = look
-                _remove(buckets, keys, salt, found)
+                _remove(buckets, entities, salt, found)
                 at = _home(k, salt, mask)
                 while buckets[at]:
                     at = (at + one) & mask
-            fresh[i] = True
-            hands[s] = ring[found]
-            keys[found] = k
-            owners[found] = s
+            entity = entities[found]
+            hands[s] = entity.next
+            entity.key = k
+            entity.owner = s
+            entity.seen = t
+            entity.met = np.uint64(0)
             buckets[at] = found + 1
-            seen[found] = t
-        seen[found] = max(seen[found], t)
+        entity = entities[found]
+        new[i] = reads & ~entity.met
+        entity.met |= reads
         slot[i] = found
-    return used, len(site)
+    return used, len(key)

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import (
@@ -25,9 +24,10 @@ from dijkwacht_detectors.api import (
 )
 from dijkwacht_detectors.context_api import ENDS, Context
 from dijkwacht_detectors.reading import reading_of
-from dijkwacht_detectors.state.entities import Entities, mix, mix_column
+from dijkwacht_detectors.state.entities import Entities, mix_sites, mix_values
 from dijkwacht_detectors.state.growth import grown
 from dijkwacht_detectors.state.pool import PLACE, Pool, is_pooled
+from dijkwacht_detectors.state.sites import Sites
 
 _UNBORN: Final = "!unborn"  # no field of a detector can have these names
 _LEARNED: Final = "!learned"
@@ -35,6 +35,13 @@ _DTYPE: Final = {"int": np.int64, "float": np.float64}
 
 Remembers = AnyDetector | Context
 """What has a memory of its own."""
+
+
+class Names(NamedTuple):
+    """By number, what stands for the names of sites and agents, uint64 each: their numbers are others elsewhere."""
+
+    sites: NDArray[np.uint64]
+    agents: NDArray[np.uint64]
 
 
 class Kept(NamedTuple):
@@ -61,6 +68,7 @@ class Memory:
         self.reading = reading_of(detector)
         self._handed = self.reading.handed
         self.entities = Memory.entities_for(detector) if entities is None else entities
+        self.reader = self.entities.join()
         fields = state_fields(detector)
         self._pool = Pool({name: field for name, field in fields.items() if is_pooled(name)})
         self._by_site = tuple(filter(is_by_site, fields))
@@ -74,34 +82,55 @@ class Memory:
         self._capacity = self._sites = 0
         self._learned = np.zeros(0, np.int64)
         self.by_site: dict[int, SiteDetector] = {}
-        self._unborn: NDArray[np.bool_] | None = None
+        self._has_forgotten = False
 
     @staticmethod
     def entities_for(detector: Remembers) -> Entities:
         """An empty table of the entities that ``detector`` tells apart."""
-        return Entities(detector.entities_per_site, detector.forget_after_s * 1_000_000)
+        forget_after_us = detector.forget_after_s * 1_000_000
+        if detector.entity == "site":
+            return Sites(forget_after_us)
+        return Entities(detector.entities_per_site, forget_after_us)
 
     def resolve(
         self,
         columns: Mapping[str, Any],
         time: NDArray[np.int64],
         site: NDArray[np.int32],
-        site_key: NDArray[np.uint64],
-        agent_key: NDArray[np.uint64],
+        agent: NDArray[np.int32],
+        names: Names,
     ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """The slot of each row's entity, int32[n], and whether it is fresh there, bool[n].
 
-        Of `ENDS` there are 2 n: each row's originator, then its responder. ``columns`` hold those that name the entity; ``site`` is a small number. ``site_key`` and
-        ``agent_key``, uint64[n], stand for the names: a site's number is another one elsewhere. Agents'
-        are looked at only where ``agent`` names the entity.
+        Of `ENDS` there are 2 n: each row's originator, then its responder. ``columns`` hold those that
+        name the entity; ``site`` and ``agent`` are small numbers.
         """
-        named = self.reading.entity
-        if self.detector.entity == ENDS:
-            key = np.empty(2 * len(site), np.uint64)
-            for end, name in enumerate(named):
-                key[end::2] = _keys((name,), columns, site_key, agent_key)
-            return self.entities.resolve(np.repeat(site, 2), key, np.repeat(time, 2))
-        return self.entities.resolve(site, _keys(named, columns, site_key, agent_key), time)
+        readers = np.full(1, self.reader)
+        key = self.keys(columns, site, agent, names)
+        slot, new = self.entities.resolve(site, key, time, readers)
+        return slot, new != 0
+
+    def keys(
+        self,
+        columns: Mapping[str, Any],
+        site: NDArray[np.int32],
+        agent: NDArray[np.int32],
+        names: Names,
+    ) -> NDArray[np.uint64]:
+        """What stands for each row's entity, uint64[n], or 2 n of `ENDS`; as of `resolve`."""
+        if isinstance(self.entities, Sites):
+            return names.sites[:0]  # nobody looks at it
+        if self.detector.entity != ENDS:
+            key = np.empty(len(site), np.uint64)
+            mix_sites(key, site, names.sites)
+            for name in self.reading.entity:
+                mix_values(key, names.agents[agent] if name == "agent" else columns[name])
+            return key
+        ends = np.empty((len(site), 2), np.uint64)
+        for end, name in enumerate(self.reading.entity):
+            mix_sites(ends[:, end], site, names.sites)
+            mix_values(ends[:, end], columns[name])
+        return ends.ravel()
 
     def rows(
         self,
@@ -112,8 +141,7 @@ class Memory:
         fresh: NDArray[np.bool_],
     ) -> Rows:
         """The rows as the detector is handed them: of ``columns`` only what it reads."""
-        if self._unborn is not None:
-            fresh = self._renew(slot, fresh)
+        self._has_forgotten = False
         handed = {name: columns[name] for name in self._handed}
         if self.detector.entity == ENDS:
             handed |= {"resp_slot": slot[1::2], "resp_fresh": fresh[1::2]}
@@ -172,9 +200,14 @@ class Memory:
 
     def renewed(self, rows: Rows) -> Rows:
         """``rows``, with what was forgotten since they were resolved fresh."""
-        if self._unborn is None:
+        if not self._has_forgotten:
             return rows
-        return replace(rows, fresh=self._renew(rows.slot, rows.fresh))
+        again = np.flatnonzero(self.entities.unmet(rows.slot, self.reader))
+        slots, first = np.unique(rows.slot[again], return_index=True)
+        self.entities.meet(slots, self.reader)
+        fresh = rows.fresh.copy()
+        fresh[again[first]] = True
+        return replace(rows, fresh=fresh)
 
     def snapshot(self, rows: Rows) -> State:
         """What the arrays hold of the entities of ``rows``, for `restore`."""
@@ -232,8 +265,9 @@ class Memory:
         fields |= {name: state[name][site : site + 1].copy() for name in self._by_site}
         if self._by_site:
             fields[_LEARNED] = self._learned[site : site + 1].copy()
-        if self._unborn is not None:
-            fields[_UNBORN] = np.isin(slots, np.flatnonzero(self._unborn))
+        unmet = self.entities.unmet(slots, self.reader)
+        if unmet.any():
+            fields[_UNBORN] = unmet
         return fields, self.by_site.get(site)
 
     def put(
@@ -241,6 +275,7 @@ class Memory:
     ) -> None:
         """Remember of one site, at other slots, what `take` returned."""
         state = self.grown(site + 1)
+        self.entities.meet(slots, self.reader)
         for name, values in fields.items():
             if name == PLACE:
                 state[name][slots] = self._pool.put(state, fields)
@@ -257,27 +292,8 @@ class Memory:
 
     def forget(self, slots: NDArray[np.int32]) -> None:
         """Take the entities at ``slots`` for new, though others that share the table know them."""
-        if not len(slots):
-            return
-        unborn = np.zeros(self.entities.capacity, np.bool_)
-        if self._unborn is not None:
-            unborn[: len(self._unborn)] = self._unborn
-        unborn[slots] = True
-        self._unborn = unborn
-
-    def _renew(self, slot: NDArray[np.int32], fresh: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """``fresh``, true also at the first row of each entity that `forget` named."""
-        unborn = self._unborn
-        assert unborn is not None
-        known = slot < len(unborn)
-        rows = np.flatnonzero(known & unborn[np.where(known, slot, 0)])
-        _, first = np.unique(slot[rows], return_index=True)
-        renewed = fresh.copy()
-        renewed[rows[first]] = True
-        unborn[slot[rows]] = False
-        if not unborn.any():
-            self._unborn = None
-        return renewed
+        self.entities.forget(slots, self.reader)
+        self._has_forgotten = True
 
     def _grown_for(self, rows: Rows) -> State:
         sites = int(rows.site.max(initial=-1)) + 1 if self._by_site else 0
@@ -308,27 +324,6 @@ def state_fields(detector: Remembers) -> Mapping[str, tuple[str, tuple[int, ...]
 def is_by_site(field: str) -> bool:
     """Whether a state field has one entry a site, and not one a slot."""
     return field.startswith("samples")
-
-
-def _keys(
-    names: Sequence[str],
-    columns: Mapping[str, Any],
-    site_key: NDArray[np.uint64],
-    agent_key: NDArray[np.uint64],
-) -> NDArray[np.uint64]:
-    """Of each row, a mix of its site and what names its entity, uint64[n]."""
-    key = np.zeros(len(site_key), np.uint64)
-    mix_column(key, site_key)
-    for name in names:
-        column = agent_key if name == "agent" else columns[name]
-        if isinstance(column, Text):
-            _mix_texts(key, column.offsets, column.blob)
-        elif column.ndim == 2:
-            mix_column(key, column[:, 0])
-            mix_column(key, column[:, 1])
-        else:
-            mix_column(key, column)
-    return key
 
 
 def _count(scores: Any) -> str:
@@ -389,12 +384,3 @@ def pick_rows(rows: Rows, places: NDArray[np.int64]) -> Rows:
         rows.slot[places],
         rows.fresh[places],
     )
-
-
-@njit(cache=True, nogil=True)
-def _mix_texts(key, offsets, blob):  # type: ignore[no-untyped-def]
-    for i in range(len(key)):
-        h = np.uint64(0xCBF29CE484222325)
-        for j in range(offsets[i], offsets[i + 1]):
-            h = (h ^ np.uint64(blob[j])) * np.uint64(0x100000001B3)
-        key[i] = mix(key[i], h)

@@ -281,3 +281,63 @@ def test_who_and_whom_come_from_the_table_that_names_them():
     assert [one.named["query"][0], one.named["query"][1]] == ["a.example", ""]
     assert one.named["resp_p"].tolist() == [53, 80]
     assert one.named["orig_h"].shape == (2, 2)
+
+
+class Flows(RowDetector):
+    """How many flows a host had before this one."""
+
+    name = "flow_count"
+    table = "flows"
+    reads = ("resp_p",)
+    entity = "orig"
+    kind = "policy"
+    technique = ""
+    who = Who()
+    state = {"had": ("i8", ())}  # noqa: RUF012
+
+    def fold(self, rows, state, scores, facts):
+        for i, slot in enumerate(rows.slot):
+            if rows.fresh[i]:
+                state["had"][slot] = 0
+            scores[i] = state["had"][slot]
+            state["had"][slot] += 1
+
+    def explain(self, facts):
+        raise NotImplementedError
+
+
+def scores_of(name, detectors, entries, moved_after):
+    found = []
+
+    def watch(scored, numbering):
+        found.extend(float(s) for one in scored if detectors[one.detector].name == name
+                     for s in one.scores if not np.isnan(s))  # fmt: skip
+
+    engine = Engine(detectors, watch=watch)
+    for at, one in enumerate(entries):
+        if at == moved_after:
+            record = engine.take("bakery")
+            engine = Engine(detectors, watch=watch)
+            engine.put(record)
+        engine.step([one])
+    return found
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    rows=st.lists(st.tuples(st.sampled_from(["flows", "dns"]), st.integers(1, 3)), min_size=1),
+    size=st.integers(1, 5),
+    moved_after=st.integers(0, 9),
+)
+def test_whoever_shares_a_table_of_entities_scores_as_if_alone(rows, size, moved_after):
+    made = [row(table, START + n, host=host, qtype=1, resp_p=53, query="a.example")
+            if table == "dns" else row(table, START + n, host=host)
+            for n, (table, host) in enumerate(rows)]  # fmt: skip
+    entries = [entry(n + 1, "bakery", made[at : at + size])
+               for n, at in enumerate(range(0, len(made), size))]  # fmt: skip
+    together = [Join(), Flows()]
+    tables = DetectorHost(together)._entity_tables
+    assert tables[0] == tables[1]
+    for detector in together:
+        alone = scores_of(detector.name, [detector], entries, moved_after)
+        assert scores_of(detector.name, together, entries, moved_after) == alone

@@ -1,0 +1,122 @@
+"""HOT  The slots of a step's rows: found once for all detectors that share a table of entities.
+
+A table of entities is read with the rows of all tables that one of its detectors reads, in their order.
+Each detector is told which entities are new to it: others may have met them in rows that it never sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from dijkwacht_collector.engine.views import View, Views
+from dijkwacht_detectors.api import ROW_TABLE
+from dijkwacht_detectors.state.entities import NO_KINDS
+from dijkwacht_detectors.state.memory import Memory, Names
+from dijkwacht_records.tables import TABLE, TABLES
+
+Resolved = tuple[NDArray[np.int32], NDArray[np.uint64]]
+"""Slots, and the readers to whom what stands there is new."""
+
+
+class Shared(NamedTuple):
+    """A table of entities and its detectors: the bits of all that read a table of the ``view``, by its place.
+
+    ``alike`` are those of all that read the same tables.
+    """
+
+    view: View
+    readers: NDArray[np.uint64]
+    alike: Mapping[tuple[int, ...], np.uint64]
+    one: Memory
+    """Any of theirs."""
+
+
+def shared_by(memories: Sequence[Memory]) -> dict[int, Shared]:
+    """The tables of entities that ``memories`` share, each by its identity."""
+    groups: dict[int, list[Memory]] = {}
+    for memory in memories:
+        groups.setdefault(id(memory.entities), []).append(memory)
+    return {entities: _shared(members) for entities, members in groups.items()}
+
+
+def _shared(members: Sequence[Memory]) -> Shared:
+    alike: dict[tuple[int, ...], np.uint64] = {}
+    for memory in members:
+        read = tuple(TABLES.index(TABLE[name]) for name in memory.reading.tables)
+        alike[read] = alike.get(read, np.uint64(0)) | memory.reader
+    tables = tuple(dict.fromkeys(table for read in alike for table in read))
+    readers = [sum(int(bits) for read, bits in alike.items() if table in read) for table in tables]
+    reading = members[0].reading
+    columns = tuple((name, reading.needed[name]) for name in reading.entity if name != "agent")
+    return Shared(View(tables, columns), np.array(readers, np.uint64), alike, members[0])
+
+
+class Slots:
+    """Those of one step, found when the first of its detectors asks."""
+
+    def __init__(self, views: Views, shared: Mapping[int, Shared], names: Names) -> None:
+        self._views, self._shared, self._names = views, shared, names
+        self._resolved: dict[int, Resolved] = {}
+        self._picked: dict[tuple[int, tuple[int, ...]], _Picked] = {}
+
+    def of(
+        self, memory: Memory, tables: tuple[int, ...]
+    ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+        """The slot of each row of a detector that reads ``tables``, and whether it is fresh to it."""
+        at = id(memory.entities), tables
+        if at not in self._picked:
+            self._picked[at] = self._pick(*at)
+        slot, new, fresh, is_same = self._picked[at]
+        return slot, fresh if is_same else new & memory.reader != 0
+
+    def _pick(self, entities: int, tables: tuple[int, ...]) -> _Picked:
+        shared = self._shared[entities]
+        if entities not in self._resolved:
+            self._resolved[entities] = self._resolve(shared)
+        slot, new = self._resolved[entities]
+        places = self._views.among(tables, shared.view.tables)
+        if places is not None:
+            slot, new = _pick(slot, new, places)
+        return _Picked(slot, new, *_fresh(new, shared.alike[tables]))
+
+    def _resolve(self, shared: Shared) -> Resolved:
+        view, readers, _, memory = shared
+        table = self._views.rows(view)
+        assert table is not None
+        kind = table.columns[ROW_TABLE] if len(view.tables) > 1 else NO_KINDS
+        key = memory.keys(table.columns, table.site, table.agent, self._names)
+        return memory.entities.resolve(table.site, key, table.time, readers, kind)
+
+
+class _Picked(NamedTuple):
+    """Of the rows of some tables; ``fresh`` where ``is_same`` for all that read the same tables."""
+
+    slot: NDArray[np.int32]
+    new: NDArray[np.uint64]
+    fresh: NDArray[np.bool_]
+    is_same: bool
+
+
+@njit(cache=True, nogil=True)
+def _pick(slot, new, places):  # type: ignore[no-untyped-def]
+    n = len(places)
+    its_slot, its_new = np.empty(n, np.int32), np.empty(n, np.uint64)
+    for i in range(n):
+        its_slot[i], its_new[i] = slot[places[i]], new[places[i]]
+    return its_slot, its_new
+
+
+@njit(cache=True, nogil=True)
+def _fresh(new, readers):  # type: ignore[no-untyped-def]
+    """Whether a row's entity is new to any of ``readers``, and whether it is so to all or none in all rows."""
+    fresh, is_same = np.empty(len(new), np.bool_), True
+    for i in range(len(new)):
+        to = new[i] & readers
+        fresh[i] = to != 0
+        is_same &= to == readers or not fresh[i]
+    return fresh, is_same
