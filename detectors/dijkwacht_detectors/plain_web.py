@@ -131,7 +131,7 @@ class PlainWeb(RowDetector):
         "fetched_kb", "asked_bytes", "calls", "unnamed", "odd_port", "asked_itself", "evidence",
         "fetched_before",
     )  # fmt: skip
-    entities_per_site = 1024
+    entities_per_site = 4096
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
         "marks": ("u1", (3,)),
         "question": QUESTION,

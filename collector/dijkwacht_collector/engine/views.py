@@ -49,7 +49,7 @@ class Views:
 
     def __init__(self, step: Step) -> None:
         self._tables = step.tables
-        self._merges: dict[tuple[int, ...], _Merge | None] = {}
+        self._merges: dict[tuple[tuple[int, int], ...], _Merge] = {}
 
     def rows(self, view: View) -> TableRows | None:
         """The rows of a view; None if the step has none."""
@@ -83,11 +83,10 @@ class Views:
             merge.add(columns)
 
     def _merge(self, tables: tuple[int, ...]) -> _Merge | None:
-        if tables not in self._merges:
-            parts = [(place, self._tables[number]) for place, number in enumerate(tables)
-                     if number in self._tables]  # fmt: skip
-            self._merges[tables] = _Merge(parts) if parts else None
-        return self._merges[tables]
+        parts = tuple(item for item in enumerate(tables) if item[1] in self._tables)
+        if parts and parts not in self._merges:
+            self._merges[parts] = _Merge([(place, self._tables[n]) for place, n in parts])
+        return self._merges.get(parts)
 
 
 def cut_table(table: TableRows, begin: int, end: int) -> TableRows:
