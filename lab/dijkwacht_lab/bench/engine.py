@@ -24,6 +24,7 @@ from dijkwacht_collector.engine.worker import calm_garbage_collection
 from dijkwacht_collector.journal import PARTITIONS, BundlesInHand, Entry, Model, partition_of
 from dijkwacht_detectors.api import AnyDetector, RowDetector, SiteDetector
 from dijkwacht_detectors.discover import shipped_detectors
+from dijkwacht_detectors.state.memory import Memory
 from dijkwacht_lab.bench.mixed_rows import mixed_rows
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
 from dijkwacht_lab.traffic.table_shares import shares_of_counts
@@ -132,16 +133,14 @@ def _stopwatches(engine: Engine) -> dict[str, float]:
         for detector in hosted.instances.each.values():
             for method in _methods_of(detector):
                 watch(detector, method, detector.name)
-    watched: set[int] = set()
+    readers: dict[int, list[Memory]] = {}
     for memory in (hosted.memory for hosted in engine.host.hosted):
-        if id(memory.entities) in watched:
-            continue  # the first of those that share a table asks it for all
-        watched.add(id(memory.entities))
-        watch(
-            memory,
-            "resolve",
-            f"state of {'+'.join(memory.reading.tables)} {memory.detector.entity}",
-        )
+        readers.setdefault(id(memory.entities), []).append(memory)
+    for members in readers.values():
+        tables = dict.fromkeys(name for memory in members for name in memory.reading.tables)
+        entity = members[0].detector.entity
+        named = entity if isinstance(entity, str) else " ".join(entity)
+        watch(members[0].entities, "resolve", f"state of {'+'.join(tables)} {named}")
     for policy in engine.policy.detectors:
         watch(policy, "judge", "policy")
     return spent
