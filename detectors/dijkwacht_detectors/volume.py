@@ -6,7 +6,7 @@ scikit-learn in a process of its own on rows of all sites that it will not score
 such a row is among its own site's. What the machine sent out in the same way, or the site to that address, on
 its strongest earlier day belongs to the baseline, and for a server, which is backed up at night, four
 gigabytes. The score is how many doublings of the machine's baseline have gone
-out lately (log₂; a 32nd of it is nothing), in full where at most one of a hundred rows of the site is as anomalous, less where
+out lately (log₂; one baseline is nothing), in full where at most one of a hundred rows of the site is as anomalous, less where
 more are.
 
 Limits: it scores nothing before a forest has been trained and the site has sent 512 rows. What leaves
@@ -44,8 +44,8 @@ _BEYOND = np.array([40.0, 40.0, 30.0, 30.0, 17.0, 24.0, 20.0, 3.0, 4.0])
 _MIB = 1048576.0
 _OF_A_SERVER = 4096.0
 """MiB that a server sends out within minutes for a backup, by whatever way."""
-_LITTLE = 1 / 32
-"""Of a baseline: so much goes out by the way, and scores 0; a forest is asked about what goes beyond it."""
+_LITTLE = 1.0
+"""Of a baseline: so much goes out on an ordinary day, and scores 0; a forest is asked about what goes beyond it."""
 
 
 class Volume(RowDetector):
