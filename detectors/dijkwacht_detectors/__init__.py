@@ -7,7 +7,7 @@ _OURS = ("Chosen", "BesideSources", "OfUser")
 os.environ.setdefault(
     "NUMBA_CACHE_LOCATOR_CLASSES",
     ",".join(
-        [*(f"{__name__}.kernel_cache.{name}" for name in _OURS),
+        [*(f"{__name__}.state.kernel_cache.{name}" for name in _OURS),
          "IPythonCacheLocator", "ZipCacheLocator"]  # what lies in no file of its own
     ),
 )  # fmt: skip

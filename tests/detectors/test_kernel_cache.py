@@ -10,7 +10,8 @@ from zipfile import ZipFile
 import pytest
 
 from dijkwacht_collector.unpacking import kernels
-from dijkwacht_detectors import kernel_cache, service_exploit
+from dijkwacht_detectors import service_exploit
+from dijkwacht_detectors.state import kernel_cache
 
 CALLER = """\
 import dijkwacht_detectors

@@ -21,7 +21,7 @@ _IMPORTS: Final = re.compile(
     r"^[ \t]*(?:from|import)[ \t]+([\w.]+)(?:[ \t]+import[ \t]*(\([^)]*\)|.*))?", re.MULTILINE
 )
 """A module, and the names that are imported from it, which may be modules."""
-_PACKAGES: Final = Path(__file__).parent.name.split("_", maxsplit=1)[0] + "_"
+_PACKAGES: Final = Path(__file__).parents[1].name.split("_", maxsplit=1)[0] + "_"
 
 
 class _WithCallees:
