@@ -185,7 +185,8 @@ class House:
     def start_again(self, detectors, count=1, interval=1000.0, *, grown=False, **more):
         """As `start`, where all has been decided: a start says nothing of its own.
 
-        ``grown``: what the sites had learned is lost, so more may be found in what is open, and no more.
+        ``grown``: what the sites had learned is lost, so more may be found in what is open, and stronger
+        evidence of it, and no more.
         """
         before = self.incidents()
         running = self.start(detectors, count, interval, **more)
@@ -194,10 +195,19 @@ class House:
         if grown:
             pairs = list(zip(before, after, strict=True))
             assert all(old == new or old.count < new.count for old, new in pairs)
+            stronger = [i for i, (old, new) in enumerate(pairs) if old.evidences != new.evidences]
+            for old, new in (pairs[i] for i in stronger):
+                assert new.rarity <= old.rarity
+                assert new.evidences[0].score > old.evidences[0].score
             after = [
                 msgspec.structs.replace(new, end=old.end, count=old.count, revision=old.revision)
                 for old, new in pairs
             ]
+            for i in stronger:
+                old = before[i]
+                after[i] = msgspec.structs.replace(
+                    after[i], rarity=old.rarity, evidences=old.evidences
+                )
         assert after == before
         assert running.open_uids() == {i.uid for i in before if i.status == "new"}
         return running
