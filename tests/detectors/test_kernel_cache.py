@@ -40,9 +40,8 @@ def test_a_kernel_is_compiled_anew_when_what_it_calls_has_changed(tmp_path, chos
     (tmp_path / "caller.py").write_text(CALLER.format(module="callee"))
     (tmp_path / "kept").mkdir()
     where = {"NUMBA_CACHE_DIR": str(tmp_path / "kept")} if chosen else {}
-    where["PYTHONDONTWRITEBYTECODE"] = (
-        "1"  # Python knows a source of the same second and size again
-    )
+    # Python takes a source of the same second and size for the same.
+    where["PYTHONDONTWRITEBYTECODE"] = "1"
 
     def run(number):
         (tmp_path / "callee.py").write_text(CALLEE.format(number=number))
