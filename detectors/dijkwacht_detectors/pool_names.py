@@ -27,7 +27,6 @@ from collections.abc import Mapping
 from typing import ClassVar, Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import (
@@ -42,7 +41,7 @@ from dijkwacht_detectors.api import (
 )
 from dijkwacht_detectors.knowledge.mining_pools import NO_POOL, SERVER, pool_of
 from dijkwacht_detectors.state.decay import remaining
-from dijkwacht_detectors.state.naming import picker, row_picker
+from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 from dijkwacht_detectors.state.shortlist import name_of
 
 _DNS: Final = 0  # the place of this table in ``reads``
@@ -126,7 +125,7 @@ class _State(NamedTuple):
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _is_for_another(rows, state, i, s):  # type: ignore[no-untyped-def]
     """Whether row ``i``, a question for a pool, passes on what was asked; and remember who is asked now."""
     since = float(rows.time[i]) - float(state.samples_at[s])
@@ -138,7 +137,7 @@ def _is_for_another(rows, state, i, s):  # type: ignore[no-untyped-def]
     return passed_on
 
 
-@njit(cache=True, nogil=True)
+@njit_lean
 def _fold(columns, sites, tables, texts, memory, half_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     asked, asked_blob, called, called_blob = texts

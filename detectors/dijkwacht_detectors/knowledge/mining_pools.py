@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-from numba import njit
-
-from dijkwacht_detectors.knowledge.data_bearing_domains import hash_name
-from dijkwacht_detectors.knowledge.own_address import beginnings_of, hashes_of
+from dijkwacht_detectors.knowledge.own_address import beginnings_of, hashes_of, is_listed
+from dijkwacht_detectors.state.naming import njit_lean
 
 POOLS: Final = (
     "2miners.com", "antpool.com", "c3pool.com", "c3pool.org", "crypto-pool.fr", "dwarfpool.com",
@@ -31,19 +28,11 @@ _WEB, _WEB_BEGIN = hashes_of(_PAGES), beginnings_of(_PAGES)
 NO_POOL, PAGE, SERVER = range(3)
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _is_listed(hashes, beginnings, blob, begin, end):  # type: ignore[no-untyped-def]
-    if not 0 < end - begin < len(beginnings) or not beginnings[end - begin, blob[begin]]:
-        return False
-    name = hash_name(blob, begin, end)
-    at = np.searchsorted(hashes, name)
-    return at < len(hashes) and hashes[at] == name
-
-
-@njit(cache=True, nogil=True)
+@njit_lean
 def pool_of(blob, begin, end):  # type: ignore[no-untyped-def]
     """`SERVER` if ``blob[begin:end]`` is a name at which a pool takes work, `PAGE` if it is a page of one, else `NO_POOL`.
 
+    >>> import numpy as np
     >>> name = np.frombuffer(b"xmr-eu1.nanopool.org", np.uint8)
     >>> pool_of(name, 0, 20) == SERVER, pool_of(name, 8, 20) == PAGE, pool_of(name, 9, 20) == NO_POOL
     (True, True, True)
@@ -55,11 +44,11 @@ def pool_of(blob, begin, end):  # type: ignore[no-untyped-def]
             if dots == 2:
                 domain = k + 1
                 break
-    if dots == 0 or not _is_listed(_POOLS, _POOLS_BEGIN, blob, domain, end):
+    if dots == 0 or not is_listed(_POOLS, _POOLS_BEGIN, blob, domain, end):
         return NO_POOL
     if domain == begin:
         return PAGE
     first = begin
     while blob[first] != 46:
         first += 1
-    return PAGE if _is_listed(_WEB, _WEB_BEGIN, blob, begin, first) else SERVER
+    return PAGE if is_listed(_WEB, _WEB_BEGIN, blob, begin, first) else SERVER

@@ -41,11 +41,16 @@ def beginnings_of(names: tuple[str, ...]) -> NDArray[np.bool_]:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def is_among(hashes, beginnings, offsets, blob, i):  # type: ignore[no-untyped-def]
-    """Whether text ``i`` of ``blob`` is one of the names that `hashes_of` and `beginnings_of` were given."""
-    begin, end = offsets[i], offsets[i + 1]
+def is_listed(hashes, beginnings, blob, begin, end):  # type: ignore[no-untyped-def]
+    """Whether ``blob[begin:end]`` is one of the names that `hashes_of` and `beginnings_of` were given."""
     if not 0 < end - begin < len(beginnings) or not beginnings[end - begin, blob[begin]]:
         return False
     name = hash_name(blob, begin, end)
     at = np.searchsorted(hashes, name)
     return at < len(hashes) and hashes[at] == name
+
+
+@njit(cache=True, nogil=True, inline="always")
+def is_among(hashes, beginnings, offsets, blob, i):  # type: ignore[no-untyped-def]
+    """As `is_listed`, of text ``i`` of ``blob``."""
+    return is_listed(hashes, beginnings, blob, offsets[i], offsets[i + 1])
