@@ -31,32 +31,23 @@ from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
-from dijkwacht_detectors.knowledge.data_bearing_domains import hash_name, known_hashes
+from dijkwacht_detectors.knowledge.data_bearing_domains import (
+    hash_name,
+    is_data_bearing,
+    known_hashes,
+)
 from dijkwacht_detectors.knowledge.query_names import dissect, holds_address, is_local, payload
+from dijkwacht_detectors.knowledge.query_types import PTR, oddity, of_data, type_bit
+from dijkwacht_detectors.state.crowd import count
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 from dijkwacht_detectors.state.novelty import is_new
 
 _DOMAINS = 8  # domains remembered an originator
-_A, _NS, _CNAME, _SOA, _NULL, _PTR, _MX, _TXT, _AAAA, _SRV = 1, 2, 5, 6, 10, 12, 15, 16, 28, 33
-_NAPTR, _DS, _RRSIG, _DNSKEY, _TLSA, _SVCB, _HTTPS, _ANY, _CAA = (
-    35,
-    43,
-    46,
-    48,
-    52,
-    64,
-    65,
-    255,
-    257,
-)
 _FOUND, _NX = 0, 3
-_HASH = 64
-"""Characters of the longest hash that is asked about, SHA-256 in hexadecimal."""
 
 _KNOWN = known_hashes()
 
@@ -129,50 +120,6 @@ class DnsTunnel(RowDetector):
         )
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _oddity(qtype):  # type: ignore[no-untyped-def]
-    """How odd it is that an office machine asks for this record type below a domain."""
-    if qtype in (_A, _AAAA, _HTTPS, _SVCB, _NS, _PTR, _DS, _RRSIG, _DNSKEY, _TLSA, _NAPTR, _CAA):
-        return 0.0  # hosts, and what resolvers and mail servers need
-    if qtype == _SOA:
-        return 0.3  # a Windows machine that registers its name
-    if qtype in (_TXT, _MX, _ANY):
-        return 0.5
-    if qtype in (_CNAME, _SRV):  # a service's name begins with an underscore, and was left out
-        return 1.0
-    return 2.0
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _type_bit(qtype):  # type: ignore[no-untyped-def]
-    if qtype == _TXT:
-        return 1
-    if qtype == _MX:
-        return 2
-    if qtype == _CNAME:
-        return 4
-    if qtype == _SRV:
-        return 8
-    if qtype == _SOA:
-        return 16
-    return 32 if _oddity(qtype) >= 2.0 else 0
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _count_bits(bits):  # type: ignore[no-untyped-def]
-    count = 0
-    while bits:
-        bits &= bits - 1
-        count += 1
-    return count
-
-
-@njit_lean
-def _is_known(known, key):  # type: ignore[no-untyped-def]
-    at = np.searchsorted(known, key)
-    return at < len(known) and known[at] == key
-
-
 @njit_lean
 def _place(domain, asked, key):  # type: ignore[no-untyped-def]
     oldest = 0
@@ -240,15 +187,6 @@ def _misses(state, e, t, key, half_life):  # type: ignore[no-untyped-def]
     return math.log2(1.0 + missing * (missing / (missing + found)) ** 2)
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _of_data(types, chars, alike, names):  # type: ignore[no-untyped-def]
-    """How far a domain's names can be data, 0-1: hardly if all are of one length, and that of a hash."""
-    if types & ~1 or chars > _HASH:
-        return 1.0
-    even = min(1.0, max(0.0, (alike / max(names, 1.0) - 0.6) / 0.3))
-    return 1.0 - (0.85 if types else 0.9) * even
-
-
 @njit_lean
 def _fold(columns, offsets, blob, memory, half_life, data_bearing, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
@@ -284,7 +222,7 @@ def _fold(columns, offsets, blob, memory, half_life, data_bearing, scores, facts
                 missing = facts[i, 2] = state.missing[e]
             elif rows.rcode[i] == _FOUND:
                 _exists(state, e, t, parent, half_life)
-        innocuous = qtype == _PTR or local
+        innocuous = qtype == PTR or local
         bare = base == begin and kind == 0
         if rows.question[i] == 0 or innocuous or bare:
             scores[i] = score
@@ -310,10 +248,10 @@ def _fold(columns, offsets, blob, memory, half_life, data_bearing, scores, facts
         whole = hash_name(blob, begin, end)
         new = is_new(state.seen, state.held, e, whole ^ (np.uint64(qtype) << np.uint64(32)))
         length = min(2.0, max(0.0, (chars - 8.0) / 24.0))
-        type_odd = _oddity(qtype)
-        state.types[e, at] |= _type_bit(qtype)
+        type_odd = oddity(qtype)
+        state.types[e, at] |= type_bit(qtype)
         if type_odd > 0.0:  # a tunnel tries which types come through; a product knows its one
-            tried = _count_bits(state.types[e, at])
+            tried = count(state.types[e, at])
             weight = (type_odd + length + mixed) * min(2.0, 0.5 * tried)
         else:
             weight = 0.4 * length * mixed
@@ -321,7 +259,7 @@ def _fold(columns, offsets, blob, memory, half_life, data_bearing, scores, facts
             weight += 2.0
         if not new:
             weight *= 0.25
-        if kind == 0 and _is_known(data_bearing, parent):
+        if kind == 0 and is_data_bearing(data_bearing, parent):
             weight *= 0.25
         state.odd[e, at] += weight
         if new:
@@ -330,15 +268,15 @@ def _fold(columns, offsets, blob, memory, half_life, data_bearing, scores, facts
             state.length[e, at] = min(chars, 65_535)
         total = state.odd[e, at]
         if kind == 0:
-            total *= _of_data(state.types[e, at], chars, state.alike[e, at], state.names[e, at])
+            total *= of_data(state.types[e, at], chars, state.alike[e, at], state.names[e, at])
         if type_odd > 0.0:  # the same, spread over domains: a machine that asks for many types
             state.rare[e] *= remaining(t - state.rare_at[e], half_life)
             if state.rare[e] < 0.3:
                 state.rare_types[e] = 0
             state.rare[e] += type_odd
             state.rare_at[e] = t
-            state.rare_types[e] |= _type_bit(qtype)
-            total = max(total, state.rare[e] * 0.5 * max(0, _count_bits(state.rare_types[e]) - 1))
+            state.rare_types[e] |= type_bit(qtype)
+            total = max(total, state.rare[e] * 0.5 * max(0, count(state.rare_types[e]) - 1))
         found = math.log2(1.0 + total)
         scores[i] = found if not score > found else score
         facts[i, 0], facts[i, 1] = total, state.names[e, at]

@@ -48,3 +48,10 @@ def known_hashes() -> NDArray[np.uint64]:
     """`hash_name` of all `DATA_BEARING_DOMAINS`, rising, uint64[n]."""
     names = [np.frombuffer(name.encode(), np.uint8) for name in DATA_BEARING_DOMAINS]
     return np.sort(np.array([hash_name(name, 0, len(name)) for name in names], np.uint64))
+
+
+@njit_lean
+def is_data_bearing(known, name):  # type: ignore[no-untyped-def]
+    """Whether a domain's `hash_name` is among ``known``, as `known_hashes` gives them."""
+    at = np.searchsorted(known, name)
+    return at < len(known) and known[at] == name

@@ -22,6 +22,18 @@ def holds_address(blob, begin, end):  # type: ignore[no-untyped-def]
 
 
 @njit_lean
+def has_service(blob, begin, end):  # type: ignore[no-untyped-def]
+    """Has a label that begins with an underscore: a service's, a policy's or a key's, and no data."""
+    was = 46
+    for k in range(begin, end):
+        c = blob[k]
+        if c == 95 and was == 46:
+            return True
+        was = c
+    return False
+
+
+@njit_lean
 def dissect(blob, begin, end):  # type: ignore[no-untyped-def]
     """Where a name's domain begins, and what its last label is: 0 plausible, 1 data, 2 no name."""
     last, second, third, dots = begin, begin, begin, 0
