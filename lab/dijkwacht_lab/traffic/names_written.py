@@ -72,6 +72,19 @@ class NamesWritten(FlowsWritten):
         self.names.told(tell, host.address, gives)
         return tell
 
+    def ask_server(
+        self, at: int, host: Device, server: bytes, name: str, qtype: int = 1, size: int = 60
+    ) -> int:
+        """A question to a ``server`` of the asker's choice, and its answer of ``size`` bytes, 0 for no such name."""
+        wait = 8_000 + self.rng.getrandbits(15)
+        asked, tell = (host.address, server, 53, name, qtype), at + wait
+        told = (0, 1, size) if size else (3, 0, 40 + len(name))
+        self.written.append((at, DNS, (at, *asked, 1, NO_ANSWER, 0, 0)))
+        self.written.append((tell, DNS, (tell, *asked, 0, *told)))
+        self.flow(at, Call(host.address, server, 53, UDP), up=18 + len(name), down=told[2],
+                  last_us=wait, beats=(wait,))  # fmt: skip
+        return tell
+
     def look_up(self, at: int, host: Device, place: int) -> int:
         """Know the address of ``place``: asked for unless it is in the cache; returns when it is known."""
         if host.cache.get(place, 0) >= at:

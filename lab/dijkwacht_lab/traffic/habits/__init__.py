@@ -38,9 +38,11 @@ from dijkwacht_lab.traffic.habits import (
     guests,
     hosting,
     infrastructure,
+    lookups,
     mail,
     management,
     monitoring,
+    nameservers,
     passwords,
     plain_web,
     polling,
@@ -64,8 +66,8 @@ Furnish = Callable[[Premises], None]
 
 _FAMILIES: Final[tuple[ModuleType, ...]] = (
     benches, browsing, buildings, calls, cameras, changes, classrooms, counters, databases, domains,
-    entertainment, enthusiasms, groups, guards, guests, hosting, infrastructure, mail, management,
-    monitoring, passwords, plain_web, polling, printing, storage, support, things, tills,
+    entertainment, enthusiasms, groups, guards, guests, hosting, infrastructure, lookups, mail,
+    management, monitoring, nameservers, passwords, plain_web, polling, printing, storage, support, things, tills,
     travellers, tunnels, updates, upheavals, workshops,
 )  # fmt: skip
 
