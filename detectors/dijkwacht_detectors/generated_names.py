@@ -36,9 +36,8 @@ from numpy.typing import NDArray
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
 from dijkwacht_detectors.knowledge.addresses import is_private
 from dijkwacht_detectors.knowledge.data_bearing_domains import hash_name
-from dijkwacht_detectors.knowledge.inner_suffixes import INNER_SUFFIXES
+from dijkwacht_detectors.knowledge.inner_suffixes import INNER, is_inner
 from dijkwacht_detectors.knowledge.letter_pairs import letter_pairs, surprise
-from dijkwacht_detectors.knowledge.own_address import beginnings_of, hashes_of, is_listed
 from dijkwacht_detectors.knowledge.query_names import dissect, is_local
 from dijkwacht_detectors.knowledge.query_types import AAAA, MX, A
 from dijkwacht_detectors.state.decay import remaining
@@ -58,7 +57,6 @@ _A_ROW: Final = 8.0
 """Evidence after which a name that exists is one that was looked for."""
 _NEXT_TO_NOTHING: Final = 1.0
 _PAIRS: Final = letter_pairs()
-_INNER, _INNER_BEGINNINGS = hashes_of(INNER_SUFFIXES), beginnings_of(INNER_SUFFIXES)
 
 
 class GeneratedNames(RowDetector):
@@ -97,7 +95,7 @@ class GeneratedNames(RowDetector):
         query = rows["query"]
         _fold(
             _columns(rows), rows.site, query.offsets, query.blob, _memory(state), self.half_life_s * 1e6,
-            (_PAIRS, _INNER, _INNER_BEGINNINGS), scores, facts,
+            _PAIRS, INNER, scores, facts,
         )  # fmt: skip
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
@@ -147,7 +145,7 @@ _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
 
 
 @njit_lean
-def _registered(known, blob, begin, end):  # type: ignore[no-untyped-def]
+def _registered(inner, blob, begin, end):  # type: ignore[no-untyped-def]
     """Where the domain begins, its label ends, and its last label begins, if a name is one or its www; else -1."""
     base, kind = dissect(blob, begin, end)
     if kind != 0 or is_local(blob, begin, end):
@@ -160,7 +158,7 @@ def _registered(known, blob, begin, end):  # type: ignore[no-untyped-def]
         if blob[k] == 46:
             first = min(first, k)
             last = k + 1
-    if is_listed(known[1], known[2], blob, last, end):
+    if is_inner(inner, blob, base, end):
         return -1, -1, -1
     return base, first, last
 
@@ -204,7 +202,7 @@ def _as_itself(rows, state, i, s, half_life):  # type: ignore[no-untyped-def]
 
 
 @njit_lean
-def _fold(columns, sites, offsets, blob, memory, half_life, known, scores, facts):  # type: ignore[no-untyped-def]
+def _fold(columns, sites, offsets, blob, memory, half_life, pairs, inner, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):
         e, t, s = rows.slot[i], rows.time[i], sites[i]
@@ -234,10 +232,10 @@ def _fold(columns, sites, offsets, blob, memory, half_life, known, scores, facts
         ):
             continue
         begin, end = offsets[i], offsets[i + 1]
-        base, first, last = _registered(known, blob, begin, end)
+        base, first, last = _registered(inner, blob, begin, end)
         if base < 0 or not is_new(state.seen, state.held, e, hash_name(blob, base, end)):
             continue
-        bits = surprise(known[0], blob, base, first)
+        bits = surprise(pairs, blob, base, first)
         chance, spoken = _drawn(bits, first - base)
         rule = (hash_name(blob, last, end) ^ np.uint64((first - base) // 4)) | np.uint64(1)
         _age(state, e, t, half_life)

@@ -4,9 +4,9 @@ Machines ask the resolver that their network tells them, or one of the public on
 that talks to its master over DNS and does not want to depend on anybody, or be noticed by a resolver, sends
 its questions straight to a server of its own. Looks at port 53 of outside addresses other than the
 public resolvers', and at what is asked there: for each machine and server, questions under new names and answers with
-data, of types that no host needs. A text (TXT) is worth one, a type that only tunnels use two, a mail server's half;
+data, of types that no host needs. A text (TXT) or a mail server (MX) is worth one, a type that only tunnels use two;
 a name that could itself be data, at most half; an answer one more for 256 bytes. What was counted halves in two hours.
-Each four domains below which hosts are asked for make it one part less: who is asked for all and sundry is a resolver.
+Each two domains below which hosts are asked for make it one part less: who is asked for all and sundry is a resolver.
 It weighs a quarter if one other machine of the site asks the same server, next to nothing from two on, and less
 the more such servers the machine asks: a resolver of one's own asks hundreds. The score is log₂ of one more than that.
 
@@ -255,7 +255,7 @@ def _fold(columns, sites, offsets, blob, memory, half_life, data_bearing, public
         state.odd[e, at] = state.odd[e, at] * remaining(t - state.odd_at[e, at], half_life) + worth
         state.odd_at[e, at] = t
         odd, plain = float(state.odd[e, at]), float(state.plain[e, at])
-        evidence = odd / (1.0 + 0.25 * plain) * _as_private(others, own)
+        evidence = odd / (1.0 + 0.5 * plain) * _as_private(others, own)
         if evidence < _NEXT_TO_NOTHING:
             continue
         scores[i] = math.log2(1.0 + evidence)

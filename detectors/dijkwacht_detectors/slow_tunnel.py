@@ -8,7 +8,7 @@ set ones, as by linear counting. A new name weighs what could be data in it: its
 are one, at most four, as far as they are mixed; half as much again if a type is asked for that hosts do not need, twice if the last label
 can be no top-level domain. What a domain gathered halves in a day. It weighs a quarter if two machines ask for new names
 there, a sixteenth from three on: programs that half the office has, and pages, are asked for by several. Names of one
-length, none longer than a hash, are look-ups of hashes and weigh a tenth. The score is log₂ of one more than that.
+length, none longer than a hash, are look-ups of hashes and weigh a hundredth. The score is log₂ of one more than that.
 
 The idea is that of information-based heavy hitters (Ozery, Nadler, Shabtai, NDSS 2024); what is kept, and how it is weighed, is not.
 
@@ -42,6 +42,7 @@ from dijkwacht_detectors.knowledge.data_bearing_domains import (
     is_data_bearing,
     known_hashes,
 )
+from dijkwacht_detectors.knowledge.inner_suffixes import INNER, is_inner
 from dijkwacht_detectors.knowledge.query_names import (
     dissect,
     has_service,
@@ -101,7 +102,7 @@ class SlowTunnel(RowDetector):
         query = rows["query"]
         _fold(
             _columns(rows), rows.site, query.offsets, query.blob, _memory(state),
-            self.half_life_s * 1e6, _KNOWN, scores, facts,
+            self.half_life_s * 1e6, _KNOWN, INNER, scores, facts,
         )  # fmt: skip
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
@@ -200,7 +201,7 @@ def _alone(askers):  # type: ignore[no-untyped-def]
 
 
 @njit_lean
-def _fold(columns, sites, offsets, blob, memory, half_life, data_bearing, scores, facts):  # type: ignore[no-untyped-def]
+def _fold(columns, sites, offsets, blob, memory, half_life, data_bearing, inner, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):
         if rows.question[i] <= 0 or rows.resp_p[i] in (137, 5353, 5355):
@@ -216,7 +217,7 @@ def _fold(columns, sites, offsets, blob, memory, half_life, data_bearing, scores
             continue
         chars, strange, mixed = payload(blob, begin, below)
         weight = _weight(qtype, chars, strange, mixed, kind == 0)
-        if chars < _SHORTEST or weight <= 0.0:
+        if chars < _SHORTEST or weight <= 0.0 or is_inner(inner, blob, begin, end):
             continue
         domain = np.uint64(1) if kind == 1 else hash_name(blob, base, end) | np.uint64(2)
         if kind == 0 and is_data_bearing(data_bearing, hash_name(blob, base, end)):
@@ -240,7 +241,9 @@ def _fold(columns, sites, offsets, blob, memory, half_life, data_bearing, scores
         askers = count(state.samples_askers[s, d])
         evidence = gathered * _alone(askers)
         if kind == 0:
-            evidence *= of_data(state.samples_types[s, d], chars, state.samples_alike[s, d], 1.0)
+            evidence *= (
+                of_data(state.samples_types[s, d], chars, state.samples_alike[s, d], 1.0) ** 2
+            )
         if evidence < _NEXT_TO_NOTHING:
             continue
         scores[i] = math.log2(1.0 + evidence)

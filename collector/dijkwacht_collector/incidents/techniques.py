@@ -74,6 +74,7 @@ TECHNIQUES: Final[dict[str, Technique]] = {
     "T1558": Technique("Steal or Forge Kerberos Tickets", "TA0006", "Credential Access"),
     "T1558.003": Technique("Kerberoasting", "TA0006", "Credential Access"),
     "T1568": Technique("Dynamic Resolution", "TA0011", "Command and Control"),
+    "T1568.002": Technique("Domain Generation Algorithms", "TA0011", "Command and Control"),
     "T1569": Technique("System Services", "TA0002", "Execution"),
     "T1569.002": Technique("Service Execution", "TA0002", "Execution"),
     "T1571": Technique("Non-Standard Port", "TA0011", "Command and Control"),
