@@ -93,7 +93,7 @@ class SlowTunnel(RowDetector):
     }
 
     share = 1 / 120
-    expected = (6.6, 0.3)
+    expected = (6.2, 0.3)
     """One machine's program, of a maker that nobody knows, with a new name for each of its reports."""
     half_life_s = 86_400.0
 
