@@ -60,6 +60,21 @@ def test_digits_among_letters_are_drawn_too():
     assert top(misses(hexadecimal)) > LINE
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "tops"),
+    [
+        (12, 16, ("com", "net", "biz", "ru", "org", "co.uk")),
+        (7, 21, ("tj", "in", "cc", "tv", "com", "pro", "bit")),
+        (28, 29, ("info",)),
+    ],
+)
+def test_generators_of_many_lengths_and_endings_are_told_at_one_name_in_two_minutes(
+    low, high, tops
+):
+    names = [f"{drawn(n, low, high)}.{tops[n % len(tops)]}" for n in range(120)]
+    assert top(misses(names, 2 * MINUTE)) > LINE
+
+
 def test_names_that_can_be_spoken_count_for_their_rule():
     draw = random.Random(7)
     spoken = [

@@ -6,6 +6,8 @@ import random
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dijkwacht_detectors.checks import Harness, score_rows
 from dijkwacht_detectors.slow_tunnel import SlowTunnel
@@ -135,3 +137,31 @@ def test_sites_are_told_apart_and_words_say_how_long_the_names_are():
     told = dict(zip(SlowTunnel.facts, facts[last].tolist(), strict=True))
     assert told["name_askers"] == 1.0
     assert f"{told['length']:.0f} characters" in SlowTunnel().explain(told).desc_en
+
+
+NAMED = st.tuples(
+    st.floats(0.0, 5.0), st.integers(0, 30), st.integers(0, 2), st.sampled_from([1, 16])
+)
+
+
+@given(st.lists(NAMED, max_size=40))
+def test_what_a_domain_gathered_is_what_the_model_says(made):
+    """As long as no two names share a bit: then each new one weighs a little more than it would alone."""
+    rows, at = [], 0.0
+    gathered: dict[int, tuple[float, float]] = {}
+    known: dict[int, set[str]] = {0: set(), 1: set(), 2: set()}
+    most = 0.0
+    for later, number, domain, qtype in made:
+        at += later
+        name = f"{data(number + 1, 70)}.t.data{domain}.example"
+        rows.append(asks(at, name, qtype=qtype))
+        if name in known[domain]:
+            continue
+        stands_for = 512 / (512 - len(known[domain]))
+        known[domain].add(name)
+        weight = min(4.0, (71 - 6) / 24.0) * (1.5 if qtype == 16 else 1.0) * stands_for
+        before, when = gathered.get(domain, (0.0, at))
+        gathered[domain] = before * 0.5 ** ((at - when) / 24.0) + weight, at
+        most = max(most, gathered[domain][0])
+    wanted = np.log2(1.0 + most) if most >= 4.0 else 0.0
+    assert top(rows) == pytest.approx(wanted, abs=0.15)
