@@ -14,7 +14,7 @@ names are words; mail servers, which look up what spammers invent.
 
 Limits: generators of whole words are left to `dns_tunnel`, which sees them in numbers; so are those that hardly miss, or
 ask below one domain of a provider. A person who looks for free names of few letters by a program looks the same. An entity
-takes 380 bytes.
+takes 444 bytes, a site 128.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> drawn = ["".join(chr(97 + (n + 1) * 0x9E3779B97F4A7C15 % 2**64 // 26**k % 26) for k in range(12)) for n in range(60)]

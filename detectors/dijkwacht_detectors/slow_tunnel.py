@@ -17,7 +17,7 @@ backward addresses, services and policies do not count.
 
 Limits: some 150 names of 60 characters in a day are told, fewer are not; nor is a tunnel that asks as long as a hash for addresses,
 one that three machines use, or one below a domain that is known for such names. A single machine's program that makes a
-new name for each of its many reports looks the same. A site takes 8.5 kB.
+new name for each of its many reports looks the same. A site takes 6.9 kB.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> names = [f"{n * 0x9E3779B97F4A7C15 % 2**64:0{40 + n % 9}x}.t.example.com" for n in range(200)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numba import njit
 
-A, NS, CNAME, SOA, NULL, PTR, MX, TXT, AAAA, SRV = 1, 2, 5, 6, 10, 12, 15, 16, 28, 33
+A, NS, CNAME, SOA, PTR, MX, TXT, AAAA, SRV = 1, 2, 5, 6, 12, 15, 16, 28, 33
 NAPTR, DS, RRSIG, DNSKEY, TLSA, SVCB, HTTPS, ANY, CAA = 35, 43, 46, 48, 52, 64, 65, 255, 257
 HASH = 64
 """Characters of the longest hash that is asked about, SHA-256 in hexadecimal."""
