@@ -247,7 +247,9 @@ def detectors() -> str:
 
 
 def _share(detector: AnyDetector) -> str:
-    """Its part of a site's alert budget; the shipped ones, all together, have 1."""
+    """Its part of a site's alert budget, of which what never interrupts has none; all together have 1."""
+    if not detector.interrupts:
+        return "context"
     return (
         "shadow"
         if Calibrations().in_shadow([detector])

@@ -49,7 +49,11 @@ def build_app(
     """
     state = settings.state
     detectors = detectors or DetectorSet()
-    telemetry = Telemetry((detector.name for detector in detectors.detectors()), TECHNIQUES)
+    running = detectors.detectors()
+    telemetry = Telemetry(
+        (detector.name for detector in running), TECHNIQUES,
+        {detector.name for detector in running if not detector.interrupts},
+    )  # fmt: skip
     sites = Sites(state / "sites.db")
     store = IncidentStore(state / "incidents.db", clock)
     feed = Feed(secrets.token_hex(4))

@@ -50,6 +50,10 @@ def faults(detector: AnyDetector, contexts: Sequence[Context] | None = None) -> 
         yield f"facts {detector.facts!r}: expected a tuple of names"
     if not 0 <= detector.share <= 1:
         yield f"share {detector.share!r}: expected 0 to 1"
+    if not isinstance(detector.interrupts, bool):
+        yield f"interrupts {detector.interrupts!r}: expected True or False"
+    elif detector.share and not detector.interrupts:
+        yield f"share {detector.share!r}: what never interrupts spends nothing; expected 0"
     if not isinstance(detector, RowDetector) and (
         detector.window_s <= 0 or detector.window_s % WINDOW_STEP_S
     ):

@@ -40,6 +40,11 @@ def remarks(
             if name in files:
                 why = f"no calibration table {name}.json lies beside {files[name].name}"
             yield name, f"runs in shadow, it is scored and never interrupts: {why}"
+        elif name in files and not detector.interrupts:
+            yield (
+                name,
+                "never interrupts: what it says is kept as context, without a table or a budget",
+            )
         elif name in files:
             remark = (
                 f"interrupts by {name}.json beside it, with {_PART} of the alert budget on top: "

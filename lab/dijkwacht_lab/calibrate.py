@@ -338,6 +338,8 @@ def main(arguments: Sequence[str]) -> int:
     )
     sys.stdout.write(f"learned from {learned.hours} h, held out {held.hours} h\n")
     for detector in shipped_detectors():
+        if not detector.interrupts:
+            continue
         table = fit(detector, learned, made)
         target = options.to / f"{detector.name}.json"
         target.write_bytes(msgspec.json.format(msgspec.json.encode(table), indent=1) + b"\n")

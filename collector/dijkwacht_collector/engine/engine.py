@@ -81,7 +81,12 @@ class Engine:
         tables = [calibrations.table(d) for d in detectors]
         shares = [calibrations.share(d) for d in detectors]
         self.host = DetectorHost(detectors)
-        self.policy = Policy(tables, shares, [d.entity != "site" for d in detectors])
+        self.policy = Policy(
+            tables,
+            shares,
+            [d.entity != "site" for d in detectors],
+            [d.interrupts for d in detectors],
+        )
         self.incidents = OpenIncidents()
         self._wanted = self.host.wanted_columns()
         self.controls = Controls(

@@ -20,7 +20,7 @@ from dijkwacht_collector.policy import DetectorPolicy
 from dijkwacht_detectors.api import AnyDetector
 
 Role = Literal["live", "shadow"]
-"""``live`` may interrupt; in ``shadow`` a detector scores, learns and is shown, and never does."""
+"""``live`` may be reported; in ``shadow`` a detector scores, learns and is shown, and never does."""
 
 _DECIDING: Final = (
     "dijkwacht_detectors",
@@ -63,7 +63,7 @@ def describe(
     members = [
         Member(
             detector.name,
-            "live" if policy.share else "shadow",
+            "live" if policy.speaks else "shadow",
             policy.share,
             signature,
             policy.signature,

@@ -57,12 +57,19 @@ class Telemetry:
     """The collector's metrics, with a registry of their own.
 
     ``detectors`` and ``techniques`` are the names that exist; an incident of a name not among them
-    is counted under ``other``, so that data never makes a label.
+    is counted under ``other``, so that data never makes a label. ``context``: names of those detectors
+    that never interrupt; on a site they have series of low severity alone.
     """
 
-    def __init__(self, detectors: Iterable[str], techniques: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        detectors: Iterable[str],
+        techniques: Iterable[str] = (),
+        context: Collection[str] = (),
+    ) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library's own gap
         self.detectors: Final = (*sorted(set(detectors) - {OTHER}), OTHER)
+        self._context = frozenset(context)
         self.registry: Final = CollectorRegistry()
         self._sites: set[str] = set()
         self._fleet_metrics(techniques)
@@ -173,7 +180,7 @@ class Telemetry:
             "dijkwacht_incidents_open", "gauge", "Incidents open now, by their severity now.", where
         )
         of_site = len(self._plain) + len(DROPS) + len(SKIPS) + len(ROW_REJECTIONS)
-        of_site += 2 * len(self.detectors) * len(SEVERITIES)
+        of_site += 2 * sum(len(self._severities(detector)) for detector in self.detectors)
         self._heartbeats = Heartbeats((MAX_SERIES_PER_SITE - of_site) // SERIES_PER_AGENT)
 
     @property
@@ -196,7 +203,7 @@ class Telemetry:
         for reason in SKIPS:
             self._skipped.ensure(site, reason)
         for detector in self.detectors:
-            for severity in SEVERITIES.values():
+            for severity in self._severities(detector):
                 self._incidents.ensure(site, detector, severity)
                 self._incidents_open.ensure(site, detector, severity)
         self._sites.add(site)
@@ -346,12 +353,23 @@ class Telemetry:
         self.know_site(site)
         for level in SEVERITIES:
             if counted_id < level <= max(severity_id, min(SEVERITIES)):
-                self._incidents.add(1, site, self._detector(detector), SEVERITIES[level])
+                severity = SEVERITIES[level]
+                self._incidents.add(1, site, self._of_site(detector, severity), severity)
 
     def add_open(self, site: str, detector: str, severity_id: int, change: int) -> None:
         """So many incidents more (or, below 0, fewer) are open at this severity now."""
         self.know_site(site)
-        self._incidents_open.add(change, site, self._detector(detector), severity_name(severity_id))
+        severity = severity_name(severity_id)
+        self._incidents_open.add(change, site, self._of_site(detector, severity), severity)
+
+    def _severities(self, detector: str) -> Collection[str]:
+        """Those that incidents of a detector may have."""
+        return [SEVERITIES[min(SEVERITIES)]] if detector in self._context else SEVERITIES.values()
+
+    def _of_site(self, detector: str, severity: str) -> str:
+        """The label of a detector's incidents of one severity: what has no series of its own is not lost."""
+        label = self._detector(detector)
+        return label if severity in self._severities(label) else OTHER
 
     def _detector(self, name: str) -> str:
         return name if name in self.detectors else OTHER

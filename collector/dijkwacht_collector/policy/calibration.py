@@ -103,20 +103,22 @@ class Calibrations:
     own: Mapping[str, Calibration | None] = field(default_factory=dict)
 
     def table(self, detector: AnyDetector) -> Calibration:
-        """Its table, or one that knows nothing."""
+        """Its table, or one that knows nothing, as that of one that never interrupts."""
+        if not detector.interrupts:
+            return _knows_nothing(detector.name)
         if detector.name in self.own:
             return self.own[detector.name] or _knows_nothing(detector.name)
         return load_calibration(detector.name)
 
     def share(self, detector: AnyDetector) -> float:
-        """What it has of a site's alert budget, 0 to 1: nothing without a table."""
-        if not self.table(detector).known:
+        """What it has of a site's alert budget, 0 to 1: nothing without a table, or if it never interrupts."""
+        if not detector.interrupts or not self.table(detector).known:
             return 0.0
         return OWN_SHARE if detector.name in self.own else detector.share
 
     def in_shadow(self, detectors: Sequence[AnyDetector]) -> list[str]:
-        """Names of those that have no share: they score and learn, and never interrupt."""
-        return [detector.name for detector in detectors if not self.share(detector)]
+        """Names of those that would interrupt and have no share: they score and learn, and say nothing."""
+        return [d.name for d in detectors if d.interrupts and not self.share(d)]
 
 
 def _knows_nothing(detector: str) -> Calibration:

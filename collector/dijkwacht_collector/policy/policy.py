@@ -40,6 +40,9 @@ DEFAULT_BUDGET: Final = 1.0
 """Incidents a week that a site is willing to be interrupted by without cause."""
 REPEAT_US: Final = 60_000_000
 """An entity that stays above the threshold alerts again after this long, or when it gets stranger."""
+SAID_A_WEEK: Final = 1.0
+"""Stands for the rarity of what a `ContextPolicy` lets pass; nobody has measured it."""
+_MOST_SAID: Final = 64
 _HOUR_US: Final = 3_600_000_000
 _AT_ONCE: Final = 1024
 """Rare rows that are found in one call: room for all rows would be fetched anew each time."""
@@ -128,6 +131,11 @@ class DetectorPolicy:
             np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64),
         )  # fmt: skip
         self._records = EntityRecords()
+
+    @property
+    def speaks(self) -> bool:
+        """Whether anything that it says may be reported."""
+        return self.share > 0.0
 
     @property
     def budget(self) -> NDArray[np.float64]:
@@ -220,10 +228,34 @@ class DetectorPolicy:
         )
 
 
+class ContextPolicy(DetectorPolicy):
+    """Of a detector that never interrupts: what it says is reported as it is, and nothing of it is worth a call.
+
+    It has no budget, and no line but 0, which nothing moves: what is true every week is still true. One entity
+    is reported again after `REPEAT_US`, or when one thing more is said of it (scores are log₂ of one more).
+    """
+
+    def __init__(self, detector: str) -> None:
+        counted = np.log2(np.arange(_MOST_SAID) + 0.5)
+        counted[0] = 0.0
+        always = Calibration(detector, 1, "never interrupts", counted.tolist(), [0.0] * _MOST_SAID)
+        super().__init__(always, 0.0, habits=False)
+
+    @property
+    def speaks(self) -> bool:
+        """It does."""
+        return True
+
+    def judge(self, scored: Scored) -> list[RareRow]:
+        """The rows that say something, in order; a budget of nothing makes context of all of them."""
+        return [row._replace(rarity=SAID_A_WEEK, budget=0.0) for row in super().judge(scored)]
+
+
 class Policy:
     """All detectors' policies. ``shares``: what each has of the budget, see `Calibrations`.
 
-    ``habits`` as of `DetectorPolicy`; all have, if None.
+    ``habits`` as of `DetectorPolicy`; all have, if None. ``interrupts``: False for one whose scores are
+    context (`ContextPolicy`), none if None.
     """
 
     def __init__(
@@ -231,11 +263,17 @@ class Policy:
         calibrations: Sequence[Calibration],
         shares: Sequence[float],
         habits: Sequence[bool] | None = None,
+        interrupts: Sequence[bool] | None = None,
     ) -> None:
         habits = [True] * len(shares) if habits is None else habits
+        calls = [True] * len(shares) if interrupts is None else interrupts
         self.detectors = [
             DetectorPolicy(calibration, share, habits=has)
-            for calibration, share, has in zip(calibrations, shares, habits, strict=True)
+            if may_call
+            else ContextPolicy(calibration.detector)
+            for calibration, share, has, may_call in zip(
+                calibrations, shares, habits, calls, strict=True
+            )
         ]
         self.per_week: dict[int, float] = {}
         """By site number, the incidents a week that it has chosen, if it has."""
