@@ -50,7 +50,7 @@ def faults(detector: AnyDetector, contexts: Sequence[Context] | None = None) -> 
         yield f"facts {detector.facts!r}: expected a tuple of names"
     if not 0 <= detector.share <= 1:
         yield f"share {detector.share!r}: expected 0 to 1"
-    if not isinstance(detector.interrupts, bool):
+    if detector.interrupts not in (True, False):
         yield f"interrupts {detector.interrupts!r}: expected True or False"
     elif detector.share and not detector.interrupts:
         yield f"share {detector.share!r}: what never interrupts spends nothing; expected 0"

@@ -42,7 +42,8 @@ REPEAT_US: Final = 60_000_000
 """An entity that stays above the threshold alerts again after this long, or when it gets stranger."""
 SAID_A_WEEK: Final = 1.0
 """Stands for the rarity of what a `ContextPolicy` lets pass; nobody has measured it."""
-_MOST_SAID: Final = 64
+SAID_AN_HOUR: Final = 512
+"""Rows of one site and detector that a `ContextPolicy` lets pass: no detector may bury what others say."""
 _HOUR_US: Final = 3_600_000_000
 _AT_ONCE: Final = 1024
 """Rare rows that are found in one call: room for all rows would be fetched anew each time."""
@@ -231,15 +232,12 @@ class DetectorPolicy:
 class ContextPolicy(DetectorPolicy):
     """Of a detector that never interrupts: what it says is reported as it is, and nothing of it is worth a call.
 
-    It has no budget, and no line but 0, which nothing moves: what is true every week is still true. One entity
-    is reported again after `REPEAT_US`, or when one thing more is said of it (scores are log₂ of one more).
+    It has neither a budget nor a line: what is true every week is still true. How often it says so is the
+    detector's own affair, up to `SAID_AN_HOUR` of one site; ``alert_hours`` counts them, of the present hour.
     """
 
     def __init__(self, detector: str) -> None:
-        counted = np.log2(np.arange(_MOST_SAID) + 0.5)
-        counted[0] = 0.0
-        always = Calibration(detector, 1, "never interrupts", counted.tolist(), [0.0] * _MOST_SAID)
-        super().__init__(always, 0.0, habits=False)
+        super().__init__(Calibration(detector, 1, "never interrupts", [0.0], [0.0]), 0.0)
 
     @property
     def speaks(self) -> bool:
@@ -247,8 +245,18 @@ class ContextPolicy(DetectorPolicy):
         return True
 
     def judge(self, scored: Scored) -> list[RareRow]:
-        """The rows that say something, in order; a budget of nothing makes context of all of them."""
-        return [row._replace(rarity=SAID_A_WEEK, budget=0.0) for row in super().judge(scored)]
+        """The rows that have a score, in order; a budget of nothing makes context of all of them."""
+        self.make_room(int(scored.site.max(initial=-1)) + 1)
+        hour, said = self._sites.hour, self._sites.alert_hours
+        found: list[RareRow] = []
+        for row in np.flatnonzero(~np.isnan(scored.scores)).tolist():
+            site, now = scored.site[row], scored.time[row] // _HOUR_US
+            if now > hour[site]:
+                hour[site], said[site] = now, 0
+            said[site] += 1
+            if said[site] <= SAID_AN_HOUR:
+                found.append(RareRow(scored, row, SAID_A_WEEK, 0.0))
+        return found
 
 
 class Policy:
