@@ -56,7 +56,7 @@ class NewDevice(RowDetector):
     entity = "site"
     kind = "new-device"
     technique = "T1200"
-    facts = ("new_maker", "new_options", "known_days")
+    facts = ("new_maker", "new_options", "site_days")
     who = Who(src="client_h", mac="client_mac", dst="server_h", port="", name="host_name")
     subject: ClassVar[Literal["src", "dst", "mac", "agent"]] = "mac"
     interrupts = False

@@ -17,6 +17,7 @@ from dijkwacht_collector.console.row_sums import RowSums, row_sums
 from dijkwacht_collector.console.titles import title
 from dijkwacht_collector.incidents import TECHNIQUES, Evidence, Incident
 from dijkwacht_collector.metrics import AgentHealth
+from dijkwacht_collector.policy import NOT_RARE
 from dijkwacht_records.addresses import UNSPECIFIED, format_address, format_mac
 
 MAX_CARDS: Final = 100
@@ -71,6 +72,7 @@ class Card:
     count: str
     confidence: int
     chance: str
+    """Empty where that is no question."""
     status: str
     is_open: bool
     answer: words.Given
@@ -199,7 +201,7 @@ class Reader:
             last=self.moment(incident.end),
             count=self._figures.few(incident.count),
             confidence=incident.confidence,
-            chance=self._chance(incident.rarity),
+            chance=self._chance(incident.rarity) if incident.rarity < NOT_RARE else "",
             status=self._translate(words.STATUS[incident.status]),
             is_open=incident.status == "new",
             answer=words.GIVEN[incident.status],

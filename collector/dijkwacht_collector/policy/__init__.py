@@ -9,6 +9,8 @@ from dijkwacht_collector.policy.calibration import (
 )
 from dijkwacht_collector.policy.policy import (
     DEFAULT_BUDGET,
+    NOT_RARE,
+    ContextPolicy,
     DetectorPolicy,
     Policy,
     RareRow,
@@ -19,10 +21,12 @@ from dijkwacht_collector.policy.spending import WEEK_US, Interruption, Spending,
 
 __all__ = [
     "DEFAULT_BUDGET",
+    "NOT_RARE",
     "OWN_SHARE",
     "WEEK_US",
     "Calibration",
     "Calibrations",
+    "ContextPolicy",
     "DetectorPolicy",
     "Interruption",
     "Policy",

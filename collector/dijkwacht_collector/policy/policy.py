@@ -40,8 +40,8 @@ DEFAULT_BUDGET: Final = 1.0
 """Incidents a week that a site is willing to be interrupted by without cause."""
 REPEAT_US: Final = 60_000_000
 """An entity that stays above the threshold alerts again after this long, or when it gets stranger."""
-SAID_A_WEEK: Final = 1.0
-"""Stands for the rarity of what a `ContextPolicy` lets pass; nobody has measured it."""
+NOT_RARE: Final = 168.0
+"""Rarity of what a `ContextPolicy` lets pass: every hour of a week, which is to say that it is no matter of chance."""
 SAID_AN_HOUR: Final = 512
 """Rows of one site and detector that a `ContextPolicy` lets pass: no detector may bury what others say."""
 _HOUR_US: Final = 3_600_000_000
@@ -255,7 +255,7 @@ class ContextPolicy(DetectorPolicy):
                 hour[site], said[site] = now, 0
             said[site] += 1
             if said[site] <= SAID_AN_HOUR:
-                found.append(RareRow(scored, row, SAID_A_WEEK, 0.0))
+                found.append(RareRow(scored, row, NOT_RARE, 0.0))
         return found
 
 

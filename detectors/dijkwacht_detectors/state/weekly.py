@@ -25,7 +25,7 @@ _DAY_US: Final = 86_400e6
 _PROBES: Final = 16
 _MOST_USES: Final = 1 << 30
 
-FACTS: Final = ("rule", "uses", "known_days", "rules")
+FACTS: Final = ("rule", "uses", "since_days", "rules")
 """Number of the thing, how often it was noted since it was last said, for how many days it is known, and how many
 things were said of the machine within the week, this one among them. The first columns of a detector's facts."""
 REMEMBERED: Final[Mapping[str, tuple[str, tuple[int, ...]]]] = {
