@@ -50,10 +50,8 @@ def build_app(
     state = settings.state
     detectors = detectors or DetectorSet()
     running = detectors.detectors()
-    telemetry = Telemetry(
-        (detector.name for detector in running), TECHNIQUES,
-        {detector.name for detector in running if not detector.interrupts},
-    )  # fmt: skip
+    context = {d.name for d in running if not d.interrupts}
+    telemetry = Telemetry((d.name for d in running), TECHNIQUES, context)
     sites = Sites(state / "sites.db")
     store = IncidentStore(state / "incidents.db", clock)
     feed = Feed(secrets.token_hex(4))

@@ -163,8 +163,7 @@ class Detector(ABC):
     """Its part of a site's alert budget; of those shipped, all together, 1. With 0, or without a
     calibration table, it runs in shadow: it scores and learns, and never interrupts."""
     interrupts: ClassVar[bool] = True
-    """False for what is true whatever it means, as who uses which service: all that it scores is kept as
-    context, at low severity, and never calls anybody. It has neither a share nor a calibration table."""
+    """False for what is true whatever it means: all it scores is context; it has no share and no table."""
     expected: ClassVar[tuple[float, float]] = (4.0, 1.0)
     """(score, hours a site-week that reach it) on benign networks that calibration's samples lack."""
 

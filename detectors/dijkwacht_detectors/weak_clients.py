@@ -28,6 +28,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Final, NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Explanation, Reads, RowDetector, Rows, Scores, State, Who
@@ -155,7 +156,7 @@ _columns, _memory = row_picker(_Rows._fields), picker(Weekly._fields)
 _asked = picker(_Asked._fields)
 
 
-@njit_lean
+@njit(cache=True, nogil=True, inline="always")
 def _is_for_another(rows, last, i, e):  # type: ignore[no-untyped-def]
     """Whether row ``i``, a question for a listed name, passes on what was asked; and remember who is asked now."""
     since = float(rows.time[i]) - float(last.asked_at[e])
@@ -167,7 +168,7 @@ def _is_for_another(rows, last, i, e):  # type: ignore[no-untyped-def]
     return passed_on
 
 
-@njit_lean
+@njit(cache=True, nogil=True, inline="always")
 def _goes_out(rows, i):  # type: ignore[no-untyped-def]
     """The rule that flow ``i``, answered from outside, breaks; 0 for none."""
     tcp, port = rows.proto[i] == _TCP, rows.resp_p[i]
@@ -180,7 +181,7 @@ def _goes_out(rows, i):  # type: ignore[no-untyped-def]
     return SMB_OUT if tcp and port in _SMB_PORTS else tool_at(rows.proto[i], port)
 
 
-@njit_lean
+@njit(cache=True, nogil=True, inline="always")
 def _asks(rows, texts, last, i):  # type: ignore[no-untyped-def]
     """The tool whose name row ``i``, of DNS, asks for; 0 for none."""
     if rows.question[i] <= 0 or rows.resp_p[i] != _DNS_PORT:
@@ -189,7 +190,7 @@ def _asks(rows, texts, last, i):  # type: ignore[no-untyped-def]
     return tool if tool and not _is_for_another(rows, last, i, rows.slot[i]) else 0
 
 
-@njit_lean
+@njit(cache=True, nogil=True, inline="always")
 def _greets(rows, texts, i):  # type: ignore[no-untyped-def]
     """The rule that a hello of TLS breaks, by whom it names or by how old it is; 0 for none."""
     tool = tool_of(texts[3], texts[2][i], texts[2][i + 1])
@@ -199,7 +200,7 @@ def _greets(rows, texts, i):  # type: ignore[no-untyped-def]
     return OLD_TLS if whole and is_old(rows.version[i]) else 0
 
 
-@njit_lean
+@njit(cache=True, nogil=True, inline="always")
 def _rule(rows, table, texts, last, i):  # type: ignore[no-untyped-def]
     """The rule that row ``i`` shows broken, 0 for none."""
     if table == _FLOWS:

@@ -158,7 +158,7 @@ class _Rows(NamedTuple):
 _columns, _memory = row_picker(_Rows._fields), picker(Weekly._fields)
 
 
-@njit_lean
+@njit(cache=True, nogil=True, inline="always")
 def _is_outsider(rows, i):  # type: ignore[no-untyped-def]
     """Whether flow ``i`` began outside, as far as that is sure."""
     high, low = rows.orig_h[i, 0], rows.orig_h[i, 1]
@@ -172,7 +172,7 @@ def _is_outsider(rows, i):  # type: ignore[no-untyped-def]
     )
 
 
-@njit_lean
+@njit(cache=True, nogil=True, inline="always")
 def _offered(rows, i):  # type: ignore[no-untyped-def]
     """The rule that flow ``i``, answered by a machine inside, breaks; 0 for none."""
     tcp = rows.proto[i] == _TCP
@@ -200,7 +200,7 @@ def _sealed(rows, i):  # type: ignore[no-untyped-def]
     return EXPIRED if rows.cert_flags[i] & _SEEN and rows.cert_flags[i] & _EXPIRED else 0
 
 
-@njit_lean
+@njit(cache=True, nogil=True, inline="always")
 def _rule(rows, table, i):  # type: ignore[no-untyped-def]
     """The rule that row ``i`` shows broken, 0 for none."""
     if table == _FLOWS:

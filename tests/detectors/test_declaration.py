@@ -46,6 +46,13 @@ class Plain(WindowDetector):
         (Bruteforce, "entity", "host", "entity 'host': expected one of site, orig, resp, pair"),
         (Bruteforce, "who", Who(src="sender_h"), "who names 'sender_h', no addr column"),
         (Bruteforce, "who", Who(port="orig_h"), "who names 'orig_h', no int column"),
+        (Bruteforce, "interrupts", "no", "interrupts 'no': expected True or False"),
+        (
+            Bruteforce,
+            "interrupts",
+            False,
+            "share 0.03333333333333333: what never interrupts spends nothing",
+        ),
         (Bruteforce, "subject", "mac", "subject 'mac': who names no such column"),
         (Bruteforce, "state", {"samples": ("f4", (9, 2))}, 'state "samples": expected the shape'),
         (

@@ -7,12 +7,10 @@ from dijkwacht_collector.policy.calibration import (
     load_calibration,
     read_calibration,
 )
+from dijkwacht_collector.policy.policies import NOT_RARE, ContextPolicy, Policy
 from dijkwacht_collector.policy.policy import (
     DEFAULT_BUDGET,
-    NOT_RARE,
-    ContextPolicy,
     DetectorPolicy,
-    Policy,
     RareRow,
     Scored,
     SiteLines,

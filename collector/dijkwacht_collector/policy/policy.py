@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -40,11 +40,7 @@ DEFAULT_BUDGET: Final = 1.0
 """Incidents a week that a site is willing to be interrupted by without cause."""
 REPEAT_US: Final = 60_000_000
 """An entity that stays above the threshold alerts again after this long, or when it gets stranger."""
-NOT_RARE: Final = 168.0
-"""Rarity of what a `ContextPolicy` lets pass: every hour of a week, which is to say that it is no matter of chance."""
-SAID_AN_HOUR: Final = 512
-"""Rows of one site and detector that a `ContextPolicy` lets pass: no detector may bury what others say."""
-_HOUR_US: Final = 3_600_000_000
+HOUR_US: Final = 3_600_000_000
 _AT_ONCE: Final = 1024
 """Rare rows that are found in one call: room for all rows would be fetched anew each time."""
 
@@ -229,79 +225,6 @@ class DetectorPolicy:
         )
 
 
-class ContextPolicy(DetectorPolicy):
-    """Of a detector that never interrupts: what it says is reported as it is, and nothing of it is worth a call.
-
-    It has neither a budget nor a line: what is true every week is still true. How often it says so is the
-    detector's own affair, up to `SAID_AN_HOUR` of one site; ``alert_hours`` counts them, of the present hour.
-    """
-
-    def __init__(self, detector: str) -> None:
-        super().__init__(Calibration(detector, 1, "never interrupts", [0.0], [0.0]), 0.0)
-
-    @property
-    def speaks(self) -> bool:
-        """It does."""
-        return True
-
-    def judge(self, scored: Scored) -> list[RareRow]:
-        """The rows that have a score, in order; a budget of nothing makes context of all of them."""
-        self.make_room(int(scored.site.max(initial=-1)) + 1)
-        hour, said = self._sites.hour, self._sites.alert_hours
-        found: list[RareRow] = []
-        for row in np.flatnonzero(~np.isnan(scored.scores)).tolist():
-            site, now = scored.site[row], scored.time[row] // _HOUR_US
-            if now > hour[site]:
-                hour[site], said[site] = now, 0
-            said[site] += 1
-            if said[site] <= SAID_AN_HOUR:
-                found.append(RareRow(scored, row, NOT_RARE, 0.0))
-        return found
-
-
-class Policy:
-    """All detectors' policies. ``shares``: what each has of the budget, see `Calibrations`.
-
-    ``habits`` as of `DetectorPolicy`; all have, if None. ``interrupts``: False for one whose scores are
-    context (`ContextPolicy`), none if None.
-    """
-
-    def __init__(
-        self,
-        calibrations: Sequence[Calibration],
-        shares: Sequence[float],
-        habits: Sequence[bool] | None = None,
-        interrupts: Sequence[bool] | None = None,
-    ) -> None:
-        habits = [True] * len(shares) if habits is None else habits
-        calls = [True] * len(shares) if interrupts is None else interrupts
-        self.detectors = [
-            DetectorPolicy(calibration, share, habits=has)
-            if may_call
-            else ContextPolicy(calibration.detector)
-            for calibration, share, has, may_call in zip(
-                calibrations, shares, habits, calls, strict=True
-            )
-        ]
-        self.per_week: dict[int, float] = {}
-        """By site number, the incidents a week that it has chosen, if it has."""
-
-    def make_room(self, sites: int) -> None:
-        """Grow to ``sites`` sites."""
-        for policy in self.detectors:
-            policy.make_room(sites)
-
-    def judge(self, scored: Iterable[Scored]) -> list[RareRow]:
-        """How rare is this here, and may it alert? Takes opinions in the order in which they came."""
-        return [row for one in scored for row in self.detectors[one.detector].judge(one)]
-
-    def set_budget(self, site: int, per_week: float) -> None:
-        """Take the site's choice of incidents a week; each detector has its share of it."""
-        self.per_week[site] = per_week
-        for policy in self.detectors:
-            policy.set_budget(site, per_week)
-
-
 @njit_lean
 def _threshold(table, history, hours, budget):  # type: ignore[no-untyped-def]
     grid, rates = table
@@ -369,14 +292,14 @@ def _find_rare(  # type: ignore[no-untyped-def]
     for i in range(begin, len(time)):
         s = site[i]
         # An agent whose clock lags adds no hours to its site's. To divide takes long.
-        if time[i] >= (hour[s] + 1) * _HOUR_US and time[i] // _HOUR_US > hour[s]:
-            _turn_hour(s, time[i] // _HOUR_US, table, sites)
+        if time[i] >= (hour[s] + 1) * HOUR_US and time[i] // HOUR_US > hour[s]:
+            _turn_hour(s, time[i] // HOUR_US, table, sites)
         if recorded > 1 and fresh[i] and record[slot[i]]:
             wipe(record[slot[i]], alerted_bin, times, rare_hour, since, strongest, habit)
         score = scores[i]
         if math.isnan(score) or (score <= peak[s] and score < threshold[s]):
             continue
-        e, h = record[slot[i]], time[i] // _HOUR_US
+        e, h = record[slot[i]], time[i] // HOUR_US
         reached = score >= threshold[s]
         mine = reached and habits
         if reached and not e:

@@ -4,6 +4,7 @@ import dataclasses
 import re
 
 from dijkwacht_collector.console import SiteView
+from dijkwacht_collector.policy import NOT_RARE
 
 
 async def get(client, path):
@@ -26,6 +27,14 @@ async def test_low_incidents_are_context_and_never_cards(client, facts, make):
     assert "All is quiet" in page
     assert 'class="card ' not in page
     assert "1 small thing noticed" in page
+
+
+async def test_what_is_no_matter_of_chance_says_nothing_of_it(client, facts, make):
+    facts.hold(make.incident(severity_id=2, rarity=NOT_RARE))
+    page = await get(client, "/incidents/a1?lang=en")
+    assert "on a site like this" not in page
+    assert "Confidence" not in page
+    assert "Technique" in page
 
 
 async def test_the_headline_tells_an_absent_watch_from_a_quiet_night(client, facts, make):

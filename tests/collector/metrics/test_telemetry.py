@@ -344,5 +344,37 @@ def test_promtool_finds_nothing_to_say(telemetry):
 
 
 def test_there_is_room_for_the_agents_of_a_site_beside_all_detectors_of_ones_own():
-    names = [d.name for d in shipped_detectors()] + [f"own{n}" for n in range(MOST_OWN)]
-    assert Telemetry(names, ["T1046"]).max_agents_per_site >= 10
+    shipped = shipped_detectors()
+    names = [d.name for d in shipped] + [f"own{n}" for n in range(MOST_OWN)]
+    context = {d.name for d in shipped if not d.interrupts}
+    assert Telemetry(names, ["T1046"], context).max_agents_per_site >= 10
+
+
+def test_what_never_interrupts_has_series_of_low_severity_alone():
+    telemetry = Telemetry(["scan", "weak_services"], [], {"weak_services"})
+    telemetry.know_agent("bakery", "till")
+    severities = {
+        dict(labels)["severity"]
+        for name, labels in samples(telemetry)
+        if ("detector", "weak_services") in labels and "severity" in dict(labels)
+    }
+    assert severities == {"low"}
+    assert (
+        telemetry.max_agents_per_site > Telemetry(["scan", "weak_services"]).max_agents_per_site - 1
+    )
+    telemetry.count_severity("bakery", "weak_services", 2)
+    telemetry.add_open("bakery", "weak_services", 2, 1)
+    where = {"site": "bakery", "detector": "weak_services", "severity": "low"}
+    assert value(telemetry, "incidents_total", **where) == 1
+    assert value(telemetry, "incidents_open", **where) == 1
+
+
+def test_a_grave_incident_that_context_has_joined_is_counted_all_the_same():
+    telemetry = Telemetry(["scan", "weak_services"], [], {"weak_services"})
+    telemetry.count_severity("bakery", "weak_services", 4)
+    telemetry.add_open("bakery", "weak_services", 4, 1)
+    where = {"site": "bakery", "detector": "other", "severity": "high"}
+    assert value(telemetry, "incidents_total", **where) == 1
+    assert value(telemetry, "incidents_open", **where) == 1
+    telemetry.add_open("bakery", "weak_services", 4, -1)
+    assert value(telemetry, "incidents_open", **where) == 0

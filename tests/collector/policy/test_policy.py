@@ -16,7 +16,9 @@ from dijkwacht_collector.policy import (
     Policy,
     Scored,
     load_calibration,
+    severity,
 )
+from dijkwacht_collector.policy.policies import SAID_AN_HOUR, ContextPolicy
 from dijkwacht_collector.policy.policy import DetectorPolicy
 from dijkwacht_detectors.discover import shipped_detectors
 
@@ -250,3 +252,28 @@ def test_where_an_entity_is_the_site_one_machine_makes_no_habit_of_all():
     for hour in range(20, 40, 4):
         judge(made, [(hour * HOUR, 0, line + 0.5)])
     assert made.threshold[0] > line + 0.5, "the site learns as ever"
+
+
+def test_what_never_interrupts_is_context_however_strange_and_however_often():
+    made = ContextPolicy("weak_services")
+    made.make_room(2, 1)
+    rows = [(hour * HOUR, 0, score) for hour in range(400) for score in (0.0, -3.0, 1e9)]
+    assert judge(made, rows) == list(range(len(rows))), "no habit, no line that moves"
+    assert judge(made, [(400 * HOUR, 0, float("nan"))]) == []
+    made.set_budget(0, 1e6)
+    found = made.judge(scored([(401 * HOUR, 0, 1e9)]))
+    assert [severity(row.rarity, row.budget, 0) for row in found] == [2]
+    assert made.speaks
+    assert not made.share
+
+
+def test_what_never_interrupts_cannot_bury_a_site_and_a_move_does_not_help_it():
+    rows = [(5 * HOUR + n, 0, 1.0) for n in range(2 * SAID_AN_HOUR)]
+    made, cut = ContextPolicy("weak_services"), ContextPolicy("weak_services")
+    assert len(judge(made, rows)) == SAID_AN_HOUR
+    assert len(judge(made, [(6 * HOUR, 0, 1.0)])) == 1
+    told = len(judge(cut, rows[:100]))
+    moved = ContextPolicy("weak_services")
+    none = np.zeros(0, np.int32)
+    moved.put(0, none, cut.take(0, none))
+    assert told + len(judge(moved, rows[100:])) == SAID_AN_HOUR

@@ -1,0 +1,89 @@
+"""The policies of all detectors: of those that may interrupt, and of those that never do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import numpy as np
+
+from dijkwacht_collector.policy.calibration import Calibration
+from dijkwacht_collector.policy.policy import HOUR_US, DetectorPolicy, RareRow, Scored
+
+NOT_RARE: Final = 168.0
+"""Rarity of what a `ContextPolicy` lets pass: every hour of a week, which is to say that it is no matter of chance."""
+SAID_AN_HOUR: Final = 512
+"""Rows of one site and detector that a `ContextPolicy` lets pass: no detector may bury what others say."""
+
+
+class ContextPolicy(DetectorPolicy):
+    """Of a detector that never interrupts: what it says is reported as it is, and nothing of it is worth a call.
+
+    It has neither a budget nor a line: what is true every week is still true. How often it says so is the
+    detector's own affair, up to `SAID_AN_HOUR` of one site; ``alert_hours`` counts them, of the present hour.
+    """
+
+    def __init__(self, detector: str) -> None:
+        super().__init__(Calibration(detector, 1, "never interrupts", [0.0], [0.0]), 0.0)
+
+    @property
+    def speaks(self) -> bool:
+        """It does."""
+        return True
+
+    def judge(self, scored: Scored) -> list[RareRow]:
+        """The rows that have a score, in order; a budget of nothing makes context of all of them."""
+        self.make_room(int(scored.site.max(initial=-1)) + 1)
+        hour, said = self._sites.hour, self._sites.alert_hours
+        found: list[RareRow] = []
+        for row in np.flatnonzero(~np.isnan(scored.scores)).tolist():
+            site, now = scored.site[row], scored.time[row] // HOUR_US
+            if now > hour[site]:
+                hour[site], said[site] = now, 0
+            said[site] += 1
+            if said[site] <= SAID_AN_HOUR:
+                found.append(RareRow(scored, row, NOT_RARE, 0.0))
+        return found
+
+
+class Policy:
+    """All detectors' policies. ``shares``: what each has of the budget, see `Calibrations`.
+
+    ``habits`` as of `DetectorPolicy`; all have, if None. ``interrupts``: False for one whose scores are
+    context (`ContextPolicy`), none if None.
+    """
+
+    def __init__(
+        self,
+        calibrations: Sequence[Calibration],
+        shares: Sequence[float],
+        habits: Sequence[bool] | None = None,
+        interrupts: Sequence[bool] | None = None,
+    ) -> None:
+        habits = [True] * len(shares) if habits is None else habits
+        calls = [True] * len(shares) if interrupts is None else interrupts
+        self.detectors = [
+            DetectorPolicy(calibration, share, habits=has)
+            if may_call
+            else ContextPolicy(calibration.detector)
+            for calibration, share, has, may_call in zip(
+                calibrations, shares, habits, calls, strict=True
+            )
+        ]
+        self.per_week: dict[int, float] = {}
+        """By site number, the incidents a week that it has chosen, if it has."""
+
+    def make_room(self, sites: int) -> None:
+        """Grow to ``sites`` sites."""
+        for policy in self.detectors:
+            policy.make_room(sites)
+
+    def judge(self, scored: Iterable[Scored]) -> list[RareRow]:
+        """How rare is this here, and may it alert? Takes opinions in the order in which they came."""
+        return [row for one in scored for row in self.detectors[one.detector].judge(one)]
+
+    def set_budget(self, site: int, per_week: float) -> None:
+        """Take the site's choice of incidents a week; each detector has its share of it."""
+        self.per_week[site] = per_week
+        for policy in self.detectors:
+            policy.set_budget(site, per_week)
