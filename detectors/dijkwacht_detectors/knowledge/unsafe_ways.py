@@ -42,22 +42,22 @@ WAYS: Final[Mapping[int, Way]] = {
         _OVERHEARD_NL + "Gebruik SSH en zet dit uit.",
     ),
     FTP: Way(
-        "FTP with a password in the clear", "FTP met een onversleuteld wachtwoord",
+        "FTP with passwords in the clear", "FTP met onversleutelde wachtwoorden",
         _OVERHEARD_EN + "Use SFTP or FTPS, and change that password.",
         _OVERHEARD_NL + "Gebruik SFTP of FTPS, en wijzig dat wachtwoord.",
     ),
     MAIL: Way(
-        "mail with a password in the clear", "mail met een onversleuteld wachtwoord",
+        "mail with passwords in the clear", "mail met onversleutelde wachtwoorden",
         _OVERHEARD_EN + "Set the mail program to TLS (ports 993, 995 and 465), and change that password.",
         _OVERHEARD_NL + "Zet het mailprogramma op TLS (poorten 993, 995 en 465), en wijzig dat wachtwoord.",
     ),
     WEB: Way(
-        "a web page with a password in the clear", "een webpagina met een onversleuteld wachtwoord",
+        "a web page that takes passwords in the clear", "een webpagina die wachtwoorden onversleuteld aanneemt",
         _OVERHEARD_EN + "Use the page's https address; if it has none, ask its supplier for one.",
         _OVERHEARD_NL + "Gebruik het https-adres van de pagina; is dat er niet, vraag de leverancier erom.",
     ),
     LDAP: Way(
-        "the directory (LDAP) with a password in the clear", "de gebruikerslijst (LDAP) met een onversleuteld wachtwoord",
+        "the directory (LDAP) with passwords in the clear", "de gebruikerslijst (LDAP) met onversleutelde wachtwoorden",
         _OVERHEARD_EN + "Have the program use LDAP over TLS.",
         _OVERHEARD_NL + "Laat het programma LDAP via TLS gebruiken.",
     ),
