@@ -16,6 +16,10 @@ ports only, each reset without a byte, counts for half, and for less where each 
 so are FTP's data connections for empty folders. Of attempts that the agent only counts (`floods`), pings
 are left out: their kind is not told.
 
+Tools write their SYNs themselves: with a window of 1,024 to 4,096 and no options but a segment size, or with the
+target's address for a sequence number. What fails and was asked so counts thrice; what is answered counts nothing,
+so that a shape alone, which small devices come near to, says nothing.
+
 >>> from dijkwacht_detectors.checks import score_rows
 >>> probes = [{"table": "flows", "resp_p": port, "conn_state": 4, "local_resp": 1} for port in range(1, 101)]
 >>> float(score_rows(Scan(), probes)[-1].round(1))
@@ -38,7 +42,15 @@ from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
 from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 from dijkwacht_detectors.state.novelty import is_new
-from dijkwacht_records.hints import NAMED, Named
+from dijkwacht_records.hints import (
+    NAMED,
+    OPTIONS,
+    SEQ_IS_DST,
+    WINDOW,
+    Named,
+    SynOptions,
+    SynWindow,
+)
 
 _TCP, _UDP, _ICMP, _ICMP6 = 6, 17, 1, 58
 _FIN, _SYN, _RST = 1, 2, 4
@@ -47,6 +59,14 @@ _S0, _REJ, _RSTOS0, _SH = 1, 4, 9, 11
 _NAMED_SHIFT, _NAMED_MASK = NAMED.shift, (1 << NAMED.width) - 1
 _LED_THERE = (int(Named.BY_ORIG), int(Named.BY_OTHER))
 _TOLD = 0.125
+_SYN_MASK = OPTIONS.put((1 << OPTIONS.width) - 1) | WINDOW.put((1 << WINDOW.width) - 1)
+_TOOLS = tuple(
+    OPTIONS.put(options) | WINDOW.put(SynWindow.SCANNER)
+    for options in (SynOptions.NONE, SynOptions.FOUR)
+)
+_AIMED = SEQ_IS_DST.put(1)
+_MORE_OF_A_TOOL = 2.0
+"""What a failure counts on top if a tool wrote its SYN."""
 _PEERS = 0.1
 """Of a datagram by which programs find each other."""
 
@@ -80,11 +100,12 @@ class Scan(RowDetector):
     entity: ClassVar[Entity] = "orig"
     kind = "scan"
     technique = "T1046"
-    facts = ("failed_targets", "failed_share", "host_share", "port_share")
+    facts = ("failed_targets", "failed_share", "host_share", "port_share", "tool_share")
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
         "last": ("i8", ()),
         "failed": ("f4", ()),
         "answered": ("f4", ()),
+        "by_tool": ("f4", ()),
         "hosts": ("f4", (16,)),
         "ports": ("f4", (16,)),
         "seen": ("u8", (2, 16)),
@@ -164,6 +185,7 @@ class _State(NamedTuple):
     last: NDArray[np.int64]
     failed: NDArray[np.float32]
     answered: NDArray[np.float32]
+    by_tool: NDArray[np.float32]
     hosts: NDArray[np.float32]
     ports: NDArray[np.float32]
     seen: NDArray[np.uint64]
@@ -221,6 +243,12 @@ def _targets(flows, resps, resp_p):  # type: ignore[no-untyped-def]
     return float(min(many, 1_000_000))
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _is_of_a_tool(hints):  # type: ignore[no-untyped-def]
+    """Whether a SYN was not written by a system."""
+    return hints & _AIMED != 0 or hints & _SYN_MASK in _TOOLS
+
+
 @njit_lean
 def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
@@ -231,6 +259,7 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
             state.last[e] = t
             state.failed[e] = 0.0
             state.answered[e] = 0.0
+            state.by_tool[e] = 0.0
             state.hosts[e] = 0.0
             state.ports[e] = 0.0
             state.seen[e] = 0
@@ -284,6 +313,7 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
             kept = remaining(elapsed, half_life)
             state.failed[e] *= kept
             state.answered[e] *= kept
+            state.by_tool[e] *= kept
             for k in range(16):
                 state.hosts[e, k] *= kept
                 state.ports[e, k] *= kept
@@ -301,6 +331,8 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
             if told:
                 failure *= _TOLD
         state.failed[e] += failure
+        if proto == _TCP and _is_of_a_tool(rows.hints[i]):
+            state.by_tool[e] += failure
         state.hosts[e, h] += failure
         state.ports[e, p] += failure
         f = state.failed[e]
@@ -309,5 +341,8 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
         failed_share = f / (f + 0.5 * state.answered[e])
         if not local_resp:
             order = min(1.0, max(0.05, 2.0 * max(host_share, port_share) - 0.4)) * failed_share**2
-        scores[i] = math.log2(1.0 + f * failed_share * order)
+        tool_share = min(1.0, state.by_tool[e] / f)
+        weight = f * (1.0 + _MORE_OF_A_TOOL * tool_share)
+        scores[i] = math.log2(1.0 + weight * failed_share * order)
         facts[i, 0], facts[i, 1], facts[i, 2], facts[i, 3] = f, failed_share, host_share, port_share
+        facts[i, 4] = tool_share

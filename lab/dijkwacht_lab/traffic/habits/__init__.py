@@ -38,6 +38,7 @@ from dijkwacht_lab.traffic.habits import (
     guests,
     hosting,
     infrastructure,
+    lookouts,
     lookups,
     mail,
     management,
@@ -66,9 +67,9 @@ Furnish = Callable[[Premises], None]
 
 _FAMILIES: Final[tuple[ModuleType, ...]] = (
     benches, browsing, buildings, calls, cameras, changes, classrooms, counters, databases, domains,
-    entertainment, enthusiasms, groups, guards, guests, hosting, infrastructure, lookups, mail,
-    management, monitoring, nameservers, passwords, plain_web, polling, printing, storage, support, things, tills,
-    travellers, tunnels, updates, upheavals, workshops,
+    entertainment, enthusiasms, groups, guards, guests, hosting, infrastructure, lookouts, lookups,
+    mail, management, monitoring, nameservers, passwords, plain_web, polling, printing, storage,
+    support, things, tills, travellers, tunnels, updates, upheavals, workshops,
 )  # fmt: skip
 
 
