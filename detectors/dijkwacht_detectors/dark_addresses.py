@@ -7,7 +7,9 @@ minute that takes half an hour, at one an hour a day and a half. The score is lo
 less counts in the first hours of a site, when silence means nothing yet (half after an hour).
 
 Who calls one dead server for ever calls one address. Who tries many at once counts eight, and one more a
-minute: that is `scan`'s. An address that is heard later, as a machine that wakes up, is taken back.
+minute: that is `scan`'s. An address that is heard later, as a machine that wakes up, is taken back. Datagrams to a port at which no
+service is looked for count nothing: calls, games and private networks of colleagues' machines (a mesh) knock so at
+every private address that a peer may have.
 
 Limits: in the machine's own network an address that nobody has is asked for by ARP and never called; that is
 `dark_neighbours`'. Only what crosses the sensor is seen: between networks, where the router is watched. A firewall
@@ -34,6 +36,7 @@ from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State
 from dijkwacht_detectors.knowledge.addresses import is_no_host, is_private
+from dijkwacht_detectors.knowledge.datagrams import SERVICES
 from dijkwacht_detectors.state.dark_space import DARK_SPACE, forget, hear, known, tried_dark, watch
 from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 from dijkwacht_records.tables import ConnState
@@ -123,7 +126,7 @@ def _is_try(proto, conn_state, orig_p, resp_p):  # type: ignore[no-untyped-def]
     if proto == _TCP:
         return conn_state in _TRIED
     if proto == _UDP:
-        return not orig_p < 1024 <= resp_p
+        return SERVICES[resp_p & 0xFFFF] and not orig_p < 1024 <= resp_p
     if proto == _ICMP:
         return orig_p in (8, 13, 17)
     return proto != _ICMP6 or orig_p == 128

@@ -38,6 +38,7 @@ from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, Reads, RowDetector, Rows, Scores, State
 from dijkwacht_detectors.knowledge.addresses import is_no_host
+from dijkwacht_detectors.knowledge.datagrams import SERVICES
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
 from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
@@ -69,21 +70,6 @@ _MORE_OF_A_TOOL = 2.0
 """What a failure counts on top if a tool wrote its SYN."""
 _PEERS = 0.1
 """Of a datagram by which programs find each other."""
-
-
-def _services_by_datagram() -> NDArray[np.bool_]:
-    """Ports at which a scanner looks for something by UDP: the low ones, and what is known to be open above."""
-    ports = np.zeros(1 << 16, np.bool_)
-    ports[:1024] = True
-    ports[[
-        1434, 1604, 1645, 1701, 1812, 1900, 2049, 2123, 2152, 3283, 3671, 3702, 5004, 5060, 5061, 5093, 5351,
-        5353, 5355, 5632, 5683, 5684, 6481, 9600, 10001, 10080, 11211, 17185, 20000, 30718, 32414, 33848, 34964,
-        37777, 37810, 44818, 47808, 48899, 53413, 54321,
-    ]] = True  # fmt: skip
-    return ports
-
-
-_SERVICES = _services_by_datagram()
 
 
 class Scan(RowDetector):
@@ -323,7 +309,7 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
             continue
         h, p = (host >> np.uint64(20)) & np.uint64(15), mix(service, one) & np.uint64(15)
         told = not local_resp and (rows.hints[i] >> _NAMED_SHIFT) & _NAMED_MASK in _LED_THERE
-        knocks = proto == _UDP and not _SERVICES[resp_p & 0xFFFF]
+        knocks = proto == _UDP and not SERVICES[resp_p & 0xFFFF]
         # unless this is the one host of which port after port is tried
         if (told or knocks) and state.hosts[e, h] + failure <= 0.5 * (state.failed[e] + failure):
             if knocks:

@@ -1,0 +1,206 @@
+"""Who tries, little by little, addresses that nobody has, against all who look for somebody they know."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dijkwacht_detectors.checks import Harness, score_rows
+from dijkwacht_detectors.dark_addresses import DarkAddresses
+from dijkwacht_detectors.dark_neighbours import DarkNeighbours
+from dijkwacht_records.addresses import pack_address
+
+SECOND, HOUR, DAY = 1_000_000, 3_600_000_000, 86_400_000_000
+START = 20_000 * DAY
+LINE = 3.8 + 0.5 * math.log(0.1 / DarkNeighbours.share)
+"""Where what is expected is as rare as an interruption may be."""
+NOBODY = pack_address("0.0.0.0")
+
+
+def inside(number):
+    return pack_address(f"10.0.{number // 250}.{number % 250 + 1}")
+
+
+def asks(at, target, sender=1, **values):
+    """ARP: ``sender`` asks for ``target``, ``at`` µs from the beginning."""
+    return {"time": START + round(at), "op": 1, "sender_mac": 100 + sender, "sender_h": inside(sender),
+            "target_h": inside(target)} | values  # fmt: skip
+
+
+def calls(at, target, sender=1, **values):
+    """A SYN that nobody answers."""
+    return {"time": START + round(at), "orig_h": inside(sender), "resp_h": inside(target), "resp_p": 445,
+            "conn_state": 1, "local_resp": 1} | values  # fmt: skip
+
+
+ALIKE = [
+    pytest.param(DarkNeighbours, asks, id="arp"),
+    pytest.param(DarkAddresses, calls, id="flows"),
+]
+
+
+def begin(row):
+    """Somebody was seen a day before."""
+    return row(-DAY, 2, sender=3)
+
+
+def last(detector, rows):
+    return float(score_rows(detector(), rows)[-1])
+
+
+def top(detector, rows):
+    return float(np.nan_to_num(score_rows(detector(), rows)).max(initial=0.0))
+
+
+@pytest.mark.parametrize(("detector", "row"), ALIKE)
+def test_one_probe_an_hour_is_told_within_two_days(detector, row):
+    probes = [begin(row), *(row(n * HOUR, 20 + n) for n in range(48))]
+    scores = score_rows(detector(), probes)
+    assert scores[25] < LINE < scores[48]
+    assert scores[48] == pytest.approx(math.log2(49), abs=0.2)
+
+
+@pytest.mark.parametrize(("detector", "row"), ALIKE)
+def test_the_same_few_count_once_however_often(detector, row):
+    week = [begin(row), *(row(n * 600 * SECOND, 20 + n % 5) for n in range(6 * 24 * 6))]
+    assert top(detector, week) <= math.log2(1 + 5)
+
+
+@pytest.mark.parametrize(("detector", "row"), ALIKE)
+def test_of_many_at_once_eight_count_and_none_of_the_rest_later(detector, row):
+    burst = [begin(row), *(row(n * 1000, 20 + n) for n in range(200))]
+    assert top(detector, burst) == pytest.approx(math.log2(9), abs=0.2)
+    again = [*burst, *(row(HOUR + n * 60 * SECOND, 20 + n) for n in range(200))]
+    assert np.isnan(score_rows(detector(), again)[len(burst) :]).all()
+
+
+@pytest.mark.parametrize(("detector", "row"), ALIKE)
+def test_who_is_heard_later_was_not_dark(detector, row):
+    tries = [begin(row), *(row(n * HOUR, 20 + n) for n in range(30))]
+    woke = [row(31 * HOUR + n, 2, sender=20 + n) for n in range(30)]
+    assert last(detector, [*tries, row(32 * HOUR, 90)]) > 4.5
+    assert last(detector, [*tries, *woke, row(32 * HOUR, 90)]) == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize(("detector", "row"), ALIKE)
+def test_a_week_halves_and_two_forget(detector, row):
+    tries = [begin(row), *(row(n * HOUR, 20 + n) for n in range(30))]
+    at_once = 2 ** last(detector, [*tries, row(2 * DAY, 90)]) - 1
+    week, two = (2 ** last(detector, [*tries, row(d * DAY, 90)]) - 1 for d in (8, 17))
+    assert week == pytest.approx(1 + (at_once - 1) / 2)
+    assert two == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("detector", "row"), ALIKE)
+def test_what_was_tried_last_week_and_is_tried_again_counts_in_full(detector, row):
+    tries = [begin(row), *(row(n * HOUR, 20 + n) for n in range(30))]
+    more = [row(8 * DAY + n * HOUR, 20 + n) for n in range(30)]
+    whole = last(detector, [*tries, row(2 * DAY, 90)])
+    assert np.isnan(score_rows(detector(), [*tries, *more])[-30:]).all(), "none of them is new"
+    assert last(detector, [*tries, *more, row(10 * DAY, 90)]) == pytest.approx(whole)
+
+
+@pytest.mark.parametrize(("detector", "row"), ALIKE)
+def test_silence_means_little_where_the_watch_has_just_begun(detector, row):
+    early = [row(0, 2, sender=3), *(row(HOUR + n, 20 + n) for n in range(8))]
+    assert 2 ** top(detector, early) - 1 == pytest.approx(4.0, abs=0.6)
+    late = [row(0, 2, sender=3), *(row(DAY + n, 20 + n) for n in range(8))]
+    assert 2 ** top(detector, late) - 1 == pytest.approx(8.0, abs=1.1)
+
+
+@pytest.mark.parametrize(("detector", "row"), ALIKE)
+def test_who_was_forgotten_begins_anew(detector, row):
+    tries = [begin(row), *(row(n * HOUR, 20 + n) for n in range(30))]
+    for hours, left in ((48, 31), (2, 1)):
+        own = detector()
+        own.forget_after_s = hours * 3_600
+        _, facts = Harness(own).feed([*tries, row(40 * HOUR, 90)])
+        assert facts[-1, 0] == pytest.approx(left, abs=4 if left > 1 else 0)
+
+
+@pytest.mark.parametrize(("detector", "row"), ALIKE)
+@given(tries=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 7_200)), max_size=60))
+def test_no_more_is_counted_than_was_tried_and_than_time_allows(detector, row, tries):
+    times = sorted(at for _, at in tries)
+    rows = [
+        row(at * SECOND, 20 + target)
+        for (target, _), at in zip(tries, times, strict=True)
+    ]  # fmt: skip
+    _, facts = Harness(detector()).feed([begin(row), *rows])
+    most = facts[1:, 0].max(initial=0.0)
+    assert most <= len({target for target, _ in tries})
+    if times:
+        assert most <= 8 + (times[-1] - times[0]) / 60 + 1
+
+
+def test_the_router_asks_for_others():
+    rows = [begin(asks), *(asks(n * HOUR, 20 + n, from_gateway=1) for n in range(60))]
+    assert np.isnan(score_rows(DarkNeighbours(), rows)[1:]).all()
+
+
+def test_who_looks_whether_an_address_is_free_asks_for_nobody():
+    probes = [begin(asks), *(asks(n * HOUR, 20 + n, sender_h=NOBODY) for n in range(60))]
+    assert np.isnan(score_rows(DarkNeighbours(), probes)[1:]).all()
+    # and says nothing of the address: only who announces it is heard
+    assert last(DarkNeighbours, [*probes, asks(61 * HOUR, 25)]) == pytest.approx(1.0, abs=0.01)
+    announced = asks(61 * HOUR, 25, sender=25)
+    assert np.isnan(last(DarkNeighbours, [*probes, announced, asks(62 * HOUR, 25)]))
+
+
+def test_an_answer_is_heard():
+    answer = asks(0, 1, sender=25, op=2)
+    assert np.isnan(last(DarkNeighbours, [begin(asks), answer, asks(HOUR, 25)]))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"resp_pkts": 1, "conn_state": 4},
+        {"part": 1},
+        {"local_orig": 0},
+        {"local_resp": 0, "resp_h": pack_address("198.51.100.7")},
+        {"resp_h": pack_address("10.0.0.255")},
+        {"resp_h": pack_address("224.0.0.251"), "proto": 17},
+        {"proto": 17, "orig_p": 53, "resp_p": 47_808},
+        {"proto": 17, "orig_p": 50_000, "resp_p": 41_641},
+        {"proto": 1, "orig_p": 3},
+        {"conn_state": 0},
+    ],
+    ids=[
+        "refused", "later part", "from outside", "outside", "to all", "group", "answer", "mesh", "error", "middle",
+    ],
+)  # fmt: skip
+def test_what_is_no_call_of_nobody_inside_is_nothing(values):
+    assert np.isnan(score_rows(DarkAddresses(), [begin(calls), calls(0, 20, **values)])[-1])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"proto": 17, "orig_p": 50_000},
+        {"proto": 1, "orig_p": 8},
+        {"local_resp": 0, "resp_h": pack_address("10.99.0.7")},
+    ],
+    ids=["tcp", "udp", "ping", "private"],
+)
+def test_a_call_of_nobody_counts_one(values):
+    assert last(DarkAddresses, [begin(calls), calls(0, 20, **values)]) == pytest.approx(1, abs=0.01)
+
+
+def test_who_answers_late_was_not_dark():
+    slow = [calls(0, 20), calls(3 * SECOND, 20, part=1, resp_pkts=1, conn_state=2)]
+    assert last(DarkAddresses, [begin(calls), *slow, calls(HOUR, 21)]) == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("detector", [DarkAddresses, DarkNeighbours])
+def test_both_languages_say_how_many_and_how_long(detector):
+    words = detector().explain({"dark_addresses": 34.5, "dark_hours": 31.2, "score": 5.1})
+    for title in (words.title_en, words.title_nl):
+        assert "34" in title
+        assert "31" in title
+        assert "{src}" in title
