@@ -17,11 +17,12 @@ that refuses in the name of others makes their addresses look alive; a sensor th
 servers look dark that never call. Searches beyond the site are `scan`'s alone. Some 1.1 KB a machine that tried
 a dark address.
 
+>>> import numpy as np
 >>> from dijkwacht_detectors.checks import score_rows
 >>> calls = [{"time": 120_000_000 * n, "resp_h": n, "resp_p": 445, "conn_state": 1, "local_resp": 1}
 ...          for n in range(2, 66)]
->>> float(score_rows(DarkAddresses(), calls)[-1].round(1))
-5.6
+>>> float(np.nanmax(score_rows(DarkAddresses(), calls)).round(1))
+5.5
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class DarkAddresses(RowDetector):
     """In a week of ten a laptop looks for a dozen more servers of its other office than any does here."""
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
-        """Score each dark address that is called for the first time."""
+        """Score a dark address that is called for the first time, if there are a fifth more than were scored."""
         _fold(_columns(rows), rows.site, _memory(state), scores, facts)
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
@@ -108,6 +109,7 @@ class _State(NamedTuple):
     turned: NDArray[np.int64]
     at: NDArray[np.int64]
     spare: NDArray[np.float32]
+    told: NDArray[np.float32]
     pooled_place: NDArray[np.int32]
     pooled_used: NDArray[np.int64]
     pooled_tried: NDArray[np.uint64]

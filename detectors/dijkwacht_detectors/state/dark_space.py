@@ -8,7 +8,9 @@ longer, and is taken back.
 A machine may count eight addresses at once and one more a minute. What it tries beyond that is known as tried,
 and never counts: who looks at a whole network in one go is told by `scan` and `arp_sweep`, or does so as a habit.
 
-Fields by slot: ``begun``, ``turned``, ``at``, ``i8``, event time µs, and ``spare``, ``f4``; at the entity's place
+A number is given when it has grown by a fifth: who goes on for days is no news every hour.
+
+Fields by slot: ``begun``, ``turned``, ``at``, ``i8``, event time µs, and ``spare``, ``told``, ``f4``; at the entity's place
 (`pool`) ``pooled_tried`` and ``pooled_counted``, ``u8`` [2, 16]; of the site ``samples_heard``, ``u8`` [2, 16],
 ``samples_turned`` and ``samples_watched``, ``i8``. ``state`` is the named tuple of a kernel.
 """
@@ -32,6 +34,8 @@ _WEEK_US: Final = 7 * 86_400_000_000
 _MONTH_US: Final = 30 * 86_400_000_000
 _MINUTE_US: Final = 60e6
 _AT_ONCE: Final = 8.0
+_A_FIFTH_MORE: Final = 1.19
+"""A quarter of a bit."""
 _WATCHED_US: Final = 3_600e6
 """After an hour of watching half of those who are there have been heard, at the least."""
 
@@ -40,6 +44,7 @@ DARK_SPACE: Final[Mapping[str, tuple[str, tuple[int, ...]]]] = {
     "turned": ("i8", ()),
     "at": ("i8", ()),
     "spare": ("f4", ()),
+    "told": ("f4", ()),
     "pooled_tried": ("u8", (2, _WORDS)),
     "pooled_counted": ("u8", (2, _WORDS)),
     "samples_heard": ("u8", (2, _WORDS)),
@@ -73,6 +78,7 @@ def forget(state, e, t):  # type: ignore[no-untyped-def]
     """A machine that is new, or was not seen for long."""
     state.begun[e] = state.turned[e] = state.at[e] = t
     state.spare[e] = _AT_ONCE
+    state.told[e] = 0.0
     place = state.pooled_place[e]
     if place:
         for page in range(2):
@@ -97,7 +103,7 @@ def _turn(state, e, t):  # type: ignore[no-untyped-def]
 
 @njit_lean
 def tried_dark(state, e, site, t, address):  # type: ignore[no-untyped-def]
-    """Let a machine try an ``address`` (high, low); how many dark ones it tried, 0 if this is none more."""
+    """Let a machine try an ``address`` (high, low); how many dark ones it tried, 0 if that is no news."""
     at = mix(address[0], address[1]) & _BITS
     word, bit = at >> np.uint64(6), np.uint64(1) << (at & np.uint64(63))
     if (state.samples_heard[site, 0, word] | state.samples_heard[site, 1, word]) & bit:
@@ -120,13 +126,17 @@ def tried_dark(state, e, site, t, address):  # type: ignore[no-untyped-def]
     state.pooled_counted[place, 0, word] |= bit
     now = before = 0
     for w in range(_WORDS):
-        dark = ~(state.samples_heard[site, 0, w] | state.samples_heard[site, 1, w])
+        silent = ~(state.samples_heard[site, 0, w] | state.samples_heard[site, 1, w])
         this = state.pooled_counted[place, 0, w]
-        now += count(this & dark)
-        before += count(state.pooled_counted[place, 1, w] & ~this & dark)
+        now += count(this & silent)
+        before += count(state.pooled_counted[place, 1, w] & ~this & silent)
     if now + before == 1:
         state.begun[e] = t
-    return now + 0.5 * before
+    dark = now + 0.5 * before
+    if state.told[e] <= dark < _A_FIFTH_MORE * state.told[e]:
+        return 0.0
+    state.told[e] = dark
+    return dark
 
 
 @njit_lean
