@@ -7,7 +7,7 @@ to two weeks? The score is log₂(1 + that number), of which less counts in the 
 silence means nothing yet (half after an hour).
 
 Who asks many times for a printer that is gone asks for one address. Who asks for many at once counts eight,
-and one more a minute: that is `arp_sweep`'s. Who carries the site's traffic to the outside asks for addresses
+and three more a minute: that is `arp_sweep`'s. Who carries the site's traffic to the outside asks for addresses
 on behalf of others, and is not counted. An address that is heard later, as one that a lease was just given
 for, is taken back.
 
