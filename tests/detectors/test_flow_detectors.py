@@ -13,18 +13,7 @@ from dijkwacht_detectors.flood import Flood
 from dijkwacht_detectors.forged_flood import ForgedFlood
 from dijkwacht_detectors.scan import Scan
 from dijkwacht_records.addresses import pack_address
-from dijkwacht_records.hints import (
-    NAMED,
-    OPTIONS,
-    RESP_FIRST,
-    SEQ_IS_DST,
-    SPEECH,
-    WINDOW,
-    Named,
-    Speech,
-    SynOptions,
-    SynWindow,
-)
+from dijkwacht_records.hints import NAMED, RESP_FIRST, SPEECH, Named, Speech
 from dijkwacht_records.tables import ConnState, FlowState
 
 SECOND = 1_000_000
@@ -141,38 +130,6 @@ def test_scan_of_the_outside_counts_for_less_where_many_answer():
     assert top(Scan(), peers) < top(Scan(), dead) - 1.5
     inside = [row | {"local_resp": 1} for row in peers]
     assert top(Scan(), inside) > top(Scan(), peers) + 1.0
-
-
-@pytest.mark.parametrize(
-    "hints",
-    [
-        WINDOW.put(SynWindow.SCANNER) | OPTIONS.put(SynOptions.FOUR),
-        WINDOW.put(SynWindow.SCANNER) | OPTIONS.put(SynOptions.NONE) | NAMED.put(Named.NOBODY),
-        WINDOW.put(SynWindow.LARGE) | OPTIONS.put(SynOptions.TWENTY) | SEQ_IS_DST.put(1),
-    ],
-    ids=["nmap", "masscan", "seq is dst"],
-)
-def test_scan_counts_what_a_tool_wrote_thrice_and_never_alone(hints):
-    ordinary = 2 ** top(Scan(), probes(30)) - 1
-    assert 2 ** top(Scan(), probes(30, hints=hints)) - 1 == pytest.approx(3 * ordinary)
-    answered = {"conn_state": SF, "orig_bytes": 90, "resp_bytes": 300}
-    assert top(Scan(), probes(30, hints=hints, **answered)) == 0.0
-    assert top(Scan(), probes(30, hints=hints, proto=17)) == top(Scan(), probes(30, proto=17))
-    half = [*probes(30)[:15], *probes(30, hints=hints)[15:]]
-    assert 2 ** top(Scan(), half) - 1 == pytest.approx(2 * ordinary, rel=0.05)
-
-
-@pytest.mark.parametrize(
-    "hints",
-    [
-        WINDOW.put(SynWindow.SMALL) | OPTIONS.put(SynOptions.FOUR),
-        WINDOW.put(SynWindow.SCANNER) | OPTIONS.put(SynOptions.EIGHT),
-        WINDOW.put(SynWindow.LARGE) | OPTIONS.put(SynOptions.FOUR),
-        WINDOW.put(SynWindow.ZERO) | OPTIONS.put(SynOptions.NONE),
-    ],
-)
-def test_scan_takes_no_system_for_a_tool(hints):
-    assert top(Scan(), probes(30, hints=hints)) == top(Scan(), probes(30))
 
 
 def test_scan_remembers_for_hours():
