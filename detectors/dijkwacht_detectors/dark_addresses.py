@@ -6,7 +6,7 @@ go, and of those addresses few are gone; a search guesses, and most of what it g
 minute that takes half an hour, at one an hour a day and a half. The score is log₂(1 + that number), of which
 less counts in the first hours of a site, when silence means nothing yet (half after an hour).
 
-Who calls one dead server for ever calls one address. Who tries many at once counts eight, and three more
+Who calls one dead server for ever calls one address. Who tries many at once counts twelve, and four more
 a minute: that is `scan`'s. An address that is heard later, as a machine that wakes up, is taken back. Datagrams to a port at which no
 service is looked for count nothing: calls, games and private networks of colleagues' machines (a mesh) knock so at
 every private address that a peer may have.

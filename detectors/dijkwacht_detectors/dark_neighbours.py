@@ -6,8 +6,8 @@ which nothing was heard in 30 to 60 days: how many different ones did one hardwa
 to two weeks? The score is log₂(1 + that number), of which less counts in the first hours of a site, when
 silence means nothing yet (half after an hour).
 
-Who asks many times for a printer that is gone asks for one address. Who asks for many at once counts eight,
-and three more a minute: that is `arp_sweep`'s. Who carries the site's traffic to the outside asks for addresses
+Who asks many times for a printer that is gone asks for one address. Who asks for many at once counts twelve,
+and four more a minute: that is `arp_sweep`'s. Who carries the site's traffic to the outside asks for addresses
 on behalf of others, and is not counted. An address that is heard later, as one that a lease was just given
 for, is taken back.
 

@@ -5,7 +5,7 @@ alive, and counts for nothing. Two pages each: of a machine, what it tried this 
 before; of the site, who was heard these 30 days and the 30 before. What is heard after it was tried is dark no
 longer, and is taken back.
 
-A machine may count eight addresses at once and three more a minute. What it tries beyond that is known as tried,
+A machine may count twelve addresses at once and four more a minute. What it tries beyond that is known as tried,
 and never counts: who looks at a whole network in one go is told by `scan` and `arp_sweep`, or does so as a habit.
 
 A number is given when it has grown by a fifth: who goes on for days is no news every hour.
@@ -32,9 +32,9 @@ _WORDS: Final = 16
 _BITS: Final = np.uint64(64 * _WORDS - 1)
 _WEEK_US: Final = 7 * 86_400_000_000
 _MONTH_US: Final = 30 * 86_400_000_000
-_AT_ONCE: Final = 8.0
-_ONE_MORE_US: Final = 20e6
-"""At this pace a whole /24 is searched in the time in which `arp_sweep` sees its half."""
+_AT_ONCE: Final = 12.0
+_ONE_MORE_US: Final = 15e6
+"""So that a /24 that is searched in eight minutes, too slowly for `arp_sweep`, leaves enough of itself."""
 _A_FIFTH_MORE: Final = 1.19
 """A quarter of a bit."""
 _WATCHED_US: Final = 3_600e6
