@@ -12,10 +12,10 @@ service is looked for count nothing: calls, games and private networks of collea
 every private address that a peer may have.
 
 Limits: in the machine's own network an address that nobody has is asked for by ARP and never called; that is
-`dark_neighbours`'. Only what crosses the sensor is seen: between networks, where the router is watched. A firewall
-that refuses in the name of others makes their addresses look alive; a sensor that sees one direction only makes
-servers look dark that never call. Searches beyond the site are `scan`'s alone. Some 0.6 KB a machine that tried
-a dark address.
+`dark_neighbours`'. Only what crosses the sensor is seen: between networks, where the router is watched. A machine
+that is off for a day is forgotten. A firewall that refuses in the name of others makes their addresses look alive;
+a sensor that sees one direction only makes servers look dark that never call. Searches beyond the site are `scan`'s
+alone. Some 0.6 KB a machine that tried a dark address.
 
 >>> import numpy as np
 >>> from dijkwacht_detectors.checks import score_rows
@@ -60,8 +60,6 @@ class DarkAddresses(RowDetector):
     kind = "scan"
     technique = "T1018"
     facts = ("dark_addresses", "dark_hours")
-    entities_per_site = 1024
-    forget_after_s = 14 * 24 * 3600
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = DARK_SPACE
 
     share = 1 / 120

@@ -111,10 +111,18 @@ def test_who_is_heard_later_was_not_dark(detector, row):
     )
 
 
+def awake(row, days, *rows):
+    """``rows``, and between them twice a day one of a machine that is on and tries nothing new."""
+    stays = [row((12 * n + 0.5) * HOUR, 1) for n in range(2 * days)]
+    return sorted((*rows, *stays), key=lambda each: each["time"])
+
+
 @pytest.mark.parametrize(("detector", "row"), ALIKE)
 def test_a_week_halves_and_two_forget(detector, row):
     tries = [row(n * HOUR, 20 + n) for n in range(30)]
-    at_once, week, two = (counted(detector, [*tries, row(d * DAY, 90)]) for d in (2, 8, 17))
+    at_once, week, two = (
+        counted(detector, awake(row, d, *tries, row(d * DAY, 90))) for d in (2, 8, 17)
+    )
     assert at_once > 27
     assert week == 1 + (at_once - 1) / 2
     assert two == 1
@@ -124,8 +132,16 @@ def test_a_week_halves_and_two_forget(detector, row):
 def test_what_was_tried_last_week_and_is_tried_again_counts_in_full(detector, row):
     tries = [row(n * HOUR, 20 + n) for n in range(30)]
     more = [row(8 * DAY + n * HOUR, 20 + n) for n in range(30)]
-    assert np.isnan(score_rows(detector(), [begin(row), *tries, *more])[-30:]).all(), "no news"
-    assert counted(detector, [*tries, *more]) == counted(detector, tries)
+    scores = score_rows(detector(), [begin(row), *awake(row, 8, *tries), *more])
+    assert np.isnan(scores[-30:]).all(), "no news"
+    assert counted(detector, [*awake(row, 8, *tries), *more]) == counted(detector, tries)
+
+
+def test_what_a_machine_called_is_forgotten_when_it_is_off_for_a_day():
+    tries = [calls(n * HOUR, 20 + n) for n in range(30)]
+    assert counted(DarkAddresses, [*tries, calls(55 * HOUR, 90)]) == 1
+    asked = [asks(n * HOUR, 20 + n) for n in range(30)]
+    assert counted(DarkNeighbours, [*asked, asks(55 * HOUR, 90)]) > 27
 
 
 @pytest.mark.parametrize(("detector", "row"), ALIKE)
