@@ -45,9 +45,10 @@ class Ledger(NamesWritten):
             row = (at, 2, *claim, asker.mac, asker.address, int(carries[1]))
             self.written.append((at, ARP, row))
 
-    def lease(self, at: int, host: Device, *, arrives: bool) -> None:
-        """A device gets an address, or keeps the one it has."""
-        server = self.gateway.address
+    def lease(self, at: int, host: Device, *, arrives: bool, server: bytes = UNSPECIFIED) -> None:
+        """A device gets an address, or keeps the one it has; from the office's own server if none is named."""
+        if server == UNSPECIFIED:
+            server = self.leases_from
         xid = self.rng.getrandbits(32)
         wish = 1 + host.kind.value * 2_027 % 0xFFFF  # each kind asks for its own options
         if arrives:

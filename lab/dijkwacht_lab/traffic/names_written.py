@@ -118,10 +118,30 @@ class NamesWritten(FlowsWritten):
 
     def announce(self, at: int, host: Device, name: str) -> None:
         """An mDNS answer to everybody: that ``name`` lives at ``host``'s address."""
-        row = (at, host.address, MDNS, 5353, name, 12, 0, 0, 3, 110 + len(name))
+        row = (at, MDNS, host.address, 5353, name, 12, 0, 0, 3, 110 + len(name))
         self.written.append((at, DNS, row))
         self.unanswered(at, host.address, MDNS, 5353, UDP)
         self.names.told_everyone(at, (host.address,))
+
+    def calls_out(
+        self, at: int, asker: Device, name: str, port: int, teller: Device | None
+    ) -> None:
+        """Where is ``name``? asked of everybody, mDNS (5353), LLMNR (5355) or NetBIOS (137); ``teller`` says: here."""
+        group = {5353: MDNS, 5355: _LLMNR}.get(port, self.inside(255))
+        asked = (group, port, name, 32 if port == 137 else 1)
+        self.written.append((at, DNS, (at, asker.address, *asked, 1, NO_ANSWER, 0, 0)))
+        self.unanswered(at, asker.address, group, port, UDP)
+        if teller is not None:
+            at += 900 + self.rng.getrandbits(14)
+            told = (MDNS if port == 5353 else asker.address, teller.address, *asked[1:])
+            self.written.append((at, DNS, (at, *told, 0, 0, 1, 62 + len(name))))
+            self.names.told_everyone(at, (teller.address,))
+
+    def ask_directly(self, at: int, asker: Device, name: str, server: Device) -> None:
+        """Where is ``name``? asked of a NetBIOS name server, which knows."""
+        asked = (asker.address, server.address, 137, name, 32)
+        self.written.append((at, DNS, (at, *asked, 1, NO_ANSWER, 0, 0)))
+        self.written.append((at + 800, DNS, (at + 800, *asked, 0, 0, 1, 62)))
 
     def visit(
         self, at: int, host: Device, place: int, up: int, down: int, last_us: int,

@@ -87,6 +87,8 @@ class Site:
         self.devices: dict[bytes, Device] = {}
         """Who has which address, the last to have joined."""
         self.gateway = self.join(Device(self.inside(1), self.new_mac(), "gateway", Kind.UNIX))
+        self.leases_from = self.gateway.address
+        """The server of DHCP."""
 
     def join(self, device: Device) -> Device:
         """``device`` is in the office from now on: its SYNs are of its kind."""

@@ -48,6 +48,7 @@ from dijkwacht_lab.traffic.habits import (
     plain_web,
     polling,
     printing,
+    servers_of_the_link,
     storage,
     support,
     things,
@@ -70,6 +71,10 @@ _FAMILIES: Final[tuple[ModuleType, ...]] = (
     entertainment, enthusiasms, groups, guards, guests, hosting, infrastructure, lookouts, lookups,
     mail, management, monitoring, nameservers, passwords, plain_web, polling, printing, storage,
     support, things, tills, travellers, tunnels, updates, upheavals, workshops,
+    entertainment, enthusiasms, groups, guards, guests, hosting, infrastructure, mail, management,
+    monitoring, passwords, plain_web, polling, printing, servers_of_the_link,
+    storage, support, things, tills,
+    travellers, tunnels, updates, upheavals, workshops,
 )  # fmt: skip
 
 
