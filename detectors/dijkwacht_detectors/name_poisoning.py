@@ -3,16 +3,17 @@
 Looks at who answers names asked of everybody (LLMNR, NetBIOS, mDNS), that is, of somebody else than the one who
 answers. An honest machine answers for its own name, in some spellings, and is silent on all others; so names that
 were asked for before, and left without an answer for three seconds, betray who now has one: three points each. The
-name by which programs look for a web proxy (``wpad``) is worth six, any other name one; over mDNS, where machines do
-speak for others, a name that had an owner or was never asked for is a quarter, and all of those three at most. The
-best but one of a machine's names is its own and free. Points halve in six hours; each name counts once. The score
-is log₂ of one more than that.
+name by which programs look for a web proxy (``wpad``) is worth six, any other name one. Machines do speak for others
+over mDNS: there a name that had an owner or was not waited for is a quarter, and all such names together are three at
+most, with those of a machine that tells services too. The best of all names but ``wpad`` is the machine's own and free.
+Points halve in six hours; each name counts once. The score is log₂ of one more than that.
 
-Innocents: a name's own machine, which asked for it itself when it started; a NetBIOS name server, which is asked directly;
-sleep proxies and reflectors of mDNS; a server with some names, which comes on in the morning.
+Innocents: a name's own machine, which asked for it itself when it started; a NetBIOS name server, which is asked
+directly; sleep proxies and reflectors of mDNS; a server with some names, which comes on in the morning.
 
 Limits: answers by LLMNR and NetBIOS go to the asker alone, so they are seen at a mirror port, on a bridge, or by who
-asked. A name that is answered in the name of another address is that one's. Behind privacy ``wpad`` is known bare only.
+asked. Who poisons mDNS alone and tells services as well is not told. A name that is answered from the address of
+another is that one's. Behind privacy ``wpad`` is known bare only.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> asks = [{"time": n * 10**7 + 1, "orig_h": 1, "resp_h": 2, "resp_p": 5355, "query": f"n{n % 6}", "qtype": 1, "question": 1,
@@ -72,6 +73,7 @@ class NamePoisoning(RowDetector):
         "names": ("f4", ()),
         "missed": ("f4", ()),
         "proxy": ("f4", ()),
+        "speaks": ("u1", ()),
         "seen": ("u8", (2, 16)),
         "held": ("i4", ()),
         "samples_name": ("u8", (_NAMES,)),
@@ -84,7 +86,7 @@ class NamePoisoning(RowDetector):
     }
 
     share = 1 / 120
-    expected = (2.6, 0.2)
+    expected = (2.4, 0.1)
     """A server that bears the names of two that it replaced comes on after a weekend."""
     half_life_s = 6 * 3600.0
 
@@ -132,6 +134,7 @@ class _State(NamedTuple):
     names: NDArray[np.float32]
     missed: NDArray[np.float32]
     proxy: NDArray[np.float32]
+    speaks: NDArray[np.uint8]
     seen: NDArray[np.uint64]
     held: NDArray[np.int32]
     samples_name: NDArray[np.uint64]
@@ -151,6 +154,7 @@ def _clear(state, e, t):  # type: ignore[no-untyped-def]
     state.last[e] = t
     state.points[e] = state.best[e] = state.on_behalf[e] = 0.0
     state.names[e] = state.missed[e] = state.proxy[e] = 0.0
+    state.speaks[e] = 0
     state.seen[e] = 0
     state.held[e] = 0
 
@@ -203,12 +207,12 @@ def _note_answer(rows, state, i, s, label):  # type: ignore[no-untyped-def]
 
 
 @njit_lean
-def _worth(rows, i, waited, owned):  # type: ignore[no-untyped-def]
-    """Points of a name that is nobody's proxy, and whether one may have it on behalf of another."""
-    over_mdns = rows.resp_p[i] == _MDNS
+def _worth(rows, i, waited, owned, speaks):  # type: ignore[no-untyped-def]
+    """Points of a name that is no proxy's, and whether one may have it on behalf of another."""
+    on_behalf = rows.resp_p[i] == _MDNS and (speaks or owned or not waited)
     if waited and not owned:
-        return _MISSED, False
-    return (_ON_BEHALF, True) if over_mdns else (_PLAIN, False)
+        return _MISSED, on_behalf
+    return (_ON_BEHALF, True) if on_behalf else (_PLAIN, False)
 
 
 @njit_lean
@@ -220,6 +224,8 @@ def _fold(columns, sites, text, memory, half_life, scores, facts):  # type: igno
         if rows.fresh[i]:
             _clear(state, e, t)
         if not is_for_all(rows.resp_p[i], rows.qtype[i]):
+            if rows.resp_p[i] == _MDNS and rows.answers[i] > 0:
+                state.speaks[e] = 1
             continue
         begin, end = begins[i], begins[i + 1]
         label = label_of(blob, begin, end)
@@ -244,7 +250,7 @@ def _fold(columns, sites, text, memory, half_life, scores, facts):  # type: igno
             state.points[e] += _PROXY
             state.proxy[e] = 1.0
         else:
-            worth, on_behalf = _worth(rows, i, waited, owned)
+            worth, on_behalf = _worth(rows, i, waited, owned, state.speaks[e] != 0)
             if on_behalf:
                 state.on_behalf[e] += worth
             else:

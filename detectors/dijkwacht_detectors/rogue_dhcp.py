@@ -8,8 +8,9 @@ answers others (two points each, as far as the older one was heard since)? All o
 quarters of a point, and all points twelve at most. The score is log₂ of one more than bits times points; it fades by
 half with each day that the server is known.
 
-Innocents: a pair for fail-over, and servers behind a relay, are there from the beginning; of a replaced router the old one is
-silent; guests' networks and those of virtual machines have clients of their own; a boot server gives no address.
+Innocents: a pair for fail-over, and servers behind a relay, are there from the beginning; of a replaced router the
+old one is silent; guests' networks and those of virtual machines have clients of their own; a boot server gives no
+address.
 
 Limits: one that is on the link before the agent is taken for the site's own. One that takes the place of a
 silenced server is not told, nor one that bears the address of the site's own, which then is a claim by ARP.
@@ -77,7 +78,7 @@ class RogueDhcp(RowDetector):
     }
 
     share = 1 / 120
-    expected = (2.8, 0.3)
+    expected = (2.5, 0.1)
     """A network for guests, with clients of its own, is set up where the agent hears it."""
     youth_s = 86_400.0
 

@@ -165,7 +165,7 @@ def _collect(site):
     return collector
 
 
-def _watch(site):
+def _watch(site, interface="eth0"):
     """Add a site, join it, run the agent."""
     told = site.spaces.run(
         "site",
@@ -175,7 +175,7 @@ def _watch(site):
     program = str(BIN / "dijkwacht-agent")
     with _state_directory(site.watched.agent):
         site.spaces.run("site", [program, "join", code])
-        agent = site.start([program, "run", "--interface", "eth0"], "agent")
+        agent = site.start([program, "run", "--interface", interface], "agent")
     site.until(
         "the agent is heard",
         lambda: "dijkwacht_agent_packets_total{" in site.ask("/metrics"),
@@ -225,3 +225,58 @@ def _scan(site):
 
 def _folded(health):
     return health["engine_position"] == health["journal_position"]
+
+
+LINK = "10.77.6"
+
+
+@dataclass
+class Link:
+    """A switch whose every frame the site's agent hears, and machines at it."""
+
+    spaces: Namespaces
+    site: Site
+    folder: Path
+    taken: int = 2
+
+    def machine(self, name):
+        """A machine at the switch; returns its address."""
+        self.taken += 1
+        address = f"{LINK}.{self.taken}"
+        self.spaces.add(name)
+        self.spaces.link("site", f"to-{name}", name, "eth0")
+        self.spaces.ip("site", "link", "set", f"to-{name}", "master", "br0")
+        self.spaces.ip(name, "addr", "add", f"{address}/24", "dev", "eth0")
+        return address
+
+    def told(self, technique, seconds):
+        """The first incident of ``technique`` that interrupts somebody; fails if none comes in time."""
+        found = []
+
+        def looks():
+            incidents = json.loads(self.site.ask("/v1/incidents"))
+            found.extend(
+                each
+                for each in incidents
+                if each["severity_id"] >= 3
+                and each["finding_info"]["attacks"][0]["technique"]["uid"] == technique
+            )
+            return bool(found)
+
+        self.site.until(f"an incident of {technique}", looks, seconds)
+        return found[0]
+
+
+@pytest.fixture(scope="module")
+def link(tmp_path_factory):
+    """A site with agent and collector at a switch of its own."""
+    folder = tmp_path_factory.mktemp("link")
+    with Namespaces() as spaces:
+        spaces.add("site")
+        spaces.ip("site", "link", "add", "br0", "type", "bridge")
+        spaces.ip("site", "addr", "add", f"{LINK}.2/24", "dev", "br0")
+        spaces.ip("site", "link", "set", "br0", "up")
+        site = Site(spaces, Watched(folder / "collector", folder / "agent"))
+        _collect(site)
+        _watch(site, "br0")
+        yield Link(spaces, site, folder)

@@ -48,7 +48,7 @@ class Ledger(NamesWritten):
     def lease(self, at: int, host: Device, *, arrives: bool, server: bytes = UNSPECIFIED) -> None:
         """A device gets an address, or keeps the one it has; from the office's own server if none is named."""
         if server == UNSPECIFIED:
-            server = self.leases_from
+            server = self.leases_of.get(host.mac, self.leases_from)
         xid = self.rng.getrandbits(32)
         wish = 1 + host.kind.value * 2_027 % 0xFFFF  # each kind asks for its own options
         if arrives:

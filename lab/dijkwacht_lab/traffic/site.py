@@ -88,7 +88,8 @@ class Site:
         """Who has which address, the last to have joined."""
         self.gateway = self.join(Device(self.inside(1), self.new_mac(), "gateway", Kind.UNIX))
         self.leases_from = self.gateway.address
-        """The server of DHCP."""
+        """The server of DHCP, but for those hardware addresses that have one of their own."""
+        self.leases_of: dict[int, bytes] = {}
 
     def join(self, device: Device) -> Device:
         """``device`` is in the office from now on: its SYNs are of its kind."""

@@ -12,18 +12,25 @@ _MDNS, _LLMNR, _NETBIOS = 5353, 5355, 137
 
 def fail_over_pair(here: Premises) -> None:
     """Two servers share the clients, or one stands by for hours in which the first is down."""
-    dice = here.dice
+    dice, ledger = here.dice, here.ledger
     first, second = here.server(), here.adds("dhcp", Kind.UNIX)
-    shares = dice.chance(0.5)
-    down = here.ledger.start_us + int(dice.random() * 72 * HOUR)
-    lasts = dice.wide(0.1, 8) * HOUR
-    here.ledger.leases_from = first.address
-    for device in here.everyone():
-        own = second if shares and dice.chance(0.5) else first
+    ledger.leases_from = first.address
+    if dice.chance(0.5):
+        for device in here.everyone():
+            ledger.leases_of[device.mac] = dice.choice((first, second)).address
+    else:
+        down = ledger.start_us + int(dice.random() * 72 * HOUR)
+        serves = {down: second, down + int(dice.wide(0.1, 8) * HOUR): first}
 
-        def renew(at: int, device: Device = device, own: Device = own) -> None:
-            server = second if not shares and down <= at < down + lasts else own
-            here.ledger.lease(at, device, arrives=dice.chance(0.3), server=server.address)
+        def fall_or_rise(at: int) -> None:
+            ledger.leases_from = serves[at].address
+
+        for at in serves:
+            here.once(fall_or_rise, at)
+    for device in here.everyone():
+
+        def renew(at: int, device: Device = device) -> None:
+            ledger.lease(at, device, arrives=dice.chance(0.3))
 
         here.every(renew, dice.wide(0.5, 24) * HOUR, 0.3)
 
