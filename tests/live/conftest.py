@@ -259,7 +259,8 @@ class Link:
                 each
                 for each in incidents
                 if each["severity_id"] >= 3
-                and each["finding_info"]["attacks"][0]["technique"]["uid"] == technique
+                and each["finding_info"]["attacks"][0].get("sub_technique", {}).get("uid")
+                == technique
             )
             return bool(found)
 

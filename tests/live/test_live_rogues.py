@@ -94,7 +94,8 @@ def ask_for_an_address(link, client):
 def test_who_answers_for_all_names_is_told(link):
     asker, liar = link.machine("asker"), link.machine("liar")
     ask = [sys.executable, "-c", ASK, asker, *NAMES]
-    assert link.spaces.run("asker", ask) == "", "nobody has these names"
+    for _ in range(2):
+        assert link.spaces.run("asker", ask) == "", "nobody has these names"
     poison = link.spaces.start("liar", [sys.executable, "-c", ANSWER, liar], subprocess.PIPE)
     assert poison.stdout.readline() == b"ready\n"
     assert set(link.spaces.run("asker", ask).split()) == set(NAMES)
