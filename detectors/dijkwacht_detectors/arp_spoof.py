@@ -7,9 +7,14 @@ impersonates several machines. The score is log₂ of that. Of two claimants onl
 the one that sends unsolicited replies, and where neither does, the one that came later. A claim that
 is made by asking counts a quarter: so a lease that moves between a cable and the wireless network is nothing.
 
-Limits: failover clusters move an address once and announce it; a re-lease of an address comes
-hours later; probes from 0.0.0.0 claim nothing: all of these weigh little. Requests that the sensor
-cannot see, such as unicast ones on a switch without a mirror port, make their replies look unsolicited.
+Innocents: machines that are bridged through another's card, and addresses behind a proxy, whose one hardware address
+was always theirs, count as one address however many are announced; a spare router takes its addresses over at once and
+announces them to all, which counts once; those of VRRP keep their hardware address; a re-lease of an address
+comes hours later; probes from 0.0.0.0 claim nothing.
+
+Limits: who announces another's address to all is told only while that other goes on to use it. Requests that the sensor
+cannot see, such as unicast ones on a switch without a mirror port, make their replies look unsolicited. A server
+that answers for each of its addresses from each of its cards disputes them with itself.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> claims = [{"time": i * 10**6, "op": 2, "sender_mac": 5 + i % 2, "sender_h": 1, "target_h": 9}
@@ -37,6 +42,10 @@ _PROBES = 8
 _SETTLED = 1 / 16  # a dispute that has decayed to less is over: the last claimant holds the address
 _BY_ASKING = 0.25
 """Weight of a claim that a request makes: a machine that got an address asks under it, a thief answers."""
+
+
+_TO_ALL = 0.3
+"""Weight of what a machine announces to all, however often: more only comes of who disputes it."""
 
 
 class ArpSpoof(RowDetector):
@@ -172,11 +181,17 @@ def _fold(columns, memory, half_life, quick, answer, scores, facts):  # type: ig
                 state.holder[e, at] = state.mac[e, at]
             if state.mac[e, at] != who:
                 flip = remaining(elapsed, quick)
-                state.flips[e, at] += flip if rows.op[i] == 2 else _BY_ASKING * flip
+                to_one = rows.op[i] == 2 and rows.target_h[i, 1] != rows.sender_h[i, 1]
+                state.flips[e, at] += flip if to_one else _BY_ASKING * flip
         asked = state.asked[e, at]
         if rows.op[i] == 2 and (asked == never or t - asked > answer):
             if rows.target_h[i, 1] == rows.sender_h[i, 1]:
-                push = 0.3  # gratuitous: to all, as after a change of link
+                # gratuitous: to all, and several times, as after a change of link
+                push = 0.0
+                if state.pusher[e, at] == who:
+                    push = max(_TO_ALL - float(state.unasked[e, at]), 0.0)
+                elif state.unasked[e, at] <= _TO_ALL:
+                    push = _TO_ALL
             else:  # to one machine, whose ARP cache it rewrites
                 push = 1.0
                 other = mix(rows.target_h[i, 0], rows.target_h[i, 1]) | np.uint64(1)
@@ -185,21 +200,26 @@ def _fold(columns, memory, half_life, quick, answer, scores, facts):  # type: ig
                     push += 2.0  # it asked for its victim's address first
             if state.pusher[e, at] == who:
                 state.unasked[e, at] += push
-            elif push >= state.unasked[e, at]:
+            elif push > 0.0 and push >= state.unasked[e, at]:
                 state.pusher[e, at] = who
                 state.unasked[e, at] = push
         state.mac[e, at] = who
         state.claimed[e, at] = t
-        others, strongest = 0, 0.0
+        others, quiet, strongest = 0, 0, 0.0
         for k in range(_PLACES):
             if state.mac[e, k] != who or state.address[e, k] == 0:
                 continue  # nearly all, and what they are the address of is not fetched
             claimed = state.claimed[e, k]
             if claimed > t - half_life * 5:
-                others += 1
-                if k != at and state.pusher[e, k] == who:
-                    kept = remaining(t - claimed, half_life)
-                    strongest = max(strongest, state.unasked[e, k] * kept)
+                kept = remaining(t - claimed, half_life)
+                pushed_here = state.unasked[e, k] * kept if state.pusher[e, k] == who else 0.0
+                if pushed_here > _TO_ALL or state.flips[e, k] * kept > _SETTLED:
+                    others += 1
+                else:  # always its own, and announced at most: one, or those of machines behind it
+                    quiet = 1
+                if k != at:
+                    strongest = max(strongest, pushed_here)
+        others += quiet
         own = state.unasked[e, at] if state.pusher[e, at] == who else 0.0
         pushed = max(own, strongest) * (2.0 * min(others, 5) - 1.0)
         impostor = own > 0.0 if state.unasked[e, at] >= 1.0 else who != state.holder[e, at]
