@@ -44,8 +44,8 @@ _BY_ASKING = 0.25
 """Weight of a claim that a request makes: a machine that got an address asks under it, a thief answers."""
 
 
-_TO_ALL = 0.3
-"""Weight of what a machine announces to all, however often: more only comes of who disputes it."""
+_TO_ALL = 0.25
+"""Weight of what a machine announces to all, however often: more comes only of who disputes it. Exact as float32."""
 
 
 class ArpSpoof(RowDetector):

@@ -88,6 +88,33 @@ def test_cables_leases_and_failovers():
         assert top(ArpSpoof(), rows) < 1.5
 
 
+def announced(time, mac, address, count, every=1.0):
+    return [arp(time + every * n, 2, mac, address, address) for n in range(count)]
+
+
+def test_what_is_announced_to_all_is_told_while_its_holder_goes_on():
+    claims = announced(100, THIEF, GATEWAY, 120, 2.0)
+    assert top(ArpSpoof(), ordinary() + claims) > 3.3
+    assert top(ArpSpoof(), [row for row in ordinary() if row["op"] == 1] + claims) < 1.5
+
+
+def test_many_addresses_of_one_machine_are_one_until_somebody_disputes_them():
+    bridged = [row for n in range(50, 60) for row in announced(100 + 0.1 * n, THIEF, n, 5)]
+    assert top(ArpSpoof(), ordinary() + bridged) < 1.5
+    theirs = [
+        arp(10 * k + 0.1 * n, 1, DESK + n, n, GATEWAY) for k in range(40) for n in range(50, 60)
+    ]
+    assert top(ArpSpoof(), ordinary() + theirs + bridged) > 2.0
+
+
+def test_a_spare_router_takes_four_addresses_over_and_gives_them_back():
+    rows = ordinary(4)
+    for time, mac in ((120, THIEF), (180, ROUTER)):
+        for n in range(4):
+            rows += announced(time + 0.01 * n, mac, GATEWAY + 100 * (n > 0) + n, 5, 0.05)
+    assert top(ArpSpoof(), rows) < 2.3
+
+
 def test_a_lease_that_goes_to_and_fro_against_somebody_who_answers_for_another():
     to_and_fro = [arp(40 * n, 1, (DESK, 0x303030)[n % 2], VICTIM, GATEWAY) for n in range(8)]
     answers = []

@@ -45,6 +45,12 @@ class Ledger(NamesWritten):
             row = (at, 2, *claim, asker.mac, asker.address, int(carries[1]))
             self.written.append((at, ARP, row))
 
+    def tells_all(self, at: int, mac: int, address: bytes, times: int = 1) -> None:
+        """A gratuitous ARP reply, a second apart: ``address`` is now at ``mac``."""
+        for number in range(times):
+            begun = at + number * SECOND
+            self.written.append((begun, ARP, (begun, 2, mac, mac, address, 0, address, 0)))
+
     def lease(self, at: int, host: Device, *, arrives: bool, server: bytes = UNSPECIFIED) -> None:
         """A device gets an address, or keeps the one it has; from the office's own server if none is named."""
         if server == UNSPECIFIED:

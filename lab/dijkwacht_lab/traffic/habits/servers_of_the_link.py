@@ -19,13 +19,13 @@ def fail_over_pair(here: Premises) -> None:
         for device in here.everyone():
             ledger.leases_of[device.mac] = dice.choice((first, second)).address
     else:
-        down = ledger.start_us + int(dice.random() * 72 * HOUR)
-        serves = {down: second, down + int(dice.wide(0.1, 8) * HOUR): first}
+        falls = ledger.start_us + int(dice.random() * 72 * HOUR)
+        rises = falls + int(dice.wide(0.1, 8) * HOUR)
 
         def fall_or_rise(at: int) -> None:
-            ledger.leases_from = serves[at].address
+            ledger.leases_from = (second if at < rises else first).address
 
-        for at in serves:
+        for at in (falls, rises):
             here.once(fall_or_rise, at)
     for device in here.everyone():
 
@@ -182,3 +182,66 @@ def name_server_of_old(here: Premises) -> None:
         here.ledger.ask_directly(at, pc, dice.choice(names), server)
 
     here.every(look, dice.wide(1, 60) * MINUTE, 1, between(8, 18))
+
+
+def machines_behind_a_card(here: Premises) -> None:
+    """A host bridges its machines onto the network under its own hardware address, and announces all when it roams."""
+    dice, host = here.dice, here.server()
+    guests = [
+        Device(here.dark(), host.mac, f"guest-{number}", Kind.UNIX)
+        for number in range(dice.count(2, 12))
+    ]
+    rounds = dice.count(1, 5)
+
+    def roam(at: int) -> None:
+        for guest in guests:
+            here.ledger.tells_all(at + dice.count(1, 900_000), host.mac, guest.address, rounds)
+
+    def work(at: int) -> None:
+        guest = dice.choice(guests)
+        here.ledger.arp(at, guest, here.ledger.gateway)
+        here.ledger.arp(at + SECOND, dice.choice(here.everyone()), guest)
+
+    here.every(roam, dice.wide(0.2, 48) * HOUR, 1)
+    here.every(work, dice.wide(5, 300) * SECOND, 1)
+
+
+def shared_addresses(here: Premises) -> None:
+    """Two routers share addresses: one holds them, by its own hardware address or one for each, and the other takes over."""
+    dice = here.dice
+    routers = [here.adds("router-a", Kind.UNIX), here.adds("router-b", Kind.UNIX)]
+    addresses = [here.dark() for _ in range(dice.count(1, 5))]
+    own = [here.ledger.new_mac() for _ in addresses] if dice.chance(0.5) else []
+    repeats, refreshes = dice.count(1, 5), dice.chance(0.5)
+    holder = [0]
+
+    def tell(at: int, times: int) -> None:
+        for number, address in enumerate(addresses):
+            mac = own[number] if own else routers[holder[0]].mac
+            here.ledger.tells_all(at + number * 10_000, mac, address, times)
+
+    def change(at: int) -> None:
+        holder[0] ^= 1
+        tell(at, repeats)
+
+    def work(at: int) -> None:
+        number = dice.randrange(len(addresses))
+        mac = own[number] if own else routers[holder[0]].mac
+        if refreshes and dice.chance(0.3):
+            tell(at, 1)
+        here.ledger.arp(at, dice.choice(here.everyone()), Device(addresses[number], mac, "shared"))
+        here.ledger.arp(at + SECOND, routers[dice.randrange(2)], dice.choice(here.everyone()))
+
+    here.every(change, dice.wide(1, 100) * HOUR, 1)
+    here.every(work, dice.wide(5, 120) * SECOND, 1)
+
+
+def answers_for_a_wing(here: Premises) -> None:
+    """The router answers ARP for machines that lie behind it."""
+    dice, gateway = here.dice, here.ledger.gateway
+    behind = [Device(here.dark(), gateway.mac, "behind") for _ in range(dice.count(3, 20))]
+
+    def seek(at: int) -> None:
+        here.ledger.arp(at, dice.choice(here.everyone()), dice.choice(behind))
+
+    here.every(seek, dice.wide(2, 300) * SECOND, 1)
