@@ -11,7 +11,8 @@ import msgspec
 from dijkwacht_agent.batches import Parcel
 from dijkwacht_records.addresses import format_address, format_mac
 from dijkwacht_records.closed_lists import is_named, name
-from dijkwacht_records.tables import HARDWARE_ADDRESSES, TABLES, Column, Row, Value
+from dijkwacht_records.table import Column
+from dijkwacht_records.tables import HARDWARE_ADDRESSES, TABLES, Row, Value
 from dijkwacht_records.wire import Batch, decode, unpack_rows
 
 SENTENCES: Final = {
@@ -40,6 +41,7 @@ DUTCH: Final = {
     "rpc": "opdrachten van de ene computer aan de andere, en bestanden op een gedeelde map, per soort geteld",
     "auth": "aanmeldingen bij een dienst, geteld: gelukt of niet, zonder namen",
     "talks": "hoe de twee kanten van een verbinding elkaar afwisselen: hoe vaak, hoe groot, hoe snel",
+    "ndp": "apparaten die elkaar en hun router op het netwerk zoeken (IPv6)",
     "floods": "heel veel verbindingen zonder antwoord, bij elkaar geteld",
 }
 """What each table is, for owners; the English stands in the contract."""

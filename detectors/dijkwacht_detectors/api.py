@@ -43,6 +43,7 @@ ENTITY_COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
     "auth": _CALL | {"pair": ("orig_h", "resp_h", "service")},
     "talks": _FLOW,
     "floods": _FLOW,
+    "ndp": _CALL,
 }
 """Which columns name an entity; ``site`` needs none. In ``arp``, ``resp`` is the address claimed."""
 

@@ -25,7 +25,8 @@ from dijkwacht_detectors.context import contexts_for
 from dijkwacht_detectors.context_api import Context
 from dijkwacht_detectors.reading import reads_of
 from dijkwacht_detectors.state.memory import Memory, Names, is_by_site
-from dijkwacht_records.tables import TABLE, Kind
+from dijkwacht_records.table import Kind
+from dijkwacht_records.tables import TABLE
 
 _INSIDE = 0x0A000000  # addresses given as small numbers become 10.0.0.n
 _DEFAULTS: dict[str, Any] = {

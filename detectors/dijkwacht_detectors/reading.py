@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from dijkwacht_detectors.api import ENTITY_COLUMNS, ROW_TABLE, Detector, Entity, Reads
 from dijkwacht_detectors.context_api import ENDS
-from dijkwacht_records.tables import TABLE, Kind
+from dijkwacht_records.table import Kind
+from dijkwacht_records.tables import TABLE
 
 
 class Declared(Protocol):

@@ -19,7 +19,8 @@ from dijkwacht_records.addresses import format_address, format_mac
 from dijkwacht_records.closed_lists import is_named, name
 from dijkwacht_records.community_id import community_id
 from dijkwacht_records.errors import SettingsError
-from dijkwacht_records.tables import FLOWS, HARDWARE_ADDRESSES, TABLE, TABLES, Row, Table, Value
+from dijkwacht_records.table import Table
+from dijkwacht_records.tables import FLOWS, HARDWARE_ADDRESSES, TABLE, TABLES, Row, Value
 
 SUMMARY = "meter a recording into JSON lines, Parquet or Arrow"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -36,7 +36,7 @@ CONTRACTS: Final = {
     contract.number: contract
     for contract in (
         Contract(1, (20, 10, 7, 7, 7, 3, 14), open=False),
-        Contract(2, (21, 10, 19, 9, 8, 3, 19, 19, 13, 18, 14)),
+        Contract(2, (21, 10, 19, 9, 8, 3, 19, 19, 13, 18, 14, 13)),
     )
 }
 """All versions that this code has a layout for."""

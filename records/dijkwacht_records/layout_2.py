@@ -28,7 +28,8 @@ from dijkwacht_records.byte_planes import (
 from dijkwacht_records.columns import Columns, Values
 from dijkwacht_records.head import Head
 from dijkwacht_records.planes import BEFORE, BITS, DELTA, ENTRY, MAX_NAMED_BYTES, OFFSET, Planes
-from dijkwacht_records.tables import MAX_TEXT_BYTES, TABLES, Column
+from dijkwacht_records.table import Column
+from dijkwacht_records.tables import MAX_TEXT_BYTES, TABLES
 
 _TRIALS: Final = {
     "time": (DELTA,),

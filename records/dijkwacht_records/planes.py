@@ -39,7 +39,8 @@ from dijkwacht_records.byte_planes import (
 from dijkwacht_records.columns import Columns, Values, fill
 from dijkwacht_records.contracts import CONTRACTS, Contract
 from dijkwacht_records.errors import MalformedBatch
-from dijkwacht_records.tables import MAX_TEXT_BYTES, TABLES, Kind
+from dijkwacht_records.table import Kind
+from dijkwacht_records.tables import MAX_TEXT_BYTES, TABLES
 
 ENTRY: Final = Struct("<BBBBIq")
 OFFSET, DELTA, BEFORE, BITS, COUNT = range(5)

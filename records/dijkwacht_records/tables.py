@@ -6,12 +6,11 @@ field says otherwise. A row is a tuple of values in the order of its table's col
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, Literal
+from typing import Final
 
-Kind = Literal["int", "float", "addr", "text"]
-"""How a column is stored: signed 64-bit integer, IEEE double, 16-byte address, UTF-8 text."""
+from dijkwacht_records.table import Column, Kind, Table
+from dijkwacht_records.table import columns as _columns
 
 MAX_TEXT_BYTES = 1024
 """Longest text that a field may hold; longer ones are cut by whoever makes the row."""
@@ -45,48 +44,6 @@ class ConnState(IntEnum):
 
 NO_ANSWER = 255
 """``dns.rcode`` of a row that carries no answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One field of a table.
-
-    ``default``: what a row of an earlier contract has in it, for a number that came with a later one;
-    an address or a text is then unspecified or empty.
-    """
-
-    name: str
-    kind: Kind
-    unit: str
-    meaning: str
-    default: int | float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A named, ordered set of columns. Every table begins with ``time``."""
-
-    name: str
-    meaning: str
-    columns: tuple[Column, ...]
-
-    def index(self, column: str) -> int:
-        """Position of ``column`` in a row. Raises ``KeyError`` for an unknown name."""
-        for position, known in enumerate(self.columns):
-            if known.name == column:
-                return position
-        raise KeyError(f"{self.name} has no column {column!r}")
-
-
-def _columns(
-    *rows: tuple[str, Kind, str, str], later: tuple[Column, ...] = ()
-) -> tuple[Column, ...]:
-    """``rows`` of the table's first version, and what came ``later``."""
-    return (
-        Column("time", "int", "µs UTC", "when the row's last packet or sample was seen"),
-        *(Column(*row) for row in rows),
-        *later,
-    )
 
 
 FLOWS = Table(
@@ -352,6 +309,24 @@ FLOODS = Table(
         ("hints", "int", "hints.Field", "of the first of them"),
     ),
 )
+NDP = Table(
+    "ndp",
+    "a message by which machines find their neighbours and routers (IPv6)",
+    _columns(
+        ("kind", "int", "NdpKind", "what the message is"),
+        ("eth_src", "int", "", "sender of the frame"),
+        ("orig_h", "addr", "", "who sends it, unspecified if it has no address yet"),
+        ("resp_h", "addr", "", "to whom: a machine, or a group"),
+        ("target_h", "addr", "", "address asked for, claimed or, of a redirect, to go by"),
+        ("link_mac", "int", "", "hardware address that the message gives, 0 if it gives none"),
+        ("flags", "int", "NdpFlag", "what the message says besides"),
+        ("lifetime", "int", "s", "router: for how long to send by it all that goes outside"),
+        ("preference", "int", "RFC 4191", "router: 1 high, 0 medium, -1 low"),
+        ("prefixes", "int", "prefixes", "router: of which machines may make themselves addresses"),
+        ("resolvers", "int", "addresses", "router: of resolvers that it gives"),
+        ("from_gateway", "int", "0 or 1", "the frame's sender carries outside traffic"),
+    ),
+)
 
 TABLES: tuple[Table, ...] = (
     FLOWS,
@@ -365,10 +340,13 @@ TABLES: tuple[Table, ...] = (
     AUTH,
     TALKS,
     FLOODS,
+    NDP,
 )
 """All tables; a table's position here is its number on the wire and never changes."""
 
-HARDWARE_ADDRESSES: Final = frozenset(("client_mac", "eth_src", "sender_mac", "target_mac"))
+HARDWARE_ADDRESSES: Final = frozenset(
+    ("client_mac", "eth_src", "sender_mac", "target_mac", "link_mac")
+)
 """Columns whose numbers are hardware addresses, in whatever table."""
 
 TABLE: dict[str, Table] = {table.name: table for table in TABLES}

@@ -152,3 +152,24 @@ class FirstSpeaker(IntEnum):
     UNKNOWN = 0
     ORIG = 1
     RESP = 2
+
+
+class NdpKind(IntEnum):
+    """What a message of IPv6's neighbour discovery is: its ICMPv6 type (RFC 4861)."""
+
+    ROUTER_SOLICITATION = 133
+    ROUTER_ADVERTISEMENT = 134
+    NEIGHBOUR_SOLICITATION = 135
+    NEIGHBOUR_ADVERTISEMENT = 136
+    REDIRECT = 137
+
+
+class NdpFlag(IntFlag):
+    """What a message of IPv6's neighbour discovery says besides."""
+
+    ROUTER = 1  # neighbour advertisement: the sender is a router
+    SOLICITED = 2  # neighbour advertisement: an answer
+    OVERRIDE = 4  # neighbour advertisement: forget what you knew
+    MANAGED = 8  # router advertisement: addresses come by DHCPv6
+    OTHER_CONFIG = 16  # router advertisement: all else comes by DHCPv6
+    OUTSIDE = 32  # router advertisement: a route of its own to all that is outside (RFC 4191)

@@ -14,7 +14,7 @@ def test_numbers_on_the_wire_never_change():
     names = [table.name for table in TABLES]
     assert names == [
         *["flows", "dns", "tls", "dhcp", "arp", "system", "agent"],
-        *["rpc", "auth", "talks", "floods"],
+        *["rpc", "auth", "talks", "floods", "ndp"],
     ]
 
 

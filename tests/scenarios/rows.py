@@ -21,13 +21,13 @@ from typing import Any
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.closed_lists import LISTS
 from dijkwacht_records.hints import FIELDS
-from dijkwacht_records.tables import DEFAULTS, TABLE, TABLES, Column, Row
+from dijkwacht_records.table import Column
+from dijkwacht_records.tables import DEFAULTS, HARDWARE_ADDRESSES, TABLE, TABLES, Row
 
 BEGIN_US = 1_773_651_600_000_000
 """All scenarios begin on a Monday at 09:00 UTC."""
 _FLOW = {"state": "END", "proto": 6, "conn_state": "SF", "orig_p": 40_000, "orig_pkts": 1}
 _DNS = {"resp_p": 53, "qtype": 1, "question": 1, "rcode": 255}
-_MACS = {"eth_src", "sender_mac", "target_mac", "client_mac"}
 
 
 def read_rows(path: Path) -> list[tuple[int, Row]]:
@@ -64,7 +64,7 @@ def _expand(pattern: dict[str, Any]) -> Iterator[tuple[int, Row]]:
 
 
 def _moved(column: str, value: Any, step: int) -> Any:
-    if isinstance(value, str) and column not in _MACS:
+    if isinstance(value, str) and column not in HARDWARE_ADDRESSES:
         return (int.from_bytes(pack_address(value), "big") + step).to_bytes(16, "big")
     return (_mac(value) if isinstance(value, str) else value) + step
 
@@ -83,7 +83,7 @@ def _value(column: Column, value: Any, n: int, digits: str) -> Any:
             FIELDS[name][0].put(_member(*FIELDS[name], word)) for name, word in value.items()
         )
     if isinstance(value, str):
-        return _mac(value) if column.name in _MACS else int(LISTS[column.unit][value])
+        return _mac(value) if column.name in HARDWARE_ADDRESSES else int(LISTS[column.unit][value])
     return value
 
 

@@ -13,7 +13,8 @@ from dijkwacht_collector.unpacking import decode
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.contracts import CONTRACTS
-from dijkwacht_records.tables import TABLES, Column, Value
+from dijkwacht_records.table import Column
+from dijkwacht_records.tables import TABLES, Value
 from dijkwacht_records.wire import encode
 
 _MINUTE_US: Final = 60_000_000

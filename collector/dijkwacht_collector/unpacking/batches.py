@@ -33,7 +33,8 @@ from dijkwacht_records.contracts import CONTRACTS, READS
 from dijkwacht_records.errors import MalformedBatch
 from dijkwacht_records.planes import ENTRY, MAX_ROWS, Planes
 from dijkwacht_records.planes import check as plain_check
-from dijkwacht_records.tables import TABLES, Column, Kind
+from dijkwacht_records.table import Column, Kind
+from dijkwacht_records.tables import TABLES
 from dijkwacht_records.wire import Batch
 from dijkwacht_records.wire import read as read_wire
 

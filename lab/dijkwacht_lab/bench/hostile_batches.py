@@ -12,7 +12,8 @@ import zstandard
 from dijkwacht_records.contracts import CONTRACTS
 from dijkwacht_records.layout_1 import Layout, Packed, PackedTable
 from dijkwacht_records.planes import MAX_ROWS
-from dijkwacht_records.tables import TABLE, TABLES, Column, Table
+from dijkwacht_records.table import Column, Table
+from dijkwacht_records.tables import TABLE, TABLES
 from dijkwacht_records.wire import MAGIC
 
 NOW: Final = 1_790_000_000_000_000

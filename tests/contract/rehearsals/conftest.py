@@ -38,7 +38,7 @@ START_S = 1_700_000_000
 PORTS = 300
 MAIN = "import sys; from {package}.cli import main; sys.exit(main(sys.argv[1:]))"
 COLUMNS = CONTRACTS[2].columns
-MORE = (1, 0, 0, 3, 0, 1, *[0] * 5)
+MORE = (1, 0, 0, 3, 0, 1, *[0] * 6)
 """Columns that the next version adds to each table of contract 2."""
 CHANGES = (
     (
@@ -70,7 +70,7 @@ KNOCKS = Table(
 TABLES: tuple[Table, ...] = (
 """,
     ),
-    ("tables.py", "    FLOODS,\n)", "    FLOODS,\n    KNOCKS,\n)"),
+    ("tables.py", "    NDP,\n)", "    NDP,\n    KNOCKS,\n)"),
     (
         "contracts.py",
         f"Contract(2, {COLUMNS}),",
