@@ -15,12 +15,14 @@ from dijkwacht_agent.budget import Budget
 from dijkwacht_agent.dissect import (
     ACK,
     FIN,
+    ICMPV6,
     PINGS,
     RST,
     SYN,
     TCP,
     UDP,
     Fragments,
+    Packet,
     dissect_arp,
     dissect_ipv4,
     dissect_ipv6,
@@ -43,6 +45,8 @@ from dijkwacht_agent.link_layers import (
 )
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.made_rows import MadeRows
+from dijkwacht_agent.neighbours import KINDS as NEIGHBOUR_KINDS
+from dijkwacht_agent.neighbours import Neighbours
 from dijkwacht_agent.protocols.listener import Listener
 from dijkwacht_agent.protocols.names import MAX_PER_SECOND, NAME_PORTS, NameReader
 from dijkwacht_agent.turn_taking import SILENCE, take_turn
@@ -65,7 +69,7 @@ class Meter:
     """Meters frames into rows of all tables but ``system`` and ``agent``.
 
     ``max_flows`` bounds the memory, ``names_per_second`` the work on names (and, apart from them, on
-    ARP). ``counts_floods`` is set if the newest contract that is written has the table ``floods``: clear it
+    ARP, and on neighbours in IPv6). ``counts_floods`` is set if the newest contract that is written has the table ``floods``: clear it
     where an older one is, and what would be counted are rows of ``flows``. Set ``dropped_ring`` to what the source lost, so that `counters` add up:
     ``packets_seen = packets_metered + dropped_ring + dropped_truncated + dropped_malformed +
     dropped_unsupported``.
@@ -87,6 +91,7 @@ class Meter:
         self._names = NameReader(self._made, inside, memory.names, names_per_second)
         self._first = FirstPackets(memory.names, memory.commanded)
         self._arp_budget = Budget(names_per_second)
+        self._neighbours = Neighbours(self._made, names_per_second)
         self._fragments = Fragments()
         self._clock = 0
         self._fed = self._metered = self._taken = 0
@@ -114,7 +119,9 @@ class Meter:
             "flows_active": self._table.active,
             "flows_evicted": self._table.evicted,
             "flows_counted": self._table.floods.counted,
-            "names_shed": self._names.budget.shed + self._arp_budget.shed,
+            "names_shed": self._names.budget.shed
+            + self._arp_budget.shed
+            + self._neighbours.budget.shed,
             "messages_shed": self._listener.shed,
             "rows_made": self._taken + len(self._made),
         }
@@ -202,7 +209,10 @@ class Meter:
                 elif size and flow.listening:
                     self._listener.listen(clock, data, packet, flow)
             elif proto in PINGS:
-                compare_echo(flow, data, packet)
+                if proto == ICMPV6 and sport in NEIGHBOUR_KINDS:
+                    self._neighbour(clock, link_type, data, at, packet)
+                else:
+                    compare_echo(flow, data, packet)
         self._clock = clock
         self._fed += len(block)
         self._metered += metered
@@ -231,6 +241,11 @@ class Meter:
             both = (flow.orig_seen | flow.orig_flags) & (flow.resp_seen | flow.resp_flags)
             if both & FIN:
                 self._table.close(flow, time)
+
+    def _neighbour(self, time: int, link_type: int, data: bytes, at: int, packet: Packet) -> None:
+        known = link_type == ETHERNET and data[6:12] in self._first.gateways
+        eth_src = source_mac(link_type, data)
+        self._neighbours.read(time, data, at, packet, eth_src, from_gateway=known)
 
     def _arp(self, time: int, link_type: int, data: bytes, at: int) -> None:
         known = link_type == ETHERNET and data[6:12] in self._first.gateways

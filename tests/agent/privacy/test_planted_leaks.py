@@ -7,7 +7,7 @@ import pytest
 from scapy.layers.dhcp import BOOTP, DHCP
 from scapy.layers.dns import DNS, DNSQR
 from scapy.layers.inet import IP, TCP, UDP
-from scapy.layers.inet6 import IPv6
+from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6NDOptDstLLAddr, IPv6
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Raw
 from scapy.utils import wrpcap
@@ -71,6 +71,9 @@ def packets():
     for text in (b"USER iphone-van-jan\r\n", b"PASS geheim\r\n"):
         yield IP(src=JAN, dst=PRINTER) / TCP(sport=42_000, dport=21, flags="PA", seq=SEQ[text]) / Raw(text)  # fmt: skip
     yield ARP(hwsrc=MAC, psrc=JAN, hwdst=ROUTER_MAC, pdst=ROUTER)
+    for address in V6:
+        known = ICMPv6ND_NA(tgt=address) / ICMPv6NDOptDstLLAddr(lladdr=MAC)
+        yield IPv6(src=address, dst="ff02::1", hlim=255) / known
 
 
 @pytest.fixture(scope="module", name="recording")
