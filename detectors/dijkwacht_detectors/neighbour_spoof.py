@@ -17,7 +17,7 @@ pairs that stand in for each other (VRRP); anycast and proxies, whose advertisem
 that goes from cable to wireless. Whoever also *asks* under the other's address right after it (a bridge or virtual switch that
 sends all of a guest's frames under its own hardware address) weighs a sixteenth.
 
-Limits: where only one direction is seen answers look unasked, but then nobody is contradicted. An address that its owner never used
+Limits: thousands of made-up addresses a minute push out the true ones, of which 256 are remembered. Where only one direction is seen answers look unasked, but then nobody is contradicted. An address that its owner never used
 before the claim belongs to whoever claims it; nor is it seen who denies machines each address that they ask for. A site
 takes 17 kB.
 

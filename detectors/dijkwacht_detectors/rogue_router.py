@@ -5,8 +5,8 @@ a route to all outside) or gives resolvers, and comes from a router that the sit
 
 - it was *absent*: not heard in half an hour that was watched, or silent each time that machines asked for routers and
   others answered, of which one leaves a half, two a quarter of the doubt. Where more than half is left it was there before;
-- a known router is *alive*: heard in the last minute, or within its own interval and not silent when asked since then.
-  It weighs an eighth if none is: then a router was replaced. Where the site has none a newcomer weighs a quarter.
+- a known router is *alive*: heard in the last minute, by whatever message, or since the newcomer came. A quarter if it is
+  only not yet due again; an eighth if it is, or did not answer: then it was replaced. Where the site has none, a quarter.
 
 It weighs double if it ranks above the known ones (an eighth if below), half more if it gives resolvers, a quarter less
 if that is all it does, an eighth if it carried the site's traffic before, and more with each other newcomer of the last two minutes.
@@ -62,7 +62,7 @@ _GONE: Final = 3600 * _SECOND
 _STAYED: Final = 24 * 3600 * _SECOND
 
 _BESIDE: Final = 16.0
-_ALONE: Final = 0.25
+_ALONE = _PERHAPS = 0.25
 _UNLIKELY: Final = 1 / 8
 _IN_TURN: Final = 2.0
 _AS_LIKELY: Final = 0.5
@@ -88,6 +88,7 @@ class RogueRouter(RowDetector):
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
         "begun": ("i8", ()),
         "asked": ("i8", ()),
+        "asked_before": ("i8", ()),
         "answered": ("u1", ()),
         "calls": ("i4", ()),
         "comers": ("f4", ()),
@@ -160,6 +161,7 @@ class _Rows(NamedTuple):
 class _State(NamedTuple):
     begun: NDArray[np.int64]
     asked: NDArray[np.int64]
+    asked_before: NDArray[np.int64]
     answered: NDArray[np.uint8]
     calls: NDArray[np.int32]
     comers: NDArray[np.float32]
@@ -206,14 +208,13 @@ def _room(standing, heard):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _alive(t, asked, heard, gap, answers):  # type: ignore[no-untyped-def]
-    """Whether a known router does its work still. One that was never seen to answer may do so unseen."""
+def _alive(t, came, missed, heard, gap):  # type: ignore[no-untyped-def]
+    """How surely a known router does its work beside one that came at ``came``, in 0-1."""
     silent = t - heard
-    if silent <= _RECENT:
-        return True
-    if answers and asked > heard and t - asked > _ANSWERS:
-        return False
-    return silent <= (min(gap + gap // 2, _WATCHED) if gap > 0 else _INTERVAL)
+    if silent <= _RECENT or heard > came:
+        return 1.0
+    usual = min(gap + gap // 2, _WATCHED) if gap > 0 else _INTERVAL
+    return _PERHAPS if missed <= heard and silent <= usual else _UNLIKELY
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -231,7 +232,7 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
         e, t, kind = rows.slot[i], rows.time[i], rows.kind[i]
         if rows.fresh[i]:
             state.begun[e] = t
-            state.asked[e] = state.came[e] = 0
+            state.asked[e] = state.asked_before[e] = state.came[e] = 0
             state.answered[e] = 0
             state.calls[e] = 0
             state.comers[e] = 0.0
@@ -239,6 +240,7 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
                 state.standing[e, k] = _NOBODY
         if kind == _SOLICITS:
             if t - state.asked[e] > _ANSWERS:
+                state.asked_before[e] = state.asked[e]
                 state.calls[e] = min(state.calls[e] + state.answered[e], 100)
                 state.asked[e] = t
                 state.answered[e] = 0 if _any_known(state.standing[e]) else 1
@@ -276,17 +278,19 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
             state.heard[e, at] = t - _GONE  # it withdraws
         if not way_out and rows.resolvers[i] <= 0:
             continue
-        known, alive, rank, same = False, False, -2, False
+        known, alive, rank, same = False, 0.0, -2, False
+        asked = state.asked[e] > 0 and t - state.asked[e] <= _ANSWERS
+        missed = state.asked_before[e] if asked else state.asked[e]
         for k in range(_ROUTERS):
             if state.standing[e, k] != _KNOWN or k == at:
                 continue
             known = True
             same = same or (state.card[e, k] == card and card != 0)
             rank = max(rank, state.rank[e, k])
-            alive = alive or _alive(
-                t, state.asked[e], state.heard[e, k], state.gap[e, k], state.answers[e, k]
-            )
-        asked = state.asked[e] > 0 and t - state.asked[e] <= _ANSWERS
+            # One that was never seen to answer may do so unseen.
+            silent = missed if state.answers[e, k] else np.int64(0)
+            came = state.since[e, at] if at >= 0 else t
+            alive = max(alive, _alive(t, came, silent, state.heard[e, k], state.gap[e, k]))
         if at < 0:
             calls = state.calls[e] + (state.answered[e] if state.asked[e] > 0 and not asked else 0)
             absent = max(1.0 - 0.5**calls, min(1.0, (t - state.begun[e]) / _WATCHED))
@@ -316,7 +320,7 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
             if asked:
                 state.answered[e] = state.answers[e, at] = 1
             continue
-        weight = _BESIDE * (1.0 if alive else _UNLIKELY if known else _ALONE) * state.absent[e, at]
+        weight = _BESIDE * (alive if known else _ALONE) * state.absent[e, at]
         if known and ranks != rank:
             weight *= 2.0 if ranks > rank else _UNLIKELY
         if rows.resolvers[i] > 0:
@@ -325,7 +329,7 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
         weight *= min(max(1.0, 0.5 + 0.5 * comers), 4.0)
         if weight > _LITTLE:
             scores[i] = math.log2(1.0 + weight)
-            facts[i, 0] = 1.0 if alive else 0.0
+            facts[i, 0] = alive
             facts[i, 1] = state.absent[e, at]
             facts[i, 2] = 1.0 if known and ranks > rank else 0.0
             facts[i, 3] = min(max(rows.resolvers[i], 0), _MANY)
