@@ -44,6 +44,7 @@ from dijkwacht_lab.traffic.habits import (
     management,
     monitoring,
     nameservers,
+    neighbours,
     passwords,
     plain_web,
     polling,
@@ -72,6 +73,9 @@ _FAMILIES: Final[tuple[ModuleType, ...]] = (
     mail, management, monitoring, nameservers, passwords, plain_web, polling, printing,
     servers_of_the_link, storage, support, things, tills, travellers, tunnels, updates, upheavals,
     workshops,
+    entertainment, enthusiasms, groups, guards, guests, hosting, infrastructure, mail, management,
+    monitoring, neighbours, passwords, plain_web, polling, printing, storage, support, things, tills,
+    travellers, tunnels, updates, upheavals, workshops,
 )  # fmt: skip
 
 
