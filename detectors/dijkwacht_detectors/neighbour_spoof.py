@@ -4,7 +4,8 @@ Looks at which hardware address claims which IPv6 address: by advertising it, by
 that does holds it; whoever claims it after and is answered by silence has taken it over, as a spare router does. Counts,
 and halves in two minutes:
 
-- *turns*: holder and other claimed it within a minute of each other, in turn; three each, a quarter of it by asking alone;
+- *turns*: holder and other claimed it within seconds of each other, in turn; three for each but the first, a quarter of it by
+  asking alone;
 - *pushes*: advertisements that override what others know and that nobody asked for, sent to one machine (one each) or to
   all (a tenth), and a half for each answer to what the holder has answered itself. They count four times once the
   holder has been heard again.
@@ -14,8 +15,8 @@ scored, for its advertisements; the score is log₂ of one more than that.
 
 Innocents: questions whether an address is free; telephones with a new hardware address and a new address for each network;
 pairs that stand in for each other (VRRP); anycast and proxies, whose advertisements do not override; a machine
-that goes from cable to wireless. Whoever also *asks* under the other's address right after it (a bridge or virtual switch that
-sends all of a guest's frames under its own hardware address) weighs a sixteenth.
+that goes from cable to wireless; a bridge or virtual switch that sends all of a guest's frames on under its own hardware
+address, its questions too, within a twentieth of a second.
 
 Limits: thousands of made-up addresses a minute push out the true ones, of which 256 are remembered. Where only one direction is seen answers look unasked, but then nobody is contradicted. An address that its owner never used
 before the claim belongs to whoever claims it; nor is it seen who denies machines each address that they ask for. A site
@@ -25,7 +26,7 @@ takes 17 kB.
 >>> router = {"kind": 136, "flags": 7, "target_h": 1, "eth_src": 1, "resp_h": 9}
 >>> claims = [router | {"time": n * 10**6, "eth_src": 1 + n % 2} for n in range(1, 17)]
 >>> float(score_rows(NeighbourSpoof(), claims)[-1].round(1))
-6.2
+6.1
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ _AT_ONCE: Final = 50_000
 """A bridge passes a frame on within this."""
 _ANSWERS: Final = 3 * _SECOND
 """An answer comes within this; machines ask three times, a second apart (RFC 4861)."""
-_QUICK: Final = 60 * _SECOND
+_QUICK: Final = 10 * _SECOND
 _ALIVE: Final = 600 * _SECOND
 """A holder that was not heard for so long may have gone."""
 _SETTLED: Final = 1 / 16
@@ -63,7 +64,6 @@ _SETTLED: Final = 1 / 16
 _TURN, _BY_ASKING = 3.0, 0.25
 _TO_ALL, _TO_ONE, _AS_WELL = 0.1, 1.0, 0.5
 _HEARD_AGAIN: Final = 4.0
-_RELAYED: Final = 1 / 16
 _MOST_ADDRESSES: Final = 4
 _LITTLE: Final = 0.05
 _GROUP: Final = 0xFF
@@ -216,8 +216,11 @@ def _claim(memory, e, at, card, t, by_asking, half_life):  # type: ignore[no-unt
         state.last[e, at] = 0
         state.turns[e, at] = state.pushes[e, at] = state.again[e, at] = 0.0
         return False
-    if by_asking and since_held <= _AT_ONCE:
-        state.relay[e, at] = card
+    if since_held <= _AT_ONCE:
+        if by_asking:
+            state.relay[e, at] = card
+        if state.relay[e, at] == card:
+            return False  # it passes on what the holder says
     if not state.last[e, at]:
         turn = remaining(since_held, _QUICK)
         state.turns[e, at] += turn * (_BY_ASKING if by_asking else 1.0)
@@ -267,11 +270,9 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
             if state.rival[e, k] == card and state.address[e, k] != 0:
                 many += state.pushes[e, k] > _SETTLED and t - state.rivalled[e, k] <= _ALIVE
         again = min(float(state.again[e, at]), 1.0)
-        weight = _TURN * state.turns[e, at]
+        weight = _TURN * max(float(state.turns[e, at]) - 1.0, 0.0)  # one is a take-over
         weight += state.pushes[e, at] * (1.0 + (_HEARD_AGAIN - 1.0) * again)
         weight *= max(1, min(many, _MOST_ADDRESSES))
-        if state.relay[e, at] == card:
-            weight *= _RELAYED
         if weight > _LITTLE:
             scores[i] = math.log2(1.0 + weight)
             facts[i, 0], facts[i, 1] = state.turns[e, at], state.pushes[e, at]
