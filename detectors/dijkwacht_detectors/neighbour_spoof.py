@@ -1,8 +1,8 @@
 """Neighbour spoofing (IPv6): a machine claims the address of another that is still there, to intercept its traffic.
 
 Looks at which hardware address claims which IPv6 address: by advertising it, by asking under it, or as a router. The first
-that does holds it; whoever claims it after and is answered by silence has taken it over, as a spare router does. Counts,
-and halves in two minutes:
+that does holds it, unless it presses it on others, and the other does not; whoever claims it after and is answered by
+silence has taken it over, as a spare router does. Counts, and halves in two minutes:
 
 - *turns*: holder and other claimed it within seconds of each other, in turn; three for each but the first, a quarter of it by
   asking alone;
@@ -185,6 +185,22 @@ def _begin(memory, e, at, key, t):  # type: ignore[no-untyped-def]
 
 
 @njit_lean
+def _yield_to_rival(memory, e, at, t):  # type: ignore[no-untyped-def]
+    """Who presses an address on others, while a rival of it does not, is the rival, though it was heard first."""
+    state = _State(*memory)
+    if (
+        state.rival[e, at] == 0
+        or t - state.rivalled[e, at] > _ALIVE
+        or state.pushes[e, at] >= _AS_WELL
+    ):
+        return
+    state.holder[e, at], state.rival[e, at] = state.rival[e, at], state.holder[e, at]
+    state.held[e, at], state.rivalled[e, at] = state.rivalled[e, at], state.held[e, at]
+    state.last[e, at] = 1 - state.last[e, at]
+    state.pushes[e, at] = 0.0
+
+
+@njit_lean
 def _claim(memory, e, at, card, t, by_asking, half_life):  # type: ignore[no-untyped-def]
     """``card`` claims the address at ``at``: whether it is its rival."""
     state = _State(*memory)
@@ -258,10 +274,13 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
         overrides = rows.flags[i] & _OVERRIDE != 0
         if advertises and not overrides and card != state.holder[e, at] != 0:
             continue  # a proxy, or one of several that share an address
+        unasked = advertises and (state.asked[e, at] == 0 or t - state.asked[e, at] > _ANSWERS)
+        to_all = rows.resp_h[i, 0] >> np.uint64(56) == np.uint64(_GROUP)
+        if unasked and overrides and not to_all and card == state.holder[e, at]:
+            _yield_to_rival(memory, e, at, t)
         if not _claim(memory, e, at, card, t, not advertises, half_life) or not advertises:
             continue
-        if state.asked[e, at] == 0 or t - state.asked[e, at] > _ANSWERS:
-            to_all = rows.resp_h[i, 0] >> np.uint64(56) == np.uint64(_GROUP)
+        if unasked:
             state.pushes[e, at] += _TO_ALL if to_all else _TO_ONE
         elif state.held[e, at] >= state.asked[e, at]:
             state.pushes[e, at] += _AS_WELL

@@ -89,6 +89,15 @@ def test_only_the_thief_is_scored():
     assert {row["eth_src"] for row, score in zip(rows, scores, strict=True) if score > 0} == {THIEF}
 
 
+def test_a_thief_that_was_heard_first_is_the_thief_all_the_same():
+    pushes = [claims(0.5 + 2 * n, ROUTER, PC, THIEF) for n in range(100)]
+    rows, scores = scored(
+        [*pushes, *(row | at(row["time"] / SECOND - START // SECOND + 7) for row in ordinary(150))]
+    )
+    told = {row["eth_src"] for row, score in zip(rows, scores, strict=True) if score > LINE}
+    assert told == {THIEF}
+
+
 def test_a_card_written_in_the_message_counts_not_the_frame_s():
     """Whoever forges the frame's sender still has to say where it wants what is stolen."""
     forged = [claims(300.5 + 2 * n, ROUTER, PC, THIEF, eth_src=CARDS[ROUTER]) for n in range(30)]

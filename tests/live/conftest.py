@@ -261,6 +261,7 @@ class Link:
                 if each["severity_id"] >= 3
                 and each["finding_info"]["attacks"][0].get("sub_technique", {}).get("uid")
                 == technique
+                and each["finding_info"]["attacks"][0]["technique"]["uid"] == technique
             )
             return bool(found)
 

@@ -70,12 +70,9 @@ Furnish = Callable[[Premises], None]
 _FAMILIES: Final[tuple[ModuleType, ...]] = (
     benches, browsing, buildings, calls, cameras, changes, classrooms, counters, databases, domains,
     entertainment, enthusiasms, groups, guards, guests, hosting, infrastructure, lookouts, lookups,
-    mail, management, monitoring, nameservers, passwords, plain_web, polling, printing,
+    mail, management, monitoring, nameservers, neighbours, passwords, plain_web, polling, printing,
     servers_of_the_link, storage, support, things, tills, travellers, tunnels, updates, upheavals,
     workshops,
-    entertainment, enthusiasms, groups, guards, guests, hosting, infrastructure, mail, management,
-    monitoring, neighbours, passwords, plain_web, polling, printing, storage, support, things, tills,
-    travellers, tunnels, updates, upheavals, workshops,
 )  # fmt: skip
 
 
