@@ -46,7 +46,7 @@ from dijkwacht_agent.link_layers import (
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.made_rows import MadeRows
 from dijkwacht_agent.neighbours import KINDS as NEIGHBOUR_KINDS
-from dijkwacht_agent.neighbours import Neighbours
+from dijkwacht_agent.neighbours import Carried, Neighbours
 from dijkwacht_agent.protocols.listener import Listener
 from dijkwacht_agent.protocols.names import MAX_PER_SECOND, NAME_PORTS, NameReader
 from dijkwacht_agent.turn_taking import SILENCE, take_turn
@@ -244,8 +244,9 @@ class Meter:
 
     def _neighbour(self, time: int, link_type: int, data: bytes, at: int, packet: Packet) -> None:
         known = link_type == ETHERNET and data[6:12] in self._first.gateways
-        eth_src = source_mac(link_type, data)
-        self._neighbours.read(time, data, at, packet, eth_src, from_gateway=known)
+        beside = link_type == ETHERNET and self._first.gateways.others_at_work(time, data[6:12])
+        carried = Carried(known, beside)
+        self._neighbours.read(time, data, at, packet, source_mac(link_type, data), carried)
 
     def _arp(self, time: int, link_type: int, data: bytes, at: int) -> None:
         known = link_type == ETHERNET and data[6:12] in self._first.gateways

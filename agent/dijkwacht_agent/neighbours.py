@@ -53,6 +53,13 @@ class _Options(NamedTuple):
     route: int | None = None
 
 
+class Carried(NamedTuple):
+    """Who carries outside traffic: the sender of a message, and in the last minute any other machine."""
+
+    by_sender: bool
+    by_another: bool
+
+
 class Neighbours:
     """Makes rows of ``ndp``, at most ``limit`` in one second; those left out are in ``budget.shed``."""
 
@@ -61,16 +68,16 @@ class Neighbours:
         self._made = made
 
     def read(
-        self, time: int, data: bytes, at: int, packet: Packet, eth_src: int, *, from_gateway: bool
+        self, time: int, data: bytes, at: int, packet: Packet, eth_src: int, carried: Carried
     ) -> None:
         """Take a message whose IPv6 header begins at ``at``, unless its receivers would not."""
-        row = dissect_ndp(time, data, at, packet, eth_src, from_gateway=from_gateway)
+        row = dissect_ndp(time, data, at, packet, eth_src, carried)
         if row is not None and self.budget.allows(time):
             self._made.add(_NDP, row)
 
 
 def dissect_ndp(
-    time: int, data: bytes, at: int, packet: Packet, eth_src: int, *, from_gateway: bool
+    time: int, data: bytes, at: int, packet: Packet, eth_src: int, carried: Carried
 ) -> Row | None:
     """A row of ``ndp`` from a message of one of `KINDS`; ``None`` if it is none, or is cut too short."""
     key, _, number, code, _, begin, payload_at, size = packet
@@ -92,6 +99,7 @@ def dissect_ndp(
     elif kind is NdpKind.ROUTER_ADVERTISEMENT:
         said, lifetime = _router(data, begin + 5)
         flags, rank = _router_flags(said, lifetime, options)
+        flags |= NdpFlag.BESIDE_GATEWAY if carried.by_another else 0
     orig_h, resp_h = endpoints(key)
     return (
         time,
@@ -106,7 +114,7 @@ def dissect_ndp(
         rank,
         options.prefixes,
         options.resolvers,
-        int(from_gateway),
+        int(carried.by_sender),
     )
 
 

@@ -6,7 +6,9 @@ a route to all outside) or gives resolvers, and comes from a router that the sit
 - it was *absent*: not heard in half an hour that was watched, or silent each time that machines asked for routers and
   others answered, of which one leaves a half, two a quarter of the doubt. Where more than half is left it was there before;
 - a known router is *alive*: heard in the last minute, by whatever message, or since the newcomer came. A quarter if it is
-  only not yet due again; an eighth if it is, or did not answer: then it was replaced. Where the site has none, a quarter.
+  only not yet due again, or if another one went within a day; an eighth if it is due, or did not answer: then it was
+  replaced. Where the site has
+  none, the whole if another machine carries its traffic meanwhile (IPv4), else a quarter.
 
 It weighs double if it ranks above the known ones (an eighth if below), half more if it gives resolvers, a quarter less
 if that is all it does, an eighth if it carried the site's traffic before, and more with each other newcomer of the last two minutes.
@@ -48,6 +50,7 @@ _ROUTERS: Final = 16
 _SOLICITS, _ADVERTISES = int(NdpKind.ROUTER_SOLICITATION), int(NdpKind.ROUTER_ADVERTISEMENT)
 _REDIRECTS: Final = int(NdpKind.REDIRECT)
 _OUTSIDE: Final = int(NdpFlag.OUTSIDE)
+_BESIDE_GATEWAY: Final = int(NdpFlag.BESIDE_GATEWAY)
 _NOBODY, _NEWCOMER, _KNOWN = 0, 1, 2
 
 _SECOND: Final = 1_000_000
@@ -278,7 +281,7 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
             state.heard[e, at] = t - _GONE  # it withdraws
         if not way_out and rows.resolvers[i] <= 0:
             continue
-        known, alive, rank, same = False, 0.0, -2, False
+        known, alive, rank, same, vacant = False, 0.0, -2, False, False
         asked = state.asked[e] > 0 and t - state.asked[e] <= _ANSWERS
         missed = state.asked_before[e] if asked else state.asked[e]
         for k in range(_ROUTERS):
@@ -290,7 +293,9 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
             # One that was never seen to answer may do so unseen.
             silent = missed if state.answers[e, k] else np.int64(0)
             came = state.since[e, at] if at >= 0 else t
-            alive = max(alive, _alive(t, came, silent, state.heard[e, k], state.gap[e, k]))
+            lives = _alive(t, came, silent, state.heard[e, k], state.gap[e, k])
+            vacant = vacant or (lives == _UNLIKELY and came - state.heard[e, k] < _STAYED)
+            alive = max(alive, lives)
         if at < 0:
             calls = state.calls[e] + (state.answered[e] if state.asked[e] > 0 and not asked else 0)
             absent = max(1.0 - 0.5**calls, min(1.0, (t - state.begun[e]) / _WATCHED))
@@ -320,7 +325,9 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
             if asked:
                 state.answered[e] = state.answers[e, at] = 1
             continue
-        weight = _BESIDE * (alive if known else _ALONE) * state.absent[e, at]
+        if not known:
+            alive = 1.0 if rows.flags[i] & _BESIDE_GATEWAY else _ALONE
+        weight = _BESIDE * (min(alive, _PERHAPS) if vacant else alive) * state.absent[e, at]
         if known and ranks != rank:
             weight *= 2.0 if ranks > rank else _UNLIKELY
         if rows.resolvers[i] > 0:

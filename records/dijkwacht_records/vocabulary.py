@@ -173,3 +173,4 @@ class NdpFlag(IntFlag):
     MANAGED = 8  # router advertisement: addresses come by DHCPv6
     OTHER_CONFIG = 16  # router advertisement: all else comes by DHCPv6
     OUTSIDE = 32  # router advertisement: a route of its own to all that is outside (RFC 4191)
+    BESIDE_GATEWAY = 64  # router advertisement: another machine carries outside traffic meanwhile

@@ -194,6 +194,17 @@ def test_who_carries_traffic_is_said():
     assert [row["from_gateway"] for row in rows] == [0, 1]
 
 
+def test_a_router_s_message_says_whether_another_is_at_work():
+    other = Ether(src=MAC, dst=OTHER) / IP(src="10.0.0.3", dst="198.51.100.1") / UDP()
+    asks = ETHER / IPv6(src=PC, dst=ALL, hlim=255) / ICMPv6ND_NS(tgt=PC)
+    rows = rows_of(from_router(RA), other, from_router(RA), asks, *[from_router(RA)] * 60)
+    told = [bool(row["flags"] & NdpFlag.BESIDE_GATEWAY) for row in rows]
+    assert told[:3] == [False, True, False]
+    assert (told[3:].count(True), told[-1]) == (58, False)
+    own = Ether(src=OTHER, dst=MAC) / IP(src="10.0.0.3", dst="198.51.100.1") / UDP()
+    assert not rows_of(own, from_router(RA))[0]["flags"] & NdpFlag.BESIDE_GATEWAY
+
+
 def test_without_hardware_addresses_in_its_frames_it_has_those_of_the_message():
     [row] = rows_of(bytes(from_router(RA))[14:], link_type=101)
     assert (row["eth_src"], row["link_mac"]) == (NUMBER, NUMBER)
@@ -235,7 +246,7 @@ def test_whatever_comes_a_row_fits_and_the_packets_add_up(frames):
             assert by_name["preference"] in {-1, 0, 1}
             assert 0 <= by_name["prefixes"] <= 50
             assert 0 <= by_name["resolvers"] <= 130
-            assert 0 <= by_name["flags"] < 64
+            assert 0 <= by_name["flags"] < 128
             assert len(by_name["target_h"]) == len(by_name["orig_h"]) == 16
 
 

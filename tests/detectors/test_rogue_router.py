@@ -120,6 +120,13 @@ def test_the_dead_that_come_back_beside_their_heir_are_told():
     assert top([*rows, says(8000)]) > LINE
 
 
+def test_one_of_two_that_is_replaced_is_not_told_though_the_other_lives():
+    other = steady(9000, who=THIRD, begin=100)
+    replaced = steady(9000, who=ROGUE, begin=5500, resolvers=1)
+    assert top([*steady(3600), *other, *replaced]) < LINE
+    assert top([*steady(9000), *other, *replaced]) > LINE
+
+
 def test_two_addresses_of_one_card_are_one_router():
     assert top([*steady(3600), *steady(9000, who=ROGUE, begin=3601, eth_src=ROUTER)]) == 0.0
 
@@ -132,6 +139,14 @@ def test_a_first_router_is_context_and_the_gateway_s_is_nothing():
     asked = [asks(1800 * n) for n in range(4)]
     assert 1.0 < top([*asked, *steady(9000, who=ROGUE, begin=7200)]) < LINE
     assert top([*asked, *steady(9000, begin=7200, from_gateway=1)]) == 0.0
+
+
+def test_a_first_router_beside_a_gateway_that_works_is_told():
+    """The site had IPv4 alone: whoever brings IPv6 is not who carries its traffic."""
+    asked = [asks(1800 * n) for n in range(4)]
+    beside = {"flags": NdpFlag.BESIDE_GATEWAY}
+    assert top([*asked, *steady(7300, who=ROGUE, begin=7200, **beside)]) > LINE
+    assert top(steady(9000, **beside)) == 0.0  # it was there, a box of its own
 
 
 def test_who_stays_for_a_day_is_known():

@@ -7,6 +7,7 @@ from typing import Final
 MAX_MACHINES: Final = 8
 PROVEN_US: Final = 600_000_000
 """Who carries for so long is a gateway; who has just begun may have put itself in between."""
+AT_WORK_US: Final = 60_000_000
 
 
 class Gateways:
@@ -26,6 +27,13 @@ class Gateways:
             return False
         begun, last = self._carries.get(machine, (0, 0))
         return machine == self._first != b"" or last - begun >= PROVEN_US
+
+    def others_at_work(self, time: int, machine: bytes) -> bool:
+        """Whether a gateway other than ``machine`` has carried in the minute before ``time``."""
+        return any(
+            other != machine and time - last <= AT_WORK_US and other in self
+            for other, (_, last) in self._carries.items()
+        )
 
     def carries(self, time: int, machine: bytes) -> None:
         """``machine`` sent a packet from outside, or was sent one to outside; groups carry nothing."""
