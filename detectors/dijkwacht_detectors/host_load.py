@@ -151,6 +151,9 @@ class HostLoad(RowDetector):
     fewest = 40
     memory = 17280
     """Readings after which what was learned before them counts for a third: two days."""
+    remembered = 120_960
+    """Readings after which what was learned of metrics together counts for a third: two weeks."""
+    believed = 1.0
     weight = 0.05
     """Of the newest reading in the EWMA."""
     allowance = 8.0
@@ -163,7 +166,7 @@ class HostLoad(RowDetector):
         metric = rows["metric"]
         room = np.zeros((_MANY, _MANY)), np.zeros(_MANY), np.zeros(_MANY)
         settings = (
-            self.reading_us, int(self.warm_up_s * 1e6), self.fewest, self.memory,
+            self.reading_us, int(self.warm_up_s * 1e6), self.fewest, int(self.memory), int(self.remembered), self.believed,
             self.weight, self.allowance, self.most,
         )  # fmt: skip
         _fold(
@@ -248,6 +251,8 @@ class _Settings(NamedTuple):
     warm_up_us: int
     fewest: int
     memory: int
+    remembered: int
+    believed: float
     weight: float
     allowance: float
     most: float
@@ -313,8 +318,8 @@ def _take(state, e, how, given, reading, room, scores, facts, i):  # type: ignor
         many += strange[k] > 0.0
     # T² is never more than the plain square: most readings need no root
     if size > given.allowance:
-        size = squared_distance(state.moments, e, strange, many, factors, solved)
-    state.readings[e] = min(state.readings[e] + 1, given.memory)
+        size = squared_distance(state.moments, e, strange, many, given.believed, factors, solved)
+    state.readings[e] = min(state.readings[e] + 1, given.remembered)
     learn_moments(
         state.moments, e, state.smooth, _STRANGEST, 1.0 / (state.readings[e] + given.fewest)
     )

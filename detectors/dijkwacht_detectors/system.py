@@ -3,11 +3,12 @@
 Looks at the metrics in `System.alone` of each machine, each against its own usual level and spread, both
 learned slowly and without trusting extremes. What a metric said within ten seconds is one reading, its
 mean, however often an agent samples. A reading far above the usual adds to a sum, an ordinary one takes
-away from it (a CUSUM chart: Page, 1954), so that one peak scores little and minutes of peaks much.
+away from it (a CUSUM chart: Page, 1954), so that one peak scores little and minutes of peaks much. How
+far a metric rose for minutes at this hour yesterday, or a week ago, is usual now and adds nothing.
 The score is log₂ of that sum; it stands at the first sample after the ten seconds.
 
 Limits: it scores nothing before some forty readings, and a load that grows over days becomes the
-usual level. Drops below the usual level are not scored. Metrics that rise with ordinary use (sockets, packets,
+usual level, as does one that was there at the same hour before. Drops below the usual level are not scored. Metrics that rise with ordinary use (sockets, packets,
 switches, processes started, waits for a disk) are left to detectors that look at several together.
 
 >>> from dijkwacht_detectors.checks import score_rows
@@ -21,7 +22,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import ClassVar, Final, Literal, NamedTuple
 
 import numpy as np
@@ -29,10 +29,15 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
+from dijkwacht_detectors.knowledge.metric_names import hash_of, hashes_of, place_of
 from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
+from dijkwacht_detectors.state.week import HOUR_US, HOURS, learn_rise, usual_rise
 
 _DUTCH: Final = str.maketrans(",.", ".,")
 _READING_US: Final = 10_000_000
+_SMOOTH: Final = 0.05
+"""Of the newest reading, in what an hour is remembered by: minutes, no single peak."""
+_MOST: Final = 40.0
 
 
 class System(RowDetector):
@@ -48,6 +53,7 @@ class System(RowDetector):
     who = Who(src="", dst="", port="", name="metric")
     subject: ClassVar[Literal["src", "dst", "mac", "agent"]] = "agent"
     entities_per_site = 1024
+    forget_after_s = 15 * 86400
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
         "observed": ("i4", ()),
         "level": ("f8", ()),
@@ -56,6 +62,10 @@ class System(RowDetector):
         "mean": ("f8", ()),
         "held": ("i4", ()),
         "reading": ("i8", ()),
+        "smooth": ("f4", ()),
+        "peak": ("f4", ()),
+        "usual": ("f4", ()),
+        "habit": ("i1", (HOURS,)),
     }
 
     share = 1 / 30
@@ -84,7 +94,7 @@ class System(RowDetector):
         """Score each reading after the warm-up, at the first sample behind it."""
         metric = rows["metric"]
         _fold(
-            _columns(rows), metric.offsets, metric.blob, _known(self.alone), _memory(state),
+            _columns(rows), metric.offsets, metric.blob, hashes_of(self.alone), _memory(state),
             self.warm_up, self.memory, self.allowance, scores, facts,
         )  # fmt: skip
 
@@ -106,30 +116,6 @@ class System(RowDetector):
 
 def _amount(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-@lru_cache
-def _known(names: tuple[str, ...]) -> NDArray[np.uint64]:
-    """Hashes of metrics' names, uint64[n]."""
-    encoded = [np.frombuffer(name.encode(), np.uint8) for name in names]
-    return np.array([_hash(np.array([0, len(e)]), e, 0) for e in encoded], np.uint64)
-
-
-@njit_lean
-def _hash(offsets, blob, row):  # type: ignore[no-untyped-def]
-    """FNV-1a of a text: a kernel compares numbers more cheaply than bytes."""
-    found = np.uint64(0xCBF29CE484222325)
-    for at in range(offsets[row], offsets[row + 1]):
-        found = (found ^ np.uint64(blob[at])) * np.uint64(0x100000001B3)
-    return found
-
-
-@njit_lean
-def _is_known(known, found):  # type: ignore[no-untyped-def]
-    alike = 0
-    for one in known:
-        alike += one == found
-    return alike > 0
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -158,6 +144,10 @@ class _State(NamedTuple):
     mean: NDArray[np.float64]
     held: NDArray[np.int32]
     reading: NDArray[np.int64]
+    smooth: NDArray[np.float32]
+    peak: NDArray[np.float32]
+    usual: NDArray[np.float32]
+    habit: NDArray[np.int8]
 
 
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
@@ -172,13 +162,17 @@ def _fold(columns, offsets, blob, known, memory, warm_up, remembered, allowance,
             state.observed[e] = 0
             state.sum[e] = 0.0
             state.held[e] = 0
+            state.smooth[e] = state.peak[e] = state.usual[e] = 0.0
+            for hour in range(HOURS):
+                state.habit[e, hour] = 0
         v = rows.value[i]
-        if not (np.isfinite(v) and _is_known(known, _hash(offsets, blob, i))):
+        if not np.isfinite(v) or place_of(known, hash_of(offsets, blob, i)) < 0:
             continue
         reading = rows.time[i] // _READING_US
         if state.held[e] > 0 and reading != state.reading[e]:
             ratio = _is_ratio(offsets, blob, i)
             _take(state, e, ratio, warm_up, remembered, allowance, scores, facts, i)
+            _turn_hour(state, e, state.reading[e] * _READING_US, reading * _READING_US)
             state.held[e] = 0
         if state.held[e] == 0:
             state.reading[e] = reading
@@ -200,14 +194,25 @@ def _take(state, e, ratio, warm_up, remembered, allowance, scores, facts, i):  #
     off = x - state.level[e]
     z = off / max(state.spread[e], least)
     if state.observed[e] >= warm_up:
-        state.sum[e] = max(0.0, state.sum[e] + min(z, 12.0) - allowance)
+        beyond = z - state.usual[e] if z > 0.0 else z
+        state.sum[e] = max(0.0, state.sum[e] + min(beyond, 12.0) - allowance)
         scores[i] = math.log2(1.0 + state.sum[e])
         facts[i, 0] = v
         facts[i, 1] = state.level[e] if ratio else math.expm1(state.level[e])
         facts[i, 2] = z
+    state.smooth[e] += _SMOOTH * (max(-_MOST, min(_MOST, z)) - state.smooth[e])
+    state.peak[e] = max(state.peak[e], state.smooth[e])
     state.observed[e] = min(state.observed[e] + 1, remembered)
     rate = 1.0 / state.observed[e]
     bound = 3.0 * max(state.spread[e], least)
     trusted = max(-bound, min(bound, off)) if state.observed[e] > 5 else off
     state.level[e] += rate * trusted
     state.spread[e] += rate * (1.25 * abs(trusted) - state.spread[e])
+
+
+@njit_lean
+def _turn_hour(state, e, before, now):  # type: ignore[no-untyped-def]
+    if before // HOUR_US != now // HOUR_US:
+        learn_rise(state.habit, e, 0, before, state.peak[e])
+        state.usual[e] = usual_rise(state.habit, e, 0, now)
+        state.peak[e] = state.smooth[e]

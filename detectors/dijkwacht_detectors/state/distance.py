@@ -29,7 +29,7 @@ def learn_moments(moments, e, y, most, rate):  # type: ignore[no-untyped-def]
 
 
 @njit_lean
-def squared_distance(moments, e, strange, many, room, solved):  # type: ignore[no-untyped-def]
+def squared_distance(moments, e, strange, many, believed, room, solved):  # type: ignore[no-untyped-def]
     """T² of ``strange`` (float64[k]), of which ``many`` are not 0.
 
     By Cholesky's square root of the moments and the identity, of all numbers that ever moved. ``room``
@@ -42,7 +42,7 @@ def squared_distance(moments, e, strange, many, room, solved):  # type: ignore[n
     for i in range(size):
         begin = i * (i + 1) // 2
         for j in range(i + 1):
-            left = moments[e, begin + j] + (1.0 if i == j else 0.0)
+            left = moments[e, begin + j] + (believed if i == j else 0.0)
             for k in range(j):
                 left -= room[i, k] * room[j, k]
             # the identity keeps this at 1 or more, but for rounding

@@ -25,9 +25,9 @@ def usual_rise(habit, e, first, time):  # type: ignore[no-untyped-def]
     """
     hour = time // HOUR_US
     most = 0
-    for days in (1, 7):
-        for beside in (-1, 0, 1):
-            most = max(most, habit[e, first + (hour - 24 * days + beside) % HOURS])
+    # the hour before this one, a week ago, is gone: today's stands there
+    for before in (25, 24, 23, 0, -1):
+        most = max(most, habit[e, first + (hour - before) % HOURS])
     return most / _STEPS
 
 
