@@ -22,7 +22,6 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -35,7 +34,7 @@ from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.sources.recording import Recording
 from dijkwacht_collector.engine.trainer import FIRST_SAMPLES, train, training_rows
 from dijkwacht_collector.policy import Calibration, Scored
-from dijkwacht_collector.policy.entity_records import HABIT, HABIT_BITS
+from dijkwacht_collector.policy.entity_records import HABIT_BITS
 from dijkwacht_collector.readers import Problems
 from dijkwacht_collector.readers.formats import detect_format
 from dijkwacht_collector.readers.logs import READERS, read_logs
@@ -43,13 +42,15 @@ from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.halves import Half, choose_half
 from dijkwacht_lab.labels import Attackers, Labelled, attackers, read_lists
+from dijkwacht_lab.machine_hours import MACHINE_DETECTORS, opinions
+from dijkwacht_lab.reached import HOUR_US, Hours, Peaks, Reached, SiteHours
 from dijkwacht_lab.scoring import Scoring
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
 from dijkwacht_lab.traffic.habits import CALIBRATED
+from dijkwacht_lab.traffic.machine_days import Machine
 from dijkwacht_records.errors import UnreadableInput
 from dijkwacht_records.tables import Row
 
-HOUR_US: Final = 3_600_000_000
 WEEK_HOURS: Final = 168.0
 BINS: Final = 64
 FINE_BINS: Final = 48
@@ -83,88 +84,12 @@ LEARNED: Final = (
 )  # fmt: skip
 """The machines of most small offices, from a practice of five to a firm of thirty."""
 HELD_OUT: Final = (Office(101, 9), Office(102, 18))
+MACHINES: Final = 24
+"""Machines that calibration learns from, by seed from 1 on; `HELD_OUT_MACHINES` are others, of the same jobs."""
+HELD_OUT_MACHINES: Final = range(101, 113)
+MACHINE_DAYS: Final = 21
 FIRST_JUDGED: Final = 9_001
 """Seeds from here on are for tests and benchmarks; nothing is ever calibrated on them."""
-
-
-Reached = tuple[float, float]
-"""What an hour reached anew: scores above the first number, up to and with the second."""
-
-
-@dataclass
-class SiteHours:
-    """One site's hours, and by detector what each reached; ``generated`` if it is an office of ours."""
-
-    hours: int
-    reached: dict[str, list[Reached]]
-    generated: bool = False
-
-
-@dataclass
-class Hours:
-    """Hours of many sites."""
-
-    sites: list[SiteHours] = field(default_factory=list)
-
-    @property
-    def hours(self) -> int:
-        """Of all together."""
-        return sum(site.hours for site in self.sites)
-
-    def peaks(self, detector: str) -> list[float]:
-        """The strongest score of each hour that reached anything anew."""
-        return [high for site in self.sites for _, high in site.reached.get(detector, ())]
-
-
-class Peaks:
-    """What one detector's entities reach, hour by hour, as the policy hears it.
-
-    An entity's score in an hour counts if it had not reached it in `HABIT` - 1 hours before: what it does
-    again and again is its habit, of which the site hears no more (`policy`).
-    """
-
-    def __init__(self) -> None:
-        self._entities: dict[tuple[int, int], dict[int, float]] = {}
-        self._lives: dict[int, int] = {}
-
-    def note(self, scored: Scored) -> None:
-        """Take the opinions of a step."""
-        for slot in np.unique(scored.slot[scored.fresh]).tolist():
-            self._lives[slot] = self._lives.get(slot, 0) + 1
-        rows = np.flatnonzero(scored.scores > 0.0)
-        keys = (scored.time[rows] // HOUR_US << 32) | scored.slot[rows]
-        order = np.argsort(keys, kind="stable")
-        each, begins = np.unique(keys[order], return_index=True)
-        if not len(rows):
-            return
-        strongest = np.maximum.reduceat(scored.scores[rows][order], begins)
-        for key, score in zip(each.tolist(), strongest.tolist(), strict=True):
-            slot, hour = key & 0xFFFFFFFF, key >> 32
-            hours = self._entities.setdefault((slot, self._lives.get(slot, 0)), {})
-            hours[hour] = max(score, hours.get(hour, 0.0))
-
-    def reached(self) -> list[Reached]:
-        """Of all hours, what was reached anew, without what lies within another's of the same hour."""
-        by_hour: dict[int, list[Reached]] = {}
-        for hours in self._entities.values():
-            before: list[float] = []
-            for hour, score in sorted(hours.items()):
-                known = sorted(before, reverse=True)[HABIT - 2] if len(before) >= HABIT - 1 else 0.0
-                if score > known:
-                    by_hour.setdefault(hour, []).append((known, score))
-                before.append(score)
-        return [span for spans in by_hour.values() for span in _joined(spans)]
-
-
-def _joined(spans: list[Reached]) -> Iterator[Reached]:
-    spans.sort()
-    low, high = spans[0]
-    for begin, end in spans[1:]:
-        if begin > high:
-            yield low, high
-            low, high = begin, end
-        high = max(high, end)
-    yield low, high
 
 
 def hours_of(
@@ -184,8 +109,8 @@ def hours_of(
             seen.add(int(row[0]) // HOUR_US)
             yield number, row
 
-    for opinions in scoring.score(watched()):
-        note(opinions)
+    for told in scoring.score(watched()):
+        note(told)
         if train_after and scoring.rows >= train_after:
             train_after = 0
             _train(scoring)
@@ -202,7 +127,9 @@ def _train(scoring: Scoring) -> None:
 
 def fit(detector: AnyDetector, hours: Hours, made: str) -> Calibration:
     """Fit a table to ``hours``, but for the offices that `_ordinary` leaves out."""
-    sites = _ordinary(detector.name, hours.sites)
+    is_machines = detector.name in MACHINE_DETECTORS
+    read = [site for site in hours.sites if site.machine == is_machines]
+    sites = _ordinary(detector.name, read)
     weeks = sum(site.hours for site in sites) / WEEK_HOURS
     anchor, per_week = detector.expected
     told = [span for site in sites for span in site.reached.get(detector.name, ())]
@@ -297,10 +224,26 @@ def hours_of_office(office: Office, days: float) -> SiteHours:
     return hours_of(rows, train_after=TRAIN_AFTER, generated=True)
 
 
+def hours_of_machine(seed: int, days: int = MACHINE_DAYS) -> SiteHours:
+    """Hours of one generated machine, which is watched from some day of the week on."""
+    reached: dict[str, list[Reached]] = {}
+    for detector in shipped_detectors():
+        if detector.name in MACHINE_DETECTORS:
+            peaks = Peaks()
+            for told in opinions(detector, Machine(seed).days(days, first=seed % 7)):
+                peaks.note(told)
+            reached[detector.name] = peaks.reached()
+    return SiteHours(days * 24, reached, machine=True)
+
+
 def gather(
-    files: Iterable[Labelled], offices: Iterable[Office], days: float, processes: int = 2
+    files: Iterable[Labelled],
+    offices: Iterable[Office],
+    days: float,
+    processes: int = 2,
+    machines: Iterable[int] = (),
 ) -> Hours:
-    """Hours of benign captures and of offices, in ``processes`` at once; the same however many they are."""
+    """Hours of benign captures, offices and machines, in ``processes`` at once; the same however many they are."""
     hours = Hours()
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         # The longest first.
@@ -308,6 +251,7 @@ def gather(
         told: list[Future[SiteHours]] = [
             pool.submit(hours_of_office, each, days) for each in largest
         ]
+        told += [pool.submit(hours_of_machine, seed) for seed in machines]
         told += [pool.submit(hours_of_file, item) for item in files]
         hours.sites += [future.result() for future in told]
     return hours
@@ -316,35 +260,53 @@ def gather(
 def main(arguments: Sequence[str]) -> int:
     """Make all tables; print what the held-out half says about them."""
     parser = argparse.ArgumentParser(prog="calibrate", description=__doc__.partition("\n")[0])
-    parser.add_argument("labels", type=Path, nargs="+", help="lists of labelled captures")
+    parser.add_argument("labels", type=Path, nargs="*", help="lists of labelled captures")
     parser.add_argument("--to", type=Path, required=True, help="the folder of the tables")
     parser.add_argument("--days", type=float, default=7, help="days of each generated office")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--learn-only", action="store_true", help="leave the held-out half alone")
+    parser.add_argument(
+        "--only", nargs="+", default=(), help="names of detectors; all, if there is none"
+    )
     options = parser.parse_args(arguments)
+    wanted = [
+        d
+        for d in shipped_detectors()
+        if d.interrupts and (not options.only or d.name in options.only)
+    ]
+    others = any(detector.name not in MACHINE_DETECTORS for detector in wanted)
+    labels = options.labels if others else []
     try:
-        files = benign_files(options.labels, "A")
+        files = benign_files(labels, "A")
     except UnreadableInput as error:
         parser.error(str(error))
-    learned = gather(files, LEARNED, options.days, options.processes)
+    learned = gather(
+        files, LEARNED if others else (), options.days, options.processes, range(1, 1 + MACHINES)
+    )
     held = Hours()
     if not options.learn_only:
-        unseen = benign_files(options.labels, "B")
-        held = gather(unseen, HELD_OUT, options.days, options.processes)
-    made = (
-        f"half of the benign captures and {len(LEARNED)} generated offices with habits, "
-        f"{learned.hours} hours; strongest score an hour, log-linear tail, and imagined hours "
-        "(see docs/detection.md)"
-    )
+        unseen, offices = benign_files(labels, "B"), HELD_OUT if others else ()
+        held = gather(unseen, offices, options.days, options.processes, HELD_OUT_MACHINES)
     sys.stdout.write(f"learned from {learned.hours} h, held out {held.hours} h\n")
-    for detector in shipped_detectors():
-        if not detector.interrupts:
-            continue
-        table = fit(detector, learned, made)
+    for detector in wanted:
+        table = fit(detector, learned, _made(detector, learned))
         target = options.to / f"{detector.name}.json"
         target.write_bytes(msgspec.json.format(msgspec.json.encode(table), indent=1) + b"\n")
         sys.stdout.write(_told(detector, table, learned, held))
     return 0
+
+
+def _made(detector: AnyDetector, learned: Hours) -> str:
+    is_machines = detector.name in MACHINE_DETECTORS
+    hours = sum(site.hours for site in learned.sites if site.machine == is_machines)
+    of = (
+        f"{MACHINES} generated machines" if is_machines
+        else f"half of the benign captures and {len(LEARNED)} generated offices with habits"
+    )  # fmt: skip
+    return (
+        f"{of}, {hours} hours; strongest score an hour, log-linear tail, and imagined hours "
+        "(see docs/detection.md)"
+    )
 
 
 def line_of(table: Calibration, per_week: float) -> float:

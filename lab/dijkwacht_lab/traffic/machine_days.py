@@ -287,7 +287,10 @@ class Machine:
                 lasts = rng.uniform(*job.minutes) if job.each == "random" else _between(hour, job)
                 lasts *= float(rng.lognormal(0, 0.12))
                 yield Activity(
-                    int(at), int(at + lasts * 6) + 1, job.effects, strength * float(rng.lognormal(0, 0.1))
+                    int(at),
+                    int(at + lasts * 6) + 1,
+                    job.effects,
+                    strength * float(rng.lognormal(0, 0.1)),
                 )
 
     def _day(self, day: int, first: int, running: Sequence[Activity]) -> Day:
@@ -311,13 +314,24 @@ class Machine:
             on = (hours > 7.5) & (hours < 18.5) & (weekday < 5 or self._weekend)
             starts = int(np.argmax(on)) if on.any() else 0
             minutes = int(rng.uniform(6, 24))
-            _add(more[starts : starts + minutes], _STARTS, np.ones(len(more[starts : starts + minutes])))
-        values = self._rest * np.where(self._adds, 1.0, 1.0 + more) + np.where(self._adds, more, 0.0)
+            _add(
+                more[starts : starts + minutes],
+                _STARTS,
+                np.ones(len(more[starts : starts + minutes])),
+            )
+        values = self._rest * np.where(self._adds, 1.0, 1.0 + more) + np.where(
+            self._adds, more, 0.0
+        )
         values *= np.exp(self._varies * _wanders(rng, READINGS, 2, 1.0, len(NAMES)))
         self._drift += float(rng.normal(0, 0.01))
         values[:, _PLACE["memory_used_ratio"]] += self._drift
         values = np.clip(values, 0.0, self._most)
-        for name in ("blocked_processes", "running_processes", "tcp_syn_recv_sockets", "started_processes"):
+        for name in (
+            "blocked_processes",
+            "running_processes",
+            "tcp_syn_recv_sockets",
+            "started_processes",
+        ):
             place = _PLACE[name]
             values[:, place] = rng.poisson(values[:, place] * 10) / 10
         time = _MONDAY_US + (first * READINGS + begin + np.arange(READINGS)) * READING_US
