@@ -9,7 +9,7 @@ each backup. What lies beyond the ordinary adds to a sum, ordinary minutes take 
 Page, 1954). The score is log₂ of that sum and of the reading's own T²; it stands at the first sample
 after each ten seconds.
 
-Limits: it says nothing on a machine's first day, nor of a machine that does less than usual. A first
+Limits: it says nothing in a machine's first week, nor of a machine that does less than usual. A first
 long job at an hour that is new to it looks like an attack; one that came a week ago does not, and
 neither does an attack that waits for that hour and is no heavier.
 
@@ -17,11 +17,11 @@ neither does an attack that waits for that hour and is no heavier.
 >>> def minute(n, cpu, written):
 ...     known = {"cpu_ratio": cpu + 0.01 * (n % 3), "disk_write_bytes": written * (1 + n % 4)}
 ...     return [{"time": n * 60 * 10**6, "metric": m, "value": v} for m, v in known.items()]
->>> day = [row for n in range(1500) for row in minute(n, 0.05, 1e5)]
->>> locked = [row for n in range(1500, 1520) for row in minute(n, 0.9, 5e7)]
->>> scores = score_rows(HostLoad(), day + locked)
->>> float(scores[len(day) - 2].round(1)), bool(scores[-2] > 8)
-(0.0, True)
+>>> week = [row for n in range(0, 10_200, 3) for row in minute(n, 0.05, 1e5)]
+>>> locked = [row for n in range(10_200, 10_260) for row in minute(n, 0.9, 5e7)]
+>>> scores = score_rows(HostLoad(), week + locked)
+>>> bool(scores[len(week) - 2] < 1), bool(scores[-2] > 12)
+(True, True)
 """
 
 from __future__ import annotations
@@ -107,6 +107,8 @@ METRICS: Final[Mapping[str, Metric]] = {
 _MANY: Final = len(METRICS)
 _PAUSE = 30
 """Readings without a sample that are no gap: some agents sample once in minutes."""
+_DOUBTED, _HIGHEST = 8192.0, 262_144.0
+"""The sum at which learning has slowed to a half, and the highest: half a day later it is forgotten."""
 _CLIPPED, _STRANGEST = 24.0, 12.0
 """Spreads beyond which a reading, and what is left of it, count no further."""
 
@@ -144,21 +146,22 @@ class HostLoad(RowDetector):
     }
 
     share = 1 / 30
-    expected = (8.0, 0.2)
+    expected = (10.0, 0.1)
     reading_us = 10_000_000
-    warm_up_s = 86400
-    """A machine's first day is watched only: nothing of its hours is known."""
+    warm_up_s = 7 * 86400
+    """A machine's first week is watched only: each of its hours is new, and so is each of its jobs."""
     fewest = 40
-    memory = 17280
-    """Readings after which what was learned before them counts for a third: two days."""
+    memory = 17_280
+    """Readings after which what was learned of a metric counts for a third: two days."""
     remembered = 120_960
-    """Readings after which what was learned of metrics together counts for a third: two weeks."""
-    believed = 1.0
+    """Of metrics together: two weeks."""
+    believed = 0.1
+    """How far each metric is taken to stray before anything is learned (spreads², smoothed)."""
     weight = 0.05
-    """Of the newest reading in the EWMA."""
-    allowance = 8.0
-    """T² that adds nothing to the sum."""
-    most = 80.0
+    """Of the newest reading in the EWMA, which forgets in three minutes."""
+    allowance = 60.0
+    """T² that adds nothing to the sum: known jobs at a new hour stay about there."""
+    most = 500.0
     """T² beyond which a reading adds no more: minutes count, not one reading."""
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
@@ -166,7 +169,7 @@ class HostLoad(RowDetector):
         metric = rows["metric"]
         room = np.zeros((_MANY, _MANY)), np.zeros(_MANY), np.zeros(_MANY)
         settings = (
-            self.reading_us, int(self.warm_up_s * 1e6), self.fewest, int(self.memory), int(self.remembered), self.believed,
+            self.reading_us, int(self.warm_up_s * 1e6), self.fewest, self.memory, self.remembered, self.believed,
             self.weight, self.allowance, self.most,
         )  # fmt: skip
         _fold(
@@ -305,9 +308,11 @@ def _take(state, e, how, given, reading, room, scores, facts, i):  # type: ignor
     gap = max(0, reading - state.reading[e] - _PAUSE)
     fade = (1.0 - given.weight) ** min(gap, 400)
     factors, solved, strange = room
+    # what goes on strangely for long is learned ever more slowly, or an attack would explain itself
+    trusted = 1.0 / (1.0 + state.sum[e] / _DOUBTED)
     size, many = 0.0, 0
     for k in range(len(strange)):
-        z = _spreads_above(state, e, k, how, given.memory) if state.held[e, k] > 0 else 0.0
+        z = _spreads_above(state, e, k, how, given.memory, trusted) if state.held[e, k] > 0 else 0.0
         state.held[e, k] = 0
         state.mean[e, k] = 0.0
         smooth = state.smooth[e, k] + given.weight * (z - state.smooth[e, k])
@@ -316,15 +321,17 @@ def _take(state, e, how, given, reading, room, scores, facts, i):  # type: ignor
         strange[k] = min(max(smooth - state.usual[e, k], 0.0), _STRANGEST)
         size += strange[k] * strange[k]
         many += strange[k] > 0.0
-    # T² is never more than the plain square: most readings need no root
+    # T² is never more than by what is believed alone: most readings need no root
+    size /= given.believed
     if size > given.allowance:
         size = squared_distance(state.moments, e, strange, many, given.believed, factors, solved)
     state.readings[e] = min(state.readings[e] + 1, given.remembered)
     learn_moments(
-        state.moments, e, state.smooth, _STRANGEST, 1.0 / (state.readings[e] + given.fewest)
+        state.moments, e, state.smooth, _STRANGEST, trusted / (state.readings[e] + given.fewest)
     )
     if state.readings[e] > given.fewest and time - state.since[e] >= given.warm_up_us:
-        state.sum[e] = max(0.0, state.sum[e] + min(size, given.most) - given.allowance)
+        grown = state.sum[e] + min(size, given.most) - given.allowance
+        state.sum[e] = max(0.0, min(_HIGHEST, grown))
         scores[i] = math.log2(1.0 + state.sum[e] + size)
         for n in range(facts.shape[1]):
             facts[i, n] = 0.0
@@ -345,8 +352,8 @@ def _take(state, e, how, given, reading, room, scores, facts, i):  # type: ignor
 
 
 @njit_lean
-def _spreads_above(state, e, k, how, remembered):  # type: ignore[no-untyped-def]
-    """How far a metric's reading is above its level; the reading is learned."""
+def _spreads_above(state, e, k, how, remembered, believed):  # type: ignore[no-untyped-def]
+    """How far a metric's reading is above its level; the reading is learned, as far as ``believed``."""
     scale, least = how[k, 0], how[k, 1]
     v = state.mean[e, k]
     x = math.log1p(v) if scale == 0.0 else min(v * scale, 64.0)
@@ -360,7 +367,7 @@ def _spreads_above(state, e, k, how, remembered):  # type: ignore[no-untyped-def
     off = x - state.level[e, k]
     spread = max(state.spread[e, k], least)
     state.observed[e, k] = min(state.observed[e, k] + 1, remembered)
-    rate = 1.0 / state.observed[e, k]
+    rate = believed / state.observed[e, k]
     trusted = max(-3.0 * spread, min(3.0 * spread, off)) if state.observed[e, k] > 5 else off
     state.level[e, k] += rate * trusted
     state.spread[e, k] += rate * (1.25 * abs(trusted) - state.spread[e, k])

@@ -1,7 +1,8 @@
 """How far a vector lies from nothing, by what such vectors usually are: T² (Hotelling, 1931).
 
 ``moments`` holds of each entity the running mean of y·yᵀ, as its lower triangle, row after row. The
-identity is added to it, so that what never moved is not infinitely strange when it does.
+identity, times what is ``believed`` before anything is known, is added to it, so that what never moved
+is not infinitely strange when it does.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def learn_moments(moments, e, y, most, rate):  # type: ignore[no-untyped-def]
 def squared_distance(moments, e, strange, many, believed, room, solved):  # type: ignore[no-untyped-def]
     """T² of ``strange`` (float64[k]), of which ``many`` are not 0.
 
-    By Cholesky's square root of the moments and the identity, of all numbers that ever moved. ``room``
+    By Cholesky's square root of the moments and the identity. ``room``
     (float64[k, k]) and ``solved`` (float64[k]) are written over.
     """
     found = 0.0
@@ -45,8 +46,8 @@ def squared_distance(moments, e, strange, many, believed, room, solved):  # type
             left = moments[e, begin + j] + (believed if i == j else 0.0)
             for k in range(j):
                 left -= room[i, k] * room[j, k]
-            # the identity keeps this at 1 or more, but for rounding
-            room[i, j] = math.sqrt(max(left, 1e-6)) if i == j else left / room[j, j]
+            # the identity keeps this above 0, but for rounding
+            room[i, j] = math.sqrt(max(left, 1e-9)) if i == j else left / room[j, j]
         left = strange[i]
         for k in range(i):
             left -= room[i, k] * solved[k]
