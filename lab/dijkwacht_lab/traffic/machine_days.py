@@ -22,7 +22,7 @@ DAY_US: Final = 86_400_000_000
 READINGS: Final = DAY_US // READING_US
 """Of a day."""
 _HOUR: Final = READINGS // 24
-_MONDAY_US: Final = 1_773_619_200_000_000
+MONDAY_US: Final = 1_773_619_200_000_000
 """A Monday, 00:00 UTC."""
 
 Floats = NDArray[np.float64]
@@ -242,7 +242,10 @@ class Day(NamedTuple):
 
 
 class Machine:
-    """A machine and its jobs, drawn from ``seed``; ``jobs`` are those that it may have."""
+    """A machine and its jobs, drawn from ``seed``; ``jobs`` are those that it may have.
+
+    ``kind`` is one of desktop, laptop, files and web; ``always_on`` says whether it is on at night.
+    """
 
     def __init__(self, seed: int, jobs: Sequence[Job] = JOBS) -> None:
         self._rng = rng = np.random.default_rng([seed, 0x6D])
@@ -256,7 +259,7 @@ class Machine:
         self._power = rng.lognormal(0, 0.3)
         self._shift = float(rng.normal(0, 0.7))
         self._weekend = self.kind in _SERVERS or rng.random() < 0.4
-        self._night = self.kind in _SERVERS or (self.kind == "desktop" and rng.random() < 0.5)
+        self.always_on = self.kind in _SERVERS or (self.kind == "desktop" and rng.random() < 0.5)
         self.jobs = [
             (job, float(rng.uniform(*job.hours)), int(rng.integers(7)), rng.lognormal(0, 0.25))
             for job in jobs
@@ -310,7 +313,7 @@ class Machine:
                 wave = np.exp(_wanders(rng, many, 6, 0.25)) * each.strength
                 _add(more[span], each.effects, wave)
         on = np.full(READINGS, True)
-        if not self._night:
+        if not self.always_on:
             on = (hours > 7.5) & (hours < 18.5) & (weekday < 5 or self._weekend)
             starts = int(np.argmax(on)) if on.any() else 0
             minutes = int(rng.uniform(6, 24))
@@ -334,7 +337,7 @@ class Machine:
         ):
             place = _PLACE[name]
             values[:, place] = rng.poisson(values[:, place] * 10) / 10
-        time = _MONDAY_US + (first * READINGS + begin + np.arange(READINGS)) * READING_US
+        time = MONDAY_US + (first * READINGS + begin + np.arange(READINGS)) * READING_US
         return Day(time[on], values[on])
 
 
