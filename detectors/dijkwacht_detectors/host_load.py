@@ -305,6 +305,8 @@ def _begin(state, e):  # type: ignore[no-untyped-def]
 def _take(state, e, how, given, reading, room, scores, facts, i):  # type: ignore[no-untyped-def]
     """Score, at row ``i``, the reading that is over, then learn it; ``reading`` is the one that begins."""
     time = state.reading[e] * given.reading_us
+    # a reading stands for the time until the next: how often an agent samples is no matter
+    long = min(reading - state.reading[e], _PAUSE)
     gap = max(0, reading - state.reading[e] - _PAUSE)
     fade = (1.0 - given.weight) ** min(gap, 400)
     factors, solved, strange = room
@@ -312,7 +314,11 @@ def _take(state, e, how, given, reading, room, scores, facts, i):  # type: ignor
     trusted = 1.0 / (1.0 + state.sum[e] / _DOUBTED)
     size, many = 0.0, 0
     for k in range(len(strange)):
-        z = _spreads_above(state, e, k, how, given.memory, trusted) if state.held[e, k] > 0 else 0.0
+        z = (
+            _spreads_above(state, e, k, how, given.memory, long, trusted)
+            if state.held[e, k] > 0
+            else 0.0
+        )
         state.held[e, k] = 0
         state.mean[e, k] = 0.0
         smooth = state.smooth[e, k] + given.weight * (z - state.smooth[e, k])
@@ -325,9 +331,13 @@ def _take(state, e, how, given, reading, room, scores, facts, i):  # type: ignor
     size /= given.believed
     if size > given.allowance:
         size = squared_distance(state.moments, e, strange, many, given.believed, factors, solved)
-    state.readings[e] = min(state.readings[e] + 1, given.remembered)
+    state.readings[e] = min(state.readings[e] + long, given.remembered)
     learn_moments(
-        state.moments, e, state.smooth, _STRANGEST, trusted / (state.readings[e] + given.fewest)
+        state.moments,
+        e,
+        state.smooth,
+        _STRANGEST,
+        trusted * long / (state.readings[e] + given.fewest),
     )
     if state.readings[e] > given.fewest and time - state.since[e] >= given.warm_up_us:
         grown = state.sum[e] + min(size, given.most) - given.allowance
@@ -352,7 +362,7 @@ def _take(state, e, how, given, reading, room, scores, facts, i):  # type: ignor
 
 
 @njit_lean
-def _spreads_above(state, e, k, how, remembered, believed):  # type: ignore[no-untyped-def]
+def _spreads_above(state, e, k, how, remembered, long, believed):  # type: ignore[no-untyped-def]
     """How far a metric's reading is above its level; the reading is learned, as far as ``believed``."""
     scale, least = how[k, 0], how[k, 1]
     v = state.mean[e, k]
@@ -366,8 +376,8 @@ def _spreads_above(state, e, k, how, remembered, believed):  # type: ignore[no-u
         state.spread[e, k] = least
     off = x - state.level[e, k]
     spread = max(state.spread[e, k], least)
-    state.observed[e, k] = min(state.observed[e, k] + 1, remembered)
-    rate = believed / state.observed[e, k]
+    state.observed[e, k] = min(state.observed[e, k] + long, remembered)
+    rate = believed * long / state.observed[e, k]
     trusted = max(-3.0 * spread, min(3.0 * spread, off)) if state.observed[e, k] > 5 else off
     state.level[e, k] += rate * trusted
     state.spread[e, k] += rate * (1.25 * abs(trusted) - state.spread[e, k])

@@ -8,7 +8,8 @@ far a metric rose for minutes at this hour yesterday, or a week ago, is usual no
 The score is log₂ of that sum; it stands at the first sample after the ten seconds.
 
 Limits: it scores nothing before some forty readings, and a load that grows over days becomes the
-usual level, as does one that was there at the same hour before. Drops below the usual level are not scored. Metrics that rise with ordinary use (sockets, packets,
+usual level, as does one that was there at the same hour before; a load of an hour or two is told only
+where hardly any job takes so long. Drops below the usual level are not scored. Metrics that rise with ordinary use (sockets, packets,
 switches, processes started, waits for a disk) are left to detectors that look at several together.
 
 >>> from dijkwacht_detectors.checks import score_rows
@@ -38,6 +39,10 @@ _READING_US: Final = 10_000_000
 _SMOOTH: Final = 0.05
 """Of the newest reading, in what an hour is remembered by: minutes, no single peak."""
 _MOST: Final = 40.0
+_LAGS: Final = 1.2
+"""What an hour is remembered by is smoothed, and stays so far below what it was."""
+_DOUBTED, _HIGHEST = 256.0, 32_768.0
+"""The sum at which learning has slowed to a half, and the highest: a day later it is forgotten."""
 
 
 class System(RowDetector):
@@ -194,8 +199,8 @@ def _take(state, e, ratio, warm_up, remembered, allowance, scores, facts, i):  #
     off = x - state.level[e]
     z = off / max(state.spread[e], least)
     if state.observed[e] >= warm_up:
-        beyond = z - state.usual[e] if z > 0.0 else z
-        state.sum[e] = max(0.0, state.sum[e] + min(beyond, 12.0) - allowance)
+        beyond = min(z, _MOST) - _LAGS * state.usual[e] if z > 0.0 else z
+        state.sum[e] = max(0.0, min(_HIGHEST, state.sum[e] + min(beyond, 12.0) - allowance))
         scores[i] = math.log2(1.0 + state.sum[e])
         facts[i, 0] = v
         facts[i, 1] = state.level[e] if ratio else math.expm1(state.level[e])
@@ -203,7 +208,8 @@ def _take(state, e, ratio, warm_up, remembered, allowance, scores, facts, i):  #
     state.smooth[e] += _SMOOTH * (max(-_MOST, min(_MOST, z)) - state.smooth[e])
     state.peak[e] = max(state.peak[e], state.smooth[e])
     state.observed[e] = min(state.observed[e] + 1, remembered)
-    rate = 1.0 / state.observed[e]
+    # what goes on strangely for long is learned ever more slowly, or hours would become usual in one
+    rate = 1.0 / (state.observed[e] * (1.0 + state.sum[e] / _DOUBTED))
     bound = 3.0 * max(state.spread[e], least)
     trusted = max(-bound, min(bound, off)) if state.observed[e] > 5 else off
     state.level[e] += rate * trusted

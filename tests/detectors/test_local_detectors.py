@@ -7,7 +7,7 @@ import pytest
 
 from dijkwacht_detectors.arp_spoof import ArpSpoof
 from dijkwacht_detectors.arp_sweep import ArpSweep
-from dijkwacht_detectors.checks import score_rows
+from dijkwacht_detectors.checks import Harness, score_rows
 from dijkwacht_detectors.dhcp_flood import DhcpFlood
 from dijkwacht_detectors.system import System
 from dijkwacht_records.addresses import pack_address
@@ -208,6 +208,28 @@ def test_metrics_that_rise_with_ordinary_use_are_not_judged_alone():
         "processes_totals",
     ):
         assert top(System(), samples(rest + busy, metric)) == 0.0
+
+
+def test_what_was_as_high_at_this_hour_yesterday_is_usual():
+    def day(busy_at):
+        return [
+            1.0 if busy_at * 60 <= n < busy_at * 60 + 40 else 0.05 + 0.01 * (n % 5)
+            for n in range(1440)
+        ]
+
+    harness = Harness(System())
+    first = np.nanmax(harness.feed(samples(day(3), every=60))[0])
+    later = [row | {"time": row["time"] + 1440 * 60 * SECOND} for row in samples(day(3), every=60)]
+    assert np.nanmax(harness.feed(later)[0]) < first - 3.0
+    elsewhere = [
+        row | {"time": row["time"] + 2880 * 60 * SECOND} for row in samples(day(9), every=60)
+    ]
+    assert np.nanmax(harness.feed(elsewhere)[0]) > first - 1.0
+
+
+def test_hours_of_load_go_on_rising():
+    scores = score_rows(System(), samples([0.05, 0.08, 0.12, 0.07] * 90 + [1.0] * 1800))
+    assert scores[-1] > scores[-900] + 0.5 > scores[360 + 180]
 
 
 def test_a_sensor_that_says_nothing_sensible_is_passed_over():

@@ -8,6 +8,7 @@ import pytest
 from dijkwacht_collector.policy import Scored
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_detectors.scan import Scan
+from dijkwacht_detectors.system import System
 from dijkwacht_lab.calibrate import (
     FIRST_JUDGED,
     HELD_OUT,
@@ -111,6 +112,14 @@ def test_the_loudest_quarter_of_the_offices_does_not_teach_a_table():
     assert rate(table, 19.0) < 1e-3
     real = SiteHours(WEEK, {"scan": [(0.0, 20.0)]})
     assert rate(fit(Scan(), Hours([*offices, real]), "a test"), 19.0) >= 0.2
+
+
+def test_a_machine_teaches_its_own_detectors_and_nobody_else():
+    machine = SiteHours(WEEK, {"system": [(0.0, 9.0)], "scan": [(0.0, 9.0)]}, machine=True)
+    other = SiteHours(WEEK, {"system": [(0.0, 20.0)], "scan": [(0.0, 20.0)]})
+    both = Hours([machine, other])
+    assert fit(Scan(), both, "") == fit(Scan(), Hours([other]), "")
+    assert fit(System(), both, "") == fit(System(), Hours([machine]), "")
 
 
 def test_every_hour_and_detector_of_an_office_is_there():

@@ -310,7 +310,9 @@ class Machine:
             span = slice(max(each.begin - begin, 0), max(min(each.end - begin, READINGS), 0))
             many = span.stop - span.start
             if many > 0:
-                wave = np.exp(_wanders(rng, many, 6, 0.25)) * each.strength
+                # noise of its own: what is not there changes nothing of what is
+                own = np.random.default_rng([self.seed, day, each.begin])
+                wave = np.exp(_wanders(own, many, 6, 0.25)) * each.strength
                 _add(more[span], each.effects, wave)
         on = np.full(READINGS, True)
         if not self.always_on:
@@ -328,7 +330,7 @@ class Machine:
         values *= np.exp(self._varies * _wanders(rng, READINGS, 2, 1.0, len(NAMES)))
         self._drift += float(rng.normal(0, 0.01))
         values[:, _PLACE["memory_used_ratio"]] += self._drift
-        values = np.clip(values, 0.0, self._most)
+        values = np.maximum(values, 0.0)
         for name in (
             "blocked_processes",
             "running_processes",
@@ -337,6 +339,7 @@ class Machine:
         ):
             place = _PLACE[name]
             values[:, place] = rng.poisson(values[:, place] * 10) / 10
+        values = np.minimum(values, self._most)
         time = MONDAY_US + (first * READINGS + begin + np.arange(READINGS)) * READING_US
         return Day(time[on], values[on])
 
