@@ -91,7 +91,8 @@ def _feed(
     rows = [row | {"time": n * _SECOND_US} for n, sample in enumerate(told) for row in sample]
     first = -(-begin // _READING) * _READING * _SECOND_US
     scores, facts = harness.feed([row | {"time": int(row["time"]) + first} for row in rows])
-    scored = ~np.isnan(scores)
+    # what stands at the first sample is of the reading before
+    scored = np.flatnonzero(~np.isnan(scores))[1:]
     return scores[scored], facts[scored, 0] ** 2
 
 
