@@ -32,7 +32,7 @@ class Some(DetectorSet):
         return [d for d in shipped_detectors() if d.name in self.names]
 
 
-RELEASES = (Some(), Some(names=("scan", "bruteforce", "volume")), Some(names=("scan",)))
+RELEASES = (Some(), Some(names=("scan", "bruteforce", "exfiltration")), Some(names=("scan",)))
 
 
 class Collector:

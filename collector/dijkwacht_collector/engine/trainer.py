@@ -34,8 +34,8 @@ log: Final = logging.getLogger(__name__)
 
 TRAINING_LIMIT_S: Final = 120
 FIRST_SAMPLES: Final = 1_500
-"""``samples_seen`` of all sites together at the first model: `volume`, which sets a fourth of its rows
-apart, has then seen 2,000."""
+"""``samples_seen`` of all sites together at the first model: of `unlike_others`, which looks at a machine
+every ten minutes, ten days of one machine."""
 MOST_SAMPLES: Final = 8_192
 """Rows that a model is trained on."""
 _LOWEST_PRIORITY: Final = 19

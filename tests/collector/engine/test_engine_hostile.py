@@ -3,6 +3,7 @@
 import random
 
 import msgspec
+import numpy as np
 import pytest
 import zstandard
 
@@ -13,7 +14,7 @@ from dijkwacht_collector.engine.columns import ROW_BYTES, join_columns
 from dijkwacht_collector.engine.numbering import MOST_AGENTS, OTHER_AGENTS
 from dijkwacht_collector.journal import Entry
 from dijkwacht_detectors.discover import shipped_detectors
-from dijkwacht_detectors.state.forest import Bundle
+from dijkwacht_detectors.state.mixture import Mixture
 from dijkwacht_records import wire
 from dijkwacht_records.tables import TABLES
 
@@ -24,7 +25,7 @@ FLOATS = (0.0, float("nan"), float("inf"), float("-inf"), -1e308, 0.5)
 TEXTS = ("", "a", "é" * 500, "x." * 200, "\0", "a.b", "." * 100, "{src}", "%s", "cpu_ratio")
 
 
-STRANGE_FOREST = msgspec.msgpack.encode(Bundle(20, 1, 1, bytes([19]), bytes(4)))
+STRANGE_MIXTURE = Mixture(np.zeros((1, 3)), np.eye(3)[None]).encode()
 
 
 def _value(draw: random.Random, kind: str):
@@ -84,10 +85,11 @@ def test_any_values_are_folded_and_explained(seed):
         ("budget", b'{"per_week":"1"}'),
         ("budget", b'{"per_week":1e999}'),
         ("exemption", b'{"kind":"scan"}'),
-        ("model", b"volume\nno forest"),
+        ("model", b"unlike_others\nno mixture"),
         ("model", b"\xff\xfe"),
         ("model", b"unknown\n"),
-        ("model", b"volume\n" + STRANGE_FOREST),
+        ("model", b"volume\nof a detector that there was"),
+        ("model", b"unlike_others\n" + STRANGE_MIXTURE),
     ],
 )
 def test_an_entry_that_makes_no_sense_changes_nothing(kind, payload, caplog, tmp_path):
@@ -96,7 +98,8 @@ def test_an_entry_that_makes_no_sense_changes_nothing(kind, payload, caplog, tmp
     wanted = [event for entry in entries for event in plain.step([entry])]
     with caplog.at_level("CRITICAL"):
         odd.step([Entry(0, kind, 0, NOW, "bakery", payload)])
-    assert odd.take_observed().failures == ({"volume": 1} if payload[:6] == b"volume" else {})
+    failed = {"unlike_others": 1} if payload.startswith(b"unlike_others") else {}
+    assert odd.take_observed().failures == failed
     save(odd, tmp_path / "checkpoint")
     odd = Engine(shipped_detectors())
     load(odd, tmp_path / "checkpoint")

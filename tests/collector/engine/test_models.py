@@ -14,18 +14,46 @@ from dijkwacht_collector.engine.parts import EngineParts
 from dijkwacht_collector.engine.site_record import Owner
 from dijkwacht_collector.engine.trainer import training_rows
 from dijkwacht_collector.engine.workers import EngineWorkers
-from dijkwacht_collector.journal import Bundles, BundlesInHand, Entry, Journal, Model
+from dijkwacht_collector.journal import (
+    Bundles,
+    BundlesInHand,
+    Entry,
+    Journal,
+    Model,
+    partition_of,
+)
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.sinks import Sinks
 from dijkwacht_detectors.state.memory import Kept
-from dijkwacht_detectors.volume import Volume
-from dijkwacht_lab.bench.engine import generated_entries
+from dijkwacht_detectors.unlike_others import UnlikeOthers
+from dijkwacht_records import wire
+from dijkwacht_records.tables import TABLE, TABLES
 
 MODELS = (17, 40)
 """A model comes before every batch of these numbers."""
 
 
 BUNDLES = BundlesInHand()
+NOON = 1_767_268_800_000_000
+REST = {"cpu_ratio": 0.1, "cpu_temperature_celsius": 45.0, "memory_used_ratio": 0.4, "net_in_bytes": 9e4,
+        "disk_read_bytes": 4e4, "context_switches": 900.0}  # fmt: skip
+
+
+def metrics_of(sites, readings, batch_rows):
+    """Batches of machines, one a site, that read their metrics every ten minutes, in turn."""
+    dice = np.random.default_rng(3)
+    batches = []
+    for begin in range(0, readings, batch_rows // len(REST)):
+        for site in sites:
+            rows = [
+                (TABLES.index(TABLE["system"]), (NOON + n * 600_000_000, metric, float(usual * dice.lognormal(0, 0.2))))
+                for n in range(begin, min(begin + batch_rows // len(REST), readings))
+                for metric, usual in REST.items()
+            ]  # fmt: skip
+            arrival = rows[-1][1][0]
+            body = wire.encode(site, "desk", bytes(16), len(batches) + 1, arrival, rows)
+            batches.append(Entry(0, "batch", partition_of(site), arrival, site, body))
+    return batches
 
 
 class Watched:
@@ -35,7 +63,7 @@ class Watched:
         self.said = {}
         self._scores = []
         watch = lambda scored, _: self._scores.extend(scored)  # noqa: E731
-        self.engine = Engine([Volume()], watch=watch, bundles=BUNDLES)
+        self.engine = Engine([UnlikeOthers()], watch=watch, bundles=BUNDLES)
 
     def step(self, entry):
         self.engine.step([entry])
@@ -48,8 +76,12 @@ def with_models(batches):
     watched, entries = Watched(), []
     for number, batch in enumerate(batches):
         if number in MODELS:
-            rows = training_rows(watched.engine.take_samples()["volume"])
-            payload = Model("volume", BUNDLES.keep(Volume().train(rows))).draft("", 0).payload
+            rows = training_rows(watched.engine.take_samples()["unlike_others"])
+            payload = (
+                Model("unlike_others", BUNDLES.keep(UnlikeOthers().train(rows)))
+                .draft("", 0)
+                .payload
+            )
             for partition in sorted({batch.partition for batch in batches}):
                 entries.append(Entry(len(entries) + 1, "model", partition, 0, "", payload))
                 watched.step(entries[-1])
@@ -58,7 +90,7 @@ def with_models(batches):
     return entries, watched
 
 
-ENTRIES, WHOLE = with_models(generated_entries(2, 3000, 100))
+ENTRIES, WHOLE = with_models(metrics_of(("bakery", "clinic"), 500, 100))
 
 
 def test_there_are_opinions_to_compare():
@@ -115,10 +147,13 @@ def test_a_site_alone_is_told_the_same_under_the_same_models():
 @pytest.mark.parametrize("number", [0, 1])
 def test_what_the_last_model_came_after_is_kept_with_the_site(number):
     name = WHOLE.engine.numbering.sites[number]
-    other = Engine([Volume()])
+    other = Engine([UnlikeOthers()])
     other.numbering.site("somebody else")
     other.put(encoded(WHOLE.engine.take(name)))
-    kept, moved = WHOLE.engine.take_samples()["volume"], other.take_samples()["volume"]
+    kept, moved = (
+        WHOLE.engine.take_samples()["unlike_others"],
+        other.take_samples()["unlike_others"],
+    )
     assert 0 < moved.learned[1] == kept.learned[number] < kept.seen[number] == moved.seen[1]
     assert moved.samples[1].tobytes() == kept.samples[number].tobytes()
     assert moved.seen[0] == 0
@@ -128,8 +163,8 @@ class Keeping(Engine):
     """Has kept 800 rows of one site: alone too few for a first model."""
 
     def take_samples(self):
-        rows = np.random.default_rng(7).random((1, 800, 9))
-        return {"volume": Kept(rows, np.array([800]), np.array([0]))}
+        rows = np.random.default_rng(7).random((1, 800, 14))
+        return {"unlike_others": Kept(rows, np.array([800]), np.array([0]))}
 
 
 def test_one_model_is_trained_on_what_all_engines_keep(tmp_path, monkeypatch):
@@ -143,10 +178,10 @@ def test_one_model_is_trained_on_what_all_engines_keep(tmp_path, monkeypatch):
     monkeypatch.setattr("dijkwacht_collector.engine.trainer._start", start)
     journal = Journal(tmp_path / "journal")
     journal.open()
-    detectors = SimpleNamespace(engine=lambda **_: Keeping([Volume()]), own_files=dict)
+    detectors = SimpleNamespace(engine=lambda **_: Keeping([UnlikeOthers()]), own_files=dict)
     store = SimpleNamespace(is_new=False, epoch=0, mark=0, note=lambda _: None, identity="one")
     bundles = Bundles(tmp_path / "bundles")
-    telemetry = Telemetry(["volume"])
+    telemetry = Telemetry(["unlike_others"])
     parts = EngineParts(journal, bundles, detectors, Sinks([]), store, telemetry, lambda: 1, 1000.0)
     workers = EngineWorkers(2, parts, tmp_path, training=True)
     workers.open()
@@ -154,4 +189,4 @@ def test_one_model_is_trained_on_what_all_engines_keep(tmp_path, monkeypatch):
     workers.close()
     journal.close()
     name, rows, own_file = given[0]
-    assert (name, len(rows), own_file) == ("volume", 1600, None)
+    assert (name, len(rows), own_file) == ("unlike_others", 1600, None)

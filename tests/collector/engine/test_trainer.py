@@ -17,15 +17,17 @@ from dijkwacht_collector.engine.trainer import (
     training_rows,
 )
 from dijkwacht_detectors.state.memory import Kept
-from dijkwacht_detectors.volume import Volume
+from dijkwacht_detectors.unlike_others import UnlikeOthers
 from dijkwacht_records.errors import DetectorError
 
 
 def kept(*seen, learned=(), most=500):
     """What so many sites have kept of the rows they have seen; site n's are all n."""
-    samples = np.zeros((len(seen), most, 9), np.float32)
+    samples = np.zeros((len(seen), most, 14), np.float32)
     for site, rows in enumerate(seen):
-        samples[site, :rows] = np.random.default_rng(site).random((min(rows, most), 9)) * 0.9 + site
+        samples[site, :rows] = (
+            np.random.default_rng(site).random((min(rows, most), 14)) * 0.9 + site
+        )
     return Kept(samples, np.array(seen), np.array([*learned] or [0] * len(seen)))
 
 
@@ -51,15 +53,15 @@ def result(trainer):
 
 def test_a_model_comes_when_there_is_enough_to_learn():
     trainer = Trainer()
-    trainer.offer(0, {"volume": kept(FIRST_SAMPLES - 1)})
+    trainer.offer(0, {"unlike_others": kept(FIRST_SAMPLES - 1)})
     assert trainer.collect() is None
-    trainer.offer(0, {"volume": kept(FIRST_SAMPLES)})
+    trainer.offer(0, {"unlike_others": kept(FIRST_SAMPLES)})
     name, bundle = result(trainer)
-    assert name == "volume"
-    volume = Volume()
-    volume.activate(bundle)
-    assert volume.forest is not None
-    assert bundle == train("volume", training_rows(kept(FIRST_SAMPLES))), (
+    assert name == "unlike_others"
+    detector = UnlikeOthers()
+    detector.activate(bundle)
+    assert detector.mixture is not None
+    assert bundle == train("unlike_others", training_rows(kept(FIRST_SAMPLES))), (
         "the same rows give the same model"
     )
 
@@ -83,46 +85,46 @@ def test_every_site_counts_alike_and_there_are_only_so_many_rows():
 def test_a_next_model_comes_with_twice_as_much_however_little_of_it_is_kept(given):
     trainer = Trainer()
     for seen in (FIRST_SAMPLES, 2 * FIRST_SAMPLES - 1, 2 * FIRST_SAMPLES, 64 * FIRST_SAMPLES):
-        trainer.offer(0, {"volume": kept(seen)})
+        trainer.offer(0, {"unlike_others": kept(seen)})
     assert len(given) == 3
 
 
 def test_after_a_restart_it_waits_for_as_much_as_it_would_have(given):
     trainer = Trainer()
-    trainer.offer(0, {"volume": kept(9_999, learned=[5_000])})
+    trainer.offer(0, {"unlike_others": kept(9_999, learned=[5_000])})
     assert given == []
-    trainer.offer(0, {"volume": kept(10_000, learned=[5_000])})
+    trainer.offer(0, {"unlike_others": kept(10_000, learned=[5_000])})
     assert len(given) == 1
 
 
 def test_a_busy_site_does_not_put_off_the_model_of_another(given):
     trainer = Trainer()
-    trainer.offer(0, {"volume": kept(10**6)})
-    trainer.offer(0, {"volume": kept(10**6 + 1, 499)})
+    trainer.offer(0, {"unlike_others": kept(10**6)})
+    trainer.offer(0, {"unlike_others": kept(10**6 + 1, 499)})
     assert len(given) == 1, "nobody new is known"
-    trainer.offer(0, {"volume": kept(10**6 + 2, 500)})
+    trainer.offer(0, {"unlike_others": kept(10**6 + 2, 500)})
     assert len(given) == 2
     assert of_site(given[1][1]) == [500, 500]
 
 
 def test_engines_offer_parts_of_one_model(given):
     trainer = Trainer(engines=2)
-    trainer.offer(0, {"volume": kept(10_000, 10_000)})
+    trainer.offer(0, {"unlike_others": kept(10_000, 10_000)})
     assert given == [], "the other engine has not been heard"
-    trainer.offer(1, {"volume": kept(10_000)})
+    trainer.offer(1, {"unlike_others": kept(10_000)})
     [(detector, rows)] = given
-    assert (detector, len(rows)) == ("volume", 1500)
-    trainer.offer(0, {"volume": kept(19_999, 20_000)})
-    trainer.offer(1, {"volume": kept(19_999)})
+    assert (detector, len(rows)) == ("unlike_others", 1500)
+    trainer.offer(0, {"unlike_others": kept(19_999, 20_000)})
+    trainer.offer(1, {"unlike_others": kept(19_999)})
     assert len(given) == 1
-    trainer.offer(0, {"volume": kept(20_000, 20_000)})
+    trainer.offer(0, {"unlike_others": kept(20_000, 20_000)})
     assert len(given) == 2
 
 
 def test_an_engine_that_stopped_is_not_waited_for(given):
     trainer = Trainer(engines=2)
     trainer.leave(1)
-    trainer.offer(0, {"volume": kept(10_000)})
+    trainer.offer(0, {"unlike_others": kept(10_000)})
     assert len(given) == 1
 
 
@@ -164,18 +166,18 @@ def stuck(tmp_path, monkeypatch):
 def test_a_training_that_hangs_is_ended_and_another_may_begin(monkeypatch):
     monkeypatch.setattr("dijkwacht_collector.engine.trainer.TRAINING_LIMIT_S", 0.0)
     trainer = Trainer()
-    trainer.offer(0, {"volume": kept(FIRST_SAMPLES)})
+    trainer.offer(0, {"unlike_others": kept(FIRST_SAMPLES)})
     with pytest.raises(DetectorError, match="took over"):
         trainer.collect()
     assert trainer.collect() is None
-    trainer.offer(0, {"volume": kept(2 * FIRST_SAMPLES)})
+    trainer.offer(0, {"unlike_others": kept(2 * FIRST_SAMPLES)})
     trainer.leave(0)
 
 
 @pytest.mark.usefixtures("stuck")
 def test_a_training_under_way_ends_with_the_collector():
     trainer = Trainer()
-    trainer.offer(0, {"volume": kept(FIRST_SAMPLES)})
+    trainer.offer(0, {"unlike_others": kept(FIRST_SAMPLES)})
     assert trainer.collect() is None
     trainer.leave(0)
     assert trainer.collect() is None

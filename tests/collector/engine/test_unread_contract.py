@@ -63,7 +63,7 @@ class Later(DetectorSet):
     def detectors(self):
         return [one for one in super().detectors() if one.name not in self.lacks]
 
-    lacks = ("volume",)
+    lacks = ("unlike_others",)
 
     def engine(self, watch=None, bundles=None, history=None):
         engine = ReadsLater(self.detectors(), self.calibrations, watch, bundles, history)
@@ -74,7 +74,7 @@ class Later(DetectorSet):
 class Latest(Later):
     """The one after that."""
 
-    lacks = ("volume", "beacon")
+    lacks = ("unlike_others", "beacon")
 
 
 class Collectors:

@@ -17,7 +17,16 @@ from dijkwacht_collector.settings import CollectorSettings
 from dijkwacht_collector.sites import Sites
 from dijkwacht_detectors.discover import shipped_detectors
 
-DETECTORS = ("scan", "bruteforce", "beacon", "dns_tunnel", "flood", "arp_spoof", "volume", "system")
+DETECTORS = (
+    "scan",
+    "bruteforce",
+    "beacon",
+    "dns_tunnel",
+    "flood",
+    "arp_spoof",
+    "exfiltration",
+    "system",
+)
 LABELS = {"site", "agent", "detector", "severity", "technique", "reason", "le"}
 
 

@@ -58,16 +58,16 @@ class Chosen(DetectorSet):
 
 def release(name: str) -> Chosen:
     """A release of detectors, of which no two decide alike."""
-    first = ("bruteforce", "scan", "volume")
+    first = ("bruteforce", "exfiltration", "scan")
     match name:
         case "first":
             return Chosen(names=first)
         case "added":
             return Chosen(names=(*first, "flood", "arp_sweep", "system"))
         case "removed":
-            return Chosen(names=("scan", "volume"))
+            return Chosen(names=("scan", "exfiltration"))
         case "changed":
-            return Chosen(names=("scan", "volume"), more=(Patient,))
+            return Chosen(names=("scan", "exfiltration"), more=(Patient,))
         case "calibrated":
             [scan] = (d for d in shipped_detectors() if d.name == "scan")
             return Chosen(
