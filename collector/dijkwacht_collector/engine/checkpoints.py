@@ -45,6 +45,11 @@ class Saved(NamedTuple):
     state: PartitionState
     records: list[SiteRecord]
 
+    @property
+    def detectors(self) -> set[str]:
+        """Names of those that had anything of a site, or a model or table."""
+        return {*self.state.given, *(name for record in self.records for name in record.detectors)}
+
 
 class SaveRound:
     """Checkpoints in the making: sites are taken between two steps, and a thread writes them.

@@ -148,6 +148,9 @@ class EngineWorker:
         except Exception as error:  # noqa: BLE001  # whatever is wrong with a cache: make it anew
             log.warning("checkpoints discarded", extra={"why": f"{type(error).__name__}: {error}"})
             engine, saved = self._parts.make_engine(), {}
+        names = {name for checkpoint in saved.values() for name in checkpoint.detectors}
+        if gone := sorted(name for name in names if engine.host.number(name) is None):
+            log.warning("what detectors that are gone knew is forgotten", extra={"detectors": gone})
         self.after |= {p: checkpoint.state.position for p, checkpoint in saved.items()}
         self._seen = self.after
         folded = engine.progress.position_of

@@ -22,6 +22,7 @@ from dijkwacht_collector.journal import Bundles, Draft, Journal, partition_of
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.policy import Calibrations
 from dijkwacht_collector.sinks import IncidentStore, Sinks
+from dijkwacht_detectors.api import RowDetector
 from dijkwacht_detectors.bruteforce import Bruteforce
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
@@ -37,6 +38,31 @@ class Patient(Bruteforce):
 
     name = "bruteforce"
     state = {**Bruteforce.state, "more": ("f4", ())}  # noqa: RUF012  # as the contract has it
+
+
+class Trained(RowDetector):
+    """Stands for one with samples and a model that an earlier release had."""
+
+    name = "volume"
+    table = "flows"
+    reads = ("orig_bytes",)
+    entity = "orig"
+    kind = "exfil"
+    technique = "T1048"
+    state = {"last": ("i8", ()), "samples": ("f4", (8, 1)), "samples_seen": ("i8", ())}  # noqa: RUF012
+
+    model = b""
+
+    def fold(self, rows, state, scores, facts):
+        for n, site in enumerate(rows.site):
+            state["samples"][site, state["samples_seen"][site] % 8] = rows["orig_bytes"][n]
+            state["samples_seen"][site] += 1
+
+    def activate(self, bundle):
+        self.model = bundle
+
+    def explain(self, facts):
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -62,6 +88,8 @@ def release(name: str) -> Chosen:
     match name:
         case "first":
             return Chosen(names=first)
+        case "trained":
+            return Chosen(names=first, more=(Trained,))
         case "added":
             return Chosen(names=(*first, "flood", "arp_sweep", "system"))
         case "removed":

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from dijkwacht_collector.journal import Verdict
+from dijkwacht_collector.journal import PARTITIONS, Bundles, Model, Verdict
 from dijkwacht_lab.traffic import WORKING_MORNING
 
 SCANS_OPEN = 12
@@ -166,3 +166,40 @@ def test_checkpoints_that_are_lost_with_the_start_of_the_journal(
     running.feed(morning[30:] + afternoon)
     assert running.store.incidents(only_open=True) == []
     named_once(house.told.events)
+
+
+@pytest.mark.parametrize("way", ["stop", "crash", "journal alone"])
+def test_a_detector_that_is_gone_is_forgotten_with_its_model_and_that_is_said(
+    house, morning, afternoon, named_once, caplog, way
+):
+    running = house.start("trained")
+    running.feed(morning[:10])
+    bundle = Bundles(running.folder / "journal" / "bundles").keep(b"a forest")
+    draft = Model("volume", bundle).draft("", running.now)
+    running.journal.append_all([(partition, draft) for partition in range(PARTITIONS)])
+    running.feed(morning[10:GUESSES_OPEN])
+    [engine] = running.engines
+    trained = engine.host.hosted[engine.host.number("volume")]
+    assert any(one.model == b"a forest" for one in trained.instances.each.values())
+    assert engine.take_samples()["volume"].seen.sum() > 0
+    if way == "crash":
+        running.close()
+        house.start_again("trained")
+        house.crash()
+    else:
+        running.close()
+    if way == "journal alone":
+        for path in (house.folder / "checkpoints").glob("partition-*"):
+            path.unlink()
+    with caplog.at_level("WARNING"):
+        running = house.start_again("first", grown=way == "journal alone")
+    said = [record.detectors for record in caplog.records if "are gone" in record.message]
+    assert all(names == ["volume"] for names in said)
+    assert bool(said) == (way != "journal alone"), "a journal names no detector's memory"
+    running.feed(morning[GUESSES_OPEN:])
+    running.feed(afternoon)
+    assert kinds_told(house.told.events) >= {
+        (s, k) for s in ("bakery", "clinic", "garage") for k in ("scan", "bruteforce")
+    }
+    named_once(house.told.events)
+    assert running.workers.troubles == []
