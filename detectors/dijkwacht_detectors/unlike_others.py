@@ -349,7 +349,7 @@ def _keep(state, e, s, off):  # type: ignore[no-untyped-def]
     state.most[e] = many
     n, kept = state.samples_seen[s], state.samples.shape[1]
     if n == 0:
-        state.samples_whose[s] = _name(now)
+        state.samples_whose[s] = state.whose[e]
     if n < kept:
         place = n
     else:

@@ -42,7 +42,7 @@ from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.halves import Half, choose_half
 from dijkwacht_lab.labels import Attackers, Labelled, attackers, read_lists
-from dijkwacht_lab.machine_hours import MACHINE_DETECTORS, opinions
+from dijkwacht_lab.machine_hours import MACHINE_DETECTORS, opinions, with_model
 from dijkwacht_lab.reached import HOUR_US, Hours, Peaks, Reached, SiteHours
 from dijkwacht_lab.scoring import Scoring
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
@@ -230,7 +230,7 @@ def hours_of_machine(seed: int, days: int = MACHINE_DAYS) -> SiteHours:
     for detector in shipped_detectors():
         if detector.name in MACHINE_DETECTORS:
             peaks = Peaks()
-            for told in opinions(detector, Machine(seed).days(days, first=seed % 7)):
+            for told in opinions(with_model(detector), Machine(seed).days(days, first=seed % 7)):
                 peaks.note(told)
             reached[detector.name] = peaks.reached()
     return SiteHours(days * 24, reached, machine=True)

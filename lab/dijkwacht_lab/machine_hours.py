@@ -7,6 +7,7 @@ time, without a wire between.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -14,10 +15,13 @@ from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import AnyDetector, Text
 from dijkwacht_detectors.state.memory import Memory, Names
-from dijkwacht_lab.traffic.machine_days import NAMES, Day
+from dijkwacht_lab.traffic.machine_days import NAMES, Day, Machine
 
-MACHINE_DETECTORS: Final = ("system", "host_load")
+MACHINE_DETECTORS: Final = ("system", "host_load", "unlike_others")
 """Detectors that nothing but a machine's metrics calibrates."""
+COHORT: Final = range(201, 221)
+"""Machines that a model is trained on, for detectors that have one: others than it is then asked about."""
+COHORT_DAYS: Final = 5
 _ENCODED: Final = [name.encode() for name in NAMES]
 
 
@@ -33,7 +37,33 @@ class Opinions(NamedTuple):
 
 def opinions(detector: AnyDetector, days: Iterable[Day]) -> Iterator[Opinions]:
     """What ``detector`` thinks of a machine, day by day, from a cold start."""
-    memory = Memory(detector)
+    yield from _opinions(Memory(detector), days)
+
+
+@lru_cache
+def cohort_model(detector: type[AnyDetector], seeds: Sequence[int] = COHORT) -> bytes | None:
+    """A model of ``detector`` of machines by their ``seeds``, each a site of its own; None if it has none."""
+    rows = []
+    for seed in seeds:
+        memory = Memory(detector())
+        days = Machine(seed).days(COHORT_DAYS, first=seed % 7)
+        # no two machines are heard first in the same microsecond
+        for _ in _opinions(memory, (Day(day.time + seed, day.values) for day in days)):
+            pass
+        if (kept := memory.kept()) is None:
+            return None
+        rows.append(kept.samples[0, : kept.seen[0]])
+    return detector().train(np.concatenate(rows, dtype=np.float64))
+
+
+def with_model(detector: AnyDetector, seeds: Sequence[int] = COHORT) -> AnyDetector:
+    """``detector``, with a model of the cohort if it has one."""
+    if (bundle := cohort_model(type(detector), seeds)) is not None:
+        detector.activate(bundle)
+    return detector
+
+
+def _opinions(memory: Memory, days: Iterable[Day]) -> Iterator[Opinions]:
     names = Names(np.ones(1, np.uint64), np.ones(1, np.uint64))
     for day in days:
         many = len(day.time) * len(NAMES)
