@@ -72,9 +72,7 @@ TECHNIQUES: Final[dict[str, Technique]] = {
     "T1499.001": Technique("OS Exhaustion Flood", "TA0040", "Impact"),
     "T1499.002": Technique("Service Exhaustion Flood", "TA0040", "Impact"),
     "T1557": Technique("Adversary-in-the-Middle", "TA0006", "Credential Access"),
-    "T1557.001": Technique(
-        "LLMNR/NBT-NS Poisoning and SMB Relay", "TA0006", "Credential Access"
-    ),
+    "T1557.001": Technique("LLMNR/NBT-NS Poisoning and SMB Relay", "TA0006", "Credential Access"),
     "T1557.002": Technique("ARP Cache Poisoning", "TA0006", "Credential Access"),
     "T1557.003": Technique("DHCP Spoofing", "TA0006", "Credential Access"),
     "T1558": Technique("Steal or Forge Kerberos Tickets", "TA0006", "Credential Access"),
