@@ -11,7 +11,7 @@ The score is log₂ of one more than the number of rules that the machine broke 
 Innocents: the IT supplier's own program. It is true of the machine all the same; "this is normal" ends it.
 
 Limits: programs that the list lacks, those that call a server of the supplier's own, and names that are not seen (DNS
-over TLS, encrypted hellos). Where only a resolver's own questions are seen, it is what is told. A site has 512 pairs of
+over TLS, encrypted hellos); logs of sensors that tell which version of TLS was agreed on, and not which was offered. Where only a resolver's own questions are seen, it is what is told. A site has 512 pairs of
 machine and rule a week. A site takes 17 kB.
 
 >>> from dijkwacht_detectors.checks import score_rows
@@ -66,7 +66,7 @@ class WeakClients(RowDetector):
     reads: ClassVar[Reads] = {
         "flows": ("orig_h", "resp_h", "resp_p", "proto", "conn_state", "resp_bytes", "local_orig", "local_resp"),
         "dns": ("orig_h", "resp_h", "resp_p", "query", "question"),
-        "tls": ("orig_h", "resp_h", "resp_p", "proto", "version", "server_name", "hello_flags"),
+        "tls": ("orig_h", "resp_h", "resp_p", "proto", "version", "server_name", "hello_flags", "ja4"),
         "auth": ("orig_h", "resp_h", "resp_p", "service", "method", "succeeded"),
     }  # fmt: skip
     entity = "site"
@@ -85,9 +85,9 @@ class WeakClients(RowDetector):
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score the first row of the week that shows a rule broken."""
-        query, server = rows["query"], rows["server_name"]
+        query, server, client = rows["query"], rows["server_name"], rows["ja4"]
         _fold(
-            _columns(rows), rows.table, (query.offsets, query.blob, server.offsets, server.blob),
+            _columns(rows), rows.table, (query.offsets, query.blob, server.offsets, server.blob, client.offsets),
             _memory(state), _asked(state), scores, facts,
         )  # fmt: skip
 
@@ -196,7 +196,8 @@ def _greets(rows, texts, i):  # type: ignore[no-untyped-def]
     tool = tool_of(texts[3], texts[2][i], texts[2][i + 1])
     if tool:
         return tool
-    whole = rows.proto[i] == _TCP and not rows.hello_flags[i] & _CUT
+    offer = texts[4][i + 1] > texts[4][i]  # else its version is what was agreed on
+    whole = offer and rows.proto[i] == _TCP and not rows.hello_flags[i] & _CUT
     return OLD_TLS if whole and is_old(rows.version[i]) else 0
 
 

@@ -4,7 +4,7 @@ Two closed lists. A service of the first (`exposed_services`: desktops, files, d
 when it answered somebody outside with data: by TCP in a connection of which the beginning was seen, by UDP one that
 called from no service's own port. A way of the second (`unsafe_ways`) is told of the machine inside that is logged in to
 or called: Telnet and remote shells of old, a password taken in the clear (FTP, mail, HTTP, LDAP), SMB1, TLS 1.1 and
-older with a client that can do better, ciphers that protect nothing, an expired certificate. What is told is a fact, not
+older with a client that can do better or whose offer is not told, ciphers that protect nothing, an expired certificate. What is told is a fact, not
 a guess that something is wrong, so nobody is called: it is kept as context, once a week for each machine and rule.
 The score is log₂ of one more than the number of rules that the machine broke within the week.
 
@@ -82,7 +82,7 @@ class WeakServices(RowDetector):
             "orig_h", "resp_h", "orig_p", "resp_p", "proto", "conn_state", "resp_bytes", "local_orig",
             "local_resp", "hints",
         ),
-        "tls": ("orig_h", "resp_h", "resp_p", "version", "server_version", "cipher", "cert_flags"),
+        "tls": ("orig_h", "resp_h", "resp_p", "version", "server_version", "cipher", "cert_flags", "ja4"),
         "rpc": ("orig_h", "resp_h", "resp_p", "via", "kind"),
         "auth": ("orig_h", "resp_h", "resp_p", "service", "method", "succeeded"),
     }  # fmt: skip
@@ -99,7 +99,7 @@ class WeakServices(RowDetector):
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:
         """Score the first row of the week that shows a rule broken."""
-        _fold(_columns(rows), rows.table, _memory(state), scores, facts)
+        _fold(_columns(rows), rows.table, rows["ja4"].offsets, _memory(state), scores, facts)
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say what is offered, why it matters and what to do."""
@@ -191,9 +191,10 @@ def _offered(rows, i):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _sealed(rows, i):  # type: ignore[no-untyped-def]
+def _sealed(rows, offers, i):  # type: ignore[no-untyped-def]
     """The rule that a server's answer to a TLS hello breaks; 0 for none."""
-    if is_old(rows.server_version[i]) and not is_old(rows.version[i]):
+    known = offers[i + 1] > offers[i]  # else both versions are what was agreed on
+    if is_old(rows.server_version[i]) and not (known and is_old(rows.version[i])):
         return OLD_TLS
     if is_broken(rows.cipher[i]):
         return BROKEN_CIPHER
@@ -201,7 +202,7 @@ def _sealed(rows, i):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _rule(rows, table, i):  # type: ignore[no-untyped-def]
+def _rule(rows, table, offers, i):  # type: ignore[no-untyped-def]
     """The rule that row ``i`` shows broken, 0 for none."""
     if table == _FLOWS:
         if not rows.local_resp[i] or rows.resp_bytes[i] <= 0:
@@ -210,20 +211,20 @@ def _rule(rows, table, i):  # type: ignore[no-untyped-def]
     if not is_private(rows.resp_h[i, 0], rows.resp_h[i, 1]):
         return 0
     if table == _TLS:
-        return _sealed(rows, i)
+        return _sealed(rows, offers, i)
     if table == _RPC:
         return SMB1 if rows.via[i] == _SMB1 and rows.kind[i] in _USED else 0
     return clear_password(rows.service[i], rows.method[i], rows.succeeded[i], rows.resp_p[i])
 
 
 @njit_lean
-def _fold(columns, tables, memory, scores, facts):  # type: ignore[no-untyped-def]
+def _fold(columns, tables, offers, memory, scores, facts):  # type: ignore[no-untyped-def]
     rows, week = _Rows(*columns), Weekly(*memory)
     for i in range(len(rows.time)):
         e = rows.slot[i]
         if rows.fresh[i]:
             weekly.forget(week, e)
-        rule = _rule(rows, tables[i], i)
+        rule = _rule(rows, tables[i], offers, i)
         if rule == 0:
             continue
         machine = name_of(rows.resp_h[i, 0], rows.resp_h[i, 1])

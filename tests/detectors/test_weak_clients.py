@@ -43,7 +43,18 @@ def asks(name, at=0.0, **values):
 
 
 def greets(name="", at=0.0, **values):
-    return row("tls", at, resp_p=443, proto=6, version=0x0304, server_name=name) | values
+    return (
+        row(
+            "tls",
+            at,
+            resp_p=443,
+            proto=6,
+            version=0x0304,
+            server_name=name,
+            ja4="t10d1011h1_5b57614c22b0_3d5424432f57",
+        )
+        | values
+    )
 
 
 def calls(port, proto=6, **values):
@@ -133,9 +144,10 @@ def test_an_old_or_open_way_out_is_told(rule):
         greets(version=0x0303),
         greets(version=0x0301, hello_flags=HelloFlag.CUT),
         greets(version=0),
+        greets(version=0x0301, ja4=""),
         calls(443),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_what_is_as_it_should_be_is_not_told(quiet):
     assert rules([quiet]) == []

@@ -103,7 +103,13 @@ def logs_in(service, method=AuthMethod.PASSWORD, **values):
     return inside("auth", service=service, method=method, resp_p=21) | {"succeeded": 1} | values
 
 
-TLS = {"resp_p": 443, "version": 0x0304, "server_version": 0x0303, "cipher": 0xC02F}
+TLS = {
+    "resp_p": 443,
+    "ja4": "t10d1011h1_5b57614c22b0_3d5424432f57",
+    "version": 0x0304,
+    "server_version": 0x0303,
+    "cipher": 0xC02F,
+}
 SHOWN = {
     TELNET: answers(23, orig_h=OTHER, local_orig=1),
     RSHELL: answers(513, orig_h=OTHER, local_orig=1),
@@ -162,6 +168,12 @@ def test_a_machine_is_told_of_once_a_week_for_each_rule_and_each_machine_for_its
     assert scores[0] == scores[2] == 1.0
     assert scores[1] == pytest.approx(np.log2(3)), "the second thing of one machine"
     assert np.isnan(scores[3])
+
+
+def test_a_log_that_tells_only_what_was_agreed_on_speaks_of_the_server():
+    agreed = TLS | {"version": 0x0301, "server_version": 0x0301}
+    assert rules([inside("tls", **agreed)]) == []
+    assert rules([inside("tls", **agreed | {"ja4": ""})]) == [OLD_TLS]
 
 
 def test_weeks_of_silence_are_survived():
