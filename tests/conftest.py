@@ -32,6 +32,7 @@ hypothesis.settings.load_profile("dijkwacht")
 PACKAGE_OF = {
     "amtool": "prometheus-alertmanager",
     "chromium": "chromium",
+    "dhclient": "isc-dhcp-client",
     "dnsmasq": "dnsmasq-base",
     "hydra": "hydra",
     "iodine": "iodine",
