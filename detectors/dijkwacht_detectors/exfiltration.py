@@ -92,7 +92,7 @@ class Exfiltration(RowDetector):
         "named": ("u1", ()),
     }
 
-    share = 1 / 24
+    share = 3 / 80
     expected = (1.0, 2.0)
     """By the choice of what passes unminded: some ten kinds, each of them reached once in five weeks."""
     half_life_s = 7200.0

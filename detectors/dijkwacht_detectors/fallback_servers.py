@@ -140,7 +140,7 @@ class FallbackServers(RowDetector):
         "talked": ("i8", ()),
     }
 
-    share = 1 / 24
+    share = 3 / 80
     expected = (2.0, 0.1)
     """A new program on a PC with a server and a spare one in two networks, both of which take its calls
     and keep silent."""

@@ -76,7 +76,7 @@ class FutileCalls(RowDetector):
         "traits": ("i4", (3,)),
     }
 
-    share = 1 / 24
+    share = 3 / 80
     expected = (3.2, 0.3)
     """A named service that is gone, called by a program that tries again within the second."""
     half_life_s = 600.0

@@ -145,7 +145,7 @@ class HostLoad(RowDetector):
         "habit": ("i1", (_MANY * HOURS,)),
     }
 
-    share = 1 / 30
+    share = 1 / 60
     expected = (10.0, 0.1)
     reading_us = 10_000_000
     warm_up_s = 7 * 86400

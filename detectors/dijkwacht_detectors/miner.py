@@ -99,7 +99,7 @@ class Miner(RowDetector):
     }
     """56 bytes an entity."""
 
-    share = 1 / 48
+    share = 1 / 60
     expected = (4.0, 0.5)
     half_life_s = 7200.0
     """A pool lets a worker find something every few seconds to minutes, and that for days."""

@@ -141,7 +141,7 @@ class PlainWeb(RowDetector):
         "last": ("i8", ()),
     }
 
-    share = 1 / 24
+    share = 3 / 80
     expected = (2.0, 0.1)
     """A large file that somebody opens in a browser at a supplier's bare address."""
     half_life_s = 7200.0

@@ -98,7 +98,7 @@ class Scan(RowDetector):
         "held": ("i4", ()),
     }
 
-    share = 1 / 20
+    share = 1 / 30
     expected = (3.2, 0.5)
     half_life_s = 3600.0
     """Long enough for a scan of one probe a minute."""

@@ -87,7 +87,7 @@ class TlsC2(RowDetector):
         "traits": ("i2", (8,)),
     }
 
-    share = 1 / 24
+    share = 3 / 80
     expected = (3.5, 0.5)
     """A payment terminal in a busy shop: a fixed address and port, an authority of its bank's own."""
     half_life_s = 3600.0

@@ -102,7 +102,7 @@ class UnlikeOthers(RowDetector):
         "samples_whose": ("f4", ()),
     }
 
-    share = 1 / 30
+    share = 1 / 60
     expected = (3.4, 0.2)
     fewest = 128
     """Departures to learn from."""
