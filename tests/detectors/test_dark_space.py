@@ -137,6 +137,16 @@ def test_what_was_tried_last_week_and_is_tried_again_counts_in_full(detector, ro
     assert counted(detector, [*awake(row, 8, *tries), *more]) == counted(detector, tries)
 
 
+@pytest.mark.parametrize(("detector", "row"), ALIKE)
+def test_weeks_of_a_habit_do_not_hide_a_search_ten_times_as_wide(detector, row):
+    habit = [begin(row), *(row(n * 2 * HOUR, 20 + n % 12) for n in range(12 * 21))]
+    assert top(detector, habit) < LINE - 1
+    search = [row(21 * DAY + n * 600 * SECOND, 60 + n) for n in range(120)]
+    harness = Harness(detector())
+    harness.feed(habit)
+    assert np.nanmax(harness.feed(search)[0]) > LINE + 1
+
+
 def test_what_a_machine_called_is_forgotten_when_it_is_off_for_a_day():
     tries = [calls(n * HOUR, 20 + n) for n in range(30)]
     assert counted(DarkAddresses, [*tries, calls(55 * HOUR, 90)]) == 1
