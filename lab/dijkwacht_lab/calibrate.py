@@ -84,7 +84,7 @@ LEARNED: Final = (
 )  # fmt: skip
 """The machines of most small offices, from a practice of five to a firm of thirty."""
 HELD_OUT: Final = (Office(101, 9), Office(102, 18))
-MACHINES: Final = 24
+MACHINES: Final = 48
 """Machines that calibration learns from, by seed from 1 on; `HELD_OUT_MACHINES` are others, of the same jobs."""
 HELD_OUT_MACHINES: Final = range(101, 113)
 MACHINE_DAYS: Final = 21
