@@ -6,7 +6,8 @@ all sites: a Gaussian mixture, trained by scikit-learn in a process of its own, 
 works also gets warm and switches between programs, that an update writes and a backup reads. So a
 machine is judged in its first quarter of an hour, of whose own habits nothing is known yet. A reading
 that lies far from everything that machines do adds to a sum, which halves in five minutes; the score is
-log₂ of one more than that sum, where 1 is ten seconds twice as far off as the mixture reaches.
+log₂ of one more than that sum, where 1 is ten seconds at twice the squared distance that one reading in a
+hundred passes.
 
 Limits: it scores nothing before a model has been trained (machines have been watched for ten days, all
 together), nor a machine's first minute. What many machines do at times (full processors, long uploads) is ordinary,
@@ -61,8 +62,8 @@ a month and a half of one machine ago counts for a third."""
 _CLOUDS: Final = 4
 _ROWS_A_CLOUD: Final = 96
 _FEWEST_OTHERS: Final = 4
-"""Sites, or else machines, of which none may hold more than half of a cloud: what one alone does is not
-ordinary, and whoever owns one of many sites cannot make his attack so."""
+"""Sites, or else machines, of which none may hold more than three of four departures in a cloud: what one alone
+does is not ordinary, and whoever owns one of many sites cannot make his attack so."""
 _SMALLEST: Final = 0.01
 """Variance added to each metric: a tenth of a doubling is nothing."""
 _SEED: Final = 20210418
@@ -79,7 +80,8 @@ class UnlikeOthers(RowDetector):
     kind = "host"
     technique = "T1496"
     facts = (
-        "oddness", "minutes", "cpu", "usual_cpu", "celsius", "usual_celsius", "memory", "usual_memory",
+        "oddness", "minutes", "cpu_share", "usual_cpu_share", "celsius", "usual_celsius",
+        "memory_share", "usual_memory_share",
     )  # fmt: skip
     who = Who(src="", dst="", port="")
     subject: ClassVar[Literal["src", "dst", "mac", "agent"]] = "agent"
@@ -103,7 +105,7 @@ class UnlikeOthers(RowDetector):
     }
 
     share = 1 / 60
-    expected = (3.4, 0.2)
+    expected = (3.0, 0.2)
     fewest = 128
     """Departures to learn from."""
 
@@ -167,15 +169,15 @@ def _shared(cloud: NDArray[np.int64], whose: NDArray[np.float64], clouds: int) -
         if len(owners) >= _FEWEST_OTHERS:
             held = np.zeros((clouds, len(owners)), np.int64)
             np.add.at(held, (cloud, of), 1)
-            kept = np.flatnonzero((2 * held.max(axis=1) <= number) & (number > 0))
+            kept = np.flatnonzero((4 * held.max(axis=1) <= 3 * number) & (number > 0))
             return kept if len(kept) else largest
     return np.flatnonzero(number)
 
 
 _TOLD: Final = (
-    ("cpu", "processor", "processor", "%", 100.0),
+    ("cpu_share", "processor", "processor", "%", 100.0),
     ("celsius", "temperature", "temperatuur", "°C", 1.0),
-    ("memory", "memory", "geheugen", "%", 100.0),
+    ("memory_share", "memory", "geheugen", "%", 100.0),
 )
 _HOW: Final = np.array(list(METRICS.values()))
 _NOTHING: Final = (np.zeros((0, _MANY)), np.zeros((0, _MANY, _MANY)))
@@ -189,8 +191,8 @@ _LEVEL_US: Final = 3_600_000_000.0
 """In which a level becomes what a metric stays at."""
 _PAUSE_US: Final = 60_000_000
 """A reading stands for the time since the one before, a minute at most: agents differ in pace."""
-_REACHES: Final = 4.0
-"""Squared distance an axis, to the nearest cloud, up to which a departure is ordinary: two spreads."""
+_ONE_IN_A_HUNDRED: Final = 2.326
+"""Spreads of a normal law that one reading in a hundred passes."""
 _COUNTS: Final = 8.0
 """Evidence of ten seconds, at most: minutes count."""
 _HALF_LIFE_US: Final = 300_000_000.0
@@ -238,6 +240,13 @@ def _where(value, how):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True, inline="always")
 def _value_at(place, how):  # type: ignore[no-untyped-def]
     return place * how[0] if how[0] > 0.0 else max(0.0, 2.0**place - how[1])
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _reaches(axes):  # type: ignore[no-untyped-def]
+    """The squared distance an axis that one reading in a hundred of a cloud passes (Wilson, Hilferty, 1931)."""
+    spread = 2.0 / (9.0 * axes)
+    return (1.0 - spread + _ONE_IN_A_HUNDRED * math.sqrt(spread)) ** 3
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -296,10 +305,10 @@ def _take(state, e, how, centres, spreads, room, scores, facts, i):  # type: ign
             many += 1
     trust = 1.0
     if len(centres) > 0 and many >= _FEWEST:
-        far = nearest(centres, spreads, off, axes, many, work)
-        trust = min(1.0, _REACHES / max(far, 1e-9))
+        far = nearest(centres, spreads, off, axes, many, work) / _reaches(many)
+        trust = min(1.0, 1.0 / max(far, 1e-9))
         passed = min(max(now - last, 0), _PAUSE_US)
-        beyond = min(_COUNTS, max(0.0, far / _REACHES - 1.0)) * (passed / _READING_US)
+        beyond = min(_COUNTS, max(0.0, far - 1.0)) * (passed / _READING_US)
         state.sum[e] = state.sum[e] * remaining(now - last, _HALF_LIFE_US) + beyond
         if state.sum[e] < 1.0:
             state.since[e] = -1
