@@ -5,7 +5,7 @@
 An office lives for ten days. At four moments a PC of it uploads once, to an address the office never
 called, and nothing else happens until it is done; each upload begins from what the detectors of class
 ``exfil`` knew at that moment. It is seen if one of them reaches the score from which it interrupts a site, by
-the tables in force. No model is trained, so `volume` says nothing. Uploads of more than half a day are left out.
+the tables in force. Uploads of more than half a day are left out.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ an eighth of a megabyte over HTTP without encryption, which hardly any program d
 that posts clips, gigabytes over TLS to a cloud, and in between what file transfers, mail, messengers and remote support move. It
 takes less where nobody had looked the address up by name, and where a machine that the site has known
 for three days never sent so. What the machine sent in the same way, or the site sent there, on its
-strongest earlier day is added to what passes. The score is log₂(1 + how many times that); four times
+strongest earlier day, whichever is more, is added to what passes. The score is log₂(1 + how many times that); four times
 as much at an hour of the day at which the machine is never awake, twice as much to an address that the site met
 within a week, if it knows the machine for longer, and less where several machines go.
 
@@ -289,7 +289,8 @@ def _fold(columns, memory, half_life, scores, facts):  # type: ignore[no-untyped
             continue
         one_way = max(float(state.sent[e]) - 4.0 * float(state.received[e]), 0.0) / _MB
         speech, unnamed = state.speech[e], state.named[e] == _NOBODY
-        habit = (rows.dest_habit[i] + rows.orig_habit[i]) / _MB
+        # the larger, not both: mostly they are the same bytes, and who teaches a site would be paid twice
+        habit = max(rows.dest_habit[i], rows.orig_habit[i]) / _MB
         known, serves = rows.orig_awake[i] >= 0, rows.orig_serves[i] >= 2
         device = _is_device(rows, i)
         passes = _passes(rows.resp_p[i], proto, speech, unnamed, known, serves, device)

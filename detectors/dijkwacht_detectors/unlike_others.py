@@ -7,7 +7,7 @@ works also gets warm and switches between programs, that an update writes and a 
 machine is judged in its first quarter of an hour, of whose own habits nothing is known yet. A reading
 that lies far from everything that machines do adds to a sum, which halves in five minutes; the score is
 log₂ of one more than that sum, where 1 is ten seconds at twice the squared distance that one reading in a
-hundred passes.
+thousand passes.
 
 Limits: it scores nothing before a model has been trained (machines have been watched for ten days, all
 together), nor a machine's first minute. What many machines do at times (full processors, long uploads) is ordinary,
@@ -191,8 +191,8 @@ _LEVEL_US: Final = 3_600_000_000.0
 """In which a level becomes what a metric stays at."""
 _PAUSE_US: Final = 60_000_000
 """A reading stands for the time since the one before, a minute at most: agents differ in pace."""
-_ONE_IN_A_HUNDRED: Final = 2.326
-"""Spreads of a normal law that one reading in a hundred passes."""
+_ONE_IN_A_THOUSAND: Final = 3.09
+"""Spreads of a normal law that one reading in a thousand passes."""
 _COUNTS: Final = 8.0
 """Evidence of ten seconds, at most: minutes count."""
 _HALF_LIFE_US: Final = 300_000_000.0
@@ -244,9 +244,9 @@ def _value_at(place, how):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, inline="always")
 def _reaches(axes):  # type: ignore[no-untyped-def]
-    """The squared distance an axis that one reading in a hundred of a cloud passes (Wilson, Hilferty, 1931)."""
+    """The squared distance an axis that one reading in a thousand of a cloud passes (Wilson, Hilferty, 1931)."""
     spread = 2.0 / (9.0 * axes)
-    return (1.0 - spread + _ONE_IN_A_HUNDRED * math.sqrt(spread)) ** 3
+    return (1.0 - spread + _ONE_IN_A_THOUSAND * math.sqrt(spread)) ** 3
 
 
 @njit(cache=True, nogil=True, inline="always")
