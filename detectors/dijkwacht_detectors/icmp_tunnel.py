@@ -72,7 +72,7 @@ class IcmpTunnel(RowDetector):
         "paced": ("f4", ()),
     }
 
-    share = 7 / 240
+    share = 1 / 30
     expected = (3.3, 0.5)
     """A search for the path's MTU by hand, with replies that are true."""
     half_life_s = 300.0

@@ -125,7 +125,7 @@ class RemoteControl(RowDetector):
     }
     """64 bytes an entity."""
 
-    share = 3 / 80
+    share = 1 / 24
     expected = (4.2, 1.0)
     half_life_s = 3600.0
     """Steering lasts minutes to hours, and what was said yesterday is no line today."""
