@@ -196,6 +196,8 @@ _ONE_IN_A_THOUSAND: Final = 3.09
 _COUNTS: Final = 8.0
 """Evidence of ten seconds, at most: minutes count."""
 _HALF_LIFE_US: Final = 300_000_000.0
+_WARIEST: Final = 16.0
+"""A level follows what is told at a sixteenth of its pace at least: what goes on for a day becomes it."""
 _LEARNED: Final = 7.0
 """A machine whose sum is larger teaches nothing: what may be an attack does not become ordinary."""
 _OFFERED_US: Final = 600_000_000
@@ -306,10 +308,10 @@ def _take(state, e, how, centres, spreads, room, scores, facts, i):  # type: ign
     trust = 1.0
     if len(centres) > 0 and many >= _FEWEST:
         far = nearest(centres, spreads, off, axes, many, work) / _reaches(many)
-        trust = min(1.0, 1.0 / max(far, 1e-9))
         passed = min(max(now - last, 0), _PAUSE_US)
         beyond = min(_COUNTS, max(0.0, far - 1.0)) * (passed / _READING_US)
         state.sum[e] = state.sum[e] * remaining(now - last, _HALF_LIFE_US) + beyond
+        trust = min(1.0, 1.0 / max(far, 1e-9)) / min(1.0 + state.sum[e], _WARIEST)
         if state.sum[e] < 1.0:
             state.since[e] = -1
         elif state.since[e] < 0:

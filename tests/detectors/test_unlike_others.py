@@ -28,8 +28,9 @@ WORK = {
     "context_switches": 4000.0,
     "net_in_bytes": 2e5,
 }
-GRAPHICS = {"cpu_temperature_celsius": 76.0, "memory_used_ratio": 0.85}
-"""A card that digs: heat and memory, and no processor."""
+FLOOD = {"cpu_ratio": 0.4, "context_switches": 150_000.0, "net_in_packets": 20_000.0, "net_out_packets": 90_000.0,
+         "net_in_bytes": 3e6, "net_out_bytes": 1.1e8}  # fmt: skip
+"""A victim that answers a flood of calls: the network as in a backup, switches as in none, and no disk."""
 
 
 def machine(minutes, begin=0, seed=1, every=6, agent="desk", site=0, **now):
@@ -67,46 +68,44 @@ def test_it_says_nothing_without_a_model_and_in_a_machines_first_minute():
 def test_a_machine_is_told_in_its_first_quarter_of_an_hour():
     harness = judging()
     quiet, _ = harness.feed(machine(8))
-    loud, facts = harness.feed(machine(8, 8 * MINUTE, 2, **GRAPHICS))
+    loud, facts = harness.feed(machine(8, 8 * MINUTE, 2, **FLOOD))
     assert top(quiet) < LINE - 2
     assert top(loud) > LINE + 0.5
     at = int(np.nanargmax(loud))
     told = dict(zip(UnlikeOthers.facts, facts[at].tolist(), strict=True))
-    assert told["celsius"] == pytest.approx(76, abs=3)
-    assert told["usual_celsius"] == pytest.approx(45, abs=3)
-    assert told["memory_share"] == pytest.approx(0.85, abs=0.2)
-    assert told["usual_memory_share"] == pytest.approx(0.4, abs=0.1)
+    assert told["cpu_share"] == pytest.approx(0.4, abs=0.15)
+    assert told["usual_cpu_share"] == pytest.approx(0.06, abs=0.04)
+    assert told["celsius"] == pytest.approx(45, abs=3)
     assert 3 < told["minutes"] <= 8
-    assert told["oddness"] > 2
-    words = UnlikeOthers().explain(told)
-    assert "76 °C (usually 45)" in words.title_en.replace("75 °C", "76 °C").replace(
-        "77 °C", "76 °C"
+    assert told["oddness"] > 1
+    explained = UnlikeOthers().explain(
+        told | {"cpu_share": 0.4, "usual_cpu_share": 0.06, "memory_share": 0.0}
     )
+    assert "processor 40 % (usually 6)" in explained.title_en
+    assert "processor 40 % (gewoonlijk 6)" in explained.title_nl
+    assert "memory" not in explained.title_en, "an agent that cannot say is not quoted"
 
 
 def test_ordinary_work_on_the_first_day_is_none_of_its_business():
     harness = judging()
     scores, _ = harness.feed(machine(10) + machine(30, 10 * MINUTE, 2, **WORK))
     assert top(scores) < LINE - 2
-    for seed in range(9_401, 9_405):
+    reached = 0
+    for seed in range(9_401, 9_409):
         detector = UnlikeOthers()
         detector.activate(bundle())
-        assert strongest(list(opinions(detector, Machine(seed, JOBS).days(2)))) < LINE
+        reached += strongest(list(opinions(detector, Machine(seed, JOBS).days(2)))) >= LINE
+    assert reached <= 1, "sixteen machine days"
 
 
-@pytest.mark.parametrize("metrics", [3, 12], ids="metrics={}".format)
-def test_few_metrics_are_enough(metrics):
-    few = (
-        dict(list(GRAPHICS.items())),
-        {"cpu_ratio", "cpu_temperature_celsius", "memory_used_ratio"},
-    )
-    kept = few[1] if metrics == 3 else set(METRICS)
+def test_few_metrics_are_enough_and_two_are_not():
+    kept = {"cpu_ratio", "context_switches", "net_in_packets", "net_out_packets", "disk_read_bytes"}
     harness = judging()
     harness.feed([row for row in machine(8) if row["metric"] in kept])
-    loud = machine(10, 8 * MINUTE, 2, **few[0])
+    loud = machine(10, 8 * MINUTE, 2, **FLOOD)
     assert top(harness.feed([row for row in loud if row["metric"] in kept])[0]) > LINE
-    two = [row for row in loud if row["metric"] in ("cpu_ratio", "memory_used_ratio")]
-    assert np.isnan(judging().feed(two)[0]).all(), "two metrics say nothing together"
+    two = [row for row in loud if row["metric"] in ("cpu_ratio", "net_out_packets")]
+    assert np.isnan(judging().feed(two)[0]).all()
 
 
 def kept_rows(rows):
@@ -120,14 +119,11 @@ def test_a_machine_in_trouble_teaches_nothing():
     calm, odd = judging(), judging()
     calm.feed(machine(60))
     odd.feed(machine(60))
-    odd.feed(machine(180, 60 * MINUTE, 2, **GRAPHICS))
+    odd.feed(machine(180, 60 * MINUTE, 2, **FLOOD))
     kept = [harness.memory.kept() for harness in (calm, odd)]
     n = int(kept[0].seen[0])
     assert kept[1].samples[0, :n].tobytes() == kept[0].samples[0, :n].tobytes()
-    heat = list(METRICS).index("cpu_temperature_celsius")
-    later = kept[1].samples[0, n : kept[1].seen[0], heat]
-    assert len(later) < 12, "for hours it was not asked"
-    assert np.abs(later).max() < 5, "31 degrees are 7.7 units; by then they were its level"
+    assert kept[1].seen[0] - n <= 1, "all but the moment in which it began, in three hours"
 
 
 def test_what_is_kept_of_a_site_follows_what_its_machines_do():
@@ -215,20 +211,19 @@ def test_a_site_teaches_no_more_than_its_share():
     assert np.mean(moved > 0.7) <= 1 / 20
 
 
-@pytest.mark.parametrize("metric", ["cpu_temperature_celsius", "disk_write_bytes", "net_out_bytes"])
+@pytest.mark.parametrize("metric", ["context_switches", "net_out_packets", "disk_write_bytes"])
 def test_a_machine_that_is_trained_for_days_is_still_told_at_ten_times_its_habit(metric):
-    """Its level grows by a fifth a day; the attack is ten times that: heat has forty degrees."""
+    """Its level grows by a fifth a day; then it is flooded, and does ten times as much of that."""
     harness = judging()
-    times = 1.02 if metric == "cpu_temperature_celsius" else 1.2
     for day in range(6):
-        rows = machine(600, day * DAY, day, 1, **{metric: REST[metric] * times**day})
-        harness.feed(rows)
-    habit = REST[metric] * times**6
-    attack = {metric: habit * 10} if times > 1.1 else GRAPHICS | {metric: habit + 35}
-    loud, _ = harness.feed(machine(30, 6 * DAY, 9, 6, **attack))
+        harness.feed(machine(600, day * DAY, day, 1, **{metric: REST[metric] * 1.2**day}))
+    habit = REST[metric] * 1.2**6
+    attack = machine(
+        30, 6 * DAY, 9, 6, **(FLOOD | {metric: max(habit * 10, FLOOD.get(metric, 0.0))})
+    )
+    loud, _ = harness.feed(attack)
     fresh = judging()
-    fresh.feed(machine(60, 5 * DAY, 7, **{metric: habit}))
-    never_trained, _ = fresh.feed(machine(30, 6 * DAY, 9, 6, **attack))
+    fresh.feed(machine(60, 6 * DAY - 60 * MINUTE, 7, **{metric: habit}))
+    never_trained, _ = fresh.feed(attack)
+    assert top(loud) > LINE
     assert top(loud) > top(never_trained) - 0.5
-    if metric == "cpu_temperature_celsius":
-        assert top(loud) > LINE
