@@ -105,7 +105,7 @@ class UnlikeOthers(RowDetector):
     }
 
     share = 1 / 120
-    expected = (3.0, 0.2)
+    expected = (4.0, 0.2)
     fewest = 128
     """Departures to learn from."""
 

@@ -35,6 +35,7 @@ from dijkwacht_agent.sources.recording import Recording
 from dijkwacht_collector.engine.trainer import FIRST_SAMPLES, train, training_rows
 from dijkwacht_collector.policy import Calibration, Scored
 from dijkwacht_collector.policy.entity_records import HABIT_BITS
+from dijkwacht_collector.policy.spending import HIGH_FACTOR
 from dijkwacht_collector.readers import Problems
 from dijkwacht_collector.readers.formats import detect_format
 from dijkwacht_collector.readers.logs import READERS, read_logs
@@ -59,6 +60,8 @@ RARE: Final = 1e-3
 LOWEST_RATE: Final = 1e-9
 """Hours a week at the far end of the tail."""
 STRONGEST: Final = 20
+_CLOSE: Final = 0.001
+"""Scores of a table have three decimals."""
 """The tail begins at the hour that has so many minus one above it."""
 TAIL: Final = (0.5, 12.0)
 """What is believed of the mean excess before any hour is seen, in bits, and for how many hours it
@@ -155,6 +158,12 @@ def fit(detector: AnyDetector, hours: Hours, made: str) -> Calibration:
         np.linspace(low, middle, FINE_BINS, endpoint=False),
         np.linspace(middle, high, BINS - FINE_BINS),
     )
+    for wanted in (
+        detector.share,
+        detector.share / HIGH_FACTOR,
+    ):  # where a site's lines are at first
+        line = _first_within(rate, low, high, wanted)
+        scores[np.abs(scores - line).argmin()] = line
     rates = np.minimum(WEEK_HOURS, [rate(float(score)) for score in scores])
     rates = np.maximum.accumulate(rates[::-1])[::-1]
     return Calibration(
@@ -185,6 +194,17 @@ def _first_below(rate: Callable[[float], float], score: float, wanted: float) ->
     while rate(score) > wanted:
         score += 0.05
     return score
+
+
+def _first_within(rate: Callable[[float], float], low: float, high: float, wanted: float) -> float:
+    """Where between two scores ``rate`` falls to ``wanted``; a hundredth below, that rounding changes nothing."""
+    while high - low > _CLOSE:
+        middle = (low + high) / 2
+        if rate(middle) > 0.99 * wanted:
+            low = middle
+        else:
+            high = middle
+    return math.ceil(high / _CLOSE) * _CLOSE
 
 
 def benign_files(lists: Iterable[Path], half: Half) -> list[Labelled]:
@@ -317,7 +337,7 @@ def line_of(table: Calibration, per_week: float) -> float:
 
 def _told(detector: AnyDetector, table: Calibration, learned: Hours, held: Hours) -> str:
     name, share = detector.name, detector.share
-    line, high = line_of(table, share), line_of(table, share / 30)
+    line, high = line_of(table, share), line_of(table, share / HIGH_FACTOR)
     seen, unseen = (sorted(hours.peaks(name)) for hours in (learned, held))
     return (
         f"{name:<14} line {line:5.2f} high {high:5.2f}  learned {_list(seen[-3:])}  "
