@@ -1,1 +1,1 @@
-"""What detectors remember with: slots of entities, decay, novelty, and forests as flat arrays."""
+"""What detectors remember with: slots of entities, decay, novelty, and a mixture as flat arrays."""
