@@ -71,7 +71,7 @@ class PoolNames(RowDetector):
         "samples_at": ("i8", ()),
     }
 
-    share = 1 / 120
+    share = 1 / 80
     expected = (2.0, 0.1)
     """Somebody looks each hour at the pages of a pool that he mines for at home."""
     half_life_s = 86_400.0
