@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dijkwacht_collector.engine.views import View, Views
 from dijkwacht_detectors.api import ROW_TABLE
-from dijkwacht_detectors.state.entities import NO_KINDS
+from dijkwacht_detectors.state.entities import NO_KINDS, Entities
 from dijkwacht_detectors.state.memory import Memory, Names
 from dijkwacht_records.tables import TABLE, TABLES
 
@@ -36,11 +36,11 @@ class Shared(NamedTuple):
     """Any of theirs."""
 
 
-def shared_by(memories: Sequence[Memory]) -> dict[int, Shared]:
-    """The tables of entities that ``memories`` share, each by its identity."""
-    groups: dict[int, list[Memory]] = {}
+def shared_by(memories: Sequence[Memory]) -> dict[Entities, Shared]:
+    """The tables of entities that ``memories`` share; each is itself alone, and so is a copy of it."""
+    groups: dict[Entities, list[Memory]] = {}
     for memory in memories:
-        groups.setdefault(id(memory.entities), []).append(memory)
+        groups.setdefault(memory.entities, []).append(memory)
     return {entities: _shared(members) for entities, members in groups.items()}
 
 
@@ -59,22 +59,22 @@ def _shared(members: Sequence[Memory]) -> Shared:
 class Slots:
     """Those of one step, found when the first of its detectors asks."""
 
-    def __init__(self, views: Views, shared: Mapping[int, Shared], names: Names) -> None:
+    def __init__(self, views: Views, shared: Mapping[Entities, Shared], names: Names) -> None:
         self._views, self._shared, self._names = views, shared, names
-        self._resolved: dict[int, Resolved] = {}
-        self._picked: dict[tuple[int, tuple[int, ...]], _Picked] = {}
+        self._resolved: dict[Entities, Resolved] = {}
+        self._picked: dict[tuple[Entities, tuple[int, ...]], _Picked] = {}
 
     def of(
         self, memory: Memory, tables: tuple[int, ...]
     ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """The slot of each row of a detector that reads ``tables``, and whether it is fresh to it."""
-        at = id(memory.entities), tables
+        at = memory.entities, tables
         if at not in self._picked:
             self._picked[at] = self._pick(*at)
         slot, new, fresh, is_same = self._picked[at]
         return slot, fresh if is_same else new & memory.reader != 0
 
-    def _pick(self, entities: int, tables: tuple[int, ...]) -> _Picked:
+    def _pick(self, entities: Entities, tables: tuple[int, ...]) -> _Picked:
         shared = self._shared[entities]
         if entities not in self._resolved:
             self._resolved[entities] = self._resolve(shared)
