@@ -231,7 +231,8 @@ def _fold(columns, sites, offsets, blob, memory, half_life, data_bearing, inner,
         state.samples_asked[s, d] = max(t, state.samples_asked[s, d])
         if stands_for == 0.0:
             continue
-        ages = float(t) / half_life
+        # the domain's own clock: a row of a spool that drains is older, and must not make the rest new again
+        ages = float(state.samples_asked[s, d]) / half_life
         gathered = 2.0 ** min(state.samples_rank[s, d] - ages, 40.0) + weight * stands_for
         state.samples_rank[s, d] = math.log2(gathered) + ages
         same = 1.0 if chars == state.samples_length[s, d] else 0.0

@@ -144,6 +144,12 @@ NAMED = st.tuples(
 )
 
 
+def test_an_old_row_of_another_sensor_makes_nothing_of_it_new_again():
+    rows = tunnel(2)
+    late = asks(-7 * 24, f"{data(999)}.t.example.com", agent="spool")
+    assert scored([*rows, late])[-1] == pytest.approx(top(rows), abs=0.1)
+
+
 @given(st.lists(NAMED, max_size=40))
 def test_what_a_domain_gathered_is_what_the_model_says(made):
     """As long as no two names share a bit: then each new one weighs a little more than it would alone."""
