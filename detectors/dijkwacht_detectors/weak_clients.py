@@ -100,9 +100,9 @@ class WeakClients(RowDetector):
         tool = TOOLS.get(rule)
         if tool is not None:
             does_en, does_nl = (
-                ("opens a way from the internet into your network, past the router", "opent een weg van internet uw netwerk in, langs de router")
+                ("opens a way from the internet into your network, past the router", "een weg van internet uw netwerk in opent, langs de router")
                 if tool.tunnels
-                else ("lets somebody elsewhere see and steer this machine", "laat iemand elders dit apparaat zien en besturen")
+                else ("lets somebody elsewhere see and steer this machine", "iemand elders dit apparaat laat zien en besturen")
             )  # fmt: skip
             return Explanation(
                 f"{tool.name} is at work on {{src}}: a program that {does_en}.",

@@ -177,3 +177,6 @@ def test_every_rule_has_words_of_its_own(rule):
     assert told.technique in TECHNIQUES
     if rule in TOOLS:
         assert TOOLS[rule].name in told.title_en
+        assert told.title_nl.endswith(("laat zien en besturen.", "in opent, langs de router.")), (
+            "a subclause ends in its verbs"
+        )
