@@ -135,6 +135,9 @@ def test_one_that_exists_after_a_row_of_misses_was_looked_for():
     assert facts[-1][GeneratedNames.facts.index("came_true")] == 1.0
     told = dict(zip(GeneratedNames.facts, facts[-1].tolist(), strict=True))
     assert "found one" in GeneratedNames().explain(told).title_en
+    assert told["random_names"] == pytest.approx(facts[-2][0], rel=0.01), (
+        "it is none that nobody has"
+    )
     told["came_true"] = 0.0
     assert "found one" not in GeneratedNames().explain(told).title_en
     assert np.isnan(score_rows(GeneratedNames(), found)[0]), "alone it is a name"
