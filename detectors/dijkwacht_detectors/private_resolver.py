@@ -116,13 +116,16 @@ class PrivateResolver(RowDetector):
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say that it talks to a name server of somebody's own."""
         many = max(1, round(min(facts["odd_questions"], 1e6)))
+        nobody, niemand = "No other machine", "Geen ander apparaat"
+        if facts["resolver_users"] > 1.0:
+            nobody, niemand = "Hardly any other machine", "Haast geen ander apparaat"
         return Explanation(
             f"{{src}} exchanged about {many} messages with an unknown name server, {{dst}}, past the office's own.",
             f"{{src}} wisselde ongeveer {many} berichten met een onbekende naamserver, {{dst}}, buiten die van het "
             "kantoor om.",
-            "No other machine here asks that server, and what is asked for are no websites. Some malware gets its orders "
+            f"{nobody} here asks that server, and what is asked for are no websites. Some malware gets its orders "
             "this way. If nobody set this up on purpose, disconnect {src}, leave it switched on, and have it looked at.",
-            "Geen ander apparaat hier vraagt die server iets, en wat gevraagd wordt zijn geen websites. Sommige "
+            f"{niemand} hier vraagt die server iets, en wat gevraagd wordt zijn geen websites. Sommige "
             "kwaadaardige programma's krijgen zo hun opdrachten. Stelde niemand dit met opzet in, koppel {src} dan los, "
             "laat het aanstaan en laat er iemand naar kijken.",
         )

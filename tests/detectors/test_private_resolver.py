@@ -135,3 +135,14 @@ def test_orders_an_hour_apart_fade():
     told = dict(zip(PrivateResolver.facts, facts[-1].tolist(), strict=True))
     assert told["resolver_users"] == told["own_resolvers"] == 1.0
     assert "name server" in PrivateResolver().explain(told).title_en
+    assert "No other machine" in PrivateResolver().explain(told).desc_en
+
+
+def test_it_does_not_say_that_nobody_else_asks_where_another_does():
+    shared = [asks(0, "0.tasks.relay.example", orig_h=OTHER), *orders()]
+    _, facts = Harness(PrivateResolver()).feed(shared)
+    told = dict(zip(PrivateResolver.facts, facts[-1].tolist(), strict=True))
+    assert told["resolver_users"] == 2.0
+    words = PrivateResolver().explain(told)
+    assert words.desc_en.startswith("Hardly any other machine")
+    assert words.desc_nl.startswith("Haast geen ander apparaat")
