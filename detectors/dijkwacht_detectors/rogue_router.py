@@ -122,6 +122,10 @@ class RogueRouter(RowDetector):
 
     def explain(self, facts: Mapping[str, float]) -> Explanation:
         """Say who is the way out now, or who speaks in the router's name."""
+        names, namen = ",", ";"
+        if facts["resolvers_given"] >= 0.5:
+            names = ", or ask the name servers that it gives where to find it,"
+            namen = ", of vragen aan de naamservers die het noemt waar dat te vinden is;"
         if facts["forged"] >= 0.5:
             return Explanation(
                 "A device on your network speaks in the name of your router {src} (IPv6).",
@@ -136,11 +140,11 @@ class RogueRouter(RowDetector):
         return Explanation(
             "A device that was not a router on your network says that it is one (IPv6): {src}.",
             "Een apparaat dat in uw netwerk geen router was, zegt dat het er een is (IPv6): {src}.",
-            "Computers then send what goes to the internet by way of it, where it can be read and changed. If nobody "
+            f"Computers then send what goes to the internet by way of it{names} so that it can be read and changed. If nobody "
             "installed a router just now, find the device with the hardware address {mac} and unplug it; it may also be a "
             "computer or telephone that shares its internet connection by mistake. Until then, do no banking and enter no "
             "passwords on this network.",
-            "Computers sturen dan wat naar internet gaat via dat apparaat, waar het gelezen en veranderd kan worden. Heeft "
+            f"Computers sturen dan wat naar internet gaat via dat apparaat{namen} zo kan het gelezen en veranderd worden. Heeft "
             "niemand zojuist een router geplaatst, zoek dan het apparaat met het hardwareadres {mac} en haal het los; het "
             "kan ook een computer of telefoon zijn die per ongeluk zijn internetverbinding deelt. Bankier tot dan niet en "
             "typ geen wachtwoorden op dit netwerk.",

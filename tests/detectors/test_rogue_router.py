@@ -206,3 +206,7 @@ def test_it_says_which_of_the_two_it_is():
     newcomer, forged = detector.explain(facts), detector.explain(facts | {"forged": 1.0})
     assert newcomer.title_en != forged.title_en
     assert newcomer.title_nl != forged.title_nl
+    resolver = detector.explain(facts | {"resolvers_given": 1.0})
+    assert "name servers" in resolver.desc_en
+    assert "name servers" not in newcomer.desc_en
+    assert "naamservers" in resolver.desc_nl
