@@ -149,8 +149,8 @@ class UnlikeOthers(RowDetector):
                 told.append(f"{word} {now} {unit} (usually {was})")
                 tekst.append(f"{woord} {now} {unit} (gewoonlijk {was})")
         return Explanation(
-            f"A machine works as no other does: {', '.join(told)}.",
-            f"Een computer werkt zoals geen andere: {', '.join(tekst)}.",
+            f"A machine works as no other does{': ' * bool(told)}{', '.join(told)}.",
+            f"Een computer werkt zoals geen andere{': ' * bool(tekst)}{', '.join(tekst)}.",
             "Heavy use of the graphics card does this; so does a hidden program that mines money, or "
             "one that locks your files. If nobody plays or draws on it, look which program is busy, and "
             "disconnect the machine if you do not know it.",

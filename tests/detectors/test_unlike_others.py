@@ -84,6 +84,8 @@ def test_a_machine_is_told_in_its_first_quarter_of_an_hour():
     assert "processor 40 % (usually 6)" in explained.title_en
     assert "processor 40 % (gewoonlijk 6)" in explained.title_nl
     assert "memory" not in explained.title_en, "an agent that cannot say is not quoted"
+    silent = UnlikeOthers().explain(dict.fromkeys(UnlikeOthers.facts, 0.0))
+    assert silent.title_en == "A machine works as no other does."
 
 
 def test_ordinary_work_on_the_first_day_is_none_of_its_business():
