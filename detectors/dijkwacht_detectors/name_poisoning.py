@@ -105,11 +105,13 @@ class NamePoisoning(RowDetector):
             f"{{src}} pretends to be other devices: it answers for {many} names on your network.",
             f"{{src}} doet zich voor als andere apparaten: het antwoordt op {many} namen in uw netwerk.",
             "Computers that believe it log in to it, and it keeps their passwords in a form that can be guessed. Take "
-            "{src} off the network and find out whose it is; if it is one of yours, somebody else is using it. Let "
-            "everyone who worked here meanwhile change their password.",
+            "{src} off the network and find out whose it is, and let everyone who worked here meanwhile change their "
+            "password. If it is a server that was just given the names of others, this is normal; if it is another machine of "
+            "yours, somebody else is using it.",
             "Computers die het geloven melden zich erbij aan, en het bewaart hun wachtwoorden in een vorm die te raden "
-            "is. Haal {src} van het netwerk en zoek uit van wie het is; is het van u, dan gebruikt iemand anders het. "
-            "Laat wie hier intussen werkte zijn wachtwoord wijzigen.",
+            "is. Haal {src} van het netwerk, zoek uit van wie het is, en laat wie hier intussen werkte zijn wachtwoord wijzigen. "
+            "Is het een server die zojuist de namen van andere kreeg, dan is dit normaal; is het een ander apparaat van u, "
+            "dan gebruikt iemand anders het.",
         )
 
 
