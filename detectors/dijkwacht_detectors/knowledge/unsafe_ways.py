@@ -71,7 +71,7 @@ WAYS: Final[Mapping[int, Way]] = {
     ),
     OLD_TLS: Way(
         "encryption of before 2008 (TLS 1.1 or older)", "versleuteling van voor 2008 (TLS 1.1 of ouder)",
-        "It has been declared unsafe and can be listened in to by whoever tries. Update the device or program, and "
+        "It has been declared unsafe and can be listened in to with some effort. Update the device or program, and "
         "have it use TLS 1.2 or later.",
         "Die is onveilig verklaard en kan worden afgeluisterd door wie moeite doet. Werk het apparaat of programma bij en "
         "laat het TLS 1.2 of nieuwer gebruiken.",
