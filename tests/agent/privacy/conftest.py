@@ -40,7 +40,7 @@ LOCAL = re.compile(
     r"(^|\.)(local|localdomain|lan|home|internal|corp|workgroup|intranet|home\.arpa)$"
 )
 NOBODY = re.compile(r"_.*|\\x.*|[0-9a-f.:]*|b|db|r|dr|lb|wpad|isatap|localhost")
-MACS = {"client_mac", "eth_src", "sender_mac", "target_mac"}
+MACS = {"client_mac", "eth_src", "sender_mac", "target_mac", "link_mac"}
 NAMES = {"query", "server_name", "host_name"}
 AMOUNTS = {"µs UTC", "µs", "bytes"}
 """Units of numbers that are what they are, whatever they equal."""
