@@ -12,7 +12,8 @@ Innocents: a name's own machine, which asked for it itself when it started; a Ne
 directly; sleep proxies and reflectors of mDNS; a server with some names, which comes on in the morning.
 
 Limits: answers by LLMNR and NetBIOS go to the asker alone, so they are seen at a mirror port, on a bridge, or by who
-asked. Who poisons mDNS alone and tells services as well is not told. A name that is answered from the address of
+asked. Who answers for four names that nobody had, or for ``wpad`` and two, is not told yet, however many machines
+asked; six, or ``wpad`` and four, are. Who poisons mDNS alone and tells services as well is not told. A name that is answered from the address of
 another is that one's. Behind privacy ``wpad`` is known bare only.
 
 >>> from dijkwacht_detectors.checks import score_rows

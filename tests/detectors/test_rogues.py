@@ -187,6 +187,20 @@ def test_names_that_have_an_owner_weigh_less_and_are_told_when_they_are_many():
     assert top(NamePoisoning(), owned + poisoned(names[:4])) < line(NamePoisoning) - 0.3
 
 
+def test_four_names_or_the_proxy_s_and_two_are_not_told_yet_however_many_machines_ask():
+    asked = [row | {"orig_h": pack_address(f"192.168.1.{n}")} for n in range(30, 40)
+             for row in poisoned(GONE[:4], at=100 + 10 * n)]  # fmt: skip
+    assert top(NamePoisoning(), missed() + asked) < line(NamePoisoning)
+    few = ("wpad", *GONE[:2])
+    assert top(NamePoisoning(), missed(few) + poisoned(few)) < line(NamePoisoning)
+
+
+def test_its_words_know_an_innocent():
+    words = NamePoisoning().explain(dict.fromkeys(NamePoisoning.facts, 6.0))
+    assert "this is normal" in words.desc_en
+    assert "dit normaal" in words.desc_nl
+
+
 def test_asking_twice_for_a_name_is_not_asking_twice():
     once = missed() + poisoned()
     again = once + poisoned(at=200) + poisoned(at=300)
