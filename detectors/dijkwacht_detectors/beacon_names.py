@@ -68,7 +68,7 @@ class BeaconNames(RowDetector):
     entities_per_site = 2048
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = TIMER
 
-    share = 1 / 80
+    share = 1 / 48
     expected = (6.0, 0.2)
     """At one site in five somebody installs in a week what reports by the clock from one machine."""
 
