@@ -90,7 +90,7 @@ class Guessing(RowDetector):
         "samples_strong": ("i8", ()),
     }
 
-    share = 7 / 240
+    share = 1 / 40
     expected = (4.4, 0.25)
     """Some twenty refusals that count: a drive whose password is old, touched by hand all day."""
     fast_half_life_s = 1800.0

@@ -104,7 +104,7 @@ class UnlikeOthers(RowDetector):
         "samples_whose": ("f4", ()),
     }
 
-    share = 1 / 120
+    share = 1 / 80
     expected = (4.0, 0.2)
     fewest = 128
     """Departures to learn from."""

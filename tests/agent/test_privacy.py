@@ -200,7 +200,7 @@ def test_no_hardware_address_and_broadcast_stay(privacy, mac):
 
 def test_every_column_that_can_name_somebody_is_hidden(privacy):
     values = {"addr": pack_address("192.168.1.5"), "text": "jan.lan", "int": 7, "float": 1.0}
-    mac, named = 0x001B21AABBCC, {"client_mac", "eth_src", "sender_mac", "target_mac"}
+    mac, named = 0x001B21AABBCC, {"client_mac", "eth_src", "link_mac", "sender_mac", "target_mac"}
     for number, table in enumerate(TABLES):
         row = tuple(mac if c.name in named else values[c.kind] for c in table.columns)
         ((_, hidden),) = privacy.hide(Columns.of([(number, row)])).rows()

@@ -259,14 +259,16 @@ class Link:
                 each
                 for each in incidents
                 if each["severity_id"] >= 3
-                and each["finding_info"]["attacks"][0].get("sub_technique", {}).get("uid")
-                == technique
-                and each["finding_info"]["attacks"][0]["technique"]["uid"] == technique
+                and technique in _named(each["finding_info"]["attacks"][0])
             )
             return bool(found)
 
         self.site.until(f"an incident of {technique}", looks, seconds)
         return found[0]
+
+
+def _named(attack):
+    return {attack[way]["uid"] for way in ("technique", "sub_technique") if way in attack}
 
 
 @pytest.fixture(scope="module")

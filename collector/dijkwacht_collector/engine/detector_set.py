@@ -16,7 +16,7 @@ from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import own_detectors, shipped_detectors
 from dijkwacht_records.errors import SettingsError
 
-MOST_OWN: Final = 16
+MOST_OWN: Final = 13
 """Detectors of one's own: each has series of metrics on every site, of which there are only so many."""
 
 

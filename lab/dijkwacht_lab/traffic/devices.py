@@ -21,6 +21,7 @@ from dijkwacht_lab.traffic.ledger import (
     Ledger,
 )
 from dijkwacht_lab.traffic.machine import watch_over
+from dijkwacht_lab.traffic.neighbourhood import look_around
 from dijkwacht_lab.traffic.people import sit_at, telephone
 from dijkwacht_lab.traffic.programs import BACKUP, BROWSERS, SUBMISSION, TELEPHONES, THINGS
 from dijkwacht_lab.traffic.shares import Shares, file_work
@@ -79,7 +80,7 @@ def furnish(ledger: Ledger, hosts: int, rate: float, heartbeat_us: int) -> list[
         if administers:
             habits += administer(ledger, pc, office.server, [office.printer, *small], people)
             administers = False
-    return habits
+    return habits + look_around(ledger)
 
 
 def _services(ledger: Ledger, hosts: int) -> Office | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -33,13 +34,16 @@ class Habit:
     next_us: int = 0
     of: str = ""
     """The name it goes by among the habits that an office may take up; empty for what every office does."""
+    dice: random.Random | None = None
+    """Its own; the office's, if it has none."""
 
     def __post_init__(self) -> None:
-        self.next_us = self.ledger.start_us + int(self.ledger.rng.random() * self.period_us)
+        rng = self.dice or self.ledger.rng
+        self.next_us = self.ledger.start_us + int(rng.random() * self.period_us)
 
     def turn(self) -> None:
         """Act now, if present, and choose the next moment."""
-        now, rng = self.next_us, self.ledger.rng
+        now, rng = self.next_us, self.dice or self.ledger.rng
         if rng.random() < self.presence(now):
             self.act(now)
         if self.jitter < 1:

@@ -33,6 +33,7 @@ class CountingEngine:
         self.numbering = Numbering()
         self.succession = Succession(lambda: bundle_name(self.own), no_history)
         self.observed, self.controls = Observed(dropped={"bakery": 5}), self
+        self.host = SimpleNamespace(number=lambda name: 0)
 
     def step(self, entries):
         events = []
