@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import doctest
-import inspect
 import pickle
 import sys
 import time as clock
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, cast
 from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dijkwacht_detectors.api import AnyDetector, RowDetector, Scores, WindowDetector
+from dijkwacht_detectors.api import (
+    AnyDetector,
+    Detector,
+    RowDetector,
+    Scores,
+    SiteDetector,
+    WindowDetector,
+)
 from dijkwacht_detectors.context_api import Context
 from dijkwacht_detectors.declaration import context_faults, faults
 from dijkwacht_detectors.harness import Harness, Sample, Shown, score_rows
@@ -25,7 +31,9 @@ from dijkwacht_detectors.reading import reads_of
 from dijkwacht_detectors.samples import sample_rows, strange_rows
 from dijkwacht_detectors.state.memory import Remembers, state_fields
 
-__all__ = ["Harness", "check_context", "check_detector", "sample_rows", "score_rows"]
+__all__ = [
+    "Check", "Harness", "check_context", "check_detector", "checks_of", "sample_rows", "score_rows",
+]  # fmt: skip
 
 _ROWS: Final = 600
 _ROWS_TO_TRAIN: Final = 2400
@@ -33,24 +41,61 @@ _Make = Callable[[], Harness]
 """A harness that knows nothing yet."""
 
 
+class Check(NamedTuple):
+    """One thing the contract asks: what holds, in a few words, and a call that raises if it does not."""
+
+    says: str
+    run: Callable[[], object]
+
+
 def check_detector(detector: AnyDetector) -> None:
     """Raise ``AssertionError``, saying what is wrong, unless ``detector`` keeps the contract."""
-    _check_declaration(detector, faults(detector))
+    for check in checks_of(detector):
+        check.run()
+
+
+def checks_of(detector: AnyDetector) -> Iterator[Check]:
+    """What `check_detector` runs, in its order. What follows a declaration that fails may be anything.
+
+    A call raises ``AssertionError`` with the reason, or whatever the detector raises.
+    """
+    assert not isinstance(detector, type), (
+        f"{detector.__name__} is a class: pass one of it, {detector.__name__}()"
+    )
+    assert isinstance(detector, Detector), f"{detector!r} is no detector: subclass one of api.py"
+    yield from _declaration_checks(detector, faults(detector))
     tables = tuple(reads_of(detector))
-    _check_strange_rows(partial(Harness, detector), strange_rows(tables))
-    _check_rows(detector, sample_rows(tables, _ROWS, seed=1))
+    yield Check(
+        "extreme values give no infinite score",
+        partial(_check_strange_rows, partial(Harness, detector), strange_rows(tables)),
+    )
+    yield from _row_checks(detector, lambda: detector, sample_rows(tables, _ROWS, seed=1))
     if "samples" in state_fields(detector):
-        _check_rows(_trained(detector), sample_rows(tables, _ROWS_TO_TRAIN, seed=1))
+        trained = cache(partial(_trained, detector))
+        yield Check("it makes a model of what it keeps", trained)
+        rows = sample_rows(tables, _ROWS_TO_TRAIN, seed=1)
+        for check in _row_checks(detector, trained, rows):
+            yield Check(f"with a model: {check.says}", check.run)
 
 
-def _check_rows(detector: AnyDetector, rows: Sequence[Sample]) -> None:
-    make = partial(Harness, detector)
-    _check_stream(make, rows)
-    _check_explanation(detector, rows)
+def _row_checks(
+    detector: AnyDetector, get: Callable[[], AnyDetector], rows: Sequence[Sample]
+) -> Iterator[Check]:
+    """``get`` gives the detector that is tried, of the class of ``detector``."""
+
+    def make() -> Harness:
+        return Harness(get())
+
+    yield from _stream_checks(make, rows)
+    yield Check("it explains itself in both languages", lambda: _check_explanation(get(), rows))
     if isinstance(detector, RowDetector):
-        _check_cuts(make, rows)
+        yield Check("steps of any length give the same", partial(_check_cuts, make, rows))
     if isinstance(detector, WindowDetector):
-        _check_purity(detector, rows)
+        yield Check(
+            "scoring leaves no trace", lambda: _check_purity(cast("WindowDetector", get()), rows)
+        )
+    if isinstance(detector, SiteDetector):
+        yield Check("scoring leaves no trace", partial(_check_purity_of_sites, make, rows))
 
 
 def _trained(detector: AnyDetector) -> AnyDetector:
@@ -72,22 +117,26 @@ def _trained(detector: AnyDetector) -> AnyDetector:
 
 def check_context(context: Context) -> None:
     """Raise ``AssertionError``, saying what is wrong, unless ``context`` keeps the contract."""
-    _check_declaration(context, context_faults(context))
+    for check in _declaration_checks(context, context_faults(context)):
+        check.run()
     tables = tuple(reads_of(context))
     rows = sample_rows(tables, _ROWS, seed=1)
     make = partial(Harness, Shown(context), [context])
-    _check_stream(make, rows)
+    for check in _stream_checks(make, rows):
+        check.run()
     _check_strange_rows(make, strange_rows(tables))
     _check_cuts(make, rows)
 
 
-def _check_stream(make: _Make, rows: Sequence[Sample]) -> None:
-    _check_empty(make)
-    _check_scores(make, rows)
-    _check_pickling(make, rows)
-    _check_clock(make, rows)
-    _check_sites(make, rows)
-    _check_moving(make, rows)
+def _stream_checks(make: _Make, rows: Sequence[Sample]) -> Iterator[Check]:
+    yield Check("it takes a step without a row", partial(_check_empty, make))
+    yield Check(
+        "scores and facts are numbers, or there is none", partial(_check_scores, make, rows)
+    )
+    yield Check("a restart changes nothing", partial(_check_pickling, make, rows))
+    yield Check("it looks at no clock", partial(_check_clock, make, rows))
+    yield Check("sites do not touch each other", partial(_check_sites, make, rows))
+    yield Check("a move to another engine changes nothing", partial(_check_moving, make, rows))
 
 
 def _run(make: _Make, steps: Iterable[Sequence[Sample]]) -> tuple[Scores, Scores]:
@@ -99,17 +148,49 @@ def _feed(harness: Harness, steps: Iterable[Sequence[Sample]]) -> tuple[Scores, 
     return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
 
-def _check_declaration(declared: Remembers, found: Iterator[str]) -> None:
-    for fault in found:
-        raise AssertionError(fault)
-    assert declared.name == type(declared).__module__.rpartition(".")[2], "the file bears the name"
+def _declaration_checks(declared: Remembers, found: Iterator[str]) -> Iterator[Check]:
+    yield Check("what it declares fits the tables", partial(_check_faults, found))
+    yield Check("the file bears its name", partial(_check_file, declared))
+    yield Check("the class says what it is", partial(_check_docstring, declared))
+    yield Check("the docstring has an example that runs", partial(_check_examples, declared))
+
+
+def _check_faults(found: Iterator[str]) -> None:
+    assert not (named := "; ".join(found)), named
+
+
+def _check_file(declared: Remembers) -> None:
+    module = type(declared).__module__.rpartition(".")[2]
+    assert declared.name == module, (
+        f"the file is {module}.py, and the detector is named {declared.name!r}"
+    )
+
+
+def _check_docstring(declared: Remembers) -> None:
+    # an ancestor's docstring is not its own
+    assert (type(declared).__doc__ or "").strip(), "the class has no docstring"
+
+
+def _check_examples(declared: Remembers) -> None:
     module = sys.modules[type(declared).__module__]
-    finder, runner = doctest.DocTestFinder(), doctest.DocTestRunner(verbose=False)
-    tests = [t for t in finder.find(module, declared.name) if t.examples]
-    assert tests, "the docstring has no example that runs"
+    tests = [t for t in doctest.DocTestFinder().find(module, declared.name) if t.examples]
+    assert tests, "no example: write a line >>> and below it what it gives"
     for test in tests:
-        assert runner.run(test, out=lambda _: None).failed == 0, f"{test.name}: its example fails"
-    assert inspect.getdoc(type(declared)), "the class has no docstring"
+        failing = doctest.DebugRunner(verbose=False)
+        try:
+            failing.run(test, out=lambda _: None)
+        except doctest.DocTestFailure as failure:
+            asked, given = failure.example, failure.got.strip()
+            raise AssertionError(
+                f"{test.name}: its example fails: {asked.source.strip()} gave "
+                f"{given or 'nothing'}, not {asked.want.strip() or 'nothing'}"
+            ) from None
+        except doctest.UnexpectedException as failure:
+            asked, error = failure.example, failure.exc_info[1]
+            raise AssertionError(
+                f"{test.name}: its example fails: {asked.source.strip()} raised "
+                f"{type(error).__name__}: {error}"
+            ) from None
 
 
 def _check_empty(make: _Make) -> None:
@@ -224,6 +305,24 @@ def _check_purity(detector: WindowDetector, rows: Sequence[Sample]) -> None:
     for field, values in before.items():
         assert _same(values, state[field]), f"scoring changes the state field {field!r}"
     assert _same(first[0], detector.score(window, state)[0]), "scoring twice differs"
+
+
+def _check_purity_of_sites(make: _Make, rows: Sequence[Sample]) -> None:
+    """Asked once more about a window before it learns it, a site's object says the same, now and later."""
+    half = _window_edge(rows)
+    begun, left_alone, asked = make(), make(), make()
+    for harness in (begun, left_alone, asked):
+        harness.feed(rows[:half])
+    site = next(iter(asked.memory.by_site))
+    name = next(name for name, number in asked.sites.items() if number == site)
+    rest = rows[half:]
+    window = begun.rows([row for row in rest if row["site"] == name][:100])
+    own = asked.memory.by_site[site]
+    first = np.asarray(own.score_many(window), np.float64)
+    again = np.asarray(own.score_many(window), np.float64)
+    assert _same(first, again), "scoring twice differs: remember in learn_many, not in score_many"
+    later = left_alone.feed(rest)[0], asked.feed(rest)[0]
+    assert _same(*later), "scoring changes later scores: remember in learn_many, not in score_many"
 
 
 def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:

@@ -24,6 +24,14 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "flows": ("dijkwacht.flows", "meter a recording into JSON lines, Parquet or Arrow"),
     "try": ("dijkwacht.try_command", "the strangest rows of a recording under one detector"),
+    "check-detector": (
+        "dijkwacht.check_detector",
+        "does a detector keep the contract? a line for each thing it asks",
+    ),
+    "calibrate": (
+        "dijkwacht.calibrate",
+        "learn from benign recordings how rare a detector's scores are",
+    ),
     "evaluate": ("dijkwacht.evaluate", "the scoreboard over labelled captures"),
     "bench": ("dijkwacht.bench", "measure the hot paths on generated input"),
 }

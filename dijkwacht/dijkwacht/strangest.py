@@ -16,6 +16,7 @@ from dijkwacht_collector.engine.findings import evidence_of
 from dijkwacht_collector.incidents import PLACEHOLDERS, Evidence, fill
 from dijkwacht_collector.policy import Scored
 from dijkwacht_detectors.api import AnyDetector, Explanation
+from dijkwacht_detectors.reading import kinds_of, reads_of
 from dijkwacht_lab.scoring import Scoring
 from dijkwacht_records.addresses import format_address, format_mac
 from dijkwacht_records.errors import DetectorError
@@ -53,7 +54,7 @@ class Tryout:
 
     def play(self, rows: Iterable[NumberedRow]) -> None:
         """Score and learn all rows, in order."""
-        scoring = Scoring(self.detectors, _refuse)
+        scoring = Scoring(self.detectors, refuse)
         for scored in scoring.score(rows):
             self._keep(scored)
         self._keep(scoring.finish())
@@ -85,7 +86,7 @@ def _strange(detector: AnyDetector, evidence: Evidence) -> Strange:
     try:
         words = detector.explain(evidence.facts)
     except Exception as error:  # noqa: BLE001  # a student's code may fail in any way
-        raise _failure(detector, error) from None
+        raise failure_of(detector, error, "explain: ") from None
     if not isinstance(words, Explanation):
         raise DetectorError(detector.name, f"explain returned {words!r}, not an Explanation")
     try:
@@ -113,14 +114,29 @@ def source_of(evidence: Evidence) -> str:
     return format_address(evidence.src_h) or format_mac(evidence.src_mac)
 
 
-def _refuse(detector: AnyDetector, error: BaseException) -> None:
+def refuse(detector: AnyDetector, error: BaseException) -> None:
     """The engine goes on without a detector that fails; a student wants to know why and where."""
-    raise _failure(detector, error) from None
+    raise failure_of(detector, error) from None
 
 
-def _failure(detector: AnyDetector, error: BaseException) -> DetectorError:
+def failure_of(detector: AnyDetector, error: BaseException, during: str = "") -> DetectorError:
+    """What went wrong in a detector, in one line, with the place in its file."""
+    return DetectorError(detector.name, f"{during}{told_error(detector, error)}")
+
+
+def told_error(detector: AnyDetector, error: BaseException) -> str:
+    """The same without the detector's name."""
     own = inspect.getfile(type(detector))
     frames = traceback.extract_tb(error.__traceback__)
     last = next((frame for frame in reversed(frames) if frame.filename == own), None)
     where = f"{Path(last.filename).name} line {last.lineno}: " if last else ""
-    return DetectorError(detector.name, f"{where}{type(error).__name__}: {error}")
+    first = str(error).strip().partition("\n")[0]
+    return f"{where}{type(error).__name__}: {first}{_hint(detector, error)}"
+
+
+def _hint(detector: AnyDetector, error: BaseException) -> str:
+    """What a column or a fact that is not there is, most often."""
+    missing = error.args[0] if isinstance(error, KeyError) and error.args else None
+    if missing in kinds_of(tuple(reads_of(detector))):
+        return f" (a detector is handed only the columns that it reads; add {missing!r} to reads)"
+    return ""
