@@ -10,13 +10,12 @@ from typing import Final
 import numpy as np
 
 from dijkwacht.progress import clock_text
-from dijkwacht.strangest import source_of
+from dijkwacht.strangest import parties
 from dijkwacht_collector.engine import DetectorSet
 from dijkwacht_collector.engine.findings import evidence_of
 from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.policy import Scored
 from dijkwacht_detectors.api import AnyDetector
-from dijkwacht_records.addresses import format_address
 
 
 @dataclass(slots=True)
@@ -63,9 +62,5 @@ class ScoreWatch:
 
 
 def _whom(scored: Scored, row: int, detector: AnyDetector, numbering: Numbering) -> str:
-    evidence = evidence_of(scored, row, detector)
-    whom = format_address(evidence.dst_h)
-    if whom and evidence.dst_p:
-        whom = f"{whom}:{evidence.dst_p}"
-    named = " → ".join(filter(None, (source_of(evidence), whom or evidence.name)))
+    named = parties(evidence_of(scored, row, detector))
     return named or numbering.agents[int(scored.agent[row])][1]

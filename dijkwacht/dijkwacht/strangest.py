@@ -114,6 +114,14 @@ def source_of(evidence: Evidence) -> str:
     return format_address(evidence.src_h) or format_mac(evidence.src_mac)
 
 
+def parties(evidence: Evidence) -> str:
+    """Who and whom, as far as known: ``192.0.2.1 → 192.0.2.9:443``; empty if neither is."""
+    whom = format_address(evidence.dst_h)
+    if whom and evidence.dst_p:
+        whom = f"{whom}:{evidence.dst_p}"
+    return " → ".join(filter(None, (source_of(evidence), whom or evidence.name)))
+
+
 def refuse(detector: AnyDetector, error: BaseException) -> None:
     """The engine goes on without a detector that fails; a student wants to know why and where."""
     raise failure_of(detector, error) from None

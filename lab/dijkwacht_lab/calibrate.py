@@ -18,6 +18,7 @@ as ``expected``, which stand for what benign networks do and these samples lack 
 from __future__ import annotations
 
 import argparse
+import inspect
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -40,11 +41,11 @@ from dijkwacht_collector.readers import Problems
 from dijkwacht_collector.readers.formats import detect_format
 from dijkwacht_collector.readers.logs import READERS, read_logs
 from dijkwacht_detectors.api import AnyDetector
-from dijkwacht_detectors.discover import shipped_detectors
+from dijkwacht_detectors.discover import OWN, shipped_detectors
 from dijkwacht_lab.halves import Half, choose_half
 from dijkwacht_lab.labels import Attackers, Labelled, attackers, read_lists
-from dijkwacht_lab.machine_hours import MACHINE_DETECTORS, opinions, with_model
-from dijkwacht_lab.reached import HOUR_US, Hours, Peaks, Reached, SiteHours
+from dijkwacht_lab.machine_hours import MACHINE_DETECTORS, opinions, reads_machines, with_model
+from dijkwacht_lab.reached import HOUR_US, WEEK_HOURS, Hours, Peaks, Reached, SiteHours, seen_by
 from dijkwacht_lab.scoring import Scoring
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
 from dijkwacht_lab.traffic.habits import CALIBRATED
@@ -52,7 +53,6 @@ from dijkwacht_lab.traffic.machine_days import Machine
 from dijkwacht_records.errors import UnreadableInput
 from dijkwacht_records.tables import Row
 
-WEEK_HOURS: Final = 168.0
 BINS: Final = 64
 FINE_BINS: Final = 48
 """Bins up to scores of `RARE` hours a week, where budgets lie."""
@@ -66,8 +66,6 @@ _CLOSE: Final = 0.001
 TAIL: Final = (0.5, 12.0)
 """What is believed of the mean excess before any hour is seen, in bits, and for how many hours it
 counts. 0.5 bits: twice the evidence is 7 times as rare."""
-LEFT_OUT: Final = 4
-"""One of so many offices is not counted, see `_ordinary`."""
 TRAIN_AFTER: Final = 30_000
 """Rows of an office after which its models are trained, once."""
 
@@ -95,17 +93,31 @@ FIRST_JUDGED: Final = 9_001
 """Seeds from here on are for tests and benchmarks; nothing is ever calibrated on them."""
 
 
+Hear = Callable[[AnyDetector, Scored], None]
+"""Takes what a detector said in a step."""
+
+
 def hours_of(
-    rows: Iterable[tuple[int, Row]], train_after: int = 0, *, generated: bool = False
+    rows: Iterable[tuple[int, Row]],
+    train_after: int = 0,
+    *,
+    generated: bool = False,
+    scoring: Scoring | None = None,
+    hear: Hear = lambda _detector, _scored: None,
 ) -> SiteHours:
-    """Run all detectors over one site's rows; models are trained once, after so many rows."""
-    scoring = Scoring(shipped_detectors())
+    """Run detectors over one site's rows; models are trained once, after so many rows.
+
+    ``scoring``: a new one of the detectors; all shipped ones, if None. ``hear`` is told all that they say.
+    """
+    scoring = scoring or Scoring(shipped_detectors())
     seen: set[int] = set()
     peaks = {detector.name: Peaks() for detector in scoring.host.detectors}
 
     def note(opinions: Iterable[Scored]) -> None:
         for scored in opinions:
-            peaks[scoring.host.detectors[scored.detector].name].note(scored)
+            detector = scoring.host.detectors[scored.detector]
+            peaks[detector.name].note(scored)
+            hear(detector, scored)
 
     def watched() -> Iterator[tuple[int, Row]]:
         for number, row in rows:
@@ -123,20 +135,26 @@ def hours_of(
 
 
 def _train(scoring: Scoring) -> None:
+    own = {
+        detector.name: Path(inspect.getfile(type(detector)))
+        for detector in scoring.host.detectors
+        if type(detector).__module__.startswith(f"{OWN}.")
+    }
     for name, kept in scoring.host.samples().items():
-        if kept.seen.sum() >= FIRST_SAMPLES and (bundle := train(name, training_rows(kept))):
+        if kept.seen.sum() < FIRST_SAMPLES:
+            continue
+        if bundle := train(name, training_rows(kept), own.get(name)):
             scoring.activate(name, bundle)
 
 
-def fit(detector: AnyDetector, hours: Hours, made: str) -> Calibration:
-    """Fit a table to ``hours``, but for the offices that `_ordinary` leaves out."""
-    is_machines = detector.name in MACHINE_DETECTORS
-    read = [site for site in hours.sites if site.machine == is_machines]
-    sites = _ordinary(detector.name, read)
-    weeks = sum(site.hours for site in sites) / WEEK_HOURS
-    anchor, per_week = detector.expected
-    told = [span for site in sites for span in site.reached.get(detector.name, ())]
-    lows, highs = np.array(told or np.zeros((0, 2))).T
+def fit(detector: AnyDetector, hours: Hours, made: str, share: float | None = None) -> Calibration:
+    """Fit a table to ``hours``, but for the offices that `seen_by` leaves out.
+
+    ``share``: what it will have of an alert budget; None: what it declares.
+    """
+    seen, anchor, per_week = seen_by(detector, hours), *detector.expected
+    lows, highs = seen.spans.T
+    share = detector.share if share is None else share
     peaks = np.sort(highs[highs - lows >= HABIT_BITS])[::-1]
     # where few hours spoke, what is beyond the strongest of them is left to the imagined ones
     begin = float(peaks[STRONGEST - 1 if len(peaks) >= STRONGEST else 0]) if len(peaks) else anchor
@@ -146,10 +164,11 @@ def fit(detector: AnyDetector, hours: Hours, made: str) -> Calibration:
 
     def rate(score: float) -> float:
         imagined = per_week * math.exp(-(score - anchor) / believed)
-        counted = float(((lows < score) & (highs >= score)).sum())
+        counted = seen.per_week(score)
         if score > begin and len(peaks):  # never rarer than it was seen to be
-            counted = max(counted, max(len(beyond), 1) * math.exp(-(score - begin) / excess))
-        return counted / max(weeks, 1 / WEEK_HOURS) + imagined
+            tail = max(len(beyond), 1) * math.exp(-(score - begin) / excess)
+            counted = max(counted, tail / max(seen.weeks, 1 / WEEK_HOURS))
+        return counted + imagined
 
     low = min(float(peaks[-1]) if len(peaks) else anchor, anchor) - 1.0
     middle = _first_below(rate, max(anchor, begin, *highs, 0.0), RARE)
@@ -158,10 +177,7 @@ def fit(detector: AnyDetector, hours: Hours, made: str) -> Calibration:
         np.linspace(low, middle, FINE_BINS, endpoint=False),
         np.linspace(middle, high, BINS - FINE_BINS),
     )
-    for wanted in (
-        detector.share,
-        detector.share / HIGH_FACTOR,
-    ):  # where a site's lines are at first
+    for wanted in (share, share / HIGH_FACTOR):  # where a site's lines are at first
         line = _first_within(rate, low, high, wanted)
         scores[np.abs(scores - line).argmin()] = line
     rates = np.minimum(WEEK_HOURS, [rate(float(score)) for score in scores])
@@ -173,21 +189,6 @@ def fit(detector: AnyDetector, hours: Hours, made: str) -> Calibration:
         [round(float(s), 3) for s in scores],
         [float(f"{r:.3g}") for r in rates],
     )
-
-
-def _ordinary(detector: str, sites: Sequence[SiteHours]) -> list[SiteHours]:
-    """All but the quarter of the generated offices in which ``detector`` spoke strongest.
-
-    What one office in some does that others never do, it teaches the policy itself, in two hours; a
-    table that knew it would make every other site deaf. What that costs is measured on other offices.
-    """
-
-    def strongest(site: SiteHours) -> float:
-        return max((high for _, high in site.reached.get(detector, ())), default=0.0)
-
-    offices = sorted((site for site in sites if site.generated), key=strongest)
-    kept = offices[: len(offices) - len(offices) // LEFT_OUT]
-    return [site for site in sites if not site.generated] + kept
 
 
 def _first_below(rate: Callable[[float], float], score: float, wanted: float) -> float:
@@ -237,11 +238,15 @@ def hours_of_file(item: Labelled) -> SiteHours:
     return hours_of(file_rows(item.path, attackers(item)))
 
 
+def rows_of_office(office: Office, days: float) -> Iterator[tuple[int, Row]]:
+    """The rows of one generated office, ``days`` from a Monday morning."""
+    return office_rows(office.seed, office.hosts, WORKING_MORNING, int(days * 24 * HOUR_US),
+                       office.rate, habits=CALIBRATED)  # fmt: skip
+
+
 def hours_of_office(office: Office, days: float) -> SiteHours:
     """Hours of one generated office, ``days`` from a Monday morning."""
-    rows = office_rows(office.seed, office.hosts, WORKING_MORNING, int(days * 24 * HOUR_US),
-                       office.rate, habits=CALIBRATED)  # fmt: skip
-    return hours_of(rows, train_after=TRAIN_AFTER, generated=True)
+    return hours_of(rows_of_office(office, days), train_after=TRAIN_AFTER, generated=True)
 
 
 def hours_of_machine(seed: int, days: int = MACHINE_DAYS) -> SiteHours:
@@ -317,7 +322,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _made(detector: AnyDetector, learned: Hours) -> str:
-    is_machines = detector.name in MACHINE_DETECTORS
+    is_machines = reads_machines(detector)
     hours = sum(site.hours for site in learned.sites if site.machine == is_machines)
     of = (
         f"{MACHINES} generated machines" if is_machines

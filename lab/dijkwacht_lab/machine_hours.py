@@ -14,15 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import AnyDetector, Text
+from dijkwacht_detectors.reading import reads_of
 from dijkwacht_detectors.state.memory import Memory, Names
 from dijkwacht_lab.traffic.machine_days import NAMES, Day, Machine
 
 MACHINE_DETECTORS: Final = ("system", "host_load", "unlike_others")
-"""Detectors that nothing but a machine's metrics calibrates."""
+"""Shipped detectors that nothing but a machine's metrics calibrates."""
 COHORT: Final = range(201, 221)
 """Machines that a model is trained on, for detectors that have one: others than it is then asked about."""
 COHORT_DAYS: Final = 5
 _ENCODED: Final = [name.encode() for name in NAMES]
+
+
+def reads_machines(detector: AnyDetector) -> bool:
+    """Whether it looks at a machine's metrics and at nothing else."""
+    return set(reads_of(detector)) == {"system"}
 
 
 class Opinions(NamedTuple):

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dijkwacht_collector.policy import Scored
 from dijkwacht_collector.policy.entity_records import HABIT
-from dijkwacht_lab.machine_hours import Opinions
+from dijkwacht_detectors.api import AnyDetector
+from dijkwacht_lab.machine_hours import Opinions, reads_machines
 
 HOUR_US: Final = 3_600_000_000
+WEEK_HOURS: Final = 168.0
+LEFT_OUT: Final = 4
+"""One of so many offices is not counted, see `seen_by`."""
 
 Reached = tuple[float, float]
 """What an hour reached anew: scores above the first number, up to and with the second."""
@@ -45,6 +50,46 @@ class Hours:
     def peaks(self, detector: str) -> list[float]:
         """The strongest score of each hour that reached anything anew."""
         return [high for site in self.sites for _, high in site.reached.get(detector, ())]
+
+
+class Seen(NamedTuple):
+    """What a table is fitted to: site-weeks, and what their hours reached anew, float64[hours, 2]."""
+
+    weeks: float
+    spans: NDArray[np.float64]
+
+    def per_week(self, score: float) -> float:
+        """Hours a week that reached a score anew."""
+        lows, highs = self.spans.T
+        return float(((lows < score) & (highs >= score)).sum()) / max(self.weeks, 1 / WEEK_HOURS)
+
+
+def seen_by(detector: AnyDetector, hours: Hours) -> Seen:
+    """What of ``hours`` counts for ``detector``: not the offices that are left out.
+
+    These are a quarter of those generated, the ones in which it spoke strongest: see `_ordinary`.
+    """
+    is_machines = reads_machines(detector)
+    read = [site for site in hours.sites if site.machine == is_machines]
+    sites = _ordinary(detector.name, read)
+    told = [span for site in sites for span in site.reached.get(detector.name, ())]
+    weeks = sum(site.hours for site in sites) / WEEK_HOURS
+    return Seen(weeks, np.array(told or np.zeros((0, 2)), np.float64))
+
+
+def _ordinary(detector: str, sites: Sequence[SiteHours]) -> list[SiteHours]:
+    """All but the quarter of the generated offices in which ``detector`` spoke strongest.
+
+    What one office in some does that others never do, it teaches the policy itself, in two hours; a
+    table that knew it would make every other site deaf. What that costs is measured on other offices.
+    """
+
+    def strongest(site: SiteHours) -> float:
+        return max((high for _, high in site.reached.get(detector, ())), default=0.0)
+
+    offices = sorted((site for site in sites if site.generated), key=strongest)
+    kept = offices[: len(offices) - len(offices) // LEFT_OUT]
+    return [site for site in sites if not site.generated] + kept
 
 
 class Peaks:
