@@ -27,9 +27,10 @@ _PAGE: Final = """<!doctype html>
 <style>
 :root{{color-scheme:light dark;--ink:#1d2733;--back:#fff;--faint:#dde3ea;--counted:#1f6fb2;--fitted:#8a5a00;--line:#b3261e}}
 @media(prefers-color-scheme:dark){{:root{{--ink:#e6ebf0;--back:#14191f;--faint:#36404b;--counted:#6db3f2;--fitted:#e0b050;--line:#ff8a80}}}}
-body{{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--back);max-width:48rem;margin:0 auto;padding:1rem}}
+body{{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--back);max-width:60rem;margin:0 auto;padding:1rem}}
 .wide{{overflow-x:auto}} table{{border-collapse:collapse}}
-th,td{{text-align:left;padding:.25rem .75rem .25rem 0;border-bottom:1px solid var(--faint);vertical-align:top;white-space:nowrap}}
+th,td{{text-align:left;padding:.25rem .75rem .25rem 0;border-bottom:1px solid var(--faint);vertical-align:top}}
+td:nth-child(2){{white-space:nowrap}}
 td:first-child,th:first-child{{text-align:right}} li{{overflow-wrap:anywhere}}
 i{{display:inline-block;width:1.5rem;margin-right:.4rem;vertical-align:middle;border-top:3px solid}}
 {style}

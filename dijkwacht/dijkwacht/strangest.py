@@ -5,9 +5,11 @@ from __future__ import annotations
 import heapq
 import inspect
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -21,10 +23,14 @@ from dijkwacht_lab.scoring import Scoring
 from dijkwacht_records.addresses import format_address, format_mac
 from dijkwacht_records.errors import DetectorError
 
+MOST_KEPT: Final = 20_000
+_Place = tuple[str, str, str, int]
+"""Detector, who, whom and port."""
+
 
 @dataclass(frozen=True, slots=True)
 class Strange:
-    """One row and what a detector makes of it."""
+    """One row and what a detector makes of it; ``rows``: how many it stands for, of the same who, whom and port."""
 
     detector: str
     time: int
@@ -35,6 +41,7 @@ class Strange:
     name: str
     facts: Mapping[str, float]
     sentence: str
+    rows: int = 1
 
 
 @dataclass(slots=True)
@@ -48,28 +55,48 @@ class Tryout:
     top: int = 20
     rows: int = 0
     scored: int = 0
-    _best: dict[tuple[str, str, str, int], tuple[float, int, AnyDetector, Evidence]] = field(
-        default_factory=dict
-    )
+    scored_by: Counter[str] = field(default_factory=Counter)
+    rows_of: Counter[int] = field(default_factory=Counter)
+    """How many rows of each table there were, by its number."""
+    first: list[NumberedRow] = field(default_factory=list)
+    """The first rows, at most `MOST_KEPT`: all of a small recording."""
+    _best: dict[_Place, tuple[float, int, AnyDetector, Evidence]] = field(default_factory=dict)
+    _merged: Counter[_Place] = field(default_factory=Counter)
 
     def play(self, rows: Iterable[NumberedRow]) -> None:
         """Score and learn all rows, in order."""
         scoring = Scoring(self.detectors, refuse)
-        for scored in scoring.score(rows):
+        for scored in scoring.score(self._counted(rows)):
             self._keep(scored)
         self._keep(scoring.finish())
         self.rows = scoring.rows
 
     def strangest(self) -> list[Strange]:
         """The strangest rows, at most one for each of who, whom and where."""
-        best = heapq.nlargest(self.top, self._best.values(), key=lambda b: (b[0], -b[1]))
-        return [_strange(detector, evidence) for _, _, detector, evidence in best]
+        best = heapq.nlargest(self.top, self._best.items(), key=lambda b: (b[1][0], -b[1][1]))
+        return [
+            replace(_strange(detector, evidence), rows=self._merged[place])
+            for place, (_, _, detector, evidence) in best
+        ]
+
+    @property
+    def places(self) -> int:
+        """How many lines there would be without a limit: of each who, whom and where one."""
+        return len(self._best)
+
+    def _counted(self, rows: Iterable[NumberedRow]) -> Iterator[NumberedRow]:
+        for numbered in rows:
+            self.rows_of[numbered[0]] += 1
+            if len(self.first) < MOST_KEPT:
+                self.first.append(numbered)
+            yield numbered
 
     def _keep(self, opinions: Iterable[Scored]) -> None:
         for scored in opinions:
             detector = self.detectors[scored.detector]
             for row in np.flatnonzero(~np.isnan(scored.scores)):
                 self.scored += 1
+                self.scored_by[detector.name] += 1
                 evidence = evidence_of(scored, int(row), detector)
                 key = (
                     detector.name,
@@ -77,6 +104,7 @@ class Tryout:
                     format_address(evidence.dst_h),
                     evidence.dst_p,
                 )
+                self._merged[key] += 1
                 known = self._best.get(key)
                 if known is None or evidence.score > known[0]:
                     self._best[key] = (evidence.score, self.scored, detector, evidence)
@@ -139,7 +167,8 @@ def told_error(detector: AnyDetector, error: BaseException) -> str:
     last = next((frame for frame in reversed(frames) if frame.filename == own), None)
     where = f"{Path(last.filename).name} line {last.lineno}: " if last else ""
     first = str(error).strip().partition("\n")[0]
-    return f"{where}{type(error).__name__}: {first}{_hint(detector, error)}"
+    said = f"{type(error).__name__}: {first}" if first else type(error).__name__
+    return f"{where}{said}{_hint(detector, error)}"
 
 
 def _hint(detector: AnyDetector, error: BaseException) -> str:

@@ -17,10 +17,11 @@ from dijkwacht.own_detectors import add_detectors
 from dijkwacht.progress import clock_text, counted, report, report_problems
 from dijkwacht.recording import PATHS, Recorded, add_local
 from dijkwacht.shadow import report_shadow
+from dijkwacht.silence import remarks
 from dijkwacht.strangest import Strange, Tryout
 from dijkwacht_collector.engine import DetectorSet
 from dijkwacht_detectors.api import AnyDetector
-from dijkwacht_detectors.discover import load_detectors
+from dijkwacht_detectors.discover import load_detectors, shipped_detectors
 from dijkwacht_records.errors import SettingsError
 
 
@@ -29,7 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("detector", type=Path, metavar="DETECTOR.py", help="a file with a detector")
     add("paths", nargs="+", type=Path, metavar="PATH", help=PATHS)
-    add("--top", type=int, default=20, metavar="N", help="how many rows (default: 20)")
+    add(
+        "--top",
+        type=int,
+        default=20,
+        metavar="N",
+        help="how many lines, each the strongest row of one who, whom and port (default: 20)",
+    )
     add_local(parser)
     add_detectors(parser)
     add("--json", action="store_true", help="JSON lines instead of a table")
@@ -39,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     """Exit code 0 if anything was readable, 2 if nothing was."""
     chosen = DetectorSet.with_own(args.detectors)
     detectors = _beside(args.detector, chosen)
-    report_shadow(chosen, detectors)
+    report_shadow(_with_tables(args, chosen, detectors), detectors)
     tryout = Tryout(detectors, max(1, args.top))
     recorded = Recorded(args.paths, args.local)
     report(recorded.inside.describe())
@@ -52,7 +59,19 @@ def run(args: argparse.Namespace) -> int:
     else:
         sys.stdout.write(table(found))
     report(f"{tryout.scored:,} scores on {tryout.rows:,} rows")
+    for remark in remarks(tryout, found):
+        report(remark)
     return 0 if recorded.readable else 2
+
+
+def _with_tables(
+    args: argparse.Namespace, chosen: DetectorSet, detectors: Sequence[AnyDetector]
+) -> DetectorSet:
+    """All that is tried as one's own, each with the table beside it; what is shipped has the shipped one."""
+    shipped = {detector.name for detector in shipped_detectors()}
+    if any(detector.name in shipped for detector in detectors):
+        return chosen
+    return DetectorSet.with_own([args.detector, *args.detectors])
 
 
 def _beside(path: Path, chosen: DetectorSet) -> list[AnyDetector]:

@@ -5,7 +5,9 @@ import json
 import pytest
 
 from dijkwacht import cli
+from dijkwacht.cli import main
 
+BEGIN = 1_700_000_000_000_000
 HEAD = """
 from dijkwacht_detectors.api import RowDetector, SiteDetector
 
@@ -76,7 +78,7 @@ def test_shipped_detectors_can_be_tried(scan, root, capsys):
         ),
         (
             HEAD + '    def score_many(self, window):\n        return window["orig_p"]\n',
-            "line 9: KeyError: 'orig_p'",
+            "line 9: KeyError: 'orig_p' (a detector is handed only the columns that it reads; add",
         ),
         (
             HEAD + '    def score_many(self, window):\n        return window["resp_p"][:1]\n',
@@ -84,7 +86,7 @@ def test_shipped_detectors_can_be_tried(scan, root, capsys):
         ),
         (
             GOOD + "\n    def explain(self, facts):\n        return facts['missing']\n",
-            "doors.py line 19: KeyError: 'missing'",
+            "explain: doors.py line 19: KeyError: 'missing'",
         ),
         (
             GOOD.replace("import Row", "import Explanation, Row")
@@ -122,11 +124,78 @@ def test_mistakes_are_one_line_that_says_where(attempt, capsys, source, said):
     assert said in last
 
 
-def test_no_opinion_is_no_row(attempt, capsys):
-    source = HEAD + (
-        "    def score_many(self, window):\n"
-        "        import numpy as np\n"
-        "        return np.full(len(window), np.nan)\n"
+MUTE = HEAD + (
+    "    def score_many(self, window):\n"
+    "        import numpy as np\n"
+    "        return np.full(len(window), np.nan)\n"
+)
+NAN = "it was given 300 of flows, and gave each NaN, which is no opinion; "
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        (MUTE, NAN + "played 10 times over it says no more, so this is no warm-up"),
+        (
+            GOOD.replace("self.highest = 0", "self.highest = self.rows = 0")
+            .replace(
+                'return window["resp_p"].astype(float)',
+                "return (np.nan if self.rows < 700 else 1.0) * np.ones(len(window))",
+            )
+            .replace("        self.highest = int", "        self.rows += len(window); self.highest = int")
+            .replace("from dijk", "import numpy as np\nfrom dijk", 1),
+            NAN + "it is a warm-up: played over and over, it has its first score after 900 rows, "
+            "and here are 300; try a longer recording",
+        ),
+        (
+            MUTE.replace("import numpy as np", "import numpy as np; self.n = getattr(self, 'n', 0) + 1; assert self.n < 2"),
+            NAN + "played 10 times over, it fails: doors: doors.py line 9: AssertionError",
+        ),
+        (
+            MUTE.replace('"flows"', '"dns"').replace('"resp_p"', '"qtype"'),
+            "it reads dns, of which there is no row; there are 300 of flows",
+        ),
+        (
+            MUTE.replace('    table = "flows"\n', "").replace('("resp_p",)', '{"flows": ("resp_p",), "dns": ("qtype",)}'),
+            "it was given 300 of flows and none of dns, and gave each NaN",
+        ),
+    ],
+)  # fmt: skip
+def test_no_opinion_is_no_row_and_it_says_why(attempt, capsys, source, why):
+    assert attempt(source, "--json") == 0
+    out, said = capsys.readouterr()
+    assert out == ""
+    assert f"doors: no row got a score: {why}" in said.splitlines()[-1]
+
+
+def test_of_a_model_that_nobody_made_it_says_so(scan, root, tmp_path, capsys):
+    source = (root / "detectors/dijkwacht_detectors/unlike_others.py").read_text("utf-8")
+    (tmp_path / "alike.py").write_text(source.replace('name = "unlike_others"', 'name = "alike"'))
+    metrics = tmp_path / "m.csv"
+    metrics.write_text("timestamp,CPU Usage (%)\n" + "".join(f"{n},{n % 7}\n" for n in range(9)))
+    assert main(["try", str(tmp_path / "alike.py"), str(metrics)]) == 0
+    assert "it scores by a model made of what it keeps, and none" in capsys.readouterr().err
+
+
+def test_a_line_says_how_many_rows_it_stands_for(attempt, make_scan, capsys):
+    again = make_scan("again.pcap", BEGIN + 600_000_000, "192.168.7.66")
+    source = GOOD.replace('window["resp_p"].astype(float) - self.highest', "window.time * 1e-15")
+    assert attempt(source, str(again), "--top", "2", "--json") == 0
+    out, said = capsys.readouterr()
+    assert [json.loads(line)["rows"] for line in out.splitlines()] == [2, 2]
+    assert said.splitlines()[-1] == (
+        "a line is the strongest row of one who, whom and port: 600 scores are 300 lines, "
+        "2 of them shown, for 4 scores"
     )
-    assert attempt(source) == 0
-    assert capsys.readouterr().out == "no row got a score\n"
+
+
+def test_what_is_all_shown_needs_no_remark(attempt, capsys):
+    assert attempt(GOOD, "--top", "300") == 0
+    assert capsys.readouterr().err.splitlines()[-1] == "300 scores on 300 rows"
+
+
+def test_a_table_beside_the_file_is_seen(attempt, tmp_path, capsys):
+    table = {"detector": "doors", "version": 1, "made": "", "scores": [0, 1], "per_week": [1, 0]}
+    (tmp_path / "doors.json").write_text(json.dumps(table))
+    assert attempt(GOOD) == 0
+    assert "doors: interrupts by doors.json beside it" in capsys.readouterr().err
