@@ -10,7 +10,6 @@ from dijkwacht.cli import main as dijkwacht
 from dijkwacht_agent.cli import main as dijkwacht_agent
 from dijkwacht_detectors.checks import check_detector
 from dijkwacht_detectors.discover import load_detectors
-from dijkwacht_lab.recordings import recording
 
 PROGRAMS = {"dijkwacht": dijkwacht, "dijkwacht-agent": dijkwacht_agent}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -56,7 +55,7 @@ def test_every_command_on_a_page_exists(root, capsys):
 def test_every_command_is_on_a_page(root, capsys, program):
     with pytest.raises(SystemExit):
         PROGRAMS[program](["--help"])
-    listed = re.findall(r"^ {2,4}([a-z]+)  +\S", capsys.readouterr().out, re.MULTILINE)
+    listed = re.findall(r"^ {2,4}([a-z][a-z-]+)(?:  +\S|$)", capsys.readouterr().out, re.MULTILINE)
     text = "".join(page.read_text("utf-8") for page in _pages(root))
     assert listed
     for command in listed:
@@ -77,8 +76,8 @@ def test_python_on_a_page_is_quoted_from_a_file(root):
     """A block begins ``# from FILE``, and FILE holds the rest of it, line by line."""
     for page in _pages(root):
         for language, block in FENCE.findall(page.read_text("utf-8")):
-            if language in {"python", "py"} and ">>>" not in block:
-                quoted = QUOTED.match(block)
+            quoted = QUOTED.match(block)
+            if language in {"python", "py"} and (quoted or ">>>" not in block):
                 assert quoted, f"{page.name}: says not where it is from:\n{block}"
                 text = (root / quoted[1]).read_text("utf-8")
                 assert block[quoted.end() :].strip("\n") in text, f"{page.name}: {quoted[1]}"
@@ -90,30 +89,16 @@ def test_quoted_detectors_keep_the_contract(root):
             check_detector(detector)
 
 
-def test_the_way_of_a_first_detector_can_be_gone(root, tmp_path, monkeypatch, capsys):
-    """Its commands, on a recording that is here."""
-    traffic = recording("demo") / "traffic.pcap"
-    labels = tmp_path / "LABELS.csv"
-    (tmp_path / traffic.name).symlink_to(traffic)
-    labels.write_text(f"kind,file,label_rule,n\nbenign.app,{traffic.name},all benign,40\n")
-    monkeypatch.chdir(root)
-    places = {"recording.pcap": str(traffic), "LABELS.csv": str(labels)}
-    gone = []
-    for words in _commands((root / "docs/first-detector.md").read_text("utf-8")):
-        assert words[0] == "dijkwacht"
-        assert dijkwacht([places.get(word, word) for word in words[1:]]) == 0, words
-        out, said = capsys.readouterr()
-        assert "rare_port" in out + said
-        gone.append(words[1])
-    assert gone == ["try", "replay", "evaluate"]
-
-
 def test_examples_on_pages_run(root, monkeypatch):
+    """But for those in what is quoted from a file, which run there."""
     monkeypatch.chdir(root)  # their paths are those of the repository
     for page in _pages(root):
-        if ">>>" in page.read_text("utf-8"):
-            failed, _ = doctest.testfile(str(page), module_relative=False)
-            assert failed == 0, page
+        text = page.read_text("utf-8")
+        for language, block in FENCE.findall(text):
+            if language in {"python", "py"} and QUOTED.match(block):
+                text = text.replace(block, "")
+        examples = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
+        assert doctest.DocTestRunner().run(examples).failed == 0, page
 
 
 def test_the_readme_is_short_and_begins_with_what_it_does(root):
