@@ -74,10 +74,11 @@ def tail_plot(table: Calibration, seen: Seen, line: float, share: float) -> str:
         steps.append((x(before), y(_LOWEST)))
         parts.append(_path("counted", steps))
     if math.isfinite(line):
+        at = y(float(np.interp(line, table.grid, table.rates)))
         side, shift = ("end", -6) if x(line) > WIDTH * 0.6 else ("start", 6)
         parts.append(
             f'<line class="line" x1="{x(line):.1f}" x2="{x(line):.1f}" y1="{_TOP}" y2="{HEIGHT - _BOTTOM}"/>'
-            f'<circle class="mark" cx="{x(line):.1f}" cy="{y(share):.1f}" r="5"/>'
+            f'<circle class="mark" cx="{x(line):.1f}" cy="{at:.1f}" r="5"/>'
             f'<text x="{x(line) + shift:.1f}" y="{_TOP + 14}" text-anchor="{side}">the line, {line:.2f}</text>'
         )
     return "\n".join([*parts, "</svg>"])

@@ -1,12 +1,14 @@
 """The page on a first detector, gone by a newcomer: an empty folder, its own blocks, nothing else."""
 
-import json
 import os
 import re
 import subprocess
 import sys
 
 import pytest
+
+from dijkwacht_collector.policy import OWN_SHARE, read_calibration
+from dijkwacht_lab.calibrate import line_of
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 WAY = ["try", "check-detector", "calibrate", "replay", "evaluate"]
@@ -76,12 +78,11 @@ def test_from_an_empty_folder_to_the_scoreboard(blocks, shell, quiet):
     assert len(told["try"][0].splitlines()) >= 3
     assert "192.168.20.66 used port" in told["try"][0]
     assert "14 of 14 checks hold" in told["check-detector"][1]
-    table = json.loads((folder / "mine" / "rare_port.json").read_text())
-    assert table["detector"] == "rare_port"
-    assert "1 benign recordings and 2 generated offices" in table["made"]
+    table = read_calibration(folder / "mine" / "rare_port.json", "rare_port")
+    assert "1 benign recordings and 2 generated offices" in table.made
+    assert line_of(table, OWN_SHARE) > 9.69, "the page says that it would have told nobody"
     page = (folder / "mine" / "rare_port.html").read_text()
     assert "<svg" in page
-    assert "the line, 14." in page
     assert "rare_port: interrupts by rare_port.json beside it" in told["replay"][1]
     [place] = [line for line in told["evaluate"][0].splitlines() if "rare_port: " in line]
     assert "the strongest 9.69 on attacks" in place
