@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from dijkwacht.recording import NumberedRow, Recorded
-from dijkwacht.strangest import parties, refuse
+from dijkwacht.strangest import parties, refuse, source_of
 from dijkwacht_collector.engine.findings import evidence_of
 from dijkwacht_collector.policy import Scored
 from dijkwacht_detectors.api import AnyDetector
@@ -42,12 +42,13 @@ class Source(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """The strongest score of an hour: when (µs UTC), and who did it to whom."""
+    """The strongest score of an hour: when (µs UTC), and who did it to whom; ``machine`` is the first of these."""
 
     score: float
     time: int
     who: str
     source: str
+    machine: str
 
 
 @dataclass(slots=True)
@@ -159,4 +160,5 @@ def _note(said: Said, detector: AnyDetector, scored: Scored, source: str) -> Non
         if known is None or scores[best] > known.score:
             evidence = evidence_of(scored, int(rows[best]), detector)
             who = parties(evidence) or "–"
-            said.hours[hour] = Moment(evidence.score, evidence.time, who, source)
+            by = source_of(evidence)
+            said.hours[hour] = Moment(evidence.score, evidence.time, who, source, by)

@@ -70,11 +70,11 @@ class Calibrated:
         return int((self.seen.spans[:, 1] >= self.line).sum())
 
     def strongest(self) -> list[tuple[Moment, int]]:
-        """The strongest hour of each (source, who), and in how many hours they were the strongest."""
+        """The strongest hour of each machine of each source, and in how many hours it was the strongest there."""
         name, best, many = self.detector.name, dict[tuple[str, str], Moment](), Counter[Any]()
         for one in self.heard:
             for moment in one.said[name].hours.values():
-                key = moment.source, moment.who
+                key = moment.source, moment.machine
                 many[key] += 1
                 if key not in best or moment.score > best[key].score:
                     best[key] = moment
@@ -140,7 +140,7 @@ class Calibrated:
         )
         if self.seen.weeks < 1 / OWN_SHARE:
             told.append(
-                f"{self.seen.weeks:.2g} site-weeks are fewer than {1 / OWN_SHARE:.0f}: beyond the strongest "
+                f"{self.seen.weeks:.2g} site-weeks that count are fewer than {1 / OWN_SHARE:.0f}: beyond the strongest "
                 "hours the line stands on a tail that is drawn on; more benign traffic makes it firmer"
             )
         return told

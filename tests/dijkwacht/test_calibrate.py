@@ -239,3 +239,15 @@ def test_names_of_files_are_no_markup(doors, tmp_path, quiet):
     page = path.with_name("doors.html").read_text("utf-8")
     assert "<b>quiet" not in page
     assert "&lt;b&gt;quiet.pcap" in page
+
+
+def test_a_machine_is_one_line_with_its_hours(doors, make_scan, scan, capsys):
+    later = make_scan("later.pcap", 1_700_000_000_000_000 + 2 * 3_600_000_000, "192.168.7.66")
+    folder = scan.parent / "two"
+    folder.mkdir()
+    for number, path in enumerate((scan, later)):
+        (folder / f"{number}.pcap").write_bytes(path.read_bytes())
+    assert main(["calibrate", str(doors()), str(folder), *SMALL, "--json"]) == 0
+    [line] = json.loads(capsys.readouterr().out)["strongest"]
+    assert (line["hours"], line["who"]) == (2, "192.168.7.66 → 192.168.7.2:300")
+    assert line["time"] < 1_700_000_100_000_000
