@@ -10,9 +10,11 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -153,15 +155,39 @@ def _listen(
             yield listen(file, source, local, days)
         return
     fresh = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(sources)), fresh, log_for_people) as pool:
-        # the offices first, which take longest
-        order = sorted(range(len(sources)), key=lambda n: sources[n].office is None)
-        running = {n: pool.submit(listen, file, sources[n], tuple(local), days) for n in order}
+    before = set(multiprocessing.active_children())
+    with ProcessPoolExecutor(min(jobs, len(sources)), fresh, _begin) as pool:
         try:
+            # the offices first, which take longest
+            order = sorted(range(len(sources)), key=lambda n: sources[n].office is None)
+            with _ctrl_c_later():
+                running = {
+                    n: pool.submit(listen, file, sources[n], tuple(local), days) for n in order
+                }
             for n in range(len(sources)):
                 yield running[n].result()
-        finally:
+        except BaseException:  # nobody waits for the rest of an office that nobody wants
             pool.shutdown(wait=False, cancel_futures=True)
+            for child in set(multiprocessing.active_children()) - before:
+                child.terminate()
+            raise
+
+
+@contextmanager
+def _ctrl_c_later() -> Iterator[None]:
+    """Processes that are started within hear of Ctrl-C at `_begin` and no earlier; this one, when all are."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin() -> None:
+    """In each process: Ctrl-C, which goes to all of them, ends it at once and without a word."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    log_for_people()
 
 
 def _calibrate(file: Path, detector: AnyDetector, heard: Sequence[Listened]) -> Calibrated:

@@ -1,7 +1,12 @@
 """`dijkwacht calibrate`: a table of one's own detector, and what its report says."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
+import psutil
 import pytest
 
 from dijkwacht.cli import main
@@ -251,3 +256,18 @@ def test_a_machine_is_one_line_with_its_hours(doors, make_scan, scan, capsys):
     [line] = json.loads(capsys.readouterr().out)["strongest"]
     assert (line["hours"], line["who"]) == (2, "192.168.7.66 → 192.168.7.2:300")
     assert line["time"] < 1_700_000_100_000_000
+
+
+def test_ctrl_c_ends_it_and_its_processes_at_once(doors):
+    words = ["calibrate", str(doors()), "--offices", "2", "--days", "28", "--jobs", "2"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "dijkwacht.cli", *words], stderr=subprocess.PIPE, text=True
+    )
+    deadline, children = time.monotonic() + 60, []
+    while len(children) < 3 and time.monotonic() < deadline:  # a tracker of resources among them
+        children = psutil.Process(running.pid).children(recursive=True)
+    assert len(children) >= 3
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert (running.returncode, said) == (130, "dijkwacht calibrate: stopped\n")
+    assert psutil.wait_procs(children, timeout=60)[1] == []
