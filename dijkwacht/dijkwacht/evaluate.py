@@ -11,8 +11,9 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -27,15 +28,30 @@ from dijkwacht.recording import Recorded, add_local
 from dijkwacht.revision import source_revision
 from dijkwacht.score_watch import ScoreWatch
 from dijkwacht.shadow import report_shadow
+from dijkwacht.stopwatch import spent_by
 from dijkwacht_collector.engine import DetectorSet
+from dijkwacht_collector.engine.warmup import warm_up
+from dijkwacht_detectors.api import SiteDetector
+from dijkwacht_lab.by_detector import (
+    by_detector,
+    detector_table,
+    entrants_of,
+    promise_in_all,
+    scores_of,
+    to_leave_out,
+    why_missed,
+)
 from dijkwacht_lab.halves import choose_half
 from dijkwacht_lab.labels import Labelled, read_lists
+from dijkwacht_lab.paired import paired, paired_text
 from dijkwacht_lab.scoreboard import Judged, Outcome, Watched, final_line, judge, summary, table
+from dijkwacht_lab.scoreboard_page import check_writable, scoreboard_page, write_page
 from dijkwacht_records.errors import DijkwachtError, SettingsError
 from dijkwacht_records.tables import FLOWS
 
 BATCH_ROWS: Final = 100
 """Small, so that the time to detect is exact to a few rows."""
+SHIPPED: Final = "shipped"
 _PART: Final = FLOWS.index("part")
 
 
@@ -74,6 +90,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave out these of the shipped detectors, to see what they are worth",
     )
     add(
+        "--against",
+        action="append",
+        default=[],
+        metavar="SET",
+        help=f"judge the files by another set of detectors too, and list what differs: '{SHIPPED}', "
+        "or a folder or a file of one's own beside those shipped (may be repeated)",
+    )
+    add(
+        "--once",
+        action="store_true",
+        help="each file once: half the time, and nobody learns who catches what alone",
+    )
+    add("--html", type=Path, metavar="FILE", help="write a page with plots, too")
+    add(
         "--jobs",
         type=int,
         default=os.cpu_count() or 1,
@@ -89,6 +119,49 @@ def run(args: argparse.Namespace) -> int:
     """Exit code 0 if anything was readable, 2 if nothing was."""
     if args.jobs < 1:
         raise SettingsError(f"--jobs {args.jobs}: at least 1")
+    chosen = _chosen(args)
+    if args.html is not None:
+        check_writable(args.html)
+    if against := args.against:
+        other = [Path(name) for name in against if name != SHIPPED]
+        if not (other or args.detectors or args.without):
+            raise SettingsError(f"--against {SHIPPED}: the same set; give --detectors or --without")
+        report_shadow(DetectorSet.with_own(other))
+    detectors = DetectorSet.with_own(args.detectors, args.without)
+    report_shadow(detectors)
+    entrants = entrants_of(detectors)
+    judging = evaluate(chosen, args.jobs, args.local, args.detectors, args.without)
+    judged = list(counted(judging, "files", len(chosen)))
+    judged.sort(key=lambda j: (j.labelled.kind, j.labelled.file))
+    result = summary(judged)
+    alone = None if args.once else _caught_alone(judged, args)
+    result["detectors"] = by_detector(judged, entrants, alone)
+    result["promise"] = promise_in_all(judged, entrants)
+    for line, one in zip(result["files"], _not_robust(judged), strict=True):
+        line["scores"] = scores_of(one, entrants)
+        line["why_missed"] = why_missed(one, entrants)
+    text = [table(result), detector_table(result["detectors"], result["promise"])]
+    if against:
+        named = " ".join(against)
+        files = [j.labelled for j in _not_robust(judged)]
+        judging = evaluate(files, args.jobs, args.local, other)
+        pairs = paired(judged, counted(judging, f"files by {named}", len(files)))
+        result["against"] = {"set": named, **pairs}
+        text.append(paired_text(pairs, named))
+    if args.json:
+        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
+    else:
+        sys.stdout.write("\n".join(text) + "\n")
+    if args.html is not None:
+        page = scoreboard_page(result, args.half or "", source_revision())
+        write_page(args.html, page)
+    if args.final:
+        report(final_line(result, args.half or "A and B", source_revision()))
+    return 0 if any(not j.outcome.refused for j in judged) else 2
+
+
+def _chosen(args: argparse.Namespace) -> list[Labelled]:
+    """The files that were asked for. Raises `SettingsError`."""
     listed, again = read_lists(args.labels)
     if again:
         named = f"{again[0].kind} {again[0].path}"
@@ -104,19 +177,34 @@ def run(args: argparse.Namespace) -> int:
     known = {labelled.class_ for labelled in listed}
     if unknown := set(args.only) - known:
         raise SettingsError(f"--only {min(unknown)}: one of {' '.join(sorted(known))}")
-    chosen = [labelled for labelled in listed if not args.only or labelled.class_ in args.only]
-    report_shadow(DetectorSet.with_own(args.detectors, args.without))
-    judging = evaluate(chosen, args.jobs, args.local, args.detectors, args.without)
-    judged = list(counted(judging, "files", len(chosen)))
-    judged.sort(key=lambda j: (j.labelled.kind, j.labelled.file))
-    result = summary(judged)
-    if args.json:
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
-    else:
-        sys.stdout.write(table(result) + "\n")
-    if args.final:
-        report(final_line(result, args.half or "A and B", source_revision()))
-    return 0 if any(not j.outcome.refused for j in judged) else 2
+    return [labelled for labelled in listed if not args.only or labelled.class_ in args.only]
+
+
+def _not_robust(judged: Iterable[Judged]) -> list[Judged]:
+    return [j for j in judged if j.labelled.class_ != "robust"]
+
+
+def _caught_alone(judged: Sequence[Judged], args: argparse.Namespace) -> dict[str, list[str]]:
+    """Detector → files that are missed without it. Each is judged once more, without whoever had a say."""
+    due = to_leave_out(judged)
+    trials = [Trial(j.labelled, frozenset({*args.without, name})) for j, name in due]
+    whom = {
+        (trial.labelled, trial.without): name for trial, (_, name) in zip(trials, due, strict=True)
+    }
+    missed: dict[str, list[str]] = {}
+    played = play(trials, args.jobs, args.local, args.detectors)
+    for trial, again in counted(played, "files without one detector", len(trials)):
+        if again.status != "caught":
+            missed.setdefault(whom[trial.labelled, trial.without], []).append(trial.labelled.file)
+    return missed
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One file to judge, ``without`` some detectors, shipped or one's own, by name."""
+
+    labelled: Labelled
+    without: frozenset[str] = frozenset()
 
 
 def evaluate(
@@ -128,23 +216,34 @@ def evaluate(
 ) -> Iterator[Judged]:
     """Replay and judge files, ``jobs`` at a time, in the order in which they are done.
 
-    ``own``: files and folders of detectors of one's own; ``without``: those shipped that are left out.
+    ``own``: files and folders of detectors of one's own; ``without``: those that are left out.
     """
+    trials = [Trial(labelled, frozenset(without)) for labelled in chosen]
+    for _, judged in play(trials, jobs, local, own):
+        yield judged
+
+
+def play(
+    trials: Sequence[Trial], jobs: int = 1, local: Sequence[str] = (), own: Sequence[Path] = ()
+) -> Iterator[tuple[Trial, Judged]]:
+    """The same of each trial, with what was tried."""
     compile_kernels()  # nobody's time to detect, and nothing of the cost
     if jobs == 1:
-        detectors = DetectorSet.with_own(own, without)
-        for labelled in chosen:
-            yield judge(labelled, replay_file(labelled.path, local, detectors))
+        detectors = _loaded(own)
+        for trial in trials:
+            yield (
+                trial,
+                judge(
+                    trial.labelled, replay_file(trial.labelled.path, local, _left(detectors, trial))
+                ),
+            )
         return
     # Fresh processes: a fork would copy this one's threads in whatever state they are.
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=fresh, initializer=_begin) as pool:
-        running = {
-            pool.submit(_replay_there, item.path, local, tuple(own), tuple(without)): item
-            for item in chosen
-        }
+        running = {pool.submit(_replay_there, trial, local, tuple(own)): trial for trial in trials}
         for future in as_completed(running):
-            yield judge(running[future], future.result())
+            yield running[future], judge(running[future].labelled, future.result())
 
 
 def _begin() -> None:
@@ -152,16 +251,27 @@ def _begin() -> None:
     compile_kernels()
 
 
-def _replay_there(
-    path: Path, local: Sequence[str], own: tuple[Path, ...], without: tuple[str, ...]
-) -> Outcome:
-    return replay_file(path, local, _detectors_here(own, without))
+def _replay_there(trial: Trial, local: Sequence[str], own: tuple[Path, ...]) -> Outcome:
+    return replay_file(trial.labelled.path, local, _left(_loaded_here(own), trial))
 
 
 @cache
-def _detectors_here(own: tuple[Path, ...], without: tuple[str, ...]) -> DetectorSet:
+def _loaded_here(own: tuple[Path, ...]) -> DetectorSet:
     """One's own are loaded in each process, once: classes of a file cannot be sent to another."""
-    return DetectorSet.with_own(own, without)
+    return _loaded(own)
+
+
+def _loaded(own: Sequence[Path]) -> DetectorSet:
+    detectors = DetectorSet.with_own(own)
+    # What compiles does so here, or it would be the first file's cost.
+    if compiled := [one for one in detectors.own if not isinstance(one, SiteDetector)]:
+        warm_up(compiled)
+    return detectors
+
+
+def _left(detectors: DetectorSet, trial: Trial) -> DetectorSet:
+    own = tuple(one for one in detectors.own if one.name not in trial.without)
+    return replace(detectors, own=own, without=trial.without)
 
 
 def replay_file(
@@ -171,10 +281,11 @@ def replay_file(
     began, cpu = time.monotonic(), time.process_time()
     watched, counts = Watched(), [0, 0]
     detectors = detectors or DetectorSet()
-    watch = ScoreWatch(detectors, detectors.own_files())
+    watch = ScoreWatch(detectors, [one.name for one in detectors.detectors()])
     try:
         recorded = Recorded([path], local)
         with OfflineCollector(detectors=detectors, watch=watch) as collector:
+            spent = spent_by(collector.hosted)
             for batch in cut(_watch(recorded.rows(), watched, counts), BATCH_ROWS):
                 collector.play("lab", batch)
             collector.finish()
@@ -191,12 +302,13 @@ def replay_file(
         packets=recorded.packets,
         rows=counts[0],
         flows=counts[1],
-        cpu_s=time.process_time() - cpu,
+        cpu_s=time.process_time() - cpu - watch.cpu_s,
         wall_s=time.monotonic() - began,
         refused=""
         if recorded.readable
         else "; ".join(map(str, (*recorded.problems, *recorded.damage))),
         scored={name: (heard.rows, heard.strongest) for name, heard in watch.heard.items()},
+        spent_s=spent,
     )
 
 

@@ -18,6 +18,7 @@ from typing import Final, Self
 from dijkwacht_collector.engine import DetectorSet, Engine
 from dijkwacht_collector.engine.checkpoints import load, save
 from dijkwacht_collector.engine.engine import Watch
+from dijkwacht_collector.engine.hosted import Hosted
 from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.engine.trainer import FIRST_SAMPLES, train, training_rows
 from dijkwacht_collector.incidents import Incident, IncidentEvent
@@ -106,6 +107,11 @@ class OfflineCollector:
     ) -> None:
         self._journal.close()
         self._folder.cleanup()
+
+    @property
+    def hosted(self) -> Sequence[Hosted]:
+        """The detectors of the present engine, in their order."""
+        return self._engine.host.hosted
 
     def play(self, site: str, rows: Sequence[NumberedRow]) -> None:
         """Append ``rows`` as one batch of ``site`` (more, if they are too large for one)."""

@@ -8,7 +8,7 @@ Benign time counts only while packets come less than an hour apart.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Final, Literal
@@ -26,7 +26,6 @@ MOST_OTHERS: Final = 2
 GAP_US: Final = 3600 * 1_000_000
 WEEK_S: Final = 7 * 86_400.0
 SLOW_S: Final = 10.0
-_SILENT: Final = (0, math.nan)
 
 
 @dataclass(slots=True)
@@ -53,7 +52,8 @@ class Outcome:
 
     ``noticed``: incident uid → event time at which it first reached medium, µs UTC. ``first``: time
     of the first row. ``refused``: why nothing could be read. ``crash``: an error that should not be.
-    ``scored``: detector of one's own → rows that it scored, and its strongest score (NaN: none).
+    ``scored``: detector → rows that it scored, and its strongest score (NaN: none); ``spent_s``: detector →
+    CPU seconds in which it scored and learned.
     """
 
     incidents: Sequence[Incident] = ()
@@ -68,6 +68,7 @@ class Outcome:
     refused: str = ""
     crash: str = ""
     scored: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    spent_s: Mapping[str, float] = field(default_factory=dict)
 
 
 Status = Literal[
@@ -85,12 +86,17 @@ Status = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One file's line on the scoreboard."""
+    """One file's line on the scoreboard.
+
+    ``right``: the incident that caught it first, of all ``rights``; ``wrong``: false alarms of a benign file.
+    """
 
     labelled: Labelled
     outcome: Outcome
     status: Status
     right: Incident | None = None
+    rights: tuple[Incident, ...] = ()
+    wrong: tuple[Incident, ...] = ()
     detect_s: float = math.nan
     others: int = 0
     false: int = 0
@@ -121,12 +127,13 @@ def judge(labelled: Labelled, outcome: Outcome) -> Judged:
         return Judged(labelled, outcome, why, context=context, said=said)
     if labelled.class_ == "benign":
         # Internet scanners that the file itself labels are no false alarm when they are named.
-        false = sum(not _names(incident, truth) for incident in loud)
+        wrong = tuple(incident for incident in loud if not _names(incident, truth))
         return Judged(
             labelled,
             outcome,
-            "false" if false else "clean",
-            false=false,
+            "false" if wrong else "clean",
+            wrong=wrong,
+            false=len(wrong),
             context=context,
             said=said,
         )
@@ -142,7 +149,8 @@ def judge(labelled: Labelled, outcome: Outcome) -> Judged:
         outcome,
         "small" if small else "caught" if soonest is not None else "missed",
         soonest,
-        detect_s,
+        tuple(right),
+        detect_s=detect_s,
         others=sum(i.kind not in accepted for i in loud),
         context=context,
         said=said,
@@ -197,7 +205,6 @@ def summary(judged: Iterable[Judged]) -> dict[str, Any]:
         "benign": _benign([j for j in lines if j.labelled.class_ == "benign" and j.counts]),
         "others": _others(lines),
         "robust": _robust([j for j in lines if j.labelled.class_ == "robust"]),
-        "detectors": _own_detectors(lines),
         "crashed": {j.labelled.file: j.outcome.crash for j in lines if j.status == "crashed"},
         "not_readable": [j.labelled.file for j in lines if j.status == "not readable"],
         "not_judged": [j.labelled.file for j in lines if j.status == "not judged"],
@@ -264,24 +271,6 @@ def _robust(lines: list[Judged]) -> dict[str, Any]:
     }
 
 
-def _own_detectors(lines: list[Judged]) -> dict[str, Any]:
-    """By detector of one's own: what it said, whoever it was said of, and whether or not it may interrupt."""
-    names = sorted({name for j in lines for name in j.outcome.scored})
-    return {
-        name: {
-            "rows_scored": sum(j.outcome.scored.get(name, _SILENT)[0] for j in lines),
-            "strongest_on_attacks": _strongest(name, lines, ACCEPTED),
-            "strongest_on_benign": _strongest(name, lines, ("benign",)),
-        }
-        for name in names
-    }
-
-
-def _strongest(name: str, lines: list[Judged], classes: Collection[str]) -> float | None:
-    scores = (j.outcome.scored.get(name, _SILENT)[1] for j in lines if j.labelled.class_ in classes)
-    return max((score for score in scores if not math.isnan(score)), default=None)
-
-
 def _line(judged: Judged) -> dict[str, Any]:
     return {
         "kind": judged.labelled.kind,
@@ -312,7 +301,7 @@ def table(result: Mapping[str, Any]) -> str:
         lines += [f"too small    {name}: {file}" for file in c["small"]]
     lines += [f"not readable in this version: {file}" for file in result["not_readable"]]
     lines += [f"read, but of a class without a rule: {file}" for file in result["not_judged"]]
-    lines += _benign_lines(result) + _robust_lines(result) + _own_lines(result)
+    lines += _benign_lines(result) + _robust_lines(result)
     if (cost := result["cpu_seconds_per_million_flows"]) is not None:
         lines.append(f"cost         {cost:.1f} CPU seconds per million flows")
     return "\n".join(lines)
@@ -337,19 +326,6 @@ def _benign_lines(result: Mapping[str, Any]) -> list[str]:
             if found["false"]
         ),
     ]
-
-
-def _own_lines(result: Mapping[str, Any]) -> list[str]:
-    return [
-        f"detector     {name}: {said['rows_scored']:,} rows scored, the strongest "
-        f"{_score(said['strongest_on_attacks'])} on attacks, "
-        f"{_score(said['strongest_on_benign'])} on benign"
-        for name, said in result["detectors"].items()
-    ]
-
-
-def _score(score: float | None) -> str:
-    return "none" if score is None else f"{score:.4g}"
 
 
 def _robust_lines(result: Mapping[str, Any]) -> list[str]:
