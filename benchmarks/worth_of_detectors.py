@@ -17,6 +17,7 @@ from typing import Any
 from dijkwacht.evaluate import evaluate
 from dijkwacht.progress import counted
 from dijkwacht_detectors.discover import shipped_detectors
+from dijkwacht_lab.by_detector import heard_in
 from dijkwacht_lab.halves import Half, choose_half
 from dijkwacht_lab.labels import Labelled, read_lists
 from dijkwacht_lab.scoreboard import Judged
@@ -31,12 +32,6 @@ def judged(files: Sequence[Labelled], without: Sequence[str] = ()) -> dict[str, 
     return {j.labelled.file: j for j in lines}
 
 
-def heard(judged: Judged) -> set[str]:
-    """Names of the detectors that had a say in any of a file's incidents: no other can be missed there."""
-    told = judged.outcome.incidents
-    return {i.detector for i in told} | {e.detector for i in told for e in i.evidences}
-
-
 def worth(listed: Sequence[Labelled], halves: Sequence[Half]) -> dict[str, Result]:
     """By detector and half: the files that only it catches, and those that only it is wrong about."""
     result: dict[str, Result] = {detector.name: {} for detector in shipped_detectors()}
@@ -44,7 +39,7 @@ def worth(listed: Sequence[Labelled], halves: Sequence[Half]) -> dict[str, Resul
         files = [f for f in choose_half(listed, half) if f.class_ not in ("robust", "hostmetric")]
         whole = judged(files)
         for name, of in result.items():
-            its = [f for f in files if name in heard(whole[f.file])]
+            its = [f for f in files if name in heard_in(whole[f.file].outcome.incidents)]
             still = judged(its, [name]) if its else {}
             of[half] = {
                 "missed": [f for f, j in still.items() if _caught(whole[f]) and not _caught(j)],

@@ -16,7 +16,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -33,6 +33,7 @@ from dijkwacht_collector.engine import DetectorSet
 from dijkwacht_collector.engine.warmup import warm_up
 from dijkwacht_detectors.api import SiteDetector
 from dijkwacht_lab.by_detector import (
+    Entrant,
     by_detector,
     detector_table,
     entrants_of,
@@ -117,16 +118,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 if anything was readable, 2 if nothing was."""
-    if args.jobs < 1:
-        raise SettingsError(f"--jobs {args.jobs}: at least 1")
     chosen = _chosen(args)
+    other = _other_set(args)
     if args.html is not None:
         check_writable(args.html)
-    if against := args.against:
-        other = [Path(name) for name in against if name != SHIPPED]
-        if not (other or args.detectors or args.without):
-            raise SettingsError(f"--against {SHIPPED}: the same set; give --detectors or --without")
-        report_shadow(DetectorSet.with_own(other))
     detectors = DetectorSet.with_own(args.detectors, args.without)
     report_shadow(detectors)
     entrants = entrants_of(detectors)
@@ -135,15 +130,12 @@ def run(args: argparse.Namespace) -> int:
     judged.sort(key=lambda j: (j.labelled.kind, j.labelled.file))
     result = summary(judged)
     alone = None if args.once else _caught_alone(judged, args)
-    result["detectors"] = by_detector(judged, entrants, alone)
-    result["promise"] = promise_in_all(judged, entrants)
-    for line, one in zip(result["files"], _not_robust(judged), strict=True):
-        line["scores"] = scores_of(one, entrants)
-        line["why_missed"] = why_missed(one, entrants)
-    text = [table(result), detector_table(result["detectors"], result["promise"])]
-    if against:
-        named = " ".join(against)
-        files = [j.labelled for j in _not_robust(judged)]
+    result |= _of_detectors(judged, entrants, alone, result["files"])
+    text = [table(result)]
+    if result["files"]:
+        text.append(detector_table(result["detectors"], result["promise"]))
+    if other is not None:
+        named, files = " ".join(args.against), [j.labelled for j in _not_robust(judged)]
         judging = evaluate(files, args.jobs, args.local, other)
         pairs = paired(judged, counted(judging, f"files by {named}", len(files)))
         result["against"] = {"set": named, **pairs}
@@ -153,15 +145,47 @@ def run(args: argparse.Namespace) -> int:
     else:
         sys.stdout.write("\n".join(text) + "\n")
     if args.html is not None:
-        page = scoreboard_page(result, args.half or "", source_revision())
-        write_page(args.html, page)
+        write_page(args.html, scoreboard_page(result, args.half or "", source_revision()))
     if args.final:
         report(final_line(result, args.half or "A and B", source_revision()))
     return 0 if any(not j.outcome.refused for j in judged) else 2
 
 
+def _other_set(args: argparse.Namespace) -> list[Path] | None:
+    """Where the own detectors of the set of ``--against`` are; None if there is no such set.
+
+    Raises `SettingsError`. It is loaded again after the first set is done with: of two files of one name, the
+    one that was loaded last is whole.
+    """
+    if not args.against:
+        return None
+    other = [Path(name) for name in args.against if name != SHIPPED]
+    if not (other or args.detectors or args.without):
+        raise SettingsError(f"--against {SHIPPED}: the same set; give --detectors or --without")
+    report_shadow(DetectorSet.with_own(other), report=lambda line: report(f"against: {line}"))
+    return other
+
+
+def _of_detectors(
+    judged: Sequence[Judged],
+    entrants: Sequence[Entrant],
+    alone: dict[str, list[str]] | None,
+    lines: Sequence[dict[str, Any]],
+) -> dict[str, Any]:
+    """Rows by detector and the promise; each of the ``lines`` of files learns its scores, too."""
+    for line, one in zip(lines, _not_robust(judged), strict=True):
+        line["scores"] = scores_of(one, entrants)
+        line["why_missed"] = why_missed(one, entrants)
+    return {
+        "detectors": by_detector(judged, entrants, alone),
+        "promise": promise_in_all(judged, entrants),
+    }
+
+
 def _chosen(args: argparse.Namespace) -> list[Labelled]:
     """The files that were asked for. Raises `SettingsError`."""
+    if args.jobs < 1:
+        raise SettingsError(f"--jobs {args.jobs}: at least 1")
     listed, again = read_lists(args.labels)
     if again:
         named = f"{again[0].kind} {again[0].path}"

@@ -169,7 +169,8 @@ def _margins(result: Mapping[str, Any]) -> str:
     note = (
         '<span class="key attack">files with an attack</span> <span class="key quiet">benign files</span>: '
         "the strongest score on each, in bits above or below the line from which a site without history is "
-        "interrupted; what is beyond 10 stands at the edge. Without a line, from its lowest score to its highest."
+        "interrupted; what is beyond 10 stands at the edge. A benign file beyond the line without a false alarm: what was told is somebody whom the "
+        "file itself labels, or a habit. Without a line, from the lowest score to the highest."
     )
     scale = _scale(("−10", "−5", "the line", "+5", "+10"))
     return _section("Scores against the line", note, [*rows, scale]) if rows else ""
