@@ -193,7 +193,7 @@ def detector_table(rows: Mapping[str, Row], promised: Mapping[str, Any]) -> str:
     lines += [
         _promise_line(name, rows[name])
         for name in shown
-        if rows[name]["false"] and rows[name]["share"]
+        if rows[name]["false"] and rows[name]["promised"]
     ]
     if promised["promised"]:
         lines.append(_promise_line("all together", promised))

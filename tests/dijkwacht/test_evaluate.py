@@ -7,8 +7,9 @@ import psutil
 import pytest
 
 from dijkwacht import cli
-from dijkwacht.evaluate import evaluate, replay_file
+from dijkwacht.evaluate import evaluate
 from dijkwacht.recording import Recorded
+from dijkwacht.trials import replay_file
 from dijkwacht_lab.labels import read_labels
 
 pytestmark = pytest.mark.usefixtures("loud")
@@ -112,7 +113,7 @@ def test_what_should_never_happen_is_told_as_a_crash(scan, monkeypatch):
     def burst(*_):
         raise ZeroDivisionError("here")
 
-    monkeypatch.setattr("dijkwacht.evaluate.OfflineCollector.play", burst)
+    monkeypatch.setattr("dijkwacht.trials.OfflineCollector.play", burst)
     assert replay_file(scan).crash == "ZeroDivisionError: here"
 
 
