@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import time
 from collections.abc import Iterator, Sequence
@@ -83,9 +84,13 @@ def _loaded_here(own: tuple[Path, ...]) -> DetectorSet:
 
 def _loaded(own: Sequence[Path]) -> DetectorSet:
     detectors = DetectorSet.with_own(own)
-    # What compiles does so here, or it would be the first file's cost.
+    # What compiles does so here, or it would be the first file's cost. What fails will be told of real rows.
     if compiled := [one for one in detectors.own if not isinstance(one, SiteDetector)]:
-        warm_up(compiled)
+        logging.disable()
+        try:
+            warm_up(compiled)
+        finally:
+            logging.disable(logging.NOTSET)
     return detectors
 
 

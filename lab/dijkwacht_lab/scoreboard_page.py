@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from dijkwacht_lab.by_detector import score_text
+from dijkwacht_lab.by_detector import ratio_text, score_text, worth_showing
 from dijkwacht_lab.labels import ACCEPTED
 from dijkwacht_lab.scoreboard_plots import DETECT_SCALE, duration, margins, recall_bar, times
 from dijkwacht_records.errors import SettingsError
@@ -85,8 +85,10 @@ def _figures(result: Mapping[str, Any]) -> str:
         ),
     ]
     if of:
-        ratio = f"{promise['realised_over_promised']:.2f} ×"
-        shown.append(("realised ÷ promised", ratio, f"95 %: {of[0]:.2f} to {of[1]:.2f}"))
+        ratio = f"{ratio_text(promise['realised_over_promised'])} ×"
+        shown.append(
+            ("realised ÷ promised", ratio, f"95 %: {ratio_text(of[0])} to {ratio_text(of[1])}")
+        )
     if (cost := result["cpu_seconds_per_million_flows"]) is not None:
         shown.append(("cost", f"{cost:.0f} s", "of processor per million flows"))
     cells = (
@@ -129,7 +131,7 @@ def _detectors(result: Mapping[str, Any]) -> str:
         alone, ns, ratio = r["caught_alone"], r["nanoseconds_per_row"], r["realised_over_promised"]
         cells = (
             r["caught"], "–" if alone is None else len(alone), r["false"], r["context"],
-            "–" if ratio is None else f"{ratio:.2g}", "–" if ns is None else f"{ns:.0f}",
+            "–" if ratio is None else ratio_text(ratio), "–" if ns is None else f"{ns:.0f}",
             score_text(r["strongest_on_attacks"]), score_text(r["strongest_on_benign"]),
             score_text(r["line"]),
         )  # fmt: skip
@@ -212,13 +214,7 @@ def _false(result: Mapping[str, Any]) -> str:
 
 
 def _shown(result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    rows: Mapping[str, Mapping[str, Any]] = result["detectors"]
-    some = [
-        (name, r)
-        for name, r in rows.items()
-        if r["own"] or r["caught"] or r["false"] or r["context"]
-    ]
-    return sorted(some, key=lambda i: (-len(i[1]["caught_alone"] or ()), -i[1]["caught"], i[0]))
+    return [(name, result["detectors"][name]) for name in worth_showing(result["detectors"])]
 
 
 def _of_class(result: Mapping[str, Any], classes: Iterable[str]) -> list[Mapping[str, Any]]:

@@ -33,6 +33,27 @@ class {title}(SiteDetector):
     def learn_many(self, window):
         pass
 """
+BROKEN = """
+from dijkwacht_detectors.api import Explanation, WindowDetector
+
+
+class Broken(WindowDetector):
+    name = "broken"
+    table = "flows"
+    reads = ("resp_p",)
+    entity = "site"
+    kind = "scan"
+    technique = "T1046"
+
+    def score(self, window, state):
+        raise ValueError("made up" if window["resp_p"].max() == 1 else "only real rows are named")
+
+    def learn(self, window, state):
+        pass
+
+    def explain(self, facts):
+        return Explanation("", "", "", "")
+"""
 SHUT = "np.where(window['resp_p'] != 443, 50.0, 0.0)"
 EVERYTHING = "np.full(len(window), 50.0)"
 CONN = (
@@ -214,3 +235,15 @@ def test_a_trial_leaves_out_ones_own_too(tmp_path, labels):
     found = {trial.without: judged for trial, judged in play(trials, own=own)}
     assert [found[without].status for without in names] == ["caught", "caught", "missed"]
     assert "knocks" not in found[names[1]].outcome.scored
+
+
+def test_one_that_fails_does_so_on_real_rows_alone(tmp_path, labels, capsys):
+    """It is warmed up, to compile it, on rows that nobody has sent: those are not spoken of."""
+    (tmp_path / "broken.py").write_text(BROKEN)
+    assert (
+        main(["evaluate", labels, "--jobs", "1", "--detectors", str(tmp_path / "broken.py")]) == 0
+    )
+    out, said = capsys.readouterr()
+    assert "\nbroken " in out
+    assert "broken: detector failed: ValueError: only real rows are named" in said
+    assert "made up" not in said

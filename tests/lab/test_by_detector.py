@@ -121,6 +121,10 @@ def test_nanoseconds_are_of_all_rows(attack, benign):
     rows = by_detector(lines, ALL)
     assert math.isclose(rows["scan"]["nanoseconds_per_row"], 20.0)
     assert rows["flood"]["nanoseconds_per_row"] == 0.0
+    lines.append(attack("loaded", spent_s={"scan": 0.5}))
+    again = by_detector(lines, ALL)["scan"]["nanoseconds_per_row"]
+    assert math.isclose(again, 20.0), "what is loaded once is nobody's cost a row"
+    assert by_detector([], ALL)["scan"]["nanoseconds_per_row"] is None
 
 
 def test_scores_by_file_leave_out_who_scored_nothing(attack, benign):
