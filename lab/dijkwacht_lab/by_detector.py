@@ -158,15 +158,18 @@ def why_missed(judged: Judged, entrants: Iterable[Entrant]) -> str:
     if low := sorted({i.detector for i in told if i.severity_id < MEDIUM and i.kind in accepted}):
         words.append(f"{', '.join(low)}: kept as context only")
     near = [
-        (one.line - score, one, score)
+        (one.line - score, one.name, f"{score:.1f} of {one.line:.1f}")
         for one in entrants
         if one.kind in accepted and math.isfinite(one.line)
         for score in [judged.outcome.scored.get(one.name, _SILENT)[1]]
         if math.isfinite(score)
     ]
-    if near:
-        _, one, score = min(near, key=lambda each: (each[0], each[1].name))
-        words.append(f"nearest: {one.name} {score:.1f} of {one.line:.1f}")
+    strange = [each for each in near if not each[2].startswith("0.0 ")]
+    if strange:
+        _, name, score_of_line = min(strange)
+        words.append(f"nearest: {name} {score_of_line}")
+    elif near:
+        words.append("nothing in it was strange to a detector of its class")
     return "; ".join(words) or "no detector of its class has scored a row"
 
 

@@ -142,6 +142,8 @@ def test_a_miss_is_told_with_what_came_nearest(attack):
     scored = {"scan": (3, 2.5), "flood": (3, 5.9), "mine": (1, 900.0)}
     assert why_missed(attack("a", scored=scored), ALL) == "nearest: scan 2.5 of 4.0"
     assert why_missed(attack("a"), ALL) == "no detector of its class has scored a row"
+    dull = attack("a", scored={"scan": (9, 0.04)})
+    assert why_missed(dull, ALL) == "nothing in it was strange to a detector of its class"
     low = attack("a", incident("mine", severity=2), incident("flood", "dos", uid="u2"))
     assert why_missed(low, ALL) == (
         "told as dos, not of the attacker or not as the attack; mine: kept as context only"
