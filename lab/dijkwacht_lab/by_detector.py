@@ -21,6 +21,7 @@ Row = dict[str, Any]
 _SILENT: Final = (0, math.nan)
 _FEW: Final = 2
 _LARGE: Final = 100
+_HUGE: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +214,15 @@ def detector_table(rows: Mapping[str, Row], promised: Mapping[str, Any]) -> str:
 
 
 def score_text(score: float | None) -> str:
-    """A score or a line in few characters; a dash for none."""
-    return "–" if score is None else f"{score:.1f}" if abs(score) < 1000 else f"{score:.3g}"
+    """A score or a line in few characters; a dash for none.
+
+    >>> [score_text(score) for score in (None, 9.6875, 300.5, 1e6)]
+    ['–', '9.69', '300.5', '1e+06']
+    """
+    if score is None:
+        return "–"
+    size = abs(score)
+    return f"{score:.2f}" if size < _LARGE else f"{score:.1f}" if size < _HUGE else f"{score:.3g}"
 
 
 def ratio_text(ratio: float) -> str:

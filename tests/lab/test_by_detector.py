@@ -156,7 +156,7 @@ def test_the_table_has_a_row_for_who_had_a_say_and_for_ones_own(attack, benign):
     rows = by_detector(lines, ALL, {"scan": ["a"]})
     told = detector_table(rows, promise_in_all(lines, ALL)).splitlines()
     assert told[0].split()[:3] == ["detector", "caught", "alone"]
-    assert told[1].split() == ["scan", "1", "1", "1", "0", "0", "7.2", "–", "4.0"]
+    assert told[1].split() == ["scan", "1", "1", "1", "0", "0", "7.25", "–", "4.00"]
     assert told[2].split() == ["mine", "0", "0", "0", "0", "0", "–", "–", "–"]
     assert told[3] == "and 1 more that had no say in any of the files"
     assert told[4].startswith(
