@@ -16,6 +16,7 @@ import msgspec
 
 from dijkwacht.detector_sets import add_sets, check_sets, detectors_beside, write_html
 from dijkwacht.own_detectors import add_detectors
+from dijkwacht.peers import add_peers, check_peers, peers_beside
 from dijkwacht.progress import counted, report
 from dijkwacht.recording import add_local
 from dijkwacht.revision import source_revision
@@ -24,6 +25,7 @@ from dijkwacht.trials import Trial, play
 from dijkwacht_collector.engine import DetectorSet
 from dijkwacht_lab.halves import choose_half
 from dijkwacht_lab.labels import Labelled, read_lists
+from dijkwacht_lab.peers.comparison import compared, comparison_table
 from dijkwacht_lab.scoreboard import Judged, final_line, summary, table
 from dijkwacht_records.errors import SettingsError
 
@@ -72,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_local(parser)
     add_detectors(parser)
     add_sets(parser)
+    add_peers(parser)
     add("--json", action="store_true", help="one JSON object instead of a table")
 
 
@@ -87,6 +90,7 @@ def run(args: argparse.Namespace) -> int:
         raise SettingsError(
             "--half B: looked at to the end it is another half A; --final if you are done"
         )
+    everything = listed
     if args.half:
         listed = choose_half(listed, args.half)
         if not listed:
@@ -96,16 +100,19 @@ def run(args: argparse.Namespace) -> int:
         raise SettingsError(f"--only {min(unknown)}: one of {' '.join(sorted(known))}")
     chosen = [labelled for labelled in listed if not args.only or labelled.class_ in args.only]
     check_sets(args)
+    check_peers(args, chosen)
     report_shadow(DetectorSet.with_own(args.detectors, args.without))
     judging = evaluate(chosen, args.jobs, args.local, args.detectors, args.without)
     judged = list(counted(judging, "files", len(chosen)))
     judged.sort(key=lambda j: (j.labelled.kind, j.labelled.file))
     result = summary(judged)
     by_detector = detectors_beside(args, judged, result)
+    result["peers"] = compared(peers_beside(args, everything, judged))
     if args.json:
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
     else:
-        sys.stdout.write(table(result) + by_detector + "\n")
+        beside = by_detector + comparison_table(result, result["peers"])
+        sys.stdout.write(table(result) + beside + "\n")
     write_html(args, result)
     if args.final:
         report(final_line(result, args.half or "A and B", source_revision()))
