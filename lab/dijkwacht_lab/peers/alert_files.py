@@ -27,7 +27,8 @@ from dijkwacht_records.errors import UnreadableInput
 from dijkwacht_records.gzipped import open_plain
 
 WANTED: Final = "Suricata EVE, Zeek notice.log (tabs or JSON) or Slips alerts.json"
-_VARIES: Final = re.compile(r"[0-9a-fA-F]*[.:][0-9a-fA-F.:]+|\d+")
+_VARIES: Final = re.compile(r"\b(?:[0-9a-fA-F]{1,4}:+){2,}[0-9a-fA-F]{0,4}(?!\w)|\d[\d.]*\b|\d+")
+"""Addresses and numbers, which differ from one alert of a kind to the next."""
 _LONGEST: Final = 80
 _FIRST: Final = 20
 _Line = dict[str, Any]

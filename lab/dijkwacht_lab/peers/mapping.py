@@ -48,7 +48,7 @@ def read_mapping(path: Path = SHIPPED) -> ClassMapping:
         if tool not in TOOLS or not isinstance(table, dict):
             raise SettingsError(f"--mapping {path}: [{tool}]: one of {_listed(TOOLS)}")
         for text, kind in table.items():
-            if kind not in CLASSES:
+            if not isinstance(kind, str) or kind not in CLASSES:
                 raise SettingsError(
                     f"--mapping {path}: [{tool}] {text!r} = {kind!r}: one of {_listed(CLASSES)}"
                 )

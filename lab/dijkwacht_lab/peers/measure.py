@@ -8,10 +8,13 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dijkwacht_lab.peers.benign import sample
 from dijkwacht_lab.peers.flow_features import SiteFlows
 from dijkwacht_lab.peers.line import alerts_of, line_of, weeks_of
-from dijkwacht_lab.peers.models import MODELS, version_of
+from dijkwacht_lab.peers.models import MODELS, Model, version_of
 from dijkwacht_lab.peers.peer import Peer, Said
 from dijkwacht_lab.scoreboard import Judged
 
@@ -35,13 +38,16 @@ def hear(name: str, benign: Sequence[SiteFlows], files: Mapping[str, SiteFlows])
     learned = sample(benign, model.most)
     model.fit(learned)
     fitted = time.perf_counter()
-    line = line_of(benign, [model.score(site.features) for site in benign])
-    said = {
-        file: alerts_of(flows, model.score(flows.features), line) for file, flows in files.items()
-    }
+    line = line_of(benign, [_scores(model, site) for site in benign])
+    said = {file: alerts_of(flows, _scores(model, flows), line) for file, flows in files.items()}
     scored = sum(len(flows.ended) for flows in (*benign, *files.values()))
     took = time.perf_counter() - fitted
     return Heard(name, said, len(learned), line, fitted - began, took, scored)
+
+
+def _scores(model: Model, flows: SiteFlows) -> NDArray[np.float64]:
+    """A capture may hold no flow, which no library is ready for."""
+    return model.score(flows.features) if len(flows.features) else np.zeros(0)
 
 
 def measure(

@@ -33,7 +33,7 @@ class Model(Protocol):
         ...
 
     def score(self, features: Features) -> NDArray[np.float64]:
-        """Strangeness of each flow, float64[n]; higher is stranger, on a scale of its own."""
+        """Strangeness of each flow, float64[n], n ≥ 1; higher is stranger, on a scale of its own."""
         ...
 
 
@@ -72,7 +72,7 @@ class Ecod:
         """Its decision function, a chunk at a time."""
         parts = range(0, len(features), CHUNK)
         told = [self._model.decision_function(features[at : at + CHUNK]) for at in parts]
-        return np.concatenate(told, dtype=np.float64) if told else np.zeros(0)
+        return np.concatenate(told, dtype=np.float64)
 
 
 class KitNet:
