@@ -49,7 +49,7 @@ def add_peers(parser: argparse.ArgumentParser) -> None:
 
 
 def check_peers(args: argparse.Namespace, chosen: Sequence[Labelled]) -> None:
-    """Say at once what would fail after minutes. Raises `SettingsError`."""
+    """Say at once what would fail after minutes. Raises `SettingsError` and `UnreadableInput`."""
     read_mapping(args.mapping)
     for place in args.alerts:
         alerts_found(place, chosen)

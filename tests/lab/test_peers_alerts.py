@@ -149,6 +149,7 @@ def test_what_is_none_of_the_three_is_said(tmp_path, mapping):
 
 def test_a_tool_that_wrote_nothing_said_nothing(tmp_path, mapping):
     (tmp_path / "eve.json").write_text("")
+    assert is_alerts(tmp_path / "eve.json")
     assert read_alerts([tmp_path / "eve.json"], mapping) == AlertsRead()
 
 

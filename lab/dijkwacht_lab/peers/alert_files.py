@@ -77,11 +77,12 @@ def _of_one_tool(path: Path, read: AlertsRead) -> Iterator[_Line]:
 
 
 def is_alerts(path: Path) -> bool:
-    """Does one of its first lines look like one of the three?"""
+    """Does one of its first lines look like one of the three, or has it none, as when nothing was said?"""
     try:
-        return any(line and _tool_of(line) for _, line in islice(_lines(path), _FIRST))
+        first = [line for _, line in islice(_lines(path), _FIRST)]
     except UnreadableInput:
         return False
+    return not first or any(line and _tool_of(line) for line in first)
 
 
 def _take(

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dijkwacht_lab.labels import Labelled
-from dijkwacht_lab.peers.alert_files import is_alerts, read_alerts
+from dijkwacht_lab.peers.alert_files import WANTED, is_alerts, read_alerts
 from dijkwacht_lab.peers.mapping import ClassMapping
 from dijkwacht_lab.peers.peer import Peer
 from dijkwacht_lab.scoreboard import Judged
-from dijkwacht_records.errors import SettingsError
+from dijkwacht_records.errors import SettingsError, UnreadableInput
 
 _NAMES = "scan/x.pcap has its alerts in the folder DIR/scan/x.pcap or in files DIR/scan/x.pcap.*"
 
@@ -21,7 +21,7 @@ def alerts_found(place: Path, chosen: Sequence[Labelled]) -> dict[Path, list[Pat
 
     ``place`` is a folder in which every labelled file has a folder of its name, or files whose names
     begin with it; or one file of alerts, for the one labelled file that there is or whose name its own
-    begins with. Raises `SettingsError`.
+    begins with. Raises `SettingsError`, and `UnreadableInput` for one file that holds no alerts.
     """
     if place.is_dir():
         in_folder = {item.path: found for item in chosen
@@ -41,6 +41,8 @@ def alerts_found(place: Path, chosen: Sequence[Labelled]) -> dict[Path, list[Pat
             f"--alerts {place}: belongs to one labelled file, and {len(mine)} are chosen: name it after "
             f"one (x.pcap.eve.json), or give a folder; there {_NAMES}"
         )
+    if not is_alerts(place):
+        raise UnreadableInput(str(place), "start", WANTED)
     return {mine.pop(): [place]}
 
 
