@@ -97,6 +97,11 @@ def test_the_line_lets_one_interruption_a_week_through():
     assert {(s.sources, s.kind) for s in told[0]} == {((A,), ANY)}
 
 
+def test_more_a_week_is_a_lower_line():
+    flows = site([0, 4 * QUIET_US, 8 * QUIET_US], [0, 0, 0])
+    assert line_of([flows], [np.array([3.0, 2.0, 1.0])], per_week=2) == 1.0
+
+
 def test_equal_scores_pass_together_or_not_at_all():
     flows, scores = site([0, 4 * QUIET_US], [0, 0]), np.array([3.0, 3.0])
     line = line_of([flows], [scores])
@@ -197,7 +202,8 @@ def test_a_library_that_is_missing_is_named(monkeypatch):
 @pytest.mark.usefixtures("libraries")
 def test_models_are_held_to_our_rule(tmp_path):
     """One file with a strange flow of the attacker's, one with a bystander's, a calm one."""
-    sites = [SiteFlows(crowd(), np.arange(300) * SECOND, np.zeros(300, np.int32), [A], 168)]
+    apart = np.arange(300) * 2 * QUIET_US  # each is an interruption of its own
+    sites = [SiteFlows(crowd(), apart, np.zeros(300, np.int32), [A], 168)]
     strange = np.concatenate([crowd(2, 5), np.full((1, len(FEATURES)), 60, np.float32)])
     ended = BEGIN + np.arange(6, dtype=np.int64) * SECOND
     source = np.array([0, 0, 0, 0, 0, 1], np.int32)
@@ -218,11 +224,16 @@ def test_models_are_held_to_our_rule(tmp_path):
     for peer in columns:
         status = {j.labelled.file: j.status for j in peer.judged}
         assert status["his"] == "caught", peer.name
-        assert status["none"] == "missed"
+        assert (status["another"], status["none"], status["calm"]) == ("missed", "missed", "clean")
         (caught,) = (j for j in peer.judged if j.labelled.file == "his")
         assert caught.detect_s == 5.0
         assert peer.about["scored_flows"] == 300 + 18
         assert peer.lines[0].startswith(peer.about["library"])
+        at = peer.about["at"]
+        assert list(at) == ["1", "10", "100"]
+        assert (at["1"]["caught"], at["1"]["attacks"], at["1"]["benign"]) == (1, 3, 1)
+        assert at["1"]["caught"] <= at["10"]["caught"] <= at["100"]["caught"] == 2
+        assert peer.lines[2] == "at 100 a site-week: 2 of 3 attacks, 1 of 1 benign files"
 
 
 def test_learning_is_from_a_few_of_each_site_and_always_the_same():

@@ -13,7 +13,7 @@ from dijkwacht_lab.peers.flow_features import SiteFlows
 from dijkwacht_lab.peers.peer import ANY, QUIET_US, Said
 
 PER_WEEK: Final = 1.0
-"""Interruptions a site-week that a peer may have on the benign time that it learns from."""
+"""Interruptions a site-week that a peer may have on the benign time that it learns from, as we may."""
 _WEEK_HOURS: Final = 168
 
 
@@ -22,14 +22,18 @@ def weeks_of(sites: Iterable[SiteFlows]) -> float:
     return sum(site.hours for site in sites) / _WEEK_HOURS
 
 
-def line_of(sites: Sequence[SiteFlows], scores: Sequence[NDArray[np.float64]]) -> float:
-    """Score that flows must be above, so that ``sites`` together see `PER_WEEK` interruptions at most.
+def line_of(
+    sites: Sequence[SiteFlows],
+    scores: Sequence[NDArray[np.float64]],
+    per_week: float = PER_WEEK,
+) -> float:
+    """Score that flows must be above, so that ``sites`` see at most ``per_week`` interruptions a site-week.
 
     ``scores``: float64[n] of each site's flows. Flows are let through from the strangest on; one
     interruption is all that a source does until it was silent for a day. Negative infinity if even all
     flows are not too many.
     """
-    allowed = PER_WEEK * weeks_of(sites)
+    allowed = per_week * weeks_of(sites)
     site = np.repeat(np.arange(len(sites)), [len(each) for each in scores])
     all_scores = np.concatenate([*scores, np.zeros(0)])
     ended = np.concatenate([*(each.ended for each in sites), np.zeros(0, np.int64)])

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dijkwacht_lab.peers.benign import sample
 from dijkwacht_lab.peers.flow_features import SiteFlows
-from dijkwacht_lab.peers.line import alerts_of, line_of, weeks_of
+from dijkwacht_lab.peers.line import PER_WEEK, alerts_of, line_of, weeks_of
 from dijkwacht_lab.peers.models import MODELS, Model, version_of
 from dijkwacht_lab.peers.peer import Peer, Said
 from dijkwacht_lab.scoreboard import Judged
 
+RATES: Final = (PER_WEEK, 10.0, 100.0)
+"""Interruptions a site-week: what we are allowed, and what it would be at more."""
+
 
 class Heard(NamedTuple):
-    """What one model said: alerts by file, and what it took (seconds, flows)."""
+    """What one model said: at each of `RATES` its line and its alerts by file; what it took (seconds, flows)."""
 
     name: str
-    said: Mapping[str, list[Said]]
+    at: Sequence[tuple[float, Mapping[str, list[Said]]]]
     learned: int
-    line: float
     learn_s: float
     score_s: float
     scored: int
@@ -38,11 +41,17 @@ def hear(name: str, benign: Sequence[SiteFlows], files: Mapping[str, SiteFlows])
     learned = sample(benign, model.most)
     model.fit(learned)
     fitted = time.perf_counter()
-    line = line_of(benign, [_scores(model, site) for site in benign])
-    said = {file: alerts_of(flows, _scores(model, flows), line) for file, flows in files.items()}
-    scored = sum(len(flows.ended) for flows in (*benign, *files.values()))
+    ordinary = [_scores(model, site) for site in benign]
+    told = {file: _scores(model, flows) for file, flows in files.items()}
     took = time.perf_counter() - fitted
-    return Heard(name, said, len(learned), line, fitted - began, took, scored)
+    at = []
+    for rate in RATES:
+        line = line_of(benign, ordinary, rate)
+        at.append(
+            (line, {file: alerts_of(flows, told[file], line) for file, flows in files.items()})
+        )
+    scored = sum(len(flows.ended) for flows in (*benign, *files.values()))
+    return Heard(name, at, len(learned), fitted - began, took, scored)
 
 
 def _scores(model: Model, flows: SiteFlows) -> NDArray[np.float64]:
@@ -78,17 +87,34 @@ def missing() -> list[str]:
 
 
 def _column(heard: Heard, ours: Sequence[Judged], weeks: float) -> Peer:
-    peer = Peer(heard.name)
-    for judged in ours:
-        peer.hear(judged, heard.said.get(str(judged.labelled.path), ()))
+    columns = [Peer(heard.name) for _ in RATES]
+    for peer, (_, said) in zip(columns, heard.at, strict=True):
+        for judged in ours:
+            peer.hear(judged, said.get(str(judged.labelled.path), ()))
     model, version = MODELS[heard.name], version_of(heard.name)
     per_flow = heard.score_s / max(heard.scored, 1) * 1e6
+    peer = columns[0]
     peer.about = {
         "library": model.library, "version": version, "learned_flows": heard.learned,
-        "learned_site_weeks": weeks, "line": heard.line, "learn_seconds": heard.learn_s,
-        "score_seconds": heard.score_s, "scored_flows": heard.scored,
+        "learned_site_weeks": weeks, "lines": [line for line, _ in heard.at],
+        "learn_seconds": heard.learn_s, "score_seconds": heard.score_s, "scored_flows": heard.scored,
+        "at": {f"{rate:g}": _ratio(column) for rate, column in zip(RATES, columns, strict=True)},
     }  # fmt: skip
     cost = f"{per_flow:.1f} µs a flow to judge ({heard.scored:,} in {heard.score_s:.0f} s)"
     learned = f"{heard.learned:,} flows of {weeks:.2f} site-weeks in {heard.learn_s:.1f} s"
     peer.lines = [f"{model.library} {version}, {model.about}: learned from {learned}, {cost}"]
+    for rate, column in zip(RATES[1:], columns[1:], strict=True):
+        told = _ratio(column)
+        peer.lines.append(
+            f"at {rate:g} a site-week: {told['caught']} of {told['attacks']} attacks, "
+            f"{told['false']} of {told['benign']} benign files"
+        )
     return peer
+
+
+def _ratio(peer: Peer) -> dict[str, int]:
+    counts = Counter(judged.status for judged in peer.judged)
+    return {
+        "caught": counts["caught"], "attacks": counts["caught"] + counts["missed"],
+        "false": counts["false"], "benign": counts["false"] + counts["clean"],
+    }  # fmt: skip
