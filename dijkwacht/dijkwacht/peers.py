@@ -10,7 +10,7 @@ from typing import Final
 from dijkwacht.progress import counted, report
 from dijkwacht.recording import Recorded
 from dijkwacht_lab.halves import choose_half
-from dijkwacht_lab.labels import Labelled
+from dijkwacht_lab.labels import ACCEPTED, Labelled
 from dijkwacht_lab.peers import benign, measure, models
 from dijkwacht_lab.peers.alerts_found import alerts_found, peer_of
 from dijkwacht_lab.peers.flow_features import SiteFlows, flows_of
@@ -69,7 +69,7 @@ def peers_beside(
     total = len(learned) + len(benign.OFFICES)
     gathering = benign.gather(learned, benign.OFFICES, benign.DAYS, args.jobs)
     sites = list(counted(gathering, "benign sites", total))
-    judged = [j for j in ours if j.counts or j.status == "small"]
+    judged = [j for j in ours if j.labelled.class_ in (*ACCEPTED, "benign")]
     flows = {
         str(j.labelled.path): _flows(j.labelled.path, args.local)
         for j in counted(judged, "flows of files", len(judged))
