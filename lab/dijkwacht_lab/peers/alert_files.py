@@ -73,7 +73,8 @@ def _of_one_tool(path: Path, read: AlertsRead) -> Iterator[_Line]:
             expected = f"alerts of {read.tool}, as in what came before" if read.tool else WANTED
             raise UnreadableInput(str(path), f"line {number}", expected)
         read.tool = tool
-        yield line
+        if line.get("event_type", "alert") == "alert":  # most of an EVE file is something else
+            yield line
 
 
 def is_alerts(path: Path) -> bool:
@@ -142,12 +143,11 @@ _Told = tuple[object, list[str], str]
 
 def _suricata(lines: Iterable[_Line]) -> Iterator[_Told]:
     for line in lines:
-        if line["event_type"] == "alert":
-            alert, flow = _table(line.get("alert")), _table(line.get("flow"))
-            first = _table(alert.get("source")).get("ip") or line.get("src_ip")
-            named = [str(who) for who in (first, flow.get("src_ip")) if who]
-            words = f"{alert.get('signature', '')} | {alert.get('category', '')}"
-            yield line.get("timestamp"), named, words
+        alert, flow = _table(line.get("alert")), _table(line.get("flow"))
+        first = _table(alert.get("source")).get("ip") or line.get("src_ip")
+        named = [str(who) for who in (first, flow.get("src_ip")) if who]
+        words = f"{alert.get('signature', '')} | {alert.get('category', '')}"
+        yield line.get("timestamp"), named, words
 
 
 def _zeek(lines: Iterable[_Line]) -> Iterator[_Told]:
