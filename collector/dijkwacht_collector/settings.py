@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final, get_type_hints
 
 import msgspec
 
@@ -97,6 +99,13 @@ _LOWEST = {
     "connections": 1,
     "connections_per_address": 1,
 }
+_KINDS: Final[dict[object, str]] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    frozenset[str]: "a list of names",
+}
+"""What a setting holds, in words; the others hold text."""
 _HIGHEST = {"port": 65_535, "workers": 128, "coalesce_s": 1}
 
 
@@ -121,7 +130,7 @@ def load_settings(file: Path | None = None, **given: object) -> CollectorSetting
     try:
         settings = msgspec.convert(values, CollectorSettings, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
-        raise SettingsError(str(error)) from None
+        raise SettingsError(_wrong_kind(values) or str(error)) from None
     for key, lowest in _LOWEST.items():
         value = getattr(settings, key)
         if value < lowest or value > _HIGHEST.get(key, value):
@@ -143,6 +152,17 @@ def parse_listen(text: str) -> tuple[str, int]:
     if not colon or not host or not port.isdecimal():
         raise SettingsError(f"listen is {text!r}; allowed: HOST:PORT, such as 127.0.0.1:8470")
     return host.strip("[]"), int(port)
+
+
+def _wrong_kind(values: Mapping[str, object]) -> str:
+    """The first setting that is no value of its kind, in words; "" if none is."""
+    kinds = get_type_hints(CollectorSettings)
+    for key, value in values.items():
+        try:
+            msgspec.convert({key: value}, CollectorSettings, strict=False, dec_hook=_decode)
+        except msgspec.ValidationError:
+            return f"{key} is {value!r}; allowed: {_KINDS.get(kinds[key], 'text')}"
+    return ""
 
 
 def _decode(kind: type, value: object) -> object:

@@ -31,7 +31,11 @@ def test_what_is_given_wins_over_the_file(tmp_path):
     ("text", "sentence"),
     [
         ("workers = 0", "workers is 0; allowed: at least 1, at most 128"),
-        ("workers = 'two'", "workers"),
+        ("workers = 'two'", "workers is 'two'; allowed: a whole number"),
+        ("retention_days = 'x'", "retention_days is 'x'; allowed: a number"),
+        ("training = 'perhaps'", "training is 'perhaps'; allowed: true or false"),
+        ("state = 5", "state is 5; allowed: text"),
+        ("names = 'bakery.example'", "names is 'bakery.example'; allowed: a list of names"),
         ("port = 70000", "port is 70000"),
         ("color = 'red'", "'color' is no setting of the collector"),
         ("worker = 2", "did you mean 'workers'"),
