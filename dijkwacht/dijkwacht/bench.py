@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from dijkwacht.extras import install_command
 from dijkwacht.progress import report
 from dijkwacht.shadow import report_shadow
 from dijkwacht_records.contracts import CONTRACTS
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         if error.name != name:
             raise SettingsError(
-                f"bench {args.path} needs {error.name}: pip install 'dijkwacht[lab]'"
+                f"bench {args.path} needs {error.name}: {install_command('lab')}"
             ) from None
         raise SettingsError(f"bench {args.path}: not measured in this version") from None
     asked = {"peers": args.peers or None, "contract": args.contract}

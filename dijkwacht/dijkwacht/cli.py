@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import Final
 
 from dijkwacht.progress import log_for_people
+from dijkwacht.terminal import plain
 from dijkwacht_agent.arguments import OneLineParser
 from dijkwacht_records.errors import DijkwachtError
 
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _run(words)
         sys.stdout.flush()
     except DijkwachtError as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        print(f"{name}: {plain(str(error))}", file=sys.stderr)
         return UNREADABLE
     except KeyboardInterrupt:  # while a command is still being imported, too
         print(f"{name}: stopped", file=sys.stderr)
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:  # of what a command was to write to: no such folder, a full disk
         place = f"{error.filename}: " if error.filename else ""
-        print(f"{name}: {place}{error.strerror or error}", file=sys.stderr)
+        print(f"{name}: {plain(place)}{error.strerror or error}", file=sys.stderr)
         _forget_output()
         return UNREADABLE
     return code

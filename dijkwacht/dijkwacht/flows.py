@@ -11,10 +11,10 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
-import msgspec
-
+from dijkwacht.extras import install_command
 from dijkwacht.progress import report, report_problems
 from dijkwacht.recording import PATHS, NumberedRow, Recorded, add_local
+from dijkwacht.terminal import json_line
 from dijkwacht_records.addresses import format_address, format_mac
 from dijkwacht_records.closed_lists import is_named, name
 from dijkwacht_records.community_id import community_id
@@ -107,9 +107,9 @@ def _readable(column: str, unit: str, value: Value) -> Any:
 
 
 def _write_json(table: Table, rows: Iterable[Row], file: IO[bytes]) -> int:
-    encode, count = msgspec.json.Encoder().encode, 0
+    count = 0
     for row in rows:
-        file.write(encode(readable(table, row)) + b"\n")
+        file.write(json_line(readable(table, row)))
         count += 1
     file.flush()
     return count
@@ -121,7 +121,7 @@ def _write_arrow(table: Table, rows: Iterable[Row], to: Path) -> int:
         import pyarrow.parquet as pq  # noqa: PLC0415
     except ImportError:
         raise SettingsError(
-            f"--to {to}: {to.suffix} needs pyarrow: pip install 'dijkwacht[lab]'"
+            f"--to {to}: {to.suffix} needs pyarrow: {install_command('lab')}"
         ) from None
     kinds = {"int": pa.int64(), "float": pa.float64(), "addr": pa.string(), "text": pa.string()}
     fields = [

@@ -5,25 +5,26 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeVar
+
+from dijkwacht.terminal import plain
 
 if TYPE_CHECKING:
     from dijkwacht.recording import Recorded
 
 _EVERY_S: Final = 0.2
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_NAMED: Final = 20
 
 T = TypeVar("T")
 
 
 def report(sentence: str) -> None:
-    """One line on stderr."""
+    """One line on stderr; names within it that come from data or files cannot steer a terminal."""
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K")
-    sys.stderr.write(sentence + "\n")
+    sys.stderr.write(plain(sentence) + "\n")
     sys.stderr.flush()
 
 
@@ -46,8 +47,12 @@ def log_for_people() -> None:
 
 
 def clock_text(time_us: int) -> str:
-    """µs UTC as people write it, to the second."""
-    return (_EPOCH + timedelta(microseconds=time_us)).strftime("%Y-%m-%d %H:%M:%S")
+    """µs UTC to the second as this machine's clock shows it, with its zone; a dash if no calendar has it."""
+    try:
+        local = datetime.fromtimestamp(time_us // 1_000_000).astimezone()
+    except (OverflowError, ValueError, OSError):
+        return "–"
+    return f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}"
 
 
 def report_problems(recorded: Recorded) -> None:
@@ -65,8 +70,9 @@ def report_problems(recorded: Recorded) -> None:
         report(f"packets not metered: {counts}")
 
 
-def counted(items: Iterable[T], line: str, total: int = 0) -> Iterator[T]:
+def counted(items: Iterable[T], line: str | Callable[[], str], total: int = 0) -> Iterator[T]:
     """Pass ``items`` on and, on a terminal, keep one line with their number up to date."""
+    begin = line if callable(line) else lambda: line
     if not sys.stderr.isatty():
         yield from items
         return
@@ -77,7 +83,7 @@ def counted(items: Iterable[T], line: str, total: int = 0) -> Iterator[T]:
         if now - printed > _EVERY_S:
             printed = now
             share = f" of {total:,}" if total else ""
-            sys.stderr.write(f"\r\x1b[K{line}: {number:,}{share}")
+            sys.stderr.write(f"\r\x1b[K{begin()}: {number:,}{share}")
             sys.stderr.flush()
     sys.stderr.write("\r\x1b[K")
     sys.stderr.flush()

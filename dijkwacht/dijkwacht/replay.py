@@ -1,7 +1,8 @@
 """Find incidents in recordings: the same meter, journal, engine and policy as live.
 
-Incidents come as JSON lines (OCSF) on standard output, one each, in their last state; what is assumed,
-skipped and found on the way is printed on standard error.
+Incidents come on standard output in their last state: as blocks of text on a terminal, else as JSON
+lines (OCSF), one each. What is assumed, skipped and found on the way is printed on standard error. On
+Ctrl-C the reading ends, and what was found until then is told.
 """
 
 from __future__ import annotations
@@ -10,18 +11,21 @@ import argparse
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Final
 
+from dijkwacht.blocks import incident_blocks, tally
+from dijkwacht.ctrl_c import CtrlC
 from dijkwacht.offline import BATCH_ROWS, NumberedRow, OfflineCollector, cut
 from dijkwacht.own_detectors import add_detectors
 from dijkwacht.progress import clock_text, counted, report, report_problems
 from dijkwacht.recording import PATHS, Recorded, add_local
 from dijkwacht.score_watch import ScoreWatch
 from dijkwacht.shadow import report_shadow
+from dijkwacht.terminal import Screen, add_output, for_people, write_text
 from dijkwacht_agent.arguments import speed
 from dijkwacht_agent.privacy import KEY_BYTES, Pseudonyms
 from dijkwacht_collector.engine import DetectorSet
@@ -75,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="rows of a batch; changes nothing",
     )
-    add("--json", action="store_true", help="JSON lines only: nothing but errors on standard error")
+    add_output(parser, "one incident a block", "; and nothing but errors on standard error")
 
 
 @dataclass(slots=True)
@@ -115,7 +119,9 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.batch_rows < 1:
         raise SettingsError(f"--batch-rows {args.batch_rows}: at least 1")
-    pacing = RowPacing(args.speed)
+    ctrl_c = CtrlC()
+    pacing = RowPacing(args.speed, ctrl_c.sleep)
+    people = for_people(args)
     note = (lambda _: None) if args.json else report
     detectors = DetectorSet.with_own(args.detectors)
     watch = ScoreWatch(detectors, detectors.shadow())
@@ -123,26 +129,44 @@ def run(args: argparse.Namespace) -> int:
     note(recorded.inside.describe())
     report_shadow(detectors)
     hide = _privacy(recorded, pseudonyms=args.pseudonyms)
-    with OfflineCollector(
-        detectors=detectors, on_event=lambda event: _announce(event, note), watch=watch
-    ) as collector:
+    # People get the whole of an incident at the end; before that they hear of it only if that is long.
+    announced = (lambda _: None) if people and args.speed is None else note
+    with (
+        ctrl_c,
+        OfflineCollector(
+            detectors=detectors, on_event=lambda event: _announce(event, announced), watch=watch
+        ) as collector,
+    ):
         rows: Iterator[NumberedRow] = hide(recorded.rows())
         if args.baseline:
             rows = _learn_baseline(collector, args, rows, hide, note)
-        _play(collector, args.site, counted(rows, "rows"), args.batch_rows, pacing)
+        rows = counted(ctrl_c.until(rows), lambda: _progress(collector))
+        _play(collector, args.site, rows, args.batch_rows, pacing)
         collector.finish()
-        for incident in collector.outcome.final():
-            sys.stdout.buffer.write(last_finding(incident) + b"\n")
-        sys.stdout.buffer.flush()
+        found = collector.outcome.final()
+        _write(found, people=people)
         report_problems(recorded)
         if pacing.shortened:
             note(f"{pacing.shortened} pauses of the recording were cut to {LONGEST_WAIT_S:.0f} s")
         for name, heard in watch.heard.items():
             note(f"{name}: in shadow, {heard}")
-        found = len(collector.outcome.incidents)
-        incidents = "1 incident" if found == 1 else f"{found} incidents"
-        note(f"{incidents} in {collector.rows:,} rows from {recorded.packets:,} packets")
+        note(f"{tally(found)} in {collector.rows:,} rows from {recorded.packets:,} packets")
+        ctrl_c.raise_if_came()
     return 0 if recorded.readable else 2
+
+
+def _write(incidents: Sequence[Incident], *, people: bool) -> None:
+    if people:
+        write_text(incident_blocks(incidents, Screen.of(sys.stdout)))
+        return
+    for incident in incidents:
+        sys.stdout.buffer.write(last_finding(incident) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _progress(collector: OfflineCollector) -> str:
+    found = len(collector.outcome.incidents)
+    return f"incidents: {found:,}; rows" if found else "rows"
 
 
 def last_finding(incident: Incident) -> bytes:

@@ -11,14 +11,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
+from dijkwacht.blocks import strange_blocks
+from dijkwacht.ctrl_c import CtrlC
 from dijkwacht.own_detectors import add_detectors
-from dijkwacht.progress import clock_text, counted, report, report_problems
+from dijkwacht.progress import counted, report, report_problems
 from dijkwacht.recording import PATHS, Recorded, add_local
 from dijkwacht.shadow import report_shadow
 from dijkwacht.silence import remarks
-from dijkwacht.strangest import Strange, Tryout
+from dijkwacht.strangest import Tryout
+from dijkwacht.terminal import Screen, add_output, for_people, json_line, write_text
 from dijkwacht_collector.engine import DetectorSet
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import load_detectors, shipped_detectors
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_local(parser)
     add_detectors(parser)
-    add("--json", action="store_true", help="JSON lines instead of a table")
+    add_output(parser, "one row a block")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -50,15 +51,17 @@ def run(args: argparse.Namespace) -> int:
     tryout = Tryout(detectors, max(1, args.top))
     recorded = Recorded(args.paths, args.local)
     report(recorded.inside.describe())
-    tryout.play(counted(recorded.rows(), "rows"))
-    report_problems(recorded)
-    found = tryout.strangest()
-    if args.json:
-        for row in found:
-            sys.stdout.buffer.write(msgspec.json.encode(row) + b"\n")
-    else:
-        sys.stdout.write(table(found))
-    report(f"{tryout.scored:,} scores on {tryout.rows:,} rows")
+    with CtrlC() as ctrl_c:
+        tryout.play(counted(ctrl_c.until(recorded.rows()), "rows"))
+        report_problems(recorded)
+        found = tryout.strangest()
+        if for_people(args):
+            write_text(strange_blocks(found, Screen.of(sys.stdout)))
+        else:
+            sys.stdout.buffer.writelines(map(json_line, found))
+            sys.stdout.buffer.flush()
+        report(f"{tryout.scored:,} scores on {tryout.rows:,} rows")
+        ctrl_c.raise_if_came()
     for remark in remarks(tryout, found):
         report(remark)
     return 0 if recorded.readable else 2
@@ -86,17 +89,3 @@ def _beside(path: Path, chosen: DetectorSet) -> list[AnyDetector]:
                 f"{path}: {files[detector.name]} has a detector named {detector.name}, too"
             )
     return [*detectors, *chosen.own]
-
-
-def table(found: Sequence[Strange]) -> str:
-    """Strange rows for people, strangest first."""
-    if not found:
-        return "no row got a score\n"
-    lines = [f"{'score':>10}  {'when':<19}  {'who':<22}  {'whom':<28}  why"]
-    for row in found:
-        whom = f"{row.dst}:{row.port}" if row.port else row.dst
-        lines.append(
-            f"{row.score:>10.4g}  {clock_text(row.time):<19}  {row.src:<22}  "
-            f"{whom or row.name:<28}  {row.sentence}"
-        )
-    return "\n".join(lines) + "\n"

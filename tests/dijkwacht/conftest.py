@@ -60,6 +60,20 @@ def scan(tmp_path):
 
 
 @pytest.fixture
+def long_scan(tmp_path):
+    """A pcap of a port scan of more rows than are scored at once."""
+    return write_pcap(tmp_path / "long.pcap", knocks(5000))
+
+
+@pytest.fixture
+def slow_scan(tmp_path):
+    """A pcap of a port scan, and of packets half an hour apart: minutes go by until it has been played."""
+    ends = ("192.168.7.5", "192.168.7.2")
+    later = [(BEGIN + n * 1800 * SECOND, tcp(*ends, 50_000 + n, 443, 0x02)) for n in range(1, 200)]
+    return write_pcap(tmp_path / "slow.pcap", [*knocks(1000), *later])
+
+
+@pytest.fixture
 def quiet(tmp_path):
     """A pcap of one connection."""
     ends = ("192.168.7.5", "192.0.2.1")

@@ -129,7 +129,7 @@ def test_replay_shows_it_and_its_incidents_stay_byte_equal(folder, capsysbinary)
         "no calibration table steady.json lies beside steady.py"
     )
     assert re.fullmatch(
-        r"steady: in shadow, [\d,]+ rows scored, the strongest 5e\+04 at 20\d\d-\S+ \S+ on \S+ → \S+",
+        r"steady: in shadow, [\d,]+ rows scored, the strongest 5e\+04 at 20\d\d-\S+ \S+ \S+ on \S+ → \S+",
         last,
     )
 

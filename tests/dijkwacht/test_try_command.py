@@ -6,6 +6,7 @@ import pytest
 
 from dijkwacht import cli
 from dijkwacht.cli import main
+from dijkwacht.progress import clock_text
 
 BEGIN = 1_700_000_000_000_000
 HEAD = """
@@ -51,11 +52,13 @@ def test_the_strangest_rows_come_first(attempt, capsys):
     assert "300 scores on 300 rows" in err
 
 
-def test_the_table_is_for_people(attempt, capsys):
-    assert attempt(GOOD, "--top", "1") == 0
+def test_the_text_is_for_people(attempt, capsys):
+    assert attempt(GOOD, "--top", "1", "--text") == 0
     first, second = capsys.readouterr().out.splitlines()
-    assert first.split() == ["score", "when", "who", "whom", "why"]
-    assert "300  2023-11-14 22:13:26  192.168.7.66            192.168.7.2:300" in second
+    score, when, parties = first.split(" · ")
+    assert (score, parties) == ("300", "192.168.7.66 → 192.168.7.2:300")
+    assert when == clock_text(BEGIN + 6_000_000)
+    assert second.startswith("  doors finds 192.168.7.66 strange")
 
 
 def test_shipped_detectors_can_be_tried(scan, root, capsys):

@@ -1,0 +1,200 @@
+"""What people see on a terminal: blocks of its width, colours where wanted, nothing that data steers."""
+
+import fcntl
+import io
+import json
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from dataclasses import replace
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dijkwacht import cli, progress
+from dijkwacht.blocks import incident_blocks, strange_blocks, tally
+from dijkwacht.offline import replay_rows
+from dijkwacht.recording import Recorded
+from dijkwacht.strangest import Strange
+from dijkwacht.terminal import NARROWEST, WIDEST, Screen, json_line, plain
+from dijkwacht_collector.incidents import Evidence
+from dijkwacht_lab.recordings import recording
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+DEMO = recording("demo") / "traffic.pcap"
+STRANGE = Strange("doors", 1_700_000_000_000_000, 3.0, "10.0.0.1", "", 0, "a.example", {}, "Odd.")
+
+
+@pytest.fixture(scope="module")
+def incidents():
+    return replay_rows(Recorded([DEMO]).rows())
+
+
+def on_a_terminal(words, columns, **environ):
+    """(what a terminal of so many columns got, what was said on standard error, the exit code)."""
+    main, side = pty.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    unwanted = {"COLUMNS", "LINES", "NO_COLOR"}
+    env = {name: value for name, value in os.environ.items() if name not in unwanted}
+    with subprocess.Popen(
+        [sys.executable, "-m", "dijkwacht.cli", *map(str, words)],
+        stdin=subprocess.DEVNULL,
+        stdout=side,
+        stderr=subprocess.PIPE,
+        env=env | {"TERM": "xterm", "TZ": "Europe/Brussels"} | environ,
+    ) as command:
+        os.close(side)
+        shown = bytearray()
+        try:
+            while part := os.read(main, 65_536):
+                shown += part
+        except OSError:  # how Linux says that nobody holds the other side any more
+            pass
+        os.close(main)
+        said = command.stderr.read().decode()
+    return shown.decode().replace("\r\n", "\n"), said, command.returncode
+
+
+@pytest.mark.parametrize("columns", [60, 200])
+def test_replay_shows_a_block_for_each_incident(columns):
+    shown, said, code = on_a_terminal(["replay", DEMO], columns)
+    assert code == 0
+    assert COLOUR.search(shown)
+    text = COLOUR.sub("", shown)
+    assert max(map(len, text.splitlines())) <= min(columns, WIDEST)
+    first = text.strip().split("\n\n")[0].splitlines()
+    assert first[:2] == [
+        "High · Scan · 192.168.20.66 → 192.168.20.12 and 2 others",
+        "  2026-11-22 01:19:31 – 01:21:33 CET",
+    ]
+    rest = " ".join(line.strip() for line in first[2:])
+    assert rest.startswith("192.168.20.66 knocked on about ")
+    assert " have it looked at. " in rest
+    assert "T1046 Network Service Discovery · expected by chance less than once in a cen" in rest
+    assert "{" not in text
+    # What stands in a block is not said a second time.
+    assert "knocked" not in said
+    assert re.search(r"^\d+ incidents .*in 5,793 rows from 14,424 packets$", said, re.MULTILINE)
+
+
+@pytest.mark.parametrize("environ", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_no_colours_where_none_are_wanted(environ):
+    shown, _, code = on_a_terminal(["replay", DEMO], 80, **environ)
+    assert code == 0
+    assert "High · Scan" in shown
+    assert "\x1b" not in shown
+
+
+def test_json_on_a_terminal_if_it_is_asked_for():
+    shown, said, code = on_a_terminal(["replay", DEMO, "--json"], 80)
+    assert code == 0
+    assert {json.loads(line)["class_uid"] for line in shown.splitlines()} == {2004}
+    assert said == ""
+
+
+def test_try_shows_a_block_for_each_row(root):
+    detector = root / "detectors" / "dijkwacht_detectors" / "scan.py"
+    shown, said, code = on_a_terminal(["try", detector, DEMO, "--top", "3"], 72)
+    assert code == 0
+    text = COLOUR.sub("", shown)
+    assert max(map(len, text.splitlines())) <= 72
+    heads = [line for line in text.splitlines() if not line.startswith(" ")]
+    assert len(heads) == 3
+    for head in heads:
+        assert re.fullmatch(r"[\d.]+ · 2026-11-22 01:\d\d:\d\d CET · \S+ → \S+", head)
+    assert "scores on 5,793 rows" in said
+
+
+def test_text_in_a_pipe_if_it_is_asked_for(capsys):
+    assert cli.main(["replay", str(DEMO), "--text"]) == 0
+    out = capsys.readouterr().out
+    assert "\nHigh · Scan · " in out
+    assert "\x1b" not in out
+
+
+def test_either_json_or_text(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["replay", "x", "--json", "--text"])
+    assert "not allowed with" in capsys.readouterr().err
+
+
+@given(name=st.text(), columns=st.integers(NARROWEST, WIDEST), colours=st.booleans())
+def test_nothing_that_data_holds_is_obeyed(incidents, name, columns, colours):
+    screen = Screen(columns, colours)
+    evidence = Evidence(0, 1.0, bytes(16), 0, bytes(16), 0, {}, name)
+    odd = msgspec.structs.replace(
+        incidents[0],
+        **dict.fromkeys(("title_en", "desc_en", "subject", "technique", "detector"), name),
+        evidences=(evidence,),
+    )
+    shown = incident_blocks([odd], screen)
+    shown += strange_blocks([replace(STRANGE, name=name, sentence=name, src=name)], screen)
+    text = COLOUR.sub("", shown) if colours else shown
+    assert text.replace("\n", "").isprintable()
+    assert max(map(len, text.split("\n"))) <= columns
+
+
+@given(st.text())
+def test_text_that_is_printed_stays_as_it_is(text):
+    shown = plain(text)
+    assert shown.isprintable()
+    if text.isprintable():
+        assert shown == text
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_a_line_of_json_says_the_same_and_steers_nothing(text):
+    line = json_line({"name": text})
+    assert json.loads(line) == {"name": text}
+    assert line.endswith(b"\n")
+    assert not re.search("[\x00-\x1f\x7f-\x9f\u200e\u202a-\u202e\u2066-\u2069]", line[:-1].decode())
+
+
+@pytest.mark.parametrize("command", ["replay", "flows"])
+def test_a_name_of_a_file_cannot_steer_the_terminal(tmp_path, command, capsys):
+    path = tmp_path / "\x1b[2Jquiet\u202e.pcap"
+    path.write_text("no recording")
+    assert cli.main([command, str(path)]) == 2
+    out, err = capsys.readouterr()
+    assert (out + err).replace("\n", "").isprintable()
+    assert r"\x1b[2Jquiet\u202e.pcap: start: expected packets" in err
+
+
+def test_an_error_cannot_steer_the_terminal(capsys):
+    assert cli.main(["try", "\x1b[2J.py", "x"]) == 2
+    assert capsys.readouterr().err == "dijkwacht try: \\x1b[2J.py: not a Python file\n"
+
+
+def test_rows_cannot_steer_the_terminal(tmp_path, capsysbinary):
+    log = {"ts": 5, "uid": "C", "id.orig_h": "10.0.0.1", "id.orig_p": 1, "id.resp_h": "10.0.0.2"}
+    log |= {"id.resp_p": 53, "proto": "udp", "query": "a\x9b2J\u202e.example", "qtype": 1}
+    (tmp_path / "dns.log").write_text(json.dumps(log) + "\n")
+    assert cli.main(["flows", str(tmp_path / "dns.log"), "--table", "dns"]) == 0
+    out = capsysbinary.readouterr().out
+    assert rb"a\u009b2j\u202e.example" in out
+
+
+def test_what_an_encoding_lacks_is_escaped(monkeypatch):
+    out = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr("sys.stdout", out)
+    assert cli.main(["replay", str(DEMO), "--text"]) == 0
+    assert rb"High \xb7 Scan \xb7 192.168.20.66 \u2192 192.168.20.12" in out.buffer.getvalue()
+
+
+def test_the_tally_says_what_asks_for_a_person(incidents):
+    asking = [i for i in incidents if i.severity_id >= 3][:2]
+    context = msgspec.structs.replace(asking[0], severity_id=2)
+    assert tally([]) == "0 incidents"
+    assert tally(asking[:1]) == "1 incident"
+    assert tally(asking) == "2 incidents"
+    assert tally([*asking, context]) == "3 incidents (2 to look at, 1 for context)"
+
+
+def test_a_time_that_no_calendar_has_is_a_dash():
+    assert progress.clock_text(1 << 62) == "–"
