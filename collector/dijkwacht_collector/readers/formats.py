@@ -33,6 +33,11 @@ class Format(Enum):
     CSV = "comma-separated values"
     FLOW_EXPORT = "flow export (NetFlow, IPFIX)"
     NFCAPD = "nfdump's own format"
+    XZ = "packed with xz: unpack it first"
+    BZIP2 = "packed with bzip2: unpack it first"
+    ZSTD = "packed with zstd: unpack it first"
+    ZIP = "a zip archive: unpack it first"
+    TAR = "a tar archive: unpack it first"
     EMPTY = "nothing"
     UNKNOWN = "an unknown format"
 
@@ -46,6 +51,10 @@ _MAGIC: Final = {
     b"PAR1": Format.PARQUET,
     b"ARROW1": Format.ARROW,
     bytes.fromhex("0ca5"): Format.NFCAPD,
+    bytes.fromhex("fd377a585a00"): Format.XZ,
+    bytes.fromhex("28b52ffd"): Format.ZSTD,
+    b"PK\x03\x04": Format.ZIP,
+    **{b"BZh%d1AY&SY" % level: Format.BZIP2 for level in range(1, 10)},
 }
 """What a file of each format begins with."""
 
@@ -58,6 +67,8 @@ def detect_format(path: Path) -> Format:
     for begin, found in _MAGIC.items():
         if head.startswith(begin):
             return found
+    if head[257:262] == b"ustar":
+        return Format.TAR
     if _is_flow_export(head):
         return Format.FLOW_EXPORT
     return _tell_text(head)
