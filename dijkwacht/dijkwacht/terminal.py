@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import re
 import shutil
 import sys
 import textwrap
@@ -54,8 +54,11 @@ class Screen:
           a name that rings:
           \x07.example.org
         """
-        width = max(NARROWEST // 2, self.columns - len(indent))
-        lines = textwrap.wrap(plain(text), width, break_on_hyphens=False) or [""]
+        shown = plain(text)
+        width = self.columns - len(indent)
+        if any(unicodedata.east_asian_width(one) in "WF" for one in shown):
+            width //= 2  # each of these takes two columns
+        lines = textwrap.wrap(shown, width, break_on_hyphens=False) or [""]
         return "\n".join(indent + (self.paint(line, style) if style else line) for line in lines)
 
 
@@ -76,12 +79,6 @@ def _escaped(one: str) -> str:
     return one.encode("unicode_escape").decode()
 
 
-_OBEYED_IN_JSON: Final = re.compile(
-    "[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
-)
-"""JSON itself escapes the controls before these."""
-
-
 def json_line(value: object) -> bytes:
     r"""``value`` as a line of JSON that a terminal may show.
 
@@ -90,8 +87,8 @@ def json_line(value: object) -> bytes:
     """
     line = msgspec.json.encode(value)
     if not line.isascii() or b"\x7f" in line:
-        text = _OBEYED_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", line.decode())
-        line = text.encode()
+        escaped = (one if one.isprintable() else json.dumps(one)[1:-1] for one in line.decode())
+        line = "".join(escaped).encode()
     return line + b"\n"
 
 
