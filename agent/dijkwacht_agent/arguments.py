@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
@@ -11,6 +12,14 @@ from dijkwacht_agent.local_networks import parse_network
 
 MOST: Final = 1e9
 """Speeds and durations stay below this."""
+
+_NUMBERS: Final = {"int": "a whole number", "float": "a number"}
+_NO_NUMBER: Final = re.compile(rf"invalid ({'|'.join(_NUMBERS)}) value: (.*)", re.DOTALL)
+"""How argparse, in words of Python, says that something is no number."""
+
+
+def _in_words(found: re.Match[str]) -> str:
+    return f"{found[2]} is not {_NUMBERS[found[1]]}"
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -24,7 +33,8 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print ``message`` and where to read on; exit code 2."""
-        self.exit(2, f"{self.prog}: {message.removeprefix('argument ')} (see {self.prog} --help)\n")
+        said = _NO_NUMBER.sub(_in_words, message.removeprefix("argument "))
+        self.exit(2, f"{self.prog}: {said} (see {self.prog} --help)\n")
 
 
 def network(text: str) -> str:

@@ -65,6 +65,8 @@ LOCAL = ["--local", "10.0.0.0/99"]
         (["evaluate", "x.csv", *LOCAL], "'10.0.0.0/99' is no network"),
         (["replay", "x", "--speed", "fast"], "'fast' is no speed; expected a number above 0, or max"),
         (["replay", "x", "--speed", "0"], "'0' is no speed"),
+        (["try", "d.py", "x", "--top", "few"], "--top: 'few' is not a whole number"),
+        (["collect", "--workers", "few"], "--workers: 'few' is not a whole number"),
         (["replay"], "the following arguments are required: PATH"),
     ],
 )  # fmt: skip
@@ -75,6 +77,13 @@ def test_wrong_usage_is_one_line(words, expected, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"dijkwacht {words[0]}: ")
     assert expected in line
+
+
+def test_a_command_within_a_command_says_which_it_is(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["site", "order", "bakery", "till", "diagnostics", "--hours", "few"])
+    said = "--hours: 'few' is not a number (see dijkwacht site order --help)"
+    assert capsys.readouterr().err == f"dijkwacht site order: {said}\n"
 
 
 def subcommands(parser, path):
