@@ -29,6 +29,14 @@ class Busy(SiteDetector):
 """
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """Who runs the tests in the background may have had the signal ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def start(*words):
     return subprocess.Popen(
         [sys.executable, "-m", "dijkwacht.cli", *map(str, words)],
