@@ -65,6 +65,17 @@ def listed(tmp_path, quiet):
     return write
 
 
+@pytest.fixture
+def in_utc(monkeypatch):
+    """Times are told in the reader's own zone."""
+    with monkeypatch.context() as there:
+        there.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_utc")
 def test_it_makes_a_table_and_a_page_beside_the_detector(doors, scan, quiet, capsys):
     path = doors()
     assert main(["calibrate", str(path), str(scan), str(quiet), *SMALL]) == 0
@@ -83,10 +94,10 @@ def test_it_makes_a_table_and_a_page_beside_the_detector(doors, scan, quiet, cap
     )
     assert "doors: 0 hours of what it learned from are at the line or above" in lines
     assert lines[-2].split() == [
-        "8.794", "2023-11-14", "22:13:20", "1", "192.168.7.5", "→", "192.0.2.1:443", str(quiet),
+        "8.794", "2023-11-14", "22:13:20", "UTC", "1", "192.168.7.5", "→", "192.0.2.1:443", str(quiet),
     ]  # fmt: skip
     assert lines[-1].startswith(
-        "     8.234  2023-11-14 22:13:26      1  192.168.7.66 → 192.168.7.2:300"
+        "     8.234  2023-11-14 22:13:26 UTC      1  192.168.7.66 → 192.168.7.2:300"
     )
     assert said.splitlines()[-1] == f"wrote doors.json and doors.html beside {path}"
     page = path.with_name("doors.html").read_text("utf-8")
