@@ -111,4 +111,4 @@ def test_a_budget_that_is_no_number_is_one_line(site, capsys):
     with pytest.raises(SystemExit) as ended:
         site("budget", "bakery", "often")
     assert ended.value.code == 2
-    assert "invalid float value: 'often'" in capsys.readouterr().err
+    assert "'often' is not a number" in capsys.readouterr().err
