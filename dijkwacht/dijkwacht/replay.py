@@ -216,8 +216,11 @@ def _learn_baseline(
     before = Recorded(args.baseline, args.local)
     learned = list(hide(counted(before.rows(), "rows of the baseline")))
     report_problems(before)
-    if first is None or not learned:
-        return iter(() if first is None else (first,))
+    if first is None:
+        return iter(())
+    if not learned:
+        note("0 rows of baseline learned")
+        return chain((first,), rows)
     end = max(int(row[0]) for _, row in learned)
     days = (int(first[1][0]) - end) // _DAY_US
     if days:

@@ -89,6 +89,19 @@ def test_pseudonyms_hide_inside_addresses(scan, capsysbinary, monkeypatch):
     assert err == b""
 
 
+def test_without_a_baseline_to_read_the_recording_is_told_all_the_same(
+    scan, tmp_path, capsysbinary
+):
+    assert replay(scan) == 0
+    told = capsysbinary.readouterr().out
+    assert told
+    assert replay(scan, "--baseline", tmp_path / "none.pcap") == 0
+    out, err = capsysbinary.readouterr()
+    assert out == told
+    assert b"none.pcap: start: expected a file that can be opened" in err
+    assert b"0 rows of baseline learned" in err
+
+
 def test_a_baseline_is_learned_in_silence(make_scan, scan, quiet, capsysbinary):
     assert replay(quiet, "--baseline", scan) == 0
     out, err = capsysbinary.readouterr()
