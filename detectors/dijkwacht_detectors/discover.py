@@ -54,7 +54,8 @@ def load_detectors(path: Path) -> list[AnyDetector]:
     except SettingsError:
         raise
     except SyntaxError as error:
-        raise SettingsError(f"{path}: line {error.lineno}: {error.msg}") from None
+        where = f"line {error.lineno}: " if error.lineno else ""  # none where it is no text
+        raise SettingsError(f"{path}: {where}{error.msg}") from None
     except (Exception, SystemExit) as error:  # noqa: BLE001  # somebody's code may fail in any way while it loads
         why = f"{type(error).__name__}: {error}".partition("\n")[0]
         raise SettingsError(f"{path}: cannot be loaded: {why}") from None
@@ -97,6 +98,8 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _load(path: Path) -> ModuleType:
+    if not path.exists():
+        raise SettingsError(f"{path}: no such file")
     name = f"{OWN}.{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if not path.is_file() or spec is None or spec.loader is None:

@@ -46,7 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 if all holds, 1 if anything does not, 2 if there is no such file."""
     if not args.detector.is_file():
-        raise SettingsError(f"{args.detector}: no such file")
+        why = "not a Python file" if args.detector.exists() else "no such file"
+        raise SettingsError(f"{args.detector}: {why}")
     tried = []
     for one in try_file(args.detector):
         tried.append(one)

@@ -167,6 +167,8 @@ def test_lines_for_people(tmp_path, capsys):
 def test_without_a_file_nothing_was_checked(tmp_path, capsys):
     assert main(["check-detector", str(tmp_path / "none.py")]) == 2
     assert capsys.readouterr().err.endswith("none.py: no such file\n")
+    assert main(["check-detector", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.endswith(f"{tmp_path}: not a Python file\n")
 
 
 def test_a_class_is_no_detector_yet():

@@ -43,7 +43,7 @@ def test_every_command_has_help(name, capsys):
         (["replay", "x", "--site", "Bad Name"], "--site Bad Name: lower-case"),
         (["replay", "x", "--batch-rows", "0"], "--batch-rows 0: at least 1"),
         (["evaluate", "/none.csv"], "/none.csv: start: expected a file that can be opened"),
-        (["try", "/none.py", "x"], "/none.py: not a Python file"),
+        (["try", "/none.py", "x"], "/none.py: no such file"),
     ],
 )
 def test_errors_are_one_line(words, said, capsys):

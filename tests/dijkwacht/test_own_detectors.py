@@ -273,8 +273,13 @@ def test_files_are_taken_once_and_what_is_no_detector_by_its_name_not_at_all(fol
     (more / "none").mkdir()
     with pytest.raises(SettingsError, match="holds no Python file"):
         DetectorSet.with_own([more / "none"])
-    with pytest.raises(SettingsError, match="not a Python file"):
+    with pytest.raises(SettingsError, match="nowhere: no such file"):
         DetectorSet.with_own([more / "nowhere"])
+    with pytest.raises(SettingsError, match="not a Python file"):
+        DetectorSet.with_own([folder / "notes.txt"])
+    (more / "none" / "packed.py").write_bytes(b"\0")
+    with pytest.raises(SettingsError, match=r"packed\.py: source code string cannot contain null"):
+        DetectorSet.with_own([more / "none"])
     write(more, "doors", file="steady")
     with pytest.raises(SettingsError, match="called the same"):
         DetectorSet.with_own([folder, more])

@@ -185,7 +185,7 @@ def test_a_name_of_a_file_cannot_steer_the_terminal(tmp_path, command, capsys):
 
 def test_an_error_cannot_steer_the_terminal(capsys):
     assert cli.main(["try", "\x1b[2J.py", "x"]) == 2
-    assert capsys.readouterr().err == "dijkwacht try: \\x1b[2J.py: not a Python file\n"
+    assert capsys.readouterr().err == "dijkwacht try: \\x1b[2J.py: no such file\n"
 
 
 def test_rows_cannot_steer_the_terminal(tmp_path, capsysbinary):
