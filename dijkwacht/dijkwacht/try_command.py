@@ -45,10 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 if anything was readable, 2 if nothing was."""
+    if args.top < 1:
+        raise SettingsError(f"--top {args.top}: at least 1")
     chosen = DetectorSet.with_own(args.detectors)
     detectors = _beside(args.detector, chosen)
     report_shadow(_with_tables(args, chosen, detectors), detectors)
-    tryout = Tryout(detectors, max(1, args.top))
+    tryout = Tryout(detectors, args.top)
     recorded = Recorded(args.paths, args.local)
     report(recorded.inside.describe())
     with CtrlC() as ctrl_c:

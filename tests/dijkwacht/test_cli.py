@@ -43,6 +43,8 @@ def test_every_command_has_help(name, capsys):
         (["replay", "x", "--site", "Bad Name"], "--site Bad Name: lower-case"),
         (["replay", "x", "--batch-rows", "0"], "--batch-rows 0: at least 1"),
         (["evaluate", "/none.csv"], "/none.csv: start: expected a file that can be opened"),
+        (["try", "/none.py", "x", "--top", "0"], "--top 0: at least 1"),
+        (["try", "/none.py", "x", "--top", "-3"], "--top -3: at least 1"),
         (["try", "/none.py", "x"], "/none.py: no such file"),
     ],
 )
