@@ -105,6 +105,11 @@ def test_shipped_and_trained_ones_can_be_checked(root, capsys):
             "ValueError: score_many returned 3 scores for ",
         ),
         (
+            score("len(window)"),
+            "extreme values give no infinite score",
+            "ValueError: score_many returned None: it ends without a return",
+        ),
+        (
             score("import time; return np.full(len(window), time.time())"),
             "it looks at no clock",
             "a detector reads the clock",

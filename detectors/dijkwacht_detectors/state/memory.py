@@ -307,7 +307,9 @@ class Memory:
         for size in sizes:
             window = cut_rows(rows, at, at + size)
             own = self.by_site.setdefault(int(rows.site[at]), deepcopy(detector))
-            given = np.asarray(own.score_many(window))
+            given = np.asarray(told := own.score_many(window))
+            if told is None:
+                raise ValueError("score_many returned None: it ends without a return")
             if given.shape != (size,):  # numpy would spread one number over all rows
                 raise ValueError(f"score_many returned {_count(given)} for {size} rows")
             scores[at : at + size] = given
