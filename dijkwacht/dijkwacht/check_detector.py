@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import inspect
 import io
 import sys
 from collections.abc import Iterator
@@ -20,11 +21,12 @@ from dijkwacht.progress import report
 from dijkwacht.strangest import told_error
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.checks import Check, checks_of
-from dijkwacht_detectors.discover import load_detectors
+from dijkwacht_detectors.discover import load_detectors, shipped_detectors
 from dijkwacht_records.errors import SettingsError
 
 FAILED: Final = 1
 _CAN_BE_LOADED: Final = "it can be loaded"
+_NAME_IS_FREE: Final = "the name is not taken"
 
 
 class Tried(msgspec.Struct, frozen=True):
@@ -70,7 +72,11 @@ def try_file(path: Path) -> Iterator[Tried]:
         yield Tried(path.stem, _CAN_BE_LOADED, "failed", str(error))
         return
     yield Tried(path.stem, _CAN_BE_LOADED, "ok")
+    shipped = {one.name: inspect.getfile(type(one)) for one in shipped_detectors()}
     for detector in detectors:
+        own = Path(shipped.get(detector.name, path)).resolve() == path.resolve()
+        why = "" if own else f"a detector named {detector.name} is shipped already"
+        yield Tried(detector.name, _NAME_IS_FREE, "ok" if own else "failed", why)
         yield from try_detector(detector)
 
 

@@ -133,6 +133,8 @@ def test_shipped_and_trained_ones_can_be_checked(root, capsys):
          "the docstring has an example that runs", "no example: write a line >>>"),
         (GOOD.replace('"doors"', '"windows"'), "the file bears its name",
          "the file is doors.py, and the detector is named 'windows'"),
+        (GOOD.replace('"doors"', '"scan"'), "the name is not taken",
+         "a detector named scan is shipped already"),
         (GOOD + "\n    def explain(self, facts):\n        return facts['rows']\n",
          "it explains itself in both languages", "line 28: KeyError: 'rows'"),
         (GOOD.replace('("resp_p",)', '("resp_q",)'), "it can be loaded",
