@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any, Final, Literal
 
@@ -120,8 +120,9 @@ def judge(labelled: Labelled, outcome: Outcome) -> Judged:
         return Judged(labelled, outcome, "survived", context=context, said=said)
     try:
         truth = attackers(labelled)
-    except UnreadableInput:
-        return Judged(labelled, outcome, "not readable")
+    except UnreadableInput as error:
+        refused = outcome.refused or str(error)
+        return Judged(labelled, replace(outcome, refused=refused), "not readable")
     if outcome.refused or labelled.class_ not in (*ACCEPTED, "benign"):
         why: Status = "not readable" if outcome.refused else "not judged"
         return Judged(labelled, outcome, why, context=context, said=said)
@@ -299,7 +300,11 @@ def table(result: Mapping[str, Any]) -> str:
     for name, c in result["classes"].items():
         lines += [f"missed       {name}: {file}" for file in c["missed"]]
         lines += [f"too small    {name}: {file}" for file in c["small"]]
-    lines += [f"not readable in this version: {file}" for file in result["not_readable"]]
+    reasons = {one["file"]: one["reason"].partition(": ")[2] for one in result["files"]}
+    lines += [
+        f"not readable in this version: {file}" + (f" ({why})" if (why := reasons[file]) else "")
+        for file in result["not_readable"]
+    ]
     lines += [f"read, but of a class without a rule: {file}" for file in result["not_judged"]]
     lines += _benign_lines(result) + _robust_lines(result)
     if (cost := result["cpu_seconds_per_million_flows"]) is not None:

@@ -191,7 +191,8 @@ def test_the_table_tells_everything(tmp_path):
         ),
         judge(labelled(tmp_path, file="b"), Outcome(flows=10, cpu_s=1)),
         judge(labelled(tmp_path, file="c", size=3), Outcome()),
-        judge(labelled(tmp_path, file="d"), Outcome(refused="no")),
+        judge(labelled(tmp_path, file="d"), Outcome(refused="d: start: no such file")),
+        judge(labelled(tmp_path, rule="his", file="h"), Outcome()),
         judge(labelled(tmp_path, "robust.x", "no crash", file="e"), Outcome(crash="E", wall_s=11)),
         judge(labelled(tmp_path, "robust.x", "no crash", file="f"), Outcome(wall_s=1)),
         judge(
@@ -203,7 +204,7 @@ def test_the_table_tells_everything(tmp_path):
     scan = result["classes"]["scan"]
     assert (scan["files"], scan["caught"], scan["recall"]) == (2, 1, 0.5)
     assert scan["detect_seconds_median"] == 1.0
-    assert (scan["missed"], scan["small"], scan["not_readable"]) == (["b"], ["c"], ["d"])
+    assert (scan["missed"], scan["small"], scan["not_readable"]) == (["b"], ["c"], ["d", "h"])
     assert result["benign"]["false_per_site_week"] == 2.0
     assert result["robust"]["crashed"] == ["e"]
     assert result["robust"]["over_10_seconds"] == ["e"]
@@ -212,7 +213,8 @@ def test_the_table_tells_everything(tmp_path):
     for line in (
         "missed       scan: b",
         "too small    scan: c",
-        "not readable in this version: d",
+        "not readable in this version: d (start: no such file)",
+        "not readable in this version: h (label_rule: expected a known rule; this is 'his')",
         "1 of 1 files with a false incident, 1 incidents in 0.50 site-weeks: 2.0 a site-week",
         "false        1 × dos: g",
         "crashed      e: E",
