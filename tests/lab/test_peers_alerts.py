@@ -217,12 +217,12 @@ def test_alerts_are_found_by_the_name_of_the_file(tmp_path):
     told = tmp_path / "told"
     beside = write(told / "scan" / "a.pcap.eve.json", [eve("ET SCAN x", "y")])
     within = write(told / "scan" / "b.pcap" / "eve.json", [eve("ET SCAN x", "y")])
-    (within.parent / "stats.log").write_text("counters\n")
+    (stats := within.parent / "stats.log").write_text("counters\n")
     flat = write(told / "c.pcap.notice.log", [{"ts": 1.0, "note": "Scan::X", "src": "10.0.0.1"}])
     (told / "d.pcap").mkdir()
     found = alerts_found(told, items)
     assert found == {
-        items[0].path: [beside], items[1].path: [within], items[2].path: [flat], items[3].path: [],
+        items[0].path: [beside], items[1].path: [within, stats], items[2].path: [flat], items[3].path: [],
     }  # fmt: skip
     assert alerts_found(beside, items) == {items[0].path: [beside]}
     assert alerts_found(within, items[1:2]) == {items[1].path: [within]}
@@ -269,6 +269,19 @@ def test_the_same_rule_holds_for_a_tool(tmp_path, mapping):
     assert "scan                 0/5        1/4" in shown
     assert "false files          0/2        1/2" in shown
     assert "not mapped   2 × Mine | own" in shown
+
+
+def test_where_no_file_is_of_alerts_it_is_said(tmp_path, mapping):
+    ours = [judged(labelled(tmp_path, name)) for name in ("a.pcap", "b.pcap")]
+    told = tmp_path / "told"
+    write(told / "a.pcap" / "alerts.json", [{"Description": "port scan", "SrcIP": "10.0.0.1"}])
+    write(told / "b.pcap" / "conn.log", [{"ts": 1.0, "uid": "x"}])
+    peer = peer_of(told, ours, mapping)
+    assert peer.name == "alerts"
+    assert peer.lines[1].startswith("careful: no file is Suricata EVE, Zeek notice.log")
+    assert peer.lines[1].endswith("; 2 passed over")
+    write(told / "b.pcap" / "notice.log", [{"ts": 1.0, "note": "Scan::X", "src": "10.0.0.1"}])
+    assert len(peer_of(told, ours, mapping).lines) == 1
 
 
 def test_two_tools_in_one_folder_are_said(tmp_path, mapping):

@@ -17,7 +17,7 @@ _NAMES = "scan/x.pcap has its alerts in the folder DIR/scan/x.pcap or in files D
 
 
 def alerts_found(place: Path, chosen: Sequence[Labelled]) -> dict[Path, list[Path]]:
-    """Labelled file → files of alerts, none for a tool that ran and had nothing to say.
+    """Labelled file → files of its tool, alerts or other logs; none for a tool that ran and wrote nothing.
 
     ``place`` is a folder in which every labelled file has a folder of its name, or files whose names
     begin with it; or one file of alerts, for the one labelled file that there is or whose name its own
@@ -53,7 +53,7 @@ def _named_after(item: Labelled, folder: Path) -> list[Path] | None:
                   and path.name.startswith(base.name + ".")]  # fmt: skip
         within = sorted(path for path in base.glob("*") if path.is_file()) if base.is_dir() else []
         if base.is_dir() or beside:
-            return [path for path in (*beside, *within) if is_alerts(path)]
+            return [*beside, *within]
     return None
 
 
@@ -64,13 +64,14 @@ def peer_of(place: Path, ours: Sequence[Judged], mapping: ClassMapping) -> Peer:
     """
     found = alerts_found(place, [judged.labelled for judged in ours])
     peer, tools, unmapped = Peer("alerts"), set(), Counter[str]()
-    heard = ignored = damaged = 0
+    heard = ignored = damaged = passed_over = 0
     for judged in ours:
         paths = found.get(judged.labelled.path)
         if paths is None:
             peer.leave_out(judged, "no alerts are named after it")
             continue
-        read = read_alerts(paths, mapping)
+        read = read_alerts([path for path in paths if is_alerts(path)], mapping)
+        passed_over += sum(not is_alerts(path) for path in paths)
         peer.hear(judged, read.said)
         tools |= {read.tool} - {""}
         unmapped += read.unmapped
@@ -87,4 +88,6 @@ def peer_of(place: Path, ours: Sequence[Judged], mapping: ClassMapping) -> Peer:
                   "files_with_alerts_of": len(found)}  # fmt: skip
     asked = f"{heard:,} alerts on {len(found)} of {len({j.labelled.path for j in ours})} files"
     peer.lines = [f"{asked}, {ignored:,} ignored, {damaged:,} lines not readable"]
+    if passed_over and not tools:  # beside alerts a tool's other logs are no news
+        peer.lines.append(f"careful: no file is {WANTED}; {passed_over:,} passed over")
     return peer
