@@ -17,7 +17,7 @@ from dijkwacht_lab.peers.flow_features import SiteFlows, flows_of
 from dijkwacht_lab.peers.mapping import SHIPPED, read_mapping
 from dijkwacht_lab.peers.peer import Peer
 from dijkwacht_lab.scoreboard import Judged
-from dijkwacht_records.errors import DijkwachtError
+from dijkwacht_records.errors import DijkwachtError, SettingsError
 
 _RULE: Final = "peers know no classes: an alert that names an attacker as its source counts as one of the right class"
 
@@ -51,6 +51,8 @@ def add_peers(parser: argparse.ArgumentParser) -> None:
 def check_peers(args: argparse.Namespace, chosen: Sequence[Labelled]) -> None:
     """Say at once what would fail after minutes. Raises `SettingsError` and `UnreadableInput`."""
     read_mapping(args.mapping)
+    if args.mapping != SHIPPED and not args.alerts:
+        raise SettingsError(f"--mapping {args.mapping}: is for --alerts, and there are none")
     for place in args.alerts:
         alerts_found(place, chosen)
 

@@ -65,6 +65,7 @@ def test_mistakes_are_told_before_anything_is_replayed(
 ):
     monkeypatch.setattr("dijkwacht.evaluate.evaluate", None)
     (tmp_path / "mine.toml").write_text('[zeek]\n"a" = "scam"\n')
+    (tmp_path / "good.toml").write_text('[zeek]\n"a" = "scan"\n')
     named = tmp_path / "scan.pcap.csv"
     named.write_text("what,who\nscan,192.168.7.66\n")
     for options, said in (
@@ -72,6 +73,10 @@ def test_mistakes_are_told_before_anything_is_replayed(
         (["--alerts", str(tmp_path / "none")], "no such file or folder"),
         (["--alerts", str(labels)], "belongs to one labelled file, and 2 are chosen"),
         (["--mapping", str(tmp_path / "mine.toml")], "'scam': one of arp"),
+        (
+            ["--mapping", str(tmp_path / "good.toml")],
+            "good.toml: is for --alerts, and there are none",
+        ),
     ):
         assert evaluate(labels, *options) == 2
         (line,) = capsys.readouterr().err.splitlines()
