@@ -44,6 +44,7 @@ INTERRUPTED: Final = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code. Errors of the product are one line on stderr."""
+    _open_what_is_closed()
     words = list(sys.argv[1:] if arguments is None else arguments)
     name = " ".join(["dijkwacht", *(word for word in words[:1] if word in COMMANDS)])
     try:
@@ -77,6 +78,14 @@ def _run(words: Sequence[str]) -> int:
         log_for_people()
     code: int = importlib.import_module(COMMANDS[args.command][0]).run(args)
     return code
+
+
+def _open_what_is_closed() -> None:
+    """Whoever starts us without an output or an error stream (``>&-``) wants to hear nothing there."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+            setattr(sys, name, nowhere)
 
 
 def _forget_output() -> None:

@@ -138,6 +138,14 @@ def test_a_full_disk_is_one_line(scan):
     assert done.stderr.strip().splitlines()[-1] == "dijkwacht flows: No space left on device"
 
 
+@pytest.mark.parametrize(("closed", "left"), [(">&-", "stderr"), ("2>&-", "stdout")])
+def test_a_closed_stream_is_one_to_say_nothing_on(scan, closed, left):
+    command = f"{sys.executable} -m dijkwacht.cli flows {scan} {closed}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, check=True, text=True)
+    assert getattr(done, left)
+    assert "Traceback" not in done.stderr
+
+
 def test_ctrl_c_while_a_command_is_imported_is_one_line(monkeypatch, capsys):
     def interrupted(name):
         raise KeyboardInterrupt
