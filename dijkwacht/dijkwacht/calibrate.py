@@ -80,7 +80,8 @@ def run(args: argparse.Namespace) -> int:
     for one in counted(listening, "sites", len(sources)):
         heard.append(one)
         for problem in one.problems:
-            report(f"{one.source.name}: {problem}" if one.readable else problem)
+            named = not one.readable or problem.startswith(f"{one.source.name}: ")
+            report(problem if named else f"{one.source.name}: {problem}")
     recordings = [one for one in heard if one.source.path]
     if recordings and not any(one.readable for one in recordings):
         report("nothing of what was to be benign could be read; no table was made")

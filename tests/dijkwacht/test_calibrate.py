@@ -247,6 +247,13 @@ def test_where_nothing_is_readable_no_table_is_made(doors, tmp_path, quiet, caps
     assert "learned from 1 recording and" in out
 
 
+def test_a_recording_that_breaks_off_is_named_once(doors, tmp_path, scan, capsys):
+    (tmp_path / "cut.pcap").write_bytes(scan.read_bytes()[:-5])
+    assert main(["calibrate", str(doors()), str(tmp_path / "cut.pcap"), "--offices", "0"]) == 0
+    (said,) = [line for line in capsys.readouterr().err.splitlines() if "expected a record" in line]
+    assert said.count("cut.pcap: ") == 1
+
+
 def test_names_of_files_are_no_markup(doors, tmp_path, quiet):
     odd = tmp_path / "<b>quiet.pcap"
     odd.write_bytes(quiet.read_bytes())
