@@ -278,7 +278,7 @@ def test_files_are_taken_once_and_what_is_no_detector_by_its_name_not_at_all(fol
     with pytest.raises(SettingsError, match="not a Python file"):
         DetectorSet.with_own([folder / "notes.txt"])
     (more / "none" / "packed.py").write_bytes(b"\0")
-    with pytest.raises(SettingsError, match=r"packed\.py: source code string cannot contain null"):
+    with pytest.raises(SettingsError, match=r"packed\.py: .*cannot contain null"):
         DetectorSet.with_own([more / "none"])
     write(more, "doors", file="steady")
     with pytest.raises(SettingsError, match="called the same"):
