@@ -22,7 +22,7 @@ import numpy as np
 
 from dijkwacht.progress import report
 from dijkwacht_collector.policy import Calibrations
-from dijkwacht_collector.policy.policy import DetectorPolicy
+from dijkwacht_collector.policy.detector_policy import DetectorPolicy
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.scoring import Scoring
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows

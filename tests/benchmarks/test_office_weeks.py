@@ -33,7 +33,7 @@ def test_habits_are_chosen_by_side_family_or_name(office_weeks):
 
 def test_an_incident_is_named_with_its_line_and_the_habit_it_fell_on(office_weeks, monkeypatch):
     # Nothing is rarer than an infinite budget: whatever a detector says is told.
-    monkeypatch.setattr("dijkwacht_collector.policy.policy.DEFAULT_BUDGET", 1e9)
+    monkeypatch.setattr("dijkwacht_collector.policy.detector_policy.DEFAULT_BUDGET", 1e9)
     rows, told = office_weeks.week(9_001, 6, 0.05, frozenset(FAMILIES["monitoring"]))
     assert rows > 1_000
     assert all(incident.line > 0 for incident in told)

@@ -9,7 +9,7 @@ import pytest
 
 import dijkwacht_detectors
 from dijkwacht_collector.policy import Calibrations, load_calibration
-from dijkwacht_collector.policy.policy import DetectorPolicy
+from dijkwacht_collector.policy.detector_policy import DetectorPolicy
 from dijkwacht_detectors.api import RowDetector
 from dijkwacht_detectors.checks import check_detector, sample_rows, score_rows
 from dijkwacht_detectors.discover import shipped_detectors

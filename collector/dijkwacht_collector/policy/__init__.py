@@ -7,14 +7,14 @@ from dijkwacht_collector.policy.calibration import (
     load_calibration,
     read_calibration,
 )
-from dijkwacht_collector.policy.policies import NOT_RARE, ContextPolicy, Policy
-from dijkwacht_collector.policy.policy import (
+from dijkwacht_collector.policy.detector_policy import (
     DEFAULT_BUDGET,
     DetectorPolicy,
     RareRow,
     Scored,
     SiteLines,
 )
+from dijkwacht_collector.policy.policy import NOT_RARE, ContextPolicy, Policy
 from dijkwacht_collector.policy.spending import WEEK_US, Interruption, Spending, severity
 
 __all__ = [

@@ -18,8 +18,8 @@ from dijkwacht_collector.policy import (
     load_calibration,
     severity,
 )
-from dijkwacht_collector.policy.policies import SAID_AN_HOUR, ContextPolicy
-from dijkwacht_collector.policy.policy import DetectorPolicy
+from dijkwacht_collector.policy.detector_policy import DetectorPolicy
+from dijkwacht_collector.policy.policy import SAID_AN_HOUR, ContextPolicy
 from dijkwacht_detectors.discover import shipped_detectors
 
 HOUR = 3_600_000_000

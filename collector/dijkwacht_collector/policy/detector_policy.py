@@ -1,0 +1,324 @@
+"""Scores → rare rows: how rare is this on this site, and may it alert?
+
+For each detector a shipped table tells in how many hours of a benign site-week a score is reached;
+the site's own hours outweigh it in time (the mean of a Gamma-Poisson posterior whose prior counts
+for `PRIOR_WEEKS`). A score is rare enough when that rate is within the detector's share of the
+site's alert budget. A detector without a table has no share: it runs in shadow.
+
+An hour whose strongest score is of high severity is taken for an attack and not learned as normal (by the
+shipped table, whatever the site's own hours). Of the hours in which the threshold
+was reached, the first two are not learned either: one real attack must not hide the next, but what
+comes a third time is a habit. So it is with one entity: what reached the threshold twice, hours on end
+counted as once, is that entity's habit, however rare it is; from the third time on it alerts only when it
+is `HABIT_BITS` stranger than before, and moves nobody's threshold; it counts whether anybody was interrupted
+for it or not, and is forgotten when the entity stays below for `HABIT_LASTS_H`. Where a detector's entity is the
+site, what one machine does would be the habit of all: it has none. The owner's "this is normal" changes nothing here: it is about one class
+and one machine, and a line is the whole site's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from dijkwacht_collector.policy.calibration import Calibration
+from dijkwacht_collector.policy.entity_records import HABIT, EntityRecords, is_habit, wipe
+from dijkwacht_collector.policy.spending import HIGH_FACTOR
+from dijkwacht_detectors.api import Scores
+from dijkwacht_detectors.state.naming import njit_lean
+
+PRIOR_WEEKS: Final = 1.0
+"""How much history of its own a site needs to weigh as much as the shipped table."""
+DEFAULT_BUDGET: Final = 1.0
+"""Incidents a week that a site is willing to be interrupted by without cause."""
+REPEAT_US: Final = 60_000_000
+"""An entity that stays above the threshold alerts again after this long, or when it gets stranger."""
+HOUR_US: Final = 3_600_000_000
+_AT_ONCE: Final = 1024
+"""Rare rows that are found in one call: room for all rows would be fetched anew each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What one detector makes of some rows: opinions, and the columns that name who and whom.
+
+    All are of one length n. ``order`` is each row's place among all rows of the step; where
+    ``windowed``, that of the row whose time ended its window. ``slot`` and ``fresh`` as in `Rows`;
+    ``facts`` is float64[n, k]; ``named`` holds the columns of the detector's `Who`.
+    """
+
+    detector: int
+    windowed: bool
+    order: NDArray[np.int64]
+    agent: NDArray[np.int32]
+    time: NDArray[np.int64]
+    site: NDArray[np.int32]
+    slot: NDArray[np.int32]
+    fresh: NDArray[np.bool_]
+    scores: Scores
+    facts: Scores
+    named: Mapping[str, Any]
+
+
+class RareRow(NamedTuple):
+    """Row ``row`` of ``scored`` is rare enough to alert.
+
+    ``rarity``: hours a week in which its site would reach the score by chance; ``budget``: what the
+    site lets the detector have, in the same unit.
+    """
+
+    scored: Scored
+    row: int
+    rarity: float
+    budget: float
+
+
+class _Table(NamedTuple):
+    grid: NDArray[np.float64]
+    rates: NDArray[np.float64]
+
+
+class _Sites(NamedTuple):
+    """What is known of each site, by its number."""
+
+    budget: NDArray[np.float64]
+    threshold: NDArray[np.float64]
+    history: NDArray[np.int64]  # hours by the bin of their strongest score
+    hours: NDArray[np.int64]
+    hour: NDArray[np.int64]  # the present one
+    peak: NDArray[np.float64]  # strongest score of the present hour
+    alert_hours: NDArray[np.int64]  # hours in which the threshold was reached
+
+
+class SiteLines(msgspec.Struct, frozen=True, array_like=True):
+    """What a site has taught about one detector; ``signature`` names the table it was learned by."""
+
+    signature: str
+    history: bytes
+    hours: int
+    hour: int
+    peak: float
+    alert_hours: int
+    alerted_bin: bytes
+    alerted_time: bytes
+    habits: tuple[bytes, ...] | None = None
+    """By entity, in the order of `entity_records.HABITS`; None from a release that knew none."""
+
+
+class DetectorPolicy:
+    """What one detector's scores mean on each site.
+
+    ``habits``: whether its entities have any; not where an entity is a whole site, and all its machines.
+    """
+
+    def __init__(self, calibration: Calibration, share: float, *, habits: bool = True) -> None:
+        self.share, self._habits = share, habits
+        learned = msgspec.json.encode((calibration.scores, calibration.per_week))
+        self.signature = hashlib.blake2b(learned, digest_size=8).hexdigest()
+        self._table = _Table(calibration.grid, calibration.rates)
+        self._sites = _Sites(
+            np.zeros(0), np.zeros(0), np.zeros((0, len(calibration.grid)), np.int64),
+            np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64),
+        )  # fmt: skip
+        self._records = EntityRecords()
+
+    @property
+    def speaks(self) -> bool:
+        """Whether anything that it says may be reported."""
+        return self.share > 0.0
+
+    @property
+    def budget(self) -> NDArray[np.float64]:
+        """By site: incidents a week that this detector may cost."""
+        return self._sites.budget
+
+    @property
+    def threshold(self) -> NDArray[np.float64]:
+        """By site: the score from which on it alerts."""
+        return self._sites.threshold
+
+    @property
+    def history(self) -> NDArray[np.int64]:
+        """By site and bin: hours whose strongest score lay there, and counted as normal."""
+        return self._sites.history
+
+    def make_room(self, sites: int, slots: int = 0) -> None:
+        """Grow to ``sites`` sites and ``slots`` entities; new sites start from the shipped table."""
+        old = len(self.budget)
+        if sites > old:
+            more = max(sites, 2 * old) - old
+            budget = np.full(more, DEFAULT_BUDGET * self.share)
+            peak = np.full(more, -np.inf)
+            none, never = np.zeros(more, np.int64), np.full(more, -1, np.int64)
+            blank = np.zeros((more, len(self._table.grid)), np.int64)
+            new = _Sites(budget, np.zeros(more), blank, none, never, peak, none)
+            both: Iterable[Any] = zip(self._sites, new, strict=True)
+            self._sites = _Sites(*map(np.concatenate, both))
+            self._settle(old)
+            self.threshold[old:] = self.threshold[old]  # they are all alike
+        self._records.make_room(slots)
+
+    def judge(self, scored: Scored) -> list[RareRow]:
+        """Learn the scores hour by hour; the rows that are rare enough to alert, in order."""
+        records, size = self._records, len(scored.slot)
+        records.make_room(int(scored.slot.max(initial=-1)) + 1)
+        rows, rarities = np.empty(_AT_ONCE, np.int64), np.empty(_AT_ONCE)
+        found: list[RareRow] = []
+        begin = 0
+        while begin < size:
+            begin, count, records.used = _find_rare(
+                scored.time, scored.site, scored.slot, scored.fresh, scored.scores, tuple(self._table),
+                tuple(self._sites), records.for_more(size), self._habits, begin, rows, rarities,
+            )  # fmt: skip
+            for row in range(count):
+                budget = float(self.budget[scored.site[rows[row]]])
+                found.append(RareRow(scored, int(rows[row]), float(rarities[row]), budget))
+        return found
+
+    def take(self, site: int, slots: NDArray[np.int32]) -> SiteLines:
+        """What one site has taught, with what was last alerted of the entities at ``slots``."""
+        self.make_room(site + 1, int(slots.max(initial=-1)) + 1)
+        sites = self._sites
+        return SiteLines(
+            self.signature, sites.history[site].tobytes(), int(sites.hours[site]),
+            int(sites.hour[site]), float(sites.peak[site]), int(sites.alert_hours[site]),
+            *self._records.take(slots),
+        )  # fmt: skip
+
+    def put(self, site: int, slots: NDArray[np.int32], lines: SiteLines) -> None:
+        """Take up what `take` returned, if it was learned by the same table; else start anew."""
+        self.make_room(site + 1, int(slots.max(initial=-1)) + 1)
+        if lines.signature != self.signature:
+            return
+        sites = self._sites
+        sites.history[site] = np.frombuffer(lines.history, np.int64)
+        sites.hours[site], sites.hour[site] = lines.hours, lines.hour
+        sites.peak[site], sites.alert_hours[site] = lines.peak, lines.alert_hours
+        self._records.put(slots, lines.alerted_bin, lines.alerted_time, lines.habits)
+        self._settle(site)
+
+    def forget_habits(self, slots: NDArray[np.int32]) -> None:
+        """Take what the entities at ``slots`` do for new."""
+        self._records.make_room(int(slots.max(initial=-1)) + 1)
+        self._records.forget_habits(slots)
+
+    def rarity(self, site: int, score: float) -> float:
+        """Hours a week in which this site would reach ``score`` by chance."""
+        hours = self._sites.hours[site]
+        return float(_rarity(tuple(self._table), self.history[site], hours, score))
+
+    def set_budget(self, site: int, per_week: float) -> None:
+        """Take the site's choice of incidents a week, of which this detector has its share."""
+        self.budget[site] = per_week * self.share
+        self._settle(site)
+
+    def _settle(self, site: int) -> None:
+        self.threshold[site] = _threshold(
+            tuple(self._table), self.history[site], self._sites.hours[site], self.budget[site]
+        )
+
+
+@njit_lean
+def _threshold(table, history, hours, budget):  # type: ignore[no-untyped-def]
+    grid, rates = table
+    weeks = hours / 168.0
+    reached = 0
+    line = np.inf
+    for at in range(len(grid) - 1, -1, -1):
+        reached += history[at]
+        if (PRIOR_WEEKS * rates[at] + reached) / (PRIOR_WEEKS + weeks) > budget:
+            break
+        line = grid[at]
+    return line
+
+
+@njit_lean
+def _rarity(table, history, hours, score):  # type: ignore[no-untyped-def]
+    grid, rates = table
+    at = np.searchsorted(grid, score, side="right") - 1
+    if at < 0:
+        return rates[0]
+    weeks = PRIOR_WEEKS + hours / 168.0
+    beyond = history[at + 1 :].sum()
+    rate = (PRIOR_WEEKS * rates[at] + history[at] + beyond) / weeks
+    if at + 1 == len(grid):
+        return rate
+    rarer = (PRIOR_WEEKS * rates[at + 1] + beyond) / weeks
+    if rarer <= 0.0:
+        return rate
+    part = (score - grid[at]) / (grid[at + 1] - grid[at])
+    return rate * (rarer / rate) ** part
+
+
+@njit_lean
+def _turn_hour(s, h, table, sites):  # type: ignore[no-untyped-def]
+    """What was strongest in the hour that ends is learned; ``h`` is the one that begins."""
+    grid = table[0]
+    budget, threshold, history, hours, hour, peak, alert_hours = sites
+    if hour[s] >= 0:
+        hours[s] += 1
+        at = np.searchsorted(grid, peak[s], side="right") - 1
+        if peak[s] >= threshold[s]:
+            alert_hours[s] += 1
+        if at >= 0 and (peak[s] < threshold[s] or alert_hours[s] >= HABIT):
+            history[s, at] += 1
+        threshold[s] = _threshold(table, history[s], hours[s], budget[s])
+    hour[s] = h
+    peak[s] = -np.inf
+
+
+@njit_lean
+def _find_rare(  # type: ignore[no-untyped-def]
+    time, site, slot, fresh, scores, table, sites, records, habits, begin, out, rare
+):
+    """From row ``begin`` on, ``out`` is filled with rows that may alert, and ``rare`` with how rare they are.
+
+    Where it ended, how many they are, and the records in use. Nearly no row gets beyond the first
+    tests, which look up nothing of its entity.
+    """
+    grid, rates = table
+    budget, threshold, history, hours, hour, peak, _ = sites
+    recorded, record, (alerted_bin, alerted_time, times, rare_hour, since, strongest, habit) = (
+        records
+    )
+    n = 0
+    for i in range(begin, len(time)):
+        s = site[i]
+        # An agent whose clock lags adds no hours to its site's. To divide takes long.
+        if time[i] >= (hour[s] + 1) * HOUR_US and time[i] // HOUR_US > hour[s]:
+            _turn_hour(s, time[i] // HOUR_US, table, sites)
+        if recorded > 1 and fresh[i] and record[slot[i]]:
+            wipe(record[slot[i]], alerted_bin, times, rare_hour, since, strongest, habit)
+        score = scores[i]
+        if math.isnan(score) or (score <= peak[s] and score < threshold[s]):
+            continue
+        e, h = record[slot[i]], time[i] // HOUR_US
+        reached = score >= threshold[s]
+        mine = reached and habits
+        if reached and not e:
+            e = record[slot[i]] = recorded
+            recorded += 1
+            alerted_time[e] = 0
+            wipe(e, alerted_bin, times, rare_hour, since, strongest, habit)
+        if mine and is_habit(e, h, score, times, rare_hour, since, strongest, habit):
+            continue
+        at = np.searchsorted(grid, score, side="right") - 1
+        lasts = mine and since[e] < h  # its first hour has taught the site
+        if score > peak[s] and not lasts and (at < 0 or rates[at] * HIGH_FACTOR > budget[s]):
+            peak[s] = score
+        if reached and (at > alerted_bin[e] or time[i] - alerted_time[e] >= REPEAT_US):
+            alerted_bin[e] = at
+            alerted_time[e] = time[i]
+            out[n] = i
+            rare[n] = _rarity(table, history[s], hours[s], score)
+            n += 1
+            if n == len(out):
+                return i + 1, n, recorded
+    return len(time), n, recorded
