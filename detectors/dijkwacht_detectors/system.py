@@ -31,8 +31,8 @@ from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
 from dijkwacht_detectors.knowledge.metric_names import hash_of, hashes_of, place_of
+from dijkwacht_detectors.state.hour_of_week import HOUR_US, HOURS, learn_rise, usual_rise
 from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
-from dijkwacht_detectors.state.week import HOUR_US, HOURS, learn_rise, usual_rise
 
 _DUTCH: Final = str.maketrans(",.", ".,")
 _READING_US: Final = 10_000_000

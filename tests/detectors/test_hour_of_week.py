@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from dijkwacht_detectors.state.week import HOUR_US, HOURS, learn_rise, usual_rise
+from dijkwacht_detectors.state.hour_of_week import HOUR_US, HOURS, learn_rise, usual_rise
 
 START = 1_773_619_200_000_000
 
