@@ -48,7 +48,8 @@ class Incident(msgspec.Struct, frozen=True):
     rows are in it, whose clocks say when it is quiet; none in one kept before they were named.
     ``answered``: when a person's last word on it came in, µs UTC of the collector's clock, 0 if none did;
     ``answered_by`` whose that is. An answer that was taken back is such a word, too. ``machine``: the inside
-    end of its first evidence, "" in one kept before it was named.
+    end of its first evidence, "" in one kept before it was named. ``story``: the uid of the story that it
+    is part of, "" in one kept before there were any; ``interrupted``: whether that has interrupted somebody.
     """
 
     uid: str
@@ -75,6 +76,8 @@ class Incident(msgspec.Struct, frozen=True):
     answered_by: str = ""
     answered: int = 0
     machine: str = ""
+    story: str = ""
+    interrupted: bool = False
 
 
 class IncidentEvent(msgspec.Struct, frozen=True):
@@ -83,6 +86,11 @@ class IncidentEvent(msgspec.Struct, frozen=True):
     activity: Activity
     incident: Incident
     position: int
+
+    @property
+    def site(self) -> str:
+        """Whose it is."""
+        return self.incident.site
 
 
 def interruption(

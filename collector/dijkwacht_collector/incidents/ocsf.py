@@ -87,6 +87,8 @@ def detection_finding(event: IncidentEvent, logged_time: int | None = None) -> J
         "subject": incident.subject,
         "ordinal": incident.ordinal,
         "revision": incident.revision,
+        "story_uid": incident.story,
+        "interrupted": incident.interrupted,
     }
     finding: Json = {
         "activity_id": activity_id,
