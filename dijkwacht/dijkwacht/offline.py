@@ -21,7 +21,7 @@ from dijkwacht_collector.engine.engine import Watch
 from dijkwacht_collector.engine.hosted import Hosted
 from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.engine.trainer import FIRST_SAMPLES, train, training_rows
-from dijkwacht_collector.incidents import Incident, IncidentEvent
+from dijkwacht_collector.incidents import Event, Incident, IncidentEvent, Story, StoryEvent
 from dijkwacht_collector.journal import (
     PARTITIONS,
     BundlesInHand,
@@ -48,13 +48,16 @@ _MEDIUM: Final = 3
 
 @dataclass
 class Outcome:
-    """What came out: incidents as they stand, and when each first alerted.
+    """What came out: incidents and stories as they stand, and when each first alerted, or interrupted.
 
-    ``first_alert``: uid → arrival at which it reached medium, µs UTC by the rows' clock.
+    ``first_alert``: uid → arrival at which an incident reached medium, µs UTC by the rows' clock;
+    ``first_call``: story uid → that at which it first interrupted somebody.
     """
 
     incidents: dict[str, Incident] = field(default_factory=dict)
     first_alert: dict[str, int] = field(default_factory=dict)
+    stories: dict[str, Story] = field(default_factory=dict)
+    first_call: dict[str, int] = field(default_factory=dict)
 
     def final(self) -> list[Incident]:
         """All incidents in their last state, by start and name."""
@@ -64,7 +67,7 @@ class Outcome:
 class OfflineCollector:
     """A journal in a temporary folder and an engine that reads it. Use as a context manager.
 
-    ``detectors``: those shipped, if None. ``on_event`` sees every incident event as it happens, and
+    ``detectors``: those shipped, if None. ``on_event`` sees every event as it happens, and
     ``watch`` every opinion, but for what is muted. ``contract``: the version its batches have.
     """
 
@@ -72,7 +75,7 @@ class OfflineCollector:
         self,
         *,
         detectors: DetectorSet | None = None,
-        on_event: Callable[[IncidentEvent], None] = lambda _event: None,
+        on_event: Callable[[Event], None] = lambda _event: None,
         watch: Watch | None = None,
         contract: int = max(WRITES),
     ) -> None:
@@ -208,18 +211,33 @@ class OfflineCollector:
         if self._watch is not None and not self._muted:
             self._watch(scored, numbering)
 
-    def _record(self, events: Iterable[IncidentEvent]) -> None:
+    def _record(self, events: Iterable[Event]) -> None:
         for event in events:
-            incident = event.incident
             if self._muted:
                 continue
-            if event.activity == "close" and incident.uid not in self.outcome.incidents:
+            outcome = self.outcome
+            known = outcome.stories if isinstance(event, StoryEvent) else outcome.incidents
+            if event.activity == "close" and event.uid not in known:
                 continue
-            self.outcome.incidents[incident.uid] = incident
-            if incident.severity_id >= _MEDIUM:
-                arrival = self._arrivals.get(event.position, incident.end)
-                self.outcome.first_alert.setdefault(incident.uid, arrival)
+            if isinstance(event, StoryEvent):
+                self._record_story(event)
+            else:
+                self._record_incident(event)
             self._on_event(event)
+
+    def _record_incident(self, event: IncidentEvent) -> None:
+        incident = event.incident
+        self.outcome.incidents[incident.uid] = incident
+        if incident.severity_id >= _MEDIUM:
+            arrival = self._arrivals.get(event.position, incident.end)
+            self.outcome.first_alert.setdefault(incident.uid, arrival)
+
+    def _record_story(self, event: StoryEvent) -> None:
+        story = event.story
+        self.outcome.stories[story.uid] = story
+        if story.interrupted:
+            arrival = self._arrivals.get(event.position, story.end)
+            self.outcome.first_call.setdefault(story.uid, arrival)
 
 
 def replay_rows(

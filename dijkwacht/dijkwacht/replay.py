@@ -29,7 +29,7 @@ from dijkwacht.terminal import Screen, add_output, for_people, write_text
 from dijkwacht_agent.arguments import speed
 from dijkwacht_agent.privacy import KEY_BYTES, Pseudonyms
 from dijkwacht_collector.engine import DetectorSet
-from dijkwacht_collector.incidents import Activity, Incident, IncidentEvent, encode_finding
+from dijkwacht_collector.incidents import Activity, Event, Incident, IncidentEvent, encode_finding
 from dijkwacht_records.columns import Columns
 from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.tables import TABLES
@@ -259,7 +259,7 @@ def _privacy(
     return hide
 
 
-def _announce(event: IncidentEvent, note: Callable[[str], None]) -> None:
-    if event.activity == "create":
+def _announce(event: Event, note: Callable[[str], None]) -> None:
+    if isinstance(event, IncidentEvent) and event.activity == "create":
         incident = event.incident
         note(f"{clock_text(incident.start)}  {incident.kind:<10}  {incident.title_en}")

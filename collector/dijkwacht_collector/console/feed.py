@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +13,7 @@ import msgspec
 
 from dijkwacht_collector.console.language import LANGUAGES
 from dijkwacht_collector.console.titles import title
-from dijkwacht_collector.incidents import IncidentEvent
+from dijkwacht_collector.incidents import Event, StoryEvent, story_title
 
 MEMORY: Final = 256
 QUEUE: Final = 64
@@ -56,8 +56,20 @@ class Feed:
         """How many streams are open."""
         return len(self._readers)
 
-    def publish(self, event: IncidentEvent) -> None:
-        """Send one step in an incident's life to every browser."""
+    def publish(self, event: Event) -> None:
+        """Send one step in an incident's or a story's life to every browser."""
+        if isinstance(event, StoryEvent):
+            story = event.story
+            told = {
+                "activity": event.activity,
+                "uid": story.uid,
+                "site": story.site,
+                "severity": story.severity_id,
+                "interrupted": story.interrupted,
+                "title": dict(zip(LANGUAGES, story_title(story), strict=True)),
+            }
+            self._send("story", told)
+            return
         incident = event.incident
         data = {
             "activity": event.activity,
@@ -66,8 +78,11 @@ class Feed:
             "severity": incident.severity_id,
             "title": {language: title(incident, language) for language in LANGUAGES},
         }
+        self._send("incident", data)
+
+    def _send(self, name: str, data: Mapping[str, object]) -> None:
         self._sequence += 1
-        sent = ServerEvent(self.last_id, "incident", msgspec.json.encode(data))
+        sent = ServerEvent(self.last_id, name, msgspec.json.encode(data))
         self._memory.append(sent)
         for queue in self._readers:
             if queue.full():

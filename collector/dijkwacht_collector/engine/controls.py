@@ -17,7 +17,7 @@ from dijkwacht_collector.engine.release import describe
 from dijkwacht_collector.engine.site_record import Owner, PartitionState
 from dijkwacht_collector.engine.struck import Struck
 from dijkwacht_collector.engine.succession import History, Succession
-from dijkwacht_collector.incidents import IncidentEvent, OpenIncidents, recall
+from dijkwacht_collector.incidents import Event, OpenIncidents, recall
 from dijkwacht_collector.journal import (
     PARTITIONS,
     Budget,
@@ -88,7 +88,7 @@ class Controls:
                     except (JournalError, OSError) as error:
                         log.error("bundle lost", extra={"why": str(error)})  # noqa: TRY400  # enough
 
-    def obey(self, entry: Entry) -> list[IncidentEvent]:
+    def obey(self, entry: Entry) -> list[Event]:
         """Obey an entry that is no batch; one that makes no sense is logged and changes nothing."""
         try:
             match entry.kind:
@@ -166,7 +166,7 @@ class Controls:
         if number is not None:
             self._host.hosted[number].strike(self._site(site))
 
-    def _obey_release(self, partition: int, release: str, position: int) -> list[IncidentEvent]:
+    def _obey_release(self, partition: int, release: str, position: int) -> list[Event]:
         """Go on by what the store holds, if another release has decided before this one."""
         release = release or self.release  # nobody has decided from here on: so this one does
         if release != self.succession.in_force(partition):
@@ -176,12 +176,12 @@ class Controls:
         quiet = self.succession.obey(partition, release, position)
         if quiet is None:
             return []
-        heeded: dict[str, IncidentEvent] = {}
+        heeded: dict[str, Event] = {}
         for site, stored in quiet.stored.items():
             self._site(site)
             self._incidents.put(site, recall(site, self._incidents.take(site), stored))
-            heeded |= {event.incident.uid: event for event in stored}
-        events: list[IncidentEvent] = []
+            heeded |= {event.uid: event for event in stored}
+        events: list[Event] = []
         for entry in quiet.verdicts:
             verdict = Verdict.read(entry)
             last = heeded.get(verdict.uid)
@@ -189,14 +189,14 @@ class Controls:
                 events += self._answer(entry, verdict)
             elif verdict.verdict != "normal":
                 # What stands behind it was said by one who had obeyed it, with habits of his own.
-                self._forget_habits(self._site(entry.site), {last.incident.kind})
+                self._forget_habits(self._site(entry.site), set(last.kinds))
         return events
 
-    def _answer(self, entry: Entry, verdict: Verdict) -> list[IncidentEvent]:
+    def _answer(self, entry: Entry, verdict: Verdict) -> list[Event]:
         site = self._site(entry.site)  # so that a checkpoint knows it
         events = self._incidents.answer(entry, verdict, self._host.explain)
         if verdict.verdict != "normal":
-            self._forget_habits(site, {event.incident.kind for event in events})
+            self._forget_habits(site, {kind for event in events for kind in event.kinds})
         return events
 
     def _forget_habits(self, site: int, kinds: Collection[str]) -> None:

@@ -28,7 +28,7 @@ from dijkwacht_collector.engine.observed import Observed
 from dijkwacht_collector.engine.progress import Progress
 from dijkwacht_collector.engine.site_record import Control, Owner, PartitionState, SiteRecord
 from dijkwacht_collector.engine.succession import History, no_history
-from dijkwacht_collector.incidents import Exempted, Incident, IncidentEvent, OpenIncidents
+from dijkwacht_collector.incidents import Event, Exempted, Incident, OpenIncidents
 from dijkwacht_collector.journal import Bundles, BundlesInHand, Entry, partition_of
 from dijkwacht_collector.policy import Calibrations, Policy, Scored
 from dijkwacht_detectors.api import AnyDetector
@@ -96,9 +96,9 @@ class Engine:
         self._watch, self._last, self._scored = watch, 0, [0] * len(detectors)
         _keep_freed_memory()
 
-    def step(self, entries: Sequence[Entry]) -> list[IncidentEvent]:
+    def step(self, entries: Sequence[Entry]) -> list[Event]:
         """Fold ``entries`` in order and return what changed about incidents, in order."""
-        events: list[IncidentEvent] = []
+        events: list[Event] = []
         waiting: list[_Arrived] = []
         cost = 0
         for entry in entries:
@@ -138,19 +138,19 @@ class Engine:
             self.observed.note(fold, self.numbering)
         return fold
 
-    def advance(self, fold: Fold, most: int | None = None) -> list[IncidentEvent]:
+    def advance(self, fold: Fold, most: int | None = None) -> list[Event]:
         """Fold what costs ``most`` rows, see `Fold.cut`, or all that is left."""
         step = fold.cut(most, self.clocks)
         self._make_room()
         scored = self.host.score(step)
         return self._decide(scored, step.ticks, fold.positions)
 
-    def obey(self, entry: Entry) -> list[IncidentEvent]:
+    def obey(self, entry: Entry) -> list[Event]:
         """Fold an entry that is no batch."""
         self.controls.succession.note(entry)
         return self.controls.obey(entry)
 
-    def finish(self) -> list[IncidentEvent]:
+    def finish(self) -> list[Event]:
         """End every window, as at the end of a recording; incidents stay open."""
         agents = np.arange(len(self.numbering.agents))
         ends = np.column_stack((np.zeros_like(agents), agents, self.clocks[agents] + _DAY_US))
@@ -257,7 +257,7 @@ class Engine:
         step = join_columns(arrivals, self._wanted, clocks)
         return Fold(step, arrivals, [entry.position for _, entry in waiting], clocks, begun)
 
-    def _fold(self, waiting: Sequence[_Arrived]) -> list[IncidentEvent]:
+    def _fold(self, waiting: Sequence[_Arrived]) -> list[Event]:
         fold = self._join(waiting)
         if heavy := self.progress.weigh(fold, [entry for _, entry in waiting], self.numbering):
             light = [one for one in waiting if one[1].site not in heavy]
@@ -265,9 +265,7 @@ class Engine:
         self.observed.note(fold, self.numbering)
         return self.advance(fold)
 
-    def _decide(
-        self, scored: Sequence[Scored], ticks: Ticks, positions: Positions
-    ) -> list[IncidentEvent]:
+    def _decide(self, scored: Sequence[Scored], ticks: Ticks, positions: Positions) -> list[Event]:
         """Opinions → decisions."""
         self.controls.note_failures(positions)
         for one in scored:

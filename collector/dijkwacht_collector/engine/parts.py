@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from dijkwacht_collector.engine.detector_set import DetectorSet
 from dijkwacht_collector.engine.engine import Engine
 from dijkwacht_collector.engine.observed import Observed
-from dijkwacht_collector.incidents import Exempted, IncidentEvent
+from dijkwacht_collector.incidents import Event, Exempted, IncidentEvent, StoryEvent
 from dijkwacht_collector.journal import Bundles, Log, partition_of
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_records.contracts import READS
@@ -21,7 +21,7 @@ log: Final = logging.getLogger(__name__)
 class Outlet(Protocol):
     """Where the events of all engines go; a sink that cannot take them raises ``OSError``."""
 
-    def handle(self, events: Sequence[IncidentEvent], epoch: int) -> None:
+    def handle(self, events: Sequence[Event], epoch: int) -> None:
         """Take ``events`` in their order; those taken before are skipped.
 
         Raises `FencedOff` if their sites' partitions have a later owner than that of ``epoch``.
@@ -57,10 +57,13 @@ class Store(Protocol):
         """What each of these sites calls normal now. Raises `FencedOff` as `Outlet.handle`, ``OSError``."""
 
     def sites(self) -> list[str]:
-        """Those of which there are incidents."""
+        """Those of which there are incidents or stories."""
 
     def events(self, site: str | None = None, *, limit: int = ...) -> list[IncidentEvent]:
         """The last step of each incident; a ``limit`` of -1 is none."""
+
+    def story_events(self, site: str | None = None, *, limit: int = ...) -> list[StoryEvent]:
+        """The last step of each story; a ``limit`` of -1 is none."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,9 @@ class EngineParts:
             engine.show_again(exempted)
             log.warning("exemptions wait", extra={"why": str(error)})
 
-    def _history(self, partition: int) -> dict[str, list[IncidentEvent]]:
+    def _history(self, partition: int) -> dict[str, list[Event]]:
         sites = [site for site in self.store.sites() if partition_of(site) == partition]
-        return {site: self.store.events(site, limit=-1) for site in sites}
+        return {
+            site: [*self.store.events(site, limit=-1), *self.store.story_events(site, limit=-1)]
+            for site in sites
+        }

@@ -13,7 +13,7 @@ from typing import Final
 from dijkwacht_collector.engine.engine import Engine
 from dijkwacht_collector.engine.fold import Fold
 from dijkwacht_collector.engine.progress import Lag
-from dijkwacht_collector.incidents import IncidentEvent
+from dijkwacht_collector.incidents import Event
 from dijkwacht_collector.journal import Entry, Readable, partition_of
 
 MOST_COST: Final = 16_384
@@ -85,7 +85,7 @@ class SlowLane:
         spent.clear()
         self._full_reads = 0
 
-    def turn(self) -> list[IncidentEvent]:
+    def turn(self) -> list[Event]:
         """Fold a little of somebody who lags; what changed about incidents."""
         self._choose()
         if self._who is None:
@@ -145,7 +145,7 @@ class SlowLane:
         if lag.position >= limit and not self._behind:
             self._progress.catch_up(who)
 
-    def _slice(self, lag: Lag) -> list[IncidentEvent]:
+    def _slice(self, lag: Lag) -> list[Event]:
         fold = self._fold
         if fold is None:
             fold, self._folded = self._open(lag.rows), 0

@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dijkwacht_collector.incidents import IncidentEvent
+from dijkwacht_collector.incidents import Event
 from dijkwacht_collector.journal import Entry, partition_of
 
-History = Callable[[int], Mapping[str, Sequence[IncidentEvent]]]
-"""What the store of incidents holds of a partition: by site, the last step of each of its incidents."""
+History = Callable[[int], Mapping[str, Sequence[Event]]]
+"""What the store of incidents holds of a partition: by site, the last step of each of its incidents and stories."""
 
 
-def no_history(_partition: int) -> Mapping[str, Sequence[IncidentEvent]]:
+def no_history(_partition: int) -> Mapping[str, Sequence[Event]]:
     """That of a store that holds nothing."""
     return {}
 
@@ -33,7 +33,7 @@ class Quiet:
     since: int
     learned: bool = False
     verdicts: list[Entry] = field(default_factory=list)
-    stored: Mapping[str, Sequence[IncidentEvent]] = field(default_factory=dict)
+    stored: Mapping[str, Sequence[Event]] = field(default_factory=dict)
 
 
 class Succession:
@@ -83,7 +83,7 @@ class Succession:
         return quiet if quiet is not None and quiet.learned else None
 
     def _is_past(
-        self, position: int, partition: int, stored: Mapping[str, Sequence[IncidentEvent]]
+        self, position: int, partition: int, stored: Mapping[str, Sequence[Event]]
     ) -> bool:
         """Whether ``stored`` says more than was known at ``position``."""
         later = (event.position > position for events in stored.values() for event in events)

@@ -22,7 +22,7 @@ from dijkwacht_collector.engine.site_record import Owner
 from dijkwacht_collector.engine.slow_lane import SlowLane
 from dijkwacht_collector.engine.trainer import Trainer
 from dijkwacht_collector.engine.unread import find_unread, report_unread
-from dijkwacht_collector.incidents import IncidentEvent
+from dijkwacht_collector.incidents import Event
 from dijkwacht_collector.journal import PARTITIONS, Entry, Release, Strike, partition_of
 from dijkwacht_records.errors import CollectorBusy, UnknownContract
 
@@ -279,9 +279,7 @@ class EngineWorker:
         self._owed -= took
         return self._settle(engine, lane, events, took)
 
-    def _settle(
-        self, engine: Engine, lane: SlowLane, events: list[IncidentEvent], seconds: float
-    ) -> bool:
+    def _settle(self, engine: Engine, lane: SlowLane, events: list[Event], seconds: float) -> bool:
         """Count, report and note how far it is; False as `_hand_over` says."""
         self._parts.count(engine.take_observed(), seconds)
         self._parts.show_exemptions(engine, self._epoch)  # first: an answer shows with what it does
@@ -314,7 +312,7 @@ class EngineWorker:
             self._strikes.pop(0)
         self.left_out = engine.controls.left_out()
 
-    def _hand_over(self, events: list[IncidentEvent]) -> bool:
+    def _hand_over(self, events: list[Event]) -> bool:
         """Hand ``events`` to the sinks, again and again until they take them or the stop comes.
 
         Nothing is lost meanwhile: sinks know what they have, and no checkpoint passes them.

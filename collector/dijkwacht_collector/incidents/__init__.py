@@ -19,15 +19,29 @@ from dijkwacht_collector.incidents.open_incidents import (
     StepOrder,
 )
 from dijkwacht_collector.incidents.recall import recall
+from dijkwacht_collector.incidents.story import (
+    MOST_PARTS,
+    Call,
+    Event,
+    Part,
+    Story,
+    StoryEvent,
+    story_uid,
+)
+from dijkwacht_collector.incidents.story_ocsf import encode_event, encode_story, incident_finding
+from dijkwacht_collector.incidents.story_words import story_text, story_title
 from dijkwacht_collector.incidents.techniques import TECHNIQUES
 from dijkwacht_collector.incidents.wording import PLACEHOLDERS, fill
 
 __all__ = [
     "ALERT_SEVERITY",
     "ANSWERED",
+    "MOST_PARTS",
     "PLACEHOLDERS",
     "TECHNIQUES",
     "Activity",
+    "Call",
+    "Event",
     "EventTime",
     "Evidence",
     "Exempted",
@@ -35,12 +49,21 @@ __all__ = [
     "Incident",
     "IncidentEvent",
     "OpenIncidents",
+    "Part",
     "SiteIncidents",
     "Status",
     "StepOrder",
+    "Story",
+    "StoryEvent",
     "changes",
     "detection_finding",
+    "encode_event",
     "encode_finding",
+    "encode_story",
     "fill",
+    "incident_finding",
     "recall",
+    "story_text",
+    "story_title",
+    "story_uid",
 ]

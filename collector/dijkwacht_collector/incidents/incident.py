@@ -92,6 +92,21 @@ class IncidentEvent(msgspec.Struct, frozen=True):
         """Whose it is."""
         return self.incident.site
 
+    @property
+    def uid(self) -> str:
+        """That of the incident."""
+        return self.incident.uid
+
+    @property
+    def revision(self) -> int:
+        """That of the incident after this step."""
+        return self.incident.revision
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Its class, as a story has several."""
+        return (self.incident.kind,)
+
 
 def interruption(
     machine: str, subject: str, evidences: Sequence[Evidence], time: int

@@ -21,28 +21,29 @@ from dijkwacht_collector.incidents.incident import (
     IncidentEvent,
     Status,
 )
+from dijkwacht_collector.incidents.story import Part, StoryEvent
 from dijkwacht_records.addresses import HASHED_MAC, format_address, format_mac
 
 OCSF_VERSION: Final = "1.5.0"
 CLASS_UID: Final = 2004
 
-_ACTIVITIES: Final[dict[Activity, tuple[int, str]]] = {
+ACTIVITIES: Final[dict[Activity, tuple[int, str]]] = {
     "create": (1, "Create"),
     "update": (2, "Update"),
     "close": (3, "Close"),
 }
-_SEVERITIES: Final = {1: "Informational", 2: "Low", 3: "Medium", 4: "High", 5: "Critical"}
+SEVERITIES: Final = {1: "Informational", 2: "Low", 3: "Medium", 4: "High", 5: "Critical"}
 _STATUSES: Final[dict[Status, tuple[int, str]]] = {
     "new": (1, "New"),
     "closed": (4, "Resolved"),
     "normal": (3, "Suppressed"),
     "confirmed": (4, "Resolved"),
 }
-_ANSWERS: Final[dict[Status, str]] = {
+ANSWERS: Final[dict[Status, str]] = {
     "normal": "Answered: this is normal",
     "confirmed": "Answered: this was an attack",
 }
-"""The ``status_detail`` of what a person answered; the schema's verdicts are of another class."""
+"""The ``status_detail`` of what a person answered; a detection finding has no verdict."""
 
 _OBEYED: Final = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
@@ -68,17 +69,8 @@ _PRODUCT: Final[Json] = {
 def detection_finding(event: IncidentEvent, logged_time: int | None = None) -> Json:
     """The finding of one step in an incident's life. ``logged_time``: µs UTC of a clock."""
     incident = event.incident
-    activity_id, activity = _ACTIVITIES[event.activity]
+    activity_id, activity = ACTIVITIES[event.activity]
     status_id, status = _STATUSES[incident.status]
-    metadata: Json = {
-        "product": _PRODUCT,
-        "version": OCSF_VERSION,
-        "uid": f"{incident.uid}-{incident.revision}",
-        "tenant_uid": incident.site,
-        "sequence": event.position,
-    }
-    if logged_time is not None:
-        metadata["logged_time"] = logged_time // 1000
     unmapped: Json = {
         "title_nl": incident.title_nl,
         "desc_nl": incident.desc_nl,
@@ -104,19 +96,19 @@ def detection_finding(event: IncidentEvent, logged_time: int | None = None) -> J
         "end_time": incident.end // 1000,
         "count": incident.count,
         "severity_id": incident.severity_id,
-        "severity": _SEVERITIES[incident.severity_id],
+        "severity": SEVERITIES[incident.severity_id],
         "status_id": status_id,
         "status": status,
         "confidence_score": incident.confidence,
         "is_alert": incident.severity_id >= ALERT_SEVERITY,
         "message": incident.title_en,
-        "metadata": metadata,
-        "finding_info": _finding_info(incident),
+        "metadata": metadata_of(event, logged_time),
+        "finding_info": finding_info(incident),
         "evidences": [_evidence(evidence) for evidence in incident.evidences[:5]],
         "unmapped": unmapped,
     }
-    if incident.status in _ANSWERS:
-        finding["status_detail"] = _ANSWERS[incident.status]
+    if incident.status in ANSWERS:
+        finding["status_detail"] = ANSWERS[incident.status]
     if incident.answered:
         unmapped |= {
             "answered_by": incident.answered_by,
@@ -130,29 +122,51 @@ def encode_finding(event: IncidentEvent, logged_time: int | None = None) -> byte
 
     What a terminal would obey (C1 controls, marks that turn the direction of writing) is escaped.
     """
-    line = msgspec.json.encode(detection_finding(event, logged_time))
+    return one_line(detection_finding(event, logged_time))
+
+
+def one_line(finding: Json) -> bytes:
+    """A finding as JSON in which nothing is left that a terminal would obey."""
+    line = msgspec.json.encode(finding)
     if line.isascii() and b"\x7f" not in line:
         return line
     return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", line.decode()).encode()
 
 
-def _finding_info(incident: Incident) -> Json:
-    return {
-        "uid": incident.uid,
-        "title": incident.title_en,
-        "desc": incident.desc_en,
-        "types": [incident.kind],
-        "first_seen_time": incident.start // 1000,
-        "last_seen_time": incident.end // 1000,
+def metadata_of(event: IncidentEvent | StoryEvent, logged_time: int | None) -> Json:
+    """What says which step of what this is, and whose product said so. ``logged_time``: µs UTC, or None."""
+    metadata: Json = {
+        "product": _PRODUCT,
+        "version": OCSF_VERSION,
+        "uid": f"{event.uid}-{event.revision}",
+        "tenant_uid": event.site,
+        "sequence": event.position,
+    }
+    if logged_time is not None:
+        metadata["logged_time"] = logged_time // 1000
+    return metadata
+
+
+def finding_info(told: Incident | Part) -> Json:
+    """What names a finding: its class, its technique, who found it and when; a part's words are its title."""
+    info: Json = {
+        "uid": told.uid,
+        "title": told.title_en,
+        "types": [told.kind],
+        "first_seen_time": told.start // 1000,
+        "last_seen_time": told.end // 1000,
         "analytic": {
-            "name": incident.detector,
-            "uid": incident.detector,
+            "name": told.detector,
+            "uid": told.detector,
             "type_id": 1,
             "type": "Rule",
             "version": _VERSION,
         },
-        "attacks": _attacks(incident.technique),
+        "attacks": _attacks(told.technique),
     }
+    if isinstance(told, Incident):
+        info["desc"] = told.desc_en
+    return info
 
 
 def _attacks(uid: str) -> list[Json]:

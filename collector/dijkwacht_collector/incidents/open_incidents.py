@@ -24,6 +24,7 @@ from dijkwacht_collector.incidents.incident import (
     incident_uid,
     interruption,
 )
+from dijkwacht_collector.incidents.story import Event
 from dijkwacht_collector.journal import Entry, Exemption, Verdict, person
 from dijkwacht_collector.policy import Interruption, Spending, severity
 from dijkwacht_detectors.api import Explanation
@@ -142,9 +143,9 @@ class OpenIncidents:
 
     def apply(
         self, findings: Sequence[Finding], times: Iterable[EventTime], explain: Explain
-    ) -> list[IncidentEvent]:
+    ) -> list[Event]:
         """Open, update and close, in the order of the step; words are asked for only when needed."""
-        events: list[IncidentEvent] = []
+        events: list[Event] = []
         changes: list[Finding | EventTime] = [*times, *findings]
         for change in sorted(changes, key=attrgetter("order")):
             if isinstance(change, Finding):
@@ -153,7 +154,7 @@ class OpenIncidents:
                 events += self._close_idle(change, explain)
         return events
 
-    def answer(self, entry: Entry, verdict: Verdict, explain: Explain) -> list[IncidentEvent]:
+    def answer(self, entry: Entry, verdict: Verdict, explain: Explain) -> list[Event]:
         """Take a person's ``verdict``, which ``entry`` brings: an open incident closes, another changes.
 
         Nothing comes of one that says what was said before, or that nobody knows what it is about.

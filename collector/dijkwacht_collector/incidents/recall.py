@@ -16,15 +16,17 @@ from dijkwacht_collector.incidents.incident import (
     interruption,
 )
 from dijkwacht_collector.incidents.open_incidents import SiteIncidents
+from dijkwacht_collector.incidents.story import Event
 from dijkwacht_collector.policy import Spending
 
 
-def recall(site: str, kept: SiteIncidents, stored: Sequence[IncidentEvent]) -> SiteIncidents:
-    """``kept``, as far as a checkpoint knew, brought to where the ``stored`` incidents of the site are.
+def recall(site: str, kept: SiteIncidents, told: Sequence[Event]) -> SiteIncidents:
+    """``kept``, as far as a checkpoint knew, brought to where the store has it.
 
-    ``stored``: the last step of each. What was closed is closed, what was opened is open, what was
+    ``told``: the last step of each incident and story in it. What was closed is closed, what was opened is open, what was
     answered is exempt or is so no more, and what was spent of the budget is spent.
     """
+    stored = [event for event in told if isinstance(event, IncidentEvent)]
     ordinals = {(kind, subject): n for kind, subject, n in kept.ordinals}
     spending = Spending()
     alarms = {(one.kind, one.subject): msgspec.structs.replace(one) for one in kept.alarms}

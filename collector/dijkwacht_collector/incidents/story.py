@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from dijkwacht_collector.incidents.incident import Activity, Incident, Status
+from dijkwacht_collector.incidents.incident import Activity, Incident, IncidentEvent, Status
 
 MOST_PARTS: Final = 32
 """Findings that a story names; it says how many there are besides."""
@@ -103,6 +103,25 @@ class StoryEvent(msgspec.Struct, frozen=True):
     def site(self) -> str:
         """Whose it is."""
         return self.story.site
+
+    @property
+    def uid(self) -> str:
+        """That of the story."""
+        return self.story.uid
+
+    @property
+    def revision(self) -> int:
+        """That of the story after this step."""
+        return self.story.revision
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The classes of its findings."""
+        return self.story.kinds
+
+
+Event = IncidentEvent | StoryEvent
+"""What an engine says; a finding's step comes before that of its story."""
 
 
 def story_uid(site: str, machine: str, first_finding: str) -> str:

@@ -25,6 +25,7 @@ from prometheus_client import (
 
 from dijkwacht_collector.metrics.family import Family
 from dijkwacht_collector.metrics.heartbeats import SERIES_PER_AGENT, AgentHealth, Heartbeats
+from dijkwacht_collector.metrics.stories import StoryFigures
 from dijkwacht_records.tables import Value
 
 MAX_SERIES_PER_SITE: Final = 500
@@ -72,6 +73,7 @@ class Telemetry:
         self._context = frozenset(context)
         self.registry: Final = CollectorRegistry()
         self._sites: set[str] = set()
+        self.stories: Final = StoryFigures(self.registry, self.detectors, SEVERITIES)
         self._fleet_metrics(techniques)
         self._site_families()
 
@@ -177,10 +179,14 @@ class Telemetry:
             " highest, so low counts them all.", where,
         )  # fmt: skip
         self._incidents_open = Family(
-            "dijkwacht_incidents_open", "gauge", "Incidents open now, by their severity now.", where
+            "dijkwacht_incidents_open",
+            "gauge",
+            "Incidents open now, by their severity now.",
+            ("site", "severity"),
         )
         of_site = len(self._plain) + len(DROPS) + len(SKIPS) + len(ROW_REJECTIONS)
-        of_site += 2 * sum(len(self._severities(detector)) for detector in self.detectors)
+        of_site += sum(len(self._severities(detector)) for detector in self.detectors)
+        of_site += len(SEVERITIES) + self.stories.series
         self._heartbeats = Heartbeats((MAX_SERIES_PER_SITE - of_site) // SERIES_PER_AGENT)
 
     @property
@@ -205,7 +211,9 @@ class Telemetry:
         for detector in self.detectors:
             for severity in self._severities(detector):
                 self._incidents.ensure(site, detector, severity)
-                self._incidents_open.ensure(site, detector, severity)
+        for severity in SEVERITIES.values():
+            self._incidents_open.ensure(site, severity)
+        self.stories.ensure(site)
         self._sites.add(site)
 
     def know_agent(self, site: str, agent: str, last_seen: int = 0) -> None:
@@ -356,11 +364,10 @@ class Telemetry:
                 severity = SEVERITIES[level]
                 self._incidents.add(1, site, self._of_site(detector, severity), severity)
 
-    def add_open(self, site: str, detector: str, severity_id: int, change: int) -> None:
+    def add_open(self, site: str, severity_id: int, change: int) -> None:
         """So many incidents more (or, below 0, fewer) are open at this severity now."""
         self.know_site(site)
-        severity = severity_name(severity_id)
-        self._incidents_open.add(change, site, self._of_site(detector, severity), severity)
+        self._incidents_open.add(change, site, severity_name(severity_id))
 
     def _severities(self, detector: str) -> Collection[str]:
         """Those that incidents of a detector may have."""
@@ -380,7 +387,7 @@ class Telemetry:
         """Everything in Prometheus' text format. Milliseconds of work: not on the event loop."""
         families = (
             *self._plain, self._rows_rejected, self._dropped, self._skipped, self._incidents, self._incidents_open,
-            *self._heartbeats.families(),
+            *self.stories.families(), *self._heartbeats.families(),
         )  # fmt: skip
         sites = "".join(family.render() for family in families)
         return generate_latest(self.registry) + sites.encode()

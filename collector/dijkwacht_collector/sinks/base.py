@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
-from dijkwacht_collector.incidents import IncidentEvent
+from dijkwacht_collector.incidents import Event
 from dijkwacht_collector.journal import partition_of
 
 Fence = Callable[[Collection[int], int], None]
@@ -14,7 +14,7 @@ Fence = Callable[[Collection[int], int], None]
 
 
 class Sink(Protocol):
-    """Takes incident events. Constructors are inert; `open` touches the world.
+    """Takes the events of incidents and stories. Constructors are inert; `open` touches the world.
 
     After a restart the engine repeats the events since its last checkpoint, and when one sink raises,
     all are handed the same events again: so a sink knows an event by (uid, revision) and takes it
@@ -25,7 +25,7 @@ class Sink(Protocol):
     def open(self) -> None:
         """Get ready; learn from what was kept which events have been taken. Raises ``OSError``."""
 
-    def handle(self, events: Sequence[IncidentEvent]) -> None:
+    def handle(self, events: Sequence[Event]) -> None:
         """Take ``events`` in their order; those taken before are skipped. Raises ``OSError``."""
 
     def flush(self) -> None:
@@ -50,14 +50,14 @@ class Sinks:
         for sink in self._sinks:
             sink.open()
 
-    def handle(self, events: Sequence[IncidentEvent], epoch: int = 0) -> None:
+    def handle(self, events: Sequence[Event], epoch: int = 0) -> None:
         """Hand ``events`` to every sink; returns when all have taken them.
 
         Raises `FencedOff` if their partitions have a later owner than that of ``epoch``, ``OSError``.
         """
         with self._turn:
             if self._fence is not None and epoch:
-                self._fence({partition_of(event.incident.site) for event in events}, epoch)
+                self._fence({partition_of(event.site) for event in events}, epoch)
             for sink in self._sinks:
                 sink.handle(events)
 

@@ -1,4 +1,4 @@
-"""Incidents as OCSF JSON lines in a file: one line a step, never the same line twice.
+"""Incidents and stories as OCSF JSON lines in a file: one line a step, never the same line twice.
 
 A file that is full becomes ``….jsonl.1``, what was that ``….jsonl.2``, and so on; the oldest goes. Before
 it does so, what its lines say of the latest steps is kept in ``….jsonl.known``: so the present file and
@@ -15,14 +15,14 @@ from typing import Final
 
 import msgspec
 
-from dijkwacht_collector.incidents import IncidentEvent, encode_finding
+from dijkwacht_collector.incidents import Event, encode_event
 from dijkwacht_collector.journal import replace_file, seal, sync_folder, unseal
 from dijkwacht_records.errors import JournalError
 
 log: Final = logging.getLogger(__name__)
 
 MOST_KNOWN: Final = 100_000
-"""Incidents whose latest step is known: many times those that are told between two checkpoints."""
+"""Incidents and stories whose latest step is known: many times those that are told between two checkpoints."""
 _CHUNK: Final = 1 << 20
 _LONGEST: Final = 16 << 20
 """No step's events are longer; so much a file may be too long."""
@@ -35,11 +35,18 @@ class _Info(msgspec.Struct):
 
 class _Unmapped(msgspec.Struct):
     revision: int
+    story_uid: str = ""
 
 
 class _Line(msgspec.Struct):
-    finding_info: _Info
+    """A Detection Finding, or an Incident Finding, which has many findings' infos and a name of its own."""
+
     unmapped: _Unmapped
+    finding_info: _Info | None = None
+
+    @property
+    def uid(self) -> str:
+        return self.finding_info.uid if self.finding_info is not None else self.unmapped.story_uid
 
 
 class JsonLines:
@@ -74,17 +81,17 @@ class JsonLines:
         if os.fstat(self._fd).st_size > self._end:
             os.ftruncate(self._fd, self._end)
 
-    def handle(self, events: Sequence[IncidentEvent]) -> None:
+    def handle(self, events: Sequence[Event]) -> None:
         """Append what was not taken yet: all of it, or on ``OSError`` nothing."""
         if self._end >= self._most_bytes:
             self._rotate()
         logged = self._clock() if self._clock is not None else None
         lines, news = bytearray(), dict[str, int]()
         for event in events:
-            uid, revision = event.incident.uid, event.incident.revision
+            uid, revision = event.uid, event.revision
             if revision > news.get(uid, self._taken.get(uid, -1)):
                 news[uid] = revision
-                lines += encode_finding(event, logged) + b"\n"
+                lines += encode_event(event, logged) + b"\n"
         view, at = memoryview(lines), self._end
         try:
             while view:
@@ -184,7 +191,7 @@ class JsonLines:
                     line = decoder.decode(text)
                 except msgspec.MsgspecError:  # a line of somebody else's: not ours to judge
                     continue
-                self._learn({line.finding_info.uid: line.unmapped.revision})
+                self._learn({line.uid: line.unmapped.revision})
         return end
 
     def _beside(self, kind: str) -> Path:

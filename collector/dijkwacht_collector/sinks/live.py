@@ -1,17 +1,17 @@
-"""Hands incident events from the engine's thread to the event loop, for the console's stream."""
+"""Hands events from the engine's thread to the event loop, for the console's stream."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
 
-from dijkwacht_collector.incidents import IncidentEvent
+from dijkwacht_collector.incidents import Event
 
 
 class LiveSink:
     """Calls ``publish`` on the loop given to `attach`; without one events are dropped."""
 
-    def __init__(self, publish: Callable[[IncidentEvent], None]) -> None:
+    def __init__(self, publish: Callable[[Event], None]) -> None:
         self._publish = publish
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -22,7 +22,7 @@ class LiveSink:
     def open(self) -> None:
         """Nothing to open."""
 
-    def handle(self, events: Sequence[IncidentEvent]) -> None:
+    def handle(self, events: Sequence[Event]) -> None:
         """Publish ``events``, without waiting for it."""
         if self._loop is None:
             return

@@ -1,4 +1,4 @@
-"""Incidents in SQLite, each as it stands now: what the console and the API read."""
+"""Incidents and stories in SQLite, each as it stands now: what the console and the API read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from urllib.parse import quote
 import msgspec
 
 from dijkwacht_collector.database import connect, unusable
-from dijkwacht_collector.incidents import Activity, Exempted, Incident, IncidentEvent
+from dijkwacht_collector.incidents import (
+    Activity,
+    Event,
+    Exempted,
+    Incident,
+    IncidentEvent,
+    Story,
+    StoryEvent,
+)
 from dijkwacht_collector.journal import FencedOff, partition_of
 
 _MIGRATIONS: Final = (
@@ -46,30 +54,53 @@ _MIGRATIONS: Final = (
     UPDATE incidents SET told = CAST(strftime('%s', 'now') AS INTEGER) * 1000000;
     CREATE INDEX incidents_over ON incidents (max(finish, told)) WHERE status <> 'new';
     """,
+    """
+    CREATE TABLE stories (
+        uid TEXT PRIMARY KEY, revision INTEGER NOT NULL, site TEXT NOT NULL,
+        status TEXT NOT NULL, finish INTEGER NOT NULL, position INTEGER NOT NULL,
+        activity TEXT NOT NULL, body BLOB NOT NULL, told INTEGER NOT NULL) STRICT;
+    CREATE INDEX stories_open ON stories (finish) WHERE status = 'new';
+    CREATE INDEX stories_of_site ON stories (site, finish);
+    CREATE INDEX stories_over ON stories (max(finish, told)) WHERE status <> 'new';
+    ALTER TABLE incidents ADD COLUMN story TEXT NOT NULL DEFAULT '';
+    CREATE INDEX incidents_of_story ON incidents (story) WHERE story <> '';
+    """,
 )
 _REMEDY: Final = "move it away, and its incidents are found again in the journal"
 _OWN: Final = """
     INSERT INTO owners VALUES (?, ?)
     ON CONFLICT (partition) DO UPDATE SET epoch = max(epoch, excluded.epoch) RETURNING epoch
 """
+_Step = tuple[Activity, bytes, int]
 _EXEMPTED: Final = "SELECT body FROM exemptions WHERE site = ?"
-_TRIM: Final = """
-    DELETE FROM incidents WHERE uid IN (
-        SELECT uid FROM incidents WHERE status <> 'new' AND max(finish, told) < ? LIMIT ?)
-"""
+_TRIM: Final = tuple(
+    f"""
+    DELETE FROM {table} WHERE uid IN (
+        SELECT uid FROM {table} WHERE status <> 'new' AND max(finish, told) < ? LIMIT ?)
+    """  # noqa: S608  fixed texts only
+    for table in ("incidents", "stories")
+)
 _UPSERT: Final = """
-    INSERT INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (uid) DO UPDATE SET
         revision = excluded.revision, site = excluded.site, kind = excluded.kind,
         status = excluded.status, severity = excluded.severity, start = excluded.start,
         finish = excluded.finish, position = excluded.position, activity = excluded.activity,
-        body = excluded.body, told = excluded.told
+        body = excluded.body, told = excluded.told, story = excluded.story
     WHERE excluded.revision > incidents.revision
+"""
+_UPSERT_STORY: Final = """
+    INSERT INTO stories VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (uid) DO UPDATE SET
+        revision = excluded.revision, status = excluded.status, finish = excluded.finish,
+        position = excluded.position, activity = excluded.activity, body = excluded.body,
+        told = excluded.told
+    WHERE excluded.revision > stories.revision
 """
 
 
 class IncidentStore:
-    """The table of incidents in the file ``path``. The constructor is inert; any thread may read.
+    """The tables of incidents and stories in the file ``path``. The constructor is inert; any thread may read.
 
     ``identity`` is drawn when the file is made: a checkpoint that names another is of incidents that
     this store never took. ``clock`` says when something was told, µs UTC.
@@ -89,25 +120,31 @@ class IncidentStore:
         with self._readable():
             [(self.identity,)] = self._database.execute("SELECT id FROM identity").fetchall()
 
-    def handle(self, events: Sequence[IncidentEvent]) -> None:
-        """Keep the latest revision of each incident."""
+    def handle(self, events: Sequence[Event]) -> None:
+        """Keep the latest revision of each incident and story."""
         if not events:
             return
         now = self._clock()
+        incidents = [_row(event, now) for event in events if isinstance(event, IncidentEvent)]
+        stories = [_story_row(event, now) for event in events if isinstance(event, StoryEvent)]
         with _as_os_error(), self._turn, self._opened() as database:
-            database.executemany(_UPSERT, [(*_row(event), now) for event in events])
+            database.executemany(_UPSERT, incidents)
+            database.executemany(_UPSERT_STORY, stories)
 
     def trim(self, before: int, most: int = 1000) -> int:
-        """Let ``most`` incidents go that are not open, and ended and were last told before this time; how many did.
+        """Let ``most`` incidents, and stories, go that are not open, and ended and were last told before this time.
 
-        µs UTC. Times of an old recording are old: what was told lately stays. Raises ``OSError``.
+        How many did. µs UTC. Times of an old recording are old: what was told lately stays. Raises ``OSError``.
         """
         with _as_os_error(), self._turn, self._opened() as database:
-            return database.execute(_TRIM, (before, most)).rowcount
+            return sum(database.execute(trim, (before, most)).rowcount for trim in _TRIM)
 
-    def repeatable(self) -> list[Incident]:
+    def repeatable(self) -> list[Incident | Story]:
         """Those that an engine may say again: all that are open, and the last that ended."""
-        return [*self.incidents(only_open=True, limit=10**6), *self.incidents()]
+        return [
+            *self.incidents(only_open=True, limit=10**6), *self.incidents(),
+            *self.stories(only_open=True, limit=10**6), *self.stories(),
+        ]  # fmt: skip
 
     @property
     def mark(self) -> int:
@@ -198,20 +235,17 @@ class IncidentStore:
 
         Raises `DijkwachtError` for a file that is damaged, as all that read do.
         """
-        where, values = ["1"], list[object]()
-        if site is not None:
-            where.append("site = ?")
-            values.append(site)
-        if only_open:
-            where.append("status = 'new'")
-        query = (
-            "SELECT activity, body, position FROM incidents WHERE "  # noqa: S608  fixed texts only
-            f"{' AND '.join(where)} ORDER BY finish DESC, uid LIMIT ?"
-        )
+        rows = self._latest("incidents", site, only_open=only_open, limit=limit)
         with self._readable():
-            with self._turn:
-                rows = self._opened().execute(query, (*values, limit)).fetchall()
             return [_event(*row) for row in rows]
+
+    def story_events(
+        self, site: str | None = None, *, only_open: bool = False, limit: int = 1000
+    ) -> list[StoryEvent]:
+        """The last step of each story, as `events`."""
+        rows = self._latest("stories", site, only_open=only_open, limit=limit)
+        with self._readable():
+            return [_story_event(*row) for row in rows]
 
     def incidents(
         self, site: str | None = None, *, only_open: bool = False, limit: int = 1000
@@ -219,19 +253,62 @@ class IncidentStore:
         """The incidents themselves, latest first."""
         return [event.incident for event in self.events(site, only_open=only_open, limit=limit)]
 
+    def stories(
+        self, site: str | None = None, *, only_open: bool = False, limit: int = 1000
+    ) -> list[Story]:
+        """The stories themselves, latest first."""
+        events = self.story_events(site, only_open=only_open, limit=limit)
+        return [event.story for event in events]
+
     def sites(self) -> list[str]:
-        """Those of which there are incidents."""
+        """Those of which there are incidents or stories."""
+        query = "SELECT site FROM incidents UNION SELECT site FROM stories"
         with self._readable(), self._turn:
-            rows = self._opened().execute("SELECT DISTINCT site FROM incidents").fetchall()
-        return [site for (site,) in rows]
+            return [site for (site,) in self._opened().execute(query).fetchall()]
 
     def incident(self, uid: str) -> Incident | None:
         """One incident, or ``None``."""
-        query = "SELECT activity, body, position FROM incidents WHERE uid = ?"
+        with self._readable():
+            row = self._one("incidents", uid)
+            return _event(*row).incident if row else None
+
+    def story(self, uid: str) -> Story | None:
+        """One story, or ``None``."""
+        with self._readable():
+            row = self._one("stories", uid)
+            return _story_event(*row).story if row else None
+
+    def findings(self, story: str, limit: int = 1000) -> list[Incident]:
+        """Those of the story of this uid, the first first."""
+        query = (
+            "SELECT activity, body, position FROM incidents"
+            " WHERE story = ? AND story <> '' ORDER BY start, uid LIMIT ?"
+        )
         with self._readable():
             with self._turn:
-                row = self._opened().execute(query, (uid,)).fetchone()
-            return _event(*row).incident if row else None
+                rows = self._opened().execute(query, (story, limit)).fetchall()
+            return [_event(*row).incident for row in rows]
+
+    def _one(self, table: str, uid: str) -> _Step | None:
+        query = f"SELECT activity, body, position FROM {table} WHERE uid = ?"  # noqa: S608  a fixed text
+        with self._turn:
+            step: _Step | None = self._opened().execute(query, (uid,)).fetchone()
+        return step
+
+    def _latest(self, table: str, site: str | None, *, only_open: bool, limit: int) -> list[_Step]:
+        """The last steps of what there is in ``table``, latest first."""
+        where, values = ["1"], list[object]()
+        if site is not None:
+            where.append("site = ?")
+            values.append(site)
+        if only_open:
+            where.append("status = 'new'")
+        query = (
+            f"SELECT activity, body, position FROM {table} WHERE "  # noqa: S608  fixed texts only
+            f"{' AND '.join(where)} ORDER BY finish DESC, uid LIMIT ?"
+        )
+        with self._readable(), self._turn:
+            return self._opened().execute(query, (*values, limit)).fetchall()
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
@@ -277,7 +354,7 @@ def _as_os_error() -> Iterator[None]:
         raise OSError(f"incidents: {error}") from error
 
 
-def _row(event: IncidentEvent) -> tuple[object, ...]:
+def _row(event: IncidentEvent, now: int) -> tuple[object, ...]:
     incident = event.incident
     return (
         incident.uid,
@@ -291,8 +368,29 @@ def _row(event: IncidentEvent) -> tuple[object, ...]:
         event.position,
         event.activity,
         msgspec.msgpack.encode(incident),
+        now,
+        incident.story,
+    )
+
+
+def _story_row(event: StoryEvent, now: int) -> tuple[object, ...]:
+    story = event.story
+    return (
+        story.uid,
+        story.revision,
+        story.site,
+        story.status,
+        story.end,
+        event.position,
+        event.activity,
+        msgspec.msgpack.encode(story),
+        now,
     )
 
 
 def _event(activity: Activity, body: bytes, position: int) -> IncidentEvent:
     return IncidentEvent(activity, msgspec.msgpack.decode(body, type=Incident), position)
+
+
+def _story_event(activity: Activity, body: bytes, position: int) -> StoryEvent:
+    return StoryEvent(activity, msgspec.msgpack.decode(body, type=Story), position)

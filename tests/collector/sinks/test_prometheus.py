@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from dijkwacht_collector.incidents import Incident, IncidentEvent
+from dijkwacht_collector.incidents import Call, Incident, IncidentEvent, Part, Story, StoryEvent
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.metrics.telemetry import SEVERITIES, severity_name
 from dijkwacht_collector.sinks import PrometheusSink
@@ -47,7 +47,8 @@ def by_severity(telemetry, name, detector="scan"):
         sample.labels["severity"]: sample.value
         for family in families
         for sample in family.samples
-        if sample.name == f"dijkwacht_{name}" and sample.labels["detector"] == detector
+        if sample.name == f"dijkwacht_{name}"
+        and sample.labels.get("detector", detector) == detector
         if sample.value
     }
 
@@ -122,10 +123,11 @@ def test_whatever_is_repeated_after_a_restart_each_severity_counts_once(lives, d
     assert by_severity(second, "incidents_open") == still
 
 
-def test_an_incident_that_another_detector_takes_over_is_open_there(telemetry, sink):
+def test_an_incident_that_another_detector_takes_over_is_open_once(telemetry, sink):
     sink.handle([an_event(), an_event(activity="update", revision=1, detector="bruteforce")])
+    assert by_severity(telemetry, "incidents_open") == {"high": 1}
+    sink.handle([a_closed(revision=2, detector="bruteforce")])
     assert by_severity(telemetry, "incidents_open") == {}
-    assert by_severity(telemetry, "incidents_open", "bruteforce") == {"high": 1}
 
 
 @pytest.mark.parametrize("status", ["normal", "confirmed", "closed"])
@@ -178,3 +180,60 @@ def test_an_answer_to_what_is_not_remembered_any_more_counts_nothing_again(telem
     assert technique_total(telemetry) == 0
     sink.handle([an_event("told")])
     assert by_severity(telemetry, "incidents_total") == {"low": 1, "medium": 1, "high": 1}
+
+
+def a_story(uid="s", activity="update", **changes):
+    part = Part.of(an_event().incident)
+    story = Story(uid, "bakery", "10.0.0.7", 1, 2, (part,), 2)
+    return StoryEvent(activity, msgspec.structs.replace(story, **changes), 1)
+
+
+A_CALL, ANOTHER = (Call(time, by, "scan", "a") for time, by in ((1, "scan"), (2, "fusion")))
+
+
+def interruptions(telemetry):
+    families = text_string_to_metric_families(telemetry.render().decode())
+    return {
+        sample.labels.get("detector", sample.labels.get("site")): sample.value
+        for family in families
+        for sample in family.samples
+        if "interruptions_total" in sample.name
+        if sample.value
+    }
+
+
+def test_a_story_counts_under_each_severity_and_each_of_its_calls_once(telemetry, sink):
+    sink.handle([a_story(activity="create")])
+    assert by_severity(telemetry, "stories_total") == {"low": 1}
+    assert by_severity(telemetry, "stories_open") == {"low": 1}
+    assert interruptions(telemetry) == {}
+    called = a_story(revision=1, severity_id=3, calls=(A_CALL,))
+    twice = a_story(revision=2, severity_id=4, calls=(A_CALL, ANOTHER))
+    sink.handle([called, called])
+    assert interruptions(telemetry) == {"bakery": 1, "scan": 1}
+    sink.handle([twice, called, twice])
+    assert interruptions(telemetry) == {"bakery": 2, "scan": 1, "fusion": 1}
+    assert by_severity(telemetry, "stories_open") == {"high": 1}
+    sink.handle(
+        [
+            a_story(
+                activity="close",
+                revision=3,
+                severity_id=4,
+                calls=(A_CALL, ANOTHER),
+                status="normal",
+            )
+        ]
+    )
+    assert by_severity(telemetry, "stories_open") == {}
+    assert by_severity(telemetry, "stories_total") == {"low": 1, "medium": 1, "high": 1}
+    assert interruptions(telemetry) == {"bakery": 2, "scan": 1, "fusion": 1}
+
+
+def test_what_a_story_had_called_before_a_restart_is_not_counted_again(telemetry):
+    kept = a_story(revision=1, severity_id=3, calls=(A_CALL,))
+    sink = opened(telemetry, kept.story)
+    sink.handle([kept, a_story(revision=2, severity_id=3, calls=(A_CALL, ANOTHER))])
+    assert interruptions(telemetry) == {"bakery": 1, "fusion": 1}
+    assert by_severity(telemetry, "stories_open") == {"medium": 1}
+    assert by_severity(telemetry, "stories_total") == {}

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from dijkwacht_collector.database import connect
-from dijkwacht_collector.incidents import Exempted, Incident, IncidentEvent
+from dijkwacht_collector.incidents import Exempted, Incident, IncidentEvent, Part, Story, StoryEvent
 from dijkwacht_collector.journal import FencedOff
 from dijkwacht_collector.sinks import IncidentStore, JsonLines, LiveSink, Sinks, read_exemptions
 from dijkwacht_collector.sinks import store as store_module
@@ -305,7 +305,7 @@ def test_what_ended_long_ago_goes_unless_it_is_open_or_was_told_lately(tmp_path)
 def test_what_a_store_of_before_holds_is_as_new_as_the_upgrade(tmp_path):
     path = tmp_path / "incidents.db"
     old = connect(path, store_module._MIGRATIONS[:3], "")
-    row = store_module._row(an_event("a", status="closed"))
+    row = store_module._row(an_event("a", status="closed"), 0)[:11]
     with old:
         old.execute(f"INSERT INTO incidents VALUES ({', '.join('?' * len(row))})", row)
     old.close()
@@ -316,3 +316,48 @@ def test_what_a_store_of_before_holds_is_as_new_as_the_upgrade(tmp_path):
     assert store.trim(1 << 60) == 1
     assert store.incidents() == []
     store.close()
+
+
+def a_story(uid="s", revision=0, activity="create", **changes):
+    parts = (Part.of(an_event("a").incident), Part.of(an_event("b").incident))
+    story = Story(uid, "bakery", "10.0.0.7", 1_000_000, 2_000_000, parts, 3, revision=revision)
+    return StoryEvent(activity, msgspec.structs.replace(story, **changes), revision + 1)
+
+
+def test_a_step_of_a_story_is_a_line_and_is_written_once(lines):
+    told = [*LIFE[:2], a_story(), a_story(revision=1, activity="close", status="closed")]
+    run_through(lines, told[:3])
+    run_through(lines, told)
+    found = [msgspec.json.decode(line) for line in lines.read_bytes().splitlines()]
+    assert [line["class_uid"] for line in found] == [2004, 2004, 2005, 2005]
+    assert [line["metadata"]["uid"] for line in found] == ["a-0", "b-0", "s-0", "s-1"]
+
+
+def test_the_store_has_stories_as_they_stand_and_their_findings(store):
+    of_it = [an_event(uid, story="s", start=at) for at, uid in ((9, "b"), (4, "a"))]
+    other = a_story("t", site="clinic", end=9_000_000)
+    last = a_story(revision=2, activity="close", status="closed")
+    store.handle([*of_it, an_event("c"), a_story(), other, last, a_story(revision=1)])
+    assert store.story("s") == last.story
+    assert store.story("a") is None
+    assert store.story_events("bakery") == [last]
+    assert [story.uid for story in store.stories()] == ["t", "s"]
+    assert [story.uid for story in store.stories(only_open=True)] == ["t"]
+    assert [story.uid for story in store.stories(limit=1)] == ["t"]
+    assert [incident.uid for incident in store.findings("s")] == ["a", "b"]
+    assert store.findings("") == []
+    assert sorted(store.sites()) == ["bakery", "clinic"]
+    assert {told.uid for told in store.repeatable()} == {"a", "b", "c", "s", "t"}
+
+
+def test_a_finding_that_another_story_takes_is_of_that_one(store):
+    store.handle([an_event("a", story="s"), an_event("a", 1, "update", story="t")])
+    assert store.findings("s") == []
+    assert [incident.uid for incident in store.findings("t")] == ["a"]
+
+
+def test_stories_that_are_over_go_when_they_are_old(store):
+    store.handle([a_story("open"), a_story("over", status="normal")])
+    assert store.trim(2_000_000) == 0
+    assert store.trim(2_000_001) == 1
+    assert [story.uid for story in store.stories()] == ["open"]

@@ -1,0 +1,46 @@
+"""A story in a few words, in both languages: its gravest finding, and how many there are besides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from dijkwacht_collector.incidents.story import Part, Story
+
+_MOST_TITLES: Final = 8
+
+
+def story_title(story: Story) -> tuple[str, str]:
+    """In English and Dutch."""
+    gravest, others = story.gravest, len(story.parts) + story.more - 1
+    if not story.machine:
+        return (
+            f"Several machines at once: {gravest.title_en}{_and_more(others)}",
+            f"Meerdere machines tegelijk: {gravest.title_nl}{_en_meer(others)}",
+        )
+    return gravest.title_en + _and_more(others), gravest.title_nl + _en_meer(others)
+
+
+def story_text(story: Story) -> tuple[str, str]:
+    """What there was, one after another, in English and Dutch."""
+    shown = _shown(story)
+    left = len(story.parts) + story.more - len(shown)
+    return (
+        "; ".join(part.title_en for part in shown) + _and_more(left) + ".",
+        "; ".join(part.title_nl for part in shown) + _en_meer(left) + ".",
+    )
+
+
+def _shown(story: Story) -> Sequence[Part]:
+    """The gravest, in the order in which they joined."""
+    gravest = sorted(story.parts, key=lambda part: (-part.severity_id, part.rarity, part.start))
+    chosen = {part.uid for part in gravest[:_MOST_TITLES]}
+    return [part for part in story.parts if part.uid in chosen]
+
+
+def _and_more(number: int) -> str:
+    return f", and {number} more" if number else ""
+
+
+def _en_meer(number: int) -> str:
+    return f", en nog {number}" if number else ""
