@@ -1,18 +1,18 @@
-"""What operators and their programs ask: incidents, a verdict, whether all is well."""
+"""What operators and their programs ask: incidents, stories, a verdict, whether all is well."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, Protocol, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from dijkwacht_collector.console import Overview, busy, signer
 from dijkwacht_collector.engine.workers import EngineWorkers
-from dijkwacht_collector.incidents import encode_finding
+from dijkwacht_collector.incidents import Event, encode_event
 from dijkwacht_collector.journal import MOST_BY, Answer, Journal, person
 from dijkwacht_collector.policy import DEFAULT_BUDGET
 from dijkwacht_collector.relay import Relay
@@ -24,6 +24,12 @@ _MOST: Final = 10_000
 _MOST_NAMED: Final = 100
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_BY)]
+
+
+class _Events(Protocol):
+    def __call__(
+        self, site: str | None = None, *, only_open: bool = False, limit: int = 1000
+    ) -> Sequence[Event]: ...
 
 
 class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,7 +65,9 @@ class Api:
     def add_to(self, app: web.Application) -> None:
         """Add its routes to ``app``."""
         app.router.add_get("/v1/incidents", self.incidents)
-        app.router.add_post("/v1/incidents/{uid}/verdict", self.verdict)
+        app.router.add_get("/v1/stories", self.stories)
+        for told in ("incidents", "stories"):
+            app.router.add_post(f"/v1/{told}/{{uid}}/verdict", self.verdict)
         app.router.add_get("/v1/sites/{name}/budget", self.budget)
         app.router.add_put("/v1/sites/{name}/budget", self.choose_budget)
         app.router.add_get("/v1/sites/{name}/normal", self.normal)
@@ -68,13 +76,14 @@ class Api:
 
     async def incidents(self, request: web.Request) -> web.Response:
         """``GET /v1/incidents``: OCSF findings, latest first; ``site=NAME``, ``open=1``."""
-        site = request.query.get("site")
-        only_open = request.query.get("open", "") not in {"", "0"}
-        body = await asyncio.to_thread(self._findings, site, only_open)
-        return web.Response(body=body, content_type="application/json")
+        return await self._list(request, self._store.events)
+
+    async def stories(self, request: web.Request) -> web.Response:
+        """``GET /v1/stories``: OCSF Incident Findings, latest first; ``site=NAME``, ``open=1``."""
+        return await self._list(request, self._store.story_events)
 
     async def verdict(self, request: web.Request) -> web.Response:
-        """``POST /v1/incidents/{uid}/verdict``: 200 when the answer is durable."""
+        """``POST /v1/incidents/{uid}/verdict``, or of a story: 200 when the answer is durable."""
         body = await _body(request, _Body)
         by = _by(body.by, request)
         with _refusals():
@@ -136,9 +145,16 @@ class Api:
         }
         return web.json_response(state, status=503 if troubles else 200)
 
-    def _findings(self, site: str | None, only_open: bool) -> bytes:
-        events = self._store.events(site, only_open=only_open, limit=_MOST)
-        return b"[" + b",".join(map(encode_finding, events)) + b"]"
+    async def _list(self, request: web.Request, events: _Events) -> web.Response:
+        site = request.query.get("site")
+        only_open = request.query.get("open", "") not in {"", "0"}
+
+        def lines() -> bytes:
+            found = events(site, only_open=only_open, limit=_MOST)
+            return b"[" + b",".join(map(encode_event, found)) + b"]"
+
+        body = await asyncio.to_thread(lines)
+        return web.Response(body=body, content_type="application/json")
 
 
 def _by(named: str | None, request: web.Request) -> str:

@@ -163,6 +163,9 @@ class OfflineCollector:
         for incident in self._engine.open_incidents():
             if incident.uid in self.outcome.incidents or incident.end > self._muted_until:
                 self.outcome.incidents[incident.uid] = incident
+        for story in self._engine.open_stories():
+            if story.uid in self.outcome.stories or story.end > self._muted_until:
+                self.outcome.stories[story.uid] = story
 
     def restart(self) -> None:
         """Stop here and go on with a new engine from a checkpoint, as after a restart."""

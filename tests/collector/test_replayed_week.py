@@ -93,8 +93,8 @@ def incidents(parcels):
     ]
     last = {}
     for begin in range(0, len(entries), STEP):
-        last |= {e.incident.uid: e.incident for e in engine.step(entries[begin : begin + STEP])}
-    last |= {e.incident.uid: e.incident for e in engine.finish()}
+        last |= {e.uid: e.told for e in engine.step(entries[begin : begin + STEP])}
+    last |= {e.uid: e.told for e in engine.finish()}
     return last
 
 

@@ -56,7 +56,7 @@ class ConsoleData(Protocol):
         ...
 
     async def answer(self, uid: str, answer: Answer, by: str) -> int:
-        """Journal a person's verdict on an incident; it shows as a later revision than this one.
+        """Journal a person's verdict on an incident, or a story; it shows as a later revision than this one.
 
         -1 if it changes nothing. Raises ``KeyError`` for an unknown one.
         """

@@ -9,13 +9,15 @@ from typing import Final
 import msgspec
 
 from dijkwacht_collector.console.data import SiteView
-from dijkwacht_collector.incidents import Incident, changes
+from dijkwacht_collector.incidents import Incident, Story, StorySeen, changes
 from dijkwacht_collector.journal import Answer, Log, Trouble, Verdict, partition_of
 from dijkwacht_collector.metrics import AgentHealth, Telemetry
 from dijkwacht_collector.sinks import IncidentStore
 from dijkwacht_collector.sites import GONE, Sites
 
 _MOST_SHOWN: Final = 1000
+_MOST_SEEN: Final = 256
+"""Findings that go with the answer to their story; of those beyond, an engine knows the open ones."""
 _LOOKS: Final = 20
 _LOOK_S: Final = 0.05
 """So often, so far apart, is looked whether an answer shows; then the page says that it is being noted."""
@@ -77,7 +79,7 @@ class Overview:
         """As `ConsoleData.answer`."""
         revision = await self.note(uid, answer, by)
         for _ in range(_LOOKS if revision >= 0 else 0):
-            shown = await asyncio.to_thread(self._store.incident, uid)
+            shown = await asyncio.to_thread(self._told, uid)
             if shown is None or shown.revision > revision:
                 break
             await asyncio.sleep(_LOOK_S)
@@ -85,10 +87,19 @@ class Overview:
 
     async def note(self, uid: str, answer: Answer, by: str) -> int:
         """Journal a verdict: as `ConsoleData.answer`, but it waits for nothing else."""
-        incident = await asyncio.to_thread(self._store.incident, uid)
-        if incident is None:
+        told = await asyncio.to_thread(self._told, uid)
+        if told is None:
             raise KeyError("there is no such incident")
-        about = msgspec.msgpack.encode(incident)
-        draft = Verdict(uid, answer, by, about).draft(incident.site, self._clock())
-        await self._log.append(partition_of(incident.site), draft)
-        return incident.revision if changes(answer, incident) else -1
+        about: Incident | StorySeen = told if isinstance(told, Incident) else await self._seen(told)
+        draft = Verdict(uid, answer, by, msgspec.msgpack.encode(about)).draft(
+            told.site, self._clock()
+        )
+        await self._log.append(partition_of(told.site), draft)
+        return told.revision if changes(answer, told) else -1
+
+    def _told(self, uid: str) -> Incident | Story | None:
+        return self._store.incident(uid) or self._store.story(uid)
+
+    async def _seen(self, story: Story) -> StorySeen:
+        findings = await asyncio.to_thread(self._store.findings, story.uid, _MOST_SEEN)
+        return StorySeen(story, tuple(findings))

@@ -28,7 +28,7 @@ from dijkwacht_collector.engine.observed import Observed
 from dijkwacht_collector.engine.progress import Progress
 from dijkwacht_collector.engine.site_record import Control, Owner, PartitionState, SiteRecord
 from dijkwacht_collector.engine.succession import History, no_history
-from dijkwacht_collector.incidents import Event, Exempted, Incident, OpenIncidents
+from dijkwacht_collector.incidents import Event, Exempted, Incident, OpenIncidents, Story
 from dijkwacht_collector.journal import Bundles, BundlesInHand, Entry, partition_of
 from dijkwacht_collector.policy import Calibrations, Policy, Scored
 from dijkwacht_detectors.api import AnyDetector
@@ -43,6 +43,8 @@ Watch = Callable[[Sequence[Scored], Numbering], None]
 """Called once a step with all opinions, good until the next; it must leave them as they are."""
 _KEPT_FREE: Final = 31 << 20
 """Bytes of a block, what a step needs, that is not given back to the system for the next step to ask for again."""
+_ANY_TIME: Final = -(1 << 63)
+_NEVER: Final = 1 << 63
 _Arrived = tuple[Arrival, Entry]
 
 
@@ -159,6 +161,10 @@ class Engine:
     def open_incidents(self) -> list[Incident]:
         """Every open incident as it stands; between two updates it may have grown."""
         return self.incidents.current(self.host.explain)
+
+    def open_stories(self) -> list[Story]:
+        """Every open story as it stands."""
+        return self.incidents.open_stories()
 
     def take_observed(self) -> Observed:
         """Hand over what was counted since the last time."""
@@ -281,12 +287,14 @@ class Engine:
         ]
         speaking = self.controls.succession.speaks_of({finding.site for finding in findings})
         findings = [finding for finding in findings if finding.site in speaking]
-        # Time matters only where something is open, or will be.
-        watched = speaking | self.controls.succession.speaks_of(set(self.incidents.by_site))
+        # Time matters only where something is open, or will be, and may be over.
+        awake = self.incidents.awake()
+        open_ = self.controls.succession.speaks_of(set(awake))
+        watched = {site: awake[site] for site in open_} | dict.fromkeys(speaking, _ANY_TIME)
         times = (
             event_time_of(tick, self.numbering, positions)
             for tick in (ticks.tolist() if watched else ())
-            if self.numbering.site_of(tick[1]) in watched
+            if tick[2] >= watched.get(self.numbering.site_of(tick[1]), _NEVER)
         )
         return self.incidents.apply(findings, times, self.host.explain)
 

@@ -1,7 +1,8 @@
 """What is decided for a site: incidents, their life, and the forms in which others read them."""
 
-from dijkwacht_collector.incidents.answers import ANSWERED, changes
+from dijkwacht_collector.incidents.answers import ANSWERED, StorySeen, changes
 from dijkwacht_collector.incidents.exemptions import Exempted
+from dijkwacht_collector.incidents.finding import Door, EventTime, Finding, StepOrder
 from dijkwacht_collector.incidents.incident import (
     ALERT_SEVERITY,
     Activity,
@@ -11,14 +12,9 @@ from dijkwacht_collector.incidents.incident import (
     Status,
 )
 from dijkwacht_collector.incidents.ocsf import detection_finding, encode_finding
-from dijkwacht_collector.incidents.open_incidents import (
-    EventTime,
-    Finding,
-    OpenIncidents,
-    SiteIncidents,
-    StepOrder,
-)
+from dijkwacht_collector.incidents.open_incidents import OpenIncidents
 from dijkwacht_collector.incidents.recall import recall
+from dijkwacht_collector.incidents.site_incidents import SiteIncidents
 from dijkwacht_collector.incidents.story import (
     MOST_PARTS,
     Call,
@@ -41,6 +37,7 @@ __all__ = [
     "TECHNIQUES",
     "Activity",
     "Call",
+    "Door",
     "Event",
     "EventTime",
     "Evidence",
@@ -55,6 +52,7 @@ __all__ = [
     "StepOrder",
     "Story",
     "StoryEvent",
+    "StorySeen",
     "changes",
     "detection_finding",
     "encode_event",

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from typing import Final, Literal
 
 import msgspec
 
-from dijkwacht_collector.policy import Interruption
-from dijkwacht_records.addresses import format_address
-
 ALERT_SEVERITY: Final = 3
 """From this ``severity_id`` on a person is asked to look; what is below is context."""
 CONTEXT_SEVERITY: Final = 2
+ABSENT_US: Final = 30 * 24 * 3_600_000_000
+"""What is open is closed by the event time of an agent that did not contribute only after so long a silence."""
 
 Activity = Literal["create", "update", "close"]
 Status = Literal["new", "closed", "normal", "confirmed"]
@@ -50,6 +48,7 @@ class Incident(msgspec.Struct, frozen=True):
     ``answered_by`` whose that is. An answer that was taken back is such a word, too. ``machine``: the inside
     end of its first evidence, "" in one kept before it was named. ``story``: the uid of the story that it
     is part of, "" in one kept before there were any; ``interrupted``: whether that has interrupted somebody.
+    ``standing``: about a door that stays open: it is not over after an hour, but when its story would be.
     """
 
     uid: str
@@ -78,6 +77,7 @@ class Incident(msgspec.Struct, frozen=True):
     machine: str = ""
     story: str = ""
     interrupted: bool = False
+    standing: bool = False
 
 
 class IncidentEvent(msgspec.Struct, frozen=True):
@@ -103,17 +103,14 @@ class IncidentEvent(msgspec.Struct, frozen=True):
         return self.incident.revision
 
     @property
+    def told(self) -> Incident:
+        """What it is about, as that stands now."""
+        return self.incident
+
+    @property
     def kinds(self) -> tuple[str, ...]:
         """Its class, as a story has several."""
         return (self.incident.kind,)
-
-
-def interruption(
-    machine: str, subject: str, evidences: Sequence[Evidence], time: int
-) -> Interruption:
-    """What asks for a person at ``time``, about ``machine`` and, if that is another who did it, ``subject``."""
-    did_it = any(format_address(one.src_h) == subject for one in evidences)
-    return Interruption(machine, subject if did_it and subject != machine else "", time)
 
 
 def incident_uid(site: str, kind: str, subject: str, first_event: int, ordinal: int) -> str:

@@ -2,122 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
-from dijkwacht_collector.incidents.alarms import Alarm, Alarms
-from dijkwacht_collector.incidents.answers import ANSWERED, changes
+from dijkwacht_collector.incidents.answers import Said, StorySeen, changes, seen_by
+from dijkwacht_collector.incidents.calls import DAY_US
 from dijkwacht_collector.incidents.ended import Ended
 from dijkwacht_collector.incidents.exemptions import FOR_EVER_US, Exempted, Exemptions, Key
+from dijkwacht_collector.incidents.finding import EventTime, Finding
 from dijkwacht_collector.incidents.incident import (
-    ALERT_SEVERITY,
-    CONTEXT_SEVERITY,
+    ABSENT_US,
     Activity,
     Evidence,
     Incident,
     IncidentEvent,
     Status,
     incident_uid,
-    interruption,
 )
-from dijkwacht_collector.incidents.story import Event
+from dijkwacht_collector.incidents.site_incidents import SiteIncidents
+from dijkwacht_collector.incidents.stories import Place, SiteStories, Stories
+from dijkwacht_collector.incidents.story import Event, Story
+from dijkwacht_collector.incidents.strongest import confidence, latest, strongest
 from dijkwacht_collector.journal import Entry, Exemption, Verdict, person
-from dijkwacht_collector.policy import Interruption, Spending, severity
 from dijkwacht_detectors.api import Explanation
 
 IDLE_US: Final = 3_600_000_000
-"""An incident without new evidence for so long, by the clock of an agent that contributed, is closed."""
-ABSENT_US: Final = 30 * 24 * 3_600_000_000
-"""By the event time of any other agent of its site it is closed after so long."""
+"""An incident without new evidence for so long, by the clock of an agent that contributed, is closed, unless it
+stands: then after a day."""
 MOST_OPEN: Final = 200
 """Incidents open at once on one site; past it nothing more is opened until some are closed."""
 MOST_CONTEXT: Final = 150
-"""Past so many only what calls somebody is opened: a machine that makes noise must not hide another."""
+"""Past so many only what makes a story interrupt is opened: a machine that makes noise must not hide another."""
+_NEVER: Final = 1 << 62
 MOST_SUBJECTS: Final = 4096
 """Subjects of one site whose incidents are distinguished even if they begin at the same moment."""
-_MOST_EVIDENCES: Final = 5
-_MOST_AGENTS: Final = 16
-
-
-class StepOrder(NamedTuple):
-    """Where something stands in a step; what happens is sorted by it.
-
-    ``row``: place among all rows of the step. At one row, first event time moves (``rank`` 0), then
-    the windows that this ended give their scores (1), then the row itself (2). ``number`` and ``at``
-    order what is left: the detector and its row, or the agent and its time.
-    """
-
-    row: int
-    rank: int
-    number: int
-    at: int
-
-
-class Finding(NamedTuple):
-    """A rare row as an incident meets it: whose it is, how rare, and its evidence.
-
-    ``agent`` sent it, "" if nobody in particular did: then every agent's clock counts. ``machine``: the
-    inside end. ``budget`` is what the site lets the detector have, ``position`` that of the journal's entry.
-    """
-
-    order: StepOrder
-    position: int
-    site: str
-    agent: str
-    kind: str
-    detector: str
-    technique: str
-    subject: str
-    machine: str
-    rarity: float
-    budget: float
-    evidence: Evidence
-
-
-class EventTime(NamedTuple):
-    """The event time of ``site``'s ``agent`` reached ``time``, µs UTC."""
-
-    order: StepOrder
-    position: int
-    site: str
-    agent: str
-    time: int
-
-
-class SiteIncidents(msgspec.Struct, frozen=True, array_like=True):
-    """One site's part of `OpenIncidents`; (kind, subject) names what its keys name.
-
-    ``exempt_until`` and ``opened`` are what earlier releases know of exemptions and spending, and read.
-    """
-
-    open: list[Incident]
-    unworded: list[tuple[str, str, Evidence]]
-    ordinals: list[tuple[str, str, int]]
-    exempt_until: list[tuple[str, str, int]]
-    opened: dict[str, list[int]]
-    exemptions: list[Exempted] = []
-    ended: list[bytes] = []
-    spent: dict[str, list[Interruption]] | None = None
-    alarms: list[Alarm] = []
-
-    def exempted(self) -> list[Exempted]:
-        """The exemptions, also those that an earlier release has saved."""
-        known = {(row.kind, row.subject) for row in self.exemptions}
-        earlier = [Exempted(*row) for row in self.exempt_until if row[:2] not in known]
-        return [*earlier, *self.exemptions]
-
-    def spending(self) -> dict[str, list[Interruption]]:
-        """Who made which detector interrupt; an earlier release saved when, and not who."""
-        if self.spent is not None:
-            return self.spent
-        return {
-            detector: [Interruption(f"?{n}", "", time) for n, time in enumerate(times)]
-            for detector, times in self.opened.items()
-        }
 
 
 Explain = Callable[[str, Evidence, str], Explanation | None]
@@ -135,11 +57,12 @@ class OpenIncidents:
     ordinals: dict[str, dict[Key, int]] = field(default_factory=dict)
     """By site, how many incidents each of the last `MOST_SUBJECTS` has had."""
     exemptions: Exemptions = field(default_factory=Exemptions)
-    ended: Ended = field(default_factory=Ended)
-    spending: Spending = field(default_factory=Spending)
-    alarms: Alarms = field(default_factory=Alarms)
+    ended: Ended[Incident] = field(default_factory=lambda: Ended(Incident))
+    stories: Stories = field(default_factory=Stories)
     shed: dict[str, int] = field(default_factory=dict)
-    """By site, findings that found `MOST_OPEN` incidents open, or as context `MOST_CONTEXT`."""
+    """By site, findings that found `MOST_OPEN` incidents open, or as such that call nobody `MOST_CONTEXT`."""
+    _rests: dict[str, int] = field(default_factory=dict)
+    """By site, a time before which nothing is over, as long as it is known."""
 
     def apply(
         self, findings: Sequence[Finding], times: Iterable[EventTime], explain: Explain
@@ -151,38 +74,67 @@ class OpenIncidents:
             if isinstance(change, Finding):
                 events += self._take(change, explain)
             else:
-                events += self._close_idle(change, explain)
+                events += self._pass_time(change, explain)
         return events
 
     def answer(self, entry: Entry, verdict: Verdict, explain: Explain) -> list[Event]:
-        """Take a person's ``verdict``, which ``entry`` brings: an open incident closes, another changes.
+        """Take a person's ``verdict``, which ``entry`` brings, on an incident or a story.
 
-        Nothing comes of one that says what was said before, or that nobody knows what it is about.
-        Raises ``ValueError`` if what it was about cannot be read.
+        What is open closes, what is over changes; with a story all its findings do. Nothing comes of one
+        that says what was said before, or that nobody knows what it is about. Raises ``ValueError`` if
+        what it was about cannot be read.
         """
-        status = ANSWERED[verdict.verdict]
-        word: dict[str, Any] = {"answered_by": person(verdict.by), "answered": entry.arrival}
-        open_ = self.by_site.get(entry.site, ())
-        key = next((key for key in open_ if self.open[key].uid == verdict.uid), None)
+        said, site, uid = Said.of(entry, verdict), entry.site, verdict.uid
+        self._rests.pop(site, None)
+        if (story := self.stories.known(site, uid)) is not None:
+            seen = seen_by(verdict)
+            findings = seen.findings if isinstance(seen, StorySeen) else ()
+            return self._answer_story(story, said, findings, explain)
+        is_known = self._open_key(site, uid) is not None or self.ended.get(site, uid) is not None
+        seen = None if is_known else seen_by(verdict)
+        if isinstance(seen, StorySeen):
+            meant = self.stories.latest(site, uid, said.position, seen.story)
+            return self._answer_story(meant, said, seen.findings, explain)
+        told = self._settle(site, uid, said, seen, explain)
+        if told is None:
+            return []
+        goes_on = any(one.story == told.incident.story for one in self._open_at(site))
+        return [told, *self.stories.settle_finding(told.incident, said, goes_on=goes_on)]
+
+    def _answer_story(
+        self, story: Story | None, said: Said, seen: Sequence[Incident], explain: Explain
+    ) -> list[Event]:
+        """``seen``: its findings as the person saw them."""
+        if story is None or not changes(said.answer, story):
+            return []
+        found = (*self._open_at(story.site), *self.ended.all_of(story.site), *seen)
+        of_it = {one.uid: one for one in found if one.story == story.uid}
+        told = [self._settle(story.site, uid, said, one, explain) for uid, one in of_it.items()]
+        events = [event for event in told if event is not None]
+        settled = [event.incident for event in events]
+        return [*events, *self.stories.settle(story, said, settled)]
+
+    def _settle(
+        self, site: str, uid: str, said: Said, seen: Incident | None, explain: Explain
+    ) -> IncidentEvent | None:
+        """One finding has its answer; None if that is nothing new."""
+        word: dict[str, Any] = {"answered_by": said.by, "answered": said.arrival}
+        key = self._open_key(site, uid)
         if key is not None:
-            if not changes(verdict.verdict, self.open[key]):
-                return []
+            if not changes(said.answer, self.open[key]):
+                return None
             self.open[key] = msgspec.structs.replace(self.open[key], **word)
-            event = self._close(key, status, entry.position, explain)
+            event = self._close(key, said.status, said.position, explain)
         else:
-            known = self.ended.latest(entry.site, verdict.uid, entry.position, verdict.about)
-            if known is None or not changes(verdict.verdict, known):
-                return []
+            known = self.ended.latest(site, uid, said.position, seen)
+            if known is None or not changes(said.answer, known):
+                return None
             revision = known.revision + 1
-            incident = msgspec.structs.replace(known, status=status, revision=revision, **word)
+            incident = msgspec.structs.replace(known, status=said.status, revision=revision, **word)
             self.ended.note(incident)
-            event = IncidentEvent("update", incident, entry.position)
-        self.exemptions.heed(event.incident, entry.position)
-        told = event.incident
-        machine, attack = told.machine or told.subject, status == "confirmed"
-        self.spending.answer(entry.site, machine, told.end, attack=attack)
-        self.alarms.settle((entry.site, told.kind, told.subject))
-        return [event]
+            event = IncidentEvent("update", incident, said.position)
+        self.exemptions.heed(event.incident, said.position)
+        return event
 
     def exempt(self, entry: Entry, exemption: Exemption) -> None:
         """Report nothing of this class and subject before the exemption ends, which ``entry`` brings."""
@@ -197,17 +149,18 @@ class OpenIncidents:
     def take(self, site: str) -> SiteIncidents:
         """All that is remembered of one site; it stays."""
         open_ = self.by_site.get(site, ())
-        exempted, spent = self.exemptions.of(site), self.spending.of(site)
+        exempted = self.exemptions.of(site)
         return SiteIncidents(
             [self.open[key] for key in open_],
             [(*key[1:], self.unworded[key]) for key in open_ if key in self.unworded],
             [(k, s, n) for (_, k, s), n in self.ordinals.get(site, {}).items()],
             [(row.kind, row.subject, row.until) for row in exempted],
-            {name: [one.last for one in known if one.counts] for name, known in spent.items()},
+            {},
             exempted,
             self.ended.of(site),
-            spent,
-            self.alarms.of(site),
+            {},
+            [],
+            self.stories.of(site),
         )
 
     def put(self, site: str, kept: SiteIncidents) -> None:
@@ -215,6 +168,8 @@ class OpenIncidents:
         for key in self.by_site.pop(site, ()):
             del self.open[key]
             self.unworded.pop(key, None)
+        self._rests.pop(site, None)
+        kept = kept.with_stories(site)
         for incident in kept.open:
             key = (site, incident.kind, incident.subject)
             self.open[key] = incident
@@ -224,95 +179,121 @@ class OpenIncidents:
             self.ordinals[site] = {(site, kind, subject): n for kind, subject, n in kept.ordinals}
         self.exemptions.put(site, kept.exempted())
         self.ended.put(site, kept.ended)
-        self.spending.put(site, kept.spending())
-        self.alarms.put(site, kept.alarms)
+        self.stories.put(site, kept.stories or SiteStories())
 
     def current(self, explain: Explain) -> list[Incident]:
         """Every open incident as it stands, in words too; between two updates it may have grown."""
         return [self._worded(key, explain) for key in self.open]
 
-    def _take(self, finding: Finding, explain: Explain) -> list[IncidentEvent]:
+    def open_stories(self) -> list[Story]:
+        """Every open story as it stands."""
+        return [story for site in self.stories.sites() for story in self.stories.open_at(site)]
+
+    def awake(self) -> dict[str, int]:
+        """By site that has anything open, event time before which nothing of it is over, µs UTC."""
+        return {
+            site: self._rests_until(site)
+            for site in dict.fromkeys((*self.by_site, *self.stories.sites()))
+        }
+
+    def _rests_until(self, site: str) -> int:
+        known = self._rests.get(site)
+        if known is None:
+            ends = [incident.end + _idle(incident) for incident in self._open_at(site)]
+            of_stories = self.stories.rests_until(site)
+            known = min(ends if of_stories is None else [*ends, of_stories], default=_NEVER)
+            self._rests[site] = known
+        return known
+
+    def _open_at(self, site: str) -> Iterator[Incident]:
+        return (self.open[key] for key in self.by_site.get(site, ()))
+
+    def _open_key(self, site: str, uid: str) -> Key | None:
+        return next((key for key in self.by_site.get(site, ()) if self.open[key].uid == uid), None)
+
+    def _take(self, finding: Finding, explain: Explain) -> list[Event]:
         key = (finding.site, finding.kind, finding.subject)
-        time = finding.evidence.time
-        if self.exemptions.hides(key, time):
+        if self.exemptions.hides(key, finding.evidence.time):
             return []
+        self._rests.pop(finding.site, None)
         known = self.open.get(key)
-        machine = known.machine if known is not None else finding.machine
-        due = interruption(machine or finding.machine, finding.subject, [finding.evidence], time)
-        spent = self.spending.others(finding.site, finding.detector, due)
-        severity_id = severity(finding.rarity, finding.budget, spent)
-        if severity_id >= ALERT_SEVERITY and self.alarms.is_known(key, time, severity_id):
-            severity_id = CONTEXT_SEVERITY
+        place = self.stories.place(finding, known)
         if known is not None:
-            if severity_id > max(known.severity_id, CONTEXT_SEVERITY):
-                self._call(key, finding.detector, due, severity_id)
-            return self._update(key, known, finding, severity_id, explain)
-        most = MOST_OPEN if severity_id >= ALERT_SEVERITY else MOST_CONTEXT
+            return self._update(key, known, finding, place, explain)
+        most = MOST_OPEN if place.calls else MOST_CONTEXT
         if len(self.by_site.get(finding.site, ())) >= most:
             self.shed[finding.site] = self.shed.get(finding.site, 0) + 1
             return []
-        begun = self._begin(key, finding, severity_id, explain)
-        if begun and severity_id >= ALERT_SEVERITY:
-            self._call(key, finding.detector, due, severity_id)
-        return begun
+        return self._begin(key, finding, place, explain)
 
-    def _call(self, key: Key, detector: str, due: Interruption, severity_id: int) -> None:
-        self.spending.note(key[0], detector, due)
-        self.alarms.note(key, due.last, severity_id)
-
-    def _begin(
-        self, key: Key, finding: Finding, severity_id: int, explain: Explain
-    ) -> list[IncidentEvent]:
+    def _begin(self, key: Key, finding: Finding, place: Place, explain: Explain) -> list[Event]:
         evidence = finding.evidence
         words = explain(finding.detector, evidence, finding.subject)
         if words is None:
             return []
         time, ordinal = evidence.time, self._next_ordinal(key)
+        uid = incident_uid(*key, time, ordinal)
         incident = Incident(
-            uid=incident_uid(*key, time, ordinal),
+            uid=uid,
             site=finding.site, kind=finding.kind, detector=finding.detector,
             subject=finding.subject, ordinal=ordinal,
-            severity_id=severity_id, confidence=_confidence(finding.rarity),
+            severity_id=place.severity_id, confidence=confidence(finding.rarity),
             rarity=finding.rarity, start=time, end=time, count=1,
-            evidences=(evidence,), agents=_latest((), finding.agent), machine=finding.machine,
+            evidences=(evidence,), agents=latest((), finding.agent), machine=finding.machine,
+            story=self.stories.uid(place, finding.site, uid), standing=finding.door == "knock",
             **_fields(words, finding.technique),
         )  # fmt: skip
+        of_story = self.stories.take(place, finding, incident, "")
+        incident = msgspec.structs.replace(incident, interrupted=self.stories.has_called(incident))
         self.open[key] = incident
         self.by_site.setdefault(finding.site, {})[key] = None
-        return [IncidentEvent("create", incident, finding.position)]
+        return [IncidentEvent("create", incident, finding.position), *of_story]
 
     def _update(
-        self, key: Key, known: Incident, finding: Finding, severity_id: int, explain: Explain
-    ) -> list[IncidentEvent]:
-        """Take the finding in; it is reported if severity rose or the count doubled."""
+        self, key: Key, known: Incident, finding: Finding, place: Place, explain: Explain
+    ) -> list[Event]:
+        """Take the finding in; it is told if severity rose, the count doubled, or its story is another or calls."""
         time = finding.evidence.time
-        stronger = severity_id > known.severity_id
+        moves = place.uid != known.story
+        stronger = place.severity_id > known.severity_id
         changed = {
             "end": max(known.end, time),
             "count": known.count + 1,
-            "evidences": _strongest(known.evidences, finding.evidence),
-            "severity_id": max(known.severity_id, severity_id),
+            "evidences": strongest(known.evidences, finding.evidence),
+            "severity_id": max(known.severity_id, place.severity_id),
             "rarity": min(known.rarity, finding.rarity),
-            "agents": _latest(known.agents, finding.agent),
+            "agents": latest(known.agents, finding.agent),
+            "standing": known.standing or finding.door == "knock",
         }
+        if moves:
+            changed["story"] = self.stories.uid(place, finding.site, known.uid, known.story)
         if finding.rarity <= known.rarity:
             self.unworded[key] = finding.evidence
             changed |= {
                 "detector": finding.detector, "technique": finding.technique,
-                "confidence": _confidence(finding.rarity),
+                "confidence": confidence(finding.rarity),
             }  # fmt: skip
         incident = msgspec.structs.replace(known, **changed)
         self.open[key] = incident
-        if stronger or incident.count & (incident.count - 1) == 0:
-            return [self._report("update", key, finding.position, explain)]
-        return []
+        told = stronger or moves or place.calls or incident.count & (incident.count - 1) == 0
+        if told:
+            incident = self._worded(key, explain)
+        of_story = self.stories.take(place, finding, incident, known.story, told=told)
+        if not told:
+            return list(of_story)
+        return [self._report("update", key, finding.position, explain), *of_story]
 
-    def _close_idle(self, moved: EventTime, explain: Explain) -> list[IncidentEvent]:
+    def _pass_time(self, moved: EventTime, explain: Explain) -> list[Event]:
+        """Close what is over."""
+        if moved.time < self._rests_until(moved.site):
+            return []
+        self._rests.pop(moved.site, None)
         of_site = ((key, self.open[key]) for key in self.by_site.get(moved.site, ()))
+        untold = self.stories.untold(moved.site)
         idle = [
             key
             for key, incident in of_site
-            if incident.end + IDLE_US <= moved.time
+            if incident.end + _idle(incident) <= moved.time
             # Another's clock may be a week ahead of a spool that drains; an agent that never comes
             # back leaves nothing open for ever.
             and (
@@ -321,12 +302,19 @@ class OpenIncidents:
                 or incident.end + ABSENT_US <= moved.time
             )
         ]
-        return [self._close(key, "closed", moved.position, explain) for key in idle]
+        joined = [
+            self._report("update", key, moved.position, explain)
+            for key in (self.by_site.get(moved.site, ()) if untold else ())
+            if key not in idle and self.open[key].story in untold
+        ]
+        closed = [self._close(key, "closed", moved.position, explain) for key in idle]
+        return [*joined, *closed, *self.stories.pass_time(moved)]
 
     def _close(self, key: Key, status: Status, position: int, explain: Explain) -> IncidentEvent:
         self.open[key] = msgspec.structs.replace(self.open[key], status=status)
         event = self._report("close", key, position, explain)
         self.ended.note(event.incident)
+        self.stories.hear(event.incident)
         of_site = self.by_site[key[0]]
         del self.open[key], of_site[key]
         if not of_site:
@@ -338,7 +326,10 @@ class OpenIncidents:
     ) -> IncidentEvent:
         """The event of the next revision of an open incident."""
         incident = self._worded(key, explain)
-        incident = msgspec.structs.replace(incident, revision=incident.revision + 1)
+        called = self.stories.has_called(incident)
+        incident = msgspec.structs.replace(
+            incident, revision=incident.revision + 1, interrupted=called
+        )
         self.open[key] = incident
         return IncidentEvent(activity, incident, position)
 
@@ -362,31 +353,9 @@ class OpenIncidents:
         return ordinal
 
 
-def _strongest(known: tuple[Evidence, ...], new: Evidence) -> tuple[Evidence, ...]:
-    pair = (new.detector, new.src_h, new.dst_h)
-    for at, old in enumerate(known):
-        if (old.detector, old.src_h, old.dst_h) == pair:
-            if new.score <= old.score:
-                return known
-            known = known[:at] + known[at + 1 :]
-            break
-    return tuple(sorted((*known, new), key=lambda e: -e.score)[:_MOST_EVIDENCES])
-
-
-def _latest(known: tuple[str, ...], agent: str) -> tuple[str, ...]:
-    """The agents that contributed, the last one last."""
-    if not agent or known[-1:] == (agent,):
-        return known
-    return (*(other for other in known if other != agent), agent)[-_MOST_AGENTS:]
-
-
-def _confidence(rarity: float) -> int:
-    """0–100: 50 where chance would do it once in eight weeks, more with every halving of that."""
-    score = 50.0
-    while rarity < 0.125 and score < 99:
-        rarity *= 2
-        score += 5 if score < 90 else 1
-    return int(min(score, 99))
+def _idle(incident: Incident) -> int:
+    """So long without evidence, µs, and it is over."""
+    return DAY_US if incident.standing else IDLE_US
 
 
 def _fields(words: Explanation, technique: str) -> dict[str, Any]:

@@ -4,81 +4,111 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
-from dijkwacht_collector.incidents.alarms import MOST_ALARMS, Alarm
+from dijkwacht_collector.incidents.calls import DAY_US, Calls, Hushed, KnownDoor
+from dijkwacht_collector.incidents.earlier import before_stories, machine_of, stories_of
 from dijkwacht_collector.incidents.ended import MOST_ENDED, Ended
 from dijkwacht_collector.incidents.exemptions import Exemptions
-from dijkwacht_collector.incidents.incident import (
-    ALERT_SEVERITY,
-    Incident,
-    IncidentEvent,
-    interruption,
-)
-from dijkwacht_collector.incidents.open_incidents import SiteIncidents
-from dijkwacht_collector.incidents.story import Event
-from dijkwacht_collector.policy import Spending
+from dijkwacht_collector.incidents.incident import ALERT_SEVERITY, Incident, IncidentEvent
+from dijkwacht_collector.incidents.site_incidents import SiteIncidents
+from dijkwacht_collector.incidents.stories import OpenStory, SiteStories
+from dijkwacht_collector.incidents.story import Event, Story, StoryEvent
+from dijkwacht_collector.incidents.strongest import latest
+from dijkwacht_collector.policy import WEEK_US
 
 
 def recall(site: str, kept: SiteIncidents, told: Sequence[Event]) -> SiteIncidents:
     """``kept``, as far as a checkpoint knew, brought to where the store has it.
 
-    ``told``: the last step of each incident and story in it. What was closed is closed, what was opened is open, what was
-    answered is exempt or is so no more, and what was spent of the budget is spent.
+    ``told``: the last step of each incident and story in it. What was closed is closed, what was opened is
+    open, what was answered is exempt or is so no more, and what has interrupted has done so.
     """
     stored = [event for event in told if isinstance(event, IncidentEvent)]
+    stories = [event for event in told if isinstance(event, StoryEvent)]
     ordinals = {(kind, subject): n for kind, subject, n in kept.ordinals}
-    spending = Spending()
-    alarms = {(one.kind, one.subject): msgspec.structs.replace(one) for one in kept.alarms}
-    incidents = [event.incident for event in stored]
-    for incident in sorted(incidents, key=lambda i: (i.start, i.uid)):
+    incidents = sorted((event.incident for event in stored), key=lambda i: (i.start, i.uid))
+    for incident in incidents:
         key = (incident.kind, incident.subject)
         ordinals[key] = max(ordinals.pop(key, 0), incident.ordinal + 1)
-        if incident.severity_id >= ALERT_SEVERITY:
-            due = interruption(
-                _machine(incident), incident.subject, incident.evidences, incident.start
-            )
-            spending.note(site, incident.detector, due)
-            _call(alarms, incident)
-    exemptions, ended = Exemptions(), Ended()
+    exemptions, ended = Exemptions(), Ended(Incident)
     exemptions.put(site, kept.exempted())
     ended.put(site, kept.ended)
-    by_position = sorted(stored, key=lambda e: (e.position, e.incident.uid))
+    by_position = sorted(stored, key=lambda e: (e.position, e.uid))
     for event in by_position:
-        incident = event.incident
-        if incident.answered or incident.status in {"normal", "confirmed"}:
-            exemptions.heed(incident, event.position)
-            attack = incident.status == "confirmed"
-            spending.answer(site, _machine(incident), incident.end, attack=attack)
-            alarm = alarms.get((incident.kind, incident.subject))
-            if alarm is not None and alarm.since <= max(incident.answered, incident.end):
-                del alarms[incident.kind, incident.subject]
+        if event.incident.answered or event.incident.status in {"normal", "confirmed"}:
+            exemptions.heed(event.incident, event.position)
     over = [event for event in by_position if event.incident.status != "new"]
     for event in over[-MOST_ENDED:]:
         ended.note(event.incident)
+    open_ = [incident for incident in incidents if incident.status == "new"]
+    before, untold = stories_of(site, [incident for incident in open_ if not incident.story])
+    open_ = [*(incident for incident in open_ if incident.story), *before]
     return SiteIncidents(
-        [incident for incident in incidents if incident.status == "new"],
+        sorted(open_, key=lambda i: (i.start, i.uid)),
         [],
         [(kind, subject, n) for (kind, subject), n in ordinals.items()],
         [],
         {},
         exemptions.of(site),
         ended.of(site),
-        spending.of(site),
-        sorted(alarms.values(), key=lambda alarm: alarm.last)[-MOST_ALARMS:],
+        {},
+        [],
+        _stories(site, kept, incidents, stories, untold),
     )
 
 
-def _call(alarms: dict[tuple[str, str], Alarm], incident: Incident) -> None:
-    """``incident`` has called; how long that went on a checkpoint may know better than the store."""
-    key = (incident.kind, incident.subject)
-    alarm = alarms.get(key)
-    if alarm is None or alarm.since < incident.start:
-        alarms[key] = Alarm(*key, incident.start, incident.end, incident.severity_id)
-        return
-    alarm.last = max(alarm.last, incident.end)
-    alarm.severity_id = max(alarm.severity_id, incident.severity_id)
+def _stories(
+    site: str,
+    kept: SiteIncidents,
+    incidents: Sequence[Incident],
+    stories: Sequence[StoryEvent],
+    untold: Sequence[OpenStory],
+) -> SiteStories:
+    """``untold``: those of open incidents that an earlier release has opened."""
+    known = kept.with_stories(site).stories or SiteStories()
+    ended = Ended(Story)
+    ended.put(site, known.ended)
+    by_position = sorted(stories, key=lambda e: (e.position, e.uid))
+    for event in [event for event in by_position if event.story.status != "new"][-MOST_ENDED:]:
+        ended.note(event.story)
+    open_ = [
+        OpenStory(event.story, _agents(event.uid, incidents))
+        for event in sorted(stories, key=lambda e: (e.story.start, e.uid))
+        if event.story.status == "new"
+    ]
+    calls = Calls()
+    calls.put(site, known.calls)
+    for event in by_position:
+        for call in event.story.calls:
+            calls.note(site, call.detector, event.uid, call.time)
+        if event.story.answered:
+            calls.settle(site, event.uid, attack=event.story.status == "confirmed")
+    uids = {one.story.machine: one.story.uid for one in untold}
+    hushed = []
+    for incident in incidents:
+        machine = machine_of(incident)
+        if incident.story:
+            if incident.standing and incident.interrupted:
+                door = KnownDoor(machine, incident.kind, incident.subject, incident.start)
+                calls.note_door(site, door)
+        elif incident.severity_id >= ALERT_SEVERITY:
+            uid = uids.get(machine) or before_stories(machine)
+            calls.note(site, incident.detector, uid, incident.start)
+            calls.settle(site, uid, attack=incident.status == "confirmed")
+            if not incident.answered:
+                until = min(incident.end + DAY_US, incident.start + WEEK_US)
+                hushed.append(Hushed(incident.kind, incident.subject, until))
+    remembered = calls.of(site)
+    remembered.hushed.extend(hushed)
+    return SiteStories([*open_, *untold], ended.of(site), remembered)
 
 
-def _machine(incident: Incident) -> str:
-    return incident.machine or incident.subject
+def _agents(story: str, incidents: Sequence[Incident]) -> tuple[str, ...]:
+    """Those whose rows are in its findings."""
+    agents: tuple[str, ...] = ()
+    for incident in incidents:
+        if incident.story == story:
+            if not incident.agents:
+                return ()
+            for agent in incident.agents:
+                agents = latest(agents, agent)
+    return agents

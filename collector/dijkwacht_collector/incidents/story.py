@@ -115,6 +115,11 @@ class StoryEvent(msgspec.Struct, frozen=True):
         return self.story.revision
 
     @property
+    def told(self) -> Story:
+        """What it is about, as that stands now."""
+        return self.story
+
+    @property
     def kinds(self) -> tuple[str, ...]:
         """The classes of its findings."""
         return self.story.kinds

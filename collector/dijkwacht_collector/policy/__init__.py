@@ -15,7 +15,7 @@ from dijkwacht_collector.policy.detector_policy import (
     SiteLines,
 )
 from dijkwacht_collector.policy.policy import NOT_RARE, ContextPolicy, Policy
-from dijkwacht_collector.policy.spending import WEEK_US, Interruption, Spending, severity
+from dijkwacht_collector.policy.spending import WEEK_US, is_grave, may_call, severity
 
 __all__ = [
     "DEFAULT_BUDGET",
@@ -26,13 +26,13 @@ __all__ = [
     "Calibrations",
     "ContextPolicy",
     "DetectorPolicy",
-    "Interruption",
     "Policy",
     "RareRow",
     "Scored",
     "SiteLines",
-    "Spending",
+    "is_grave",
     "load_calibration",
+    "may_call",
     "read_calibration",
     "severity",
 ]

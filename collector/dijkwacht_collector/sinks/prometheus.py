@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from dijkwacht_collector.incidents import Event, Incident, IncidentEvent, Story, StoryEvent
+from dijkwacht_collector.incidents import Event, Incident, Story, StoryEvent
 from dijkwacht_collector.metrics import Telemetry
 
 _MOST_ENDED: Final = 20_000
@@ -49,9 +49,8 @@ class PrometheusSink:
     def handle(self, events: Sequence[Event]) -> None:
         """Count each step once."""
         for event in events:
-            told = event.incident if isinstance(event, IncidentEvent) else event.story
             before = self._counted.get(event.uid)
-            now = _as_counted(told, before)
+            now = _as_counted(event.told, before)
             if before is not None and now.revision <= before.revision:
                 continue
             if before is None and event.activity == "update" and not now.is_open:

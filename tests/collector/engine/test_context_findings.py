@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.engine.site_record import SiteRecord
-from dijkwacht_collector.incidents.incident import CONTEXT_SEVERITY, IncidentEvent
+from dijkwacht_collector.incidents import Event, IncidentEvent
+from dijkwacht_collector.incidents.calls import SiteCalls
+from dijkwacht_collector.incidents.incident import CONTEXT_SEVERITY
 from dijkwacht_collector.journal import Budget, Entry, partition_of
 from dijkwacht_detectors.api import AnyDetector, Explanation, WindowDetector
 from dijkwacht_detectors.new_device import NewDevice
@@ -69,28 +71,32 @@ def detectors() -> list[AnyDetector]:
     return [WeakServices(), WeakClients(), NewDevice(), Scan()]
 
 
-def final(events: list[IncidentEvent]) -> list[tuple[str, str, int, int]]:
-    last = {event.incident.uid: event.incident for event in events}
+def final(events: list[Event]) -> list[tuple[str, str, int, int]]:
+    last = {event.uid: event.incident for event in of_incidents(events)}
     return sorted((i.kind, i.subject, i.count, i.start) for i in last.values())
+
+
+def of_incidents(events: list[Event]) -> list[IncidentEvent]:
+    return [event for event in events if isinstance(event, IncidentEvent)]
 
 
 DAYS = 16
 ENTRIES = entries(DAYS)
 
 
-def played() -> tuple[Engine, list[IncidentEvent]]:
+def played() -> tuple[Engine, list[Event]]:
     engine = Engine(detectors())
     return engine, [event for entry in ENTRIES for event in engine.step([entry])]
 
 
 @pytest.fixture(scope="module")
-def whole() -> tuple[Engine, list[IncidentEvent]]:
+def whole() -> tuple[Engine, list[Event]]:
     return played()
 
 
-def test_it_is_told_once_a_week_at_low_severity(whole: tuple[Engine, list[IncidentEvent]]) -> None:
+def test_it_is_told_once_a_week_at_low_severity(whole: tuple[Engine, list[Event]]) -> None:
     _, events = whole
-    assert {event.incident.severity_id for event in events} == {CONTEXT_SEVERITY}
+    assert {event.told.severity_id for event in events} == {CONTEXT_SEVERITY}
     told = [(kind, subject, count) for kind, subject, count, _ in final(events)]
     assert told == [
         ("new-device", "b8:27:eb:00:00:01", 1),
@@ -99,7 +105,7 @@ def test_it_is_told_once_a_week_at_low_severity(whole: tuple[Engine, list[Incide
     ]
     [desk, *_] = [
         e.incident
-        for e in events
+        for e in of_incidents(events)
         if e.incident.subject == "192.168.1.20" and e.activity == "update"
     ]
     assert "one of 2 such things" in desc_of(desk)
@@ -109,23 +115,24 @@ def desc_of(incident: object) -> str:
     return str(incident.desc_en)  # type: ignore[attr-defined]
 
 
-def test_it_calls_nobody_and_spends_nothing(whole: tuple[Engine, list[IncidentEvent]]) -> None:
+def test_it_calls_nobody_and_spends_nothing(whole: tuple[Engine, list[Event]]) -> None:
     engine, events = whole
     kept = engine.incidents.take(SITE)
-    assert kept.alarms == []
-    assert kept.spent == {}
+    assert kept.stories is not None
+    assert kept.stories.calls == SiteCalls()
+    assert not any(story.interrupted for story in engine.open_stories())
     assert {event.activity for event in events} == {"create", "update", "close"}
 
 
 @pytest.mark.parametrize("per_week", [0.0, 1000.0])
 def test_the_budget_that_a_site_chooses_changes_nothing(
-    whole: tuple[Engine, list[IncidentEvent]], per_week: float
+    whole: tuple[Engine, list[Event]], per_week: float
 ) -> None:
     engine = Engine(detectors())
     draft = Budget(per_week).draft(SITE, WORKING_MORNING)
     chosen = Entry(0, draft.kind, partition_of(SITE), draft.arrival, SITE, draft.payload)
     events = [event for entry in [chosen, *ENTRIES] for event in engine.step([entry])]
-    assert {event.incident.severity_id for event in events} == {CONTEXT_SEVERITY}
+    assert {event.told.severity_id for event in events} == {CONTEXT_SEVERITY}
     assert final(events) == final(whole[1])
 
 
@@ -167,12 +174,12 @@ def test_one_of_ones_own_that_says_everything_stays_context_and_is_bounded() -> 
     end = WORKING_MORNING + 200 * SECOND
     late = [outsider(end)]
     engine = Engine([Noisy()])
-    events: list[IncidentEvent] = []
+    events: list[Event] = []
     for n, part in enumerate((rows, late)):
         body = encode(SITE, "desk", bytes(16), n, end + n, part)
         events += engine.step([Entry(n + 1, "batch", partition_of(SITE), end, SITE, body)])
     events += engine.finish()
-    [incident] = {e.incident.uid: e.incident for e in events}.keys()
-    last = [e.incident for e in events if e.incident.uid == incident][-1]
+    [incident] = {e.uid for e in of_incidents(events)}
+    last = [e.incident for e in of_incidents(events) if e.uid == incident][-1]
     assert last.severity_id == CONTEXT_SEVERITY
     assert last.count <= 512, "no more of it in an hour"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.engine.checkpoints import load, save
-from dijkwacht_collector.incidents import Incident, IncidentEvent
+from dijkwacht_collector.incidents import Event, Incident, IncidentEvent, Story
 from dijkwacht_collector.journal import Entry
 from dijkwacht_collector.policy import Calibrations
 from dijkwacht_collector.policy.calibration import Calibration
@@ -52,11 +52,15 @@ def numbered(entries: list[Entry]) -> list[Entry]:
     return [entry._replace(position=at) for at, entry in enumerate(entries, 1)]
 
 
-def steps_of(told: list[IncidentEvent]) -> dict[str, list[tuple[str, Incident]]]:
+def steps_of(told: list[Event]) -> dict[str, list[tuple[str, Incident | Story]]]:
     """By subject, what was told of it; journals that hold more have other positions."""
-    steps: dict[str, list[tuple[str, Incident]]] = {}
+    steps: dict[str, list[tuple[str, Incident | Story]]] = {}
     for event in told:
-        steps.setdefault(event.incident.subject, []).append((event.activity, event.incident))
+        if isinstance(event, IncidentEvent):
+            name = event.incident.subject
+        else:
+            name = f"the story of {event.story.machine}"
+        steps.setdefault(name, []).append((event.activity, event.told))
     return steps
 
 
@@ -107,7 +111,7 @@ def marker() -> Marker:
 
 def told_by(
     entries: list[Entry], step: int = 1000, stop: int = -1, path: Path | None = None
-) -> dict[str, list[tuple[str, Incident]]]:
+) -> dict[str, list[tuple[str, Incident | Story]]]:
     engine, told = Engine([marker()], MARKER), []
     for at in range(0, len(entries), step):
         told += engine.step(entries[at : at + step])
@@ -145,7 +149,9 @@ def test_agents_that_see_different_machines_do_not_change_each_others_incidents(
         time, queue = LIVE - number * behind * MINUTE, []
         for gap, whom, strange in life:
             time += gap * MINUTE
-            row = flow(time, f"192.168.{number}.{whom}", MARKED if strange else 80)
+            # Three machines: what a fourth does would be told of several.
+            machine = f"192.168.{number}.{whom % (2 - number)}"
+            row = flow(time, machine, MARKED if strange else 80)
             queue.append(batch(agent, [row], LIVE + DAY * 3))
         queues.append(queue)
     alone = told_by(numbered(queues[0])) | told_by(numbered(queues[1]))

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from dijkwacht_collector.engine import Engine
-from dijkwacht_collector.incidents import IncidentEvent
+from dijkwacht_collector.incidents import Event, IncidentEvent
 from dijkwacht_collector.journal import (
     Answer,
     Draft,
@@ -61,12 +61,12 @@ class Journal:
         )
         return self
 
-    def read_by(self, engine: Engine, behind: int = 0) -> list[IncidentEvent]:
+    def read_by(self, engine: Engine, behind: int = 0) -> list[Event]:
         return [event for entry in self.entries[behind:] for event in engine.step([entry])]
 
 
-def opened(events: list[IncidentEvent]) -> set[str]:
-    return {event.incident.uid for event in events if event.incident.status == "new"}
+def opened(events: list[Event]) -> set[str]:
+    return {e.uid for e in events if isinstance(e, IncidentEvent) and e.told.status == "new"}
 
 
 def test_who_takes_an_exemption_back_is_told_again() -> None:
@@ -84,11 +84,11 @@ def test_an_answer_that_the_release_before_obeyed_holds_for_habits_too(
 ) -> None:
     journal, before = Journal().add(Release("before").draft("", 0)).scans(0, 4), Engine([Scan()])
     events = journal.read_by(before, 1)
-    seen = events[-1].incident
+    seen = next(e.incident for e in reversed(events) if isinstance(e, IncidentEvent))
     verdict = Verdict(seen.uid, said, "Jan", msgspec.msgpack.encode(seen))
     journal.add(verdict.draft(SITE, 1))
     events += journal.read_by(before, 5)
-    stored = {event.incident.uid: event for event in events}
+    stored = {event.uid: event for event in events}
     assert max(event.position for event in stored.values()) == len(journal.entries)
     after = Engine([Scan()], history=lambda _: {SITE: list(stored.values())})
     journal.add(Release(after.controls.release).draft("", 0)).scans(4, 5)

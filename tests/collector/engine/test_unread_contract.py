@@ -138,9 +138,11 @@ def errors(caplog):
 
 
 def steps(lines):
-    """Every step of every incident, without places in the journal: starts are entries, too."""
+    """Every step of every incident and story, without places in the journal: starts are entries, too."""
     found = [msgspec.json.decode(line) for line in lines]
-    return [(one["activity_name"], one["finding_info"], one["evidences"]) for one in found]
+    for one in found:
+        del one["metadata"]
+    return [(one["activity_name"], one) for one in found]
 
 
 def test_it_stops_with_one_line_and_what_comes_meanwhile_is_decided_later(

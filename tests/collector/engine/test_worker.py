@@ -301,7 +301,7 @@ def test_every_partition_has_one_thread(journal, start):
     until(lambda: folded(journal, workers))
     assert sorted(e.position for e in sink.events) == list(range(129, 209))
     for site in sites:
-        of_site = [e.position for e in sink.events if e.incident.site == site]
+        of_site = [e.position for e in sink.events if e.site == site]
         assert of_site == sorted(of_site)
     partitions = [p for worker in workers.each for p in worker.partitions]
     assert sorted(partitions) == list(range(128))

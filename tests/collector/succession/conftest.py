@@ -18,6 +18,8 @@ import pytest
 from dijkwacht_collector.engine import DetectorSet, Engine
 from dijkwacht_collector.engine.parts import EngineParts
 from dijkwacht_collector.engine.workers import EngineWorkers
+from dijkwacht_collector.incidents import IncidentEvent, StoryEvent
+from dijkwacht_collector.incidents.ended import OWN_STEPS
 from dijkwacht_collector.journal import Bundles, Draft, Journal, partition_of
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.policy import Calibrations
@@ -105,16 +107,17 @@ def release(name: str) -> Chosen:
 
 
 class Told:
-    """A sink in memory: what every start has told, with what one has told again."""
+    """A sink in memory: what every start has told, of incidents and of stories, with what one has told again."""
 
     def __init__(self):
-        self.events = []
+        self.events, self.stories = [], []
 
     def open(self):
         pass
 
     def handle(self, events):
-        self.events += events
+        self.events += [event for event in events if isinstance(event, IncidentEvent)]
+        self.stories += [event for event in events if isinstance(event, StoryEvent)]
 
     def flush(self):
         pass
@@ -250,11 +253,13 @@ class House:
 
     def crash(self):
         """The power fails: the next start finds what is on disk now."""
-        running, told = self.running[-1], list(self.told.events)
+        running = self.running[-1]
+        told, of_stories = list(self.told.events), list(self.told.stories)
         self.number += 1
         self.folder.mkdir()
         running.crash(self.folder)
-        self.told.events[:] = told  # what it said after the copy was never said
+        # What it said after the copy was never said.
+        self.told.events[:], self.told.stories[:] = told, of_stories
 
     def close(self):
         for running in self.running:
@@ -279,6 +284,7 @@ def house(tmp_path):
     house = House(tmp_path)
     yield house
     house.close()
+    check_stories(house.told)
 
 
 @pytest.fixture(scope="session")
@@ -374,3 +380,23 @@ def check_named_once(events):
     for key, incidents in of_subject.items():
         for one, next_one in pairwise(sorted(incidents.values(), key=lambda i: i.start)):
             assert one.end < next_one.start, f"{key}: told again"
+
+
+def check_stories(told):
+    """Each finding is part of one that was told; no step is missing, and none interrupts for what another did."""
+    steps, of_machine = {}, defaultdict(dict)
+    for event in told.stories:
+        known = steps.setdefault(event.uid, [])
+        if event.revision not in known:  # else repeated after a crash
+            late = event.revision >= OWN_STEPS  # an answer to what is not remembered
+            assert late or event.revision == len(known), f"{event.uid}: a step is missing"
+            known.append(event.revision)
+        of_machine[event.site, event.story.machine][event.uid] = event.story
+    for event in told.events:
+        assert event.incident.story in steps, f"{event.uid}: of a story that was not told"
+    for key, stories in of_machine.items():
+        ordered = sorted(stories.values(), key=lambda story: (story.start, story.end))
+        for one, next_one in pairwise(ordered):
+            assert one.answered or one.end < next_one.start, f"{key}: told again"
+        found = [call.finding for story in ordered for call in story.calls]
+        assert len(found) == len(set(found)), f"{key}: two interruptions for one finding"

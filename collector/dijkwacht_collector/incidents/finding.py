@@ -1,0 +1,63 @@
+"""What the open incidents are told, in the order of a step: rare rows, and that event time moved."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from dijkwacht_collector.incidents.incident import Evidence
+
+Door = Literal["", "knock", "entered"]
+"""``knock``: somebody outside scans, or guesses at, what faces the Internet; ``entered``: something came of it."""
+
+
+class StepOrder(NamedTuple):
+    """Where something stands in a step; what happens is sorted by it.
+
+    ``row``: place among all rows of the step. At one row, first event time moves (``rank`` 0), then
+    the windows that this ended give their scores (1), then the row itself (2). ``number`` and ``at``
+    order what is left: the detector and its row, or the agent and its time.
+    """
+
+    row: int
+    rank: int
+    number: int
+    at: int
+
+
+class Finding(NamedTuple):
+    """A rare row as an incident meets it: whose it is, how rare, and its evidence.
+
+    ``agent`` sent it, "" if nobody in particular did: then every agent's clock counts. ``machine``: the
+    inside end. ``budget`` is what the site lets the detector have, ``position`` that of the journal's entry.
+    ``by``: who pays if it interrupts, "" if that is ``detector``; ``rarity`` and ``budget`` are then that one's.
+    """
+
+    order: StepOrder
+    position: int
+    site: str
+    agent: str
+    kind: str
+    detector: str
+    technique: str
+    subject: str
+    machine: str
+    rarity: float
+    budget: float
+    evidence: Evidence
+    by: str = ""
+    door: Door = ""
+
+    @property
+    def payer(self) -> str:
+        """Whose interruption it is, if it is one."""
+        return self.by or self.detector
+
+
+class EventTime(NamedTuple):
+    """The event time of ``site``'s ``agent`` reached ``time``, µs UTC."""
+
+    order: StepOrder
+    position: int
+    site: str
+    agent: str
+    time: int

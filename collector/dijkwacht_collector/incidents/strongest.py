@@ -1,0 +1,38 @@
+"""What an incident keeps of all its evidence."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dijkwacht_collector.incidents.incident import Evidence
+
+_MOST_EVIDENCES: Final = 5
+_MOST_AGENTS: Final = 16
+
+
+def strongest(known: tuple[Evidence, ...], new: Evidence) -> tuple[Evidence, ...]:
+    """The strongest, first; one of each detector and pair of ends."""
+    pair = (new.detector, new.src_h, new.dst_h)
+    for at, old in enumerate(known):
+        if (old.detector, old.src_h, old.dst_h) == pair:
+            if new.score <= old.score:
+                return known
+            known = known[:at] + known[at + 1 :]
+            break
+    return tuple(sorted((*known, new), key=lambda e: -e.score)[:_MOST_EVIDENCES])
+
+
+def latest(known: tuple[str, ...], agent: str) -> tuple[str, ...]:
+    """The agents that contributed, the last one last."""
+    if not agent or known[-1:] == (agent,):
+        return known
+    return (*(other for other in known if other != agent), agent)[-_MOST_AGENTS:]
+
+
+def confidence(rarity: float) -> int:
+    """0–100: 50 where chance would do it once in eight weeks, more with every halving of that."""
+    score = 50.0
+    while rarity < 0.125 and score < 99:
+        rarity *= 2
+        score += 5 if score < 90 else 1
+    return int(min(score, 99))

@@ -1,0 +1,464 @@
+"""What one machine does is one story, which interrupts once; several machines at once are one, too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dijkwacht_collector.incidents import MOST_PARTS, IncidentEvent, StoryEvent
+from dijkwacht_collector.incidents.calls import DAY_US, MOST_DOORS, MOST_KEPT
+from dijkwacht_collector.incidents.incident import ABSENT_US
+from dijkwacht_collector.incidents.open_incidents import IDLE_US
+from dijkwacht_collector.incidents.stories import MOST_STORIES
+from dijkwacht_collector.policy import WEEK_US
+
+HOUR = IDLE_US
+
+
+def test_what_a_machine_does_is_one_story_and_the_finding_is_told_first(site: Any) -> None:
+    first = site.meets("10.0.0.1", 0, rarity=2.0)
+    other = site.meets("10.0.0.1", HOUR, rarity=2.0, kind="c2")
+    elsewhere = site.meets("10.0.0.2", HOUR, rarity=2.0)
+    assert first.story == other.story != elsewhere.story
+    told = [(type(event).__name__, event.activity) for event in site.told[:4]]
+    assert told == [
+        ("IncidentEvent", "create"), ("StoryEvent", "create"),
+        ("IncidentEvent", "create"), ("StoryEvent", "update"),
+    ]  # fmt: skip
+    story = site.story_of("10.0.0.1")
+    assert [part.uid for part in story.parts] == [first.uid, other.uid]
+    assert (story.start, story.end, story.kinds) == (0, HOUR, ("scan", "c2"))
+    assert (story.severity_id, story.calls, story.interrupted) == (2, (), False)
+
+
+def test_it_interrupts_once_and_joining_costs_nothing(site: Any) -> None:
+    incident = site.meets("10.0.0.1", 0)
+    assert (incident.severity_id, incident.interrupted) == (3, True)
+    for n, kind in enumerate(("c2", "exfil", "dns"), 1):
+        assert site.meets("10.0.0.1", n, kind=kind).severity_id == 3
+    assert site.calls == [("10.0.0.1", "scan", 0)]
+    assert site.meets("10.0.1.1", 9, rarity=1.0, kind="c2").severity_id == 3, "it has spent nothing"
+
+
+def test_what_was_context_is_graver_at_its_own_next_update_only(site: Any) -> None:
+    before = site.meets("10.0.0.1", 0, rarity=2.0, kind="dns")
+    site.meets("10.0.0.1", 1)
+    assert site.last[before.uid].severity_id == 2
+    assert not site.last[before.uid].interrupted
+    after = site.meets("10.0.0.1", 2, rarity=0.9, kind="dns")
+    assert (after.severity_id, after.interrupted) == (3, True)
+    assert site.last[before.uid] == after, "it is told when its severity rises"
+    assert site.meets("10.0.0.1", 3, rarity=5.0, kind="dns").severity_id == 3, "it never sinks"
+
+
+def test_it_interrupts_once_more_for_what_is_much_rarer_and_of_another_class(site: Any) -> None:
+    site.meets("10.0.0.1", 0)
+    assert site.meets("10.0.0.1", 1, rarity=0.01).severity_id == 4
+    assert len(site.calls) == 1, "of the same class"
+    site.meets("10.0.0.1", 2, rarity=0.04, kind="c2")
+    assert len(site.calls) == 1, "not much rarer"
+    site.meets("10.0.0.1", 3, rarity=0.03, kind="c2")
+    assert site.calls[1:] == [("10.0.0.1", "c2", 3)]
+    site.meets("10.0.0.1", 4, rarity=0.0, kind="exfil")
+    assert len(site.calls) == 2, "twice at most"
+
+
+def test_each_story_that_a_detector_made_interrupt_halves_what_it_has_left_that_week(
+    site: Any,
+) -> None:
+    for n, rarity in enumerate((1.0, 0.5, 0.25)):
+        assert site.meets(f"10.0.0.{n}", 2 * n * DAY_US, rarity=rarity).severity_id == 3
+    at = 4 * DAY_US + 1
+    assert site.meets("10.0.0.8", at, rarity=0.2).severity_id == 2
+    assert site.meets("10.0.0.9", at, rarity=1.0, kind="c2").severity_id == 3
+    assert site.meets("10.0.0.8", WEEK_US + 1, rarity=0.25).severity_id == 3, "one has passed"
+
+
+def test_who_else_pays_is_named_and_the_words_are_the_detectors(site: Any) -> None:
+    incident = site.meets("10.0.0.1", 0, by="fusion")
+    assert incident.detector == "scan"
+    assert site.calls == [("10.0.0.1", "fusion", 0)]
+    assert site.meets("10.0.0.2", 1, rarity=0.6).severity_id == 3, "the detector has paid nothing"
+    assert site.meets("10.0.0.3", 1, rarity=0.6, by="fusion", kind="c2").severity_id == 2
+
+
+def test_a_story_ends_after_a_quiet_day_and_after_a_week(site: Any) -> None:
+    first = site.meets("10.0.0.1", 0, rarity=2.0).story
+    assert not [e for e in site.passes(DAY_US - 1) if isinstance(e, StoryEvent)]
+    (closed,) = site.passes(DAY_US)
+    assert (closed.activity, closed.uid, closed.story.status) == ("close", first, "closed")
+    turn = 2 * DAY_US
+    stories = set()
+    while turn < 10 * DAY_US:
+        stories.add(site.meets("10.0.0.1", turn, rarity=2.0).story)
+        turn += HOUR // 2
+        site.passes(turn)
+    assert len(stories) == 2
+    ended = [e.story for e in site.told if isinstance(e, StoryEvent) and e.activity == "close"]
+    assert [story.end - story.start for story in ended] == [0, WEEK_US - HOUR // 2]
+
+
+def test_what_goes_on_for_weeks_calls_once_a_week(site: Any) -> None:
+    for n in range(0, 15 * 24, 2):
+        site.meets("10.0.0.1", n * HOUR)
+        site.passes(n * HOUR + HOUR)
+    assert [time // DAY_US for _, _, time in site.calls] == [0, 7, 14]
+
+
+def test_only_agents_that_contributed_say_that_it_is_over(site: Any) -> None:
+    site.meets("10.0.0.1", 0, rarity=2.0)
+    site.meets("10.0.0.1", 1, rarity=2.0, kind="c2", agent="door")
+    assert site.passes(ABSENT_US - 1, agent="third") == []
+    assert [e.activity for e in site.passes(1 + DAY_US, agent="door")] == ["close", "close"]
+
+
+def test_a_late_row_of_long_before_is_another_story(site: Any) -> None:
+    live = site.meets("10.0.0.1", 5 * DAY_US, rarity=2.0)
+    late = site.meets("10.0.0.1", 0, rarity=2.0, kind="c2", agent="spool")
+    assert late.story != live.story
+    assert site.meets("10.0.0.1", 5 * DAY_US + 1, rarity=2.0, kind="dns").story == live.story
+
+
+def test_when_three_have_interrupted_in_a_day_the_rest_is_one_of_several_machines(
+    site: Any,
+) -> None:
+    kinds = ("scan", "c2", "dns", "exfil", "dos")
+    context = site.meets("10.0.0.4", 0, rarity=2.0, kind="exfil").story
+    for n in range(3):
+        site.meets(f"10.0.0.{n}", n, kind=kinds[n])
+    fourth = site.meets("10.0.0.3", 3, kind="lateral")
+    assert fourth.severity_id == 3
+    assert fourth.interrupted
+    several = site.story_of("")
+    assert (several.uid, len(several.calls)) == (fourth.story, 1)
+    assert site.meets("10.0.0.4", 4, kind="exfil").story == several.uid, "it is taken along"
+    assert site.stories[context].status == "closed", "nothing is left of it"
+    assert site.meets("10.0.0.5", 2 * DAY_US - 9, kind="dos").story != several.uid, (
+        "a day has passed"
+    )
+    assert [machine for machine, _, _ in site.calls] == [
+        "10.0.0.0", "10.0.0.1", "10.0.0.2", "", "10.0.0.5",
+    ]  # fmt: skip
+
+
+def test_it_lasts_as_any_other_does_and_takes_what_would_call(site: Any) -> None:
+    for n in range(3):
+        site.meets(f"10.0.0.{n}", n, kind=f"k{n}")
+    for day in range(7):
+        found = site.meets("10.0.1.1", day * (DAY_US - HOUR) + 9, kind=f"l{day}", rarity=0.01)
+        assert (found.story, found.severity_id) == (site.story_of("").uid, 4)
+        assert site.meets("10.0.1.2", day * (DAY_US - HOUR) + 9, rarity=2.0).story != found.story
+    assert len(site.calls) == 4
+    assert site.meets("10.0.1.1", 8 * DAY_US, kind="m").severity_id == 3
+    assert site.calls[-1][0] == "10.0.1.1"
+
+
+def test_a_story_that_loses_a_finding_keeps_the_others(site: Any) -> None:
+    stays = site.meets("10.0.0.4", 0, rarity=2.0, kind="dns")
+    site.meets("10.0.0.4", 0, rarity=2.0, kind="exfil")
+    for n in range(3):
+        site.meets(f"10.0.0.{n}", n, kind=f"k{n}")
+    gone = site.meets("10.0.0.4", 4, kind="exfil")
+    assert gone.story == site.story_of("").uid
+    assert [part.uid for part in site.stories[stays.story].parts] == [stays.uid]
+    assert site.stories[stays.story].status == "new"
+
+
+@pytest.mark.parametrize("between", ["nothing", "move", "upgrade"])
+@pytest.mark.parametrize(("verdict", "status"), [("normal", "normal"), ("attack", "confirmed")])
+def test_an_answer_to_a_story_is_one_to_all_its_findings(
+    site: Any, verdict: Any, status: str, between: str
+) -> None:
+    closed = site.meets("10.0.0.1", 0, kind="dns").uid
+    site.passes(HOUR)
+    site.meets("10.0.0.1", 2 * HOUR, kind="c2")
+    story = site.story_of("10.0.0.1").uid
+    if between != "nothing":
+        getattr(site, between)()
+    events = site.answer(verdict, story, 3 * HOUR)
+    assert [type(e) for e in events] == [IncidentEvent, IncidentEvent, StoryEvent]
+    assert {incident.status for incident in site.last.values()} == {status}
+    told = site.stories[story]
+    assert (told.status, told.answered, told.answered_by) == (status, 3 * HOUR, "Jan")
+    assert {part.status for part in told.parts} == {status}
+    assert site.answer(verdict, story) == [], "it has been said"
+    assert closed in {part.uid for part in told.parts}
+    assert site.meets("10.0.0.1", 3 * HOUR, kind="exfil", rarity=0.4).story != story
+    assert len(site.calls) == 2, "it may call again"
+    undone = site.answer("undone", story, 4 * HOUR)
+    assert [e.activity for e in undone] == ["update"] * 3
+    assert site.stories[story].status == "closed"
+
+
+def test_an_answer_reaches_findings_that_only_the_person_saw(site: Any) -> None:
+    for n in range(20):
+        site.meets("10.0.0.1", n * HOUR, kind=f"k{n}", rarity=2.0)
+        site.passes(n * HOUR + HOUR)
+    story = site.story_of("10.0.0.1").uid
+    site.answer("normal", story)
+    assert {incident.status for incident in site.last.values()} == {"normal"}
+
+
+@pytest.mark.parametrize("between", ["nothing", "move", "upgrade"])
+@pytest.mark.parametrize(
+    ("verdicts", "left"),
+    [(["attack"], 3), (["normal"], 2), (["attack", "undone"], 2), (["normal", "attack"], 3), ([], 2)],
+)  # fmt: skip
+@pytest.mark.parametrize("about", ["story", "finding"])
+def test_an_attack_was_worth_the_call(
+    site: Any, verdicts: list[Any], left: int, between: str, about: str
+) -> None:
+    incident = site.meets("10.0.0.1", 0)
+    for verdict in verdicts:
+        site.answer(verdict, incident.story if about == "story" else incident.uid)
+    if between != "nothing":
+        getattr(site, between)()
+    assert site.meets("10.0.0.2", 1, rarity=0.6).severity_id == left
+
+
+def test_an_answer_to_a_finding_settles_that_one_and_its_story_takes_no_more(site: Any) -> None:
+    first = site.meets("10.0.0.1", 0)
+    second = site.meets("10.0.0.1", 1, kind="c2")
+    told = site.answer("normal", first.uid, 2)
+    assert [(e.uid, e.activity) for e in told] == [(first.uid, "close"), (first.story, "update")]
+    assert site.stories[first.story].status == "new", "the other goes on"
+    assert site.meets("10.0.0.1", 3, kind="c2").story == first.story
+    assert site.meets("10.0.0.1", 4, kind="dns").story != first.story
+    told = site.answer("normal", second.uid, 5)
+    assert [(e.uid, e.activity) for e in told] == [(second.uid, "close"), (first.story, "close")]
+    assert site.stories[first.story].status == "normal", "all of it is"
+    site.answer("undone", second.uid, 6)
+    assert site.stories[first.story].status == "closed"
+    site.answer("attack", first.uid, 7)
+    assert site.stories[first.story].status == "confirmed", "it is an attack if part of it was one"
+
+
+def test_a_finding_answered_when_its_story_goes_on_says_what_that_was_in_the_end(site: Any) -> None:
+    first = site.meets("10.0.0.1", 0)
+    site.meets("10.0.0.1", 1, kind="c2")
+    site.answer("attack", first.uid, 2)
+    site.passes(2 * DAY_US)
+    assert site.stories[first.story].status == "confirmed"
+
+
+def test_who_knocks_is_told_once_a_month_and_stands_for_a_day(site: Any) -> None:
+    def knock(time: int, **more: Any) -> Any:
+        return site.meets("10.0.0.1", time, subject="ssh", door="knock", rarity=0.01, **more)
+
+    first = knock(0)
+    assert len(site.calls) == 1
+    site.passes(DAY_US - 1)
+    assert site.last[first.uid].status == "new", "it stands"
+    for day in range(1, 29):
+        site.passes(day * 2 * DAY_US)
+        site.move()
+        knock(day * 2 * DAY_US)
+    assert [time // DAY_US for _, _, time in site.calls] == [0, 30]
+
+
+@pytest.mark.parametrize("again", ["upgrade", "move"])
+def test_a_known_door_is_known_to_the_next_release(site: Any, again: str) -> None:
+    site.meets("10.0.0.1", 0, subject="ssh", door="knock")
+    site.passes(DAY_US)
+    getattr(site, again)()
+    found = site.meets("10.0.0.1", 2 * DAY_US, subject="ssh", door="knock")
+    assert (found.severity_id, len(site.calls)) == (2, 1)
+    assert site.meets("10.0.0.1", 2 * DAY_US, subject="rdp", door="knock").severity_id == 3
+
+
+def test_a_knock_never_calls_a_second_time_and_what_came_of_it_does(site: Any) -> None:
+    site.meets("10.0.0.1", 0, subject="ssh", door="knock", kind="bruteforce")
+    site.meets("10.0.0.1", 1, subject="web", door="knock", rarity=0.001)
+    assert len(site.calls) == 1
+    entered = site.meets("10.0.0.1", 2, kind="bruteforce", door="entered", by="door", rarity=0.9)
+    assert site.calls[1:] == [("10.0.0.1", "door", 2)]
+    assert entered.severity_id == 3
+
+
+def test_an_entry_is_not_free(site: Any) -> None:
+    site.meets("10.0.0.1", 0, kind="bruteforce")
+    site.meets("10.0.0.9", 0)
+    site.meets("10.0.0.1", 1, door="entered", rarity=0.6)
+    assert len(site.calls) == 2, "another story was made to interrupt by it"
+    site.meets("10.0.0.1", 2, door="entered", rarity=0.5)
+    assert len(site.calls) == 3
+
+
+def test_a_hostile_site_fills_no_memory(site: Any) -> None:
+    for n in range(MOST_STORIES + 100):
+        machine = f"10.{n // 250}.1.{n % 250}"
+        site.meets(
+            machine, n * HOUR // 60, rarity=2.0 if n % 5 else 0.0, door="knock" if n % 2 else ""
+        )
+        site.passes(n * HOUR // 60)
+    for n in range(100):
+        day = 2 * (n + 1) * DAY_US
+        site.passes(day)
+        site.meets(f"10.0.0.{n}", day, rarity=0.0)
+        for k in range(5):
+            site.meets(f"10.0.0.{n}", day + k, subject=f"d{k}", door="knock", rarity=0.5)
+    kept = site.incidents.take("bakery").stories
+    assert len(kept.open) <= MOST_STORIES
+    assert len(kept.calls.doors) <= MOST_DOORS
+    assert {len(known) for known in kept.calls.paid.values()} == {MOST_KEPT}
+    assert not site.incidents.take("clinic").stories.open
+
+
+def test_what_interrupted_is_not_closed_to_make_room(site: Any) -> None:
+    called = site.meets("10.0.0.1", 0)
+    for n in range(MOST_STORIES + 20):
+        site.meets(f"10.{n // 250}.1.{n % 250}", n * 2 * 60_000_000 + 1, rarity=2.0)
+        site.passes(n * 2 * 60_000_000 + 1)
+    assert site.stories[called.story].status == "new"
+    closed = [story for story in site.stories.values() if story.status == "closed"]
+    assert len(closed) == 21
+    assert max(s.end for s in closed) < min(
+        s.end for s in site.stories.values() if s.status == "new" and not s.interrupted
+    )
+
+
+def test_a_story_names_the_gravest_of_many_and_counts_the_rest(site: Any) -> None:
+    for n in range(MOST_PARTS + 10):
+        site.meets("10.0.0.1", n, kind=f"k{n}", rarity=0.5 - n / 1000)
+    story = site.incidents.open_stories()[0]
+    assert (len(story.parts), story.more) == (MOST_PARTS, 10)
+    assert [part.kind for part in story.parts] == [f"k{n}" for n in range(10, MOST_PARTS + 10)]
+
+
+def test_its_parts_stand_as_the_findings_were_told(site: Any) -> None:
+    found = site.meets("10.0.0.1", 0, rarity=2.0)
+    for n in range(1, 6):
+        site.meets("10.0.0.1", n, rarity=2.0)
+    (story,) = site.incidents.open_stories()
+    assert [part.count for part in story.parts] == [4]
+    assert [type(e) for e in site.told].count(StoryEvent) == 1, "it is not told for that"
+    site.passes(2 * HOUR)
+    (story,) = site.incidents.open_stories()
+    assert [(p.uid, p.count, p.status) for p in story.parts] == [(found.uid, 6, "closed")]
+
+
+HAPPENINGS = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("meets"), st.integers(0, 5), st.sampled_from(["scan", "c2", "dns"]),
+            st.sampled_from([2.0, 0.6, 0.3, 0.15, 0.03, 0.001]), st.integers(0, 5),
+        ),
+        st.tuples(st.just("answer"), st.integers(0, 5), st.sampled_from(["attack", "undone"])),
+        st.tuples(st.just("passes"), st.integers(1, 60)),
+    ),
+    max_size=40,
+)  # fmt: skip
+
+
+class Plain:
+    """The rules as they are written, over plain lists that nothing is ever dropped from."""
+
+    def __init__(self) -> None:
+        self.stories: list[dict[str, Any]] = []
+        self.findings: dict[tuple[int, str], dict[str, Any]] = {}
+
+    def of(self, machine: int, time: int) -> dict[str, Any] | None:
+        found = [s for s in self.stories if s["machine"] == machine and lasts(s, time)]
+        return found[-1] if found else None
+
+    def meets(self, machine: int, kind: str, rarity: float, time: int) -> dict[str, Any]:
+        finding = self.findings.setdefault((machine, kind), {"story": None, "severity": 2})
+        before = mine = finding["story"]
+        if mine is None or not lasts(mine, time):
+            mine = self.of(machine, time)
+        others = sum(
+            any(by == kind and at >= time - WEEK_US for by, at in s["calls"])
+            for s in self.stories
+            if s is not mine and not s["attack"]
+        )
+        calls = mine["calls"] if mine else []
+        call = rarity <= 0.5**others and len(calls) < 2
+        if call and calls:
+            call = mine["machine"] >= 0 and rarity * 30 <= 1 and kind != calls[0][0]
+        elif call:
+            several = self.of(-1, time)
+            lately = [s for s in self.stories if any(at >= time - DAY_US for _, at in s["calls"])]
+            if several is not None:
+                mine, call = several, False
+            elif len(lately) >= 3:
+                mine, machine = None, -1
+        if mine is None:
+            mine = {"machine": machine, "start": time, "calls": [], "over": False, "attack": False}
+            self.stories.append(mine)
+        mine["end"] = time
+        mine["calls"] = [*mine["calls"], (kind, time)] if call else mine["calls"]
+        finding["story"], finding["end"] = mine, time
+        now = 2 if rarity > 1 or not mine["calls"] else 4 if rarity * 30 <= 1 else 3
+        finding["severity"] = max(finding["severity"], now)
+        mine.setdefault("parts", set()).add(id(finding))
+        if before is not None and before is not mine and mine["machine"] < 0:
+            before["parts"].discard(id(finding))
+            before["over"] |= not before["parts"] and not before["calls"]
+        return finding
+
+    def passes(self, time: int) -> None:
+        self.findings = {k: f for k, f in self.findings.items() if f["end"] + HOUR > time}
+        for story in self.stories:
+            story["over"] |= not lasts(story, time)
+
+    def answers(self, story: dict[str, Any], verdict: str) -> None:
+        story["attack"] = verdict == "attack"
+        story["over"] = True
+        self.findings = {k: f for k, f in self.findings.items() if f["story"] is not story}
+
+
+def lasts(story: dict[str, Any], time: int) -> bool:
+    return not story["over"] and time < min(story["end"] + DAY_US, story["start"] + WEEK_US)
+
+
+@settings(max_examples=150, deadline=None)
+@given(HAPPENINGS, st.dictionaries(st.integers(0, 40), st.sampled_from(["move", "upgrade"])))
+def test_all_of_it_is_as_plain_lists_have_it_and_outlives_any_move(
+    make_site: Any, happenings: list[Any], moves: dict[int, str]
+) -> None:
+    site, plain, time = make_site(), Plain(), 0
+    uids: dict[str, dict[str, Any]] = {}
+    for at, (what, *rest) in enumerate(happenings):
+        if at in moves:
+            getattr(site, moves[at])()
+        if what == "passes":
+            time += rest[0] * HOUR // 2
+            site.passes(time)
+            plain.passes(time)
+        elif what == "answer":
+            of_machine = [uid for uid, s in uids.items() if s["machine"] == rest[0]]
+            if of_machine and site.answer(rest[1], of_machine[-1]):
+                plain.answers(uids[of_machine[-1]], rest[1])
+        else:
+            number, kind, rarity, steps = rest
+            time += steps * HOUR // 3
+            wanted = plain.meets(number, kind, rarity, time)
+            found = site.meets(f"10.0.0.{number}", time, rarity=rarity, kind=kind)
+            assert found.severity_id == wanted["severity"]
+            assert found.interrupted == bool(wanted["story"]["calls"])
+            assert uids.setdefault(found.story, wanted["story"]) is wanted["story"]
+    told = [(by, when) for _, by, when in site.calls]
+    assert sorted(told) == sorted(call for s in plain.stories for call in s["calls"])
+    for uid, story in uids.items():
+        assert (site.stories[uid].status == "new") == (not story["over"])
+        assert site.stories[uid].interrupted == bool(story["calls"])
+
+
+@given(st.permutations(range(4)), st.integers(0, 4))
+def test_what_is_saved_anywhere_is_all_there_is(
+    make_site: Any, order: list[int], moved: int
+) -> None:
+    alone, beside = make_site(), make_site()
+    for n, machine in enumerate(order):
+        if n == moved:
+            beside.move()
+        for site in (alone, beside):
+            site.meets(f"10.0.0.{machine}", n)
+    assert alone.told == beside.told
+    assert msgspec.msgpack.encode(alone.incidents.take("bakery")) == msgspec.msgpack.encode(
+        beside.incidents.take("bakery")
+    )
