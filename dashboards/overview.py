@@ -38,9 +38,9 @@ OFFLINE_S: Final = 300
 def open_incidents() -> stat.Panel:
     """The first thing an operator looks at."""
     return number(
-        "Open incidents",
-        "Incidents open now, by their severity now. Medium and above need a person.",
-        f"sum by (severity) (dijkwacht_incidents_open{{{SITE}}})",
+        "Open stories",
+        "What machines did, or had done to them, that goes on; by severity now. Medium and above need a person.",
+        f"sum by (severity) (dijkwacht_stories_open{{{SITE}}})",
         legend="{{severity}}",
     ).thresholds(threshold((None, "green"), (1, "orange")))
 
@@ -123,13 +123,11 @@ def open_table() -> table.Panel:
     )
     return (
         table.Panel()
-        .title("Open, by site and detector")
-        .description(
-            "One row a site, detector and severity. The console has a page for each incident."
-        )
+        .title("Open, by site")
+        .description("One row a site and severity. The console has a page for each story.")
         .datasource(SOURCE)
         .unit("none")
-        .with_target(rows_query(f"dijkwacht_incidents_open{{{SITE}}} > 0"))
+        .with_target(rows_query(f"dijkwacht_stories_open{{{SITE}}} > 0"))
         .with_transformation(hide_columns("Time", "__name__", "instance", "job"))
         .no_value("Nothing is open")
         .data_links([link])
@@ -214,6 +212,23 @@ def attention_row() -> list[tuple[Panel, int, int]]:
             8,
         ),
         (techniques(), 10, 8),
+        (
+            by_severity(
+                lines(
+                    "Stories by severity reached",
+                    "What machines did, as one each. Those below medium interrupted nobody.",
+                    "none",
+                    [(f"sum by (severity) (increase(dijkwacht_stories_total{{{SITE}}}[$__rate_interval]))", "{{severity}}")],
+                )
+            ),
+            8,
+            7,
+        ),
+        (lines("Interruptions", "In the time shown; of the sites shown, and by detector those of all sites.", "none",
+               [(f"sum(increase(dijkwacht_interruptions_total{{{SITE}}}[$__range]))", "interruptions"),
+                ("sum by (detector) (increase(dijkwacht_detector_interruptions_total[$__range])) > 0", "{{detector}}")]), 8, 7),
+        (by_severity(lines("Open incidents", "Of which the open stories consist.", "none",
+               [(f"sum by (severity) (dijkwacht_incidents_open{{{SITE}}})", "{{severity}}")])), 8, 7),
     ]  # fmt: skip
 
 
@@ -326,7 +341,7 @@ def overview() -> models.Dashboard:
             .icon_color("red")
             .expr('ALERTS{alertname="DijkwachtIncidentHigh", alertstate="firing"}')
             .title_format("{{severity}} at {{site}}")
-            .text_format("{{detector}}")
+            .text_format("{{site}}")
         )
     )  # fmt: skip
     top, next_id = place(made, "Needs attention", attention_row(), 0, 1)

@@ -70,20 +70,30 @@ def alerts() -> list[Alert]:
 
 
 def _incidents() -> list[Alert]:
-    # The incident's own severity label becomes the alert's.
+    # A story interrupts, and no finding in it for itself; its own severity label becomes the alert's.
     explain = "Its page in the console has the evidence and the advice."
+    open_ = 'sum by (site) (dijkwacht_stories_open{severity!="low"} offset 10m)'
     return [
         Alert(
             "DijkwachtIncidentHigh",
-            'sum by (site, detector, severity) (dijkwacht_incidents_open{severity=~"high|critical"}) > 0',
-            "{{ $labels.severity | title }} incident at {{ $labels.site }} ({{ $labels.detector }})",
+            'sum by (site, severity) (dijkwacht_stories_open{severity=~"high|critical"}) > 0',
+            "{{ $labels.severity | title }} incident at {{ $labels.site }}",
             explain,
         ),
         Alert(
             "DijkwachtIncidentMedium",
-            'sum by (site, detector, severity) (dijkwacht_incidents_open{severity="medium"}) > 0',
-            "Medium incident at {{ $labels.site }} ({{ $labels.detector }})",
+            'sum by (site, severity) (dijkwacht_stories_open{severity="medium"}) > 0',
+            "Medium incident at {{ $labels.site }}",
             explain,
+        ),
+        # The two above go on as long as any is open: they cannot say that another has come.
+        Alert(
+            "DijkwachtInterruptedAgain",
+            "sum by (site) (increase(dijkwacht_interruptions_total[10m])) > 0"
+            f" and on (site) {open_} > 0",
+            "Something more at {{ $labels.site }}",
+            "Others are open there. " + explain,
+            severity="high",
         ),
     ]
 
