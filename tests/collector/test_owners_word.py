@@ -324,3 +324,32 @@ async def test_a_budget_chosen_here_or_beside_is_in_force(start, state):
             ) as answer:
                 assert answer.status == 404, unknown
                 assert (await answer.json())["reason"] == "not_found"
+
+
+async def test_a_story_is_listed_and_one_word_on_it_is_one_on_all_its_findings(start):
+    async with start(RELEASES[0]) as collector:
+        await collector.scan()
+        await collector.scan(OTHER)
+        stories = await collector.get("/v1/stories?site=bakery&open=1")
+        assert {(s["class_uid"], s["unmapped"]["machine"]) for s in stories} == {
+            (2005, THIEF), (2005, OTHER),
+        }  # fmt: skip
+        [story] = [s for s in stories if s["unmapped"]["machine"] == THIEF]
+        uid = story["unmapped"]["story_uid"]
+        assert story["unmapped"]["interrupted"]
+        assert 'dijkwacht_interruptions_total{site="bakery"} 2' in await collector.get("/metrics")
+        [finding] = (await collector.scans()).values()
+        assert (finding["unmapped"]["story_uid"], finding["unmapped"]["interrupted"]) == (uid, True)
+        said = {"verdict": "normal", "by": "a program"}
+        async with collector.client.post(f"/v1/stories/{uid}/verdict", json=said) as answer:
+            assert answer.status == 200
+        await collector.folded()
+        left = await collector.get("/v1/stories?open=1")
+        assert [s["unmapped"]["machine"] for s in left] == [OTHER]
+        [finding] = (await collector.scans()).values()
+        assert finding["unmapped"]["answered_by"] == "a program"
+        assert len(await collector.get("/v1/sites/bakery/normal")) == 1
+        assert len(await collector.get("/v1/stories")) == 2
+        assert await collector.get("/v1/stories?site=clinic") == []
+        async with collector.client.post("/v1/stories/nobody/verdict", json=said) as answer:
+            assert answer.status == 404

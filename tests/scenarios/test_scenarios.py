@@ -52,6 +52,27 @@ def play(case, batch_rows=1000):
         return player.outcome.final()
 
 
+@pytest.mark.parametrize("batch_rows", [100, 1000])
+@pytest.mark.parametrize("name", ["remote-execution", "tls-c2", "recorded-quiet-morning"])
+def test_each_incident_is_part_of_a_story_as_that_stands_in_the_end(name, batch_rows):
+    case = next(case for case in CASES if case.name == name)
+    with OfflineCollector() as player:
+        for batch in cut(seen(case), batch_rows):
+            player.play("office", batch)
+        player.finish()
+        outcome = player.outcome
+    of_story = {uid: [] for uid in outcome.stories}
+    for incident in outcome.final():
+        of_story[incident.story].append(incident)
+    for story in outcome.stories.values():
+        found = of_story[story.uid]
+        assert {part.uid for part in story.parts} == {incident.uid for incident in found}
+        assert story.machine in {incident.machine for incident in found}
+        assert story.interrupted == any(incident.severity_id >= 3 for incident in found)
+        assert (story.uid in outcome.first_call) == story.interrupted
+    assert bool(outcome.first_call) == bool(outcome.final())
+
+
 def expected_of(case):
     return [json.loads(line) for line in (case / "expected.jsonl").read_text().splitlines()]
 
