@@ -45,7 +45,16 @@ from dijkwacht_detectors.discover import OWN, shipped_detectors
 from dijkwacht_lab.halves import Half, choose_half
 from dijkwacht_lab.labels import Attackers, Labelled, attackers, read_lists
 from dijkwacht_lab.machine_hours import MACHINE_DETECTORS, opinions, reads_machines, with_model
-from dijkwacht_lab.reached import HOUR_US, WEEK_HOURS, Hours, Peaks, Reached, SiteHours, seen_by
+from dijkwacht_lab.reached import (
+    HOUR_US,
+    WEEK_HOURS,
+    Hours,
+    Peaks,
+    Reached,
+    Seen,
+    SiteHours,
+    seen_by,
+)
 from dijkwacht_lab.scoring import Scoring
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
 from dijkwacht_lab.traffic.habits import CALIBRATED
@@ -128,13 +137,14 @@ def hours_of(
         note(told)
         if train_after and scoring.rows >= train_after:
             train_after = 0
-            _train(scoring)
+            train_models(scoring)
     note(scoring.finish())
     reached = {name: each.reached() for name, each in peaks.items()}
     return SiteHours(len(seen), reached, generated)
 
 
-def _train(scoring: Scoring) -> None:
+def train_models(scoring: Scoring) -> None:
+    """Train the detectors that have a model on what they kept, and let them go on with it."""
     own = {
         detector.name: Path(inspect.getfile(type(detector)))
         for detector in scoring.host.detectors
@@ -152,9 +162,16 @@ def fit(detector: AnyDetector, hours: Hours, made: str, share: float | None = No
 
     ``share``: what it will have of an alert budget; None: what it declares.
     """
-    seen, anchor, per_week = seen_by(detector, hours), *detector.expected
-    lows, highs = seen.spans.T
     share = detector.share if share is None else share
+    return fit_seen(detector.name, detector.expected, share, seen_by(detector, hours), made)
+
+
+def fit_seen(
+    name: str, expected: tuple[float, float], share: float, seen: Seen, made: str
+) -> Calibration:
+    """Fit the table of ``name`` to what was ``seen``; ``expected`` as a detector declares it."""
+    anchor, per_week = expected
+    lows, highs = seen.spans.T
     peaks = np.sort(highs[highs - lows >= HABIT_BITS])[::-1]
     # where few hours spoke, what is beyond the strongest of them is left to the imagined ones
     begin = float(peaks[STRONGEST - 1 if len(peaks) >= STRONGEST else 0]) if len(peaks) else anchor
@@ -183,7 +200,7 @@ def fit(detector: AnyDetector, hours: Hours, made: str, share: float | None = No
     rates = np.minimum(WEEK_HOURS, [rate(float(score)) for score in scores])
     rates = np.maximum.accumulate(rates[::-1])[::-1]
     return Calibration(
-        detector.name,
+        name,
         1,
         made,
         [round(float(s), 3) for s in scores],

@@ -69,10 +69,17 @@ def seen_by(detector: AnyDetector, hours: Hours) -> Seen:
 
     These are a quarter of those generated, the ones in which it spoke strongest: see `_ordinary`.
     """
-    is_machines = reads_machines(detector)
-    read = [site for site in hours.sites if site.machine == is_machines]
-    sites = _ordinary(detector.name, read)
-    told = [span for site in sites for span in site.reached.get(detector.name, ())]
+    return _seen(detector.name, hours, machines=reads_machines(detector))
+
+
+def seen_by_network(name: str, hours: Hours) -> Seen:
+    """The same for what has that ``name`` and looks at a network's rows."""
+    return _seen(name, hours, machines=False)
+
+
+def _seen(name: str, hours: Hours, *, machines: bool) -> Seen:
+    sites = _ordinary(name, [site for site in hours.sites if site.machine == machines])
+    told = [span for site in sites for span in site.reached.get(name, ())]
     weeks = sum(site.hours for site in sites) / WEEK_HOURS
     return Seen(weeks, np.array(told or np.zeros((0, 2)), np.float64))
 

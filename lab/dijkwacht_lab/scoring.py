@@ -27,7 +27,7 @@ _LONG_AFTER_US: Final = 86_400_000_000
 class Scoring:
     """Detectors over the rows of one agent, from a cold start; nothing else of a collector runs.
 
-    ``rows`` counts what was scored; ``host`` has the detectors.
+    ``rows`` counts what was scored; ``host`` has the detectors, ``numbering`` the one site and agent.
     """
 
     def __init__(
@@ -35,9 +35,9 @@ class Scoring:
     ) -> None:
         self.host = DetectorHost(detectors, on_failure)
         self.rows = 0
-        numbering = Numbering()
-        numbering.agent(numbering.site(_SITE), "agent")
-        self.host.know(numbering)
+        self.numbering = Numbering()
+        self.numbering.agent(self.numbering.site(_SITE), "agent")
+        self.host.know(self.numbering)
         self._wanted = self.host.wanted_columns()
         self._clocks = np.zeros(1, np.int64)
         self._arrival = 0

@@ -11,13 +11,14 @@ import numpy as np
 
 from dijkwacht_collector.engine.detector_host import DetectorHost
 from dijkwacht_collector.engine.findings import Positions
+from dijkwacht_collector.engine.fusion import Fusion
 from dijkwacht_collector.engine.instances import MODEL, Given
 from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.engine.release import describe
 from dijkwacht_collector.engine.site_record import Owner, PartitionState
 from dijkwacht_collector.engine.struck import Struck
 from dijkwacht_collector.engine.succession import History, Succession
-from dijkwacht_collector.incidents import Event, OpenIncidents, recall
+from dijkwacht_collector.incidents import Event, IncidentEvent, OpenIncidents, recall
 from dijkwacht_collector.journal import (
     PARTITIONS,
     Budget,
@@ -51,6 +52,7 @@ class Controls:
         self,
         host: DetectorHost,
         policy: Policy,
+        fusion: Fusion,
         incidents: OpenIncidents,
         numbering: Numbering,
         bundles: Bundles | BundlesInHand,
@@ -58,6 +60,7 @@ class Controls:
     ) -> None:
         self.succession = Succession(lambda: self.release, history)
         self._host, self._policy, self._incidents = host, policy, incidents
+        self._fusion = fusion
         self._numbering, self._bundles = numbering, bundles
         self._struck = Struck()
 
@@ -68,7 +71,8 @@ class Controls:
 
     def description(self) -> bytes:
         """Who decides here; see `release`. A `Release` entry names its hash."""
-        return describe(self._host.detectors, self._policy.detectors, self._host.signatures)
+        fusion = self._policy.fusion
+        return describe(self._host.detectors, self._policy.detectors, self._host.signatures, fusion)
 
     def state_of(self, partition: int, position: int, owner: Owner) -> PartitionState:
         """What a checkpoint holds of a partition besides its sites; see `PartitionState`."""
@@ -195,7 +199,10 @@ class Controls:
     def _answer(self, entry: Entry, verdict: Verdict) -> list[Event]:
         site = self._site(entry.site)  # so that a checkpoint knows it
         events = self._incidents.answer(entry, verdict, self._host.explain)
-        if verdict.verdict != "normal":
+        again = verdict.verdict != "normal"
+        machines = {e.incident.machine for e in events if isinstance(e, IncidentEvent)}
+        self._fusion.settle(entry.site, machines, forget_habits=again)
+        if again:
             self._forget_habits(site, {kind for event in events for kind in event.kinds})
         return events
 

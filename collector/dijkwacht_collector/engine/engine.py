@@ -23,6 +23,7 @@ from dijkwacht_collector.engine.controls import Controls
 from dijkwacht_collector.engine.detector_host import DetectorHost
 from dijkwacht_collector.engine.findings import Positions, event_time_of, finding_of
 from dijkwacht_collector.engine.fold import Fold
+from dijkwacht_collector.engine.fusion import Fusion
 from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.engine.observed import Observed
 from dijkwacht_collector.engine.progress import Progress
@@ -72,6 +73,8 @@ class Engine:
         watch: Watch | None = None,
         bundles: Bundles | BundlesInHand | None = None,
         history: History | None = None,
+        *,
+        fuses: bool = True,
     ) -> None:
         self.reads: Collection[int] = READS
         self.progress = Progress()
@@ -88,11 +91,13 @@ class Engine:
             shares,
             [d.entity != "site" for d in detectors],
             [d.interrupts for d in detectors],
+            calibrations.fusion if fuses else None,
         )
+        self.fusion = Fusion(self.policy.fusion)
         self.incidents = OpenIncidents()
         self._wanted = self.host.wanted_columns()
         self.controls = Controls(
-            self.host, self.policy, self.incidents, self.numbering,
+            self.host, self.policy, self.fusion, self.incidents, self.numbering,
             bundles or BundlesInHand(), history or no_history,
         )  # fmt: skip
         self._watch, self._last, self._scored = watch, 0, [0] * len(detectors)
@@ -208,7 +213,8 @@ class Engine:
         clocks = [(agent, int(self.clocks[number])) for number, agent in agents.items()]
         control = Control(clocks, self.policy.per_week.get(site), self.incidents.take(name))
         position, rows = self.position_of(name), self.progress.rows_of(name)
-        return SiteRecord(name, position, control, entities, detectors, contexts, rows)
+        fusion = self.fusion.take(name, site)
+        return SiteRecord(name, position, control, entities, detectors, contexts, rows, fusion)
 
     def put(self, record: SiteRecord) -> None:
         """Go on with a site that another engine has taken, or this one before a restart."""
@@ -221,6 +227,8 @@ class Engine:
         if record.control.per_week is not None:
             self.policy.set_budget(site, record.control.per_week)
         self.host.put(site, agents, record, self.policy)
+        if record.fusion is not None:
+            self.fusion.put(record.name, site, record.fusion)
         self.incidents.put(record.name, record.control.incidents)
 
     def state_of(self, partition: int, owner: Owner) -> PartitionState:
@@ -279,12 +287,14 @@ class Engine:
             self._scored[one.detector] += len(one.scores) - silent
         if self._watch is not None:
             self._watch(scored, self.numbering)
-        rare = self.policy.judge(scored)
+        rare = self.policy.evidence(scored)
         detectors = self.host.detectors
-        findings = [
+        evidence = [
             finding_of(row, detectors[row.scored.detector], self.numbering, positions)
             for row in rare
         ]
+        findings = [finding for finding, row in zip(evidence, rare, strict=True) if row.alerts]
+        findings += self.fusion.weigh(self.incidents.not_exempt(evidence), self.numbering)
         speaking = self.controls.succession.speaks_of({finding.site for finding in findings})
         findings = [finding for finding in findings if finding.site in speaking]
         # Time matters only where something is open, or will be, and may be over.

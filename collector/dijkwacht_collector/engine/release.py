@@ -16,7 +16,7 @@ from typing import Final, Literal
 import msgspec
 
 from dijkwacht_collector.engine.signatures import source_of
-from dijkwacht_collector.policy import DetectorPolicy
+from dijkwacht_collector.policy import FUSION, DetectorPolicy
 from dijkwacht_detectors.api import AnyDetector
 
 Role = Literal["live", "shadow"]
@@ -57,9 +57,12 @@ class Description(msgspec.Struct, frozen=True):
 
 
 def describe(
-    detectors: Sequence[AnyDetector], policies: Sequence[DetectorPolicy], signatures: Sequence[str]
+    detectors: Sequence[AnyDetector],
+    policies: Sequence[DetectorPolicy],
+    signatures: Sequence[str],
+    fusion: DetectorPolicy,
 ) -> bytes:
-    """The description of a release, as it is kept: one of each for every detector."""
+    """The description of a release, as it is kept: one of each for every detector, and of fusion."""
     members = [
         Member(
             detector.name,
@@ -71,6 +74,8 @@ def describe(
         )
         for detector, policy, signature in zip(detectors, policies, signatures, strict=True)
     ]
+    role: Role = "live" if fusion.speaks else "shadow"
+    members.append(Member(FUSION, role, fusion.share, "", fusion.signature, ""))
     return msgspec.json.encode(Description(_code(), members))
 
 

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from dijkwacht_collector.engine.fusion import FusionPart
 from dijkwacht_collector.incidents import SiteIncidents
 from dijkwacht_collector.policy import SiteLines
 from dijkwacht_detectors.api import Text
@@ -99,6 +100,7 @@ class SiteRecord(msgspec.Struct, frozen=True, array_like=True):
     detectors: dict[str, DetectorPart]
     contexts: dict[str, ContextPart] = {}
     rows: int = 0
+    fusion: FusionPart | None = None
 
 
 def pack(values: Any) -> Column:

@@ -74,6 +74,11 @@ class Exemptions:
         self.hidden: dict[str, int] = {}
         self._rows: dict[str, dict[Key, Exempted]] = {}
 
+    def covers(self, key: Key, time: int) -> bool:
+        """Whether a finding of this event time is what the site calls normal."""
+        row = self._rows.get(key[0], {}).get(key)
+        return row is not None and time < row.until
+
     def hides(self, key: Key, time: int) -> bool:
         """Whether a finding of this event time is not to be reported; it is counted if so."""
         row = self._rows.get(key[0], {}).get(key)

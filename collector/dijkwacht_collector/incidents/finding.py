@@ -29,7 +29,8 @@ class Finding(NamedTuple):
 
     ``agent`` sent it, "" if nobody in particular did: then every agent's clock counts. ``machine``: the
     inside end. ``budget`` is what the site lets the detector have, ``position`` that of the journal's entry.
-    ``by``: who pays if it interrupts, "" if that is ``detector``; ``rarity`` and ``budget`` are then that one's.
+    ``by``: who pays if it interrupts, "" if that is ``detector``; ``rarity`` and ``budget`` are then that one's,
+    ``others`` is evidence of other detectors that makes it so rare, and ``at`` when the last of it came, µs UTC.
     """
 
     order: StepOrder
@@ -46,6 +47,13 @@ class Finding(NamedTuple):
     evidence: Evidence
     by: str = ""
     door: Door = ""
+    others: tuple[Evidence, ...] = ()
+    at: int = 0
+
+    @property
+    def time(self) -> int:
+        """When it is one, µs UTC of event time."""
+        return self.at or self.evidence.time
 
     @property
     def payer(self) -> str:

@@ -77,6 +77,14 @@ class OpenIncidents:
                 events += self._pass_time(change, explain)
         return events
 
+    def not_exempt(self, findings: Iterable[Finding]) -> list[Finding]:
+        """Those that the site does not call normal."""
+        return [
+            one
+            for one in findings
+            if not self.exemptions.covers((one.site, one.kind, one.subject), one.evidence.time)
+        ]
+
     def answer(self, entry: Entry, verdict: Verdict, explain: Explain) -> list[Event]:
         """Take a person's ``verdict``, which ``entry`` brings, on an incident or a story.
 

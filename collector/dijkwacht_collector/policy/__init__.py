@@ -1,6 +1,8 @@
 """How rare a score is on a site, and what of its alert budget that may cost."""
 
 from dijkwacht_collector.policy.calibration import (
+    FUSION,
+    FUSION_SHARE,
     OWN_SHARE,
     Calibration,
     Calibrations,
@@ -9,6 +11,7 @@ from dijkwacht_collector.policy.calibration import (
 )
 from dijkwacht_collector.policy.detector_policy import (
     DEFAULT_BUDGET,
+    WEAK,
     DetectorPolicy,
     RareRow,
     Scored,
@@ -19,8 +22,11 @@ from dijkwacht_collector.policy.spending import WEEK_US, is_grave, may_call, sev
 
 __all__ = [
     "DEFAULT_BUDGET",
+    "FUSION",
+    "FUSION_SHARE",
     "NOT_RARE",
     "OWN_SHARE",
+    "WEAK",
     "WEEK_US",
     "Calibration",
     "Calibrations",

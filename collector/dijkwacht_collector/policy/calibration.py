@@ -22,6 +22,9 @@ from dijkwacht_records.errors import SettingsError
 
 OWN_SHARE: Final = 1 / 30
 """What a detector of one's own with a calibration table has of the alert budget, on top of those shipped."""
+FUSION: Final = "fusion"
+"""What several detectors say of one machine together is judged as a detector of this name is."""
+FUSION_SHARE: Final = 12 / 240
 _FEWEST: Final = 2
 _MOST: Final = 1000
 _WEEK_H: Final = 168.0
@@ -115,6 +118,12 @@ class Calibrations:
         if not detector.interrupts or not self.table(detector).known:
             return 0.0
         return OWN_SHARE if detector.name in self.own else detector.share
+
+    @property
+    def fusion(self) -> tuple[Calibration, float]:
+        """Table and share of what several detectors say together; no share without a table."""
+        table = load_calibration(FUSION)
+        return table, FUSION_SHARE if table.known else 0.0
 
     def in_shadow(self, detectors: Sequence[AnyDetector]) -> list[str]:
         """Names of those that would interrupt and have no share: they score and learn, and say nothing."""

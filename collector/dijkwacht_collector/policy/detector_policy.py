@@ -41,6 +41,10 @@ DEFAULT_BUDGET: Final = 1.0
 REPEAT_US: Final = 60_000_000
 """An entity that stays above the threshold alerts again after this long, or when it gets stranger."""
 HOUR_US: Final = 3_600_000_000
+WEAK: Final = 1.0
+"""Hours a week: what chance reaches less often is evidence, be it far from an alert (`Policy.evidence`)."""
+MOST_WEAK: Final = 256
+"""Rare rows of one site, detector and hour below the threshold: no flood of them may bury an engine."""
 _AT_ONCE: Final = 1024
 """Rare rows that are found in one call: room for all rows would be fetched anew each time."""
 
@@ -68,7 +72,7 @@ class Scored:
 
 
 class RareRow(NamedTuple):
-    """Row ``row`` of ``scored`` is rare enough to alert.
+    """Row ``row`` of ``scored`` is rare, and if it ``alerts`` rare enough for that.
 
     ``rarity``: hours a week in which its site would reach the score by chance; ``budget``: what the
     site lets the detector have, in the same unit.
@@ -78,6 +82,7 @@ class RareRow(NamedTuple):
     row: int
     rarity: float
     budget: float
+    alerts: bool = True
 
 
 class _Table(NamedTuple):
@@ -95,6 +100,8 @@ class _Sites(NamedTuple):
     hour: NDArray[np.int64]  # the present one
     peak: NDArray[np.float64]  # strongest score of the present hour
     alert_hours: NDArray[np.int64]  # hours in which the threshold was reached
+    weak: NDArray[np.float64]  # the score from which on it is evidence
+    weak_rows: NDArray[np.int64]  # rows of the present hour that are no more than that
 
 
 class SiteLines(msgspec.Struct, frozen=True, array_like=True):
@@ -109,23 +116,34 @@ class SiteLines(msgspec.Struct, frozen=True, array_like=True):
     alerted_bin: bytes
     alerted_time: bytes
     habits: tuple[bytes, ...] | None = None
-    """By entity, in the order of `entity_records.HABITS`; None from a release that knew none."""
+    """By entity, in the order of `entity_records.KEPT`; None from a release that knew none."""
+    weak_rows: int = 0
 
 
 class DetectorPolicy:
     """What one detector's scores mean on each site.
 
     ``habits``: whether its entities have any; not where an entity is a whole site, and all its machines.
+    ``longest_gap_h``: so many hours at most are counted where rows pause; 1 for what has rows in every hour
+    that is watched.
     """
 
-    def __init__(self, calibration: Calibration, share: float, *, habits: bool = True) -> None:
-        self.share, self._habits = share, habits
+    def __init__(
+        self,
+        calibration: Calibration,
+        share: float,
+        *,
+        habits: bool = True,
+        longest_gap_h: int = 1,
+    ) -> None:
+        self.share, self._habits, self._longest_gap_h = share, habits, longest_gap_h
         learned = msgspec.json.encode((calibration.scores, calibration.per_week))
         self.signature = hashlib.blake2b(learned, digest_size=8).hexdigest()
         self._table = _Table(calibration.grid, calibration.rates)
         self._sites = _Sites(
             np.zeros(0), np.zeros(0), np.zeros((0, len(calibration.grid)), np.int64),
             np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64),
+            np.zeros(0), np.zeros(0, np.int64),
         )  # fmt: skip
         self._records = EntityRecords()
 
@@ -158,28 +176,41 @@ class DetectorPolicy:
             peak = np.full(more, -np.inf)
             none, never = np.zeros(more, np.int64), np.full(more, -1, np.int64)
             blank = np.zeros((more, len(self._table.grid)), np.int64)
-            new = _Sites(budget, np.zeros(more), blank, none, never, peak, none)
+            new = _Sites(
+                budget, np.zeros(more), blank, none, never, peak, none, np.zeros(more), none
+            )
             both: Iterable[Any] = zip(self._sites, new, strict=True)
             self._sites = _Sites(*map(np.concatenate, both))
             self._settle(old)
-            self.threshold[old:] = self.threshold[old]  # they are all alike
+            for line in (self.threshold, self._sites.weak):
+                line[old:] = line[old]  # they are all alike
         self._records.make_room(slots)
 
     def judge(self, scored: Scored) -> list[RareRow]:
-        """Learn the scores hour by hour; the rows that are rare enough to alert, in order."""
+        """As `evidence`, but only the rows that are rare enough to alert."""
+        return [row for row in self.evidence(scored) if row.alerts]
+
+    def evidence(self, scored: Scored) -> list[RareRow]:
+        """Learn the scores hour by hour; the rows that are rare, in order.
+
+        Below the threshold an entity's row is among them if it is rarer than all that it did in its hour.
+        """
         records, size = self._records, len(scored.slot)
         records.make_room(int(scored.slot.max(initial=-1)) + 1)
-        rows, rarities = np.empty(_AT_ONCE, np.int64), np.empty(_AT_ONCE)
+        told = (np.empty(_AT_ONCE, np.int64), np.empty(_AT_ONCE), np.empty(_AT_ONCE, np.bool_))
+        rows, rarities, alerts = told
         found: list[RareRow] = []
         begin = 0
         while begin < size:
             begin, count, records.used = _find_rare(
                 scored.time, scored.site, scored.slot, scored.fresh, scored.scores, tuple(self._table),
-                tuple(self._sites), records.for_more(size), self._habits, begin, rows, rarities,
+                tuple(self._sites), records.for_more(size), self._habits, self._longest_gap_h, begin,
+                told,
             )  # fmt: skip
             for row in range(count):
                 budget = float(self.budget[scored.site[rows[row]]])
-                found.append(RareRow(scored, int(rows[row]), float(rarities[row]), budget))
+                rarity, calls = float(rarities[row]), bool(alerts[row])
+                found.append(RareRow(scored, int(rows[row]), rarity, budget, calls))
         return found
 
     def take(self, site: int, slots: NDArray[np.int32]) -> SiteLines:
@@ -189,7 +220,7 @@ class DetectorPolicy:
         return SiteLines(
             self.signature, sites.history[site].tobytes(), int(sites.hours[site]),
             int(sites.hour[site]), float(sites.peak[site]), int(sites.alert_hours[site]),
-            *self._records.take(slots),
+            *self._records.take(slots), int(sites.weak_rows[site]),
         )  # fmt: skip
 
     def put(self, site: int, slots: NDArray[np.int32], lines: SiteLines) -> None:
@@ -201,6 +232,7 @@ class DetectorPolicy:
         sites.history[site] = np.frombuffer(lines.history, np.int64)
         sites.hours[site], sites.hour[site] = lines.hours, lines.hour
         sites.peak[site], sites.alert_hours[site] = lines.peak, lines.alert_hours
+        sites.weak_rows[site] = lines.weak_rows
         self._records.put(slots, lines.alerted_bin, lines.alerted_time, lines.habits)
         self._settle(site)
 
@@ -220,9 +252,11 @@ class DetectorPolicy:
         self._settle(site)
 
     def _settle(self, site: int) -> None:
-        self.threshold[site] = _threshold(
-            tuple(self._table), self.history[site], self._sites.hours[site], self.budget[site]
-        )
+        table, history, hours = tuple(self._table), self.history[site], self._sites.hours[site]
+        self.threshold[site] = _threshold(table, history, hours, self.budget[site])
+        # In shadow nothing that it says is evidence.
+        weak = _threshold(table, history, hours, WEAK) if self.share else np.inf
+        self._sites.weak[site] = weak
 
 
 @njit_lean
@@ -258,66 +292,80 @@ def _rarity(table, history, hours, score):  # type: ignore[no-untyped-def]
 
 
 @njit_lean
-def _turn_hour(s, h, table, sites):  # type: ignore[no-untyped-def]
+def _turn_hour(s, h, table, sites, longest_gap_h):  # type: ignore[no-untyped-def]
     """What was strongest in the hour that ends is learned; ``h`` is the one that begins."""
     grid = table[0]
-    budget, threshold, history, hours, hour, peak, alert_hours = sites
+    budget, threshold, history, hours, hour, peak, alert_hours, weak, weak_rows = sites
     if hour[s] >= 0:
-        hours[s] += 1
+        hours[s] += min(h - hour[s], longest_gap_h)
         at = np.searchsorted(grid, peak[s], side="right") - 1
         if peak[s] >= threshold[s]:
             alert_hours[s] += 1
         if at >= 0 and (peak[s] < threshold[s] or alert_hours[s] >= HABIT):
             history[s, at] += 1
         threshold[s] = _threshold(table, history[s], hours[s], budget[s])
+        if weak[s] < np.inf:
+            weak[s] = _threshold(table, history[s], hours[s], WEAK)
     hour[s] = h
     peak[s] = -np.inf
+    weak_rows[s] = 0
 
 
 @njit_lean
 def _find_rare(  # type: ignore[no-untyped-def]
-    time, site, slot, fresh, scores, table, sites, records, habits, begin, out, rare
+    time, site, slot, fresh, scores, table, sites, records, habits, longest_gap_h, begin, told
 ):
-    """From row ``begin`` on, ``out`` is filled with rows that may alert, and ``rare`` with how rare they are.
+    """From row ``begin`` on, ``told`` is filled with the rows that are rare, how rare, and whether they may alert.
 
     Where it ended, how many they are, and the records in use. Nearly no row gets beyond the first
     tests, which look up nothing of its entity.
     """
     grid, rates = table
-    budget, threshold, history, hours, hour, peak, _ = sites
-    recorded, record, (alerted_bin, alerted_time, times, rare_hour, since, strongest, habit) = (
-        records
+    budget, threshold, history, hours, hour, peak, _, weak, weak_rows = sites
+    recorded, record, known = records
+    alerted_bin, alerted_time, times, rare_hour, since, strongest, habit, weak_hour, weak_bin = (
+        known
     )
+    out, rare, alerts = told
     n = 0
     for i in range(begin, len(time)):
         s = site[i]
         # An agent whose clock lags adds no hours to its site's. To divide takes long.
         if time[i] >= (hour[s] + 1) * HOUR_US and time[i] // HOUR_US > hour[s]:
-            _turn_hour(s, time[i] // HOUR_US, table, sites)
+            _turn_hour(s, time[i] // HOUR_US, table, sites, longest_gap_h)
         if recorded > 1 and fresh[i] and record[slot[i]]:
-            wipe(record[slot[i]], alerted_bin, times, rare_hour, since, strongest, habit)
+            wipe(record[slot[i]], known)
         score = scores[i]
-        if math.isnan(score) or (score <= peak[s] and score < threshold[s]):
+        if math.isnan(score) or (score <= peak[s] and score < threshold[s] and score < weak[s]):
             continue
         e, h = record[slot[i]], time[i] // HOUR_US
-        reached = score >= threshold[s]
+        reached, counts = score >= threshold[s], score >= weak[s]
         mine = reached and habits
-        if reached and not e:
+        if (reached or counts) and not e:
             e = record[slot[i]] = recorded
             recorded += 1
             alerted_time[e] = 0
-            wipe(e, alerted_bin, times, rare_hour, since, strongest, habit)
+            wipe(e, known)
         if mine and is_habit(e, h, score, times, rare_hour, since, strongest, habit):
             continue
         at = np.searchsorted(grid, score, side="right") - 1
         lasts = mine and since[e] < h  # its first hour has taught the site
         if score > peak[s] and not lasts and (at < 0 or rates[at] * HIGH_FACTOR > budget[s]):
             peak[s] = score
-        if reached and (at > alerted_bin[e] or time[i] - alerted_time[e] >= REPEAT_US):
+        calls = reached and (at > alerted_bin[e] or time[i] - alerted_time[e] >= REPEAT_US)
+        news = counts and (h > weak_hour[e] or (h == weak_hour[e] and at > weak_bin[e]))
+        if news:
+            weak_hour[e] = h
+            weak_bin[e] = at
+        if news and not calls:
+            weak_rows[s] += 1
+        if calls:
             alerted_bin[e] = at
             alerted_time[e] = time[i]
+        if calls or (news and weak_rows[s] <= MOST_WEAK):
             out[n] = i
             rare[n] = _rarity(table, history[s], hours[s], score)
+            alerts[n] = calls
             n += 1
             if n == len(out):
                 return i + 1, n, recorded

@@ -1,4 +1,4 @@
-"""What was last alerted of each entity, and what is its habit, of those that ever reached the threshold.
+"""What was last alerted of each entity, and what is its habit, of those whose score was ever rare.
 
 They are hardly one in a thousand: an entity costs four bytes until it is one of them.
 """
@@ -30,9 +30,13 @@ class _Records(NamedTuple):
     since: NDArray[np.int64]  # the hour in which the last time began
     strongest: NDArray[np.float64]  # its strongest score of the last time
     habit: NDArray[np.float64]  # and of those before
+    weak_hour: NDArray[np.int64]  # the last hour in which its score was rare at all
+    weak_bin: NDArray[np.int16]  # the highest bin it reached in that hour
 
 
 HABITS: Final = ("times", "rare_hour", "since", "strongest", "habit")
+KEPT: Final = (*HABITS, "weak_hour", "weak_bin")
+"""What is kept of an entity beside its last alert; an earlier release kept those of `HABITS`."""
 
 
 class EntityRecords:
@@ -62,12 +66,12 @@ class EntityRecords:
         return self.used, self._places, tuple(self._records)
 
     def take(self, slots: NDArray[np.int32]) -> tuple[bytes, bytes, tuple[bytes, ...]]:
-        """Of these entities the fields: what was alerted last, when, and those of `HABITS`."""
+        """Of these entities the fields: what was alerted last, when, and those of `KEPT`."""
         places, known = self._places[slots], self._records
         return (
             known.alerted_bin[places].tobytes(),
             known.alerted_time[places].tobytes(),
-            tuple(getattr(known, name)[places].tobytes() for name in HABITS),
+            tuple(getattr(known, name)[places].tobytes() for name in KEPT),
         )
 
     def put(
@@ -79,10 +83,12 @@ class EntityRecords:
     ) -> None:
         """Take up what `take` returned, for as many slots of which nothing is known."""
         saved = {"alerted_bin": alerted_bin, "alerted_time": alerted_time}
-        saved |= dict(zip(HABITS, habits, strict=True)) if habits is not None else {}
+        saved |= dict(zip(KEPT, habits, strict=False)) if habits is not None else {}
         fields = _blank(len(slots))._asdict()
         fields |= {name: np.frombuffer(raw, fields[name].dtype) for name, raw in saved.items()}
-        known = np.flatnonzero((fields["alerted_bin"] >= 0) | (fields["times"] > 0))
+        known = np.flatnonzero(
+            (fields["alerted_bin"] >= 0) | (fields["times"] > 0) | (fields["weak_hour"] >= 0)
+        )
         self.for_more(len(known))
         places = np.arange(self.used, self.used + len(known), dtype=np.int32)
         for name, values in fields.items():
@@ -103,15 +109,17 @@ def _blank(size: int) -> _Records:
         never.astype(np.int16), np.zeros(size, np.int64),
         np.zeros(size, np.int32), never - 1, never - 1,
         np.full(size, -np.inf), np.full(size, -np.inf),
+        never - 1, never.astype(np.int16),
     )  # fmt: skip
 
 
 @njit(cache=True, nogil=True, inline="always")
-def wipe(e, alerted_bin, times, rare_hour, since, strongest, habit):  # type: ignore[no-untyped-def]
+def wipe(e, records):  # type: ignore[no-untyped-def]
     """Take the entity with record ``e`` for new; when it was alerted is of no account then."""
-    alerted_bin[e] = -1
+    alerted_bin, _, times, rare_hour, since, strongest, habit, weak_hour, weak_bin = records
+    alerted_bin[e] = weak_bin[e] = -1
     times[e] = 0
-    rare_hour[e] = since[e] = -2
+    rare_hour[e] = since[e] = weak_hour[e] = -2
     habit[e] = strongest[e] = -np.inf
 
 

@@ -14,6 +14,9 @@ NOT_RARE: Final = 168.0
 """Rarity of what a `ContextPolicy` lets pass: every hour of a week, which is to say that it is no matter of chance."""
 SAID_AN_HOUR: Final = 512
 """Rows of one site and detector that a `ContextPolicy` lets pass: no detector may bury what others say."""
+_LONGEST_GAP_H: Final = 24
+"""Several agree on nothing for days: so much of the time between counts as watched."""
+_SILENT: Final = Calibration("fusion", 0, "knows nothing", [0.0], [0.0])
 
 
 class ContextPolicy(DetectorPolicy):
@@ -31,7 +34,7 @@ class ContextPolicy(DetectorPolicy):
         """It does."""
         return True
 
-    def judge(self, scored: Scored) -> list[RareRow]:
+    def evidence(self, scored: Scored) -> list[RareRow]:
         """The rows that have a score, in order; a budget of nothing makes context of all of them."""
         self.make_room(int(scored.site.max(initial=-1)) + 1)
         hour, said = self._sites.hour, self._sites.alert_hours
@@ -50,7 +53,8 @@ class Policy:
     """All detectors' policies. ``shares``: what each has of the budget, see `Calibrations`.
 
     ``habits`` as of `DetectorPolicy`; all have, if None. ``interrupts``: False for one whose scores are
-    context (`ContextPolicy`), none if None.
+    context (`ContextPolicy`), none if None. ``fusion``: table and share of what several say together;
+    without, that is never said.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class Policy:
         shares: Sequence[float],
         habits: Sequence[bool] | None = None,
         interrupts: Sequence[bool] | None = None,
+        fusion: tuple[Calibration, float] | None = None,
     ) -> None:
         habits = [True] * len(shares) if habits is None else habits
         calls = [True] * len(shares) if interrupts is None else interrupts
@@ -70,20 +75,26 @@ class Policy:
                 calibrations, shares, habits, calls, strict=True
             )
         ]
+        table, share = fusion or (_SILENT, 0.0)
+        self.fusion = DetectorPolicy(table, share, longest_gap_h=_LONGEST_GAP_H)
         self.per_week: dict[int, float] = {}
         """By site number, the incidents a week that it has chosen, if it has."""
 
     def make_room(self, sites: int) -> None:
         """Grow to ``sites`` sites."""
-        for policy in self.detectors:
+        for policy in (*self.detectors, self.fusion):
             policy.make_room(sites)
 
     def judge(self, scored: Iterable[Scored]) -> list[RareRow]:
+        """As `evidence`, but only the rows that may alert."""
+        return [row for row in self.evidence(scored) if row.alerts]
+
+    def evidence(self, scored: Iterable[Scored]) -> list[RareRow]:
         """How rare is this here, and may it alert? Takes opinions in the order in which they came."""
-        return [row for one in scored for row in self.detectors[one.detector].judge(one)]
+        return [row for one in scored for row in self.detectors[one.detector].evidence(one)]
 
     def set_budget(self, site: int, per_week: float) -> None:
         """Take the site's choice of incidents a week; each detector has its share of it."""
         self.per_week[site] = per_week
-        for policy in self.detectors:
+        for policy in (*self.detectors, self.fusion):
             policy.set_budget(site, per_week)

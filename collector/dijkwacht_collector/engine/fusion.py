@@ -1,0 +1,240 @@
+"""Fusion: what several families of detectors say of one machine, each too little alone, added up.
+
+A family is an incident class. What one of its detectors finds rare on a machine weighs log₂ 1/r bits, r being
+the hours a week in which chance would do it. F is the sum over families of the most bits in an hour and the
+23 before it (no family counts for more than `MOST_BITS`), where at least two have any. It is judged as a
+detector is, by a table and a share of its own, and speaks through the finding of its strongest part.
+
+What strangers try from outside counts nothing: it says nothing of the machine. Nor does what the site
+calls normal, what never interrupts, or a detector in shadow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from dijkwacht_collector.engine.numbering import Numbering
+from dijkwacht_collector.incidents import Evidence, Finding
+from dijkwacht_collector.policy import FUSION, WEAK, DetectorPolicy, RareRow, Scored, SiteLines
+
+WINDOW_H: Final = 24
+MOST_BITS: Final = 10.0
+FEWEST: Final = 2
+"""Families that must agree: what one says alone is its own affair."""
+MOST_MACHINES: Final = 256
+"""Machines of one site of which anything is remembered; past it the one of the longest ago goes."""
+_HOUR_US: Final = 3_600_000_000
+
+
+class Piece(msgspec.Struct, frozen=True, array_like=True):
+    """The most that one family had to say of a machine in an ``hour`` (since 1970), in bits.
+
+    The rest is what a finding would need: whose rows, whose opinion, about whom, and the evidence.
+    """
+
+    hour: int
+    bits: float
+    agent: str
+    kind: str
+    detector: str
+    technique: str
+    subject: str
+    evidence: Evidence
+
+
+class MachinePart(msgspec.Struct, frozen=True, array_like=True):
+    """What is remembered of one machine: ``last`` is the hour that it was heard of last."""
+
+    machine: str
+    last: int
+    pieces: list[Piece]
+
+
+class FusionPart(msgspec.Struct, frozen=True, array_like=True):
+    """One site's part of a `Fusion`; ``lines`` has the machines for entities, in their order."""
+
+    machines: list[MachinePart]
+    lines: SiteLines
+
+
+class _Machine:
+    """Pieces by family, the hours in order."""
+
+    __slots__ = ("fresh", "last", "pieces", "slot")
+
+    def __init__(self, slot: int) -> None:
+        self.slot, self.last, self.fresh = slot, -1, True
+        self.pieces: dict[str, list[Piece]] = {}
+
+    def take(self, piece: Piece) -> bool:
+        """Remember ``piece``; False if its family had said as much in that hour."""
+        self.last = max(self.last, piece.hour)
+        known = self.pieces.setdefault(piece.kind, [])
+        same = next((old for old in known if old.hour == piece.hour), None)
+        if same is not None and same.bits >= piece.bits:
+            return False
+        kept = [old for old in known if old is not same and old.hour > self.last - WINDOW_H]
+        self.pieces[piece.kind] = sorted([*kept, piece], key=lambda one: one.hour)
+        return True
+
+    def strongest(self, hour: int) -> list[Piece]:
+        """Of each family the most in ``hour`` and before, the strongest family first."""
+        best = []
+        for known in self.pieces.values():
+            heard = [one for one in known if hour - WINDOW_H < one.hour <= hour]
+            if heard:
+                best.append(max(heard, key=lambda one: (one.bits, -one.hour)))
+        return sorted(best, key=lambda one: (-one.bits, one.kind))
+
+
+class _Sum(NamedTuple):
+    """F of a machine when ``finding`` came."""
+
+    finding: Finding
+    machine: str
+    pieces: list[Piece]
+
+
+class Fusion:
+    """What is rare on the machines of all sites. ``lines``: what F means on each."""
+
+    def __init__(self, lines: DetectorPolicy) -> None:
+        self.lines = lines
+        self._sites: dict[str, dict[str, _Machine]] = {}
+        self._free: list[int] = []
+        self._slots = 0
+
+    def weigh(self, findings: Iterable[Finding], numbering: Numbering) -> list[Finding]:
+        """Take what is rare in a step, in its order; what several families make of it together."""
+        scored, sums = self.sums(findings, numbering)
+        return [_fused(row, sums[row.row]) for row in self.lines.judge(scored)]
+
+    def sums(
+        self, findings: Iterable[Finding], numbering: Numbering
+    ) -> tuple[Scored, Sequence[_Sum]]:
+        """F each time that it may have risen, as opinions on machines, and what each is made of."""
+        sums: list[_Sum] = []
+        rows: list[tuple[int, int, int, bool, float]] = []
+        for finding in sorted(findings, key=lambda each: each.order):
+            if not _counts(finding):
+                continue
+            piece = _piece_of(finding)
+            machine = self._machine(finding.site, finding.machine)
+            if not machine.take(piece):
+                continue
+            pieces = machine.strongest(piece.hour)
+            if len(pieces) < FEWEST:
+                continue
+            total = sum(one.bits for one in pieces)
+            site, time = numbering.site(finding.site), finding.evidence.time
+            rows.append((time, site, machine.slot, machine.fresh, total))
+            machine.fresh = False
+            sums.append(_Sum(finding, finding.machine, pieces))
+        return _scored(rows), sums
+
+    def settle(self, site: str, machines: Iterable[str], *, forget_habits: bool = False) -> None:
+        """A person has said what this was: what comes is another matter."""
+        known = self._sites.get(site, {})
+        heard = [known[machine] for machine in machines if machine in known]
+        for machine in heard:
+            machine.pieces.clear()
+        if heard and forget_habits:
+            self.lines.forget_habits(np.array([one.slot for one in heard], np.int32))
+
+    def take(self, site: str, number: int) -> FusionPart:
+        """All that is remembered of one site, which has a ``number``; it stays."""
+        known = self._sites.get(site, {})
+        machines = [
+            MachinePart(name, one.last, [p for pieces in one.pieces.values() for p in pieces])
+            for name, one in known.items()
+        ]
+        return FusionPart(machines, self.lines.take(number, _slots_of(known.values())))
+
+    def put(self, site: str, number: int, part: FusionPart) -> None:
+        """Remember of a site what `take` returned, and nothing else."""
+        self._free += [one.slot for one in self._sites.pop(site, {}).values()]
+        known = {}
+        for kept in part.machines:
+            one = known[kept.machine] = _Machine(self._new_slot())
+            one.last, one.fresh = kept.last, False
+            for piece in kept.pieces:
+                one.pieces.setdefault(piece.kind, []).append(piece)
+        if known:
+            self._sites[site] = known
+        slots = _slots_of(known.values())
+        self.lines.put(number, slots, part.lines)
+
+    def _machine(self, site: str, name: str) -> _Machine:
+        known = self._sites.setdefault(site, {})
+        machine = known.get(name)
+        if machine is None:
+            if len(known) >= MOST_MACHINES:
+                oldest = min(known, key=lambda each: known[each].last)
+                self._free.append(known.pop(oldest).slot)
+            slot = self._free.pop() if self._free else self._new_slot()
+            machine = known[name] = _Machine(slot)
+        return machine
+
+    def _new_slot(self) -> int:
+        self._slots += 1
+        return self._slots - 1
+
+
+def _counts(finding: Finding) -> bool:
+    if finding.door == "knock" or not finding.machine:
+        return False
+    return finding.rarity < WEAK and finding.budget > 0.0
+
+
+def _piece_of(finding: Finding) -> Piece:
+    bits = MOST_BITS if not finding.rarity else min(MOST_BITS, math.log2(1 / finding.rarity))
+    return Piece(
+        finding.evidence.time // _HOUR_US, bits, finding.agent, finding.kind, finding.detector,
+        finding.technique, finding.subject, finding.evidence,
+    )  # fmt: skip
+
+
+def _fused(row: RareRow, made: _Sum) -> Finding:
+    """The finding of the strongest part, as rare as all are together, at the time of the last."""
+    last, strongest = made.finding, made.pieces[0]
+    return Finding(
+        order=last.order._replace(number=last.order.number + _BEHIND),
+        position=last.position,
+        site=last.site,
+        agent=last.agent,
+        kind=strongest.kind,
+        detector=strongest.detector,
+        technique=strongest.technique,
+        subject=strongest.subject,
+        machine=made.machine,
+        rarity=row.rarity,
+        budget=row.budget,
+        evidence=strongest.evidence,
+        by=FUSION,
+        others=tuple(piece.evidence for piece in made.pieces[1:]),
+        at=last.evidence.time,
+    )
+
+
+_BEHIND: Final = 1 << 16
+"""More than there are detectors: what a row says by itself comes first."""
+
+
+def _scored(rows: Sequence[tuple[int, int, int, bool, float]]) -> Scored:
+    time, site, slot, fresh, sums = zip(*rows, strict=True) if rows else ((), (), (), (), ())
+    count = len(rows)
+    return Scored(
+        -1, False, np.arange(count, dtype=np.int64), np.zeros(count, np.int32),
+        np.array(time, np.int64), np.array(site, np.int32), np.array(slot, np.int32),
+        np.array(fresh, np.bool_), np.array(sums, np.float64), np.zeros((count, 0)), {},
+    )  # fmt: skip
+
+
+def _slots_of(machines: Iterable[_Machine]) -> NDArray[np.int32]:
+    return np.array([one.slot for one in machines], np.int32)
