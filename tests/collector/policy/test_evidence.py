@@ -77,7 +77,7 @@ def test_a_habit_is_no_evidence():
 
 
 def test_a_crowd_of_entities_cannot_bury_an_engine_and_hides_no_alert():
-    made = policy()
+    made = policy(share=0.05)
     crowd = [(slot, slot, WEAKER) for slot in range(MOST_WEAK + 5)]
     found = told(made, [*crowd, (len(crowd), MOST_WEAK + 6, STRANGE)])
     assert len(found) == MOST_WEAK + 1
