@@ -142,7 +142,8 @@ def _stopwatches(engine: Engine) -> dict[str, float]:
         named = entity if isinstance(entity, str) else " ".join(entity)
         watch(members[0].entities, "resolve", f"state of {'+'.join(tables)} {named}")
     for policy in engine.policy.detectors:
-        watch(policy, "judge", "policy")
+        watch(policy, "evidence", "policy")
+    watch(engine.fusion, "weigh", "fusion")
     return spent
 
 
