@@ -56,6 +56,12 @@ class Finding(NamedTuple):
         return self.at or self.evidence.time
 
     @property
+    def together(self) -> tuple[str, ...]:
+        """The detectors that make it so rare together, if several do."""
+        names = (self.detector, *(one.detector for one in self.others))
+        return tuple(dict.fromkeys(names)) if self.others else ()
+
+    @property
     def payer(self) -> str:
         """Whose interruption it is, if it is one."""
         return self.by or self.detector

@@ -49,6 +49,7 @@ class Incident(msgspec.Struct, frozen=True):
     end of its first evidence, "" in one kept before it was named. ``story``: the uid of the story that it
     is part of, "" in one kept before there were any; ``interrupted``: whether that has interrupted somebody.
     ``standing``: about a door that stays open: it is not over after an hour, but when its story would be.
+    ``together``: the detectors that found something rare on its machine which only all of it made worth telling.
     """
 
     uid: str
@@ -78,6 +79,7 @@ class Incident(msgspec.Struct, frozen=True):
     story: str = ""
     interrupted: bool = False
     standing: bool = False
+    together: tuple[str, ...] = ()
 
 
 class IncidentEvent(msgspec.Struct, frozen=True):

@@ -81,6 +81,7 @@ def detection_finding(event: IncidentEvent, logged_time: int | None = None) -> J
         "revision": incident.revision,
         "story_uid": incident.story,
         "interrupted": incident.interrupted,
+        "together": list(incident.together),
     }
     finding: Json = {
         "activity_id": activity_id,

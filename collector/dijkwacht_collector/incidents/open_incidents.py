@@ -26,7 +26,13 @@ from dijkwacht_collector.incidents.incident import (
 from dijkwacht_collector.incidents.site_incidents import SiteIncidents
 from dijkwacht_collector.incidents.stories import Place, SiteStories, Stories
 from dijkwacht_collector.incidents.story import Event, Story
-from dijkwacht_collector.incidents.strongest import confidence, latest, strongest
+from dijkwacht_collector.incidents.strongest import (
+    MOST_EVIDENCES,
+    confidence,
+    latest,
+    strongest,
+)
+from dijkwacht_collector.incidents.wording import with_others
 from dijkwacht_collector.journal import Entry, Exemption, Verdict, person
 from dijkwacht_detectors.api import Explanation
 
@@ -221,7 +227,7 @@ class OpenIncidents:
 
     def _take(self, finding: Finding, explain: Explain) -> list[Event]:
         key = (finding.site, finding.kind, finding.subject)
-        if self.exemptions.hides(key, finding.evidence.time):
+        if self.exemptions.hides(key, finding.time):
             return []
         self._rests.pop(finding.site, None)
         known = self.open.get(key)
@@ -235,19 +241,19 @@ class OpenIncidents:
         return self._begin(key, finding, place, explain)
 
     def _begin(self, key: Key, finding: Finding, place: Place, explain: Explain) -> list[Event]:
-        evidence = finding.evidence
-        words = explain(finding.detector, evidence, finding.subject)
+        evidences = (finding.evidence, *finding.others)
+        words = _words(finding.evidence, finding.others, finding.subject, explain)
         if words is None:
             return []
-        time, ordinal = evidence.time, self._next_ordinal(key)
-        uid = incident_uid(*key, time, ordinal)
+        start, ordinal = min(one.time for one in evidences), self._next_ordinal(key)
+        uid = incident_uid(*key, start, ordinal)
         incident = Incident(
             uid=uid,
             site=finding.site, kind=finding.kind, detector=finding.detector,
             subject=finding.subject, ordinal=ordinal,
             severity_id=place.severity_id, confidence=confidence(finding.rarity),
-            rarity=finding.rarity, start=time, end=time, count=1,
-            evidences=(evidence,), agents=latest((), finding.agent), machine=finding.machine,
+            rarity=finding.rarity, start=start, end=finding.time, count=1,
+            evidences=evidences[:MOST_EVIDENCES], together=finding.together, agents=latest((), finding.agent), machine=finding.machine,
             story=self.stories.uid(place, finding.site, uid), standing=finding.door == "knock",
             **_fields(words, finding.technique),
         )  # fmt: skip
@@ -261,13 +267,14 @@ class OpenIncidents:
         self, key: Key, known: Incident, finding: Finding, place: Place, explain: Explain
     ) -> list[Event]:
         """Take the finding in; it is told if severity rose, the count doubled, or its story is another or calls."""
-        time = finding.evidence.time
+        time = finding.time
         moves = place.uid != known.story
         stronger = place.severity_id > known.severity_id
         changed = {
             "end": max(known.end, time),
-            "count": known.count + 1,
-            "evidences": strongest(known.evidences, finding.evidence),
+            "count": known.count + (not finding.together),  # of what is added up nothing is new
+            "evidences": strongest(known.evidences, finding.evidence, *finding.others),
+            "together": finding.together or known.together,
             "severity_id": max(known.severity_id, place.severity_id),
             "rarity": min(known.rarity, finding.rarity),
             "agents": latest(known.agents, finding.agent),
@@ -346,7 +353,8 @@ class OpenIncidents:
         incident = self.open[key]
         evidence = self.unworded.pop(key, None)
         if evidence is not None:
-            words = explain(evidence.detector, evidence, incident.subject)
+            others = [one for one in incident.evidences if one.detector in incident.together]
+            words = _words(evidence, others, incident.subject, explain)
             if words is not None:
                 incident = msgspec.structs.replace(incident, **_fields(words, incident.technique))
                 self.open[key] = incident
@@ -364,6 +372,19 @@ class OpenIncidents:
 def _idle(incident: Incident) -> int:
     """So long without evidence, µs, and it is over."""
     return DAY_US if incident.standing else IDLE_US
+
+
+def _words(
+    evidence: Evidence, others: Iterable[Evidence], subject: str, explain: Explain
+) -> Explanation | None:
+    """What ``evidence`` says, with what else there is on its machine."""
+    words = explain(evidence.detector, evidence, subject)
+    if words is None:
+        return None
+    told = [
+        explain(one.detector, one, subject) for one in others if one.detector != evidence.detector
+    ]
+    return with_others(words, [other for other in told if other is not None])
 
 
 def _fields(words: Explanation, technique: str) -> dict[str, Any]:

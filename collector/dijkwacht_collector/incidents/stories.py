@@ -79,7 +79,7 @@ class Stories:
 
     def place(self, finding: Finding, known: Incident | None) -> Place:
         """Where ``finding`` belongs, of the open incident ``known`` if it is part of one."""
-        site, time = finding.site, finding.evidence.time
+        site, time = finding.site, finding.time
         of_site = self._sites.get(site, {})
         mine = of_site.get(known.story) if known is not None else None
         machine = (known.machine if known is not None else "") or machine_of(finding)
@@ -114,7 +114,7 @@ class Stories:
 
         ``before``: the story that it was part of until now, "" if none. ``told``: whether the incident is.
         """
-        site, time, position = finding.site, finding.evidence.time, finding.position
+        site, time, position = finding.site, finding.time, finding.position
         events: list[StoryEvent] = []
         open_ = self._sites.get(site, {}).get(incident.story)
         if open_ is None:
@@ -257,7 +257,7 @@ class Stories:
 
     def _may_call(self, story: Story | None, machine: str, finding: Finding) -> bool:
         """Whether ``finding`` is worth an interruption by ``story``, or by one that it opens."""
-        site, time = finding.site, finding.evidence.time
+        site, time = finding.site, finding.time
         uid, calls = (story.uid, story.calls) if story is not None else ("", ())
         spent = self.calls.others(site, finding.payer, uid, time)
         if len(calls) >= MOST_CALLS or not may_call(finding.rarity, finding.budget, spent):

@@ -6,12 +6,18 @@ from typing import Final
 
 from dijkwacht_collector.incidents.incident import Evidence
 
-_MOST_EVIDENCES: Final = 5
+MOST_EVIDENCES: Final = 5
 _MOST_AGENTS: Final = 16
 
 
-def strongest(known: tuple[Evidence, ...], new: Evidence) -> tuple[Evidence, ...]:
+def strongest(known: tuple[Evidence, ...], *new: Evidence) -> tuple[Evidence, ...]:
     """The strongest, first; one of each detector and pair of ends."""
+    for one in new:
+        known = _with(known, one)
+    return known
+
+
+def _with(known: tuple[Evidence, ...], new: Evidence) -> tuple[Evidence, ...]:
     pair = (new.detector, new.src_h, new.dst_h)
     for at, old in enumerate(known):
         if (old.detector, old.src_h, old.dst_h) == pair:
@@ -19,7 +25,7 @@ def strongest(known: tuple[Evidence, ...], new: Evidence) -> tuple[Evidence, ...
                 return known
             known = known[:at] + known[at + 1 :]
             break
-    return tuple(sorted((*known, new), key=lambda e: -e.score)[:_MOST_EVIDENCES])
+    return tuple(sorted((*known, new), key=lambda e: -e.score)[:MOST_EVIDENCES])
 
 
 def latest(known: tuple[str, ...], agent: str) -> tuple[str, ...]:

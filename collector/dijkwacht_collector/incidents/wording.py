@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from dijkwacht_collector.incidents.incident import Evidence
@@ -35,6 +36,27 @@ def fill(explanation: Explanation, evidence: Evidence, subject: str) -> Explanat
         explanation.desc_en.format_map(names),
         explanation.desc_nl.format_map(names),
         explanation.technique,
+    )
+
+
+def with_others(words: Explanation, others: Sequence[Explanation]) -> Explanation:
+    """``words``, and what else is unusual about the same machine.
+
+    >>> calls = Explanation("It calls out.", "Het belt naar buiten.", "Look at it.", "Kijk ernaar.")
+    >>> asks = Explanation("It asks odd names.", "Het vraagt vreemde namen.", "", "")
+    >>> with_others(calls, [asks]).desc_en
+    'Look at it. There is more about this machine that is unusual: It asks odd names.'
+    """
+    if not others:
+        return words
+    more_en = " ".join(dict.fromkeys(other.title_en for other in others))
+    more_nl = " ".join(dict.fromkeys(other.title_nl for other in others))
+    return Explanation(
+        words.title_en,
+        words.title_nl,
+        f"{words.desc_en} There is more about this machine that is unusual: {more_en}",
+        f"{words.desc_nl} Er is meer ongewoons aan dit apparaat: {more_nl}",
+        words.technique,
     )
 
 

@@ -40,7 +40,7 @@ def finding(
 ) -> Finding:
     return Finding(
         StepOrder(row, 2, KINDS.index(kind), row), row, site, "till", kind, f"{kind}_detector", "T1071", machine,
-        machine, 2.0**-bits, budget, evidence(time, machine), door,
+        machine, 2.0**-bits, budget, evidence(time, machine), door=door,
     )  # fmt: skip
 
 
