@@ -262,7 +262,7 @@ def test_what_never_interrupts_is_context_however_strange_and_however_often():
     assert judge(made, [(400 * HOUR, 0, float("nan"))]) == []
     made.set_budget(0, 1e6)
     found = made.judge(scored([(401 * HOUR, 0, 1e9)]))
-    assert [severity(row.rarity, row.budget, 0) for row in found] == [2]
+    assert [severity(row.rarity, row.budget) for row in found] == [2]
     assert made.speaks
     assert not made.share
 
