@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from dijkwacht_collector.policy.calibration import Calibration
+from dijkwacht_collector.policy.calibration import FUSION, Calibration
 from dijkwacht_collector.policy.detector_policy import HOUR_US, DetectorPolicy, RareRow, Scored
 
 NOT_RARE: Final = 168.0
@@ -16,7 +16,7 @@ SAID_AN_HOUR: Final = 512
 """Rows of one site and detector that a `ContextPolicy` lets pass: no detector may bury what others say."""
 _LONGEST_GAP_H: Final = 24
 """Several agree on nothing for days: so much of the time between counts as watched."""
-_SILENT: Final = Calibration("fusion", 0, "knows nothing", [0.0], [0.0])
+_SILENT: Final = Calibration(FUSION, 0, "knows nothing", [0.0], [NOT_RARE])
 
 
 class ContextPolicy(DetectorPolicy):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dijkwacht_collector.engine.fusion import MOST_MACHINES, Fusion, FusionPart
 from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.incidents import Evidence, Finding, StepOrder
-from dijkwacht_collector.policy import Calibration, DetectorPolicy
+from dijkwacht_collector.policy import Calibration, DetectorPolicy, Policy
 from dijkwacht_records.addresses import UNSPECIFIED, pack_address
 
 HOUR = 3_600_000_000
@@ -117,6 +117,13 @@ def test_the_strongest_part_speaks_for_all():
 
 def test_below_its_line_it_says_nothing():
     assert Site().weigh(finding(bits=0.6), finding(1, "dns", 0.7, row=1)) == []
+
+
+def test_where_nobody_wants_it_it_says_nothing():
+    site = Site()
+    site.fusion = Fusion(Policy([], []).fusion)
+    site.fusion.lines.make_room(2)
+    assert site.weigh(finding(bits=9.0), finding(1, "dns", 9.0, row=1)) == []
 
 
 def test_without_a_share_it_says_nothing():
