@@ -7,32 +7,65 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dijkwacht_collector.incidents import Incident
+from dijkwacht_collector.incidents.story import Story
 from dijkwacht_collector.journal import Answer, Trouble
 from dijkwacht_collector.metrics import AgentHealth
+from dijkwacht_collector.policy import DEFAULT_BUDGET
 
 
 @dataclass(frozen=True, slots=True)
 class SiteView:
     """A site as the console lists it; ``joined`` is µs UTC.
 
-    ``rows_rejected``: rows that were refused for good since the collector's start.
+    ``rows_rejected``: rows that were refused for good since the collector's start. ``calls``: how often
+    somebody was interrupted in the last 7 days; ``budget``: how often a week on average may be without cause.
     """
 
     name: str
     joined: int = 0
     rows_rejected: int = 0
+    calls: int = 0
+    budget: float = DEFAULT_BUDGET
+
+
+@dataclass(frozen=True, slots=True)
+class Exempting:
+    """What "this is normal" would leave unreported: a class of incidents about a machine.
+
+    ``subject`` is whom it is about, ``peer`` with whom, "" if with anybody.
+    """
+
+    kind: str
+    subject: str
+    peer: str = ""
 
 
 class ConsoleData(Protocol):
     """The facts behind the pages.
 
-    The six readers are called in a worker thread, so that a slow disk never stops the event
+    The readers are called in a worker thread, so that a slow disk never stops the event
     loop; ``answer`` is awaited on the loop and returns when the verdict is durable, and shows if that
     takes no longer than a moment.
     """
 
-    def open_incidents(self) -> Sequence[Incident]:
-        """Every incident whose status is ``new``, in any order."""
+    def open_stories(self) -> Sequence[Story]:
+        """Every story whose status is ``new``, in any order."""
+        ...
+
+    def story(self, uid: str) -> Story | None:
+        """One story, open or not; ``None`` if there never was one of that name."""
+        ...
+
+    def findings(self, story: Story) -> Sequence[Incident]:
+        """What is still kept of the story's parts, in their order."""
+        ...
+
+    def exempting(self, story: Story) -> Sequence[Exempting]:
+        """What "this is normal" on the story would leave unreported, each once."""
+        ...
+
+    def lone_incidents(self) -> Sequence[Incident]:
+        """Every incident whose status is ``new`` and that is part of no story, in any order."""
         ...
 
     def incident(self, uid: str) -> Incident | None:
@@ -56,7 +89,7 @@ class ConsoleData(Protocol):
         ...
 
     async def answer(self, uid: str, answer: Answer, by: str) -> int:
-        """Journal a person's verdict on an incident, or a story; it shows as a later revision than this one.
+        """Journal a person's verdict on an incident or a whole story; it shows as a later revision than this.
 
         -1 if it changes nothing. Raises ``KeyError`` for an unknown one.
         """

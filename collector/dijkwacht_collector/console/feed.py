@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +13,7 @@ import msgspec
 
 from dijkwacht_collector.console.language import LANGUAGES
 from dijkwacht_collector.console.titles import title
-from dijkwacht_collector.incidents import Event, StoryEvent, story_title
+from dijkwacht_collector.incidents import Event, StoryEvent
 
 MEMORY: Final = 256
 QUEUE: Final = 64
@@ -58,29 +58,18 @@ class Feed:
 
     def publish(self, event: Event) -> None:
         """Send one step in an incident's or a story's life to every browser."""
-        if isinstance(event, StoryEvent):
-            story = event.story
-            told = {
-                "activity": event.activity,
-                "uid": story.uid,
-                "site": story.site,
-                "severity": story.severity_id,
-                "interrupted": story.interrupted,
-                "title": dict(zip(LANGUAGES, story_title(story), strict=True)),
-            }
-            self._send("story", told)
-            return
-        incident = event.incident
-        data = {
+        told = event.story.gravest if isinstance(event, StoryEvent) else event.incident
+        data: dict[str, object] = {
             "activity": event.activity,
-            "uid": incident.uid,
-            "site": incident.site,
-            "severity": incident.severity_id,
-            "title": {language: title(incident, language) for language in LANGUAGES},
+            "site": event.site,
+            "title": {language: title(told, language) for language in LANGUAGES},
         }
-        self._send("incident", data)
-
-    def _send(self, name: str, data: Mapping[str, object]) -> None:
+        if isinstance(event, StoryEvent):
+            name, story = "story", event.story
+            data |= {"uid": story.uid, "severity": story.severity_id, "calls": len(story.calls)}
+        else:
+            name, incident = "incident", event.incident
+            data |= {"uid": incident.uid, "severity": incident.severity_id, "story": incident.story}
         self._sequence += 1
         sent = ServerEvent(self.last_id, name, msgspec.json.encode(data))
         self._memory.append(sent)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from dijkwacht_collector.console import words
+from dijkwacht_collector.console.board import BoardReader
 from dijkwacht_collector.console.data import ConsoleData
 from dijkwacht_collector.console.feed import Feed
 from dijkwacht_collector.console.language import (
@@ -25,8 +26,10 @@ from dijkwacht_collector.console.language import (
 )
 from dijkwacht_collector.console.refusals import busy, refusal, wants_refusal
 from dijkwacht_collector.console.signer import signer
+from dijkwacht_collector.console.story_view import StoryReader
 from dijkwacht_collector.console.view import Reader
-from dijkwacht_collector.incidents import ANSWERED
+from dijkwacht_collector.incidents import ANSWERED, Incident
+from dijkwacht_collector.incidents.story import Story
 from dijkwacht_collector.sites.access import origin_of
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -57,7 +60,7 @@ def add_console(
     clock: Callable[[], float] = time.time,
     names: frozenset[str] = frozenset({"localhost"}),
 ) -> None:
-    """Add the console's routes to ``app``: ``/``, ``/incidents/{uid}``, ``/events``, ``/static/``.
+    """Add the console's routes to ``app``: ``/``, ``/stories/{uid}``, ``/incidents/{uid}``, ``/events``, ``/static/``.
 
     Errors of the whole app become pages too, for browsers, and refusals in JSON for programs that
     ask for it or ask below ``/v1/``; others get them as they are.
@@ -71,7 +74,8 @@ def add_console(
     app.router.add_get("/", console.board)
     app.router.add_get("/parts/board", console.board_part)
     app.router.add_get("/incidents/{uid}", console.incident)
-    app.router.add_post("/incidents/{uid}/verdict", console.verdict)
+    app.router.add_get("/stories/{uid}", console.story)
+    app.router.add_post("/{folder:incidents|stories}/{uid}/verdict", console.verdict)
     app.router.add_get("/events", console.events)
     app.router.add_get("/static/{name}", console.static)
 
@@ -81,9 +85,16 @@ def add_console(
     app.on_shutdown.append(end_streams)
 
 
-class _NoSuchIncident(web.HTTPNotFound):
-    def __init__(self) -> None:
-        super().__init__(text="There is no such incident.\n")
+class _NoSuchThing(web.HTTPNotFound):
+    """``title``: what the page says that is not there."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(text=f"{title}.\n")
+        self.title = title
+
+
+_UNKNOWN: Final = {"incidents": words.NO_SUCH_INCIDENT, "stories": words.NO_SUCH_STORY}
+"""What is not there, by the folder that it would be in."""
 
 
 class _Console:
@@ -116,49 +127,77 @@ class _Console:
         reader = self._reader(language)
 
         def draw() -> str:
-            board = reader.board(self._data)
+            board = BoardReader(reader).board(self._data)
             return self._draw(request, language, template, board=board, last_id=last_id)
 
         return self._page(request, language, await asyncio.to_thread(draw))
 
     async def incident(self, request: web.Request) -> web.Response:
-        """One incident: what, who, why we think so, what to do, and the owner's answer."""
+        """One incident: what, who, why we think so, what to do, the owner's answer, and its story."""
         language = self._admit(request)
-        incident = await asyncio.to_thread(self._data.incident, request.match_info["uid"])
-        if incident is None:
-            raise _NoSuchIncident
-        until = await asyncio.to_thread(self._data.unreported_until, incident)
-        reader = self._reader(language)
-        answer, after = request.query.get("answered"), request.query.get("after", "")
-        noting = after.isdecimal() and incident.revision <= int(after[:18])
-        told = answer if answer in ANSWERED and incident.status == ANSWERED[answer] else ""
-        text = self._draw(
-            request,
-            language,
-            "incident.html",
-            incident=reader.card(incident),
-            unreported=reader.moment(until) if until else None,
-            noting=noting,
-            told="" if noting else told,
-        )
-        return self._page(request, language, text)
+        reader, uid = self._reader(language), request.match_info["uid"]
+
+        def draw() -> str:
+            incident = self._data.incident(uid)
+            if incident is None:
+                raise _NoSuchThing(words.NO_SUCH_INCIDENT)
+            until = self._data.unreported_until(incident)
+            story = self._data.story(incident.story) if incident.story else None
+            stories = StoryReader(reader)
+            return self._draw(
+                request,
+                language,
+                "incident.html",
+                incident=reader.card(incident),
+                unreported=reader.moment(until) if until else None,
+                story=stories.card(story) if story else None,
+                line=stories.time_line(story) if story else None,
+                here=uid,
+                **_told(request, incident),
+            )
+
+        return self._page(request, language, await asyncio.to_thread(draw))
+
+    async def story(self, request: web.Request) -> web.Response:
+        """One story: what a machine did, on one line of time, and the owner's answer to all of it."""
+        language = self._admit(request)
+        reader, uid = self._reader(language), request.match_info["uid"]
+
+        def draw() -> str:
+            story = self._data.story(uid)
+            if story is None:
+                raise _NoSuchThing(words.NO_SUCH_STORY)
+            stories = StoryReader(reader)
+            return self._draw(
+                request,
+                language,
+                "story.html",
+                story=stories.card(story),
+                line=stories.time_line(story),
+                findings=stories.findings(self._data.findings(story)),
+                exempting=stories.exempting(self._data.exempting(story)),
+                here="",
+                **_told(request, story),
+            )
+
+        return self._page(request, language, await asyncio.to_thread(draw))
 
     async def verdict(self, request: web.Request) -> web.Response:
-        """The owner's answer, from our own page only; then back to the incident."""
+        """The owner's answer, from our own page only; then back to what was answered."""
         language = self._admit(request)
         if origin_of(request.headers.get("Origin", "")) != request.host:
             raise web.HTTPForbidden(text="An answer must come from the console's own page.\n")
         verdict = await _answer_in(request)
         if verdict not in ANSWERED:
             raise web.HTTPBadRequest(text="Expected verdict=normal, attack or undone.\n")
-        uid = request.match_info["uid"]
+        folder, uid = request.match_info["folder"], request.match_info["uid"]
         try:
             with busy():
                 revision = await self._data.answer(uid, verdict, signer(request))
         except KeyError:
-            raise _NoSuchIncident from None
+            raise _NoSuchThing(_UNKNOWN[folder]) from None
         after = f"&after={revision}" if revision >= 0 else ""
-        raise web.HTTPSeeOther(f"/incidents/{uid}?lang={language}&answered={verdict}{after}")
+        raise web.HTTPSeeOther(f"/{folder}/{uid}?lang={language}&answered={verdict}{after}")
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events, and a comment every `HEARTBEAT_S` without any."""
@@ -214,8 +253,8 @@ class _Console:
     def _error_page(self, request: web.Request, error: web.HTTPError) -> web.Response:
         language = self._language(request)
         title = words.ERROR.get(error.status, words.ERROR_OF_ANY_OTHER_STATUS)
-        if isinstance(error, _NoSuchIncident):
-            title = words.NO_SUCH_INCIDENT
+        if isinstance(error, _NoSuchThing):
+            title = error.title
         plain = error.text or ""
         text = self._draw(
             request,
@@ -261,6 +300,14 @@ class _Console:
         if request.query.get("lang") in LANGUAGES:
             page.set_cookie("lang", language, max_age=31_536_000, httponly=True, samesite="Lax")
         return page
+
+
+def _told(request: web.Request, answered: Incident | Story) -> dict[str, object]:
+    """What the page says of an answer just given: that it is being noted, or what it does."""
+    answer, after = request.query.get("answered"), request.query.get("after", "")
+    noting = after.isdecimal() and answered.revision <= int(after[:18])
+    shows = answer in ANSWERED and answered.status == ANSWERED[answer] and not noting
+    return {"noting": noting, "told": answer if shows else ""}
 
 
 async def _answer_in(request: web.Request) -> str:

@@ -1,4 +1,4 @@
-"""An incident's title for a reader: what a machine measures of itself has a plain name there."""
+"""The title of an incident, or of a story's part, for a reader: what a machine measures of itself has a plain name there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 from dijkwacht_collector.console.language import LANGUAGES, Language, translations
 from dijkwacht_collector.console.words import METRIC
 from dijkwacht_collector.incidents import Incident
+from dijkwacht_collector.incidents.story import Part
 
 _METRICS: Final = re.compile(rf"\b({'|'.join(METRIC)})\b")
 
@@ -15,7 +16,7 @@ _METRICS: Final = re.compile(rf"\b({'|'.join(METRIC)})\b")
 _CATALOGUES: Final = {language: translations(language) for language in LANGUAGES}
 
 
-def title(incident: Incident, language: Language) -> str:
+def title(incident: Incident | Part, language: Language) -> str:
     """The title in ``language``; metrics are named only where the incident is a machine's own.
 
     Elsewhere a name comes from the network, and only looks like a metric.

@@ -105,6 +105,7 @@ ERROR: Final = {
 """Titles of error pages, by HTTP status."""
 ERROR_OF_ANY_OTHER_STATUS: Final = N_("This cannot be done")
 NO_SUCH_INCIDENT: Final = N_("There is no such incident")
+NO_SUCH_STORY: Final = N_("There is no such story")
 
 METRIC: Final = {
     "cpu_ratio": N_("Processor"),

@@ -8,7 +8,9 @@ from aiohttp import web
 from msgspec import structs
 
 from dijkwacht_collector.console import Feed, SiteView, add_console
+from dijkwacht_collector.console.data import Exempting
 from dijkwacht_collector.incidents import ANSWERED, Evidence, Incident, IncidentEvent
+from dijkwacht_collector.incidents.story import Call, Part, Story, StoryEvent
 from dijkwacht_collector.metrics import AgentHealth
 from dijkwacht_records.addresses import pack_address
 
@@ -54,11 +56,37 @@ def an_event(incident=None, activity="create", position=1):
     return IncidentEvent(activity, incident or an_incident(), position)
 
 
+def a_story(*findings, uid="s1", called=(), by="", **changes):
+    """A story of ``findings``; it called for those whose uid is in ``called``, ``by`` a detector of its own."""
+    findings = findings or (an_incident(story=uid),)
+    calls = [
+        Call(one.start, by or one.detector, one.kind, one.uid)
+        for one in findings
+        if one.uid in called
+    ]
+    fields = {
+        "uid": uid,
+        "site": findings[0].site,
+        "machine": "10.0.0.7",
+        "start": min(one.start for one in findings),
+        "end": max(one.end for one in findings),
+        "parts": tuple(map(Part.of, findings)),
+        "severity_id": max(one.severity_id for one in findings),
+        "calls": tuple(calls),
+    }
+    return Story(**(fields | changes))
+
+
+def a_story_event(story=None, activity="create", position=1):
+    return StoryEvent(activity, story or a_story(called={"a1"}), position)
+
+
 class Facts:
     """`ConsoleData` in memory."""
 
     def __init__(self):
         self.incidents = {}
+        self.stories = {}
         self.known_sites = []
         self.health = []
         self.answers = []
@@ -69,8 +97,24 @@ class Facts:
     def hold(self, *incidents):
         self.incidents.update({incident.uid: incident for incident in incidents})
 
-    def open_incidents(self):
-        return [i for i in self.incidents.values() if i.status == "new"]
+    def tell(self, *stories):
+        self.stories.update({story.uid: story for story in stories})
+
+    def lone_incidents(self):
+        return [i for i in self.incidents.values() if i.status == "new" and not i.story]
+
+    def open_stories(self):
+        return [s for s in self.stories.values() if s.status == "new"]
+
+    def story(self, uid):
+        return self.stories.get(uid)
+
+    def findings(self, story):
+        return [self.incidents[p.uid] for p in story.parts if p.uid in self.incidents]
+
+    def exempting(self, story):
+        rows = (Exempting(i.kind, i.subject) for i in self.findings(story))
+        return list(dict.fromkeys(rows))
 
     def incident(self, uid):
         return self.incidents.get(uid)
@@ -89,22 +133,21 @@ class Facts:
         return self.in_trouble
 
     async def answer(self, uid, verdict, by):
-        if uid not in self.incidents:
-            raise KeyError(uid)
+        known = self.incidents.get(uid) or self.stories[uid]
         self.answers.append((uid, verdict, by))
-        revision = self.incidents[uid].revision
         if not self.slow:
             self.obey()
-        return revision
+        return known.revision
 
     def obey(self):
         """What an engine does when it reads the last answer."""
         uid, verdict, by = self.answers[-1]
-        known = self.incidents[uid]
-        self.incidents[uid] = structs.replace(
-            known, status=ANSWERED[verdict], revision=known.revision + 1, answered_by=by,
-            answered=NOW_US - 3 * MINUTE,
-        )  # fmt: skip
+        for kept in (self.incidents, self.stories):
+            if known := kept.get(uid):
+                kept[uid] = structs.replace(
+                    known, status=ANSWERED[verdict], revision=known.revision + 1, answered_by=by,
+                    answered=NOW_US - 3 * MINUTE,
+                )  # fmt: skip
 
 
 def an_agent(agent="till", **changes):
@@ -118,8 +161,9 @@ def an_agent(agent="till", **changes):
 def make():
     """The makers of this file, for tests: importlib mode has no cross imports."""
     return SimpleNamespace(
-        incident=an_incident, event=an_event, agent=an_agent, now_us=NOW_US, minute=MINUTE
-    )
+        incident=an_incident, event=an_event, agent=an_agent, now_us=NOW_US, minute=MINUTE,
+        story=a_story, story_event=a_story_event,
+    )  # fmt: skip
 
 
 @pytest.fixture

@@ -40,10 +40,17 @@ async def get(client, path, **headers):
     return await answer.text()
 
 
-async def test_an_open_incident_is_named_with_class_hosts_technique_and_site(client, facts, make):
-    facts.hold(make.incident())
+async def test_an_open_story_is_named_with_class_machine_site_and_time(client, facts, make):
+    facts.tell(make.story(called={"a1"}))
     page = await get(client, "/?lang=en")
-    for text in ("High", "Scan", "tries the doors", "10.0.0.2", "T1046", "bakery", "9 minutes ago"):
+    for text in ("High", "Scan", "tries the doors", "10.0.0.7", "bakery", "9 minutes ago"):
+        assert text in page
+
+
+async def test_an_incident_is_named_with_hosts_and_technique(client, facts, make):
+    facts.hold(make.incident())
+    page = await get(client, "/incidents/a1?lang=en")
+    for text in ("High", "Scan", "tries the doors", "10.0.0.7", "10.0.0.2", "T1046", "bakery"):
         assert text in page
 
 
@@ -351,7 +358,7 @@ async def test_many_hosts_are_counted_not_listed(client, facts, make):
         msgspec.structs.replace(evidence, dst_h=pack_address(f"10.0.0.{n}")) for n in range(1, 6)
     )
     facts.hold(make.incident(evidences=evidences))
-    assert "10.0.0.1 and 4 others" in await get(client, "/?lang=en")
+    assert "10.0.0.1 and 4 others" in await get(client, "/incidents/a1?lang=en")
 
 
 async def test_static_gives_only_what_is_ours(client):

@@ -53,14 +53,29 @@ async function refresh() {
   }
 }
 
-function announce(message) {
-  const event = JSON.parse(message.data);
+// Said aloud: what calls, or calls once more than the page knew, and what called and is over.
+function announce(event, called, over) {
   const status = document.getElementById("news");
-  if (event.activity === "create" && event.severity > 2) {
+  if (called) {
     status.textContent = `${status.dataset.new} ${event.title[language]}`;
-  } else if (event.activity === "close") {
+  } else if (over) {
     status.textContent = `${status.dataset.over} ${event.title[language]}`;
   }
+}
+
+function hearStory(message) {
+  const event = JSON.parse(message.data);
+  const known = Number(document.getElementById(`story-${event.uid}`)?.dataset.calls ?? 0);
+  const closed = event.activity === "close";
+  announce(event, !closed && event.calls > known, closed && event.calls > 0);
+  refresh();
+}
+
+function hearIncident(message) {
+  const event = JSON.parse(message.data);
+  const alone = !event.story;
+  announce(event, alone && event.activity === "create" && event.severity > 2, alone && event.activity === "close");
+  refresh();
 }
 
 showClocks(document);
@@ -69,10 +84,8 @@ if (board) {
   const stream = new EventSource(`/events?after=${encodeURIComponent(board.dataset.last)}`);
   stream.addEventListener("open", () => showLive(true));
   stream.addEventListener("error", () => showLive(false));
-  stream.addEventListener("incident", (message) => {
-    announce(message);
-    refresh();
-  });
+  stream.addEventListener("story", hearStory);
+  stream.addEventListener("incident", hearIncident);
   stream.addEventListener("reload", refresh);
   setInterval(() => document.hidden || refresh(), 15000);
   document.addEventListener("visibilitychange", () => document.hidden || refresh());
