@@ -100,7 +100,7 @@ async def test_an_incident_appears_without_a_reload(page, client, facts, feed, m
     feed.publish(make.event())
     await page.wait_for("document.querySelector('.card.high')")
     assert await page.ask("window.sameDocument") is True
-    assert "1 incident asks" in await page.ask("document.querySelector('h1').innerText")
+    assert "1 story asks" in await page.ask("document.querySelector('h1').innerText")
     assert "tries the doors" in await page.ask("document.querySelector('.card h3').innerText")
     assert "tries the doors" in await page.ask("document.getElementById('news').textContent")
     assert await page.ask("document.title") == "(1) Dijkwacht"
