@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dijkwacht_collector.console import words
-from dijkwacht_collector.console.data import ConsoleData, SiteView
+from dijkwacht_collector.console.data import ConsoleData, Promise, SiteView
 from dijkwacht_collector.console.row_sums import RowSums, row_sums
 from dijkwacht_collector.console.story_view import StoryCard, StoryReader, alone
 from dijkwacht_collector.console.view import UNKNOWN, Moment, Reader
-from dijkwacht_collector.incidents.story import Story
+from dijkwacht_collector.incidents import Story
 from dijkwacht_collector.metrics import AgentHealth
 
 MAX_CARDS: Final = 100
@@ -42,15 +42,14 @@ class AgentRow:
 class SiteRow:
     """One site as text, with the worst that is open there.
 
-    ``open`` are stories. ``promise`` compares the calls of the last 7 days with what the site chose;
-    ``calls`` is their number. ``absent_agents`` are late or offline; ``watched`` if an agent is up or late.
+    ``open`` are stories. ``promise`` compares the calls of the last 7 days with what the site chose.
+    ``absent_agents`` are late or offline; ``watched`` if an agent is up or late.
     """
 
     name: str
     open: int
     worst: str
     style: str
-    calls: int
     promise: str
     agents: int
     absent_agents: int
@@ -111,7 +110,10 @@ class BoardReader:
         return Board(
             calls=(called := cards(calls)),
             context=cards(context),
-            sites=sites[:MAX_ROWS],
+            sites=[
+                replace(row, promise=self._promise(data.promise(row.name)))
+                for row in sites[:MAX_ROWS]
+            ],
             agents=self._agents(agents),
             rows=row_sums(by_name, agents, self._reader.figures)[:MAX_ROWS],
             call_count=len(calls),
@@ -125,16 +127,16 @@ class BoardReader:
             trouble=self._reader.say(words.TROUBLE[trouble]) if trouble else "",
         )
 
-    def _promise(self, site: SiteView) -> str:
+    def _promise(self, promise: Promise) -> str:
         """What was promised and what happened, in a sentence."""
         ngettext, figures = self._reader.catalogue.ngettext, self._reader.figures
-        called = ngettext("%(num)s call this week", "%(num)s calls this week", site.calls)
-        called %= {"num": figures.few(site.calls)}
-        if not site.budget:
+        called = ngettext("%(num)s call this week", "%(num)s calls this week", promise.calls)
+        called %= {"num": figures.few(promise.calls)}
+        if not promise.budget:
             asked = self._reader.say(words.N_("you asked for none"))
         else:
             asked = self._reader.say(words.N_("you asked for at most %(num)s a week on average"))
-            asked %= {"num": figures.few(site.budget)}
+            asked %= {"num": figures.few(promise.budget)}
         return f"{called}; {asked}"
 
     def _never(self) -> Moment:
@@ -200,8 +202,7 @@ class BoardReader:
                 open=len(severities.get(site.name, [])),
                 worst=self._reader.say(words.SEVERITY[max(worst, 2)]) if worst else "",
                 style=words.SEVERITY_STYLE[max(worst, 2)] if worst else "quiet",
-                calls=site.calls,
-                promise=self._promise(site),
+                promise="",
                 agents=len(here),
                 absent_agents=absent,
                 watched=any(state != "offline" for state in here),

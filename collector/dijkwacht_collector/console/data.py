@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from dijkwacht_collector.incidents import Incident
-from dijkwacht_collector.incidents.story import Story
+from dijkwacht_collector.incidents import Incident, Story
 from dijkwacht_collector.journal import Answer, Trouble
 from dijkwacht_collector.metrics import AgentHealth
 from dijkwacht_collector.policy import DEFAULT_BUDGET
@@ -17,13 +16,18 @@ from dijkwacht_collector.policy import DEFAULT_BUDGET
 class SiteView:
     """A site as the console lists it; ``joined`` is µs UTC.
 
-    ``rows_rejected``: rows that were refused for good since the collector's start. ``calls``: how often
-    somebody was interrupted in the last 7 days; ``budget``: how often a week on average may be without cause.
+    ``rows_rejected``: rows that were refused for good since the collector's start.
     """
 
     name: str
     joined: int = 0
     rows_rejected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """How often a site was called in the last 7 days, and how often a week on average it asked for at most."""
+
     calls: int = 0
     budget: float = DEFAULT_BUDGET
 
@@ -78,6 +82,10 @@ class ConsoleData(Protocol):
 
     def sites(self) -> Sequence[SiteView]:
         """Every known site."""
+        ...
+
+    def promise(self, site: str) -> Promise:
+        """What was promised to a known site, and what happened."""
         ...
 
     def agents(self) -> Sequence[AgentHealth]:

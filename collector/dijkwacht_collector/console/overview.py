@@ -8,16 +8,17 @@ from typing import Final
 
 import msgspec
 
-from dijkwacht_collector.console.data import SiteView
+from dijkwacht_collector.console.data import Exempting, Promise, SiteView
 from dijkwacht_collector.incidents import Incident, Story, StorySeen, changes
 from dijkwacht_collector.journal import Answer, Log, Trouble, Verdict, partition_of
 from dijkwacht_collector.metrics import AgentHealth, Telemetry
 from dijkwacht_collector.sinks import IncidentStore
-from dijkwacht_collector.sites import GONE, Sites
+from dijkwacht_collector.sites import GONE, ChosenBudget, Sites
 
 _MOST_SHOWN: Final = 1000
 _MOST_SEEN: Final = 256
 """Findings that go with the answer to their story; of those beyond, an engine knows the open ones."""
+_WEEK_US: Final = 7 * 24 * 3_600_000_000
 _LOOKS: Final = 20
 _LOOK_S: Final = 0.05
 """So often, so far apart, is looked whether an answer shows; then the page says that it is being noted."""
@@ -38,9 +39,27 @@ class Overview:
         self._store, self._sites, self._telemetry = store, sites, telemetry
         self._log, self._clock, self._trouble = log, clock, trouble
 
-    def open_incidents(self) -> Sequence[Incident]:
-        """As `ConsoleData.open_incidents`, the latest thousand."""
-        return self._store.incidents(only_open=True, limit=_MOST_SHOWN)
+    def open_stories(self) -> Sequence[Story]:
+        """As `ConsoleData.open_stories`, the latest thousand."""
+        return self._store.stories(only_open=True, limit=_MOST_SHOWN)
+
+    def story(self, uid: str) -> Story | None:
+        """As `ConsoleData.story`."""
+        return self._store.story(uid)
+
+    def findings(self, story: Story) -> Sequence[Incident]:
+        """As `ConsoleData.findings`, the first thousand."""
+        return self._store.findings(story.uid)
+
+    def exempting(self, story: Story) -> Sequence[Exempting]:
+        """As `ConsoleData.exempting`."""
+        rows = (Exempting(found.kind, found.subject) for found in self._store.findings(story.uid))
+        return list(dict.fromkeys(rows))
+
+    def lone_incidents(self) -> Sequence[Incident]:
+        """As `ConsoleData.lone_incidents`, of the latest thousand that are open."""
+        found = self._store.incidents(only_open=True, limit=_MOST_SHOWN)
+        return [incident for incident in found if not incident.story]
 
     def incident(self, uid: str) -> Incident | None:
         """As `ConsoleData.incident`."""
@@ -58,6 +77,16 @@ class Overview:
             SiteView(site.name, joined=site.created, rows_rejected=rejected(site.name))
             for site in self._sites.sites()
         ]
+
+    def promise(self, site: str) -> Promise:
+        """As `ConsoleData.promise`; a week ago by the collector's clock, calls by event time."""
+        since = self._clock() - _WEEK_US
+        stories = self._store.stories(site, since=since, limit=_MOST_SHOWN)
+        calls = sum(call.time > since for story in stories for call in story.calls)
+        chosen = self._sites.choices.budget(site)
+        if chosen is None:
+            return Promise(calls)
+        return Promise(calls, msgspec.json.decode(chosen.body, type=ChosenBudget).per_week)
 
     def agents(self) -> Sequence[AgentHealth]:
         """As `ConsoleData.agents`: those heard since start, known from before, or gone."""
@@ -89,7 +118,7 @@ class Overview:
         """Journal a verdict: as `ConsoleData.answer`, but it waits for nothing else."""
         told = await asyncio.to_thread(self._told, uid)
         if told is None:
-            raise KeyError("there is no such incident")
+            raise KeyError("there is no such incident or story")
         about: Incident | StorySeen = told if isinstance(told, Incident) else await self._seen(told)
         draft = Verdict(uid, answer, by, msgspec.msgpack.encode(about)).draft(
             told.site, self._clock()

@@ -28,8 +28,7 @@ from dijkwacht_collector.console.refusals import busy, refusal, wants_refusal
 from dijkwacht_collector.console.signer import signer
 from dijkwacht_collector.console.story_view import StoryReader
 from dijkwacht_collector.console.view import Reader
-from dijkwacht_collector.incidents import ANSWERED, Incident
-from dijkwacht_collector.incidents.story import Story
+from dijkwacht_collector.incidents import ANSWERED, Incident, Story
 from dijkwacht_collector.sites.access import origin_of
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -10,9 +10,7 @@ from dijkwacht_collector.console import words
 from dijkwacht_collector.console.data import Exempting
 from dijkwacht_collector.console.titles import title
 from dijkwacht_collector.console.view import Card, Moment, Reader
-from dijkwacht_collector.incidents import Incident
-from dijkwacht_collector.incidents.incident import ALERT_SEVERITY
-from dijkwacht_collector.incidents.story import Call, Part, Story
+from dijkwacht_collector.incidents import ALERT_SEVERITY, Call, Incident, Part, Story
 
 FUSION: Final = "fusion"
 """The `Call.detector` of several parts that called together."""

@@ -7,8 +7,7 @@ from typing import Final
 
 from dijkwacht_collector.console.language import LANGUAGES, Language, translations
 from dijkwacht_collector.console.words import METRIC
-from dijkwacht_collector.incidents import Incident
-from dijkwacht_collector.incidents.story import Part
+from dijkwacht_collector.incidents import Incident, Part
 
 _METRICS: Final = re.compile(rf"\b({'|'.join(METRIC)})\b")
 

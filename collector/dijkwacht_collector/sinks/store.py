@@ -72,6 +72,7 @@ _OWN: Final = """
     ON CONFLICT (partition) DO UPDATE SET epoch = max(epoch, excluded.epoch) RETURNING epoch
 """
 _Step = tuple[Activity, bytes, int]
+_LATEST: Final = "ORDER BY finish DESC, uid LIMIT ?"
 _EXEMPTED: Final = "SELECT body FROM exemptions WHERE site = ?"
 _TRIM: Final = tuple(
     f"""
@@ -254,11 +255,17 @@ class IncidentStore:
         return [event.incident for event in self.events(site, only_open=only_open, limit=limit)]
 
     def stories(
-        self, site: str | None = None, *, only_open: bool = False, limit: int = 1000
+        self,
+        site: str | None = None,
+        *,
+        only_open: bool = False,
+        limit: int = 1000,
+        since: int | None = None,
     ) -> list[Story]:
-        """The stories themselves, latest first."""
-        events = self.story_events(site, only_open=only_open, limit=limit)
-        return [event.story for event in events]
+        """The stories themselves that went on after ``since``, µs UTC of event time, latest first."""
+        rows = self._latest("stories", site, only_open=only_open, limit=limit, since=since)
+        with self._readable():
+            return [_story_event(*row).story for row in rows]
 
     def sites(self) -> list[str]:
         """Those of which there are incidents or stories."""
@@ -295,20 +302,16 @@ class IncidentStore:
             step: _Step | None = self._opened().execute(query, (uid,)).fetchone()
         return step
 
-    def _latest(self, table: str, site: str | None, *, only_open: bool, limit: int) -> list[_Step]:
+    def _latest(
+        self, table: str, site: str | None, *, only_open: bool, limit: int, since: int | None = None
+    ) -> list[_Step]:
         """The last steps of what there is in ``table``, latest first."""
-        where, values = ["1"], list[object]()
-        if site is not None:
-            where.append("site = ?")
-            values.append(site)
-        if only_open:
-            where.append("status = 'new'")
-        query = (
-            f"SELECT activity, body, position FROM {table} WHERE "  # noqa: S608  fixed texts only
-            f"{' AND '.join(where)} ORDER BY finish DESC, uid LIMIT ?"
-        )
+        asked = (("site = ?", site), ("finish > ?", since))
+        given = {term: value for term, value in asked if value is not None}
+        where = " AND ".join([*given, "status = 'new'" if only_open else "1"])
+        query = f"SELECT activity, body, position FROM {table} WHERE {where} {_LATEST}"  # noqa: S608  fixed texts
         with self._readable(), self._turn:
-            return self._opened().execute(query, (*values, limit)).fetchall()
+            return self._opened().execute(query, (*given.values(), limit)).fetchall()
 
     @contextmanager
     def _readable(self) -> Iterator[None]:

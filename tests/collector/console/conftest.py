@@ -8,9 +8,17 @@ from aiohttp import web
 from msgspec import structs
 
 from dijkwacht_collector.console import Feed, SiteView, add_console
-from dijkwacht_collector.console.data import Exempting
-from dijkwacht_collector.incidents import ANSWERED, Evidence, Incident, IncidentEvent
-from dijkwacht_collector.incidents.story import Call, Part, Story, StoryEvent
+from dijkwacht_collector.console.data import Exempting, Promise
+from dijkwacht_collector.incidents import (
+    ANSWERED,
+    Call,
+    Evidence,
+    Incident,
+    IncidentEvent,
+    Part,
+    Story,
+    StoryEvent,
+)
 from dijkwacht_collector.metrics import AgentHealth
 from dijkwacht_records.addresses import pack_address
 
@@ -87,6 +95,7 @@ class Facts:
     def __init__(self):
         self.incidents = {}
         self.stories = {}
+        self.promises = {}
         self.known_sites = []
         self.health = []
         self.answers = []
@@ -125,6 +134,9 @@ class Facts:
 
     def sites(self):
         return self.known_sites
+
+    def promise(self, site):
+        return self.promises.get(site, Promise())
 
     def agents(self):
         return self.health
