@@ -63,6 +63,10 @@ class Outcome:
         """All incidents in their last state, by start and name."""
         return sorted(self.incidents.values(), key=lambda i: (i.start, i.uid))
 
+    def final_stories(self) -> list[Story]:
+        """All stories in their last state, by start and name."""
+        return sorted(self.stories.values(), key=lambda s: (s.start, s.uid))
+
 
 class OfflineCollector:
     """A journal in a temporary folder and an engine that reads it. Use as a context manager.

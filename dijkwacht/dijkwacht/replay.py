@@ -1,7 +1,8 @@
 """Find incidents in recordings: the same meter, journal, engine and policy as live.
 
-Incidents come on standard output in their last state: as blocks of text on a terminal, else as JSON
-lines (OCSF), one each. What is assumed, skipped and found on the way is printed on standard error. On
+Incidents come on standard output in their last state: as blocks of text on a terminal, below their
+story, else as JSON lines (OCSF Detection Findings), one each; with ``--stories``, stories (Incident
+Findings) instead. What is assumed, skipped and found on the way is printed on standard error. On
 Ctrl-C the reading ends, and what was found until then is told.
 """
 
@@ -12,12 +13,14 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from dijkwacht.blocks import incident_blocks, tally
+from msgspec.structs import replace
+
+from dijkwacht.blocks import tally
 from dijkwacht.ctrl_c import CtrlC
 from dijkwacht.offline import BATCH_ROWS, NumberedRow, OfflineCollector, cut
 from dijkwacht.own_detectors import add_detectors
@@ -29,7 +32,16 @@ from dijkwacht.terminal import Screen, add_output, for_people, write_text
 from dijkwacht_agent.arguments import speed
 from dijkwacht_agent.privacy import KEY_BYTES, Pseudonyms
 from dijkwacht_collector.engine import DetectorSet
-from dijkwacht_collector.incidents import Activity, Event, Incident, IncidentEvent, encode_finding
+from dijkwacht_collector.incidents import (
+    Activity,
+    Event,
+    Incident,
+    IncidentEvent,
+    Story,
+    StoryEvent,
+    encode_finding,
+    encode_story,
+)
 from dijkwacht_records.columns import Columns
 from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.tables import TABLES
@@ -79,7 +91,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="rows of a batch; changes nothing",
     )
-    add_output(parser, "one incident a block", "; and nothing but errors on standard error")
+    add(
+        "--stories",
+        action="store_true",
+        help="print stories, with the incidents that are in each, instead of incidents",
+    )
+    add_output(
+        parser, "one incident, or story, a block", "; and nothing but errors on standard error"
+    )
 
 
 @dataclass(slots=True)
@@ -134,7 +153,7 @@ def run(args: argparse.Namespace) -> int:
     with (
         ctrl_c,
         OfflineCollector(
-            detectors=detectors, on_event=lambda event: _announce(event, announced), watch=watch
+            detectors=detectors, on_event=Announcer(announced), watch=watch
         ) as collector,
     ):
         rows: Iterator[NumberedRow] = hide(recorded.rows())
@@ -143,39 +162,72 @@ def run(args: argparse.Namespace) -> int:
         rows = counted(ctrl_c.until(rows), lambda: _progress(collector))
         _play(collector, args.site, rows, args.batch_rows, pacing)
         collector.finish()
-        found = collector.outcome.final()
-        _write(found, people=people)
+        stories, found = collector.outcome.final_stories(), collector.outcome.final()
+        if people:
+            _write_blocks(stories, found, only_stories=args.stories)
+        elif args.stories:
+            _write_lines(map(last_story, stories))
+        else:
+            _write_lines(last_findings(stories, found))
         report_problems(recorded)
         if pacing.shortened:
             note(f"{pacing.shortened} pauses of the recording were cut to {LONGEST_WAIT_S:.0f} s")
         for name, heard in watch.heard.items():
             note(f"{name}: in shadow, {heard}")
-        note(f"{tally(found)} in {collector.rows:,} rows from {recorded.packets:,} packets")
+        note(
+            f"{tally(stories, found)} in {collector.rows:,} rows from {recorded.packets:,} packets"
+        )
         ctrl_c.raise_if_came()
     return 0 if recorded.readable else 2
 
 
-def _write(incidents: Sequence[Incident], *, people: bool) -> None:
-    if people:
-        write_text(incident_blocks(incidents, Screen.of(sys.stdout)))
-        return
-    for incident in incidents:
-        sys.stdout.buffer.write(last_finding(incident) + b"\n")
+def _write_blocks(
+    stories: Sequence[Story], incidents: Sequence[Incident], *, only_stories: bool
+) -> None:
+    # Only people need the console's words, and what they import.
+    from dijkwacht.finding_blocks import finding_blocks, story_blocks  # noqa: PLC0415
+
+    screen = Screen.of(sys.stdout)
+    if only_stories:
+        write_text(story_blocks(stories, screen))
+    else:
+        write_text(finding_blocks(stories, incidents, screen))
+
+
+def _write_lines(lines: Iterable[bytes]) -> None:
+    for line in lines:
+        sys.stdout.buffer.write(line + b"\n")
     sys.stdout.buffer.flush()
 
 
 def _progress(collector: OfflineCollector) -> str:
-    found = len(collector.outcome.incidents)
-    return f"incidents: {found:,}; rows" if found else "rows"
+    outcome = collector.outcome
+    found = len(outcome.incidents)
+    return f"stories: {len(outcome.stories):,}; incidents: {found:,}; rows" if found else "rows"
+
+
+def last_findings(stories: Iterable[Story], incidents: Iterable[Incident]) -> Iterator[bytes]:
+    """`last_finding` of each, which says whether its story has interrupted by the end."""
+    interrupted = {story.uid for story in stories if story.interrupted}
+    for incident in incidents:
+        yield last_finding(replace(incident, interrupted=incident.story in interrupted))
 
 
 def last_finding(incident: Incident) -> bytes:
     """One line of JSON for an incident as it stands at the end; the same rows give the same bytes."""
-    activity: Activity = "update" if incident.revision else "create"
-    if incident.status != "new":
-        activity = "close"
     # The position in the journal depends on how rows were cut into batches: it is left out.
-    return encode_finding(IncidentEvent(activity, incident, 0))
+    return encode_finding(IncidentEvent(_last_activity(incident), incident, 0))
+
+
+def last_story(story: Story) -> bytes:
+    """The same for a story."""
+    return encode_story(StoryEvent(_last_activity(story), story, 0))
+
+
+def _last_activity(told: Incident | Story) -> Activity:
+    if told.status != "new":
+        return "close"
+    return "update" if told.revision else "create"
 
 
 def _play(
@@ -259,7 +311,23 @@ def _privacy(
     return hide
 
 
-def _announce(event: Event, note: Callable[[str], None]) -> None:
-    if isinstance(event, IncidentEvent) and event.activity == "create":
-        incident = event.incident
-        note(f"{clock_text(incident.start)}  {incident.kind:<10}  {incident.title_en}")
+@dataclass(slots=True)
+class Announcer:
+    """Notes each incident when it is found, and each story when it interrupts."""
+
+    note: Callable[[str], None]
+    _called: set[tuple[str, int]] = field(default_factory=set)
+
+    def __call__(self, event: Event) -> None:
+        """Note what is new in ``event``."""
+        if isinstance(event, IncidentEvent):
+            incident = event.incident
+            if event.activity == "create":
+                self.note(f"{clock_text(incident.start)}  {incident.kind:<10}  {incident.title_en}")
+            return
+        story = event.story
+        for call in story.calls:
+            if (story.uid, call.time) not in self._called:
+                self._called.add((story.uid, call.time))
+                who = story.machine or "several machines"
+                self.note(f"{clock_text(call.time)}  {who} asks you to look")

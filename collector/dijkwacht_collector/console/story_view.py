@@ -23,7 +23,7 @@ class StoryCard:
     """One story as text, named by its gravest finding.
 
     ``path`` is its page's. ``more``: its other findings; ``kinds`` the classes of all. ``machine`` is
-    empty where several machines are one story. ``together``: at least once no finding called by itself.
+    empty where several machines are one story. ``together`` says so if a call was for no finding alone.
     """
 
     uid: str
@@ -36,7 +36,7 @@ class StoryCard:
     kinds: list[str]
     more: int
     calls: int
-    together: bool
+    together: str
     since: Moment
     last: Moment
     status: str
@@ -64,11 +64,11 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
-    """One interruption in words: ``why`` says what it was for, ``together`` that no finding called alone."""
+    """One interruption in words: ``why`` says what it was for; ``together`` as in `StoryCard`."""
 
     when: Moment
     why: str
-    together: bool
+    together: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class StoryReader:
     def card(self, story: Story, folder: str = "stories") -> StoryCard:
         """One story; its page is in ``folder``."""
         say, moment = self._reader.say, self._reader.moment
-        severity = _severity(story.severity_id)
+        severity = severity_of(story.severity_id)
         return StoryCard(
             uid=story.uid,
             path=f"/{folder}/{story.uid}",
@@ -103,7 +103,7 @@ class StoryReader:
             kinds=list(dict.fromkeys(map(self._reader.kind, story.kinds))),
             more=len(story.parts) - 1 + story.more,
             calls=len(story.calls),
-            together=any(call.detector == FUSION for call in story.calls),
+            together=self._together(story.calls),
             since=moment(story.start),
             last=moment(story.end),
             status=say(words.STATUS[story.status]),
@@ -141,7 +141,7 @@ class StoryReader:
         ]
 
     def _bar(self, part: Part, calls: Sequence[Call], scale: _Scale) -> Bar:
-        severity = _severity(part.severity_id)
+        severity = severity_of(part.severity_id)
         begin = min(scale.at(part.start), 100 - _NARROWEST)
         return Bar(
             uid=part.uid,
@@ -159,7 +159,11 @@ class StoryReader:
     def _call(self, call: Call, parts: Sequence[Part]) -> CallRow:
         found = next((part for part in parts if part.uid == call.finding), None)
         why = title(found, self._reader.language) if found else self._reader.kind(call.kind)
-        return CallRow(self._reader.moment(call.time), why, call.detector == FUSION)
+        return CallRow(self._reader.moment(call.time), why, self._together([call]))
+
+    def _together(self, calls: Sequence[Call]) -> str:
+        together = any(call.detector == FUSION for call in calls)
+        return self._reader.say(words.TOGETHER) if together else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,5 +189,6 @@ def alone(incident: Incident) -> Story:
     )  # fmt: skip
 
 
-def _severity(severity_id: int) -> int:
+def severity_of(severity_id: int) -> int:
+    """The nearest that has a word."""
     return min(max(severity_id, min(words.SEVERITY)), max(words.SEVERITY))

@@ -94,6 +94,11 @@ GIVEN: Final[dict[Status, Given]] = {
     "confirmed": "attack",
 }
 
+TOGETHER: Final = N_(
+    "By itself each of these would be too little to call you; together they are not."
+)
+"""Why a story called of which no finding was rare enough."""
+
 ERROR: Final = {
     401: N_("You have to sign in"),
     403: N_("This is not allowed"),

@@ -116,3 +116,13 @@ def test_closing_wakes_a_full_reader(make):
             feed.publish(make.event())
         feed.close()
         assert drain(queue)[-1] is None
+
+
+def test_a_storys_step_says_how_often_it_called(feed, make):
+    with feed.reader() as queue:
+        feed.publish(make.story_event(make.story(called={"a1"}), "update"))
+        sent = queue.get_nowait()
+    assert sent.name == "story"
+    told = json.loads(sent.data)
+    assert (told["uid"], told["activity"], told["calls"]) == ("s1", "update", 1)
+    assert told["title"]["nl"] == "10.0.0.7 voelt aan de deuren van 10.0.0.2"
