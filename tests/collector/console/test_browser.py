@@ -90,20 +90,34 @@ async def devtools_port(browser):
     return pytest.fail("chromium ended")
 
 
-async def test_an_incident_appears_without_a_reload(page, client, facts, feed, make):
+async def test_a_story_appears_without_a_reload(page, client, facts, feed, make):
     await page.open(client.make_url("/?lang=en"))
     await page.wait_for("document.querySelector('#live:not([hidden]):not(.off)')")
     assert await page.ask("document.querySelector('h1').innerText") == "All is quiet"
     await page.ask("window.sameDocument = true")
+    news = "document.getElementById('news').textContent"
 
-    facts.hold(make.incident())
-    feed.publish(make.event())
+    facts.tell(make.story())
+    feed.publish(make.story_event(make.story()))
+    await page.wait_for("document.querySelector('#context')")
+    assert await page.ask(news) == "", "what is context is said to nobody"
+
+    facts.tell(make.story(called={"a1"}))
+    feed.publish(make.story_event(activity="update"))
     await page.wait_for("document.querySelector('.card.high')")
     assert await page.ask("window.sameDocument") is True
     assert "1 story asks" in await page.ask("document.querySelector('h1').innerText")
     assert "tries the doors" in await page.ask("document.querySelector('.card h3').innerText")
-    assert "tries the doors" in await page.ask("document.getElementById('news').textContent")
+    assert "tries the doors" in await page.ask(news)
     assert await page.ask("document.title") == "(1) Dijkwacht"
+
+    # What only went on is no news; that it is over is.
+    await page.ask("document.getElementById('news').textContent = ''")
+    feed.publish(make.story_event(activity="update"))
+    facts.tell(make.story(called={"a1"}, status="closed"))
+    feed.publish(make.story_event(activity="close"))
+    await page.wait_for("document.querySelector('h1').innerText === 'All is quiet'")
+    assert (await page.ask(news)).startswith("This is over:")
     assert page.said == [], "nothing was thrown, logged or refused by the content policy"
     assert (await page.picture()).startswith(b"\x89PNG")
 
@@ -112,15 +126,20 @@ async def test_a_hostile_name_runs_nothing(page, client, facts, feed, make):
     hostile = "<img src=x onerror='window.owned=1'><script>window.owned=2</script>"
     await page.open(client.make_url("/?lang=nl"))
     await page.wait_for("document.querySelector('#live:not([hidden]):not(.off)')")
-    incident = make.incident(title_nl=hostile, site=hostile)
+    incident = make.incident(title_nl=hostile, site=hostile, story="s1")
+    story = make.story(incident, called={"a1"}, machine=hostile)
     facts.hold(incident)
-    feed.publish(make.event(incident))
+    facts.tell(story)
+    feed.publish(make.story_event(story))
     await page.wait_for("document.querySelector('.card')")
     assert await page.ask("document.querySelector('.card h3').textContent") == hostile
     assert await page.ask("document.querySelectorAll('.card img, .card script').length") == 0
     facts.hold(make.incident("named", status="normal", answered=1, answered_by=hostile))
     await page.open(client.make_url("/incidents/named?lang=en"))
     assert await page.ask("document.querySelector('.answer .by bdi').textContent") == hostile
+    assert await page.ask("document.querySelectorAll('main img, main script').length") == 0
+    await page.open(client.make_url("/stories/s1?lang=nl"))
+    assert await page.ask("document.querySelector('.bars a').textContent") == hostile
     assert await page.ask("document.querySelectorAll('main img, main script').length") == 0
     assert await page.ask("typeof window.owned") == "undefined"
     assert page.said == []
@@ -152,6 +171,23 @@ async def test_without_javascript_an_answer_is_given(page, client, facts, make):
         await page.wait_for(f"document.querySelector('{told}')?.textContent === '{changed}'")
 
 
+async def test_without_javascript_a_story_is_read_and_answered(page, client, facts, make):
+    facts.hold(make.incident(story="s1"))
+    facts.tell(make.story(called={"a1"}))
+    await page.call("Emulation.setScriptExecutionDisabled", value=True)
+    await page.open(client.make_url("/incidents/a1?lang=en"))
+    await page.ask("document.querySelector('.back a:last-child').click()")
+    await page.wait_for("document.querySelector('button[value=attack]')")
+    await page.wait_for("document.querySelector('.bars circle')")
+    # Bars lie beside what they are about, however wide the page is.
+    widths = "[...document.querySelectorAll('.bar rect')].map(e => e.getBoundingClientRect().width)"
+    assert min(await page.ask(widths)) > 3
+    await page.ask("document.querySelector('button[value=attack]').click()")
+    await page.wait_for("document.querySelector('.thanks')")
+    assert facts.answers == [("s1", "attack", "operator")]
+    assert page.said == []
+
+
 async def test_an_answer_that_does_not_show_yet_shows_by_itself(page, client, facts, make):
     facts.hold(make.incident())
     facts.slow = True
@@ -174,6 +210,14 @@ async def test_it_fits_a_phone_and_can_be_read(page, client, facts, make):
         make.incident("attack", status="confirmed", **answered),
         make.incident("undone", status="closed", **answered),
     )  # fmt: skip
+    parts = [make.incident(f"p{n}", story="s1", title_en="name-" * 40) for n in range(3)]
+    facts.hold(*parts)
+    facts.tell(
+        make.story(*parts, called={"p1"}, by="fusion"),
+        make.story(
+            *parts, uid="s2", called={"p1"}, machine="", more=7, status="normal", **answered
+        ),
+    )
     facts.health = [make.agent(), make.agent("b", last_seen=0), make.agent("c", dropped=9_000_000)]
     await page.call(
         "Emulation.setDeviceMetricsOverride",
@@ -183,7 +227,8 @@ async def test_it_fits_a_phone_and_can_be_read(page, client, facts, make):
         mobile=True,
     )
     shown = ("a1", "normal?answered=normal", "attack", "undone", "a1?answered=normal&after=0")
-    paths = ("/", *(f"/incidents/{one}" for one in shown), "/nowhere")
+    paths = ("/", *(f"/incidents/{one}" for one in (*shown, "p1")), "/nowhere")
+    paths += ("/stories/s1", "/stories/s2?answered=normal")
     for scheme, lang, path in itertools.product(("light", "dark"), ("nl", "en"), paths):
         facts.until = make.now_us + make.minute if lang == "nl" else 0
         colours = [{"name": "prefers-color-scheme", "value": scheme}]
