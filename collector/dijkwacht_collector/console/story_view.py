@@ -24,6 +24,8 @@ class StoryCard:
 
     ``path`` is its page's. ``more``: its other findings; ``kinds`` the classes of all. ``machine`` is
     empty where several machines are one story. ``together`` says so if a call was for no finding alone.
+    ``answered`` and ``answered_by``: of the last answer to it or a finding of it; ``partly``: one of these has
+    an answer of its own.
     """
 
     uid: str
@@ -44,6 +46,7 @@ class StoryCard:
     answer: words.Given
     answered: Moment | None
     answered_by: str
+    partly: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ class StoryReader:
             answer=words.GIVEN[story.status],
             answered=moment(story.answered) if story.answered else None,
             answered_by=story.answered_by,
+            partly=any(words.GIVEN[part.status] for part in story.parts),
         )
 
     def time_line(self, story: Story) -> TimeLine:

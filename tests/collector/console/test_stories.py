@@ -258,6 +258,23 @@ class TestAnswer:
         facts.obey()
         assert "Answered: this was an attack" in await get(client, location)
 
+    @pytest.mark.parametrize(
+        ("part", "story", "told"),
+        [
+            ("normal", "new", "Something of it was answered by"),
+            ("confirmed", "closed", "Something of it was answered by"),
+            ("closed", "closed", "An answer was taken back by"),
+            ("normal", "normal", "By"),
+        ],
+    )
+    async def test_whose_word_it_is_and_about_what(self, client, facts, make, part, story, told):
+        finding = make.incident(story="s1", status=part)
+        facts.hold(finding)
+        said = {"status": story, "answered": make.now_us, "answered_by": "Jan"}
+        facts.tell(make.story(finding, **said))
+        page = await get(client, "/stories/s1?lang=en")
+        assert f"{told} <bdi>Jan</bdi>" in page
+
     async def test_from_another_page_or_about_nothing_it_is_refused(self, client, facts, make):
         facts.tell(make.story())
         answer = await self.post(client, "normal", origin="https://evil.example")
