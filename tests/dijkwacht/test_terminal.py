@@ -19,12 +19,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dijkwacht import cli, progress
-from dijkwacht.blocks import incident_blocks, strange_blocks, tally
+from dijkwacht.blocks import strange_blocks, tally
+from dijkwacht.finding_blocks import finding_blocks, story_blocks
 from dijkwacht.offline import replay_rows
 from dijkwacht.recording import Recorded
 from dijkwacht.strangest import Strange
 from dijkwacht.terminal import NARROWEST, WIDEST, Screen, json_line, plain
-from dijkwacht_collector.incidents import Evidence
+from dijkwacht_collector.incidents import Call, Evidence, Part, Story
 from dijkwacht_lab.recordings import recording
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -132,6 +133,67 @@ def test_either_json_or_text(capsys):
     assert "not allowed with" in capsys.readouterr().err
 
 
+def a_story(incidents, *, machine="192.168.20.66", called=False, by="scan", more=0):
+    first = incidents[0]
+    return Story(
+        "s1", first.site, machine, first.start, max(one.end for one in incidents),
+        tuple(map(Part.of, incidents)), max(one.severity_id for one in incidents),
+        (Call(first.start, by, first.kind, first.uid),) if called else (), more,
+    )  # fmt: skip
+
+
+def of_story(incident, uid="s1"):
+    return msgspec.structs.replace(incident, story=uid)
+
+
+def test_incidents_stand_below_the_head_of_their_story(incidents):
+    one, two, other, lone = (
+        of_story(incidents[n], uid) for n, uid in enumerate(("s1", "s1", "s2", ""))
+    )
+    stories = [
+        a_story([one, two], called=True),
+        msgspec.structs.replace(a_story([other], machine=""), uid="s2"),
+    ]
+    text = finding_blocks(stories, [one, other, two, lone], Screen(100))
+    heads = [line for line in text.splitlines() if line.strip() and not line.startswith(" ")]
+    assert heads[:2] == [
+        "Asks you to look · 192.168.20.66 · 2 incidents",
+        "For context · several machines · 1 incident",
+    ]
+    assert len(heads) == 3, "what is of no story has no head"
+    places = [text.index(found.title_en[:40]) for found in (one, two, other, lone)]
+    assert places == sorted(places)
+    assert "called for “" in text
+    assert "together they are not" not in text
+
+
+def test_what_is_enough_only_together_is_said(incidents):
+    parts = [of_story(one) for one in incidents[:2]]
+    for shown in (
+        finding_blocks([a_story(parts, called=True, by="fusion")], parts, Screen(100)),
+        story_blocks([a_story(parts, called=True, by="fusion")], Screen(100)),
+    ):
+        assert (
+            "By itself each of these would be too little to call you; together they are not."
+            in shown
+        )
+        assert "fusion" not in shown
+
+
+def test_a_story_is_one_block(incidents):
+    parts = [of_story(one) for one in incidents[:3]]
+    text = story_blocks([a_story(parts, called=True, more=4), a_story(parts[:1])], Screen(100))
+    blocks = text.strip().split("\n\n")
+    assert [block.splitlines()[0] for block in blocks] == [
+        "Asks you to look · 192.168.20.66 · 7 incidents",
+        "For context · 192.168.20.66 · 1 incident",
+    ]
+    for part in parts:
+        assert part.title_en[:40] in " ".join(blocks[0].split())
+    assert "and 4 more" in blocks[0]
+    assert story_blocks([], Screen(100)) == ""
+
+
 def taken(line):
     """Columns that ``line`` takes."""
     return sum(1 + (unicodedata.east_asian_width(one) in "WF") for one in line)
@@ -150,7 +212,9 @@ def test_nothing_that_data_holds_is_obeyed(incidents, name, columns, colours):
         **dict.fromkeys(("title_en", "desc_en", "subject", "technique", "detector"), name),
         evidences=(evidence,),
     )
-    shown = incident_blocks([odd], screen)
+    told = a_story([odd], machine=name, called=True)
+    shown = finding_blocks([told], [odd], screen) + finding_blocks([], [odd], screen)
+    shown += story_blocks([told], screen)
     shown += strange_blocks([replace(STRANGE, name=name, sentence=name, src=name)], screen)
     text = COLOUR.sub("", shown) if colours else shown
     assert text.replace("\n", "").isprintable()
@@ -205,12 +269,13 @@ def test_what_an_encoding_lacks_is_escaped(monkeypatch):
 
 
 def test_the_tally_says_what_asks_for_a_person(incidents):
-    asking = [i for i in incidents if i.severity_id >= 3][:2]
-    context = msgspec.structs.replace(asking[0], severity_id=2)
-    assert tally([]) == "0 incidents"
-    assert tally(asking[:1]) == "1 incident"
-    assert tally(asking) == "2 incidents"
-    assert tally([*asking, context]) == "3 incidents (2 to look at, 1 for context)"
+    calls, context = a_story(incidents[:1], called=True), a_story(incidents[:1])
+    assert tally([], []) == "0 incidents"
+    assert tally([], incidents[:1]) == "1 incident"
+    assert tally([calls], incidents[:1]) == "1 story, 1 asks you to look; 1 incident"
+    assert tally([context], incidents[:2]) == "1 story, none asks you to look; 2 incidents"
+    assert tally([calls, context], incidents[:2]) == "2 stories, 1 asks you to look; 2 incidents"
+    assert tally([calls] * 2, incidents[:2]) == "2 stories, 2 ask you to look; 2 incidents"
 
 
 def test_a_time_that_no_calendar_has_is_a_dash():
