@@ -147,7 +147,8 @@ class Show:
         loud = list(_loud(self._findings))
         print_line("")
         print_line(
-            f"{packets:,} packets, {len(loud)} incidents, {len(self._findings) - len(loud)} for context."
+            f"{packets:,} packets, {len(loud)} incidents, {len(self._findings) - len(loud)} for context;"
+            f" {len(_stories(self._findings))} stories, {len(_stories(loud))} of which call somebody."
         )
         print_line(f"{'attack':<12}{'with':<10}{'by':<34}{'found as':<14}technique")
         found_all = True
@@ -199,6 +200,11 @@ def _loud(findings: Iterable[Finding]) -> Iterable[Finding]:
 def _kind(finding: Finding) -> str:
     kind: str = finding["finding_info"]["types"][0]
     return kind
+
+
+def _stories(findings: Iterable[Finding]) -> set[str]:
+    """Those that the findings are part of."""
+    return {f.get("unmapped", {}).get("story_uid", "") for f in findings} - {""}
 
 
 def _technique(finding: Finding) -> str:
