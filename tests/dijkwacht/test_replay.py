@@ -10,7 +10,15 @@ import pytest
 from dijkwacht import cli
 from dijkwacht.offline import OfflineCollector, cut, replay_batches, replay_rows
 from dijkwacht.recording import Recorded
-from dijkwacht.replay import LONGEST_WAIT_S, RowPacing, last_finding, moved
+from dijkwacht.replay import (
+    LONGEST_WAIT_S,
+    Announcer,
+    RowPacing,
+    last_finding,
+    last_findings,
+    moved,
+)
+from dijkwacht_collector.incidents import Call, Part, Story, StoryEvent
 from dijkwacht_records.tables import TABLE
 
 pytestmark = pytest.mark.usefixtures("loud")
@@ -45,10 +53,51 @@ def test_incidents_are_ocsf_lines_and_the_rest_is_said_on_the_side(scan, capsysb
     assert b"incidents in 300 rows from 600 packets" in err
 
 
-def test_output_does_not_depend_on_batches_or_the_run(scan, capsysbinary):
+def test_each_line_names_its_story_and_says_whether_that_interrupted(scan, capsysbinary):
+    assert replay(scan, "--json") == 0
+    findings = list(map(json.loads, capsysbinary.readouterr().out.splitlines()))
+    assert replay(scan, "--json", "--stories") == 0
+    stories = list(map(json.loads, capsysbinary.readouterr().out.splitlines()))
+    assert {story["class_uid"] for story in stories} == {2005}
+    by_uid = {story["unmapped"]["story_uid"]: story for story in stories}
+    assert {f["unmapped"]["story_uid"] for f in findings} == set(by_uid)
+    for finding in findings:
+        story = by_uid[finding["unmapped"]["story_uid"]]
+        assert finding["unmapped"]["interrupted"] is story["unmapped"]["interrupted"]
+        named = [one["uid"] for one in story["finding_info_list"]]
+        assert finding["finding_info"]["uid"] in named
+    assert any(story["unmapped"]["interrupted"] for story in stories)
+
+
+def test_a_finding_says_what_became_of_its_story_in_the_end(rows):
+    incidents = [
+        msgspec.structs.replace(one, story=uid, interrupted=False)
+        for one, uid in zip(replay_rows(rows)[:2] * 2, ("s1", "s2", "s3"), strict=False)
+    ]
+    story = Story("s1", "replay", "m", 0, 1, (Part.of(incidents[0]),), 3)
+    called = msgspec.structs.replace(story, calls=(Call(0, "scan", "scan", incidents[0].uid),))
+    other = msgspec.structs.replace(story, uid="s2")
+    lines = list(map(json.loads, last_findings([called, other], incidents)))
+    assert [line["unmapped"]["interrupted"] for line in lines] == [True, False, False]
+
+
+def test_a_call_is_announced_once(rows):
+    (one, *_) = replay_rows(rows)
+    story = Story("s1", "replay", "10.0.0.7", 0, 1, (Part.of(one),), 3)
+    called = msgspec.structs.replace(story, calls=(Call(one.start, "scan", "scan", one.uid),))
+    said = []
+    announce = Announcer(said.append)
+    for activity, told in (("create", story), ("update", called), ("update", called)):
+        announce(StoryEvent(activity, told, 1))
+    assert len(said) == 1
+    assert said[0].endswith("10.0.0.7 asks you to look")
+
+
+@pytest.mark.parametrize("options", [(), ("--stories",)])
+def test_output_does_not_depend_on_batches_or_the_run(scan, capsysbinary, options):
     outputs = set()
     for size in (1, 100, 10_000, 100):
-        assert replay(scan, "--batch-rows", size) == 0
+        assert replay(scan, "--batch-rows", size, *options) == 0
         outputs.add(capsysbinary.readouterr().out)
     assert len(outputs) == 1
     assert outputs.pop()
