@@ -34,7 +34,7 @@ def finding_blocks(stories: Sequence[Story], incidents: Sequence[Incident], scre
         below.setdefault(incident.story, []).append(incident)
     blocks: list[str] = []
     for story in stories:
-        blocks.append("\n".join(_head(story, screen)))
+        blocks.append("\n".join(_head(reader, story, screen)))
         blocks += (_finding(reader, one, screen, INDENT) for one in below.pop(story.uid, ()))
     blocks += (_finding(reader, one, screen) for found in below.values() for one in found)
     return _paragraphs(blocks)
@@ -45,7 +45,7 @@ def story_blocks(stories: Sequence[Story], screen: Screen) -> str:
     reader = _reader()
     blocks: list[str] = []
     for story in stories:
-        lines = _head(story, screen)
+        lines = _head(reader, story, screen)
         for part in story.parts:
             severity = severity_of(part.severity_id)
             what = f"{reader.say(words.SEVERITY[severity])} · {reader.kind(part.kind)} · {part.title_en}"
@@ -64,7 +64,7 @@ def _paragraphs(blocks: Sequence[str]) -> str:
     return "\n" * bool(blocks) + "".join(f"{block}\n\n" for block in blocks)
 
 
-def _head(story: Story, screen: Screen) -> list[str]:
+def _head(reader: Reader, story: Story, screen: Screen) -> list[str]:
     """Whether it asks for a person, whose it is and how much is in it; when; and for what it called."""
     asks = "Asks you to look" if story.interrupted else "For context"
     number = len(story.parts) + story.more
@@ -73,10 +73,9 @@ def _head(story: Story, screen: Screen) -> list[str]:
     style = words.SEVERITY_STYLE[severity_of(story.severity_id)]
     lines = _coloured(head, asks, _STYLES[style], screen)
     lines.append(screen.wrapped(_span(story.start, story.end), INDENT, "faint"))
-    titles = {part.uid: part.title_en for part in story.parts}
     for call in story.calls:
-        why = titles.get(call.finding, call.kind)
-        lines.append(screen.wrapped(f"{clock_text(call.time)}: called for “{why}”", INDENT))
+        called = f"called at {clock_text(call.time)} ({reader.kind(call.kind)})"
+        lines.append(screen.wrapped(called, INDENT, "faint"))
     if any(call.detector == FUSION for call in story.calls):
         lines.append(screen.wrapped(words.TOGETHER, INDENT))
     return lines

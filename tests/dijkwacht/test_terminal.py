@@ -163,7 +163,8 @@ def test_incidents_stand_below_the_head_of_their_story(incidents):
     assert len(heads) == 3, "what is of no story has no head"
     places = [text.index(found.title_en[:40]) for found in (one, two, other, lone)]
     assert places == sorted(places)
-    assert "called for “" in text
+    assert text.count("  called at ") == 1
+    assert " (Scan)\n" in text
     assert "together they are not" not in text
 
 
