@@ -15,15 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from msgspec.structs import replace
-
 from dijkwacht_collector.engine import DetectorSet, Engine
 from dijkwacht_collector.engine.checkpoints import load, save
 from dijkwacht_collector.engine.engine import Watch
 from dijkwacht_collector.engine.hosted import Hosted
 from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.engine.trainer import FIRST_SAMPLES, train, training_rows
-from dijkwacht_collector.incidents import Event, Incident, IncidentEvent, Part, Story, StoryEvent
+from dijkwacht_collector.incidents import Event, Incident, IncidentEvent, Story, StoryEvent
 from dijkwacht_collector.journal import (
     PARTITIONS,
     BundlesInHand,
@@ -67,16 +65,13 @@ class Outcome:
 
     def final_stories(self) -> list[Story]:
         """All stories in their last state, with their findings in theirs, by start and name."""
-        stories = map(self._with_findings, self.stories.values())
-        return sorted(stories, key=lambda s: (s.start, s.uid))
-
-    def _with_findings(self, story: Story) -> Story:
-        known = (self.incidents.get(part.uid) for part in story.parts)
-        parts = tuple(
-            Part.of(incident) if incident is not None else part
-            for part, incident in zip(story.parts, known, strict=True)
+        found = (
+            story.with_findings(
+                self.incidents[part.uid] for part in story.parts if part.uid in self.incidents
+            )
+            for story in self.stories.values()
         )
-        return replace(story, parts=parts)
+        return sorted(found, key=lambda s: (s.start, s.uid))
 
 
 class OfflineCollector:

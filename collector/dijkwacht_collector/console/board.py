@@ -96,7 +96,10 @@ class BoardReader:
         calls, context = [s for s in found if s.calls], [s for s in found if not s.calls]
 
         def cards(of: list[Story]) -> list[StoryCard]:
-            return [stories.card(s, folder.get(s.uid, "stories")) for s in of[:MAX_CARDS]]
+            return [
+                stories.card(s.with_findings(data.findings(s)), folder.get(s.uid, "stories"))
+                for s in of[:MAX_CARDS]
+            ]
 
         agents = data.agents()
         counted = [agent for agent in agents if agent.standing not in words.STATE_OF]

@@ -48,11 +48,12 @@ class Overview:
         return self._store.story(uid)
 
     def findings(self, story: Story) -> Sequence[Incident]:
-        """As `ConsoleData.findings`, the first thousand."""
-        return self._store.findings(story.uid)
+        """As `ConsoleData.findings`."""
+        kept = (self._store.incident(part.uid) for part in story.parts)
+        return [incident for incident in kept if incident is not None]
 
     def exempting(self, story: Story) -> Sequence[Exempting]:
-        """As `ConsoleData.exempting`."""
+        """As `ConsoleData.exempting`, for its first thousand findings."""
         rows = (Exempting(found.kind, found.subject) for found in self._store.findings(story.uid))
         return list(dict.fromkeys(rows))
 

@@ -142,6 +142,7 @@ class _Console:
                 raise _NoSuchThing(words.NO_SUCH_INCIDENT)
             until = self._data.unreported_until(incident)
             story = self._data.story(incident.story) if incident.story else None
+            story = story and story.with_findings(self._data.findings(story))
             stories = StoryReader(reader)
             return self._draw(
                 request,
@@ -166,6 +167,8 @@ class _Console:
             story = self._data.story(uid)
             if story is None:
                 raise _NoSuchThing(words.NO_SUCH_STORY)
+            findings = self._data.findings(story)
+            story = story.with_findings(findings)
             stories = StoryReader(reader)
             return self._draw(
                 request,
@@ -173,7 +176,7 @@ class _Console:
                 "story.html",
                 story=stories.card(story),
                 line=stories.time_line(story),
-                findings=stories.findings(self._data.findings(story)),
+                findings=stories.findings(findings),
                 exempting=stories.exempting(self._data.exempting(story)),
                 here="",
                 **_told(request, story),

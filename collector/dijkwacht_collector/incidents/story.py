@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -90,6 +91,13 @@ class Story(msgspec.Struct, frozen=True):
     def kinds(self) -> tuple[str, ...]:
         """The classes of its findings, in the order in which they joined."""
         return tuple(dict.fromkeys(part.kind for part in self.parts))
+
+    def with_findings(self, findings: Iterable[Incident]) -> Story:
+        """It with these of its findings as they stand: a story is not told again at each of their steps."""
+        known = {incident.uid: Part.of(incident) for incident in findings}
+        parts = tuple(known.get(part.uid, part) for part in self.parts)
+        end = max((part.end for part in parts), default=self.end)
+        return msgspec.structs.replace(self, parts=parts, end=max(self.end, end))
 
 
 class StoryEvent(msgspec.Struct, frozen=True):

@@ -136,6 +136,20 @@ async def test_its_page_tells_it_in_order_and_says_where_it_called(client, facts
     assert "Daarnaast vielen nog 2 andere dingen op bij dezelfde computer" in dutch
 
 
+async def test_findings_that_went_on_are_shown_as_they_stand(client, facts, make, findings):
+    """A story is not told again at every step of its findings."""
+    facts.tell(make.story(*findings, called={"a1"}))
+    stands = msgspec.structs.replace(
+        findings[1], title_en="guesses still", desc_en="", end=make.now_us + 100 * make.minute
+    )
+    facts.hold(findings[0], stands, findings[2])
+    for path in ("/", "/stories/s1", "/incidents/a1"):
+        page = await get(client, f"{path}?lang=en")
+        assert "guesses still" in page
+        assert "guesses passwords" not in page
+    assert re.findall(r'<rect x="([\d.]+)%" y="4" width="([\d.]+)%"', page)[1] == ("10.0", "90.0")
+
+
 async def test_what_is_enough_only_together_is_said_in_plain_words(client, facts, make, findings):
     facts.hold(*findings)
     facts.tell(make.story(*findings, called={"a1"}))
