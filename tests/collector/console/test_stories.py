@@ -262,6 +262,15 @@ class TestAnswer:
         ]
         assert "Anything else is reported as before. If it was an attack, everything is." in page
 
+    async def test_a_long_list_of_what_normal_exempts_is_cut_and_counted(self, client, facts, make):
+        many = [make.incident(f"m{n}", story="s1", subject=f"10.0.1.{n}") for n in range(30)]
+        facts.hold(*many)
+        facts.tell(make.story(*many, called={"m0"}))
+        page = await get(client, "/stories/s1?lang=en")
+        listed = page[page.index('class="exempting"') :].partition("</ul>")[0]
+        assert listed.count("<bdi>") == 20
+        assert "and 10 more" in listed
+
     async def test_what_does_not_show_yet_is_being_noted(self, client, facts, make):
         facts.tell(make.story(called={"a1"}))
         facts.slow = True
