@@ -1,11 +1,12 @@
 """What is decided for a site: incidents, their life, and the forms in which others read them."""
 
 from dijkwacht_collector.incidents.answers import ANSWERED, StorySeen, changes
-from dijkwacht_collector.incidents.exemptions import Exempted
+from dijkwacht_collector.incidents.exemptions import Exempted, unreported
 from dijkwacht_collector.incidents.finding import Door, EventTime, Finding, StepOrder
 from dijkwacht_collector.incidents.incident import (
     ALERT_SEVERITY,
     Activity,
+    Ends,
     Evidence,
     Incident,
     IncidentEvent,
@@ -27,17 +28,27 @@ from dijkwacht_collector.incidents.story import (
 from dijkwacht_collector.incidents.story_ocsf import encode_event, encode_story, incident_finding
 from dijkwacht_collector.incidents.story_words import story_text, story_title
 from dijkwacht_collector.incidents.techniques import TECHNIQUES
+from dijkwacht_collector.incidents.trial import (
+    MOST_TRIED,
+    TRIED_US,
+    Trial,
+    exempted_if_normal,
+    try_normal,
+)
 from dijkwacht_collector.incidents.wording import PLACEHOLDERS, fill
 
 __all__ = [
     "ALERT_SEVERITY",
     "ANSWERED",
     "MOST_PARTS",
+    "MOST_TRIED",
     "PLACEHOLDERS",
     "TECHNIQUES",
+    "TRIED_US",
     "Activity",
     "Call",
     "Door",
+    "Ends",
     "Event",
     "EventTime",
     "Evidence",
@@ -53,15 +64,19 @@ __all__ = [
     "Story",
     "StoryEvent",
     "StorySeen",
+    "Trial",
     "changes",
     "detection_finding",
     "encode_event",
     "encode_finding",
     "encode_story",
+    "exempted_if_normal",
     "fill",
     "incident_finding",
     "recall",
     "story_text",
     "story_title",
     "story_uid",
+    "try_normal",
+    "unreported",
 ]

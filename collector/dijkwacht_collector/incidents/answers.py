@@ -20,13 +20,17 @@ ANSWERED: Final[dict[Answer, Status]] = {
 
 
 class Said(NamedTuple):
-    """A person's answer: the status that it gives, by whom, and when it came in, µs UTC, at which position."""
+    """A person's answer: the status that it gives, by whom, and when it came in, µs UTC, at which position.
+
+    ``story``: the uid of the story that was answered, "" if a single incident was.
+    """
 
     answer: Answer
     status: Status
     by: str
     arrival: int
     position: int
+    story: str = ""
 
     @classmethod
     def of(cls, entry: Entry, verdict: Verdict) -> Said:

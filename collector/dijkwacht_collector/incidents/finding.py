@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from dijkwacht_collector.incidents.incident import Evidence
+from dijkwacht_collector.incidents.incident import Ends, Evidence
+from dijkwacht_collector.incidents.peers import NO_ENDS, peer_of
 
 Door = Literal["", "knock", "entered"]
 """``knock``: somebody outside scans, or guesses at, what faces the Internet; ``entered``: something came of it."""
@@ -65,6 +66,13 @@ class Finding(NamedTuple):
     def payer(self) -> str:
         """Whose interruption it is, if it is one."""
         return self.by or self.detector
+
+    @property
+    def ends(self) -> Ends:
+        """The machine and its peer, by which it can be called normal; none of a knock, which its door names."""
+        if not self.machine or self.door == "knock":
+            return NO_ENDS
+        return Ends(self.machine, peer_of(self.kind, self.machine, self.evidence))
 
 
 class EventTime(NamedTuple):

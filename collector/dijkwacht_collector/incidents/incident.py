@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -17,6 +17,13 @@ Activity = Literal["create", "update", "close"]
 Status = Literal["new", "closed", "normal", "confirmed"]
 """``new`` is open, ``closed`` fell quiet; the owner or an operator answered that it is ``normal``,
 or ``confirmed`` that it was an attack."""
+
+
+class Ends(NamedTuple):
+    """A machine, and its ``peer``: the address at the other end, "" if there is none or it is one of many."""
+
+    machine: str
+    peer: str = ""
 
 
 class Evidence(msgspec.Struct, frozen=True, array_like=True):
@@ -48,7 +55,8 @@ class Incident(msgspec.Struct, frozen=True):
     ``answered_by`` whose that is. An answer that was taken back is such a word, too. ``machine``: the inside
     end of its first evidence, "" in one kept before it was named. ``story``: the uid of the story that it
     is part of, "" in one kept before there were any; ``interrupted``: whether that has interrupted somebody.
-    ``standing``: about a door that stays open: it is not over after an hour, but when its story would be.
+    ``ends``: between whom it was, `MOST_ENDS` at most; none if they were more, in one kept before they were
+    named, and of knocks at a door. ``standing``: about a door that stays open: it is not over after an hour, but when its story would be.
     ``together``: the detectors that found something rare on its machine which only all of it made worth telling.
     """
 
@@ -80,6 +88,7 @@ class Incident(msgspec.Struct, frozen=True):
     interrupted: bool = False
     standing: bool = False
     together: tuple[str, ...] = ()
+    ends: tuple[Ends, ...] = ()
 
 
 class IncidentEvent(msgspec.Struct, frozen=True):

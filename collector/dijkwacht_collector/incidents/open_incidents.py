@@ -23,6 +23,7 @@ from dijkwacht_collector.incidents.incident import (
     Status,
     incident_uid,
 )
+from dijkwacht_collector.incidents.peers import begun_by, with_ends
 from dijkwacht_collector.incidents.site_incidents import SiteIncidents
 from dijkwacht_collector.incidents.stories import Place, SiteStories, Stories
 from dijkwacht_collector.incidents.story import Event, Story
@@ -85,11 +86,7 @@ class OpenIncidents:
 
     def not_exempt(self, findings: Iterable[Finding]) -> list[Finding]:
         """Those that the site does not call normal."""
-        return [
-            one
-            for one in findings
-            if not self.exemptions.covers((one.site, one.kind, one.subject), one.evidence.time)
-        ]
+        return [one for one in findings if not self.exemptions.covers(one)]
 
     def answer(self, entry: Entry, verdict: Verdict, explain: Explain) -> list[Event]:
         """Take a person's ``verdict``, which ``entry`` brings, on an incident or a story.
@@ -123,6 +120,9 @@ class OpenIncidents:
             return []
         found = (*self._open_at(story.site), *self.ended.all_of(story.site), *seen)
         of_it = {one.uid: one for one in found if one.story == story.uid}
+        if said.answer != "normal":
+            self.exemptions.take_back(story.site, story.uid, said)
+        said = said._replace(story=story.uid)
         told = [self._settle(story.site, uid, said, one, explain) for uid, one in of_it.items()]
         events = [event for event in told if event is not None]
         settled = [event.incident for event in events]
@@ -147,18 +147,18 @@ class OpenIncidents:
             incident = msgspec.structs.replace(known, status=said.status, revision=revision, **word)
             self.ended.note(incident)
             event = IncidentEvent("update", incident, said.position)
-        self.exemptions.heed(event.incident, said.position)
+        self.exemptions.heed(event.incident, said.position, said.story)
         return event
 
     def exempt(self, entry: Entry, exemption: Exemption) -> None:
-        """Report nothing of this class and subject before the exemption ends, which ``entry`` brings."""
+        """Report nothing of this class and subject, or machine and peer, before the exemption ends, which ``entry`` brings."""
         by = exemption.by and person(exemption.by)
         until = min(max(exemption.until, 0), FOR_EVER_US)
         row = Exempted(
-            exemption.kind, exemption.subject, until, entry.arrival, by,
-            position=entry.position,
+            exemption.kind, exemption.subject, until, entry.arrival, by, position=entry.position,
+            machine=exemption.machine, peer=exemption.peer,
         )  # fmt: skip
-        self.exemptions.say(entry.site, row)
+        self.exemptions.exempt(entry.site, row)
 
     def take(self, site: str) -> SiteIncidents:
         """All that is remembered of one site; it stays."""
@@ -168,7 +168,7 @@ class OpenIncidents:
             [self.open[key] for key in open_],
             [(*key[1:], self.unworded[key]) for key in open_ if key in self.unworded],
             [(k, s, n) for (_, k, s), n in self.ordinals.get(site, {}).items()],
-            [(row.kind, row.subject, row.until) for row in exempted],
+            [(row.kind, row.subject, row.until) for row in exempted if not row.machine],
             {},
             exempted,
             self.ended.of(site),
@@ -227,7 +227,7 @@ class OpenIncidents:
 
     def _take(self, finding: Finding, explain: Explain) -> list[Event]:
         key = (finding.site, finding.kind, finding.subject)
-        if self.exemptions.hides(key, finding.time):
+        if self.exemptions.hides(finding):
             return []
         self._rests.pop(finding.site, None)
         known = self.open.get(key)
@@ -255,6 +255,7 @@ class OpenIncidents:
             rarity=finding.rarity, start=start, end=finding.time, count=1,
             evidences=evidences[:MOST_EVIDENCES], together=finding.together, agents=latest((), finding.agent), machine=finding.machine,
             story=self.stories.uid(place, finding.site, uid), standing=finding.door == "knock",
+            ends=begun_by(finding.ends),
             **_fields(words, finding.technique),
         )  # fmt: skip
         of_story = self.stories.take(place, finding, incident, "")
@@ -279,6 +280,7 @@ class OpenIncidents:
             "rarity": min(known.rarity, finding.rarity),
             "agents": latest(known.agents, finding.agent),
             "standing": known.standing or finding.door == "knock",
+            "ends": with_ends(known.ends, finding.ends),
         }
         if moves:
             changed["story"] = self.stories.uid(place, finding.site, known.uid, known.story)

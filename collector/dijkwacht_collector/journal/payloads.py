@@ -82,9 +82,10 @@ class Budget(_Json, frozen=True):
 
 
 class Exemption(_Json, frozen=True):
-    """Nothing of this class and subject is reported until ``until``, µs UTC of event time.
+    """Nothing of this class and subject, or machine and peer, is reported until ``until``, µs UTC of event time.
 
-    0 takes back what was said of them, in an answer too.
+    0 takes back what was said of them, in an answer too. Where there is a ``machine``, ``subject`` is "";
+    ``peer`` is "" if whoever is at the other end does not matter.
     """
 
     kind_of_entry: ClassVar[Kind] = "exemption"
@@ -93,6 +94,8 @@ class Exemption(_Json, frozen=True):
     subject: str
     until: int
     by: str = ""
+    machine: str = ""
+    peer: str = ""
 
 
 class Model(_Json, frozen=True, omit_defaults=True):

@@ -6,10 +6,9 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 import msgspec
 
@@ -22,8 +21,13 @@ from dijkwacht_collector.incidents import (
     IncidentEvent,
     Story,
     StoryEvent,
+    StorySeen,
+    Trial,
+    unreported,
 )
 from dijkwacht_collector.journal import FencedOff, partition_of
+from dijkwacht_collector.sinks.beside import REMEDY
+from dijkwacht_collector.sinks.exempted import MOST_SEEN, select_exempted, select_trial
 
 _MIGRATIONS: Final = (
     """
@@ -66,14 +70,12 @@ _MIGRATIONS: Final = (
     CREATE INDEX incidents_of_story ON incidents (story) WHERE story <> '';
     """,
 )
-_REMEDY: Final = "move it away, and its incidents are found again in the journal"
 _OWN: Final = """
     INSERT INTO owners VALUES (?, ?)
     ON CONFLICT (partition) DO UPDATE SET epoch = max(epoch, excluded.epoch) RETURNING epoch
 """
 _Step = tuple[Activity, bytes, int]
 _LATEST: Final = "ORDER BY finish DESC, uid LIMIT ?"
-_EXEMPTED: Final = "SELECT body FROM exemptions WHERE site = ?"
 _TRIM: Final = tuple(
     f"""
     DELETE FROM {table} WHERE uid IN (
@@ -117,7 +119,7 @@ class IncidentStore:
     def open(self) -> None:
         """Open the file, making or upgrading it. Raises `DijkwachtError`, ``OSError``."""
         self.is_new = not self._path.exists()
-        self._database = connect(self._path, _MIGRATIONS, _REMEDY)
+        self._database = connect(self._path, _MIGRATIONS, REMEDY)
         with self._readable():
             [(self.identity,)] = self._database.execute("SELECT id FROM identity").fetchall()
 
@@ -198,16 +200,17 @@ class IncidentStore:
 
     def exemptions(self, site: str, now: int) -> list[Exempted]:
         """What a site calls normal at ``now``, µs UTC; what was said last comes first."""
-        with self._readable():
-            with self._turn:
-                rows = self._opened().execute(_EXEMPTED, (site,)).fetchall()
-            return _in_force(rows, now)
+        with self._readable(), self._turn:
+            return select_exempted(self._opened(), site, now)
 
     def exemption_of(self, incident: Incident, now: int) -> Exempted | None:
         """What keeps the like of ``incident`` unreported at ``now``, µs UTC, if anything does."""
-        exempted = self.exemptions(incident.site, now)
-        meant = incident.kind, incident.subject
-        return next((row for row in exempted if (row.kind, row.subject) == meant), None)
+        return unreported(self.exemptions(incident.site, now), incident)
+
+    def try_normal(self, uid: str, now: int) -> Trial | None:
+        """What "this is normal", said of this incident or story, would have kept silent; None if there is none."""
+        with self._readable(), self._turn:
+            return select_trial(self._opened(), uid, now)
 
     def flush(self) -> None:
         """Sync the write-ahead log, and move of it into the file what nobody reads.
@@ -285,6 +288,14 @@ class IncidentStore:
             row = self._one("stories", uid)
             return _story_event(*row).story if row else None
 
+    def seen(self, uid: str) -> Incident | StorySeen | None:
+        """The incident or story, with its findings, as whoever answers it sees it; None if there is none."""
+        incident = self.incident(uid)
+        story = self.story(uid) if incident is None else None
+        if story is None:
+            return incident
+        return StorySeen(story, tuple(self.findings(uid, MOST_SEEN)))
+
     def findings(self, story: str, limit: int = 1000) -> list[Incident]:
         """Those of the story of this uid, the first first."""
         query = (
@@ -318,34 +329,11 @@ class IncidentStore:
         try:
             yield
         except (sqlite3.Error, msgspec.MsgspecError, ValueError) as error:
-            raise unusable(self._path, error, _REMEDY) from None
+            raise unusable(self._path, error, REMEDY) from None
 
     def _opened(self) -> sqlite3.Connection:
         assert self._database is not None, "not open"
         return self._database
-
-
-def read_exemptions(path: Path, site: str, now: int) -> list[Exempted]:
-    """As `IncidentStore.exemptions`, of another process's store, which is left as it is.
-
-    Nothing if there is no such file, or nothing was kept in it yet. Raises `DijkwachtError`.
-    """
-    if not path.exists():
-        return []
-    try:
-        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as database:
-            if not database.execute(
-                "SELECT 1 FROM sqlite_schema WHERE name = 'exemptions'"
-            ).fetchone():
-                return []
-            return _in_force(database.execute(_EXEMPTED, (site,)).fetchall(), now)
-    except (sqlite3.Error, msgspec.MsgspecError, ValueError) as error:
-        raise unusable(path, error, _REMEDY) from None
-
-
-def _in_force(rows: Sequence[tuple[bytes]], now: int) -> list[Exempted]:
-    known = [msgspec.msgpack.decode(body, type=Exempted) for (body,) in rows]
-    return sorted((row for row in known if row.until > now), key=lambda r: (-r.since, r.id))
 
 
 @contextmanager

@@ -25,8 +25,11 @@ class ChosenBudget(msgspec.Struct, frozen=True):
     per_week: float
 
 
-class TakenBack(msgspec.Struct, frozen=True):
-    """The exemption ``id``, of this class and subject, is to end; ``uid``: the incident it came of, or ""."""
+class TakenBack(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The exemption ``id``, of this class and subject, or machine and peer, is to end.
+
+    ``uid``: the incident or story it came of, or "".
+    """
 
     kind: ClassVar[ChoiceKind] = "normal"
 
@@ -34,6 +37,8 @@ class TakenBack(msgspec.Struct, frozen=True):
     incident_kind: str
     subject: str
     uid: str
+    machine: str = ""
+    peer: str = ""
 
 
 class Choice(NamedTuple):
