@@ -12,7 +12,7 @@ from aiohttp import web
 
 from dijkwacht_collector.console import Overview, busy, signer
 from dijkwacht_collector.engine.workers import EngineWorkers
-from dijkwacht_collector.incidents import Event, encode_event
+from dijkwacht_collector.incidents import Event, Trial, encode_event
 from dijkwacht_collector.journal import MOST_BY, Answer, Journal, person
 from dijkwacht_collector.policy import DEFAULT_BUDGET
 from dijkwacht_collector.relay import Relay
@@ -66,8 +66,8 @@ class Api:
         """Add its routes to ``app``."""
         app.router.add_get("/v1/incidents", self.incidents)
         app.router.add_get("/v1/stories", self.stories)
-        for told in ("incidents", "stories"):
-            app.router.add_post(f"/v1/{told}/{{uid}}/verdict", self.verdict)
+        app.router.add_get("/v1/{folder:incidents|stories}/{uid}/normal", self.try_normal)
+        app.router.add_post("/v1/{folder:incidents|stories}/{uid}/verdict", self.verdict)
         app.router.add_get("/v1/sites/{name}/budget", self.budget)
         app.router.add_put("/v1/sites/{name}/budget", self.choose_budget)
         app.router.add_get("/v1/sites/{name}/normal", self.normal)
@@ -83,12 +83,39 @@ class Api:
         return await self._list(request, self._store.story_events)
 
     async def verdict(self, request: web.Request) -> web.Response:
-        """``POST /v1/incidents/{uid}/verdict``, or of a story: 200 when the answer is durable."""
+        """``POST /v1/incidents/{uid}/verdict``, or of a story: 200 when the answer is durable.
+
+        To "normal" the reply says what that would have kept silent lately, as `try_normal`.
+        """
         body = await _body(request, _Body)
         by = _by(body.by, request)
+        told: dict[str, object] = {"durable": True}
         with _refusals():
+            trial = await self._trial(request)
             await self._overview.note(request.match_info["uid"], body.verdict, by)
-        return web.json_response({"durable": True})
+        if body.verdict == "normal":
+            told["tried"] = trial.told()
+        return web.json_response(told)
+
+    async def try_normal(self, request: web.Request) -> web.Response:
+        """``GET /v1/incidents/{uid}/normal``, ``/v1/stories/{uid}/normal``: a trial, by which nothing changes.
+
+        What "this is normal" would exempt, and what that would have kept silent in the site's last 30 days.
+        """
+        with _refusals():
+            trial = await self._trial(request)
+        return web.json_response(trial.told())
+
+    async def _trial(self, request: web.Request) -> Trial:
+        """Raises ``KeyError`` for one that is not in the folder asked for."""
+        uid, is_story = request.match_info["uid"], request.match_info["folder"] == "stories"
+        known = self._store.story if is_story else self._store.incident
+        trial = None
+        if await asyncio.to_thread(known, uid) is not None:
+            trial = await asyncio.to_thread(self._relay.try_normal, uid)
+        if trial is None:
+            raise KeyError(f"there is no such {'story' if is_story else 'incident'}")
+        return trial
 
     async def budget(self, request: web.Request) -> web.Response:
         """``GET /v1/sites/{name}/budget``: incidents a week, whether somebody chose so, who and when."""

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from dijkwacht_collector.incidents import Exempted
+from dijkwacht_collector.incidents import Exempted, StorySeen, Trial
 from dijkwacht_collector.journal import Budget, Draft, Exemption, Log, Verdict, partition_of
 from dijkwacht_collector.sinks import IncidentStore
 from dijkwacht_collector.sites import (
@@ -52,12 +52,16 @@ class Relay:
         self._choices.check_site(site)
         return self._store.exemptions(site, self._clock())
 
+    def try_normal(self, uid: str) -> Trial | None:
+        """What "this is normal", said now of an incident or story, would have kept silent; None if there is none."""
+        return self._store.try_normal(uid, self._clock())
+
     def take_back(self, site: str, id_: str, by: str) -> None:
         """End an exemption; returns when that is durable. Raises ``KeyError``, and as `pass_on`."""
         row = next((row for row in self.normal(site) if row.id == id_), None)
         if row is None:
             raise KeyError(f"site {site!r} calls nothing normal under {id_!r}")
-        self._choices.choose(site, taken_back(row), by, self._clock())
+        self._choices.choose(site, row.taken_back(), by, self._clock())
         self.pass_on()
 
     def pass_on(self) -> None:
@@ -79,13 +83,19 @@ class Relay:
             chosen = msgspec.json.decode(choice.body, type=ChosenBudget)
             return Budget(chosen.per_week).draft(choice.site, now)
         what = msgspec.json.decode(choice.body, type=TakenBack)
-        incident = self._store.incident(what.uid) if what.uid else None
-        if incident is not None and incident.status == "normal":
-            about = msgspec.msgpack.encode(incident)
+        seen = self._store.seen(what.uid) if what.uid else None
+        told = seen.story if isinstance(seen, StorySeen) else seen
+        if (
+            told is not None
+            and told.status == "normal"
+            and not self._exempts_more(choice.site, what)
+        ):
+            about = msgspec.msgpack.encode(seen)
             return Verdict(what.uid, "undone", choice.by, about).draft(choice.site, now)
-        return Exemption(what.incident_kind, what.subject, 0, choice.by).draft(choice.site, now)
+        ended = Exemption(what.incident_kind, what.subject, 0, choice.by, what.machine, what.peer)
+        return ended.draft(choice.site, now)
 
-
-def taken_back(row: Exempted) -> TakenBack:
-    """The choice to end an exemption."""
-    return TakenBack(row.id, row.kind, row.subject, row.uid)
+    def _exempts_more(self, site: str, what: TakenBack) -> bool:
+        """Whether the answer that this came of holds for something else, too: that stays as it was said."""
+        in_force = self._store.exemptions(site, self._clock())
+        return any(row.uid == what.uid and row.id != what.id for row in in_force)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dijkwacht_collector.incidents import Exempted
     from dijkwacht_collector.sites import ChoiceTable
 
 ACTIONS = ("budget", "normal")
@@ -31,7 +32,12 @@ def add_arguments(add: Callable[..., argparse.ArgumentParser]) -> list[argparse.
     )
     normal = add("normal", help="what the site calls normal, and is not reported")
     normal.add_argument("name")
-    normal.add_argument("--remove", metavar="ID", help="report this again from now on")
+    either = normal.add_mutually_exclusive_group()
+    either.add_argument("--remove", metavar="ID", help="report this again from now on")
+    either.add_argument(
+        "--try", dest="tried", metavar="UID",
+        help="what it would have hidden lately to call this incident or story normal",
+    )  # fmt: skip
     normal.add_argument("--json", action="store_true")
     return [budget, normal]
 
@@ -68,17 +74,19 @@ def _budget(choices: ChoiceTable, args: argparse.Namespace) -> None:
 
 
 def _normal(choices: ChoiceTable, args: argparse.Namespace, incidents: Path) -> None:
-    from dijkwacht_collector.relay import taken_back  # noqa: PLC0415  heavy
     from dijkwacht_collector.sinks import read_exemptions  # noqa: PLC0415  heavy
 
+    if args.tried is not None:
+        _try(args, incidents)
+        return
     write = sys.stdout.write
     rows = read_exemptions(incidents, args.name, _now())
     if args.remove is not None:
         row = next((row for row in rows if row.id == args.remove), None)
         if row is None:
             raise KeyError(f"site {args.name!r} calls nothing normal under {args.remove!r}")
-        choices.choose(args.name, taken_back(row), _who(), _now())
-        write(f"{args.name}: {row.kind} by {row.subject} is reported again. {_SOON}\n")
+        choices.choose(args.name, row.taken_back(), _who(), _now())
+        write(f"{args.name}: {_named(row)} is reported again. {_SOON}\n")
         return
     leaving = {
         json.loads(choice.body)["id"]
@@ -93,13 +101,48 @@ def _normal(choices: ChoiceTable, args: argparse.Namespace, incidents: Path) -> 
         said = f"said by {row.by} on " if row.by else "since "
         ending = "; being taken back" if row.id in leaving else ""
         line = (
-            f"{row.id}  {row.kind} by {row.subject}: until {_day(row.until)}, {said}{_day(row.since)},"
+            f"{row.id}  {_named(row)}: until {_day(row.until)}, {said}{_day(row.since)},"
             f" has hidden {row.hidden} finding(s){ending}"
         )
-        # What a release before this one has kept must not steer the terminal either.
-        write(f"{line if line.isprintable() else ascii(line)}\n")
+        _write_line(line)
     if not rows and not args.json:
         write(f"{args.name} calls nothing normal.\n")
+
+
+def _try(args: argparse.Namespace, incidents: Path) -> None:
+    from dijkwacht_collector.sinks import read_trial  # noqa: PLC0415  heavy
+
+    trial = read_trial(incidents, args.name, args.tried, _now())
+    if trial is None:
+        raise KeyError(f"site {args.name!r} has no incident or story {args.tried!r}")
+    if args.json:
+        sys.stdout.write(json.dumps(trial.told()) + "\n")
+        return
+    _write_line("Called normal, for 30 days this would not be reported:")
+    for row in trial.exempted:
+        _write_line(f"  {_named(row)}")
+    part = f", and {len(trial.partly)} in part" if trial.partly else ""
+    _write_line(
+        f"In the 30 days to {_day(trial.until)} that would have hidden {len(trial.silent)} finding(s),"
+        f" {len(trial.called)} of which called somebody{part}:"
+    )
+    for one in trial.silent:
+        called = "  (called)" if one.uid in trial.called else ""
+        _write_line(f"  {one.uid}  {_day(one.end)}  {one.kind}  {one.title_en}{called}")
+
+
+def _named(row: Exempted) -> str:
+    """What an exemption is of."""
+    if not row.machine:
+        return f"{row.kind} by {row.subject}"
+    if not row.peer:
+        return f"{row.kind} about {row.machine}"
+    return f"{row.kind} between {row.machine} and {row.peer}"
+
+
+def _write_line(line: str) -> None:
+    """What a release before this one has kept must not steer the terminal either."""
+    sys.stdout.write(f"{line if line.isprintable() else ascii(line)}\n")
 
 
 def _often(per_week: float) -> str:

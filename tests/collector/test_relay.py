@@ -7,7 +7,7 @@ import pytest
 
 from dijkwacht_collector.incidents import Exempted, Incident, IncidentEvent
 from dijkwacht_collector.journal import Budget, Exemption, Verdict
-from dijkwacht_collector.relay import Relay, taken_back
+from dijkwacht_collector.relay import Relay
 from dijkwacht_collector.sinks import IncidentStore
 from dijkwacht_collector.sites import ChoiceTable, ChosenBudget, Sites
 from dijkwacht_records.errors import CollectorBusy
@@ -78,7 +78,7 @@ def choices(state):
 
 def test_what_another_process_chose_is_passed_on_once_in_its_order(relay, choices, journal):
     choices.choose("bakery", ChosenBudget(3), "Jan", 1)
-    choices.choose("bakery", taken_back(ROW), "Piet", 2)
+    choices.choose("bakery", ROW.taken_back(), "Piet", 2)
     choices.choose("bakery", ChosenBudget(2), "Jan", 3)
     assert relay.budget("bakery").position is None
     relay.pass_on()
@@ -141,7 +141,7 @@ def test_what_is_unknown_or_absurd_is_refused(relay, journal):
 
 
 def test_a_choice_that_cannot_be_read_holds_nothing_up(relay, choices, journal, caplog):
-    choices.choose("bakery", taken_back(ROW), "Jan", 1)
+    choices.choose("bakery", ROW.taken_back(), "Jan", 1)
     with choices._use() as database:
         database.execute("UPDATE choices SET body = x'7b7d'")
     relay.choose_budget("bakery", 1, "Jan")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from dijkwacht_collector.incidents import Incident, Story
+from dijkwacht_collector.incidents import Exempted, Incident, Story, Trial
 from dijkwacht_collector.journal import Answer, Trouble
 from dijkwacht_collector.metrics import AgentHealth
 from dijkwacht_collector.policy import DEFAULT_BUDGET
@@ -33,15 +33,15 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True)
-class Exempting:
-    """What "this is normal" would leave unreported: a class of incidents about a machine.
+class Normal:
+    """Something that a site calls normal; ``path``: the page of the answer that it came of, "" if of none.
 
-    ``subject`` is whom it is about, ``peer`` with whom, "" if with anybody.
+    ``ending``: it is being taken back.
     """
 
-    kind: str
-    subject: str
-    peer: str = ""
+    row: Exempted
+    path: str = ""
+    ending: bool = False
 
 
 class ConsoleData(Protocol):
@@ -64,8 +64,16 @@ class ConsoleData(Protocol):
         """What is still kept of the story's parts, in their order."""
         ...
 
-    def exempting(self, story: Story) -> Sequence[Exempting]:
-        """What "this is normal" on the story would leave unreported, each once."""
+    def tried(self, uid: str) -> Trial | None:
+        """What "this is normal" on an incident or story would exempt, and would have kept silent lately."""
+        ...
+
+    def normal(self, site: str) -> Sequence[Normal]:
+        """What a site calls normal, what was said last first. Raises ``KeyError`` if there is no such site."""
+        ...
+
+    def take_back(self, site: str, id_: str, by: str) -> None:
+        """End one of these; it shows as ``ending`` until it has. Raises ``KeyError`` if there is none."""
         ...
 
     def lone_incidents(self) -> Sequence[Incident]:
@@ -77,7 +85,7 @@ class ConsoleData(Protocol):
         ...
 
     def unreported_until(self, incident: Incident) -> int:
-        """Until when nothing of its class and subject is reported, µs UTC; 0 if it is."""
+        """Until when nothing of its class, machine and peers is reported, µs UTC; 0 if it is."""
         ...
 
     def sites(self) -> Sequence[SiteView]:

@@ -8,16 +8,14 @@ from typing import Final
 
 import msgspec
 
-from dijkwacht_collector.console.data import Exempting, Promise, SiteView
-from dijkwacht_collector.incidents import Incident, Story, StorySeen, changes
+from dijkwacht_collector.console.data import Normal, Promise, SiteView
+from dijkwacht_collector.incidents import Incident, Story, StorySeen, Trial, changes
 from dijkwacht_collector.journal import Answer, Log, Trouble, Verdict, partition_of
 from dijkwacht_collector.metrics import AgentHealth, Telemetry
 from dijkwacht_collector.sinks import IncidentStore
-from dijkwacht_collector.sites import GONE, ChosenBudget, Sites
+from dijkwacht_collector.sites import GONE, ChosenBudget, Sites, TakenBack
 
 _MOST_SHOWN: Final = 1000
-_MOST_SEEN: Final = 256
-"""Findings that go with the answer to their story; of those beyond, an engine knows the open ones."""
 _WEEK_US: Final = 7 * 24 * 3_600_000_000
 _LOOKS: Final = 20
 _LOOK_S: Final = 0.05
@@ -52,10 +50,34 @@ class Overview:
         kept = (self._store.incident(part.uid) for part in story.parts)
         return [incident for incident in kept if incident is not None]
 
-    def exempting(self, story: Story) -> Sequence[Exempting]:
-        """As `ConsoleData.exempting`, for its first thousand findings."""
-        rows = (Exempting(found.kind, found.subject) for found in self._store.findings(story.uid))
-        return list(dict.fromkeys(rows))
+    def tried(self, uid: str) -> Trial | None:
+        """As `ConsoleData.tried`."""
+        return self._store.try_normal(uid, self._clock())
+
+    def normal(self, site: str) -> Sequence[Normal]:
+        """As `ConsoleData.normal`."""
+        self._sites.choices.check_site(site)
+        waiting = {
+            msgspec.json.decode(choice.body, type=TakenBack).id
+            for choice in self._sites.choices.waiting(site)
+            if choice.kind == TakenBack.kind
+        }
+        rows = self._store.exemptions(site, self._clock())
+        return [Normal(row, self._path(row.uid), row.id in waiting) for row in rows]
+
+    def take_back(self, site: str, id_: str, by: str) -> None:
+        """As `ConsoleData.take_back`; the next round of maintenance passes it on."""
+        found = next((one.row for one in self.normal(site) if one.row.id == id_), None)
+        if found is None:
+            raise KeyError(f"site {site!r} calls nothing normal under {id_!r}")
+        self._sites.choices.choose(site, found.taken_back(), by, self._clock())
+
+    def _path(self, uid: str) -> str:
+        if not uid:
+            return ""
+        if self._store.incident(uid) is not None:
+            return f"/incidents/{uid}"
+        return f"/stories/{uid}" if self._store.story(uid) is not None else ""
 
     def lone_incidents(self) -> Sequence[Incident]:
         """As `ConsoleData.lone_incidents`, of the latest thousand that are open."""
@@ -117,19 +139,14 @@ class Overview:
 
     async def note(self, uid: str, answer: Answer, by: str) -> int:
         """Journal a verdict: as `ConsoleData.answer`, but it waits for nothing else."""
-        told = await asyncio.to_thread(self._told, uid)
-        if told is None:
+        seen = await asyncio.to_thread(self._store.seen, uid)
+        if seen is None:
             raise KeyError("there is no such incident or story")
-        about: Incident | StorySeen = told if isinstance(told, Incident) else await self._seen(told)
-        draft = Verdict(uid, answer, by, msgspec.msgpack.encode(about)).draft(
-            told.site, self._clock()
-        )
+        told = seen.story if isinstance(seen, StorySeen) else seen
+        about = msgspec.msgpack.encode(seen)
+        draft = Verdict(uid, answer, by, about).draft(told.site, self._clock())
         await self._log.append(partition_of(told.site), draft)
         return told.revision if changes(answer, told) else -1
 
     def _told(self, uid: str) -> Incident | Story | None:
         return self._store.incident(uid) or self._store.story(uid)
-
-    async def _seen(self, story: Story) -> StorySeen:
-        findings = await asyncio.to_thread(self._store.findings, story.uid, _MOST_SEEN)
-        return StorySeen(story, tuple(findings))

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 
@@ -24,6 +24,7 @@ from dijkwacht_collector.console.language import (
     environment,
     translations,
 )
+from dijkwacht_collector.console.normal_view import NormalReader
 from dijkwacht_collector.console.refusals import busy, refusal, wants_refusal
 from dijkwacht_collector.console.signer import signer
 from dijkwacht_collector.console.story_view import StoryReader
@@ -59,9 +60,9 @@ def add_console(
     clock: Callable[[], float] = time.time,
     names: frozenset[str] = frozenset({"localhost"}),
 ) -> None:
-    """Add the console's routes to ``app``: ``/``, ``/stories/{uid}``, ``/incidents/{uid}``, ``/events``, ``/static/``.
+    """Add the console's routes to ``app``: its pages, ``/events`` and ``/static/``.
 
-    Errors of the whole app become pages too, for browsers, and refusals in JSON for programs that
+    The pages are ``/``, ``/stories/{uid}``, ``/incidents/{uid}`` and ``/sites/{name}/normal``. Errors of the whole app become pages too, for browsers, and refusals in JSON for programs that
     ask for it or ask below ``/v1/``; others get them as they are.
     ``clock`` gives seconds UTC. ``names`` are the host names the console answers to, besides any
     bare address: a stranger's page that points its own name at this machine reads nothing.
@@ -75,6 +76,8 @@ def add_console(
     app.router.add_get("/incidents/{uid}", console.incident)
     app.router.add_get("/stories/{uid}", console.story)
     app.router.add_post("/{folder:incidents|stories}/{uid}/verdict", console.verdict)
+    app.router.add_get("/sites/{name}/normal", console.normal)
+    app.router.add_post("/sites/{name}/normal/{id}", console.take_back)
     app.router.add_get("/events", console.events)
     app.router.add_get("/static/{name}", console.static)
 
@@ -150,6 +153,7 @@ class _Console:
                 "incident.html",
                 incident=reader.card(incident),
                 unreported=reader.moment(until) if until else None,
+                trial=NormalReader(reader).trial(self._data.tried(uid), [uid]),
                 story=stories.card(story) if story else None,
                 line=stories.time_line(story) if story else None,
                 here=uid,
@@ -177,7 +181,9 @@ class _Console:
                 story=stories.card(story),
                 line=stories.time_line(story),
                 findings=stories.findings(findings),
-                exempting=stories.exempting(self._data.exempting(story)),
+                trial=NormalReader(reader).trial(
+                    self._data.tried(uid), [finding.uid for finding in findings]
+                ),
                 here="",
                 **_told(request, story),
             )
@@ -187,8 +193,7 @@ class _Console:
     async def verdict(self, request: web.Request) -> web.Response:
         """The owner's answer, from our own page only; then back to what was answered."""
         language = self._admit(request)
-        if origin_of(request.headers.get("Origin", "")) != request.host:
-            raise web.HTTPForbidden(text="An answer must come from the console's own page.\n")
+        _check_own_page(request)
         verdict = await _answer_in(request)
         if verdict not in ANSWERED:
             raise web.HTTPBadRequest(text="Expected verdict=normal, attack or undone.\n")
@@ -200,6 +205,30 @@ class _Console:
             raise _NoSuchThing(_UNKNOWN[folder]) from None
         after = f"&after={revision}" if revision >= 0 else ""
         raise web.HTTPSeeOther(f"/{folder}/{uid}?lang={language}&answered={verdict}{after}")
+
+    async def normal(self, request: web.Request) -> web.Response:
+        """What a site calls normal, and a way to take it back."""
+        language = self._admit(request)
+        reader, site = self._reader(language), request.match_info["name"]
+
+        def draw() -> str:
+            try:
+                said = self._data.normal(site)
+            except KeyError:
+                raise _NoSuchThing(words.NO_SUCH_SITE) from None
+            rows = NormalReader(reader).rows(said)
+            return self._draw(request, language, "normal.html", site=site, rows=rows)
+
+        return self._page(request, language, await asyncio.to_thread(draw))
+
+    async def take_back(self, request: web.Request) -> web.Response:
+        """This is not normal any more, from our own page only; then back to the list."""
+        language = self._admit(request)
+        _check_own_page(request)
+        site, id_ = request.match_info["name"], request.match_info["id"]
+        with busy(), contextlib.suppress(KeyError):  # what is not there any more need not go
+            await asyncio.to_thread(self._data.take_back, site, id_, signer(request))
+        raise web.HTTPSeeOther(f"/sites/{quote(site, safe='')}/normal?lang={language}")
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events, and a comment every `HEARTBEAT_S` without any."""
@@ -310,6 +339,12 @@ def _told(request: web.Request, answered: Incident | Story) -> dict[str, object]
     noting = after.isdecimal() and answered.revision <= int(after[:18])
     shows = answer in ANSWERED and answered.status == ANSWERED[answer] and not noting
     return {"noting": noting, "told": answer if shows else ""}
+
+
+def _check_own_page(request: web.Request) -> None:
+    """Raises for what a stranger's page sends."""
+    if origin_of(request.headers.get("Origin", "")) != request.host:
+        raise web.HTTPForbidden(text="An answer must come from the console's own page.\n")
 
 
 async def _answer_in(request: web.Request) -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from dijkwacht_collector.console import words
-from dijkwacht_collector.console.data import Exempting
 from dijkwacht_collector.console.titles import title
 from dijkwacht_collector.console.view import Card, Moment, Reader
 from dijkwacht_collector.incidents import ALERT_SEVERITY, Call, Incident, Part, Story
@@ -136,13 +135,6 @@ class StoryReader:
         """A story's findings that are ``kept``, gravest first."""
         ranked = sorted(kept, key=lambda i: (-i.severity_id, i.rarity, i.start, i.uid))
         return [self._reader.card(incident, detailed=False) for incident in ranked]
-
-    def exempting(self, rows: Sequence[Exempting]) -> list[str]:
-        """What would not be reported, a line each."""
-        return [
-            " · ".join(filter(None, (self._reader.kind(row.kind), row.subject, row.peer)))
-            for row in rows
-        ]
 
     def _bar(self, part: Part, calls: Sequence[Call], scale: _Scale) -> Bar:
         severity = severity_of(part.severity_id)

@@ -111,6 +111,7 @@ ERROR: Final = {
 ERROR_OF_ANY_OTHER_STATUS: Final = N_("This cannot be done")
 NO_SUCH_INCIDENT: Final = N_("There is no such incident")
 NO_SUCH_STORY: Final = N_("There is no such story")
+NO_SUCH_SITE: Final = N_("There is no such site")
 
 METRIC: Final = {
     "cpu_ratio": N_("Processor"),

@@ -1,6 +1,7 @@
 """A console over facts held in memory."""
 
 import dataclasses
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -8,7 +9,7 @@ from aiohttp import web
 from msgspec import structs
 
 from dijkwacht_collector.console import Feed, SiteView, add_console
-from dijkwacht_collector.console.data import Exempting, Promise
+from dijkwacht_collector.console.data import Promise
 from dijkwacht_collector.incidents import (
     ANSWERED,
     Call,
@@ -18,6 +19,8 @@ from dijkwacht_collector.incidents import (
     Part,
     Story,
     StoryEvent,
+    exempted_if_normal,
+    try_normal,
 )
 from dijkwacht_collector.metrics import AgentHealth
 from dijkwacht_records.addresses import pack_address
@@ -96,6 +99,7 @@ class Facts:
         self.incidents = {}
         self.stories = {}
         self.promises = {}
+        self.exempted = {}
         self.known_sites = []
         self.health = []
         self.answers = []
@@ -121,9 +125,21 @@ class Facts:
     def findings(self, story):
         return [self.incidents[p.uid] for p in story.parts if p.uid in self.incidents]
 
-    def exempting(self, story):
-        rows = (Exempting(i.kind, i.subject) for i in self.findings(story))
-        return list(dict.fromkeys(rows))
+    def tried(self, uid):
+        held = list(self.incidents.values())
+        meant = [i for i in held if uid in {i.uid, i.story}]
+        return try_normal(
+            exempted_if_normal(meant, NOW_US), held, self.stories.values(), (0, NOW_US)
+        )
+
+    def normal(self, site):
+        if site not in self.exempted:
+            raise KeyError(site)
+        return self.exempted[site]
+
+    def take_back(self, site, id_, by):
+        self.answers.append((id_, "undone", by))
+        self.exempted[site] = [replace(one, ending=one.row.id == id_) for one in self.normal(site)]
 
     def incident(self, uid):
         return self.incidents.get(uid)

@@ -33,7 +33,7 @@ class TestAnswer:
             (
                 "normal",
                 "this is normal",
-                "For 30 days we report nothing of this kind about",
+                "For 30 days we report nothing of what is listed",
                 ["attack", "undone"],
             ),
             ("attack", "this was an attack", "we report it again", ["normal", "undone"]),

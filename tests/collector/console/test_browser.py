@@ -10,6 +10,9 @@ import re
 import aiohttp
 import pytest
 
+from dijkwacht_collector.console.data import Normal
+from dijkwacht_collector.incidents import Ends, Exempted
+
 pytestmark = pytest.mark.tools("chromium")
 
 FLAGS = (
@@ -188,6 +191,39 @@ async def test_without_javascript_a_story_is_read_and_answered(page, client, fac
     assert page.said == []
 
 
+async def test_without_javascript_an_answer_is_tried_given_and_taken_back_on_the_list(
+    page, client, facts, make
+):
+    """The form says what it would have kept silent before anybody presses the button."""
+    ends = (Ends("10.0.0.7", "203.0.113.7"),)
+    facts.hold(
+        make.incident(kind="c2", ends=ends),
+        make.incident("before", kind="c2", ends=ends, title_en="called here yesterday"),
+    )
+    row = Exempted("c2", "", 1 << 52, make.now_us, "Jan", "a1", 2, 9, *ends[0])
+    facts.exempted["bakery"] = [Normal(row, "/incidents/a1")]
+    await page.call("Emulation.setScriptExecutionDisabled", value=True)
+    await page.open(client.make_url("/incidents/a1?lang=en"))
+    tried = "document.querySelector('.answer .tried').innerText"
+    assert "it would have kept 1 finding from you. We called you for 1 of them." in (
+        await page.ask(tried)
+    )
+    assert "called here yesterday" in await page.ask(tried)
+    assert facts.answers == []
+    await page.ask("document.querySelector('button[value=normal]').click()")
+    await page.wait_for("document.querySelector('.thanks')")
+    assert await page.ask("document.querySelector('.tried')") is None
+    await page.ask("document.querySelector('.answer a[href*=normal]').click()")
+    await page.wait_for("document.querySelector('table.normal button')")
+    assert "203.0.113.7" in await page.ask(
+        "document.querySelector('table.normal th bdi').innerText"
+    )
+    await page.ask("document.querySelector('table.normal button').click()")
+    await page.wait_for("document.querySelector('table.normal .muted')")
+    assert facts.answers == [("a1", "normal", "operator"), (row.id, "undone", "operator")]
+    assert page.said == []
+
+
 async def test_an_answer_that_does_not_show_yet_shows_by_itself(page, client, facts, make):
     facts.hold(make.incident())
     facts.slow = True
@@ -228,7 +264,11 @@ async def test_it_fits_a_phone_and_can_be_read(page, client, facts, make):
     )
     shown = ("a1", "normal?answered=normal", "attack", "undone", "a1?answered=normal&after=0")
     paths = ("/", *(f"/incidents/{one}" for one in (*shown, "p1")), "/nowhere")
-    paths += ("/stories/s1", "/stories/s2?answered=normal")
+    paths += ("/stories/s1", "/stories/s2?answered=normal", "/sites/bakery/normal")
+    facts.exempted["bakery"] = [
+        Normal(Exempted("c2", "", 1 << 52, 1, "jan-" * 25, machine="10.0.0.7", peer="2001:db8::1")),
+        Normal(Exempted("scan", "10.0.0.7", 1 << 52, 1), "/incidents/a1", ending=True),
+    ]
     for scheme, lang, path in itertools.product(("light", "dark"), ("nl", "en"), paths):
         facts.until = make.now_us + make.minute if lang == "nl" else 0
         colours = [{"name": "prefers-color-scheme", "value": scheme}]

@@ -3,7 +3,8 @@
 import pytest
 
 from dijkwacht_collector.console import Overview
-from dijkwacht_collector.console.data import Exempting, Promise
+from dijkwacht_collector.console.data import Promise
+from dijkwacht_collector.incidents import Ends, Exempted
 from dijkwacht_collector.sinks import IncidentStore
 from dijkwacht_collector.sites import ChosenBudget, Sites
 
@@ -64,14 +65,41 @@ def test_what_normal_exempts_is_said_once(overview, store, make):
         make.incident("a1", story="s1", subject="10.0.0.7"),
         make.incident("a2", story="s1", subject="10.0.0.7"),
         make.incident("a3", story="s1", subject="10.0.0.8"),
-        make.incident("a4", story="s1", subject="10.0.0.7", kind="dns"),
+        make.incident("a4", story="s1", kind="dns", ends=(Ends("10.0.0.7", "192.0.2.1"),)),
         make.incident("a5", story="s2", subject="10.0.0.9"),
     ]
-    store.handle([make.event(part) for part in parts])
-    rows = overview.exempting(make.story(*parts[:4]))
-    assert sorted((row.kind, row.subject) for row in rows) == [
-        ("dns", "10.0.0.7"),
-        ("scan", "10.0.0.7"),
-        ("scan", "10.0.0.8"),
+    story = make.story(*parts[:4])
+    store.handle([*(make.event(part) for part in parts), make.story_event(story)])
+    trial = overview.tried("s1")
+    assert sorted((row.kind, row.subject, row.machine, row.peer) for row in trial.exempted) == [
+        ("dns", "", "10.0.0.7", "192.0.2.1"),
+        ("scan", "10.0.0.7", "", ""),
+        ("scan", "10.0.0.8", "", ""),
     ]
-    assert Exempting("dns", "10.0.0.7") in rows
+    assert [one.uid for one in trial.silent] == ["a1", "a2", "a3", "a4"]
+    assert overview.tried("a5").silent == (parts[4],)
+    assert overview.tried("nobody") is None
+
+
+def test_what_is_normal_is_listed_and_on_its_way_out_once_it_is_taken_back(
+    overview, store, sites, make
+):
+    part = make.incident("a1", story="s1")
+    store.handle([make.event(part), make.story_event(make.story(part))])
+    rows = [
+        Exempted("scan", "", 1 << 52, 7, "Jan", "s1", machine="10.0.0.7"),
+        Exempted("dns", "10.0.0.8", 1 << 52, 6, "Jan", "a1"),
+        Exempted("c2", "10.0.0.9", 1 << 52, 5, "Jan", "gone"),
+        Exempted("c2", "10.0.0.10", make.now_us, 9, "Jan", "a1"),
+    ]
+    store.show_exemptions({"bakery": rows})
+    said = overview.normal("bakery")
+    assert [one.row for one in said] == rows[:3], "the last is over"
+    assert [one.path for one in said] == ["/stories/s1", "/incidents/a1", ""]
+    overview.take_back("bakery", rows[0].id, "Piet")
+    assert [one.ending for one in overview.normal("bakery")] == [True, False, False]
+    [choice] = sites.choices.waiting("bakery")
+    assert choice.by == "Piet"
+    for site, id_ in (("bakery", "unknown"), ("nowhere", rows[0].id)):
+        with pytest.raises(KeyError):
+            overview.take_back(site, id_, "Piet")
