@@ -5,7 +5,15 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from dijkwacht_collector.incidents import Exempted, Incident, IncidentEvent
+from dijkwacht_collector.incidents import (
+    Exempted,
+    Incident,
+    IncidentEvent,
+    Part,
+    Story,
+    StoryEvent,
+    StorySeen,
+)
 from dijkwacht_collector.journal import Budget, Exemption, Verdict
 from dijkwacht_collector.relay import Relay
 from dijkwacht_collector.sinks import IncidentStore
@@ -125,6 +133,30 @@ def test_the_incident_behind_an_exemption_is_answered_anew(relay, store, journal
     ]
     relay.take_back("bakery", gone.id, "Jan")
     assert journal.said[1:] == [("bakery", Exemption("scan", "10.0.0.8", 0, "Jan"))]
+
+
+def test_of_what_a_story_exempted_one_thing_is_taken_back_and_the_last_with_its_answer(
+    relay, store, journal
+):
+    part = Incident(
+        "a", "bakery", "c2", "beacon", "T1071", "10.0.0.7", 0, 3, 90, 0.1, 1, 2, 1,
+        "title", "titel", "desc", "besch", (), status="normal", revision=2, story="s",
+    )  # fmt: skip
+    story = Story("s", "bakery", "10.0.0.7", 1, 2, (Part.of(part),), 3, status="normal", revision=3)
+    store.handle([IncidentEvent("close", part, 1), StoryEvent("close", story, 1)])
+    shop, bank = (
+        Exempted("c2", "", 10**9, 5, "Jan", "s", machine="10.0.0.7", peer=peer)
+        for peer in ("203.0.113.7", "203.0.113.8")
+    )
+    store.show_exemptions({"bakery": [shop, bank]})
+    relay.take_back("bakery", shop.id, "Piet")
+    store.show_exemptions({"bakery": [bank]})
+    relay.take_back("bakery", bank.id, "Piet")
+    seen = msgspec.msgpack.encode(StorySeen(story, (part,)))
+    assert journal.said == [
+        ("bakery", Exemption("c2", "", 0, "Piet", "10.0.0.7", "203.0.113.7")),
+        ("bakery", Verdict("s", "undone", "Piet", seen)),
+    ]
 
 
 def test_what_is_unknown_or_absurd_is_refused(relay, journal):

@@ -2,10 +2,11 @@
 
 import json
 
+import msgspec
 import pytest
 
 from dijkwacht.cli import main
-from dijkwacht_collector.incidents import Exempted
+from dijkwacht_collector.incidents import Ends, Exempted, Incident, IncidentEvent
 from dijkwacht_collector.sinks import IncidentStore
 from dijkwacht_collector.sites import Sites, TakenBack
 
@@ -76,6 +77,53 @@ def test_what_is_normal_is_listed_and_taken_back(site, tmp_path):
     store.close()
 
 
+def test_what_is_normal_has_two_ends(site, tmp_path):
+    store = IncidentStore(tmp_path / "incidents.db")
+    store.open()
+    of_ends = {"subject": "", "machine": "10.0.0.7"}
+    rows = [
+        msgspec.structs.replace(ROW, kind="c2", peer="203.0.113.7", since=ROW.since + 1, **of_ends),
+        msgspec.structs.replace(ROW, **of_ends),
+    ]
+    store.show_exemptions({"bakery": rows})
+    store.close()
+    between, about = site("normal", "bakery")[1].splitlines()
+    assert "c2 between 10.0.0.7 and 203.0.113.7: until" in between
+    assert "scan about 10.0.0.7: until" in about
+    assert site("normal", "bakery", "--remove", rows[0].id)[0] == 0
+    [choice] = waiting(tmp_path)
+    assert msgspec.json.decode(choice.body, type=TakenBack) == rows[0].taken_back()
+
+
+def test_an_answer_is_tried_and_nothing_chosen(site, tmp_path):
+    store = IncidentStore(tmp_path / "incidents.db")
+    store.open()
+    incidents = [
+        Incident(
+            uid, "bakery", "c2", "beacon", "T1071", "10.0.0.7", 0, 3, 90, 0.1, 1, end, 1,
+            f"{uid} calls\u202e", "titel", "desc", "besch", (), ends=(Ends("10.0.0.7", "203.0.113.7"),),
+        )
+        for uid, end in (("a", 1_790_000_000_000_000), ("b", 1_789_900_000_000_000))
+    ]  # fmt: skip
+    store.handle([IncidentEvent("create", incident, 1) for incident in incidents])
+    store.close()
+    code, out, _ = site("normal", "bakery", "--try", "b")
+    assert code == 0
+    assert out.splitlines() == [
+        "Called normal, for 30 days this would not be reported:",
+        "  c2 between 10.0.0.7 and 203.0.113.7",
+        "In the 30 days to 2026-09-21 that would have hidden 2 finding(s), 2 of which called somebody:",
+        r"'  a  2026-09-21  c2  a calls\u202e  (called)'",
+        r"'  b  2026-09-20  c2  b calls\u202e  (called)'",
+    ]
+    told = json.loads(site("normal", "bakery", "--try", "b", "--json")[1])
+    assert (told["findings"], told["called"], told["in_part"]) == (2, 2, 0)
+    assert site("normal", "bakery")[1] == "bakery calls nothing normal.\n"
+    assert waiting(tmp_path) == []
+    with pytest.raises(SystemExit):
+        site("normal", "bakery", "--try", "b", "--remove", "x")
+
+
 def test_no_name_steers_the_terminal(site, tmp_path, monkeypatch):
     monkeypatch.setenv("LOGNAME", "\x1b[2JJan")
     assert site("budget", "bakery", "2")[0] == 0
@@ -99,6 +147,7 @@ def test_no_name_steers_the_terminal(site, tmp_path, monkeypatch):
         (("budget", "bakery", "nan"), "a budget is 0 to 1000 incidents a week, not nan"),
         (("budget", "bakery", "1e9"), "a budget is 0 to 1000 incidents a week, not 1e+09"),
         (("normal", "clinic"), "there is no site 'clinic'"),
+        (("normal", "bakery", "--try", "x"), "site 'bakery' has no incident or story 'x'"),
         (("normal", "bakery", "--remove", "x"), "site 'bakery' calls nothing normal under 'x'"),
     ],
 )
