@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from dijkwacht_collector.engine import DetectorSet
 from dijkwacht_collector.incidents import Incident
-from dijkwacht_collector.policy import DEFAULT_BUDGET, DetectorPolicy
+from dijkwacht_collector.policy import DetectorPolicy
 from dijkwacht_lab.labels import ACCEPTED
-from dijkwacht_lab.scoreboard import MEDIUM, WEEK_S, Judged, poisson_interval
+from dijkwacht_lab.promise import promise
+from dijkwacht_lab.scoreboard import MEDIUM, WEEK_S, Judged
 
 Row = dict[str, Any]
 _SILENT: Final = (0, math.nan)
@@ -116,25 +117,6 @@ def promise_in_all(judged: Iterable[Judged], entrants: Iterable[Entrant]) -> Row
     return {"site_weeks": _weeks(benign), "share": share} | promise(
         sum(j.false for j in benign), _weeks(benign), share
     )
-
-
-def promise(told: int, weeks: float, share: float) -> Row:
-    """How often it interrupted against the promise, ``share`` of one interruption a week.
-
-    >>> found = promise(told=2, weeks=4.0, share=0.25)
-    >>> found["promised"], found["realised_over_promised"]
-    (1.0, 2.0)
-    >>> [round(bound, 2) for bound in found["interval_95"]]
-    [0.24, 7.22]
-    """
-    promised = share * DEFAULT_BUDGET * weeks
-    low, high = poisson_interval(told)
-    return {
-        "realised": told,
-        "promised": promised,
-        "realised_over_promised": told / promised if promised else None,
-        "interval_95": [low / promised, high / promised] if promised else None,
-    }
 
 
 def scores_of(judged: Judged, entrants: Iterable[Entrant]) -> dict[str, list[float | None]]:
