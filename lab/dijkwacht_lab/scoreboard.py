@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any, Final, Literal
 
+from dijkwacht_collector.engine.watched import GAP_US
 from dijkwacht_collector.incidents import Incident
 from dijkwacht_lab.labels import ACCEPTED, Attackers, Labelled, attackers
 from dijkwacht_records.errors import UnreadableInput
@@ -23,7 +24,6 @@ MEDIUM: Final = 3
 """``severity_id`` from which a person is asked; below it is context."""
 MOST_OTHERS: Final = 2
 """Incidents of other classes that an attack file may have."""
-GAP_US: Final = 3600 * 1_000_000
 WEEK_S: Final = 7 * 86_400.0
 SLOW_S: Final = 10.0
 

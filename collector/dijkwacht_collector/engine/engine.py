@@ -29,6 +29,7 @@ from dijkwacht_collector.engine.observed import Observed
 from dijkwacht_collector.engine.progress import Progress
 from dijkwacht_collector.engine.site_record import Control, Owner, PartitionState, SiteRecord
 from dijkwacht_collector.engine.succession import History, no_history
+from dijkwacht_collector.engine.watched import WatchedTime
 from dijkwacht_collector.incidents import Event, Exempted, Incident, OpenIncidents, Story
 from dijkwacht_collector.journal import Bundles, BundlesInHand, Entry, partition_of
 from dijkwacht_collector.policy import Calibrations, Policy, Scored
@@ -81,6 +82,7 @@ class Engine:
         self.positions, self.position_of = self.progress.positions, self.progress.position_of
         self.touched: set[int] = set()
         self.numbering, self.observed = Numbering(), Observed()
+        self._watched = WatchedTime()
         self.clocks = np.zeros(0, np.int64)
         calibrations = calibrations or Calibrations()
         tables = [calibrations.table(d) for d in detectors]
@@ -142,7 +144,7 @@ class Engine:
                 break
         fold = self._join(joined, begun)
         if not begun:
-            self.observed.note(fold, self.numbering)
+            self._note(fold)
         return fold
 
     def advance(self, fold: Fold, most: int | None = None) -> list[Event]:
@@ -178,6 +180,10 @@ class Engine:
             if failed := hosted.take_failed():
                 observed.failures[hosted.detector.name] = failed
         observed.shed, self.incidents.shed = self.incidents.shed, {}
+        observed.watched = self._watched.take(self.numbering)
+        observed.budgets = {
+            self.numbering.sites[n]: b for n, b in self.policy.take_chosen().items()
+        }
         exemptions = self.incidents.exemptions
         observed.exempted, exemptions.hidden = exemptions.hidden, {}
         names = (detector.name for detector in self.host.detectors)
@@ -276,8 +282,12 @@ class Engine:
         if heavy := self.progress.weigh(fold, [entry for _, entry in waiting], self.numbering):
             light = [one for one in waiting if one[1].site not in heavy]
             return self._fold(light) if light else []
-        self.observed.note(fold, self.numbering)
+        self._note(fold)
         return self.advance(fold)
+
+    def _note(self, fold: Fold) -> None:
+        self.observed.note(fold, self.numbering)
+        self._watched.note(fold, self.numbering, self.controls.succession.speaks_of)
 
     def _decide(self, scored: Sequence[Scored], ticks: Ticks, positions: Positions) -> list[Event]:
         """Opinions → decisions."""

@@ -12,7 +12,10 @@ from dijkwacht_collector.engine.numbering import Numbering
 
 @dataclass
 class Observed:
-    """Counts by site, and of failures and scored rows by detector, since telemetry last took them."""
+    """Counts by site, and of failures and scored rows by detector, since telemetry last took them.
+
+    ``watched``: seconds, see `WatchedTime`; ``budgets``: of sites that have chosen one, interruptions a week.
+    """
 
     rows: dict[str, int] = field(default_factory=dict)
     late: dict[str, int] = field(default_factory=dict)
@@ -22,6 +25,8 @@ class Observed:
     exempted: dict[str, int] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
     scored: dict[str, int] = field(default_factory=dict)
+    watched: dict[str, float] = field(default_factory=dict)
+    budgets: dict[str, float] = field(default_factory=dict)
 
     def note(self, fold: Fold, numbering: Numbering) -> None:
         """Count the rows of what was joined."""

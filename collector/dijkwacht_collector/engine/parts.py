@@ -106,6 +106,11 @@ class EngineParts:
             telemetry.count_shed(site, findings)
         for site, findings in seen.exempted.items():
             telemetry.count_exempted(site, findings)
+        for site, per_week in seen.budgets.items():
+            telemetry.know_site(site)
+            telemetry.promise.show_budget(site, per_week)
+        for site, watched_s in seen.watched.items():
+            telemetry.promise.add_watched(site, watched_s)
         for detector, rows in seen.scored.items():
             telemetry.count_scored(detector, rows)
         for detector, failures in seen.failures.items():

@@ -25,6 +25,7 @@ from prometheus_client import (
 
 from dijkwacht_collector.metrics.family import Family
 from dijkwacht_collector.metrics.heartbeats import SERIES_PER_AGENT, AgentHealth, Heartbeats
+from dijkwacht_collector.metrics.promise import PromiseMetrics
 from dijkwacht_collector.metrics.stories import StoryFigures
 from dijkwacht_records.tables import Value
 
@@ -74,6 +75,7 @@ class Telemetry:
         self.registry: Final = CollectorRegistry()
         self._sites: set[str] = set()
         self.stories: Final = StoryFigures(self.registry, self.detectors, SEVERITIES)
+        self.promise: Final = PromiseMetrics()
         self._fleet_metrics(techniques)
         self._site_families()
 
@@ -179,14 +181,12 @@ class Telemetry:
             " highest, so low counts them all.", where,
         )  # fmt: skip
         self._incidents_open = Family(
-            "dijkwacht_incidents_open",
-            "gauge",
-            "Incidents open now, by their severity now.",
+            "dijkwacht_incidents_open", "gauge", "Incidents open now, by their severity now.",
             ("site", "severity"),
-        )
+        )  # fmt: skip
         of_site = len(self._plain) + len(DROPS) + len(SKIPS) + len(ROW_REJECTIONS)
         of_site += sum(len(self._severities(detector)) for detector in self.detectors)
-        of_site += len(SEVERITIES) + self.stories.series
+        of_site += len(SEVERITIES) + self.stories.series + len(self.promise.families())
         self._heartbeats = Heartbeats((MAX_SERIES_PER_SITE - of_site) // SERIES_PER_AGENT)
 
     @property
@@ -202,6 +202,7 @@ class Telemetry:
             return
         for family in self._plain:
             family.ensure(site)
+        self.promise.know_site(site)
         for reason in DROPS:
             self._dropped.ensure(site, reason)
         for reason in ROW_REJECTIONS:
@@ -387,7 +388,7 @@ class Telemetry:
         """Everything in Prometheus' text format. Milliseconds of work: not on the event loop."""
         families = (
             *self._plain, self._rows_rejected, self._dropped, self._skipped, self._incidents, self._incidents_open,
-            *self.stories.families(), *self._heartbeats.families(),
+            *self.promise.families(), *self.stories.families(), *self._heartbeats.families(),
         )  # fmt: skip
         sites = "".join(family.render() for family in families)
         return generate_latest(self.registry) + sites.encode()

@@ -79,6 +79,7 @@ class Policy:
         self.fusion = DetectorPolicy(table, share, longest_gap_h=_LONGEST_GAP_H)
         self.per_week: dict[int, float] = {}
         """By site number, the incidents a week that it has chosen, if it has."""
+        self._newly_chosen: set[int] = set()
 
     def make_room(self, sites: int) -> None:
         """Grow to ``sites`` sites."""
@@ -96,5 +97,12 @@ class Policy:
     def set_budget(self, site: int, per_week: float) -> None:
         """Take the site's choice of incidents a week; each detector has its share of it."""
         self.per_week[site] = per_week
+        self._newly_chosen.add(site)
         for policy in (*self.detectors, self.fusion):
             policy.set_budget(site, per_week)
+
+    def take_chosen(self) -> dict[int, float]:
+        """By site number, what was chosen since the last time."""
+        chosen = {site: self.per_week[site] for site in self._newly_chosen}
+        self._newly_chosen.clear()
+        return chosen

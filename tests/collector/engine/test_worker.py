@@ -20,6 +20,8 @@ from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.sinks import Sinks
 from dijkwacht_records.contracts import READS
 
+OF_CLINIC = {"watched": {"clinic": 2.5}, "budgets": {"clinic": 0.5}}
+
 
 class CountingEngine:
     """Says one incident a batch; remembers every position it was handed, and who decided."""
@@ -32,7 +34,7 @@ class CountingEngine:
         self.positions = self.progress.positions
         self.numbering = Numbering()
         self.succession = Succession(lambda: bundle_name(self.own), no_history)
-        self.observed, self.controls = Observed(dropped={"bakery": 5}), self
+        self.observed, self.controls = Observed(dropped={"bakery": 5}, **OF_CLINIC), self
         self.host = SimpleNamespace(number=lambda name: 0)
 
     def step(self, entries):
@@ -197,8 +199,11 @@ def test_the_engine_gets_every_entry_once_and_in_order(journal, start):
     [engine] = engines.made
     assert sorted(p for of in engine.folded.values() for p in of) == list(range(1, 169))
     assert [e.position for e in sink.events] == list(range(129, 169))
+    shown = telemetry.render()
     full = b'dijkwacht_rows_dropped_total{site="bakery",reason="window_full"} 5\n'
-    assert full in telemetry.render(), "what it counts on the way reaches the metrics"
+    assert full in shown, "what it counts on the way reaches the metrics"
+    assert b'dijkwacht_watched_seconds_total{site="clinic"} 2.5\n' in shown
+    assert b'dijkwacht_budget_interruptions_per_week{site="clinic"} 0.5\n' in shown
 
 
 def test_a_release_is_said_before_anything_is_folded(journal, start):
