@@ -173,6 +173,28 @@ def techniques() -> bargauge.Panel:
     )
 
 
+def promise() -> table.Panel:
+    """Whether sites are interrupted as rarely as they were promised."""
+    return columns(
+        "Interruptions, and the promise",
+        "Realised ÷ promised over the last four weeks: interruptions a watched week, whatever their cause, ÷ the"
+        " site's budget; a site's first week counts as a whole one. By chance alone half of the sites are at 1 or below,"
+        " and at most one in twenty is above 3.",
+        [
+            ("Budget a week", f"max by (site) (dijkwacht_budget_interruptions_per_week{{{SITE}}})"),
+            (
+                "Interruptions",
+                f"sum by (site) (increase(dijkwacht_interruptions_total{{{SITE}}}[$__range]))",
+            ),
+            (
+                "Hours watched",
+                f"sum by (site) (increase(dijkwacht_watched_seconds_total{{{SITE}}}[$__range])) / 3600",
+            ),
+            ("Realised ÷ promised, 4 weeks", f"site:dijkwacht_promise:ratio_4w{{{SITE}}}"),
+        ],
+    )
+
+
 def row_sums() -> table.Panel:
     """Whether every row is accounted for."""
     return columns(
@@ -250,6 +272,7 @@ def agents_row() -> list[tuple[Panel, int, int]]:
         (lines("Active flows", "Flows in the agents' tables.", "none",
                [(f"sum by (site) (dijkwacht_agent_flows_active{{{SITE}}})", "{{site}}")]), 8, 7),
         (row_sums(), 24, 7),
+        (promise(), 24, 7),
     ]  # fmt: skip
 
 

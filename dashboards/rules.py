@@ -53,6 +53,13 @@ def recordings() -> list[Recording]:
             f"sum by (site, agent) (rate({LOST}[5m]))"
             " / sum by (site, agent) (rate(dijkwacht_agent_packets_total[5m]) > 0)",
         ),
+        # A site's first week counts as a whole one: an hour watched promises next to nothing.
+        Recording(
+            "site:dijkwacht_promise:ratio_4w",
+            f"{_in_four_weeks('dijkwacht_interruptions_total')}"
+            f" / clamp_min({_in_four_weeks('dijkwacht_watched_seconds_total')} / 604800, 1)"
+            " / max by (site) (dijkwacht_budget_interruptions_per_week > 0)",
+        ),
         Recording(
             "collector:dijkwacht_journal_commit_seconds:p99_5m",
             "histogram_quantile(0.99, sum by (le) (rate(dijkwacht_journal_commit_seconds_bucket[5m])))",
@@ -62,6 +69,15 @@ def recordings() -> list[Recording]:
             "histogram_quantile(0.99, sum by (le) (rate(dijkwacht_engine_step_seconds_bucket[5m])))",
         ),
     ]
+
+
+def _in_four_weeks(counter: str) -> str:
+    """By site, from a sample an hour: all that were scraped, of a thousand sites, are too many for a query.
+
+    A site that has no two of them yet is seen by its samples of the last two hours.
+    """
+    seen = (f"sum by (site) (increase({counter}[{window}]))" for window in ("4w:1h", "2h"))
+    return f"({' or '.join(seen)})"
 
 
 def alerts() -> list[Alert]:
