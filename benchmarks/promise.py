@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from dijkwacht.offline import OfflineCollector, Outcome, cut
 from dijkwacht_collector.engine import DetectorSet
+from dijkwacht_collector.engine.watched import UNSEEN
 from dijkwacht_collector.incidents.incident import ALERT_SEVERITY
 from dijkwacht_lab.by_detector import entrants_of
 from dijkwacht_lab.calibrate import FIRST_JUDGED, TRAIN_AFTER
@@ -78,10 +79,11 @@ def watch(seed: int, hosts: int, days: float) -> Watch:
 def seen_by(
     periods: Sequence[Period], rows: Iterable[tuple[int, Row]]
 ) -> Iterator[tuple[int, Row]]:
-    """The same rows, once the ``periods`` have seen them."""
+    """The same rows, once the ``periods`` have seen those that packets made."""
     for number, row in rows:
-        for period in periods:
-            period.see(int(row[0]))
+        if number not in UNSEEN:
+            for period in periods:
+                period.see(int(row[0]))
         yield number, row
 
 
@@ -95,11 +97,20 @@ def interruptions_of(outcome: Outcome) -> Iterator[tuple[int, str]]:
             yield incident.start, incident.detector
 
 
+def offices(count: int) -> list[tuple[int, int]]:
+    """Seed and machines of each."""
+    return [(FIRST_SEED + k, SIZES[k % len(SIZES)]) for k in range(count)]
+
+
 def measure(sites: int, days: float, processes: int) -> dict[str, Any]:
-    """All offices, by beginning: `promise_of_sites`, and what each office did."""
-    asked = [(FIRST_SEED + k, SIZES[k % len(SIZES)], days) for k in range(sites)]
+    """So many offices, watched by so many processes: `result_of` them."""
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        told = [future.result() for future in [pool.submit(watch, *each) for each in asked]]
+        asked = [pool.submit(watch, *office, days) for office in offices(sites)]
+        return result_of([one.result() for one in asked], days)
+
+
+def result_of(told: Sequence[Watch], days: float) -> dict[str, Any]:
+    """By beginning, `promise_of_sites`; and what each office did."""
     shares = {one.name: one.share for one in entrants_of(DetectorSet())}
     return {
         "days": days,
