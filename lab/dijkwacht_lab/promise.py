@@ -109,7 +109,7 @@ def promise_of_sites(sites: Sequence[BenignSite], shares: Mapping[str, float]) -
     """All of it: in all, over sites, and by detector. ``shares``: of the budget, by detector.
 
     ``median`` and ``percentile_95`` are of the sites' own ratios, see `reached_by`. Who interrupted and has no
-    share is a row too, with nothing promised. ValueError if there is no site.
+    share is a row too, with nothing promised; in all, the whole budget is. ValueError if there is no site.
     """
     weeks = sum(site.promised for site in sites) / DEFAULT_BUDGET
     told = Counter(name for site in sites for name in site.interruptions)
@@ -121,7 +121,7 @@ def promise_of_sites(sites: Sequence[BenignSite], shares: Mapping[str, float]) -
         "percentile_95": reached_by(ratios, 0.95),
         "most": max(ratios),
         "sites_interrupted": sum(bool(site.interruptions) for site in sites),
-        **promise(told.total(), weeks, sum(shares.values())),
+        **promise(told.total(), weeks, 1.0),
         "detectors": {
             name: {"share": shares.get(name, 0.0), **promise(told[name], weeks, shares.get(name, 0.0))}
             for name in sorted({*shares, *told})

@@ -98,6 +98,14 @@ def test_a_quantile_is_a_value_that_so_many_do_not_exceed(values, part):
     assert sum(value < found for value in values) < part * len(values) + 1e-9
 
 
+def test_in_all_the_whole_budget_is_promised_whoever_has_it():
+    sites = [BenignSite(2 * WEEK_S, ["fusion", "scan"])]
+    found = promise_of_sites(sites, {"scan": 0.25})
+    assert (found["promised"], found["realised_over_promised"]) == (2.0, 1.0)
+    assert found["detectors"]["scan"]["promised"] == 0.5
+    assert found["detectors"]["fusion"]["realised_over_promised"] is None
+
+
 def test_of_no_sites_nothing_is_said():
     with pytest.raises(ValueError, match="no quantile"):
         promise_of_sites([], {"scan": 1.0})
