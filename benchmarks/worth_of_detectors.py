@@ -2,7 +2,7 @@
 
 Judges the labelled captures with all detectors, and once without each of them. ``LABELS.csv`` as
 `dijkwacht evaluate` takes them; half B is judged with ``--final`` only. Prints a table in Markdown, or
-one JSON object. What it costs a row is told by `dijkwacht bench engine --json`.
+one JSON object, each with the share of the alert budget that it declares: who is worth more may have more. What it costs a row is told by `dijkwacht bench engine --json`.
 """
 
 from __future__ import annotations
@@ -33,8 +33,11 @@ def judged(files: Sequence[Labelled], without: Sequence[str] = ()) -> dict[str, 
 
 
 def worth(listed: Sequence[Labelled], halves: Sequence[Half]) -> dict[str, Result]:
-    """By detector and half: the files that only it catches, and those that only it is wrong about."""
-    result: dict[str, Result] = {detector.name: {} for detector in shipped_detectors()}
+    """By detector its share, and by half the files that only it catches, and that only it is wrong about.
+
+    ``caught``: files in whose catch it has a say, alone or not.
+    """
+    result: dict[str, Result] = {d.name: {"share": d.share} for d in shipped_detectors()}
     for half in halves:
         files = [f for f in choose_half(listed, half) if f.class_ not in ("robust", "hostmetric")]
         whole = judged(files)
@@ -42,6 +45,9 @@ def worth(listed: Sequence[Labelled], halves: Sequence[Half]) -> dict[str, Resul
             its = [f for f in files if name in heard_in(whole[f.file].outcome.incidents)]
             still = judged(its, [name]) if its else {}
             of[half] = {
+                "caught": [
+                    f for f, j in whole.items() if _caught(j) and name in heard_in(j.rights)
+                ],
                 "missed": [f for f, j in still.items() if _caught(whole[f]) and not _caught(j)],
                 "false": [f for f, j in still.items() if whole[f].false and not j.false],
             }
@@ -53,12 +59,13 @@ def _caught(judged: Judged) -> bool:
 
 
 def table(result: dict[str, Result], halves: Sequence[Half]) -> str:
-    """One line a detector: counts by half."""
-    heads = [f"missed without it, {h} | false with it, {h}" for h in halves]
-    lines = [f"| detector | {' | '.join(heads)} |", "|---" * (1 + 2 * len(halves)) + "|"]
+    """One line a detector: its share, and counts by half."""
+    counts = {"caught": "has a say in", "missed": "missed without it", "false": "false with it"}
+    heads = [f"{head}, {h}" for h in halves for head in counts.values()]
+    lines = [f"| detector | share | {' | '.join(heads)} |", "|---" * (2 + len(heads)) + "|"]
     for name, of in sorted(result.items()):
-        cells = [f"{len(of[h]['missed'])} | {len(of[h]['false'])}" for h in halves]
-        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+        cells = [str(len(of[h][key])) for h in halves for key in counts]
+        lines.append(f"| `{name}` | {of['share']:.4f} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
