@@ -141,12 +141,15 @@ def reached_by(values: Collection[float], part: float) -> float:
 
 
 def broken(result: Mapping[str, Any]) -> list[str]:
-    """Which of the bars ``result`` of `promise_of_sites` is beyond, in words; none if it is kept."""
+    """Which of the bars ``result`` of `promise_of_sites` is beyond, in words; none if it is kept.
+
+    By two decimals: no week is watched to its last second, and one interruption in it is one a week.
+    """
     bars = {"median": MOST_AT_MEDIAN, "percentile_95": MOST_AT_95TH}
     return [
         f"{name.replace('_', ' ')} over sites is {result[name]:.2f} times the promise, more than {bar:g}"
         for name, bar in bars.items()
-        if result[name] > bar
+        if round(result[name], 2) > bar
     ]
 
 

@@ -130,6 +130,14 @@ def test_forty_sites_break_the_bar_when_three_of_them_are_interrupted_four_times
     assert line.startswith("median over sites is 2.00")
 
 
+def test_a_week_that_lacks_its_last_minute_is_a_week():
+    sites = [BenignSite(WEEK_S - 60, ["scan"]), BenignSite(WEEK_S - 60, ["scan"] * 3)]
+    found = promise_of_sites(sites, {"scan": 1.0})
+    assert found["median"] > 1
+    assert found["percentile_95"] > 3
+    assert broken(found) == []
+
+
 def test_the_table_names_who_interrupted_and_counts_who_did_not():
     shares = {"scan": 0.5, "beacon": 0.25, "flood": 0.25, "context": 0.0}
     results = {
