@@ -121,6 +121,7 @@ def replay_file(
         return Outcome(crash=f"{type(error).__name__}: {error}", wall_s=time.monotonic() - began)
     return Outcome(
         incidents=outcome.final(),
+        calls=[call for story in outcome.stories.values() for call in story.calls],
         noticed=outcome.first_alert,
         first=watched.first or 0,
         watched_s=watched.seconds,

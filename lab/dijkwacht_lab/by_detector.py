@@ -79,8 +79,8 @@ def by_detector(
     """Name → its row, as plain data. ``alone``: name → files missed without it; None if nobody asked.
 
     ``caught``: files where it has a say in what caught them. ``false`` and ``context``: incidents that are its
-    own. Scores are on its own scale; None where there is none. Realised and promised are interruptions on the
-    benign files, a week of time in which packets came.
+    own. Scores are on its own scale; None where there is none. Realised and promised are interruptions (calls of
+    stories, which the detector that made them pays) on the benign files, a week of time in which packets came.
     """
     lines = [j for j in judged if j.labelled.class_ != "robust"]
     counted = [j for j in lines if j.counts and j.status != "crashed"]
@@ -105,7 +105,7 @@ def by_detector(
             "strongest_on_benign": _strongest(one.name, lines, ("benign",)),
             "nanoseconds_per_row": _ns(one.name, lines),
         }
-        | promise(sum(i.detector == one.name for j in benign for i in j.wrong), weeks, one.share)
+        | promise(sum(c.detector == one.name for j in benign for c in j.calls), weeks, one.share)
         for one in entrants
     }
 
@@ -115,7 +115,7 @@ def promise_in_all(judged: Iterable[Judged], entrants: Iterable[Entrant]) -> Row
     benign = [j for j in judged if j.labelled.class_ == "benign" and j.status in ("clean", "false")]
     share = sum(one.share for one in entrants)
     return {"site_weeks": _weeks(benign), "share": share} | promise(
-        sum(j.false for j in benign), _weeks(benign), share
+        sum(len(j.calls) for j in benign), _weeks(benign), share
     )
 
 
@@ -188,7 +188,7 @@ def detector_table(rows: Mapping[str, Row], promised: Mapping[str, Any]) -> str:
     lines += [
         _promise_line(name, rows[name])
         for name in shown
-        if rows[name]["false"] and rows[name]["promised"]
+        if rows[name]["realised"] and rows[name]["promised"]
     ]
     if promised["promised"]:
         lines.append(_promise_line("all together", promised))

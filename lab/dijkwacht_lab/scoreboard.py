@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any, Final, Literal
 
 from dijkwacht_collector.engine.watched import GAP_US
-from dijkwacht_collector.incidents import Incident
+from dijkwacht_collector.incidents import Call, Incident
 from dijkwacht_lab.labels import ACCEPTED, Attackers, Labelled, attackers
 from dijkwacht_records.errors import UnreadableInput
 
@@ -53,7 +53,7 @@ class Outcome:
     ``noticed``: incident uid → event time at which it first reached medium, µs UTC. ``first``: time
     of the first row. ``refused``: why nothing could be read. ``crash``: an error that should not be.
     ``scored``: detector → rows that it scored, and its strongest score (NaN: none); ``spent_s``: detector →
-    CPU seconds in which it scored and learned.
+    CPU seconds in which it scored and learned. ``calls``: the times when its stories interrupted somebody.
     """
 
     incidents: Sequence[Incident] = ()
@@ -69,6 +69,7 @@ class Outcome:
     crash: str = ""
     scored: Mapping[str, tuple[int, float]] = field(default_factory=dict)
     spent_s: Mapping[str, float] = field(default_factory=dict)
+    calls: Sequence[Call] = ()
 
 
 Status = Literal[
@@ -88,7 +89,8 @@ Status = Literal[
 class Judged:
     """One file's line on the scoreboard.
 
-    ``right``: the incident that caught it first, of all ``rights``; ``wrong``: false alarms of a benign file.
+    ``right``: the incident that caught it first, of all ``rights``; ``wrong``: false alarms of a benign file,
+    and ``calls`` the interruptions that these were.
     """
 
     labelled: Labelled
@@ -97,6 +99,7 @@ class Judged:
     right: Incident | None = None
     rights: tuple[Incident, ...] = ()
     wrong: tuple[Incident, ...] = ()
+    calls: tuple[Call, ...] = ()
     detect_s: float = math.nan
     others: int = 0
     false: int = 0
@@ -129,11 +132,13 @@ def judge(labelled: Labelled, outcome: Outcome) -> Judged:
     if labelled.class_ == "benign":
         # Internet scanners that the file itself labels are no false alarm when they are named.
         wrong = tuple(incident for incident in loud if not _names(incident, truth))
+        uids = {incident.uid for incident in wrong}
         return Judged(
             labelled,
             outcome,
             "false" if wrong else "clean",
             wrong=wrong,
+            calls=tuple(call for call in outcome.calls if call.finding in uids),
             false=len(wrong),
             context=context,
             said=said,

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from dijkwacht_collector.engine import DetectorSet
-from dijkwacht_collector.incidents import Evidence, Incident
+from dijkwacht_collector.incidents import Call, Evidence, Incident
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.by_detector import (
     Entrant,
@@ -39,6 +39,10 @@ def incident(detector="scan", kind="scan", severity=3, helped=(), uid="u1"):
         ordinal=0, severity_id=severity, confidence=60, rarity=0.1, start=0, end=0, count=1,
         title_en="", title_nl="", desc_en="", desc_nl="", evidences=(first, *seen),
     )  # fmt: skip
+
+
+def call(detector, finding):
+    return Call(0, detector, "scan", finding)
 
 
 @pytest.fixture
@@ -103,7 +107,9 @@ def test_false_and_context_are_incidents_of_its_own(attack, benign):
 
 def test_the_promise_is_its_share_of_one_interruption_a_week(attack, benign):
     told = [incident("scan"), incident("scan", uid="u2"), incident("flood", "dos", uid="u3")]
-    lines = [benign("g", *told, weeks=1.5), benign("h", weeks=2.5), attack("a", incident())]
+    calls = [call("scan", "u1"), call("scan", "u2"), call("flood", "u3")]
+    elsewhere = attack("a", incident(), calls=[call("scan", "u1")])
+    lines = [benign("g", *told, calls=calls, weeks=1.5), benign("h", weeks=2.5), elsewhere]
     rows = by_detector(lines, ALL)
     scan = rows["scan"]
     assert (scan["realised"], scan["promised"], scan["realised_over_promised"]) == (2, 2.0, 1.0)
@@ -114,6 +120,28 @@ def test_the_promise_is_its_share_of_one_interruption_a_week(attack, benign):
     assert whole["realised_over_promised"] == 1.0
     low, high = whole["interval_95"]
     assert low < 1 < high
+
+
+def test_what_joined_a_story_is_false_and_no_interruption(benign):
+    told = [incident("scan"), incident("flood", "dos", uid="u2")]
+    lines = [benign("g", *told, calls=[call("scan", "u1")], weeks=4.0)]
+    rows = by_detector(lines, ALL)
+    assert {name: (r["false"], r["realised"]) for name, r in rows.items()} == {
+        "scan": (1, 1),
+        "flood": (1, 0),
+        "mine": (0, 0),
+    }
+    assert promise_in_all(lines, ALL)["realised"] == 1
+    text = detector_table(rows, promise_in_all(lines, ALL))
+    assert "promise      scan: 1 interruption on benign files, 2 promised: 0.50 times" in text
+    assert "promise      flood" not in text
+
+
+def test_a_call_for_a_scanner_that_the_file_labels_is_none(tmp_path):
+    (tmp_path / "x").write_text("#fields\tid.orig_h\tlabel\n10.0.0.1\tMalicious\n")
+    listed = Labelled("benign.mixed", "x", tmp_path / "x", "label column", "", 100)
+    told = Outcome([incident()], calls=[call("scan", "u1")], rows=100, watched_s=WEEK_S)
+    assert judge(listed, told).calls == ()
 
 
 def test_nanoseconds_are_of_all_rows(attack, benign):
@@ -152,7 +180,9 @@ def test_a_miss_is_told_with_what_came_nearest(attack):
 
 
 def test_the_table_has_a_row_for_who_had_a_say_and_for_ones_own(attack, benign):
-    lines = [attack("a", incident(), scored={"scan": (1, 7.25)}), benign("g", incident(), weeks=4)]
+    calls = [call("scan", "u1")]
+    caught = attack("a", incident(), scored={"scan": (1, 7.25)}, calls=calls)
+    lines = [caught, benign("g", incident(), weeks=4, calls=calls)]
     rows = by_detector(lines, ALL, {"scan": ["a"]})
     told = detector_table(rows, promise_in_all(lines, ALL)).splitlines()
     assert told[0].split()[:3] == ["detector", "caught", "alone"]
