@@ -20,7 +20,6 @@ from typing import Any, Final, NamedTuple
 from dijkwacht.offline import OfflineCollector, Outcome, cut
 from dijkwacht_collector.engine import DetectorSet
 from dijkwacht_collector.engine.watched import UNSEEN
-from dijkwacht_collector.incidents.incident import ALERT_SEVERITY
 from dijkwacht_lab.by_detector import entrants_of
 from dijkwacht_lab.calibrate import FIRST_JUDGED, TRAIN_AFTER
 from dijkwacht_lab.promise import (
@@ -89,12 +88,9 @@ def seen_by(
 
 def interruptions_of(outcome: Outcome) -> Iterator[tuple[int, str]]:
     """When somebody was interrupted, µs UTC of event time, and by which detector."""
-    told = set()
-    for incident in outcome.final():
-        machine = incident.evidences[0].src_h
-        if incident.severity_id >= ALERT_SEVERITY and machine not in told:
-            told.add(machine)
-            yield incident.start, incident.detector
+    for story in outcome.stories.values():
+        for call in story.calls:
+            yield call.time, call.detector
 
 
 def offices(count: int) -> list[tuple[int, int]]:

@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import pytest
 
+from dijkwacht.offline import Outcome
+from dijkwacht_collector.incidents import Call, Story
 from dijkwacht_lab.calibrate import FIRST_JUDGED
 from dijkwacht_lab.promise import MOST_AT_MEDIAN, BenignSite, broken
 from dijkwacht_lab.scoreboard import WEEK_S
@@ -80,3 +82,13 @@ def test_forty_sites_are_interrupted_no_more_often_than_promised(root):
     found = json.loads(done.stdout)
     assert found["cold start"]["sites"] == 40
     assert broken(found["after a day"]) == []
+
+
+def test_each_call_of_a_story_is_an_interruption_and_context_is_none(promise):
+    def story(uid, *calls):
+        return Story(uid, "office", "10.0.0.1", 0, 9, (), 3, calls)
+
+    twice = Call(1, "scan", "scan", "f1"), Call(5, "fusion", "c2", "f2")
+    stories = {"a": story("a", *twice), "b": story("b"), "c": story("c", Call(7, "scan", "", ""))}
+    found = promise.interruptions_of(Outcome(stories=stories))
+    assert sorted(found) == [(1, "scan"), (5, "fusion"), (7, "scan")]
