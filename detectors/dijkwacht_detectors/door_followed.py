@@ -25,8 +25,7 @@ a site; calls to others inside are left to those who look for scans and log-ins.
 >>> DAY = 86_400_000_000
 >>> visit = {"resp_h": 7, "resp_p": 22, "local_orig": 0, "local_resp": 1, "orig_bytes": 900, "resp_bytes": 900, "conn_state": 3}
 >>> rows = [visit | {"time": at * DAY // 2, "orig_h": 900 + at} for at in range(15)]
->>> call = {"orig_h": 7, "resp_h": bytes(10) + b"\\xff\\xff\\xc6\\x33\\x64\\x07", "resp_p": 443, "resp_pkts": 3,
-...         "conn_state": 3}
+>>> call = {"orig_h": 7, "resp_h": 0xC6336407, "resp_p": 443, "resp_pkts": 3, "conn_state": 3}
 >>> float(score_rows(DoorFollowed(), [*rows, call | {"time": 7 * DAY + 60_000_000}])[-1].round(1))
 3.2
 """
@@ -55,7 +54,9 @@ from dijkwacht_records.tables import ConnState
 _MACHINES = 64  # watched a site
 _TOGETHER = 4  # places that a machine may have, one beside the other
 _VISITORS = 8  # the last of each machine
-_BEGUN, _CAME, _LAST, _NEWS_AT, _NEWS_HOUR, _VISITS = range(6)  # marks: event times, an hour, a count
+_BEGUN, _CAME, _LAST, _NEWS_AT, _NEWS_HOUR, _VISITS = range(
+    6
+)  # marks: event times, an hour, a count
 _TCP, _UDP, _QUIC, _FILES_OF_FTP = 6, 17, 443, 20
 _NO_DESTINATIONS = (53, 853, 123)
 _OTH, _S0, _REJ = int(ConnState.OTH), int(ConnState.S0), int(ConnState.REJ)

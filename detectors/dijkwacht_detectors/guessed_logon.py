@@ -21,8 +21,7 @@ the rows, who gets in and is gone within a minute is not told from who is refuse
 service takes some 90 bytes, and is forgotten after a day and a half without a row.
 
 >>> from dijkwacht_detectors.checks import score_rows
->>> outside = bytes(10) + b"\\xff\\xff\\xc6\\x33\\x64\\x07"
->>> tries = [{"table": "auth", "time": n * 40_000_000 + n * n % 7 * 9_000_000, "flow_id": n, "orig_h": outside, "service": 1,
+>>> tries = [{"table": "auth", "time": n * 40_000_000 + n * n % 7 * 9_000_000, "flow_id": n, "orig_h": 0xC6336407, "service": 1,
 ...           "resp_p": 22, "status": 7, "failed": int(n < 30), "succeeded": int(n == 30)} for n in range(31)]
 >>> score_rows(GuessedLogon(), tries)[[0, 29, 30]].round(1)
 array([nan, nan, 6.7])
@@ -58,13 +57,18 @@ _SSH, _RDP = int(AuthService.SSH), int(AuthService.RDP)
 _SPEAKS_SSH, _SPEAKS_RDP = int(Speech.SSH), int(Speech.RDP)
 _TGS, _ANONYMOUS = int(AuthMethod.KERBEROS_TGS), int(AuthMethod.ANONYMOUS)
 _TICKET = int(AuthMethod.KERBEROS)
+_DESKS = (3389, 5900)
 _HALF_LIFE_US = 12 * 3600e6
 _GOOD_HALF_LIFE_US = 7 * 86_400e6
 _MOST = 1e6
 _KEYS = 6.0  # offered on one connection
 _SMALL = 12_000  # bytes of a session that is refused, keys and a few tries included
 _BRIEF_US = 45_000_000
-_MUCH = 16_384  # bytes that no server sends to whom it has not let in
+_LONG_US = 180_000_000  # servers hang up on who has not logged in by then
+_MUCH, _SCREENS = (
+    16_384,
+    400_000,
+)  # bytes that no server sends to whom it has not let in: SSH, and pictures
 _A_MINUTE_OF_PARTS = 4
 _NEXT_TO_NOTHING = 0.2
 
@@ -283,18 +287,21 @@ def _log_in(rows, i, state, e, t, scores, facts):  # type: ignore[no-untyped-def
 def _session(rows, i, state, e, t, scores, facts):  # type: ignore[no-untyped-def]
     """Take a part of a session of which no log-in was read."""
     up, down = _count(rows.orig_bytes[i]), _count(rows.resp_bytes[i])
-    goes_on = rows.part[i] >= _A_MINUTE_OF_PARTS and up > 0 and down > 0
-    if down > _MUCH or goes_on or t - rows.start[i] > 4 * _BRIEF_US:
+    both = up > 0 and down > 0
+    goes_on = both and (rows.part[i] >= _A_MINUTE_OF_PARTS or t - rows.start[i] > _LONG_US)
+    if down > (_SCREENS if rows.resp_p[i] in _DESKS else _MUCH) or goes_on:
         if rows.flow_id[i] != state.marks[e, _LONG]:
             state.marks[e, _LONG] = rows.flow_id[i]
             _accept(rows, i, state, e, state.amounts[e, _SHORT], True, scores, facts)
             _clear(state, e)
             state.amounts[e, _GOOD] = min(state.amounts[e, _GOOD] + 1.0, _MOST)
-    elif rows.state[i] == _END and rows.flow_id[i] != state.marks[e, _LONG]:
-        spoke = rows.part[i] > 0 or (up > 0 and down > 0)
-        if spoke and up + down < _SMALL and t - rows.start[i] < _BRIEF_US:
-            _occur(state, e, t, 1.0)
-            state.amounts[e, _SHORT] = min(state.amounts[e, _SHORT] + 1.0, _MOST)
+        return
+    spoke = both or rows.part[i] > 0
+    if rows.state[i] == _END and rows.flow_id[i] != state.marks[e, _LONG] and spoke:
+        if up + down >= _SMALL or t - rows.start[i] >= _BRIEF_US:
+            return
+        _occur(state, e, t, 1.0)
+        state.amounts[e, _SHORT] = min(state.amounts[e, _SHORT] + 1.0, _MOST)
 
 
 @njit(cache=True, nogil=True, inline="always")

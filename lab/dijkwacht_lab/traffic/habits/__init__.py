@@ -31,6 +31,7 @@ from dijkwacht_lab.traffic.habits import (
     counters,
     databases,
     domains,
+    doors,
     entertainment,
     enthusiasms,
     groups,
@@ -69,7 +70,7 @@ Furnish = Callable[[Premises], None]
 
 _FAMILIES: Final[tuple[ModuleType, ...]] = (
     benches, browsing, buildings, calls, cameras, changes, classrooms, counters, databases, domains,
-    entertainment, enthusiasms, groups, guards, guests, hosting, infrastructure, lookouts, lookups,
+    doors, entertainment, enthusiasms, groups, guards, guests, hosting, infrastructure, lookouts, lookups,
     mail, management, monitoring, nameservers, neighbours, passwords, plain_web, polling, printing,
     servers_of_the_link, storage, support, things, tills, travellers, tunnels, updates, upheavals,
     workshops,
