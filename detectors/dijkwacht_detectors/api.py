@@ -156,6 +156,8 @@ class Detector(ABC):
     who: ClassVar[Who] = Who()
     subject: ClassVar[Literal["src", "dst", "mac", "agent"]] = "src"
     """Whose incident it is: one stays open per site, kind and subject."""
+    entered: ClassVar[bool] = False
+    """It tells that somebody got in: of a caller from outside that is more than one more who tried."""
     entities_per_site: ClassVar[int] = 4096
     """Most entities remembered a site; beyond it one of the least recently seen is evicted."""
     forget_after_s: ClassVar[int] = 24 * 3600

@@ -83,6 +83,7 @@ class DoorFollowed(RowDetector):
     entity: ClassVar[Entity] = "site"
     kind = "c2"
     technique = "T1105"
+    entered = True
     facts = ("days_watched", "new_hours", "since_visit_s", "came_in", "unnamed", "odd_port")
     entities_per_site = 1
     forget_after_s = 30 * 24 * 3600
@@ -255,10 +256,10 @@ def _is_destination(rows, i):  # type: ignore[no-untyped-def]
 
 @njit_lean
 def _came_in(state, s, p, name):  # type: ignore[no-untyped-def]
+    came = False
     for k in range(_VISITORS):
-        if state.visitors[s, p, k] == name:
-            return True
-    return False
+        came |= state.visitors[s, p, k] == name
+    return came
 
 
 @njit_lean

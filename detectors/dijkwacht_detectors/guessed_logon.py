@@ -90,6 +90,7 @@ class GuessedLogon(RowDetector):
     entity: ClassVar[Entity] = ("orig_h", "resp_h", "resp_p")
     kind = "bruteforce"
     technique = "T1110.001"
+    entered = True
     facts = ("refused", "accounts", "hours_tried", "from_outside", "let_in_before", "by_shape")
     entities_per_site = 8192
     forget_after_s = 36 * 3600

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,10 @@ from dijkwacht_records.addresses import UNSPECIFIED, format_address, format_mac
 
 Positions = Sequence[int] | NDArray[np.int64]
 """The journal position of each row of a step."""
+Door = Literal["", "knock", "entered"]
+"""Whether somebody outside tried to get in, or something came of that."""
+_ENDS: Final = frozenset({"src", "dst"})
+_KNOCKS: Final = frozenset({"scan", "bruteforce"})
 
 
 def finding_of(
@@ -28,12 +32,17 @@ def finding_of(
     evidence = evidence_of(scored, row, detector)
     agent = int(scored.agent[row])
     name = numbering.agents[agent][1] if agent >= 0 else ""
-    subject = {
-        "src": format_address(evidence.src_h),
-        "dst": format_address(evidence.dst_h),
-        "mac": format_mac(evidence.src_mac),
-        "agent": name,
-    }[detector.subject]
+    door = door_of(evidence, detector)
+    subject = (
+        knocked_at(evidence, detector)
+        if door == "knock"
+        else {
+            "src": format_address(evidence.src_h),
+            "dst": format_address(evidence.dst_h),
+            "mac": format_mac(evidence.src_mac),
+            "agent": name,
+        }[detector.subject]
+    )
     return Finding(
         order=StepOrder(order, 1 if scored.windowed else 2, scored.detector, row),
         position=int(positions[order]),
@@ -43,7 +52,7 @@ def finding_of(
         detector=detector.name,
         technique=detector.technique,
         subject=subject,
-        machine=machine_of(evidence) if detector.subject in {"src", "dst"} else subject,
+        machine=machine_of(evidence) if detector.subject in _ENDS else subject,
         rarity=rare.rarity,
         budget=rare.budget,
         evidence=evidence,
@@ -72,6 +81,33 @@ def machine_of(evidence: Evidence) -> str:
     """The inside end of what happened: whom, if that alone is a private address, else who."""
     who, whom = evidence.src_h, evidence.dst_h
     return format_address(whom if is_inside(whom) and not is_inside(who) else who)
+
+
+def door_of(evidence: Evidence, detector: AnyDetector) -> Door:
+    """Whether who did it stands outside and tried a machine inside, or what he tried came off.
+
+    A scan or a guess from outside is a knock, of which an open door has thousands. What a detector that tells
+    of somebody who got in says of one from outside, or of a machine inside that then calls there, is no knock.
+    Where neither end is a private address, as in captures between public ones, nobody knows who is inside.
+    """
+    if detector.subject not in _ENDS or UNSPECIFIED in (evidence.src_h, evidence.dst_h):
+        return ""
+    if is_inside(evidence.src_h) == is_inside(evidence.dst_h):
+        return ""
+    if detector.entered:
+        return "entered"
+    return "knock" if detector.kind in _KNOCKS and is_inside(evidence.dst_h) else ""
+
+
+def knocked_at(evidence: Evidence, detector: AnyDetector) -> str:
+    """What a knock is one of many at: of guesses the service, ``MACHINE:PORT``, of scans the machine.
+
+    Which of a machine's ports are looked at is what a scan tells, and no two ask for the same.
+    """
+    machine = format_address(evidence.dst_h)
+    if detector.kind == "scan" or not evidence.dst_p:
+        return machine
+    return f"[{machine}]:{evidence.dst_p}" if ":" in machine else f"{machine}:{evidence.dst_p}"
 
 
 def event_time_of(
