@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
-from dijkwacht_collector.engine.findings import machine_of
+from dijkwacht_collector.engine.findings import door_of, knocked_at, machine_of
 from dijkwacht_collector.incidents import Evidence
 from dijkwacht_records.addresses import UNSPECIFIED, pack_address
 
@@ -24,3 +26,49 @@ from dijkwacht_records.addresses import UNSPECIFIED, pack_address
 def test_it_is_the_inside_end(who, whom, machine):
     src, dst = (pack_address(text) if text else UNSPECIFIED for text in (who, whom))
     assert machine_of(Evidence(0, 1.0, src, 0, dst, 22)) == machine
+
+
+SCAN = SimpleNamespace(kind="scan", subject="src", entered=False)
+GUESS = SimpleNamespace(kind="bruteforce", subject="src", entered=False)
+CALLS = SimpleNamespace(kind="c2", subject="src", entered=False)
+GUESSED = SimpleNamespace(kind="bruteforce", subject="src", entered=True)
+FOLLOWED = SimpleNamespace(kind="c2", subject="src", entered=True)
+SWEEP = SimpleNamespace(kind="scan", subject="mac", entered=False)
+
+
+@pytest.mark.parametrize(
+    ("who", "whom", "detector", "door"),
+    [
+        ("198.51.100.1", "10.0.0.7", SCAN, "knock"),
+        ("198.51.100.1", "10.0.0.7", GUESS, "knock"),
+        ("2001:db8::1", "fd64:6a6a::c633:6401", GUESS, "knock"),
+        ("198.51.100.1", "10.0.0.7", CALLS, ""),
+        ("198.51.100.1", "10.0.0.7", GUESSED, "entered"),
+        ("10.0.0.8", "10.0.0.7", GUESSED, ""),
+        ("10.0.0.7", "198.51.100.1", FOLLOWED, "entered"),
+        ("10.0.0.8", "10.0.0.7", SCAN, ""),
+        ("10.0.0.7", "198.51.100.1", GUESS, ""),
+        ("198.51.100.1", "203.0.113.9", GUESS, ""),
+        ("198.51.100.1", "203.0.113.9", GUESSED, ""),
+        ("", "10.0.0.7", SCAN, ""),
+        ("198.51.100.1", "", SCAN, ""),
+        ("198.51.100.1", "10.0.0.7", SWEEP, ""),
+    ],
+)
+def test_who_tries_from_outside_knocks_and_some_get_in(who, whom, detector, door):
+    src, dst = (pack_address(text) if text else UNSPECIFIED for text in (who, whom))
+    assert door_of(Evidence(0, 1.0, src, 0, dst, 22), detector) == door
+
+
+@pytest.mark.parametrize(
+    ("whom", "port", "detector", "subject"),
+    [
+        ("10.0.0.7", 22, GUESS, "10.0.0.7:22"),
+        ("fd64::7", 22, GUESS, "[fd64::7]:22"),
+        ("10.0.0.7", 0, GUESS, "10.0.0.7"),
+        ("10.0.0.7", 22, SCAN, "10.0.0.7"),
+    ],
+)
+def test_guesses_are_many_at_one_service_and_scans_at_one_machine(whom, port, detector, subject):
+    src, dst = pack_address("198.51.100.1"), pack_address(whom)
+    assert knocked_at(Evidence(0, 1.0, src, 0, dst, port), detector) == subject
