@@ -1,7 +1,7 @@
 """A guessed password: a log-in that is accepted from where it had been refused again and again.
 
-Looks at the log-ins of one machine at one service of another. Each refusal of the last day counts (half-life
-twelve hours), by what it is worth as a sign of guessing; when a log-in is accepted, the score is log₂ of those
+Looks at the log-ins of one machine at one service of another. Each refusal of the last days counts (half-life
+a day), by what it is worth as a sign of guessing; when a log-in is accepted, the score is log₂ of those
 refusals, the first few of which are somebody's slips. They count four times from outside and half from inside,
 up to three times where several accounts were tried, and for a quarter or less of whoever was let in before, these
 days. What was refused on the very connection that is then accepted are keys offered in turn, and does not count.
@@ -58,7 +58,7 @@ _SPEAKS_SSH, _SPEAKS_RDP = int(Speech.SSH), int(Speech.RDP)
 _TGS, _ANONYMOUS = int(AuthMethod.KERBEROS_TGS), int(AuthMethod.ANONYMOUS)
 _TICKET = int(AuthMethod.KERBEROS)
 _DESKS = (3389, 5900)
-_HALF_LIFE_US = 12 * 3600e6
+_HALF_LIFE_US = 24 * 3600e6
 _GOOD_HALF_LIFE_US = 7 * 86_400e6
 _MOST = 1e6
 _KEYS = 6.0  # offered on one connection
