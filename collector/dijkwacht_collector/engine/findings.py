@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dijkwacht_collector.engine.numbering import Numbering
-from dijkwacht_collector.incidents import EventTime, Evidence, Finding, StepOrder
+from dijkwacht_collector.incidents import Door, EventTime, Evidence, Finding, StepOrder
 from dijkwacht_collector.policy import RareRow, Scored
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.knowledge.addresses import is_private
@@ -17,8 +17,6 @@ from dijkwacht_records.addresses import UNSPECIFIED, format_address, format_mac
 
 Positions = Sequence[int] | NDArray[np.int64]
 """The journal position of each row of a step."""
-Door = Literal["", "knock", "entered"]
-"""Whether somebody outside tried to get in, or something came of that."""
 _ENDS: Final = frozenset({"src", "dst"})
 _KNOCKS: Final = frozenset({"scan", "bruteforce"})
 
@@ -56,6 +54,7 @@ def finding_of(
         rarity=rare.rarity,
         budget=rare.budget,
         evidence=evidence,
+        door=door,
     )
 
 

@@ -32,6 +32,8 @@ _MOST_TRIES: Final = 400
 _OUTSIDE: Final = 198 << 24 | 18 << 16
 _NEVER: Final = 100 * 365 * DAY
 _AFTER: Final = 30_000
+_FIRST_PART: Final = 600_000
+"""µs after which the first part of a connection is told, and with it what it carried."""
 
 
 class Service(NamedTuple):
@@ -204,7 +206,7 @@ class Intruder(_Comers):
         at = how.at - int(gap * tries)
         for number in range(tries):
             self.once(self._try, at + int(gap * (number + dice.uniform(0.0, 0.7))))
-        self.once(self._get_in, how.at - _AFTER - 1_000_000)
+        self.once(self._get_in, how.at - _FIRST_PART)
         if how.fetches_after:
             self.once(self._fetch, how.at + how.fetches_after)
 
