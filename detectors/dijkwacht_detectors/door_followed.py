@@ -4,7 +4,7 @@ Looks at machines inside that answer callers from outside, and at whom they call
 through such a service lets the machine fetch his tools or call him back. Scored is the first call to a network
 outside (of 256 addresses, /48 in IPv6) that the machine never called, within ten minutes of a flow from
 outside that it answered. The score is log₂ of how rare that is: days watched (one more than there were, at most
-fourteen) over the square of (1 + hours in which it lately called somewhere new, half-life three days). That counts
+fourteen) over the square of (1 + hours in which it lately called somewhere new, half-life three days, but for the first two). That counts
 four times if no DNS answer had named the address, half if one had; twice at a port where no program is at
 home; eight times if the one called came in within those ten minutes; and half if nobody answers at once.
 
@@ -54,9 +54,7 @@ from dijkwacht_records.tables import ConnState
 _MACHINES = 64  # watched a site
 _TOGETHER = 4  # places that a machine may have, one beside the other
 _VISITORS = 8  # the last of each machine
-_BEGUN, _CAME, _LAST, _NEWS_AT, _NEWS_HOUR, _VISITS = range(
-    6
-)  # marks: event times, an hour, a count
+_BEGUN, _CAME, _NEWS_AT, _NEWS_HOUR, _NEWS_HOURS, _VISITS = range(6)  # marks: event times, counts
 _TCP, _UDP, _QUIC, _FILES_OF_FTP = 6, 17, 443, 20
 _NO_DESTINATIONS = (53, 853, 123)
 _OTH, _S0, _REJ = int(ConnState.OTH), int(ConnState.S0), int(ConnState.REJ)
@@ -64,6 +62,7 @@ _NOBODY, _UNKNOWN = int(Named.NOBODY), int(Named.UNKNOWN)
 _AFTER_US = 600_000_000
 _HOUR_US, _DAY_US = 3_600_000_000, 86_400_000_000
 _ENOUGH_DAYS = 1.0
+_FIRST_HOURS = 2  # in which a machine shows what it calls anyway
 _MOST_DAYS = 14.0
 _HALF_LIFE_US = 3.0 * 86_400e6
 _GONE_US = 7 * _DAY_US
@@ -203,7 +202,7 @@ def _watch(state, s, name, t):  # type: ignore[no-untyped-def]
     if place >= 0:
         _clear(state, s, place)
         state.machine[s, place] = name
-        for mark in (_BEGUN, _CAME, _LAST, _NEWS_AT):
+        for mark in (_BEGUN, _CAME, _NEWS_AT):
             state.marks[s, place, mark] = t
         state.marks[s, place, _NEWS_HOUR] = -1
     return place
@@ -270,9 +269,12 @@ def _call(rows, i, state, s, p, t, scores, facts):  # type: ignore[no-untyped-de
     news = state.news[s, p] * remaining(t - state.marks[s, p, _NEWS_AT], _HALF_LIFE_US)
     state.marks[s, p, _NEWS_AT] = max(state.marks[s, p, _NEWS_AT], t)
     hour = t // _HOUR_US
-    # a page, or an update, goes to many at once: it is one occasion
-    state.news[s, p] = news + (1.0 if hour != state.marks[s, p, _NEWS_HOUR] else 0.0)
-    state.marks[s, p, _NEWS_HOUR] = hour
+    state.news[s, p] = news
+    if hour != state.marks[s, p, _NEWS_HOUR]:  # a page or an update goes to many: one occasion
+        state.marks[s, p, _NEWS_HOUR] = hour
+        state.marks[s, p, _NEWS_HOURS] += 1
+        if state.marks[s, p, _NEWS_HOURS] > _FIRST_HOURS:
+            state.news[s, p] = news + 1.0
     days, since = (t - state.marks[s, p, _BEGUN]) / _DAY_US, t - state.marks[s, p, _CAME]
     if days < _ENOUGH_DAYS or not 0 <= since <= _AFTER_US:
         return

@@ -87,6 +87,15 @@ def test_one_busy_hour_is_one_occasion():
     assert last([*visits(7), *many, end]) == pytest.approx(last([*visits(7), *one, end]), abs=0.01)
 
 
+def test_what_it_shows_in_its_first_two_hours_of_calls_is_no_habit():
+    end, before = (
+        call(7 * DAY, 0xC6130000),
+        [call(n * 5 * HOUR, ELSEWHERE + n * 256) for n in (1, 2, 3)],
+    )
+    assert last([*visits(7), *before[:2], end]) == last([*visits(7), end])
+    assert last([*visits(7), *before, end]) < last([*visits(7), end])
+
+
 def test_what_no_name_led_to_weighs_more_and_what_came_in_most():
     plain, unnamed, named = (
         last([*visits(7), call(7 * DAY, hints=h)]) for h in (0, UNNAMED, LOOKED_UP)
