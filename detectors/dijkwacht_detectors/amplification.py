@@ -54,7 +54,7 @@ class Amplification(RowDetector):
         "votes": ("f4", ()),
     }
 
-    share = 1 / 30
+    share = 5 / 240
     expected = (4.0, 1.0)
     half_life_s = 5.0
 

@@ -73,7 +73,7 @@ class ArpSpoof(RowDetector):
         "pusher": ("i8", (_PLACES,)),
     }
 
-    share = 1 / 30
+    share = 7 / 240
     expected = (1.0, 1.0)
     half_life_s = 120.0
     quick_s = 60.0

@@ -60,7 +60,7 @@ class ArpSweep(RowDetector):
         "samples_swept": ("i8", ()),
     }
 
-    share = 1 / 30
+    share = 6 / 240
     expected = (5.2, 1.0)
     """In a week one machine asks for three dozen: it is new, or was moved, or looks for a printer."""
     half_life_s = 600.0

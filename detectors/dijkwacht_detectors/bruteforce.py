@@ -81,7 +81,7 @@ class Bruteforce(RowDetector):
         "latest": ("f4", (3, _SIZES)),
     }
 
-    share = 1 / 30
+    share = 7 / 240
     expected = (3.0, 0.25)
     """Seven guesses that count: a program that asks an unknown service several things at once."""
     half_life_s = 180.0

@@ -51,7 +51,7 @@ class DhcpFlood(RowDetector):
         "held": ("i4", ()),
     }
 
-    share = 1 / 30
+    share = 6 / 240
     expected = (4.0, 1.0)
     half_life_s = 120.0
 

@@ -78,7 +78,7 @@ class Encryptor(RowDetector):
         "samples_usual": ("f4", ()),
     }
 
-    share = 1 / 48
+    share = 4 / 240
     expected = (6.0, 0.15)
     """A tool that rewrites more than sixty files at once, such as the sizes of photographs, every six weeks."""
     half_life_s = 30.0

@@ -64,7 +64,7 @@ class Flood(RowDetector):
         "source_votes": ("f4", ()),
     }
 
-    share = 1 / 30
+    share = 7 / 240
     expected = (4.4, 1.0)
     half_life_s = 5.0
     """A flood shows within seconds, and a burst of an application is over by then."""

@@ -60,7 +60,7 @@ class ForgedFlood(RowDetector):
         "held": ("i4", ()),
     }
 
-    share = 1 / 30
+    share = 6 / 240
     expected = (3.0, 1.0)
     half_life_s = 5.0
 

@@ -73,7 +73,7 @@ class System(RowDetector):
         "habit": ("i1", (HOURS,)),
     }
 
-    share = 1 / 30
+    share = 5 / 240
     expected = (4.0, 1.0)
     warm_up = 40
     memory = 600
