@@ -190,7 +190,7 @@ def _find(state, s, name):  # type: ignore[no-untyped-def]
 def _watch(state, s, name, t):  # type: ignore[no-untyped-def]
     """Place of a machine from now on; -1 if those that could have it are all still called."""
     home = np.int64(name >> np.uint64(1)) % _MACHINES
-    place = -1
+    place = np.int64(-1)
     for k in range(_TOGETHER):
         p = (home + k) % _MACHINES
         if state.machine[s, p] == 0:
