@@ -9,8 +9,7 @@ Three ways to write one, from simple to fast:
 - `WindowDetector`: the same windows, but with state in arrays, keyed by entity.
 - `RowDetector`: a compiled kernel that scores each row against all rows before it, then learns it.
 
-One class a file, the file named as the detector. Put the file in this package; there is nothing to
-register. ``dijkwacht try FILE`` needs no more than the file.
+One class a file of this package, named as the detector. ``dijkwacht try FILE`` needs no more than the file.
 """
 
 from __future__ import annotations
@@ -141,7 +140,6 @@ class Detector(ABC):
     table: ClassVar[str]
     reads: ClassVar[Reads]
     """The only columns the detector is handed; ``time``, ``site``, ``slot``, ``fresh`` come free.
-
     Of several tables: table → columns, and no ``table``. Their rows come as one, in their order."""
     context: ClassVar[tuple[str, ...]] = ()
     """Columns that a `Context` computes, handed along with those it ``reads``."""

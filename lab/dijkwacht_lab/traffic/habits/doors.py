@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from dijkwacht_lab.traffic.facts import Counted, Shown, log_in, session
 from dijkwacht_lab.traffic.habit import always, between, switched_on
@@ -12,27 +12,41 @@ from dijkwacht_lab.traffic.site import HOUR, MINUTE, SECOND, Call, Device
 from dijkwacht_records.vocabulary import AuthMethod, AuthService, AuthStatus
 
 _AFTER: Final = 400_000
-_SSH: Final = (AuthService.SSH, AuthMethod.UNKNOWN)
-_RDP: Final = (AuthService.RDP, AuthMethod.NTLM)
-_Service = tuple[AuthService, AuthMethod]
+
+
+class _Service(NamedTuple):
+    """What is logged in to, how, and at which port."""
+
+    port: int
+    name: AuthService
+    method: AuthMethod
+
+
+_SSH: Final = _Service(22, AuthService.SSH, AuthMethod.UNKNOWN)
+_RDP: Final = _Service(3389, AuthService.RDP, AuthMethod.NTLM)
+_IMAP: Final = _Service(143, AuthService.IMAP, AuthMethod.PASSWORD)
+_POP: Final = _Service(110, AuthService.POP, AuthMethod.PASSWORD)
+_SMTP: Final = _Service(587, AuthService.SMTP, AuthMethod.PASSWORD)
 
 
 def _told(service: _Service, account: str, *, good: bool) -> Counted:
     refused = (
-        AuthStatus.REFUSED if service[0] in (AuthService.SSH, AuthService.RDP)
+        AuthStatus.REFUSED if service.name in (AuthService.SSH, AuthService.RDP)
         else AuthStatus.WRONG_PASSWORD
     )  # fmt: skip
-    named = "" if service[0] is AuthService.SSH else account
-    return log_in(_AFTER, *service, named, status=AuthStatus.NONE if good else refused)
+    named = "" if service.name is AuthService.SSH else account
+    return log_in(
+        _AFTER, service.name, service.method, named, status=AuthStatus.NONE if good else refused
+    )
 
 
 def _logs_in(
-    here: Premises, at: int, who: bytes, server: Device, port: int, service: _Service,
+    here: Premises, at: int, who: bytes, server: Device, service: _Service,
     *, good: bool, account: str = "somebody", lasts: int = SECOND,
 ) -> None:  # fmt: skip
     """One connection from ``who``, and the log-in that it carries."""
     moved = (2_400 + lasts // 20_000, 3_200 + lasts // 6_000) if good else (1_500, 1_900)
-    here.ledger.flow(at, Call(who, server.address, port), up=moved[0], down=moved[1], last_us=lasts,
+    here.ledger.flow(at, Call(who, server.address, service.port), up=moved[0], down=moved[1], last_us=lasts,
                      shown=Shown(counted=(_told(service, account, good=good),)))  # fmt: skip
 
 
@@ -45,10 +59,10 @@ def looked_after_from_home(here: Premises) -> None:
     def come(at: int) -> None:
         home = dice.choice(homes)
         while dice.chance(slips):
-            _logs_in(here, at, home, server, 22, _SSH, good=False)
+            _logs_in(here, at, home, server, _SSH, good=False)
             at += dice.count(3, 30) * SECOND
         lasts = int(dice.wide(0.5, 90) * MINUTE)
-        _logs_in(here, at, home, server, 22, _SSH, good=True, lasts=lasts)
+        _logs_in(here, at, home, server, _SSH, good=True, lasts=lasts)
         if not dice.chance(fetches):
             return
         for _ in range(dice.count(1, 12)):
@@ -90,17 +104,15 @@ def updates_itself(here: Premises) -> None:
 def forgets_at_home(here: Premises) -> None:
     """Somebody at home has forgotten a password: tries all that come to mind, asks a colleague, and is in."""
     dice, server = here.dice, here.server()
-    port, service = dice.choice(((22, _SSH), (3389, _RDP), (3389, _RDP)))
+    service = dice.choice((_SSH, _RDP, _RDP))
 
     def come(at: int) -> None:
         home = here.bare()
         for _ in range(dice.count(1, 14)):
-            _logs_in(here, at, home, server, port, service, good=False)
+            _logs_in(here, at, home, server, service, good=False)
             at += dice.count(4, 60) * SECOND
         at += int(dice.wide(0.1, 60) * MINUTE)
-        _logs_in(
-            here, at, home, server, port, service, good=True, lasts=int(dice.wide(1, 200) * MINUTE)
-        )
+        _logs_in(here, at, home, server, service, good=True, lasts=int(dice.wide(1, 200) * MINUTE))
 
     here.every(come, dice.wide(20, 400) * HOUR, 1, switched_on(0, at_night=False))
 
@@ -108,10 +120,7 @@ def forgets_at_home(here: Premises) -> None:
 def mail_from_afar(here: Premises) -> None:
     """Telephones fetch mail from the office's server over the air; one has an old password for hours or days."""
     dice, server = here.dice, here.server()
-    port, service = dice.choice((
-        (143, (AuthService.IMAP, AuthMethod.PASSWORD)), (110, (AuthService.POP, AuthMethod.PASSWORD)),
-        (587, (AuthService.SMTP, AuthMethod.PASSWORD)),
-    ))  # fmt: skip
+    service = dice.choice((_IMAP, _POP, _SMTP))
     phones = [[here.bare()] for _ in range(dice.count(1, 8))]
     wrong_from = here.ledger.start_us + int(dice.wide(2, 120) * HOUR)
     wrong_until = wrong_from + int(dice.wide(0.3, 60) * HOUR)
@@ -127,7 +136,6 @@ def mail_from_afar(here: Premises) -> None:
                 at + number * 900_000,
                 phone[0],
                 server,
-                port,
                 service,
                 good=good,
                 account=f"a{number}",
@@ -178,16 +186,14 @@ def another_office(here: Premises) -> None:
     dice, server = here.dice, here.server()
     gateway, wrong = here.bare(), dice.uniform(0.01, 0.4)
     people = dice.count(3, 40)
-    port, service = dice.choice(
-        ((3389, _RDP), (22, _SSH), (143, (AuthService.IMAP, AuthMethod.PASSWORD)))
-    )
+    service = dice.choice((_RDP, _SSH, _IMAP))
 
     def come(at: int) -> None:
         account = f"b{dice.randrange(people)}"
         while dice.chance(wrong):
-            _logs_in(here, at, gateway, server, port, service, good=False, account=account)
+            _logs_in(here, at, gateway, server, service, good=False, account=account)
             at += dice.count(3, 20) * SECOND
-        _logs_in(here, at, gateway, server, port, service, good=True, account=account,
+        _logs_in(here, at, gateway, server, service, good=True, account=account,
                  lasts=int(dice.wide(0.1, 60) * MINUTE))  # fmt: skip
 
     here.every(come, dice.wide(2, 60) * MINUTE, 1, between(7, 19, weekends=False))
