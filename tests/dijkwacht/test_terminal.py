@@ -64,16 +64,21 @@ def on_a_terminal(words, columns, **environ):
 
 
 @pytest.mark.parametrize("columns", [60, 200])
-def test_replay_shows_a_block_for_each_incident(columns):
+def test_replay_shows_a_block_for_each_incident_below_its_story(columns):
     shown, said, code = on_a_terminal(["replay", DEMO], columns)
     assert code == 0
     assert COLOUR.search(shown)
     text = COLOUR.sub("", shown)
     assert max(map(len, text.splitlines())) <= min(columns, WIDEST)
-    first = text.strip().split("\n\n")[0].splitlines()
-    assert first[:2] == [
-        "High · Scan · 192.168.20.66 → 192.168.20.12 and 2 others",
+    head, first = (block.splitlines() for block in text.strip().split("\n\n")[:2])
+    assert head == [
+        "Asks you to look · 192.168.20.66 · 3 incidents",
         "  2026-11-22 01:19:31 – 01:21:33 CET",
+        "  called at 2026-11-22 01:19:31 CET (Scan)",
+    ]
+    assert first[:2] == [
+        "  High · Scan · 192.168.20.66 → 192.168.20.12 and 2 others",
+        "    2026-11-22 01:19:31 – 01:21:33 CET",
     ]
     rest = " ".join(line.strip() for line in first[2:])
     assert rest.startswith("192.168.20.66 knocked on about ")
@@ -82,7 +87,24 @@ def test_replay_shows_a_block_for_each_incident(columns):
     assert "{" not in text
     # What stands in a block is not said a second time.
     assert "knocked" not in said
-    assert re.search(r"^\d+ incidents .*in 5,793 rows from 14,424 packets$", said, re.MULTILINE)
+    found = "3 stories, 3 ask you to look; 5 incidents in 5,793 rows from 14,424 packets"
+    assert found in said.splitlines()
+
+
+def test_replay_shows_a_block_for_each_story_if_asked():
+    shown, _, code = on_a_terminal(["replay", DEMO, "--stories"], 60)
+    assert code == 0
+    text = COLOUR.sub("", shown)
+    assert max(map(len, text.splitlines())) <= 60
+    blocks = [block.splitlines() for block in text.strip().split("\n\n")]
+    assert [block[0] for block in blocks] == [
+        "Asks you to look · 192.168.20.66 · 3 incidents",
+        "Asks you to look · 192.168.20.14 · 1 incident",
+        "Asks you to look · 02:1f:bf:bd:8b:37 · 1 incident",
+    ]
+    said = " ".join(line.strip() for line in blocks[0])
+    assert " · High · Scan · 192.168.20.66 knocked on about 985 doors" in said, "as it ended"
+    assert " · Password guessing · " in said
 
 
 @pytest.mark.parametrize("environ", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
@@ -116,15 +138,16 @@ def test_try_shows_a_block_for_each_row(root):
 def test_text_in_a_pipe_if_it_is_asked_for(capsys):
     assert cli.main(["replay", str(DEMO), "--text"]) == 0
     out = capsys.readouterr().out
-    assert "\nHigh · Scan · " in out
+    assert "\n  High · Scan · " in out
     assert "\x1b" not in out
 
 
 def test_what_takes_long_is_announced_before_its_block(capsys):
     assert cli.main(["replay", str(DEMO), "--text", "--speed", "1e8"]) == 0
     out, err = capsys.readouterr()
-    assert "\nHigh · Scan · " in out
+    assert "\n  High · Scan · " in out
     assert re.search(r"^2026-11-22 \S+ \S+  scan        192.168.20.66 ", err, re.MULTILINE)
+    assert re.search(r"^2026-11-22 \S+ \S+  192.168.20.66 asks you to look$", err, re.MULTILINE)
 
 
 def test_either_json_or_text(capsys):
