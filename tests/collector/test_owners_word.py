@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -89,11 +90,11 @@ class Collector:
             if (f["finding_info"]["types"], f["unmapped"]["subject"]) == (["scan"], source)
         }
 
-    async def say(self, uid, verdict, by):
+    async def say(self, uid, verdict, by, folder="incidents"):
         """As a browser whose user has signed in."""
         given = base64.b64encode(f"{by}:".encode()).decode()
         headers = {"Authorization": f"Basic {given}", "Origin": str(self.client.make_url("/"))[:-1]}
-        page = f"/incidents/{uid}/verdict?lang=en"
+        page = f"/{folder}/{uid}/verdict?lang=en"
         async with self.client.post(page, data={"verdict": verdict}, headers=headers) as answer:
             assert answer.status == 200, "a redirect to the incident's page"
             return await answer.text()
@@ -394,3 +395,28 @@ async def test_a_story_is_listed_and_one_word_on_it_is_one_on_all_its_findings(s
         assert await collector.get("/v1/stories?site=clinic") == []
         async with collector.client.post("/v1/stories/nobody/verdict", json=said) as answer:
             assert answer.status == 404
+
+
+async def test_the_page_of_a_story_says_what_an_answer_exempts_and_it_does(start):
+    async with start(RELEASES[0]) as collector:
+        await collector.scan()
+        assert "1 call this week; you asked for at most 1" in await collector.get("/?lang=en")
+        [story] = await collector.get("/v1/stories?site=bakery")
+        uid = story["unmapped"]["story_uid"]
+        page = await collector.get(f"/stories/{uid}?lang=en")
+        listed = re.findall(r"<li><bdi>(.*?)</bdi></li>", page)
+        assert listed == [f"Scan · {THIEF}"]
+        for verdict, told, exempted in (
+            ("normal", "Answered: this is normal", [("scan", THIEF)]),
+            ("attack", "Answered: this was an attack", []),
+            ("undone", "An answer was taken back by", []),
+        ):
+            await collector.say(uid, verdict, "Jan", "stories")
+            await collector.folded()
+            page = await collector.get(f"/stories/{uid}?lang=en")
+            assert told in page
+            assert "<bdi>Jan</bdi>" in page
+            rows = await collector.get("/v1/sites/bakery/normal")
+            assert [(row["class"], row["subject"]) for row in rows] == exempted
+        board = await collector.get("/?lang=en")
+        assert "Nothing asks for your attention." in board, "it is over, whatever was said"
