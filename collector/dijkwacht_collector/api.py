@@ -12,7 +12,7 @@ from aiohttp import web
 
 from dijkwacht_collector.console import Overview, busy, signer
 from dijkwacht_collector.engine.workers import EngineWorkers
-from dijkwacht_collector.incidents import Event, Trial, encode_event
+from dijkwacht_collector.incidents import Event, encode_event
 from dijkwacht_collector.journal import MOST_BY, Answer, Journal, person
 from dijkwacht_collector.policy import DEFAULT_BUDGET
 from dijkwacht_collector.relay import Relay
@@ -91,10 +91,10 @@ class Api:
         by = _by(body.by, request)
         told: dict[str, object] = {"durable": True}
         with _refusals():
-            trial = await self._trial(request)
-            await self._overview.note(request.match_info["uid"], body.verdict, by)
-        if body.verdict == "normal":
-            told["tried"] = trial.told()
+            uid = await self._uid(request)
+            if body.verdict == "normal":
+                told["tried"] = await self._tried(uid)
+            await self._overview.note(uid, body.verdict, by)
         return web.json_response(told)
 
     async def try_normal(self, request: web.Request) -> web.Response:
@@ -103,19 +103,21 @@ class Api:
         What "this is normal" would exempt, and what that would have kept silent in the site's last 30 days.
         """
         with _refusals():
-            trial = await self._trial(request)
-        return web.json_response(trial.told())
+            tried = await self._tried(await self._uid(request))
+        return web.json_response(tried)
 
-    async def _trial(self, request: web.Request) -> Trial:
-        """Raises ``KeyError`` for one that is not in the folder asked for."""
+    async def _uid(self, request: web.Request) -> str:
+        """That of the incident or story asked for. Raises ``KeyError`` if it is not in that folder."""
         uid, is_story = request.match_info["uid"], request.match_info["folder"] == "stories"
         known = self._store.story if is_story else self._store.incident
-        trial = None
-        if await asyncio.to_thread(known, uid) is not None:
-            trial = await asyncio.to_thread(self._relay.try_normal, uid)
-        if trial is None:
+        if await asyncio.to_thread(known, uid) is None:
             raise KeyError(f"there is no such {'story' if is_story else 'incident'}")
-        return trial
+        return uid
+
+    async def _tried(self, uid: str) -> dict[str, object] | None:
+        """None for a story of which no finding is kept."""
+        trial = await asyncio.to_thread(self._relay.try_normal, uid)
+        return None if trial is None else trial.told()
 
     async def budget(self, request: web.Request) -> web.Response:
         """``GET /v1/sites/{name}/budget``: incidents a week, whether somebody chose so, who and when."""

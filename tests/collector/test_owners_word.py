@@ -417,6 +417,6 @@ async def test_the_page_of_a_story_says_what_an_answer_exempts_and_it_does(start
             assert told in page
             assert "<bdi>Jan</bdi>" in page
             rows = await collector.get("/v1/sites/bakery/normal")
-            assert [(row["class"], row["subject"]) for row in rows] == exempted
+            assert [(row["class"], row["machine"]) for row in rows] == exempted
         board = await collector.get("/?lang=en")
         assert "Nothing asks for your attention." in board, "it is over, whatever was said"

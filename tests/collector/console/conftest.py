@@ -128,6 +128,8 @@ class Facts:
     def tried(self, uid):
         held = list(self.incidents.values())
         meant = [i for i in held if uid in {i.uid, i.story}]
+        if not meant:
+            return None
         return try_normal(
             exempted_if_normal(meant, NOW_US), held, self.stories.values(), (0, NOW_US)
         )
