@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from dijkwacht_collector.engine import DetectorSet
 from dijkwacht_collector.incidents import Incident
-from dijkwacht_collector.policy import DetectorPolicy
+from dijkwacht_collector.policy import FUSION, DetectorPolicy
 from dijkwacht_lab.labels import ACCEPTED
 from dijkwacht_lab.promise import promise
 from dijkwacht_lab.scoreboard import MEDIUM, WEEK_S, Judged
@@ -51,14 +51,27 @@ def entrants_of(detectors: DetectorSet) -> list[Entrant]:
         line = float(policy.threshold[0]) if share else math.inf
         kind = str(getattr(detector, "kind", "other"))
         found.append(Entrant(detector.name, kind, share, line, detector.name in own))
+    if FUSION not in detectors.without:
+        table, share = detectors.calibrations.fusion
+        policy = DetectorPolicy(table, share)
+        policy.make_room(1)
+        line = float(policy.threshold[0]) if share else math.inf
+        found.append(Entrant(FUSION, "several", share, line, own=False))
     return found
 
 
 def heard_in(incidents: Iterable[Incident]) -> set[str]:
     """Names of the detectors that had a say."""
     return {
-        name for i in incidents for name in (i.detector, *(e.detector for e in i.evidences))
+        name
+        for i in incidents
+        for name in (i.detector, *(e.detector for e in i.evidences), *fused_in([i]))
     } - {""}
+
+
+def fused_in(incidents: Iterable[Incident]) -> set[str]:
+    """Names of those that were added up, and of what added them up."""
+    return {name for i in incidents if i.together for name in (*i.together, FUSION)}
 
 
 def to_leave_out(judged: Iterable[Judged]) -> list[tuple[Judged, str]]:
@@ -78,7 +91,8 @@ def by_detector(
 ) -> dict[str, Row]:
     """Name → its row, as plain data. ``alone``: name → files missed without it; None if nobody asked.
 
-    ``caught``: files where it has a say in what caught them. ``false`` and ``context``: incidents that are its
+    ``caught``: files where it has a say in what caught them; ``caught_in_fusion``: those where what it said was added
+    up with what others did. ``false`` and ``context``: incidents that are its
     own. Scores are on its own scale; None where there is none. Realised and promised are interruptions (calls of
     stories, which the detector that made them pays) on the benign files, a week of time in which packets came.
     """
@@ -93,6 +107,9 @@ def by_detector(
             "share": one.share,
             "line": _finite(one.line),
             "caught": sum(j.status == "caught" and one.name in heard_in(j.rights) for j in counted),
+            "caught_in_fusion": sum(
+                j.status == "caught" and one.name in fused_in(j.rights) for j in counted
+            ),
             "caught_alone": None if alone is None else sorted(alone.get(one.name, ())),
             "false": sum(i.detector == one.name for j in benign for i in j.wrong),
             "context": sum(
@@ -170,18 +187,19 @@ def detector_table(rows: Mapping[str, Row], promised: Mapping[str, Any]) -> str:
     """The same for people, 80 characters wide: those that had a say, and one's own; the others by name."""
     shown = worth_showing(rows)
     columns = (
-        f"{'caught':>7}{'alone':>6}{'false':>6}{'context':>8}{'ns/row':>7}"
-        f"{'attacks':>8}{'benign':>8}{'line':>8}"
+        f"{'caught':>7}{'alone':>6}{'fused':>6}{'false':>6}{'context':>8}{'ns/row':>7}"
+        f"{'attack':>7}{'benign':>7}{'line':>7}"
     )
-    lines = [f"{'detector':<22}{columns}"]
+    lines = [f"{'detector':<19}{columns}"]
     for name in shown:
         r = rows[name]
         alone = "–" if r["caught_alone"] is None else str(len(r["caught_alone"]))
         cost = "–" if r["nanoseconds_per_row"] is None else f"{r['nanoseconds_per_row']:.0f}"
         lines.append(
-            f"{name:<22}{r['caught']:>7}{alone:>6}{r['false']:>6}{r['context']:>8}{cost:>7}"
-            f"{score_text(r['strongest_on_attacks']):>8}{score_text(r['strongest_on_benign']):>8}"
-            f"{score_text(r['line']):>8}"
+            f"{name:<19}{r['caught']:>7}{alone:>6}{r['caught_in_fusion']:>6}{r['false']:>6}"
+            f"{r['context']:>8}{cost:>7}"
+            f"{score_text(r['strongest_on_attacks']):>7}{score_text(r['strongest_on_benign']):>7}"
+            f"{score_text(r['line']):>7}"
         )
     if silent := len(rows) - len(shown):
         lines.append(f"and {silent} more that had no say in any of the files")

@@ -20,7 +20,7 @@ from dijkwacht_lab.scoreboard_plots import DETECT_SCALE, duration, margins, reca
 from dijkwacht_records.errors import SettingsError
 
 _COLUMNS: Final = (
-    "caught", "alone", "false", "context", "÷ promised", "ns a row", "attacks", "benign", "line",
+    "caught", "alone", "fused", "false", "context", "÷ promised", "ns a row", "attacks", "benign", "line",
 )  # fmt: skip
 
 
@@ -130,7 +130,7 @@ def _detectors(result: Mapping[str, Any]) -> str:
     for name, r in _shown(result):
         alone, ns, ratio = r["caught_alone"], r["nanoseconds_per_row"], r["realised_over_promised"]
         cells = (
-            r["caught"], "–" if alone is None else len(alone), r["false"], r["context"],
+            r["caught"], "–" if alone is None else len(alone), r["caught_in_fusion"], r["false"], r["context"],
             "–" if ratio is None else ratio_text(ratio), "–" if ns is None else f"{ns:.0f}",
             score_text(r["strongest_on_attacks"]), score_text(r["strongest_on_benign"]),
             score_text(r["line"]),
@@ -139,7 +139,7 @@ def _detectors(result: Mapping[str, Any]) -> str:
         rows.append((f"{escape(name)}{own}", cells))
     silent = len(result["detectors"]) - len(rows)
     note = (
-        "Caught: files where it has a say. Alone: missed without it. False, context: incidents that are its "
+        "Caught: files where it has a say. Alone: missed without it. Fused: what it said was added up with what others did. False, context: incidents that are its "
         "own. ÷ promised: its interruptions on benign files against its share of the budget. Then nanoseconds "
         "a row, its strongest score on attacks and on benign files, and the line from which it interrupts."
     )

@@ -70,6 +70,25 @@ def test_a_say_is_an_incident_or_an_evidence_of_it():
     assert heard_in([old]) == {"scan"}, "an evidence kept before detectors were named has no name"
 
 
+def test_what_was_added_up_is_told_of_each_and_of_fusion(attack):
+    fused = msgspec.structs.replace(incident("scan"), together=("scan", "flood"))
+    lines = [attack("a", fused), attack("b", incident("scan")), attack("c")]
+    whole = Entrant("fusion", "several", 0.05, 4.8, own=False)
+    rows = by_detector(lines, [*ALL, whole])
+    told = {name: (row["caught"], row["caught_in_fusion"]) for name, row in rows.items()}
+    assert told == {"scan": (2, 1), "flood": (1, 1), "mine": (0, 0), "fusion": (1, 1)}
+    assert [name for _, name in to_leave_out(lines)] == ["flood", "fusion", "scan", "scan"]
+
+
+def test_fusion_is_an_entrant_unless_it_is_left_out():
+    entrant = entrants_of(DetectorSet())[-1]
+    assert (entrant.name, entrant.own) == ("fusion", False)
+    assert 0.0 < entrant.share < 1.0
+    assert math.isfinite(entrant.line)
+    without = DetectorSet(without=frozenset({"fusion"}))
+    assert "fusion" not in {one.name for one in entrants_of(without)}
+
+
 def test_caught_counts_only_a_say_in_what_was_right(attack):
     lines = [
         attack("a", incident("scan", helped=["mine"])),
@@ -186,8 +205,9 @@ def test_the_table_has_a_row_for_who_had_a_say_and_for_ones_own(attack, benign):
     rows = by_detector(lines, ALL, {"scan": ["a"]})
     told = detector_table(rows, promise_in_all(lines, ALL)).splitlines()
     assert told[0].split()[:3] == ["detector", "caught", "alone"]
-    assert told[1].split() == ["scan", "1", "1", "1", "0", "0", "7.25", "–", "4.00"]
-    assert told[2].split() == ["mine", "0", "0", "0", "0", "0", "–", "–", "–"]
+    assert told[0].split()[3] == "fused"
+    assert told[1].split() == ["scan", "1", "1", "0", "1", "0", "0", "7.25", "–", "4.00"]
+    assert told[2].split() == ["mine", "0", "0", "0", "0", "0", "0", "–", "–", "–"]
     assert told[3] == "and 1 more that had no say in any of the files"
     assert told[4].startswith(
         "promise      scan: 1 interruption on benign files, 2 promised: 0.50 "
@@ -201,8 +221,9 @@ def test_the_table_has_a_row_for_who_had_a_say_and_for_ones_own(attack, benign):
 def test_every_shipped_detector_that_has_a_share_has_a_line():
     found = {one.name: one for one in entrants_of(DetectorSet())}
     shipped = shipped_detectors()
-    assert list(found) == [detector.name for detector in shipped]
+    assert list(found) == [*(detector.name for detector in shipped), "fusion"]
     speaking = {detector.name for detector in shipped if detector.interrupts and detector.share}
+    speaking.add("fusion")
     assert {name for name, one in found.items() if math.isfinite(one.line)} == speaking
     less = entrants_of(replace(DetectorSet(), without=frozenset({"scan"})))
     assert {one.name for one in less} == set(found) - {"scan"}
