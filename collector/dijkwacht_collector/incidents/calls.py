@@ -73,15 +73,15 @@ class Calls:
             for one in of_detector.values()
         )
 
-    def stories_lately(self, site: str, story: str, time: int) -> int:
-        """How many others than ``story`` interrupted, whoever made them, from a day before ``time`` on."""
+    def stories_lately(self, site: str, time: int) -> int:
+        """How many interrupted, whoever made them, from a day before ``time`` on."""
         lately = {
             one.story
             for of_detector in self._paid.get(site, {}).values()
             for one in of_detector.values()
             if one.last >= time - DAY_US
         }
-        return len(lately - {story})
+        return len(lately)
 
     def note(self, site: str, detector: str, story: str, time: int) -> None:
         """``detector`` made ``story`` interrupt. Past `MOST_KEPT` the one of the longest ago goes."""

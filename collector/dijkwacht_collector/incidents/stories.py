@@ -90,7 +90,7 @@ class Stories:
             several = self._joinable(site, "", time)
             if several is not None:
                 mine, machine, calls = several, "", False
-            elif self.calls.stories_lately(site, _uid(mine), time) >= MOST_APART:
+            elif self.calls.stories_lately(site, time) >= MOST_APART:
                 mine, machine = None, ""
         interrupts = calls or (mine is not None and mine.story.interrupted)
         reached = severity(finding.rarity, finding.budget) if interrupts else CONTEXT_SEVERITY

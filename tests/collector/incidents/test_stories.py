@@ -102,6 +102,33 @@ def test_a_story_ends_after_a_quiet_day_and_after_a_week(site: Any) -> None:
     assert [story.end - story.start for story in ended] == [0, WEEK_US - HOUR // 2]
 
 
+def test_a_finding_that_goes_on_when_its_story_is_over_is_told_of_the_next(site: Any) -> None:
+    """No clock of an agent has closed either."""
+    first = site.meets("10.0.0.1", 0)
+    site.meets("10.0.0.1", 1)
+    again = site.meets("10.0.0.1", DAY_US + 1)
+    assert (again.uid, again.count) == (first.uid, 3)
+    assert again.story != first.story
+    assert site.last[first.uid].story == again.story
+    assert [time for _, _, time in site.calls] == [0, DAY_US + 1]
+
+
+def test_a_story_is_closed_in_the_moment_that_a_week_has_passed(site: Any) -> None:
+    for hour in range(7 * 24):
+        story = site.meets("10.0.0.1", hour * HOUR, rarity=2.0).story
+        assert not [e for e in site.passes(hour * HOUR + 1) if e.uid == story]
+    assert [e.activity for e in site.passes(WEEK_US) if e.uid == story] == ["close"]
+
+
+def test_what_was_grave_elsewhere_makes_no_grave_story(site: Any) -> None:
+    site.meets("10.0.0.1", 0)
+    site.meets("10.0.0.2", 1, kind="scan", rarity=0.5)
+    again = site.meets("10.0.0.1", DAY_US + 1, rarity=0.6)
+    assert again.severity_id == 3, "it never sinks"
+    story = site.stories[again.story]
+    assert (story.severity_id, story.interrupted) == (2, False)
+
+
 def test_what_goes_on_for_weeks_calls_once_a_week(site: Any) -> None:
     for n in range(0, 15 * 24, 2):
         site.meets("10.0.0.1", n * HOUR)
@@ -113,6 +140,13 @@ def test_only_agents_that_contributed_say_that_it_is_over(site: Any) -> None:
     site.meets("10.0.0.1", 0, rarity=2.0)
     site.meets("10.0.0.1", 1, rarity=2.0, kind="c2", agent="door")
     assert site.passes(ABSENT_US - 1, agent="third") == []
+    site.move()
+    assert [e.activity for e in site.passes(1 + ABSENT_US, agent="third")] == ["close"] * 3
+
+
+def test_the_agent_that_comes_back_says_so_too(site: Any) -> None:
+    site.meets("10.0.0.1", 0, rarity=2.0)
+    site.meets("10.0.0.1", 1, rarity=2.0, kind="c2", agent="door")
     assert [e.activity for e in site.passes(1 + DAY_US, agent="door")] == ["close", "close"]
 
 
@@ -157,6 +191,22 @@ def test_it_lasts_as_any_other_does_and_takes_what_would_call(site: Any) -> None
     assert site.calls[-1][0] == "10.0.1.1"
 
 
+def test_that_of_several_machines_interrupts_once_and_leaves_others_what_they_had(
+    site: Any,
+) -> None:
+    called = site.meets("10.0.0.9", 0, kind="k9").story
+    now = 2 * DAY_US
+    for n in range(3):
+        site.meets(f"10.0.0.{n}", now + n, kind=f"k{n}")
+    before = site.stories[called]
+    moved = site.meets("10.0.0.9", now + 4, kind="k9")
+    assert moved.story == site.story_of("").uid
+    assert site.stories[called] == before, "it had interrupted, and is over by the clock alone"
+    site.meets("10.0.0.8", now + 5, kind="k8")
+    assert site.meets("10.0.0.8", now + 6, kind="k8", rarity=0.001).severity_id == 4
+    assert [machine for machine, _, _ in site.calls].count("") == 1
+
+
 def test_a_story_that_loses_a_finding_keeps_the_others(site: Any) -> None:
     stays = site.meets("10.0.0.4", 0, rarity=2.0, kind="dns")
     site.meets("10.0.0.4", 0, rarity=2.0, kind="exfil")
@@ -192,6 +242,26 @@ def test_an_answer_to_a_story_is_one_to_all_its_findings(
     undone = site.answer("undone", story, 4 * HOUR)
     assert [e.activity for e in undone] == ["update"] * 3
     assert site.stories[story].status == "closed"
+
+
+def test_findings_that_nobody_remembers_have_the_answer_of_their_story(site: Any) -> None:
+    for n in range(20):
+        site.meets("10.0.0.1", n * HOUR, kind=f"k{n}", rarity=2.0)
+        site.passes(n * HOUR + HOUR)
+    story = site.story_of("10.0.0.1").uid
+    site.answer("normal", story, seen=False)
+    assert {part.status for part in site.stories[story].parts} == {"normal"}
+
+
+def test_an_attack_in_a_story_that_nobody_remembers_was_worth_the_call(site: Any) -> None:
+    first = site.meets("10.0.0.99", 0)
+    site.passes(DAY_US)
+    for n in range(20):
+        site.meets(f"10.0.1.{n}", DAY_US + n, rarity=2.0)
+    site.passes(3 * DAY_US)
+    assert site.incidents.stories.known("bakery", first.story) is None
+    site.answer("attack", first.uid)
+    assert site.meets("10.0.0.2", 3 * DAY_US, rarity=0.6).severity_id == 3
 
 
 def test_an_answer_reaches_findings_that_only_the_person_saw(site: Any) -> None:
@@ -241,6 +311,7 @@ def test_a_finding_answered_when_its_story_goes_on_says_what_that_was_in_the_end
     first = site.meets("10.0.0.1", 0)
     site.meets("10.0.0.1", 1, kind="c2")
     site.answer("attack", first.uid, 2)
+    assert site.stories[first.story].status == "new", "the other goes on"
     site.passes(2 * DAY_US)
     assert site.stories[first.story].status == "confirmed"
 
@@ -258,6 +329,25 @@ def test_who_knocks_is_told_once_a_month_and_stands_for_a_day(site: Any) -> None
         site.move()
         knock(day * 2 * DAY_US)
     assert [time // DAY_US for _, _, time in site.calls] == [0, 30]
+
+
+def test_a_door_that_was_told_of_in_a_story_is_known_for_a_month_from_then(site: Any) -> None:
+    site.meets("10.0.0.1", 0, kind="c2")
+    for day in (0, 0.5, 1, 1.5):
+        found = site.meets("10.0.0.1", int(day * DAY_US), subject="ssh", door="knock")
+        assert found.severity_id == 3
+    site.passes(29 * DAY_US)
+    assert site.meets("10.0.0.1", 29 * DAY_US, subject="ssh", door="knock").severity_id == 2
+    site.passes(30 * DAY_US)
+    site.meets("10.0.0.1", 30 * DAY_US, subject="ssh", door="knock")
+    assert [time // DAY_US for _, _, time in site.calls] == [0, 30]
+
+
+def test_what_becomes_a_knock_stands_from_then_on(site: Any) -> None:
+    site.meets("10.0.0.1", 0, rarity=2.0)
+    found = site.meets("10.0.0.1", 1, rarity=2.0, door="knock")
+    site.passes(HOUR + 1)
+    assert site.last[found.uid].status == "new"
 
 
 @pytest.mark.parametrize("again", ["upgrade", "move"])
@@ -284,8 +374,15 @@ def test_an_entry_is_not_free(site: Any) -> None:
     site.meets("10.0.0.9", 0)
     site.meets("10.0.0.1", 1, door="entered", rarity=0.6)
     assert len(site.calls) == 2, "another story was made to interrupt by it"
-    site.meets("10.0.0.1", 2, door="entered", rarity=0.5)
+    entered = site.meets("10.0.0.1", 2, door="entered", rarity=0.5)
     assert len(site.calls) == 3
+    assert site.last[entered.uid] == entered, "the finding that called is told"
+
+
+def test_a_story_pays_nothing_for_itself(site: Any) -> None:
+    site.meets("10.0.0.1", 0)
+    site.meets("10.0.0.1", 1, door="entered", rarity=0.9)
+    assert len(site.calls) == 2
 
 
 def test_a_hostile_site_fills_no_memory(site: Any) -> None:
@@ -327,6 +424,8 @@ def test_a_story_names_the_gravest_of_many_and_counts_the_rest(site: Any) -> Non
     story = site.incidents.open_stories()[0]
     assert (len(story.parts), story.more) == (MOST_PARTS, 10)
     assert [part.kind for part in story.parts] == [f"k{n}" for n in range(10, MOST_PARTS + 10)]
+    told = [e for e in site.told if isinstance(e, StoryEvent)]
+    assert [e.story.more for e in told][MOST_PARTS:] == [1, 2, 4, 8], "now and then"
 
 
 def test_its_parts_stand_as_the_findings_were_told(site: Any) -> None:
