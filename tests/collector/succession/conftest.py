@@ -253,13 +253,12 @@ class House:
 
     def crash(self):
         """The power fails: the next start finds what is on disk now."""
-        running = self.running[-1]
-        told, of_stories = list(self.told.events), list(self.told.stories)
+        running, told = self.running[-1], (list(self.told.events), list(self.told.stories))
         self.number += 1
         self.folder.mkdir()
         running.crash(self.folder)
         # What it said after the copy was never said.
-        self.told.events[:], self.told.stories[:] = told, of_stories
+        self.told.events[:], self.told.stories[:] = told
 
     def close(self):
         for running in self.running:
@@ -388,15 +387,14 @@ def check_stories(told):
     for event in told.stories:
         known = steps.setdefault(event.uid, [])
         if event.revision not in known:  # else repeated after a crash
-            late = event.revision >= OWN_STEPS  # an answer to what is not remembered
-            assert late or event.revision == len(known), f"{event.uid}: a step is missing"
+            assert event.revision == len(known) or event.revision >= OWN_STEPS, "one is missing"
             known.append(event.revision)
         of_machine[event.site, event.story.machine][event.uid] = event.story
     for event in told.events:
         assert event.incident.story in steps, f"{event.uid}: of a story that was not told"
     for key, stories in of_machine.items():
         ordered = sorted(stories.values(), key=lambda story: (story.start, story.end))
-        for one, next_one in pairwise(ordered):
-            assert one.answered or one.end < next_one.start, f"{key}: told again"
+        for one, other in pairwise(ordered):
+            assert one.answered or one.end < other.start, f"{key}: told again"
         found = [call.finding for story in ordered for call in story.calls]
         assert len(found) == len(set(found)), f"{key}: two interruptions for one finding"
