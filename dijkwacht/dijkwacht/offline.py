@@ -51,7 +51,7 @@ class Outcome:
     """What came out: incidents and stories as they stand, and when each first alerted, or interrupted.
 
     ``first_alert``: uid → arrival at which an incident reached medium, µs UTC by the rows' clock;
-    ``first_call``: story uid → that at which it first interrupted somebody.
+    ``first_call``: story uid → that at which it first interrupted somebody, if not in what is muted.
     """
 
     incidents: dict[str, Incident] = field(default_factory=dict)
@@ -248,7 +248,7 @@ class OfflineCollector:
     def _record_story(self, event: StoryEvent) -> None:
         story = event.story
         self.outcome.stories[story.uid] = story
-        if story.interrupted:
+        if any(call.time > self._muted_until for call in story.calls):
             arrival = self._arrivals.get(event.position, story.end)
             self.outcome.first_call.setdefault(story.uid, arrival)
 
