@@ -42,7 +42,7 @@ class Site:
 
     def meets(
         self, machine: str, time: int, *, rarity: float = 0.2, kind: str = "scan", subject: str = "",
-        budget: float = 1.0, by: str = "", door: Door = "", agent: str = "till",
+        by: str = "", door: Door = "", agent: str = "till",
     ) -> Incident | None:  # fmt: skip
         """The incident of ``machine``, or of ``subject`` at it, after a finding of the detector ``kind``.
 
@@ -54,7 +54,7 @@ class Site:
         )
         finding = Finding(
             StepOrder(0, 2, 0, 0), self.position, SITE, agent, kind, kind, "T1046",
-            subject or machine, machine, rarity, budget, evidence, by, door,
+            subject or machine, machine, rarity, 1.0, evidence, by, door,
         )  # fmt: skip
         self.hear(self.incidents.apply([finding], [], fill_in))
         return self.incidents.open.get((SITE, kind, subject or machine))
