@@ -152,6 +152,13 @@ def test_a_late_row_of_long_before_is_another_story(site: Any) -> None:
     assert site.meets("10.0.0.1", 5 * DAY_US + 1, rarity=2.0, kind="dns").story == live.story
 
 
+def test_what_may_be_part_of_two_is_part_of_the_latest(site: Any) -> None:
+    site.meets("10.0.0.1", 0, rarity=2.0)
+    latest = site.meets("10.0.0.1", DAY_US + 22 * HOUR, rarity=2.0, kind="c2")
+    between = site.meets("10.0.0.1", 23 * HOUR, rarity=2.0, kind="dns", agent="spool")
+    assert between.story == latest.story
+
+
 def test_when_three_have_interrupted_in_a_day_the_rest_is_one_of_several_machines(
     site: Any,
 ) -> None:
@@ -200,6 +207,17 @@ def test_that_of_several_machines_interrupts_once_and_leaves_others_what_they_ha
     site.meets("10.0.0.8", now + 5, kind="k8")
     assert site.meets("10.0.0.8", now + 6, kind="k8", rarity=0.001).severity_id == 4
     assert [machine for machine, _, _ in site.calls].count("") == 1
+
+
+def test_a_story_may_lose_one_of_those_that_it_only_counts(site: Any) -> None:
+    for n in range(MOST_PARTS + 1):
+        site.meets("10.0.0.4", 0, rarity=3.0 if n == 5 else 2.0, kind=f"l{n}")
+    (before,) = site.incidents.open_stories()
+    assert (len(before.parts), before.more) == (MOST_PARTS, 1)
+    for n in range(3):
+        site.meets(f"10.0.0.{n}", n, kind=f"k{n}")
+    site.meets("10.0.0.4", 4, kind="l5")
+    assert site.stories[before.uid].more == 0
 
 
 def test_a_story_that_loses_a_finding_keeps_the_others(site: Any) -> None:
