@@ -70,6 +70,7 @@ def test_an_entry_is_not_free(site: Any) -> None:
     site.meets("10.0.0.9", 0)
     site.meets("10.0.0.1", 1, door="entered", rarity=0.6)
     assert len(site.calls) == 2, "another story was made to interrupt by it"
+    site.meets("10.0.0.1", 1, rarity=0.9)
     entered = site.meets("10.0.0.1", 2, door="entered", rarity=0.5)
     assert len(site.calls) == 3
     assert site.last[entered.uid] == entered, "the finding that called is told"

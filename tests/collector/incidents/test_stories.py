@@ -108,6 +108,12 @@ def test_a_finding_that_goes_on_when_its_story_is_over_is_told_of_the_next(site:
     assert [time for _, _, time in site.calls] == [0, DAY_US + 1]
 
 
+def test_context_that_is_part_of_another_story_is_told_of_it(site: Any) -> None:
+    for time in (0, 1, DAY_US + 1):
+        found = site.meets("10.0.0.1", time, rarity=2.0)
+    assert site.last[found.uid] == found
+
+
 def test_a_story_is_closed_in_the_moment_that_a_week_has_passed(site: Any) -> None:
     for hour in range(7 * 24):
         story = site.meets("10.0.0.1", hour * HOUR, rarity=2.0).story
