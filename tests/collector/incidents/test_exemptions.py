@@ -157,6 +157,16 @@ def test_a_story_that_is_normal_exempts_each_peer_in_it_and_nothing_else() -> No
     assert site.meets(Seen()), "all that it exempted is taken back"
 
 
+def test_what_is_normal_without_a_peer_is_so_whoever_is_at_the_other_end() -> None:
+    site = Site()
+    uid, _ = site.meets(Seen(peer=""), Seen())
+    site.answer("normal", uid)
+    assert [(row.machine, row.peer) for row in site.exempted] == [(OVEN, "")], "that is all of it"
+    assert site.hides(Seen(), Seen(peer=BANK), Seen(peer=""), Seen(machine=TILL)) == [
+        True, True, True, False
+    ]  # fmt: skip
+
+
 def test_a_finding_that_is_normal_exempts_its_own_peers() -> None:
     site = Site()
     c2, _ = site.meets(Seen(), Seen(kind="exfil", peer=BANK))
