@@ -8,8 +8,6 @@ import pytest
 
 from dijkwacht_collector.database import connect
 from dijkwacht_collector.incidents import (
-    Call,
-    Ends,
     Exempted,
     Incident,
     IncidentEvent,
@@ -24,7 +22,6 @@ from dijkwacht_collector.sinks import (
     LiveSink,
     Sinks,
     read_exemptions,
-    read_trial,
 )
 from dijkwacht_collector.sinks import store as store_module
 from dijkwacht_records.errors import DijkwachtError
@@ -377,54 +374,3 @@ def test_stories_that_are_over_go_when_they_are_old(store):
     assert store.trim(2_000_000) == 0
     assert store.trim(2_000_001) == 1
     assert [story.uid for story in store.stories()] == ["open"]
-
-
-MONTH = 30 * 86_400_000_000
-
-
-def calls(uid, end, *peers, story="", severity_id=3, **changes):
-    """An incident of one machine's calls to ``peers``."""
-    incident = msgspec.structs.replace(
-        an_event(uid, **changes).incident, kind="c2", start=end - 1, end=end, story=story,
-        severity_id=severity_id, ends=tuple(Ends("10.0.0.7", peer) for peer in peers),
-    )  # fmt: skip
-    return IncidentEvent("create", incident, 1)
-
-
-def test_an_answer_is_tried_on_the_last_month_of_its_site(store, tmp_path):
-    last, bank, shop = 2 * MONTH, "203.0.113.8", "203.0.113.7"
-    story = Story(
-        "s1", "bakery", "10.0.0.7", last - 9, last, (), 3, (Call(last, "beacon", "c2", "called"),)
-    )
-    store.handle([
-        calls("meant", last - 9, shop, story="s1", severity_id=2),
-        calls("called", last - 5, shop, story="s1"),
-        calls("earlier", last - MONTH + 1, shop),
-        calls("before", last - MONTH, shop),
-        calls("other", last, bank),
-        calls("both", last - 1, bank, shop),
-        calls("elsewhere", last, shop, site="clinic"),
-        StoryEvent("create", story, 1),
-    ])  # fmt: skip
-    trial = store.try_normal("meant", 9 * MONTH)
-    assert [(r.kind, r.machine, r.peer) for r in trial.exempted] == [("c2", "10.0.0.7", shop)]
-    assert [one.uid for one in trial.silent] == ["called", "meant", "earlier"]
-    assert [one.uid for one in trial.partly] == ["both"]
-    assert trial.called == {"called", "earlier"}, "what had no story called by itself"
-    assert (trial.since, trial.until) == (last - MONTH, last)
-    assert store.try_normal("s1", 9 * MONTH) == trial
-    assert read_trial(tmp_path / "incidents.db", "bakery", "s1", 9 * MONTH) == trial
-    named = trial.told()["named"]
-    assert [one["incident"] for one in named] == ["called", "earlier", "meant"]
-    ago = store.try_normal("both", last - 5)
-    assert [one.uid for one in ago.silent] == ["called", "meant", "earlier", "before"]
-    assert store.exemptions("bakery", 0) == []
-    for site, uid in (("bakery", "unknown"), ("clinic", "meant"), ("bakery", "")):
-        assert read_trial(tmp_path / "incidents.db", site, uid, last) is None
-    assert store.try_normal("", last) is None
-
-
-def test_nothing_is_tried_on_a_store_of_before(tmp_path):
-    assert read_trial(tmp_path / "none.db", "bakery", "a", 0) is None
-    connect(tmp_path / "incidents.db", store_module._MIGRATIONS[:4], "").close()
-    assert read_trial(tmp_path / "incidents.db", "bakery", "a", 0) is None
