@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="DETECTOR",
-        help="leave out these of the shipped detectors, to see what they are worth",
+        help="leave out these of the shipped detectors, or 'fusion' of them, to see what they are worth",
     )
     add(
         "--jobs",

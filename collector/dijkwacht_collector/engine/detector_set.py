@@ -11,7 +11,7 @@ from typing import Final, Self
 from dijkwacht_collector.engine.engine import Engine, Watch
 from dijkwacht_collector.engine.succession import History
 from dijkwacht_collector.journal import Bundles, BundlesInHand
-from dijkwacht_collector.policy import Calibrations, read_calibration
+from dijkwacht_collector.policy import FUSION, Calibrations, read_calibration
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import own_detectors, shipped_detectors
 from dijkwacht_records.errors import SettingsError
@@ -24,7 +24,8 @@ MOST_OWN: Final = 13
 class DetectorSet:
     """Detectors by class: every engine gets instances of its own. The default: those shipped.
 
-    ``without``: names of those shipped that are left out, to see what they are worth.
+    ``without``: names of those shipped that are left out, to see what they are worth; `FUSION` among them
+    leaves out what several say together.
     """
 
     own: tuple[AnyDetector, ...] = ()
@@ -47,7 +48,7 @@ class DetectorSet:
             has_table = beside.exists()
             tables[detector.name] = read_calibration(beside, detector.name) if has_table else None
         left_out = frozenset(without)
-        shipped = {detector.name for detector in shipped_detectors()}
+        shipped = {FUSION, *(detector.name for detector in shipped_detectors())}
         if unknown := left_out - shipped:
             raise SettingsError(f"without {min(unknown)}: one of {' '.join(sorted(shipped))}")
         return cls(tuple(detector for _, detector in found), Calibrations(tables), left_out)
@@ -66,7 +67,8 @@ class DetectorSet:
         history: History | None = None,
     ) -> Engine:
         """A new engine of them; see `Engine`."""
-        return Engine(self.detectors(), self.calibrations, watch, bundles, history)
+        fuses = FUSION not in self.without
+        return Engine(self.detectors(), self.calibrations, watch, bundles, history, fuses=fuses)
 
     def own_files(self) -> dict[str, Path]:
         """Where one's own are, by name."""
