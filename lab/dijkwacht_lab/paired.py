@@ -37,6 +37,30 @@ def sign_test(one: int, other: int) -> float:
     return min(1.0, 2 * tail)
 
 
+def binomial_interval(some: int, of: int, level: float = 0.95) -> tuple[float, float]:
+    """The exact (Clopper-Pearson) interval of a share that was ``some`` ``of`` so many.
+
+    >>> [round(bound, 3) for bound in binomial_interval(7, 10)]
+    [0.348, 0.933]
+    """
+    tail = (1 - level) / 2
+    return 1 - _upper(of - some, of, tail), _upper(some, of, tail)
+
+
+def _upper(some: int, of: int, tail: float) -> float:
+    """The share at which so few as ``some`` ``of`` are as unlikely as ``tail``."""
+    if some == of:
+        return 1.0
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        fewer = sum(
+            math.comb(of, k) * middle**k * (1 - middle) ** (of - k) for k in range(some + 1)
+        )
+        low, high = (middle, high) if fewer > tail else (low, middle)
+    return high
+
+
 def paired_text(result: Mapping[str, Any], other: str) -> str:
     """For people: the counts, then each file that differs. ``other``: how the other set is called."""
     lines = []

@@ -3,7 +3,7 @@
 import pytest
 
 from dijkwacht_lab.labels import Labelled
-from dijkwacht_lab.paired import paired, paired_text, sign_test
+from dijkwacht_lab.paired import binomial_interval, paired, paired_text, sign_test
 from dijkwacht_lab.scoreboard import Judged, Outcome
 
 
@@ -47,3 +47,12 @@ def test_files_are_told_by_who_was_wrong(lines):
 )
 def test_the_sign_test(one, other, p):
     assert sign_test(one, other) == p
+
+
+@pytest.mark.parametrize(
+    ("some", "of", "low", "high"),
+    # Clopper-Pearson, 95 %
+    [(0, 0, 0.0, 1.0), (0, 20, 0.0, 0.1684), (20, 20, 0.8316, 1.0), (81, 263, 0.2527, 0.3676)],
+)
+def test_the_interval_of_a_share(some, of, low, high):
+    assert binomial_interval(some, of) == pytest.approx((low, high), abs=1e-4)
