@@ -43,6 +43,8 @@ REPEAT_US: Final = 60_000_000
 HOUR_US: Final = 3_600_000_000
 WEAK: Final = 1.0
 """Hours a week: what chance reaches less often is evidence, be it far from an alert (`Policy.evidence`)."""
+SPARED: Final = HABIT - 1
+"""Hours that reached a score before it is less of an evidence: one weak sign must not hide the next."""
 MOST_WEAK: Final = 256
 """Rare rows of one site, detector and hour below the threshold: no flood of them may bury an engine."""
 _AT_ONCE: Final = 1024
@@ -244,7 +246,7 @@ class DetectorPolicy:
     def rarity(self, site: int, score: float) -> float:
         """Hours a week in which this site would reach ``score`` by chance."""
         hours = self._sites.hours[site]
-        return float(_rarity(tuple(self._table), self.history[site], hours, score))
+        return float(_rarity(tuple(self._table), self.history[site], hours, score, 0))
 
     def set_budget(self, site: int, per_week: float) -> None:
         """Take the site's choice of incidents a week, of which this detector has its share."""
@@ -253,38 +255,39 @@ class DetectorPolicy:
 
     def _settle(self, site: int) -> None:
         table, history, hours = tuple(self._table), self.history[site], self._sites.hours[site]
-        self.threshold[site] = _threshold(table, history, hours, self.budget[site])
+        self.threshold[site] = _threshold(table, history, hours, self.budget[site], 0)
         # In shadow nothing that it says is evidence.
-        weak = _threshold(table, history, hours, WEAK) if self.share else np.inf
+        weak = _threshold(table, history, hours, WEAK, SPARED) if self.share else np.inf
         self._sites.weak[site] = weak
 
 
 @njit_lean
-def _threshold(table, history, hours, budget):  # type: ignore[no-untyped-def]
+def _threshold(table, history, hours, budget, spared):  # type: ignore[no-untyped-def]
     grid, rates = table
     weeks = hours / 168.0
-    reached = 0
+    reached = -spared
     line = np.inf
     for at in range(len(grid) - 1, -1, -1):
         reached += history[at]
-        if (PRIOR_WEEKS * rates[at] + reached) / (PRIOR_WEEKS + weeks) > budget:
+        if (PRIOR_WEEKS * rates[at] + max(reached, 0)) / (PRIOR_WEEKS + weeks) > budget:
             break
         line = grid[at]
     return line
 
 
 @njit_lean
-def _rarity(table, history, hours, score):  # type: ignore[no-untyped-def]
+def _rarity(table, history, hours, score, spared):  # type: ignore[no-untyped-def]
+    """Of the hours that reached it so many, ``spared``, are not counted."""
     grid, rates = table
     at = np.searchsorted(grid, score, side="right") - 1
     if at < 0:
         return rates[0]
     weeks = PRIOR_WEEKS + hours / 168.0
     beyond = history[at + 1 :].sum()
-    rate = (PRIOR_WEEKS * rates[at] + history[at] + beyond) / weeks
+    rate = (PRIOR_WEEKS * rates[at] + max(history[at] + beyond - spared, 0)) / weeks
     if at + 1 == len(grid):
         return rate
-    rarer = (PRIOR_WEEKS * rates[at + 1] + beyond) / weeks
+    rarer = (PRIOR_WEEKS * rates[at + 1] + max(beyond - spared, 0)) / weeks
     if rarer <= 0.0:
         return rate
     part = (score - grid[at]) / (grid[at + 1] - grid[at])
@@ -303,9 +306,9 @@ def _turn_hour(s, h, table, sites, longest_gap_h):  # type: ignore[no-untyped-de
             alert_hours[s] += 1
         if at >= 0 and (peak[s] < threshold[s] or alert_hours[s] >= HABIT):
             history[s, at] += 1
-        threshold[s] = _threshold(table, history[s], hours[s], budget[s])
+        threshold[s] = _threshold(table, history[s], hours[s], budget[s], 0)
         if weak[s] < np.inf:
-            weak[s] = _threshold(table, history[s], hours[s], WEAK)
+            weak[s] = _threshold(table, history[s], hours[s], WEAK, SPARED)
     hour[s] = h
     peak[s] = -np.inf
     weak_rows[s] = 0
@@ -364,7 +367,7 @@ def _find_rare(  # type: ignore[no-untyped-def]
             alerted_time[e] = time[i]
         if calls or (news and weak_rows[s] <= MOST_WEAK):
             out[n] = i
-            rare[n] = _rarity(table, history[s], hours[s], score)
+            rare[n] = _rarity(table, history[s], hours[s], score, 0 if calls else SPARED)
             alerts[n] = calls
             n += 1
             if n == len(out):
