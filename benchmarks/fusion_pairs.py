@@ -31,7 +31,7 @@ from dijkwacht.offline import OfflineCollector
 from dijkwacht.progress import report
 from dijkwacht_collector.engine import DetectorSet
 from dijkwacht_collector.engine.engine import Watch
-from dijkwacht_collector.incidents.incident import ALERT_SEVERITY, Incident
+from dijkwacht_collector.incidents import Incident
 from dijkwacht_collector.policy import FUSION, FUSION_SHARE, load_calibration
 from dijkwacht_lab.calibrate import FIRST_JUDGED, TRAIN_AFTER, file_rows, line_of
 from dijkwacht_lab.halves import Half, choose_half
@@ -105,16 +105,20 @@ class Interruption(msgspec.Struct):
 
 
 def interruptions(collector: OfflineCollector) -> list[Interruption]:
-    """All that asked for a person, in order."""
+    """All that asked for a person, in order: the calls of stories."""
     outcome = collector.outcome
-    told = [i for i in outcome.final() if i.severity_id >= ALERT_SEVERITY]
-    return sorted((_interruption(i, outcome.first_alert.get(i.uid, i.end)) for i in told),
-                  key=lambda one: one.time)  # fmt: skip
+    told = [
+        _interruption(call.time, story.machine, outcome.incidents[call.finding])
+        for story in outcome.stories.values()
+        for call in story.calls
+    ]
+    return sorted(told, key=lambda one: one.time)
 
 
-def _interruption(incident: Incident, time: int) -> Interruption:
+def _interruption(time: int, machine: str, incident: Incident) -> Interruption:
+    """``machine``: "" where several are one story; then it is that of the finding which called."""
     by = [(each.detector or incident.detector, round(each.score, 2)) for each in incident.evidences]
-    return Interruption(time, incident.machine, incident.kind, incident.title_en, by)
+    return Interruption(time, machine or incident.machine, incident.kind, incident.title_en, by)
 
 
 def play(
