@@ -99,14 +99,14 @@ def door_of(evidence: Evidence, detector: AnyDetector) -> Door:
 
 
 def knocked_at(evidence: Evidence, detector: AnyDetector) -> str:
-    """What a knock is one of many at: of guesses the service, ``MACHINE:PORT``, of scans the machine.
+    """What a knock is one of many at: of guesses the service, ``MACHINE:PORT``, of scans all of it, ``MACHINE:*``.
 
-    Which of a machine's ports are looked at is what a scan tells, and no two ask for the same.
+    Which of a machine's ports are looked at is what a scan tells, and no two ask for the same. The bare
+    address is the subject of what the machine does itself, which is another matter.
     """
     machine = format_address(evidence.dst_h)
-    if detector.kind == "scan" or not evidence.dst_p:
-        return machine
-    return f"[{machine}]:{evidence.dst_p}" if ":" in machine else f"{machine}:{evidence.dst_p}"
+    port = "*" if detector.kind == "scan" or not evidence.dst_p else str(evidence.dst_p)
+    return f"[{machine}]:{port}" if ":" in machine else f"{machine}:{port}"
 
 
 def event_time_of(

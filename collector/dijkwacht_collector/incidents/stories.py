@@ -130,7 +130,8 @@ class Stories:
             story, start=min(story.start, time), end=max(story.end, time)
         )
         if place.calls:
-            call = Call(time, finding.payer, finding.kind, incident.uid)
+            knock = finding.door == "knock"
+            call = Call(time, finding.payer, finding.kind, incident.uid, knock)
             changed = msgspec.structs.replace(changed, calls=(*changed.calls, call))
             self.calls.note(site, finding.payer, story.uid, time)
         if changed.interrupted and finding.door == "knock":
@@ -273,7 +274,8 @@ class Stories:
             return False
         if finding.door == "entered":
             return True
-        another = finding.kind not in {call.kind for call in calls}
+        # Whom strangers scan and who then scans himself does another thing.
+        another = finding.kind not in {call.kind for call in calls if not call.knock}
         return another and is_grave(finding.rarity, finding.budget)
 
     def _is_over(self, open_: OpenStory, moved: EventTime) -> bool:
@@ -338,9 +340,8 @@ def _uid(open_: OpenStory | None) -> str:
 
 def _lasts(story: Story, time: int) -> bool:
     """Whether what happens at ``time`` may still be part of it."""
-    return (
-        time - story.end < DAY_US and time - story.start < WEEK_US and story.start - time < DAY_US
-    )
+    begun, over = min(story.start, time), max(story.end, time)
+    return time - story.end < DAY_US and story.start - time < DAY_US and over - begun < WEEK_US
 
 
 def _with_part(story: Story, part: Part, *, joins: bool) -> Story:

@@ -44,13 +44,14 @@ class Call(msgspec.Struct, frozen=True, array_like=True):
     """A story interrupted somebody at ``time``, µs UTC of event time.
 
     ``detector`` made it, which pays for it: ``fusion`` if several parts did together. ``finding`` is
-    the uid of the one it was for, ``kind`` its class.
+    the uid of the one it was for, ``kind`` its class. ``knock``: that was what strangers tried at it.
     """
 
     time: int
     detector: str
     kind: str
     finding: str
+    knock: bool = False
 
 
 class Story(msgspec.Struct, frozen=True):

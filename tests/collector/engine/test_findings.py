@@ -65,8 +65,9 @@ def test_who_tries_from_outside_knocks_and_some_get_in(who, whom, detector, door
     [
         ("10.0.0.7", 22, GUESS, "10.0.0.7:22"),
         ("fd64::7", 22, GUESS, "[fd64::7]:22"),
-        ("10.0.0.7", 0, GUESS, "10.0.0.7"),
-        ("10.0.0.7", 22, SCAN, "10.0.0.7"),
+        ("10.0.0.7", 0, GUESS, "10.0.0.7:*"),
+        ("10.0.0.7", 22, SCAN, "10.0.0.7:*"),
+        ("fd64::7", 22, SCAN, "[fd64::7]:*"),
     ],
 )
 def test_guesses_are_many_at_one_service_and_scans_at_one_machine(whom, port, detector, subject):

@@ -80,3 +80,16 @@ def test_a_story_pays_nothing_for_itself(site: Any) -> None:
     site.meets("10.0.0.1", 0)
     site.meets("10.0.0.1", 1, door="entered", rarity=0.9)
     assert len(site.calls) == 2
+
+
+@pytest.mark.parametrize("again", ["", "upgrade", "move"])
+def test_who_is_scanned_and_then_scans_calls_again(site: Any, again: str) -> None:
+    """Strangers look at its ports all day; that it looks at those of others is another matter."""
+    site.meets("10.0.0.1", 0, subject="10.0.0.1:*", door="knock", rarity=0.01)
+    if again:
+        getattr(site, again)()
+    site.meets("10.0.0.1", 1, subject="10.0.0.1:*", door="knock", rarity=0.001)
+    site.meets("10.0.0.1", 2, rarity=0.04)
+    assert len(site.calls) == 1, "a knock is none, and the other is not much rarer"
+    assert site.meets("10.0.0.1", 3, rarity=0.03).severity_id == 4
+    assert site.calls[1:] == [("10.0.0.1", "scan", 3)]

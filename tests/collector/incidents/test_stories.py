@@ -290,3 +290,13 @@ def test_its_parts_stand_as_the_findings_were_told(site: Any) -> None:
     site.passes(2 * HOUR)
     (story,) = site.incidents.open_stories()
     assert [(p.uid, p.count, p.status) for p in story.parts] == [(found.uid, 6, "closed")]
+
+
+def test_late_rows_make_no_story_longer_than_a_week(site: Any) -> None:
+    for day in range(6, 12):
+        site.meets("10.0.0.1", day * (DAY_US - 1))
+    for day in range(5, 0, -1):
+        site.meets("10.0.0.1", day * (DAY_US - 1), kind="c2")
+    longest = [story.end - story.start for story in site.incidents.open_stories()]
+    assert len(longest) == 2
+    assert max(longest) < WEEK_US
