@@ -14,8 +14,14 @@ WEEK_US: Final = 7 * 24 * 3_600_000_000
 
 
 def may_call(rarity: float, budget: float, spent: int) -> bool:
-    """Whether what is so rare is worth an interruption, where a detector made ``spent`` others this week."""
-    return rarity <= budget * 0.5**spent
+    """Whether what is so rare is worth an interruption, where a detector made ``spent`` others this week.
+
+    Who wants none has none, whatever a table says never happens.
+
+    >>> may_call(0.02, 0.05, 1), may_call(0.03, 0.05, 1), may_call(0.0, 0.0, 0)
+    (True, False, False)
+    """
+    return 0.0 < budget and rarity <= budget * 0.5**spent
 
 
 def is_grave(rarity: float, budget: float) -> bool:

@@ -11,6 +11,7 @@ def test_every_other_one_halves_what_may_interrupt() -> None:
     assert [may_call(0.2, 1.0, spent) for spent in range(4)] == [True, True, True, False]
     assert may_call(1e-6, 1.0, 10)
     assert not may_call(168.0, 0.0, 0), "what never interrupts has no budget"
+    assert not may_call(0.0, 0.0, 0), "who wants none has none, whatever a table says never happens"
 
 
 @pytest.mark.parametrize(
