@@ -66,10 +66,10 @@ class FusionPart(msgspec.Struct, frozen=True, array_like=True):
 class _Machine:
     """Pieces by family, the hours in order."""
 
-    __slots__ = ("fresh", "last", "pieces", "slot")
+    __slots__ = ("last", "pieces", "slot")
 
     def __init__(self, slot: int) -> None:
-        self.slot, self.last, self.fresh = slot, -1, True
+        self.slot, self.last = slot, -1
         self.pieces: dict[str, list[Piece]] = {}
 
     def take(self, piece: Piece) -> bool:
@@ -120,7 +120,7 @@ class Fusion:
     ) -> tuple[Scored, Sequence[_Sum]]:
         """F each time that it may have risen, as opinions on machines, and what each is made of."""
         sums: list[_Sum] = []
-        rows: list[tuple[int, int, int, bool, float]] = []
+        rows: list[tuple[int, int, int, float]] = []
         for finding in sorted(findings, key=lambda each: each.order):
             if not _counts(finding):
                 continue
@@ -133,8 +133,7 @@ class Fusion:
                 continue
             total = sum(one.bits for one in pieces)
             site, time = numbering.site(finding.site), finding.evidence.time
-            rows.append((time, site, machine.slot, machine.fresh, total))
-            machine.fresh = False
+            rows.append((time, site, machine.slot, total))
             sums.append(_Sum(finding, finding.machine, pieces))
         return _scored(rows), sums
 
@@ -162,7 +161,7 @@ class Fusion:
         known = {}
         for kept in part.machines:
             one = known[kept.machine] = _Machine(self._new_slot())
-            one.last, one.fresh = kept.last, False
+            one.last = kept.last
             for piece in kept.pieces:
                 one.pieces.setdefault(piece.kind, []).append(piece)
         if known:
@@ -177,9 +176,16 @@ class Fusion:
             if len(known) >= MOST_MACHINES:
                 oldest = min(known, key=lambda each: known[each].last)
                 self._free.append(known.pop(oldest).slot)
-            slot = self._free.pop() if self._free else self._new_slot()
-            machine = known[name] = _Machine(slot)
+            machine = known[name] = _Machine(self._free_slot())
         return machine
+
+    def _free_slot(self) -> int:
+        """One of which nothing is known; at once, as a checkpoint may come before its first sum."""
+        if not self._free:
+            return self._new_slot()
+        slot = self._free.pop()
+        self.lines.forget(np.array([slot], np.int32))
+        return slot
 
     def _new_slot(self) -> int:
         self._slots += 1
@@ -226,13 +232,13 @@ _BEHIND: Final = 1 << 16
 """More than there are detectors: what a row says by itself comes first."""
 
 
-def _scored(rows: Sequence[tuple[int, int, int, bool, float]]) -> Scored:
-    time, site, slot, fresh, sums = zip(*rows, strict=True) if rows else ((), (), (), (), ())
+def _scored(rows: Sequence[tuple[int, int, int, float]]) -> Scored:
+    time, site, slot, sums = zip(*rows, strict=True) if rows else ((), (), (), ())
     count = len(rows)
     return Scored(
         -1, False, np.arange(count, dtype=np.int64), np.zeros(count, np.int32),
         np.array(time, np.int64), np.array(site, np.int32), np.array(slot, np.int32),
-        np.array(fresh, np.bool_), np.array(sums, np.float64), np.zeros((count, 0)), {},
+        np.zeros(count, np.bool_), np.array(sums, np.float64), np.zeros((count, 0)), {},
     )  # fmt: skip
 
 

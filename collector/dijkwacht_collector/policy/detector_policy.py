@@ -243,6 +243,11 @@ class DetectorPolicy:
         self._records.make_room(int(slots.max(initial=-1)) + 1)
         self._records.forget_habits(slots)
 
+    def forget(self, slots: NDArray[np.int32]) -> None:
+        """Other entities have these ``slots`` from now on."""
+        self._records.make_room(int(slots.max(initial=-1)) + 1)
+        self._records.forget(slots)
+
     def rarity(self, site: int, score: float) -> float:
         """Hours a week in which this site would reach ``score`` by chance."""
         hours = self._sites.hours[site]

@@ -98,8 +98,15 @@ class EntityRecords:
 
     def forget_habits(self, slots: NDArray[np.int32]) -> None:
         """Take what these entities do for new."""
+        self._forget(slots, HABITS)
+
+    def forget(self, slots: NDArray[np.int32]) -> None:
+        """Others have these slots from now on."""
+        self._forget(slots, _Records._fields)
+
+    def _forget(self, slots: NDArray[np.int32], names: tuple[str, ...]) -> None:
         places, blank = self._places[slots], _blank(1)
-        for name in HABITS:
+        for name in names:
             getattr(self._records, name)[places] = getattr(blank, name)
 
 

@@ -147,21 +147,20 @@ def test_machines_without_end_make_it_forget_the_one_of_the_longest_ago():
     assert site.sums(finding(time, "dns", machine="10.0.1.1")) == [6.0]
 
 
-def test_a_machine_that_takes_the_place_of_another_has_none_of_its_habits():
+@pytest.mark.parametrize("moves", [False, True])
+def test_a_machine_that_takes_the_place_of_another_has_none_of_its_habits(moves):
     site = Site()
     for day in range(4):
         for k, kind in enumerate(("c2", "dns")):
             site.weigh(finding(day * 48 * HOUR + k, kind, row=k))
     assert site.weigh(finding(9 * 48 * HOUR), finding(9 * 48 * HOUR + 1, "dns", row=1)) == []
     known = len(site.fusion.take("bakery", 0).machines)
-    for number in range(MOST_MACHINES + 1 - known):
-        site.sums(finding(400 * HOUR, machine=f"10.1.{number // 250}.{number % 250 + 1}"))
+    for number in range(MOST_MACHINES - known):
+        site.sums(finding(433 * HOUR, machine=f"10.1.{number // 250}.{number % 250 + 1}"))
     new = "10.2.0.1"
-    assert len(
-        site.weigh(
-            finding(500 * HOUR, machine=new), finding(500 * HOUR + 1, "dns", machine=new, row=1)
-        )
-    )
+    site.weigh(finding(434 * HOUR, machine=new))
+    site = site.moved() if moves else site
+    assert len(site.weigh(finding(434 * HOUR + 1, "dns", machine=new, row=1)))
 
 
 heard = st.lists(
