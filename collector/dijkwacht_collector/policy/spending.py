@@ -21,7 +21,7 @@ def may_call(rarity: float, budget: float, spent: int) -> bool:
     >>> may_call(0.02, 0.05, 1), may_call(0.03, 0.05, 1), may_call(0.0, 0.0, 0)
     (True, False, False)
     """
-    return 0.0 < budget and rarity <= budget * 0.5**spent
+    return budget > 0.0 and rarity <= budget * 0.5**spent
 
 
 def is_grave(rarity: float, budget: float) -> bool:
