@@ -191,8 +191,12 @@ class Controls:
             last = heeded.get(verdict.uid)
             if last is None or last.position < entry.position:
                 events += self._answer(entry, verdict)
-            elif verdict.verdict != "normal":
-                # What stands behind it was said by one who had obeyed it, with habits of his own.
+                continue
+            # What stands behind it was said by one who had obeyed it, with habits of his own.
+            again = verdict.verdict != "normal"
+            machines = _machines_of(last, quiet.stored[entry.site])
+            self._fusion.settle(entry.site, machines, forget_habits=again, until=entry.arrival)
+            if again:
                 self._forget_habits(self._site(entry.site), set(last.kinds))
         return events
 
@@ -211,3 +215,9 @@ class Controls:
         for hosted, policy in zip(self._host.hosted, self._policy.detectors, strict=True):
             if hosted.detector.kind in kinds:
                 policy.forget_habits(hosted.memory.entities.take(site)[0])
+
+
+def _machines_of(answered: Event, stored: Iterable[Event]) -> set[str]:
+    """Whose findings an answer was about, as a store has them."""
+    incidents = [event.incident for event in stored if isinstance(event, IncidentEvent)]
+    return {one.machine for one in incidents if answered.uid in {one.uid, one.story}}

@@ -83,6 +83,15 @@ class _Machine:
         self.pieces[piece.kind] = sorted([*kept, piece], key=lambda one: one.hour)
         return True
 
+    def forget(self, until: int | None) -> None:
+        """All of it, or what was no later than ``until``, µs UTC."""
+        for kind, known in list(self.pieces.items()):
+            later = [one for one in known if until is not None and one.evidence.time > until]
+            if later:
+                self.pieces[kind] = later
+            else:
+                del self.pieces[kind]
+
     def strongest(self, hour: int) -> list[Piece]:
         """Of each family the most in ``hour`` and before, the strongest family first."""
         best = []
@@ -137,12 +146,19 @@ class Fusion:
             sums.append(_Sum(finding, finding.machine, pieces))
         return _scored(rows), sums
 
-    def settle(self, site: str, machines: Iterable[str], *, forget_habits: bool = False) -> None:
-        """A person has said what this was: what comes is another matter."""
+    def settle(
+        self,
+        site: str,
+        machines: Iterable[str],
+        *,
+        forget_habits: bool = False,
+        until: int | None = None,
+    ) -> None:
+        """A person has said what this was: what comes is another matter. ``until``: what was later, µs UTC, is."""
         known = self._sites.get(site, {})
         heard = [known[machine] for machine in machines if machine in known]
         for machine in heard:
-            machine.pieces.clear()
+            machine.forget(until)
         if heard and forget_habits:
             self.lines.forget_habits(np.array([one.slot for one in heard], np.int32))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import msgspec
 
 from dijkwacht_collector.incidents.calls import DAY_US, Calls, Hushed, KnownDoor
 from dijkwacht_collector.incidents.earlier import before_stories, machine_of, stories_of
@@ -70,8 +72,11 @@ def _stories(
     by_position = sorted(stories, key=lambda e: (e.position, e.uid))
     for event in [event for event in by_position if event.story.status != "new"][-MOST_ENDED:]:
         ended.note(event.story)
+    lasted = {one.story.uid: one.story.end for one in known.open}
+    for incident in incidents:
+        lasted[incident.story] = max(lasted.get(incident.story, incident.end), incident.end)
     open_ = [
-        OpenStory(event.story, _agents(event.uid, incidents))
+        OpenStory(_lasting(event.story, lasted), _agents(event.uid, incidents))
         for event in sorted(stories, key=lambda e: (e.story.start, e.uid))
         if event.story.status == "new"
     ]
@@ -100,6 +105,11 @@ def _stories(
     remembered = calls.of(site)
     remembered.hushed.extend(hushed)
     return SiteStories([*open_, *untold], ended.of(site), remembered)
+
+
+def _lasting(story: Story, lasted: Mapping[str, int]) -> Story:
+    """It as long as its findings ``lasted``: a story is not told again at each of their steps."""
+    return msgspec.structs.replace(story, end=max(story.end, lasted.get(story.uid, story.end)))
 
 
 def _agents(story: str, incidents: Sequence[Incident]) -> tuple[str, ...]:

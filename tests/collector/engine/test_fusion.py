@@ -138,6 +138,13 @@ def test_what_a_person_has_answered_is_another_matter_from_then_on():
     assert site.sums(finding(3, "dns", row=3)) == [6.0]
 
 
+def test_what_came_behind_an_answer_that_is_heeded_late_counts():
+    site = Site()
+    site.weigh(finding(), finding(5 * HOUR, "dns", row=1))
+    site.fusion.settle("bakery", ["10.0.0.9"], until=4 * HOUR)
+    assert site.sums(finding(6 * HOUR, "exfil", row=2)) == [6.0], "c2 is settled, and dns was later"
+
+
 def test_machines_without_end_make_it_forget_the_one_of_the_longest_ago():
     site = Site()
     for number in range(MOST_MACHINES + 1):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from dijkwacht_collector.incidents import MOST_PARTS, StoryEvent
 from dijkwacht_collector.incidents.calls import DAY_US, MOST_DOORS, MOST_KEPT
 from dijkwacht_collector.incidents.incident import ABSENT_US
@@ -300,3 +302,21 @@ def test_late_rows_make_no_story_longer_than_a_week(site: Any) -> None:
     longest = [story.end - story.start for story in site.incidents.open_stories()]
     assert len(longest) == 2
     assert max(longest) < WEEK_US
+
+
+@pytest.mark.parametrize("checkpoint", [True, False])
+def test_a_story_goes_on_from_its_last_finding_where_another_release_decides_on(
+    site: Any, checkpoint: bool
+) -> None:
+    """It is not told at each step of its findings; of what is open a checkpoint knows more than the store."""
+    site.meets("10.0.0.1", 0)
+    for n in range(1, 23):
+        site.meets("10.0.0.1", n * 50 * HOUR // 60)
+    assert site.story_of("10.0.0.1").end == 0, "as it was last told"
+    kept = site.incidents.take("bakery") if checkpoint else None
+    site.upgrade(kept)
+    site.passes(DAY_US + HOUR)
+    later = DAY_US + (18 if checkpoint else 12) * HOUR
+    site.meets("10.0.0.1", later)
+    assert len(site.calls) == 1
+    assert len(site.stories) == 1
