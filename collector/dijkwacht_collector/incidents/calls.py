@@ -102,6 +102,11 @@ class Calls:
         door = self._doors.get(site, {}).get((machine, kind, subject))
         return door is not None and time - door.time < DOOR_US
 
+    def knows_doors(self, site: str, machine: str, time: int) -> bool:
+        """Whether somebody was told of any door of the machine in the week before ``time``."""
+        doors = self._doors.get(site, {}).values()
+        return any(d.machine == machine and time - d.time < WEEK_US for d in doors)
+
     def note_door(self, site: str, door: KnownDoor) -> None:
         """Somebody is told, unless that was known. Past `MOST_DOORS` the one of the longest ago goes."""
         if self.knows_door(site, door.machine, door.kind, door.subject, door.time):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -72,9 +72,7 @@ def _stories(
     by_position = sorted(stories, key=lambda e: (e.position, e.uid))
     for event in [event for event in by_position if event.story.status != "new"][-MOST_ENDED:]:
         ended.note(event.story)
-    lasted = {one.story.uid: one.story.end for one in known.open}
-    for incident in incidents:
-        lasted[incident.story] = max(lasted.get(incident.story, incident.end), incident.end)
+    lasted = _lasted(known.open, incidents)
     open_ = [
         OpenStory(_lasting(event.story, lasted), _agents(event.uid, incidents))
         for event in sorted(stories, key=lambda e: (e.story.start, e.uid))
@@ -105,6 +103,14 @@ def _stories(
     remembered = calls.of(site)
     remembered.hushed.extend(hushed)
     return SiteStories([*open_, *untold], ended.of(site), remembered)
+
+
+def _lasted(open_: Iterable[OpenStory], incidents: Iterable[Incident]) -> dict[str, int]:
+    """By story, when what a checkpoint and a store know of it happened last."""
+    lasted = {one.story.uid: one.story.end for one in open_}
+    for incident in incidents:
+        lasted[incident.story] = max(lasted.get(incident.story, incident.end), incident.end)
+    return lasted
 
 
 def _lasting(story: Story, lasted: Mapping[str, int]) -> Story:

@@ -267,8 +267,9 @@ class Stories:
             subject = finding.kind, finding.subject
             if self.calls.hushes(site, *subject, time):
                 return False
-            return finding.door != "knock" or not self.calls.knows_door(
-                site, machine, *subject, time
+            return finding.door != "knock" or not (
+                self.calls.knows_door(site, machine, *subject, time)
+                or self.calls.knows_doors(site, machine, time)
             )
         if story is None or not story.machine or finding.door == "knock":
             return False

@@ -53,7 +53,23 @@ def test_a_known_door_is_known_to_the_next_release(site: Any, again: str) -> Non
     getattr(site, again)()
     found = site.meets("10.0.0.1", 2 * DAY_US, subject="ssh", door="knock")
     assert (found.severity_id, len(site.calls)) == (2, 1)
-    assert site.meets("10.0.0.1", 2 * DAY_US, subject="rdp", door="knock").severity_id == 3
+    site.passes(8 * DAY_US)
+    assert site.meets("10.0.0.1", 8 * DAY_US, subject="rdp", door="knock").severity_id == 3
+    found = site.meets("10.0.0.1", 15 * DAY_US, subject="ssh", door="knock")
+    assert (found.severity_id, len(site.calls)) == (2, 2)
+
+
+def test_a_machine_with_several_doors_calls_for_them_once_a_week(site: Any) -> None:
+    """Whoever was told that strangers guess at one service of it knows that it faces the Internet."""
+    for day, door in enumerate(("ssh", "rdp", "smtp", "web", "sql", "vnc")):
+        site.passes(day * 2 * DAY_US)
+        site.meets("10.0.0.1", day * 2 * DAY_US, subject=door, door="knock", rarity=0.01)
+    assert [time // DAY_US for _, _, time in site.calls] == [0, 8]
+    site.meets("10.0.0.1", 10 * DAY_US + 1, door="entered", rarity=0.1)
+    site.meets("10.0.0.2", 10 * DAY_US + 1, subject="mail", door="knock", rarity=0.01)
+    assert [(machine, time // DAY_US) for machine, _, time in site.calls[2:]] == [
+        ("10.0.0.1", 10), ("10.0.0.2", 10),
+    ]  # fmt: skip
 
 
 def test_a_knock_never_calls_a_second_time_and_what_came_of_it_does(site: Any) -> None:
