@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dijkwacht_collector.engine.numbering import Numbering
-from dijkwacht_collector.incidents import Door, EventTime, Evidence, Finding, StepOrder
+from dijkwacht_collector.incidents import KNOCKS, Door, EventTime, Evidence, Finding, StepOrder
 from dijkwacht_collector.policy import RareRow, Scored
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.knowledge.addresses import is_private
@@ -18,7 +18,6 @@ from dijkwacht_records.addresses import UNSPECIFIED, format_address, format_mac
 Positions = Sequence[int] | NDArray[np.int64]
 """The journal position of each row of a step."""
 _ENDS: Final = frozenset({"src", "dst"})
-_KNOCKS: Final = frozenset({"scan", "bruteforce"})
 
 
 def finding_of(
@@ -95,7 +94,7 @@ def door_of(evidence: Evidence, detector: AnyDetector) -> Door:
         return ""
     if detector.entered:
         return "entered"
-    return "knock" if detector.kind in _KNOCKS and is_inside(evidence.dst_h) else ""
+    return "knock" if detector.kind in KNOCKS and is_inside(evidence.dst_h) else ""
 
 
 def knocked_at(evidence: Evidence, detector: AnyDetector) -> str:

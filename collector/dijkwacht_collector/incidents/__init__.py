@@ -2,7 +2,7 @@
 
 from dijkwacht_collector.incidents.answers import ANSWERED, StorySeen, changes
 from dijkwacht_collector.incidents.exemptions import Exempted, unreported
-from dijkwacht_collector.incidents.finding import Door, EventTime, Finding, StepOrder
+from dijkwacht_collector.incidents.finding import KNOCKS, Door, EventTime, Finding, StepOrder
 from dijkwacht_collector.incidents.incident import (
     ALERT_SEVERITY,
     Activity,
@@ -40,6 +40,7 @@ from dijkwacht_collector.incidents.wording import PLACEHOLDERS, fill
 __all__ = [
     "ALERT_SEVERITY",
     "ANSWERED",
+    "KNOCKS",
     "MOST_PARTS",
     "MOST_TRIED",
     "PLACEHOLDERS",

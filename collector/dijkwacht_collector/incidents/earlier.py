@@ -11,7 +11,7 @@ import msgspec
 
 from dijkwacht_collector.incidents.calls import DAY_US, Hushed, Paid
 from dijkwacht_collector.incidents.incident import ALERT_SEVERITY, CONTEXT_SEVERITY, Incident
-from dijkwacht_collector.incidents.stories import OpenStory
+from dijkwacht_collector.incidents.stories import MOST_CALLS, OpenStory
 from dijkwacht_collector.incidents.story import MOST_PARTS, Call, Part, Story, story_uid
 from dijkwacht_collector.incidents.strongest import latest
 from dijkwacht_collector.policy import WEEK_US
@@ -52,8 +52,12 @@ def stories_of(site: str, incidents: Iterable[Incident]) -> tuple[list[Incident]
     stories = []
     for machine, begun in of_machine.items():
         uid = story_uid(site, machine, begun[0].uid)
-        called = [i for i in begun if i.severity_id >= ALERT_SEVERITY][:1]
-        calls = tuple(Call(i.start, i.detector, i.kind, i.uid) for i in called)
+        called: dict[str, Incident] = {}
+        for incident in begun:
+            if incident.severity_id >= ALERT_SEVERITY:
+                called.setdefault(incident.kind, incident)
+        first = list(called.values())[:MOST_CALLS]
+        calls = tuple(Call(i.start, i.detector, i.kind, i.uid) for i in first)
         of_it = [msgspec.structs.replace(i, story=uid, interrupted=bool(calls)) for i in begun]
         agents: tuple[str, ...] = ()
         for agent in (agent for incident in of_it for agent in incident.agents):

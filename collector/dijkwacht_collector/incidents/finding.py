@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from dijkwacht_collector.incidents.incident import Ends, Evidence
 from dijkwacht_collector.incidents.peers import NO_ENDS, peer_of
 
 Door = Literal["", "knock", "entered"]
 """``knock``: somebody outside scans, or guesses at, what faces the Internet; ``entered``: something came of it."""
+KNOCKS: Final = frozenset({"scan", "bruteforce"})
+"""Classes of what somebody outside does to a machine that is a knock."""
 
 
 class StepOrder(NamedTuple):

@@ -10,6 +10,7 @@ from dijkwacht_collector.incidents.calls import DAY_US, Calls, Hushed, KnownDoor
 from dijkwacht_collector.incidents.earlier import before_stories, machine_of, stories_of
 from dijkwacht_collector.incidents.ended import MOST_ENDED, Ended
 from dijkwacht_collector.incidents.exemptions import Exemptions
+from dijkwacht_collector.incidents.finding import KNOCKS
 from dijkwacht_collector.incidents.incident import ALERT_SEVERITY, Incident, IncidentEvent
 from dijkwacht_collector.incidents.site_incidents import SiteIncidents
 from dijkwacht_collector.incidents.stories import OpenStory, SiteStories
@@ -85,8 +86,18 @@ def _stories(
             calls.note(site, call.detector, event.uid, call.time)
         if event.story.answered:
             calls.settle(site, event.uid, attack=event.story.status == "confirmed")
+    hushed = _called(site, calls, incidents, untold)
+    remembered = calls.of(site)
+    remembered.hushed.extend(hushed)
+    return SiteStories([*open_, *untold], ended.of(site), remembered)
+
+
+def _called(
+    site: str, calls: Calls, incidents: Sequence[Incident], untold: Sequence[OpenStory]
+) -> list[Hushed]:
+    """Tell ``calls`` whom ``incidents`` have called for; what is no news as an earlier release has said it."""
     uids = {one.story.machine: one.story.uid for one in untold}
-    hushed = []
+    hushed: list[Hushed] = []
     for incident in incidents:
         machine = machine_of(incident)
         if incident.story:
@@ -97,12 +108,13 @@ def _stories(
             uid = uids.get(machine) or before_stories(machine)
             calls.note(site, incident.detector, uid, incident.start)
             calls.settle(site, uid, attack=incident.status == "confirmed")
+            if incident.kind in KNOCKS and incident.subject != machine:  # somebody else's doing
+                knock = KnownDoor(machine, incident.kind, incident.subject, incident.start)
+                calls.note_door(site, knock)
             if not incident.answered:
                 until = min(incident.end + DAY_US, incident.start + WEEK_US)
                 hushed.append(Hushed(incident.kind, incident.subject, until))
-    remembered = calls.of(site)
-    remembered.hushed.extend(hushed)
-    return SiteStories([*open_, *untold], ended.of(site), remembered)
+    return hushed
 
 
 def _lasted(open_: Iterable[OpenStory], incidents: Iterable[Incident]) -> dict[str, int]:

@@ -126,3 +126,29 @@ def test_a_store_with_stories_in_it_needs_no_checkpoint(site: Any, make_site: An
     assert sorted(after.stories.ended) == sorted(before.stories.ended)
     assert [o.story.uid for o in after.stories.open] == [o.story.uid for o in before.stories.open]
     assert [o.agents for o in after.stories.open] == [o.agents for o in before.stories.open]
+
+
+def test_who_was_told_of_strangers_at_a_machine_is_not_told_of_its_doors_again(site: Any) -> None:
+    guesses = an_incident(kind="bruteforce", subject="203.0.113.9", status="closed")
+    go_on(site, kept(guesses), "store")
+    for time, severity in ((DAY_US, 2), (2 * DAY_US, 2), (WEEK_US, 3)):
+        site.passes(time)
+        found = site.meets(
+            "10.0.0.1", time, kind="bruteforce", subject="10.0.0.1:22", door="knock", rarity=0.1
+        )
+        assert found.severity_id == severity
+
+
+@pytest.mark.parametrize("way", ["checkpoint", "store"])
+def test_what_an_open_incident_had_called_for_is_no_second_call_of_its_story(
+    site: Any, way: str
+) -> None:
+    go_on(
+        site,
+        kept(an_incident(), an_incident(kind="c2"), an_incident(kind="dns", severity_id=2)),
+        way,
+    )
+    site.passes(2 * HOUR)
+    for kind in ("c2", "dns"):
+        site.meets("10.0.0.1", 3 * HOUR, kind=kind, rarity=0.001)
+    assert sorted(site.calls) == [("10.0.0.1", "c2", 0), ("10.0.0.1", "scan", 0)]
