@@ -30,6 +30,7 @@ from dijkwacht_collector.incidents.story import Event, Story
 from dijkwacht_collector.incidents.strongest import (
     MOST_EVIDENCES,
     confidence,
+    evidence_told,
     latest,
     strongest,
 )
@@ -284,8 +285,9 @@ class OpenIncidents:
         }
         if moves:
             changed["story"] = self.stories.uid(place, finding.site, known.uid, known.story)
+        if says := evidence_told(known, finding, changed["evidences"]):
+            self.unworded[key] = says
         if finding.rarity <= known.rarity:
-            self.unworded[key] = finding.evidence
             changed |= {
                 "detector": finding.detector, "technique": finding.technique,
                 "confidence": confidence(finding.rarity),

@@ -15,10 +15,13 @@ def story_title(story: Story) -> tuple[str, str]:
     gravest, others = story.gravest, len(story.parts) + story.more - 1
     if not story.machine:
         return (
-            f"Several machines at once: {gravest.title_en}{_and_more(others)}",
-            f"Meerdere machines tegelijk: {gravest.title_nl}{_en_meer(others)}",
+            f"Several machines at once: {_with_more(gravest.title_en, _and_more(others))}",
+            f"Meerdere computers tegelijk: {_with_more(gravest.title_nl, _en_meer(others))}",
         )
-    return gravest.title_en + _and_more(others), gravest.title_nl + _en_meer(others)
+    return (
+        _with_more(gravest.title_en, _and_more(others)),
+        _with_more(gravest.title_nl, _en_meer(others)),
+    )
 
 
 def story_text(story: Story) -> tuple[str, str]:
@@ -26,8 +29,8 @@ def story_text(story: Story) -> tuple[str, str]:
     shown = _shown(story)
     left = len(story.parts) + story.more - len(shown)
     return (
-        "; ".join(part.title_en for part in shown) + _and_more(left) + ".",
-        "; ".join(part.title_nl for part in shown) + _en_meer(left) + ".",
+        _listed([part.title_en for part in shown], _and_more(left)),
+        _listed([part.title_nl for part in shown], _en_meer(left)),
     )
 
 
@@ -36,6 +39,16 @@ def _shown(story: Story) -> Sequence[Part]:
     gravest = sorted(story.parts, key=lambda part: (-part.severity_id, part.rarity, part.start))
     chosen = {part.uid for part in gravest[:_MOST_TITLES]}
     return [part for part in story.parts if part.uid in chosen]
+
+
+def _with_more(title: str, more: str) -> str:
+    """A title may be a sentence, with its full stop: that comes last."""
+    said = title.removesuffix(".")
+    return said + more + title[len(said) :]
+
+
+def _listed(titles: Sequence[str], more: str) -> str:
+    return "; ".join(title.removesuffix(".") for title in titles) + more + "."
 
 
 def _and_more(number: int) -> str:

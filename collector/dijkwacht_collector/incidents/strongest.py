@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Final
 
-from dijkwacht_collector.incidents.incident import Evidence
+from dijkwacht_collector.incidents.finding import Finding
+from dijkwacht_collector.incidents.incident import Evidence, Incident
 
 MOST_EVIDENCES: Final = 5
 _MOST_AGENTS: Final = 16
@@ -26,6 +28,21 @@ def _with(known: tuple[Evidence, ...], new: Evidence) -> tuple[Evidence, ...]:
             known = known[:at] + known[at + 1 :]
             break
     return tuple(sorted((*known, new), key=lambda e: -e.score)[:MOST_EVIDENCES])
+
+
+def evidence_told(
+    known: Incident, finding: Finding, evidences: tuple[Evidence, ...]
+) -> Evidence | None:
+    """What the words of ``known`` follow from ``finding`` on, or None if they stay.
+
+    They follow what is rarest, at the strongest of ``evidences`` that its detector gave: where a table ends
+    all is as rare, and what several detectors say together comes with evidence as it was when it was counted.
+    And as their sum is rarer than what goes on, what only grows stronger is told as well.
+    """
+    own = (one for one in evidences if one.detector == finding.evidence.detector)
+    says: Evidence = max(finding.evidence, *own, key=attrgetter("score"))
+    grows = finding.detector == known.detector and says is finding.evidence
+    return says if finding.rarity <= known.rarity or (known.together and grows) else None
 
 
 def latest(known: tuple[str, ...], agent: str) -> tuple[str, ...]:

@@ -99,7 +99,14 @@ def test_its_title_is_that_of_the_gravest_and_how_many_there_are_besides() -> No
     )  # fmt: skip
     many = a_story(scans, guesses, machine="")
     assert story_title(many)[0] == "Several machines at once: it guesses, and 1 more"
-    assert story_title(many)[1] == "Meerdere machines tegelijk: it guesses nl, en nog 1"
+    assert story_title(many)[1] == "Meerdere computers tegelijk: it guesses nl, en nog 1"
+
+
+def test_full_stops_of_titles_come_once_and_last() -> None:
+    scans, guesses = a_part("a", "It scans."), a_part("b", "It guesses.", 4)
+    assert story_title(a_story(guesses))[0] == "It guesses."
+    assert story_title(a_story(scans, guesses))[0] == "It guesses, and 1 more."
+    assert story_text(a_story(scans, guesses))[0] == "It scans; It guesses."
 
 
 def test_its_text_names_what_there_was_in_order_and_the_gravest_of_many() -> None:
