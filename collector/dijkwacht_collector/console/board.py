@@ -133,12 +133,16 @@ class BoardReader:
     def _promise(self, promise: Promise) -> str:
         """What was promised and what happened, in a sentence."""
         ngettext, figures = self._reader.catalogue.ngettext, self._reader.figures
-        called = ngettext("%(num)s call this week", "%(num)s calls this week", promise.calls)
+        called = ngettext(
+            "%(num)s call in the last 7 days", "%(num)s calls in the last 7 days", promise.calls
+        )
         called %= {"num": figures.few(promise.calls)}
         if not promise.budget:
-            asked = self._reader.say(words.N_("you asked for none"))
+            asked = self._reader.say(words.N_("you chose to have none"))
         else:
-            asked = self._reader.say(words.N_("you asked for at most %(num)s a week on average"))
+            asked = self._reader.say(
+                words.N_("promised: on average at most %(num)s a week without cause")
+            )
             asked %= {"num": figures.few(promise.budget)}
         return f"{called}; {asked}"
 

@@ -38,8 +38,12 @@ class Overview:
         self._log, self._clock, self._trouble = log, clock, trouble
 
     def open_stories(self) -> Sequence[Story]:
-        """As `ConsoleData.open_stories`, the latest thousand."""
-        return self._store.stories(only_open=True, limit=_MOST_SHOWN)
+        """As `ConsoleData.open_stories`, the latest thousand that interrupted, and of the others."""
+        return [
+            story
+            for called in (True, False)
+            for story in self._store.stories(only_open=True, limit=_MOST_SHOWN, called=called)
+        ]
 
     def story(self, uid: str) -> Story | None:
         """As `ConsoleData.story`."""
@@ -104,7 +108,7 @@ class Overview:
     def promise(self, site: str) -> Promise:
         """As `ConsoleData.promise`; a week ago by the collector's clock, calls by event time."""
         since = self._clock() - _WEEK_US
-        stories = self._store.stories(site, since=since, limit=_MOST_SHOWN)
+        stories = self._store.stories(site, since=since, limit=_MOST_SHOWN, called=True)
         calls = sum(call.time > since for story in stories for call in story.calls)
         chosen = self._sites.choices.budget(site)
         if chosen is None:

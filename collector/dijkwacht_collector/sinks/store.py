@@ -62,9 +62,10 @@ _MIGRATIONS: Final = (
     CREATE TABLE stories (
         uid TEXT PRIMARY KEY, revision INTEGER NOT NULL, site TEXT NOT NULL,
         status TEXT NOT NULL, finish INTEGER NOT NULL, position INTEGER NOT NULL,
-        activity TEXT NOT NULL, body BLOB NOT NULL, told INTEGER NOT NULL) STRICT;
-    CREATE INDEX stories_open ON stories (finish) WHERE status = 'new';
-    CREATE INDEX stories_of_site ON stories (site, finish);
+        activity TEXT NOT NULL, body BLOB NOT NULL, told INTEGER NOT NULL,
+        calls INTEGER NOT NULL) STRICT;
+    CREATE INDEX stories_open ON stories (calls > 0, finish) WHERE status = 'new';
+    CREATE INDEX stories_of_site ON stories (site, calls > 0, finish);
     CREATE INDEX stories_over ON stories (max(finish, told)) WHERE status <> 'new';
     ALTER TABLE incidents ADD COLUMN story TEXT NOT NULL DEFAULT '';
     CREATE INDEX incidents_of_story ON incidents (story) WHERE story <> '';
@@ -93,11 +94,11 @@ _UPSERT: Final = """
     WHERE excluded.revision > incidents.revision
 """
 _UPSERT_STORY: Final = """
-    INSERT INTO stories VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO stories VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (uid) DO UPDATE SET
         revision = excluded.revision, status = excluded.status, finish = excluded.finish,
         position = excluded.position, activity = excluded.activity, body = excluded.body,
-        told = excluded.told
+        told = excluded.told, calls = excluded.calls
     WHERE excluded.revision > stories.revision
 """
 
@@ -264,9 +265,14 @@ class IncidentStore:
         only_open: bool = False,
         limit: int = 1000,
         since: int | None = None,
+        called: bool | None = None,
     ) -> list[Story]:
-        """The stories themselves that went on after ``since``, µs UTC of event time, latest first."""
-        rows = self._latest("stories", site, only_open=only_open, limit=limit, since=since)
+        """The stories themselves that went on after ``since``, µs UTC of event time, latest first.
+
+        ``called``: those alone that interrupted, or that did not.
+        """
+        asked = {"finish > ?": since, "(calls > 0) = ?": called}
+        rows = self._latest("stories", site, only_open=only_open, limit=limit, asked=asked)
         with self._readable():
             return [_story_event(*row).story for row in rows]
 
@@ -314,11 +320,17 @@ class IncidentStore:
         return step
 
     def _latest(
-        self, table: str, site: str | None, *, only_open: bool, limit: int, since: int | None = None
+        self,
+        table: str,
+        site: str | None,
+        *,
+        only_open: bool,
+        limit: int,
+        asked: Mapping[str, int | None] | None = None,
     ) -> list[_Step]:
-        """The last steps of what there is in ``table``, latest first."""
-        asked = (("site = ?", site), ("finish > ?", since))
-        given = {term: value for term, value in asked if value is not None}
+        """The last steps of what there is in ``table``, latest first; ``asked``: SQL terms → what each asks for."""
+        terms: dict[str, str | int | None] = {"site = ?": site, **(asked or {})}
+        given = {term: value for term, value in terms.items() if value is not None}
         where = " AND ".join([*given, "status = 'new'" if only_open else "1"])
         query = f"SELECT activity, body, position FROM {table} WHERE {where} {_LATEST}"  # noqa: S608  fixed texts
         with self._readable(), self._turn:
@@ -376,6 +388,7 @@ def _story_row(event: StoryEvent, now: int) -> tuple[object, ...]:
         event.activity,
         msgspec.msgpack.encode(story),
         now,
+        len(story.calls),
     )
 
 

@@ -50,6 +50,15 @@ def test_a_promise_is_the_budget_and_the_calls_of_a_week(overview, store, sites,
     assert overview.promise("clinic") == Promise(1, 1.0)
 
 
+def test_what_called_is_shown_and_counted_whatever_goes_on_besides(overview, store, make):
+    parts = [make.incident(f"i{n}", end=make.now_us + n) for n in range(1001)]
+    called = make.story(parts[0], uid="called", called={"i0"})
+    quiet = [make.story(part, uid=f"s{part.uid}") for part in parts[1:]]
+    store.handle([make.story_event(story) for story in (called, *quiet)])
+    assert called in overview.open_stories()
+    assert overview.promise(called.site).calls == 1
+
+
 def test_what_is_part_of_a_story_does_not_stand_alone(overview, store, make):
     old, part = make.incident("old"), make.incident("a1", story="s1")
     story = make.story(part, called={"a1"})

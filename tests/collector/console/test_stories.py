@@ -203,12 +203,12 @@ async def test_findings_that_are_not_kept_any_more_break_nothing(client, facts, 
 @pytest.mark.parametrize(
     ("promise", "english", "dutch"),
     [
-        (Promise(), "0 calls this week; you asked for at most 1 a week on average",
-         "0 oproepen deze week; u vroeg om gemiddeld hooguit 1 per week"),
-        (Promise(1, 0.5), "1 call this week; you asked for at most 0.5 a week on average",
-         "1 oproep deze week; u vroeg om gemiddeld hooguit 0,5 per week"),
-        (Promise(2, 0.0), "2 calls this week; you asked for none",
-         "2 oproepen deze week; u vroeg om geen enkele"),
+        (Promise(), "0 calls in the last 7 days; promised: on average at most 1 a week without cause",
+         "0 oproepen in de laatste 7 dagen; beloofd: gemiddeld hooguit 1 per week zonder reden"),
+        (Promise(1, 0.5), "1 call in the last 7 days; promised: on average at most 0.5 a week without cause",
+         "1 oproep in de laatste 7 dagen; beloofd: gemiddeld hooguit 0,5 per week zonder reden"),
+        (Promise(2, 0.0), "2 calls in the last 7 days; you chose to have none",
+         "2 oproepen in de laatste 7 dagen; u koos voor geen enkele"),
     ],
 )  # fmt: skip
 async def test_what_was_promised_stands_beside_what_happened(

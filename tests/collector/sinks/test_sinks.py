@@ -357,6 +357,8 @@ def test_the_store_has_stories_as_they_stand_and_their_findings(store):
     assert [story.uid for story in store.stories()] == ["t", "s"]
     assert [story.uid for story in store.stories(only_open=True)] == ["t"]
     assert [story.uid for story in store.stories(limit=1)] == ["t"]
+    assert store.stories(called=True) == []
+    assert [story.uid for story in store.stories(called=False, limit=1)] == ["t"]
     assert [incident.uid for incident in store.findings("s")] == ["a", "b"]
     assert store.findings("") == []
     assert sorted(store.sites()) == ["bakery", "clinic"]
