@@ -10,7 +10,7 @@ from dijkwacht.progress import clock_text
 from dijkwacht.terminal import Screen, Style
 from dijkwacht_collector.console import words
 from dijkwacht_collector.console.language import translations
-from dijkwacht_collector.console.story_view import FUSION, severity_of
+from dijkwacht_collector.console.story_view import FUSION, only_together, severity_of
 from dijkwacht_collector.console.view import Card, Reader
 from dijkwacht_collector.incidents import Incident, Story
 
@@ -73,10 +73,12 @@ def _head(reader: Reader, story: Story, screen: Screen) -> list[str]:
     style = words.SEVERITY_STYLE[severity_of(story.severity_id)]
     lines = _coloured(head, asks, _STYLES[style], screen)
     lines.append(screen.wrapped(_span(story.start, story.end), INDENT, "faint"))
+    together = only_together(story.calls)
     for call in story.calls:
-        called = f"called at {clock_text(call.time)} ({reader.kind(call.kind)})"
+        also = ", with what else stood out" if call.detector == FUSION and not together else ""
+        called = f"called at {clock_text(call.time)} ({reader.kind(call.kind)}{also})"
         lines.append(screen.wrapped(called, INDENT, "faint"))
-    if any(call.detector == FUSION for call in story.calls):
+    if together:
         lines.append(screen.wrapped(words.TOGETHER, INDENT))
     return lines
 

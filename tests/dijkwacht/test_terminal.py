@@ -184,7 +184,8 @@ def test_incidents_stand_below_the_head_of_their_story(incidents):
         "For context · several machines · 1 incident",
     ]
     assert len(heads) == 3, "what is of no story has no head"
-    places = [text.index(found.title_en[:40]) for found in (one, two, other, lone)]
+    # The last place: what is told together names the others before they come.
+    places = [text.rindex(found.title_en[:40]) for found in (one, two, other, lone)]
     assert places == sorted(places)
     assert text.count("  called at ") == 1
     assert " (Scan)\n" in text

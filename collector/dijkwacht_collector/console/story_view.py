@@ -22,7 +22,7 @@ class StoryCard:
     """One story as text, named by its gravest finding.
 
     ``path`` is its page's. ``more``: its other findings; ``kinds`` the classes of all. ``machine`` is
-    empty where several machines are one story. ``together`` says so if a call was for no finding alone.
+    empty where several machines are one story. ``together`` says so if no call was for a finding alone.
     ``answered`` and ``answered_by``: of the last answer to it or a finding of it; ``partly``: one of these has
     an answer of its own.
     """
@@ -66,7 +66,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
-    """One interruption in words: ``why`` says what it was for; ``together`` as in `StoryCard`."""
+    """One interruption in words: ``why`` says what it was for; ``together`` that it was not for that alone."""
 
     when: Moment
     why: str
@@ -105,7 +105,7 @@ class StoryReader:
             kinds=list(dict.fromkeys(map(self._reader.kind, story.kinds))),
             more=len(story.parts) - 1 + story.more,
             calls=len(story.calls),
-            together=self._together(story.calls),
+            together=say(words.TOGETHER) if only_together(story.calls) else "",
             since=moment(story.start),
             last=moment(story.end),
             status=say(words.STATUS[story.status]),
@@ -125,7 +125,7 @@ class StoryReader:
         scale = _Scale(begin, max(end - begin, 1))
         return TimeLine(
             bars=[self._bar(part, story.calls, scale) for part in story.parts],
-            calls=[self._call(call, story.parts) for call in story.calls],
+            calls=[self._call(call, story) for call in story.calls],
             begin=self._reader.moment(begin),
             end=self._reader.moment(end),
             more=story.more,
@@ -152,14 +152,14 @@ class StoryReader:
             last=self._reader.moment(part.end),
         )
 
-    def _call(self, call: Call, parts: Sequence[Part]) -> CallRow:
-        found = next((part for part in parts if part.uid == call.finding), None)
+    def _call(self, call: Call, story: Story) -> CallRow:
+        found = next((part for part in story.parts if part.uid == call.finding), None)
         why = title(found, self._reader.language) if found else self._reader.kind(call.kind)
-        return CallRow(self._reader.moment(call.time), why, self._together([call]))
-
-    def _together(self, calls: Sequence[Call]) -> str:
-        together = any(call.detector == FUSION for call in calls)
-        return self._reader.say(words.TOGETHER) if together else ""
+        together = ""
+        if call.detector == FUSION:
+            only = only_together(story.calls)
+            together = self._reader.say(words.TOGETHER if only else words.TOGETHER_TOO)
+        return CallRow(self._reader.moment(call.time), why, together)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +172,11 @@ class _Scale:
     def at(self, time: int) -> float:
         """In percent of the line."""
         return min(max((time - self.begin) * 100 / self.length, 0.0), 100.0)
+
+
+def only_together(calls: Sequence[Call]) -> bool:
+    """Whether it called, and never for one finding alone."""
+    return bool(calls) and all(call.detector == FUSION for call in calls)
 
 
 def alone(incident: Incident) -> Story:

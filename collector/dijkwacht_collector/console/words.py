@@ -98,6 +98,10 @@ TOGETHER: Final = N_(
     "By itself each of these would be too little to call you; together they are not."
 )
 """Why a story called of which no finding was rare enough."""
+TOGETHER_TOO: Final = N_(
+    "By itself this was too little to call you; with what else stood out it was not."
+)
+"""Why it called so once, and once for a finding that was rare enough."""
 
 ERROR: Final = {
     401: N_("You have to sign in"),

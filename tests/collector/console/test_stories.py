@@ -164,6 +164,18 @@ async def test_what_is_enough_only_together_is_said_in_plain_words(client, facts
         assert "fusion" not in await get(client, f"{path}?lang=en")
 
 
+async def test_what_called_alone_and_then_with_others_is_told_apart(client, facts, make, findings):
+    alone = make.story(*findings, called={"a1"}).calls
+    together = make.story(*findings, called={"a3"}, by="fusion").calls
+    facts.hold(*findings)
+    facts.tell(make.story(*findings, calls=(*alone, *together)))
+    for path in ("/stories/s1", "/incidents/a2"):
+        page = await get(client, f"{path}?lang=en")
+        assert TOGETHER not in page, "one of them was enough"
+        assert page.count("By itself this was too little to call you") == 1
+        assert "Dit alleen was te weinig" in await get(client, f"{path}?lang=nl")
+
+
 async def test_an_incident_is_marked_on_the_line_of_its_story(client, facts, make, findings):
     facts.hold(*findings)
     facts.tell(make.story(*findings, called={"a1"}))
