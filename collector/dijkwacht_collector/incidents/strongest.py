@@ -40,7 +40,7 @@ def evidence_told(
     And as their sum is rarer than what goes on, what only grows stronger is told as well.
     """
     own = (one for one in evidences if one.detector == finding.evidence.detector)
-    says: Evidence = max(finding.evidence, *own, key=attrgetter("score"))
+    says: Evidence = max((finding.evidence, *own), key=attrgetter("score"))
     grows = finding.detector == known.detector and says is finding.evidence
     return says if finding.rarity <= known.rarity or (known.together and grows) else None
 

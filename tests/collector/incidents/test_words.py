@@ -12,6 +12,7 @@ from dijkwacht_collector.incidents import (
     StepOrder,
     fill,
 )
+from dijkwacht_collector.incidents.strongest import MOST_EVIDENCES
 from dijkwacht_detectors.api import Explanation
 from dijkwacht_records.addresses import pack_address
 
@@ -74,3 +75,11 @@ def test_another_detector_of_the_class_changes_no_words_unless_it_is_rarer() -> 
     assert what_is_told(together, sweeps).title_en == "scan 5.0 at 10.0.1.0"
     rarer = sweeps._replace(rarity=1e-7)
     assert what_is_told(together, rarer).title_en == "arp_sweep 9.0 at 10.0.1.1"
+
+
+def test_what_has_no_place_among_the_evidences_is_told_if_it_is_rarer() -> None:
+    stronger = [a_finding(n, 9.0, 0.5) for n in range(MOST_EVIDENCES)]
+    weak = a_finding(9, 1.0, 0.1, detector="arp_sweep", evidence=an_evidence(9, 1.0, "arp_sweep"))
+    found = what_is_told(*stronger, weak)
+    assert "arp_sweep" not in {one.detector for one in found.evidences}
+    assert found.title_en == "arp_sweep 1.0 at 10.0.1.9"
