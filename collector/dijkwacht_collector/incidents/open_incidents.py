@@ -272,10 +272,11 @@ class OpenIncidents:
         time = finding.time
         moves = place.uid != known.story
         stronger = place.severity_id > known.severity_id
+        evidences = strongest(known.evidences, finding.evidence, *finding.others)
         changed = {
             "end": max(known.end, time),
             "count": known.count + (not finding.together),  # of what is added up nothing is new
-            "evidences": strongest(known.evidences, finding.evidence, *finding.others),
+            "evidences": evidences,
             "together": finding.together or known.together,
             "severity_id": max(known.severity_id, place.severity_id),
             "rarity": min(known.rarity, finding.rarity),
@@ -285,7 +286,7 @@ class OpenIncidents:
         }
         if moves:
             changed["story"] = self.stories.uid(place, finding.site, known.uid, known.story)
-        if says := evidence_told(known, finding, changed["evidences"]):
+        if says := evidence_told(known, finding, evidences):
             self.unworded[key] = says
         if finding.rarity <= known.rarity:
             changed |= {
