@@ -93,7 +93,9 @@ def build_app(
     offer = Offer(order_key, tuple(sorted(reads)))
     joins = Joins(authenticator, offer, telemetry, clock, settings.joins_per_minute)
     intake.retry_after = workers.retry_after
-    overview = Overview(store, sites, telemetry, journal, clock, lambda: journal.trouble)
+    overview = Overview(
+        store, sites, telemetry, journal, clock, lambda: journal.trouble or workers.standstill
+    )
     relay = Relay(sites.choices, store, journal, clock)
     api = Api(store, overview, relay, journal, workers, detectors.shadow())
     operators = Operators(settings.operator_token())

@@ -159,17 +159,15 @@ def test_the_console_shows_what_prometheus_counts(watched):
     def in_step():
         """Both move while the recording plays: ask until they meet."""
         page = get(f"{watched.console}/?lang=nl").decode()
-        counted = watched.rows('sum(dijkwacht_incidents_open{severity!="low"})')
+        counted = watched.rows('sum(dijkwacht_stories_open{severity!="low"})')
         shown = page.count('class="card ')
         return page if shown and float(counted[0]["value"][1]) == shown else None
 
-    page = wait_for(in_step, "as many cards as open incidents")
+    page = wait_for(in_step, "as many cards as open stories that called")
     assert "vragen uw aandacht" in page or "vraagt uw aandacht" in page
-    uid = re.search(r"/incidents/(\w+)", page)[1]
-    assert (
-        "What it means, and what to do"
-        in get(f"{watched.console}/incidents/{uid}?lang=en").decode()
-    )
+    uid = re.search(r"/stories/(\w+)", page)[1]
+    story = get(f"{watched.console}/stories/{uid}?lang=en").decode()
+    assert "What it means, and what to do" in story
 
 
 @pytest.mark.parametrize("severity", ["low", "high"])

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from dijkwacht_collector.incidents import Exempted, Incident, Story, Trial
 from dijkwacht_collector.journal import Answer, Trouble
 from dijkwacht_collector.metrics import AgentHealth
 from dijkwacht_collector.policy import DEFAULT_BUDGET
+
+Fault = Trouble | Literal["not judged"]
+"""What keeps the collector from looking at anything: the journal's trouble, or an engine that stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +103,8 @@ class ConsoleData(Protocol):
         """Every known agent; ``Telemetry.agents`` will do."""
         ...
 
-    def trouble(self) -> Trouble:
-        """Why the journal takes nothing, if so."""
+    def trouble(self) -> Fault:
+        """Why nothing new is looked at, if so."""
         ...
 
     async def answer(self, uid: str, answer: Answer, by: str) -> int:

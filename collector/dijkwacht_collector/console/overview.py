@@ -8,9 +8,9 @@ from typing import Final
 
 import msgspec
 
-from dijkwacht_collector.console.data import Normal, Promise, SiteView
+from dijkwacht_collector.console.data import Fault, Normal, Promise, SiteView
 from dijkwacht_collector.incidents import Incident, Story, StorySeen, Trial, changes
-from dijkwacht_collector.journal import Answer, Log, Trouble, Verdict, partition_of
+from dijkwacht_collector.journal import Answer, Log, Verdict, partition_of
 from dijkwacht_collector.metrics import AgentHealth, Telemetry
 from dijkwacht_collector.sinks import IncidentStore
 from dijkwacht_collector.sites import GONE, ChosenBudget, Sites, TakenBack
@@ -32,7 +32,7 @@ class Overview:
         telemetry: Telemetry,
         log: Log,
         clock: Callable[[], int],
-        trouble: Callable[[], Trouble],
+        trouble: Callable[[], Fault],
     ) -> None:
         self._store, self._sites, self._telemetry = store, sites, telemetry
         self._log, self._clock, self._trouble = log, clock, trouble
@@ -127,7 +127,7 @@ class Overview:
                 heard.setdefault(name, known)
         return [heard[key] for key in sorted(heard)]
 
-    def trouble(self) -> Trouble:
+    def trouble(self) -> Fault:
         """As `ConsoleData.trouble`."""
         return self._trouble()
 

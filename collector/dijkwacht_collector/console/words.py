@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from dijkwacht_collector.console.data import Fault
 from dijkwacht_collector.incidents import Status
-from dijkwacht_collector.journal import Trouble
 
 AgentState = Literal["up", "late", "offline", "waited", "revoked", "removed"]
 Given = Literal["", "normal", "attack"]
@@ -58,7 +58,7 @@ AGENT_STATE: Final[dict[AgentState, str]] = {
     "removed": N_("Removed"),
 }
 
-TROUBLE: Final[dict[Trouble, str]] = {
+TROUBLE: Final[dict[Fault, str]] = {
     "disk full": N_(
         "The collector's disk is full: it takes in nothing new and sees nothing. Agents keep what they"
         " have; make room and they will send it."
@@ -70,6 +70,10 @@ TROUBLE: Final[dict[Trouble, str]] = {
     "failed": N_(
         "The collector's disk has failed: it takes in nothing new and is about to stop. Agents keep what"
         " they have until it runs again."
+    ),
+    "not judged": N_(
+        "The collector has stopped judging: what comes in is kept, but nobody is called for it. Start it"
+        " again; its log says what stopped it."
     ),
 }
 

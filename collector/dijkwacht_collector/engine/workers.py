@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from dijkwacht_collector.engine.checkpoints import Checkpoints
 from dijkwacht_collector.engine.parts import EngineParts
@@ -53,6 +53,11 @@ class EngineWorkers:
         """Why an engine stands still, if one does."""
         failed = [f"engine: {w.failure}" for w in self.each if w.failure is not None]
         return failed + ["sinks wait" for w in self.each if w.sinks_wait]
+
+    @property
+    def standstill(self) -> Literal["", "not judged"]:
+        """Whether an engine has stopped, so that what its sites send is kept and looked at by nobody."""
+        return "not judged" if any(w.failure is not None for w in self.each) else ""
 
     @property
     def left_out(self) -> list[tuple[str, str]]:

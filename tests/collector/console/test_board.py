@@ -51,11 +51,14 @@ async def test_the_headline_tells_an_absent_watch_from_a_quiet_night(client, fac
     assert headline_style(page) == "unwatched"
 
 
-async def test_a_journal_that_takes_nothing_is_said_in_the_readers_language(client, facts, make):
+async def test_a_collector_that_looks_at_nothing_says_so_in_the_readers_language(
+    client, facts, make
+):
     said = {
         "disk full": ("disk is full", "schijf van de collector is vol"),
         "too many open files": ("too many files open", "te veel bestanden open"),
         "failed": ("disk has failed", "schijf van de collector is stuk"),
+        "not judged": ("has stopped judging", "beoordeelt niets meer"),
     }
     for trouble, words in said.items():
         facts.in_trouble = trouble
@@ -65,7 +68,7 @@ async def test_a_journal_that_takes_nothing_is_said_in_the_readers_language(clie
                 1
             ].replace("&#39;", "'")
             assert headline_style(page) == "unwatched"
-    assert "niets nieuws binnen" in re.search(r"<h1>(.*?)</h1>", page, re.DOTALL)[1]
+    assert "niets nieuws bekeken" in re.search(r"<h1>(.*?)</h1>", page, re.DOTALL)[1]
     facts.hold(make.incident())
     assert 'class="trouble"' in await get(client, "/"), "beside an incident too"
     facts.in_trouble = ""
