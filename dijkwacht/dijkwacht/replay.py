@@ -326,8 +326,9 @@ class Announcer:
                 self.note(f"{clock_text(incident.start)}  {incident.kind:<10}  {incident.title_en}")
             return
         story = event.story
-        for call in story.calls:
+        for nth, call in enumerate(story.calls):
             if (story.uid, call.time) not in self._called:
                 self._called.add((story.uid, call.time))
                 who = story.machine or "several machines"
-                self.note(f"{clock_text(call.time)}  {who} asks you to look")
+                again = " again" if nth else ""
+                self.note(f"{clock_text(call.time)}  {who} asks you to look{again}")

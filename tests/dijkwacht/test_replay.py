@@ -91,6 +91,12 @@ def test_a_call_is_announced_once(rows):
         announce(StoryEvent(activity, told, 1))
     assert len(said) == 1
     assert said[0].endswith("10.0.0.7 asks you to look")
+    second = Call(one.start + 1, "beacon", "c2", "another")
+    announce(
+        StoryEvent("update", msgspec.structs.replace(called, calls=(*called.calls, second)), 1)
+    )
+    assert len(said) == 2
+    assert said[1].endswith("10.0.0.7 asks you to look again")
 
 
 @pytest.mark.parametrize("options", [(), ("--stories",)])

@@ -29,6 +29,7 @@ from dijkwacht_collector.incidents.stories import Place, SiteStories, Stories
 from dijkwacht_collector.incidents.story import Event, Story
 from dijkwacht_collector.incidents.strongest import (
     MOST_EVIDENCES,
+    besides,
     confidence,
     evidence_told,
     latest,
@@ -386,9 +387,7 @@ def _words(
     words = explain(evidence.detector, evidence, subject)
     if words is None:
         return None
-    told = [
-        explain(one.detector, one, subject) for one in others if one.detector != evidence.detector
-    ]
+    told = [explain(one.detector, one, subject) for one in besides(evidence, others)]
     return with_others(words, [other for other in told if other is not None])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from operator import attrgetter
 from typing import Final
 
@@ -43,6 +44,14 @@ def evidence_told(
     says: Evidence = max((finding.evidence, *own), key=attrgetter("score"))
     grows = finding.detector == known.detector and says is finding.evidence
     return says if finding.rarity <= known.rarity or (known.together and grows) else None
+
+
+def besides(evidence: Evidence, others: Iterable[Evidence]) -> Iterable[Evidence]:
+    """The first of each other detector: of a sweep, each address that it asked is evidence, and it is one sweep."""
+    first: dict[str, Evidence] = {evidence.detector: evidence}
+    for one in others:
+        first.setdefault(one.detector, one)
+    return list(first.values())[1:]
 
 
 def latest(known: tuple[str, ...], agent: str) -> tuple[str, ...]:

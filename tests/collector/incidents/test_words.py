@@ -83,3 +83,13 @@ def test_what_has_no_place_among_the_evidences_is_told_if_it_is_rarer() -> None:
     found = what_is_told(*stronger, weak)
     assert "arp_sweep" not in {one.detector for one in found.evidences}
     assert found.title_en == "arp_sweep 1.0 at 10.0.1.9"
+
+
+def test_what_else_there_is_is_told_once_a_detector() -> None:
+    sweeps = an_evidence(1, 4.0, "dns"), an_evidence(2, 3.0, "dns")
+    together = a_finding(0, 5.0, 1e-6, others=sweeps)
+    assert what_is_told(together).desc_en.count("dns") == 1
+    again = together._replace(order=StepOrder(1, 2, 0, 0), rarity=1e-7)
+    found = what_is_told(together, again)
+    assert "dns 4.0" in found.desc_en
+    assert "dns 3.0" not in found.desc_en
