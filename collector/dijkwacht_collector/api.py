@@ -120,7 +120,7 @@ class Api:
         return None if trial is None else trial.told()
 
     async def budget(self, request: web.Request) -> web.Response:
-        """``GET /v1/sites/{name}/budget``: incidents a week, whether somebody chose so, who and when."""
+        """``GET /v1/sites/{name}/budget``: interruptions a week, whether somebody chose so, who and when."""
         with _refusals():
             chosen = await asyncio.to_thread(self._relay.budget, request.match_info["name"])
         if chosen is None:

@@ -25,7 +25,7 @@ _SOON = "A collector that runs takes this over within seconds, another when it s
 
 def add_arguments(add: Callable[..., argparse.ArgumentParser]) -> list[argparse.ArgumentParser]:
     """Declare the actions; ``add`` makes one by name and help."""
-    budget = add("budget", help="how many incidents a week may interrupt without cause")
+    budget = add("budget", help="how often a week somebody may be called without cause")
     budget.add_argument("name")
     budget.add_argument(
         "per_week", nargs="?", type=float, metavar="N", help="0: none does, all is context"
@@ -148,7 +148,7 @@ def _write_line(line: str) -> None:
 def _often(per_week: float) -> str:
     if per_week == 0:
         return "nothing interrupts, all is context"
-    return f"at most {per_week:g} incident(s) a week without cause, on average"
+    return f"at most {per_week:g} call(s) a week without cause, on average"
 
 
 def _who() -> str:

@@ -161,7 +161,7 @@ def test_of_what_a_story_exempted_one_thing_is_taken_back_and_the_last_with_its_
 
 def test_what_is_unknown_or_absurd_is_refused(relay, journal):
     for budget in (-1, float("nan"), float("inf"), 1001):
-        with pytest.raises(ValueError, match="a budget is 0 to 1000 incidents a week, not"):
+        with pytest.raises(ValueError, match="a budget is 0 to 1000 calls a week, not"):
             relay.choose_budget("bakery", budget, "Jan")
     for ask in (relay.budget, relay.normal, lambda site: relay.choose_budget(site, 1, "Jan")):
         with pytest.raises(KeyError, match="there is no site 'clinic'"):

@@ -36,11 +36,11 @@ def waiting(folder):
 def test_a_budget_is_shown_and_chosen(site, tmp_path):
     assert site("budget", "bakery")[:2] == (
         0,
-        "bakery: at most 1 incident(s) a week without cause, on average; nobody has chosen otherwise.\n",
+        "bakery: at most 1 call(s) a week without cause, on average; nobody has chosen otherwise.\n",
     )
     code, out, _ = site("budget", "bakery", "0.5")
     assert code == 0
-    assert out.startswith("bakery: at most 0.5 incident(s) a week without cause, on average.")
+    assert out.startswith("bakery: at most 0.5 call(s) a week without cause, on average.")
     assert "no collector has taken it over yet" in site("budget", "bakery")[1]
     [choice] = waiting(tmp_path)
     assert (choice.site, json.loads(choice.body)) == ("bakery", {"per_week": 0.5})
@@ -143,9 +143,9 @@ def test_no_name_steers_the_terminal(site, tmp_path, monkeypatch):
     [
         (("budget", "clinic"), "there is no site 'clinic'"),
         (("budget", "clinic", "1"), "there is no site 'clinic'"),
-        (("budget", "bakery", "-1"), "a budget is 0 to 1000 incidents a week, not -1"),
-        (("budget", "bakery", "nan"), "a budget is 0 to 1000 incidents a week, not nan"),
-        (("budget", "bakery", "1e9"), "a budget is 0 to 1000 incidents a week, not 1e+09"),
+        (("budget", "bakery", "-1"), "a budget is 0 to 1000 calls a week, not -1"),
+        (("budget", "bakery", "nan"), "a budget is 0 to 1000 calls a week, not nan"),
+        (("budget", "bakery", "1e9"), "a budget is 0 to 1000 calls a week, not 1e+09"),
         (("normal", "clinic"), "there is no site 'clinic'"),
         (("normal", "bakery", "--try", "x"), "site 'bakery' has no incident or story 'x'"),
         (("normal", "bakery", "--remove", "x"), "site 'bakery' calls nothing normal under 'x'"),

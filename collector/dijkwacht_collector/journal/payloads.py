@@ -74,7 +74,7 @@ class Verdict(_Json, frozen=True):
 
 
 class Budget(_Json, frozen=True):
-    """How many incidents a week the site is willing to be interrupted by without cause."""
+    """How often a week the site is willing to be interrupted without cause."""
 
     kind_of_entry: ClassVar[Kind] = "budget"
 

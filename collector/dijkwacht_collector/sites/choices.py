@@ -18,7 +18,7 @@ ChoiceKind = Literal["budget", "normal"]
 
 
 class ChosenBudget(msgspec.Struct, frozen=True):
-    """So many incidents a week without cause."""
+    """So many calls a week without cause."""
 
     kind: ClassVar[ChoiceKind] = "budget"
 
@@ -56,7 +56,7 @@ class Choice(NamedTuple):
 def check_budget(per_week: float) -> float:
     """It. Raises ``ValueError`` if no site could mean it."""
     if not 0 <= per_week <= MOST_PER_WEEK:
-        raise ValueError(f"a budget is 0 to {MOST_PER_WEEK:.0f} incidents a week, not {per_week:g}")
+        raise ValueError(f"a budget is 0 to {MOST_PER_WEEK:.0f} calls a week, not {per_week:g}")
     return per_week
 
 
