@@ -51,7 +51,7 @@ class Plain(WindowDetector):
             Bruteforce,
             "interrupts",
             False,
-            "share 0.03333333333333333: what never interrupts spends nothing",
+            f"share {Bruteforce.share}: what never interrupts spends nothing",
         ),
         (Bruteforce, "subject", "mac", "subject 'mac': who names no such column"),
         (Bruteforce, "state", {"samples": ("f4", (9, 2))}, 'state "samples": expected the shape'),

@@ -86,4 +86,4 @@ def test_from_an_empty_folder_to_the_scoreboard(blocks, shell, quiet):
     assert "rare_port: interrupts by rare_port.json beside it" in told["replay"][1]
     rows = [line.split() for line in told["evaluate"][0].splitlines()]
     [place] = [row for row in rows if row[:1] == ["rare_port"]]
-    assert place[6] == "9.69", "the strongest on attacks"
+    assert place[7] == "9.69", "the strongest on attacks"

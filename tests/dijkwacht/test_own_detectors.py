@@ -199,8 +199,8 @@ def test_the_scoreboard_for_people_has_a_line_for_it(tmp_path, labels, capsys):
     told = [line.split() for line in capsys.readouterr().out.splitlines()]
     [mute] = [words for words in told if words[0] == "mute"]
     [ports] = [words for words in told if words[0] == "ports"]
-    assert (mute[1:5], mute[6:]) == (["0"] * 4, ["–"] * 3)
-    assert (ports[1:5], ports[6:]) == (["0"] * 4, ["300.5", "443.5", "–"])
+    assert (mute[1:6], mute[7:]) == (["0"] * 5, ["–"] * 3)
+    assert (ports[1:6], ports[7:]) == (["0"] * 5, ["300.5", "443.5", "–"])
 
 
 def test_try_takes_it_beside_its_own_file(folder, tmp_path, scan, capsys):

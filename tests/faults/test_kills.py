@@ -182,11 +182,18 @@ class Run:
 
 
 def by_incident(findings):
-    """Every step of every incident, in order; incidents of several sites may interleave."""
+    """Every step of every incident and story, in order; those of several sites may interleave."""
     steps = {}
     for finding in findings:
-        steps.setdefault(finding["finding_info"]["uid"], []).append(finding)
+        uid, _, _ = finding["metadata"]["uid"].rpartition("-")
+        steps.setdefault(uid, []).append(finding)
     return steps
+
+
+def kinds_of(incidents):
+    """The classes of all incidents; a story names those of its findings."""
+    steps = (step for steps in incidents.values() for step in steps)
+    return {step["finding_info"]["types"][0] for step in steps if "finding_info" in step}
 
 
 def when(batches, kills, seed):
@@ -221,9 +228,7 @@ def test_killed_again_and_again_they_find_what_undisturbed_ones_find(
 
     run = Run(faults, tmp_path, batches)
     incidents = run.go(when(batches, kills, 11), any_of_them)
-    assert {"scan", "bruteforce"} <= {
-        step["finding_info"]["types"][0] for steps in incidents.values() for step in steps
-    }
+    assert {"scan", "bruteforce"} <= kinds_of(incidents)
     assert run.found(incidents, undisturbed) == []
 
 

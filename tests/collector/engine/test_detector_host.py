@@ -249,16 +249,16 @@ class Forgetful(WindowDetector):
 
 def told_by(entries, step):
     engine, told = Engine([Forgetful()]), []
-    judge = engine.policy.judge
+    evidence = engine.policy.evidence
 
     def listen(scored):
         for one in scored:
             told.extend(
                 zip(one.time, one.slot, one.fresh, one.scores, one.facts.tolist(), strict=True)
             )
-        return judge(scored)
+        return evidence(scored)
 
-    engine.policy.judge = listen
+    engine.policy.evidence = listen
     for at in range(0, len(entries), step):
         engine.step(entries[at : at + step])
     engine.finish()
