@@ -29,6 +29,8 @@ FEWEST: Final = 2
 """Families that must agree: what one says alone is its own affair."""
 MOST_MACHINES: Final = 256
 """Machines of one site of which anything is remembered; past it the one of the longest ago goes."""
+MOST_PIECES: Final = 32
+"""Pieces remembered of one machine; past it what is over goes, then what says least."""
 _HOUR_US: Final = 3_600_000_000
 
 
@@ -79,9 +81,34 @@ class _Machine:
         same = next((old for old in known if old.hour == piece.hour), None)
         if same is not None and same.bits >= piece.bits:
             return False
-        kept = [old for old in known if old is not same and old.hour > self.last - WINDOW_H]
+        # What was no stronger and is over sooner counts nothing beside it.
+        kept = [
+            old
+            for old in known
+            if old.hour > self.last - WINDOW_H
+            and (old.hour > piece.hour or old.bits > piece.bits)
+            and old is not same
+        ]
         self.pieces[piece.kind] = sorted([*kept, piece], key=lambda one: one.hour)
+        self._make_room()
         return True
+
+    def _make_room(self) -> None:
+        of_all = [one for known in self.pieces.values() for one in known]
+        if len(of_all) > MOST_PIECES:
+            least = min(
+                of_all, key=lambda one: (one.hour > self.last - WINDOW_H, one.bits, one.hour)
+            )
+            self.pieces[least.kind].remove(least)
+            if not self.pieces[least.kind]:
+                del self.pieces[least.kind]
+
+    def hour_of(self, piece: Piece) -> int:
+        """The hour in which ``piece`` is weighed: the present one, unless it is of more than a day before.
+
+        An agent that lags has its say beside one that does not, whoever comes first.
+        """
+        return self.last if piece.hour > self.last - WINDOW_H else piece.hour
 
     def forget(self, until: int | None) -> None:
         """All of it, or what was no later than ``until``, µs UTC."""
@@ -137,7 +164,7 @@ class Fusion:
             machine = self._machine(finding.site, finding.machine)
             if not machine.take(piece):
                 continue
-            pieces = machine.strongest(piece.hour)
+            pieces = machine.strongest(machine.hour_of(piece))
             if len(pieces) < FEWEST:
                 continue
             total = sum(one.bits for one in pieces)
@@ -240,7 +267,7 @@ def _fused(row: RareRow, made: _Sum) -> Finding:
         evidence=strongest.evidence,
         by=FUSION,
         others=tuple(piece.evidence for piece in made.pieces[1:]),
-        at=last.evidence.time,
+        at=max(piece.evidence.time for piece in (*made.pieces, _piece_of(last))),
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dijkwacht_collector.engine.fusion import MOST_MACHINES, Fusion, FusionPart
+from dijkwacht_collector.engine.fusion import MOST_MACHINES, MOST_PIECES, Fusion, FusionPart
 from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.incidents import Evidence, Finding, StepOrder
 from dijkwacht_collector.policy import Calibration, DetectorPolicy, Policy
@@ -136,6 +136,32 @@ def test_what_a_person_has_answered_is_another_matter_from_then_on():
     site.fusion.settle("bakery", ["10.0.0.9", "10.0.0.77"])
     assert site.sums(finding(2, "exfil", row=2)) == []
     assert site.sums(finding(3, "dns", row=3)) == [6.0]
+
+
+@pytest.mark.parametrize("late_first", [False, True])
+def test_an_agent_that_lags_counts_beside_one_that_does_not(late_first):
+    late, live = finding(2 * HOUR, "c2", 3.0), finding(7 * HOUR, "dns", 2.0, row=1)
+    site = Site()
+    first, second = (late, live) if late_first else (live, late)
+    assert site.weigh(first) == []
+    [told] = site.weigh(second)
+    assert (told.kind, told.at, told.evidence) == ("c2", 7 * HOUR, late.evidence)
+    assert site.sums(finding(27 * HOUR, "exfil", 1.0)) == [3.0], "c2 is a day ago"
+    assert site.sums(finding(2 * HOUR, "lateral", 5.0)) == [8.0], (
+        "what is older than that counts for its own day"
+    )
+
+
+def test_what_is_remembered_of_a_machine_is_bounded():
+    site = Site()
+    for hour in range(24):
+        for row, kind in enumerate(KINDS):
+            site.sums(finding(hour * HOUR, kind, 9.0 - hour / 4, row=row))
+    [machine] = site.fusion.take("bakery", 0).machines
+    assert len(machine.pieces) == MOST_PIECES
+    assert site.sums(finding(23 * HOUR, "c2", 9.5)) == [9.5 + 3 * 9.0], (
+        "the most of each is among them"
+    )
 
 
 def test_what_came_behind_an_answer_that_is_heeded_late_counts():
