@@ -30,16 +30,7 @@ def finding_of(
     agent = int(scored.agent[row])
     name = numbering.agents[agent][1] if agent >= 0 else ""
     door = door_of(evidence, detector)
-    subject = (
-        knocked_at(evidence, detector)
-        if door == "knock"
-        else {
-            "src": format_address(evidence.src_h),
-            "dst": format_address(evidence.dst_h),
-            "mac": format_mac(evidence.src_mac),
-            "agent": name,
-        }[detector.subject]
-    )
+    subject = subject_of(evidence, detector, door, name)
     return Finding(
         order=StepOrder(order, 1 if scored.windowed else 2, scored.detector, row),
         position=int(positions[order]),
@@ -55,6 +46,21 @@ def finding_of(
         evidence=evidence,
         door=door,
     )
+
+
+def subject_of(evidence: Evidence, detector: AnyDetector, door: Door, agent: str) -> str:
+    """Whose incident it is, of which one is open of a class; who gets in at several machines has one at each."""
+    if door == "knock":
+        return knocked_at(evidence, detector)
+    subject = {
+        "src": format_address(evidence.src_h),
+        "dst": format_address(evidence.dst_h),
+        "mac": format_mac(evidence.src_mac),
+        "agent": agent,
+    }[detector.subject]
+    if door == "entered" and is_inside(evidence.dst_h):
+        return f"{subject} > {format_address(evidence.dst_h)}"
+    return subject
 
 
 def evidence_of(scored: Scored, row: int, detector: AnyDetector) -> Evidence:

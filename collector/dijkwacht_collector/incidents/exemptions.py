@@ -17,7 +17,9 @@ import msgspec
 from dijkwacht_collector.incidents.answers import Said
 from dijkwacht_collector.incidents.finding import Finding
 from dijkwacht_collector.incidents.incident import Ends, Incident
+from dijkwacht_collector.incidents.peers import NO_ENDS
 from dijkwacht_collector.sites import TakenBack
+from dijkwacht_records.addresses import format_address
 
 NORMAL_US: Final = 30 * 24 * 3_600_000_000
 """How long "this is normal" exempts what it is about, from the answer or the incident's end on."""
@@ -216,7 +218,12 @@ class Exemptions:
         rows = self._rows.get(finding.site)
         if not rows:
             return None
-        return covering(rows, finding.kind, finding.subject, finding.ends, finding.time)
+        kind, time = finding.kind, finding.time
+        row = covering(rows, kind, finding.subject, finding.ends, time)
+        if row is None and finding.door == "knock":
+            # Knocks were their source's once, and who looks after the site from outside may scan it.
+            row = covering(rows, kind, format_address(finding.evidence.src_h), NO_ENDS, time)
+        return row
 
 
 def exempted_by(incident: Incident) -> list[Named]:

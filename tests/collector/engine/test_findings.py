@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dijkwacht_collector.engine.findings import door_of, knocked_at, machine_of
+from dijkwacht_collector.engine.findings import door_of, knocked_at, machine_of, subject_of
 from dijkwacht_collector.incidents import Evidence
 from dijkwacht_records.addresses import UNSPECIFIED, pack_address
 
@@ -73,3 +73,19 @@ def test_who_tries_from_outside_knocks_and_some_get_in(who, whom, detector, door
 def test_guesses_are_many_at_one_service_and_scans_at_one_machine(whom, port, detector, subject):
     src, dst = pack_address("198.51.100.1"), pack_address(whom)
     assert knocked_at(Evidence(0, 1.0, src, 0, dst, port), detector) == subject
+
+
+@pytest.mark.parametrize(
+    ("who", "whom", "detector", "subject"),
+    [
+        ("198.51.100.1", "10.0.0.7", GUESSED, "198.51.100.1 > 10.0.0.7"),
+        ("198.51.100.1", "10.0.0.8", GUESSED, "198.51.100.1 > 10.0.0.8"),
+        ("10.0.0.9", "10.0.0.8", GUESSED, "10.0.0.9"),
+        ("10.0.0.7", "198.51.100.1", FOLLOWED, "10.0.0.7"),
+        ("198.51.100.1", "10.0.0.7", CALLS, "198.51.100.1"),
+        ("198.51.100.1", "10.0.0.7", SCAN, "10.0.0.7:*"),
+    ],
+)
+def test_who_gets_in_at_several_machines_has_an_incident_at_each(who, whom, detector, subject):
+    seen = Evidence(0, 1.0, pack_address(who), 0, pack_address(whom), 22)
+    assert subject_of(seen, detector, door_of(seen, detector), "till") == subject

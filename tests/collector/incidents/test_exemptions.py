@@ -379,3 +379,13 @@ def test_findings_of_before_ends_were_named_are_tried_by_their_evidence() -> Non
     at_many = msgspec.structs.replace(old[0], evidences=old[0].evidences * 5)
     assert try_normal(named, [at_many], [], (0, 1)).silent == (), "there may have been others"
     assert second not in {one.uid for one in try_normal(named, old, [], (0, 1)).partly}
+
+
+def test_a_source_that_an_earlier_release_was_told_is_normal_may_knock_at_any_door() -> None:
+    """Knocks were incidents of their source; the log-in that comes of them is another matter."""
+    exemptions, knock = Exemptions(), Seen(SHOP, OVEN, "scan")
+    exemptions.exempt(SITE, Exempted("scan", SHOP, NORMAL_US))
+    assert exemptions.hides(knock.finding(subject=f"{OVEN}:*", door="knock"))
+    assert not exemptions.hides(knock.finding(subject=f"{SHOP} > {OVEN}", door="entered"))
+    other = Seen(BANK, OVEN, "scan")
+    assert not exemptions.hides(other.finding(subject=f"{OVEN}:*", door="knock"))
