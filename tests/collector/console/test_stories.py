@@ -259,6 +259,19 @@ class TestAnswer:
             assert re.findall(r'<button name="verdict" value="(\w+)"', page) == left
             assert "<bdi>operator</bdi>" in page
 
+    async def test_a_finding_says_whose_answer_it_shows(self, client, facts, make, findings):
+        whole = "The whole story is answered so."
+        alone = "This is about this finding alone; 2 others belong to the same story."
+        facts.hold(*findings)
+        facts.tell(make.story(*findings, called={"a1"}))
+        facts.hold(make.incident("a1", story="s1", status="normal"))
+        page = await get(client, "/incidents/a1?lang=en")
+        assert (whole in page, alone in page) == (False, True)
+        facts.tell(make.story(*findings, called={"a1"}, status="normal"))
+        page = await get(client, "/incidents/a1?lang=en")
+        assert (whole in page, alone in page) == (True, False)
+        assert "Zo is het hele voorval beantwoord." in await get(client, "/incidents/a1?lang=nl")
+
     async def test_the_page_says_beforehand_what_normal_exempts(
         self, client, facts, make, findings
     ):
