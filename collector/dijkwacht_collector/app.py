@@ -93,9 +93,7 @@ def build_app(
     offer = Offer(order_key, tuple(sorted(reads)))
     joins = Joins(authenticator, offer, telemetry, clock, settings.joins_per_minute)
     intake.retry_after = workers.retry_after
-    overview = Overview(
-        store, sites, telemetry, journal, clock, lambda: journal.trouble or workers.standstill
-    )
+    overview = Overview(store, sites, telemetry, journal, clock, lambda: workers.fault(journal))
     relay = Relay(sites.choices, store, journal, clock)
     api = Api(store, overview, relay, journal, workers, detectors.shadow())
     operators = Operators(settings.operator_token())

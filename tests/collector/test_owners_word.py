@@ -378,10 +378,7 @@ async def test_a_story_is_listed_and_one_word_on_it_is_one_on_all_its_findings(s
 async def test_the_page_of_a_story_says_what_an_answer_exempts_and_it_does(start):
     async with start(RELEASES[0]) as collector:
         await collector.scan()
-        assert (
-            "1 call in the last 7 days; promised: on average at most 1 a week"
-            in await collector.get("/?lang=en")
-        )
+        assert "1 call in the last 7 days; promised" in await collector.get("/?lang=en")
         [story] = await collector.get("/v1/stories?site=bakery")
         uid = story["unmapped"]["story_uid"]
         page = await collector.get(f"/stories/{uid}?lang=en")

@@ -10,7 +10,7 @@ from dijkwacht_collector.engine.checkpoints import Checkpoints
 from dijkwacht_collector.engine.parts import EngineParts
 from dijkwacht_collector.engine.trainer import Trainer
 from dijkwacht_collector.engine.worker import EngineWorker
-from dijkwacht_collector.journal import PARTITIONS
+from dijkwacht_collector.journal import PARTITIONS, Journal, Trouble
 
 log: Final = logging.getLogger(__name__)
 
@@ -54,10 +54,10 @@ class EngineWorkers:
         failed = [f"engine: {w.failure}" for w in self.each if w.failure is not None]
         return failed + ["sinks wait" for w in self.each if w.sinks_wait]
 
-    @property
-    def standstill(self) -> Literal["", "not judged"]:
-        """Whether an engine has stopped, so that what its sites send is kept and looked at by nobody."""
-        return "not judged" if any(w.failure is not None for w in self.each) else ""
+    def fault(self, journal: Journal) -> Trouble | Literal["not judged"]:
+        """What keeps the collector from judging: the trouble of ``journal``, or an engine that has stopped."""
+        stopped = any(worker.failure is not None for worker in self.each)
+        return journal.trouble or ("not judged" if stopped else "")
 
     @property
     def left_out(self) -> list[tuple[str, str]]:

@@ -59,7 +59,7 @@ def test_an_engine_that_cannot_be_made_is_said(tmp_path, caplog):
     workers = workers_of(tmp_path, journal, broken)
     workers.open()
     assert workers.troubles == ["engine: no such luck"]
-    assert workers.standstill == "not judged"
+    assert workers.fault(journal) == "not judged"
     assert [record.message for record in caplog.records] == ["engine stopped"]
     workers.close()
     journal.close()
