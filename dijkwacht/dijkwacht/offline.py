@@ -64,14 +64,22 @@ class Outcome:
         return sorted(self.incidents.values(), key=lambda i: (i.start, i.uid))
 
     def final_stories(self) -> list[Story]:
-        """All stories in their last state, with their findings in theirs, by start and name."""
+        """All stories in their last state, with their findings in theirs, by start and name.
+
+        One that interrupted nobody, and whose findings all went over to another, is told there.
+        """
         found = (
             story.with_findings(
                 self.incidents[part.uid] for part in story.parts if part.uid in self.incidents
             )
             for story in self.stories.values()
+            if story.interrupted or story.more or not self._went_on(story)
         )
         return sorted(found, key=lambda s: (s.start, s.uid))
+
+    def _went_on(self, story: Story) -> bool:
+        known = [self.incidents[part.uid] for part in story.parts if part.uid in self.incidents]
+        return bool(known) and all(incident.story != story.uid for incident in known)
 
 
 class OfflineCollector:

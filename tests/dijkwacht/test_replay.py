@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from dijkwacht import cli
-from dijkwacht.offline import OfflineCollector, cut, replay_batches, replay_rows
+from dijkwacht.offline import OfflineCollector, Outcome, cut, replay_batches, replay_rows
 from dijkwacht.recording import Recorded
 from dijkwacht.replay import (
     LONGEST_WAIT_S,
@@ -79,6 +79,19 @@ def test_a_finding_says_what_became_of_its_story_in_the_end(rows):
     other = msgspec.structs.replace(story, uid="s2")
     lines = list(map(json.loads, last_findings([called, other], incidents)))
     assert [line["unmapped"]["interrupted"] for line in lines] == [True, False, False]
+
+
+def test_a_story_whose_findings_all_went_to_another_is_told_there(rows):
+    (found, *_) = replay_rows(rows)
+    moved = msgspec.structs.replace(found, story="s2")
+    left = Story("s1", "replay", "m", 0, 1, (Part.of(moved),), 2)
+    taken = msgspec.structs.replace(left, uid="s2", machine="")
+    outcome = Outcome({moved.uid: moved}, stories={"s1": left, "s2": taken})
+    assert [story.uid for story in outcome.final_stories()] == ["s2"]
+    called = msgspec.structs.replace(left, calls=(Call(0, "scan", "scan", moved.uid),))
+    for kept in (called, msgspec.structs.replace(left, more=1)):
+        outcome.stories["s1"] = kept
+        assert [story.uid for story in outcome.final_stories()] == ["s1", "s2"]
 
 
 def test_a_call_is_announced_once(rows):

@@ -27,7 +27,7 @@ from dijkwacht_collector.console.language import (
 from dijkwacht_collector.console.normal_view import NormalReader
 from dijkwacht_collector.console.refusals import busy, refusal, wants_refusal
 from dijkwacht_collector.console.signer import signer
-from dijkwacht_collector.console.story_view import StoryReader
+from dijkwacht_collector.console.story_view import StoryReader, goes_on
 from dijkwacht_collector.console.view import Reader
 from dijkwacht_collector.incidents import ANSWERED, Incident, Story
 from dijkwacht_collector.sites.access import origin_of
@@ -181,6 +181,7 @@ class _Console:
                 story=stories.card(story),
                 line=stories.time_line(story),
                 findings=stories.findings(findings),
+                goes_on=goes_on(story, findings),
                 trial=NormalReader(reader).trial(
                     self._data.tried(uid), [finding.uid for finding in findings]
                 ),

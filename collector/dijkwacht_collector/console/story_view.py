@@ -179,6 +179,12 @@ def only_together(calls: Sequence[Call]) -> bool:
     return bool(calls) and all(call.detector == FUSION for call in calls)
 
 
+def goes_on(story: Story, findings: Sequence[Incident]) -> str:
+    """The story that took over all ``findings`` that are kept of this one; empty if it has one itself."""
+    others = [finding.story for finding in findings]
+    return "" if not others or story.uid in others else others[-1]
+
+
 def alone(incident: Incident) -> Story:
     """An incident of before there were stories, as a story of its own under its own name."""
     called = incident.severity_id >= ALERT_SEVERITY

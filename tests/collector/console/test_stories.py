@@ -233,6 +233,22 @@ async def test_what_was_promised_stands_beside_what_happened(
         assert f'<td class="promise">{sentence}</td>' in row
 
 
+async def test_a_story_whose_findings_went_on_in_another_leads_there(client, facts, make):
+    moved = make.incident("a1", story="s2")
+    facts.hold(moved)
+    facts.tell(make.story(moved, uid="s1", status="closed"), make.story(moved, uid="s2"))
+    page = await get(client, "/stories/s1?lang=en")
+    assert 'It went on as part of another story. <a href="/stories/s2?lang=en">' in page
+    assert "not rare enough" not in page
+    assert 'class="answer"' not in page, "an answer here would be about nothing"
+    assert "een ander voorval" in await get(client, "/stories/s1?lang=nl")
+    page = await get(client, "/stories/s2?lang=en")
+    assert "another story" not in page
+    assert 'class="answer"' in page
+    facts.tell(make.story(moved, uid="s1", status="normal"))
+    assert 'value="undone"' in await get(client, "/stories/s1?lang=en")
+
+
 class TestAnswer:
     async def post(self, client, verdict, uid="s1", origin=None):
         return await client.post(
