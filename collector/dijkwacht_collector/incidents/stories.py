@@ -119,8 +119,9 @@ class Stories:
         open_ = self._sites.get(site, {}).get(incident.story)
         if open_ is None:
             events += self._make_room(site, position)
+            begun = min(one.time for one in (finding.evidence, *finding.others))
             story = Story(
-                incident.story, site, place.machine, time, time, (), CONTEXT_SEVERITY, revision=-1
+                incident.story, site, place.machine, begun, time, (), CONTEXT_SEVERITY, revision=-1
             )
             open_ = OpenStory(story)
             self._sites.setdefault(site, {})[story.uid] = open_

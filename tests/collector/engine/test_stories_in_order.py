@@ -257,3 +257,16 @@ def test_another_release_goes_on_where_one_has_stopped(
         told += after.step([entry._replace(position=entry.position + 1)])
     steps(told)
     assert calls_of(told) == calls_of(wanted)
+
+
+def test_a_story_begins_with_the_first_of_what_was_added_up() -> None:
+    engine, told = engine_of(), list[Event]()
+    for number, (hours, port) in enumerate(((0, 2), (23, 3))):
+        time = BEGIN + hours * HOUR
+        row = flow(time, number + 1, "10.0.0.2", OUTSIDE, port, 4)
+        body = encode(SITES[0], "desk", bytes(16), number, time, [row])
+        entry = Entry(number + 1, "batch", partition_of(SITES[0]), time, SITES[0], body)
+        told += engine.step([entry])
+    incident, story = (event.told for event in told)
+    assert (story.start, story.end) == (incident.start, incident.end) == (BEGIN, BEGIN + 23 * HOUR)
+    assert [call.detector for call in story.calls] == ["fusion"]
