@@ -276,6 +276,8 @@ class Stories:
             return False
         if finding.door == "entered":
             return True
+        if finding.by:  # what is added up holds what has called already
+            return False
         # Whom strangers scan and who then scans himself does another thing.
         another = finding.kind not in {call.kind for call in calls if not call.knock}
         return another and is_grave(finding.rarity, finding.budget)

@@ -83,6 +83,14 @@ def test_who_else_pays_is_named_and_the_words_are_the_detectors(site: Any) -> No
     assert site.meets("10.0.0.3", 1, rarity=0.6, by="fusion", kind="c2").severity_id == 2
 
 
+def test_what_is_added_up_holds_what_has_called_and_calls_no_second_time(site: Any) -> None:
+    site.meets("10.0.0.1", 0)
+    assert site.meets("10.0.0.1", 1, rarity=0.0, kind="c2", by="fusion").severity_id == 4
+    assert len(site.calls) == 1
+    site.meets("10.0.0.1", 2, rarity=0.01, kind="c2")
+    assert site.calls[1:] == [("10.0.0.1", "c2", 2)], "alone it may"
+
+
 def test_a_story_ends_after_a_quiet_day_and_after_a_week(site: Any) -> None:
     first = site.meets("10.0.0.1", 0, rarity=2.0).story
     assert not [e for e in site.passes(DAY_US - 1) if isinstance(e, StoryEvent)]
