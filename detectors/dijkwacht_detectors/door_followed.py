@@ -6,7 +6,8 @@ outside (of 256 addresses, /48 in IPv6) that the machine never called, within te
 outside that it answered. The score is log₂ of how rare that is: days watched (one more than there were, at most
 fourteen) over the square of (1 + hours in which it lately called somewhere new, half-life three days, but for the first two). That counts
 four times if no DNS answer had named the address, half if one had; twice at a port where no program is at
-home; eight times if the one called came in within those ten minutes; and half if nobody answers at once.
+home; eight times if the one called came in within those ten minutes, over the square of (1 + earlier hours in
+which the machine so called back: partners that exchange orders or mail do it for a living); half if nobody answers at once.
 
 A machine is watched from the first answer on that it gives to a caller from outside, and nothing is said of it
 for a day. A workstation hardly ever answers one; where it does, as it plays or shares files, it calls new
@@ -54,7 +55,8 @@ from dijkwacht_records.tables import ConnState
 _MACHINES = 64  # watched a site
 _TOGETHER = 4  # places that a machine may have, one beside the other
 _VISITORS = 8  # the last of each machine
-_BEGUN, _CAME, _NEWS_AT, _NEWS_HOUR, _NEWS_HOURS, _VISITS = range(6)  # marks: event times, counts
+_BEGUN, _CAME, _NEWS_AT, _NEWS_HOUR, _NEWS_HOURS, _VISITS, _BACK_HOUR, _BACKS = range(8)
+"""Marks: event times, and counts."""
 _TCP, _UDP, _QUIC, _FILES_OF_FTP = 6, 17, 443, 20
 _NO_DESTINATIONS = (53, 853, 123)
 _OTH, _S0, _REJ = int(ConnState.OTH), int(ConnState.S0), int(ConnState.REJ)
@@ -88,7 +90,7 @@ class DoorFollowed(RowDetector):
     forget_after_s = 30 * 24 * 3600
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
         "machine": ("u8", (_MACHINES,)),
-        "marks": ("i8", (_MACHINES, 6)),
+        "marks": ("i8", (_MACHINES, 8)),
         "news": ("f4", (_MACHINES,)),
         "held": ("i4", (_MACHINES,)),
         "seen": ("u8", (_MACHINES, 2, 16)),
@@ -204,7 +206,7 @@ def _watch(state, s, name, t):  # type: ignore[no-untyped-def]
         state.machine[s, place] = name
         for mark in (_BEGUN, _CAME, _NEWS_AT):
             state.marks[s, place, mark] = t
-        state.marks[s, place, _NEWS_HOUR] = -1
+        state.marks[s, place, _NEWS_HOUR] = state.marks[s, place, _BACK_HOUR] = -1
     return place
 
 
@@ -212,7 +214,7 @@ def _watch(state, s, name, t):  # type: ignore[no-untyped-def]
 def _clear(state, s, p):  # type: ignore[no-untyped-def]
     state.machine[s, p] = np.uint64(0)
     state.news[s, p], state.held[s, p] = 0.0, 0
-    for mark in range(6):
+    for mark in range(8):
         state.marks[s, p, mark] = 0
     for page in range(2):
         for word in range(16):
@@ -276,11 +278,16 @@ def _call(rows, i, state, s, p, t, scores, facts):  # type: ignore[no-untyped-de
         if state.marks[s, p, _NEWS_HOURS] > _FIRST_HOURS:
             state.news[s, p] = news + 1.0
     days, since = (t - state.marks[s, p, _BEGUN]) / _DAY_US, t - state.marks[s, p, _CAME]
+    came = since <= _AFTER_US and _came_in(state, s, p, _named(rows.resp_h[i]))
+    backs = state.marks[s, p, _BACKS] - (hour == state.marks[s, p, _BACK_HOUR])
+    if came and hour != state.marks[s, p, _BACK_HOUR]:
+        state.marks[s, p, _BACK_HOUR] = hour
+        state.marks[s, p, _BACKS] += 1
     if days < _ENOUGH_DAYS or not 0 <= since <= _AFTER_US:
         return
     evidence = (1.0 + min(days, _MOST_DAYS)) / (1.0 + news) ** 2
     named = named_by(rows.hints[i])
-    came, odd = _came_in(state, s, p, _named(rows.resp_h[i])), port_use(rows.resp_p[i]) == FREE
+    odd = port_use(rows.resp_p[i]) == FREE
     if named == _NOBODY:
         evidence *= 4.0
     elif named != _UNKNOWN:
@@ -288,7 +295,7 @@ def _call(rows, i, state, s, p, t, scores, facts):  # type: ignore[no-untyped-de
     if odd:
         evidence *= 2.0
     if came:
-        evidence *= 8.0
+        evidence *= 8.0 / (1.0 + backs) ** 2
     if rows.resp_pkts[i] <= 0 or rows.conn_state[i] in (_S0, _REJ):
         evidence *= 0.5
     scores[i] = math.log2(1.0 + evidence)

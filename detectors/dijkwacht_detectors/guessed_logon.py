@@ -101,7 +101,7 @@ class GuessedLogon(RowDetector):
     }
 
     share = 2 / 240
-    expected = (2.6, 0.2)
+    expected = (3.0, 0.2)
     """Somebody at home who tries eight passwords on a new machine, and then the right one."""
 
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:

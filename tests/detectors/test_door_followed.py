@@ -61,6 +61,28 @@ def test_nothing_is_said_of_a_machine_in_its_first_day():
     assert last([*visits(1.1), call(1.1 * DAY)]) > 0.0
 
 
+def test_who_calls_back_those_who_come_in_does_so_for_a_living():
+    """Partners that exchange orders: each comes in, and is called in return, at a port of their own."""
+
+    def returned(day: float, partner: int) -> list[Sample]:
+        at = int(day * DAY)
+        came = {"time": at - 30 * SECOND, "orig_h": ELSEWHERE + 0x10000 * partner, "resp_h": SERVER, "resp_p": 443,
+                "local_orig": 0, "local_resp": 1, "conn_state": int(ConnState.SF),
+                "orig_bytes": 900, "resp_bytes": 900}  # fmt: skip
+        return [came, call(at, ELSEWHERE + 0x10000 * partner, resp_p=5080, hints=UNNAMED)]
+
+    days = [0.4, 0.7, 2.1, 5.3]
+    found = [
+        last(
+            [*visits(day), *(row for n, at in enumerate(days[: k + 1]) for row in returned(at, n))]
+        )
+        for k, day in enumerate(days)
+    ]
+    strange = last([*visits(5.3), *returned(5.3, 9)])
+    assert found[:2] == [0.0, 0.0], "its first day"
+    assert found[3] < found[2] < strange - 2.0
+
+
 def test_nobody_came_so_nothing_follows():
     quiet = visits(7)
     assert last([*quiet, call(7 * DAY + HOUR)]) == 0.0
