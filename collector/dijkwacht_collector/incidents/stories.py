@@ -274,13 +274,11 @@ class Stories:
             )
         if story is None or not story.machine or finding.door == "knock":
             return False
-        if finding.door == "entered":
-            return True
-        if finding.by:  # what is added up holds what has called already
-            return False
         # Whom strangers scan and who then scans himself does another thing.
         another = finding.kind not in {call.kind for call in calls if not call.knock}
-        return another and is_grave(finding.rarity, finding.budget)
+        # What is added up holds what has called already.
+        graver = another and not finding.by and is_grave(finding.rarity, finding.budget)
+        return graver or finding.door == "entered"
 
     def _is_over(self, open_: OpenStory, moved: EventTime) -> bool:
         story, time = open_.story, moved.time
