@@ -33,6 +33,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import Entity, Explanation, RowDetector, Rows, Scores, State, Who
+from dijkwacht_detectors.knowledge.addresses import is_v4
+from dijkwacht_detectors.knowledge.held_address import HELD_ADDRESS
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
 from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
@@ -57,7 +59,7 @@ class ArpSpoof(RowDetector):
     entity: ClassVar[Entity] = "site"
     kind = "arp"
     technique = "T1557.002"
-    facts = ("changed_hands", "unasked", "addresses_claimed")
+    facts = ("changed_hands", "unasked", "addresses_claimed", HELD_ADDRESS)
     who = Who(src="sender_h", mac="sender_mac", dst="target_h", port="")
     subject: ClassVar[Literal["src", "dst", "mac", "agent"]] = "mac"
     entities_per_site = 1
@@ -71,6 +73,7 @@ class ArpSpoof(RowDetector):
         "unasked": ("f4", (_PLACES,)),
         "holder": ("i8", (_PLACES,)),
         "pusher": ("i8", (_PLACES,)),
+        "v4": ("u4", (_PLACES,)),
     }
 
     share = 7 / 240
@@ -137,6 +140,7 @@ class _State(NamedTuple):
     unasked: NDArray[np.float32]
     holder: NDArray[np.int64]
     pusher: NDArray[np.int64]
+    v4: NDArray[np.uint32]
 
 
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
@@ -169,6 +173,9 @@ def _fold(columns, memory, half_life, quick, answer, scores, facts):  # type: ig
             state.mac[e, at] = state.asker[e, at] = state.pusher[e, at] = 0
             state.claimed[e, at] = state.asked[e, at] = never
             state.flips[e, at] = state.unasked[e, at] = 0.0
+        state.v4[e, at] = 0
+        if is_v4(rows.sender_h[i, 0], rows.sender_h[i, 1]):
+            state.v4[e, at] = np.uint32(rows.sender_h[i, 1] & np.uint64(0xFFFFFFFF))
         who = rows.sender_mac[i]
         if state.claimed[e, at] == never:
             state.holder[e, at] = who
@@ -206,14 +213,18 @@ def _fold(columns, memory, half_life, quick, answer, scores, facts):  # type: ig
         state.mac[e, at] = who
         state.claimed[e, at] = t
         others, quiet, strongest = 0, 0, 0.0
+        held, held_at = np.uint32(0), never
         for k in range(_PLACES):
             if state.mac[e, k] != who or state.address[e, k] == 0:
                 continue  # nearly all, and what they are the address of is not fetched
             claimed = state.claimed[e, k]
+            kept = remaining(t - claimed, half_life)
+            pushed_here = state.unasked[e, k] * kept if state.pusher[e, k] == who else 0.0
+            is_disputed = pushed_here > _TO_ALL or state.flips[e, k] * kept > _SETTLED
+            if k != at and not is_disputed and state.holder[e, k] == who and claimed > held_at:
+                held, held_at = state.v4[e, k], claimed
             if claimed > t - half_life * 5:
-                kept = remaining(t - claimed, half_life)
-                pushed_here = state.unasked[e, k] * kept if state.pusher[e, k] == who else 0.0
-                if pushed_here > _TO_ALL or state.flips[e, k] * kept > _SETTLED:
+                if is_disputed:
                     others += 1
                 else:  # always its own, and announced at most: one, or those of machines behind it
                     quiet = 1
@@ -227,3 +238,4 @@ def _fold(columns, memory, half_life, quick, answer, scores, facts):  # type: ig
         if weight > 0.05:
             scores[i] = math.log2(1.0 + weight)
             facts[i, 0], facts[i, 1], facts[i, 2] = state.flips[e, at], own, others
+            facts[i, 3] = held

@@ -9,6 +9,7 @@ from dijkwacht_detectors.arp_spoof import ArpSpoof
 from dijkwacht_detectors.arp_sweep import ArpSweep
 from dijkwacht_detectors.checks import Harness, score_rows
 from dijkwacht_detectors.dhcp_flood import DhcpFlood
+from dijkwacht_detectors.knowledge.held_address import HELD_ADDRESS
 from dijkwacht_detectors.system import System
 from dijkwacht_records.addresses import pack_address
 
@@ -86,6 +87,21 @@ def test_cables_leases_and_failovers():
     probes = [arp(n, 1, DESK + n, NOBODY, VICTIM) for n in range(9)]
     for rows in (cable, lease, probes):
         assert top(ArpSpoof(), rows) < 1.5
+
+
+def held_before(rows):
+    scores, facts = Harness(ArpSpoof()).feed(sorted(rows, key=lambda row: row["time"]))
+    return int(facts[int(np.nanargmax(scores)), ArpSpoof.facts.index(HELD_ADDRESS)])
+
+
+@pytest.mark.parametrize("asked", [0.0, 90.0])
+def test_whose_machine_a_thief_is_by_the_address_that_he_held(asked):
+    theft = [arp(100 + 2 * n, 2, THIEF, GATEWAY, VICTIM) for n in range(30)]
+    own = [arp(asked + n, 1, THIEF, 66, GATEWAY) for n in range(3)]
+    assert held_before(ordinary() + own + theft) & 0xFF == 66
+    assert held_before(ordinary() + theft) == 0, "he was never seen to hold one"
+    both = [arp(101 + 2 * n, 2, THIEF, VICTIM, GATEWAY) for n in range(30)]
+    assert held_before(ordinary() + theft + both) == 0, "what he claims of others he does not hold"
 
 
 def announced(time, mac, address, count, every=1.0):

@@ -13,7 +13,8 @@ from dijkwacht_collector.incidents import KNOCKS, Door, EventTime, Evidence, Fin
 from dijkwacht_collector.policy import RareRow, Scored
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.knowledge.addresses import is_private
-from dijkwacht_records.addresses import UNSPECIFIED, format_address, format_mac
+from dijkwacht_detectors.knowledge.held_address import HELD_ADDRESS
+from dijkwacht_records.addresses import UNSPECIFIED, V4_PREFIX, format_address, format_mac
 
 Positions = Sequence[int] | NDArray[np.int64]
 """The journal position of each row of a step."""
@@ -40,7 +41,9 @@ def finding_of(
         detector=detector.name,
         technique=detector.technique,
         subject=subject,
-        machine=machine_of(evidence) if detector.subject in _ENDS else subject,
+        machine=machine_of(evidence)
+        if detector.subject in _ENDS
+        else _held_by(rare, detector) or subject,
         rarity=rare.rarity,
         budget=rare.budget,
         evidence=evidence,
@@ -67,7 +70,8 @@ def evidence_of(scored: Scored, row: int, detector: AnyDetector) -> Evidence:
     """Who, whom, when, how strange, and the detector's facts of one scored row."""
     who, score = detector.who, float(scored.scores[row])
     named = {column: values[row] for column, values in scored.named.items()}
-    facts = zip(detector.facts, map(float, scored.facts[row]), strict=True)
+    numbers = zip(detector.facts, map(float, scored.facts[row]), strict=True)
+    facts = [(name_, value) for name_, value in numbers if name_ != HELD_ADDRESS]
     return Evidence(
         time=int(scored.time[row]),
         score=score,
@@ -79,6 +83,14 @@ def evidence_of(scored: Scored, row: int, detector: AnyDetector) -> Evidence:
         name=named[who.name] if who.name else "",
         detector=detector.name,
     )
+
+
+def _held_by(rare: RareRow, detector: AnyDetector) -> str:
+    """The address that hardware held before the claim in dispute; "" if its detector knows none."""
+    if HELD_ADDRESS not in detector.facts:
+        return ""
+    held = int(rare.scored.facts[rare.row][detector.facts.index(HELD_ADDRESS)])
+    return format_address(V4_PREFIX + held.to_bytes(4, "big")) if held else ""
 
 
 def machine_of(evidence: Evidence) -> str:

@@ -14,6 +14,7 @@ from dijkwacht_collector import console
 from dijkwacht_collector.console import words
 from dijkwacht_collector.console.language import LANGUAGES, choose_language, translations
 from dijkwacht_detectors.discover import shipped_detectors
+from dijkwacht_detectors.knowledge.held_address import HELD_ADDRESS
 
 HERE = Path(console.__file__).parent
 PO = (HERE / "locale/nl/LC_MESSAGES/console.po").read_bytes()
@@ -71,7 +72,7 @@ def test_every_closed_set_has_words(language):
 
 def test_every_fact_of_every_shipped_detector_has_a_dutch_word():
     facts = {fact for detector in shipped_detectors() for fact in detector.facts}
-    assert set(words.FACT) == facts
+    assert set(words.FACT) == facts - {HELD_ADDRESS}, "which names a machine and is shown to nobody"
     dutch = {m.id: m.string for m in read_po(io.BytesIO(PO), locale="nl")}
     assert all(dutch[text] for text in words.FACT.values())
 

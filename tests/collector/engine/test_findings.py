@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from dijkwacht_collector.engine.findings import door_of, knocked_at, machine_of, subject_of
+from dijkwacht_collector.engine.findings import (
+    door_of,
+    finding_of,
+    knocked_at,
+    machine_of,
+    subject_of,
+)
+from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.incidents import Evidence
+from dijkwacht_collector.policy import RareRow, Scored
+from dijkwacht_detectors.arp_spoof import ArpSpoof
 from dijkwacht_records.addresses import UNSPECIFIED, pack_address
 
 
@@ -26,6 +36,28 @@ from dijkwacht_records.addresses import UNSPECIFIED, pack_address
 def test_it_is_the_inside_end(who, whom, machine):
     src, dst = (pack_address(text) if text else UNSPECIFIED for text in (who, whom))
     assert machine_of(Evidence(0, 1.0, src, 0, dst, 22)) == machine
+
+
+@pytest.mark.parametrize(
+    ("held", "machine"), [(0xC0A80142, "192.168.1.66"), (0, "00:16:3e:00:00:66")]
+)
+def test_hardware_is_the_machine_whose_address_it_held(held, machine):
+    detector = ArpSpoof()
+    claim = packed_columns(pack_address("192.168.1.1"))
+    scored = Scored(
+        0, False, np.zeros(1, np.int64), np.zeros(1, np.int32), np.zeros(1, np.int64), np.zeros(1, np.int32),
+        np.zeros(1, np.int32), np.zeros(1, np.bool_), np.ones(1), np.array([[1.0, 2.0, 1.0, held]]),
+        {"sender_h": claim, "target_h": claim, "sender_mac": np.array([0x00163E000066])},
+    )  # fmt: skip
+    numbering = Numbering()
+    numbering.agent(numbering.site("bakery"), "till")
+    found = finding_of(RareRow(scored, 0, 0.1, 1.0), detector, numbering, [1])
+    assert (found.machine, found.subject) == (machine, "00:16:3e:00:00:66")
+    assert set(found.evidence.facts) == {"score", "changed_hands", "unasked", "addresses_claimed"}
+
+
+def packed_columns(packed):
+    return np.frombuffer(packed, ">u8").astype(np.uint64)[None]
 
 
 SCAN = SimpleNamespace(kind="scan", subject="src", entered=False)
