@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scapy.layers.dns import DNS, DNSQR, DNSRR
 from scapy.layers.inet import IP, TCP, UDP
@@ -75,6 +75,7 @@ def test_what_is_named_to_everyone_is_named_to_each():
 @given(
     st.lists(st.tuples(st.integers(0, 9), st.integers(0, 19), st.integers(0, 40_000)), max_size=80)
 )
+@example([(0, 1, 0), (1, 1, 0), (0, 0, 6_400), (0, 0, 40_000), (1, 1, 40_000)])
 def test_it_agrees_with_a_list_of_all_answers(steps):
     """The latest askers of an address, within a day of each other, as a plain list tells them."""
     names, answers, now = AnsweredNames(), [], START

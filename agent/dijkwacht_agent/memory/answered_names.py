@@ -86,10 +86,12 @@ class AnsweredNames:
     def _name(self, time: int, number: int, address: bytes) -> None:
         """``address`` was given to the asker of this ``number``, which now comes first."""
         entry = self._named.pop(address, 0)
+        if time - (entry >> _ASKERS_BITS) * _SECOND >= DAY_US:
+            entry = 0  # whoever was given it then was so too long ago
         askers, place = number, 16
         if entry & _NUMBER == number:
             askers = entry & _ASKERS
-        elif time - (entry >> _ASKERS_BITS) * _SECOND < DAY_US:
+        else:
             before = entry & _ASKERS
             while before and place < _ASKERS_BITS:
                 if before & _NUMBER != number:
