@@ -176,12 +176,20 @@ def _listen(
 
 @contextmanager
 def _ctrl_c_later() -> Iterator[None]:
-    """Processes that are started within hear of Ctrl-C at `_begin` and no earlier; this one, when all are."""
+    """Processes that are started within hear of Ctrl-C at `_begin` and no earlier; this one, when all are.
+
+    What this thread blocks another may be given, and Python tells the main thread all the same.
+    """
+    came: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler)
+    if came:
+        raise KeyboardInterrupt
 
 
 def _begin() -> None:
