@@ -128,14 +128,8 @@ def play(
     watch: Watch | None = None,
 ) -> list[Interruption]:
     """Who was called in an office. Models are trained once, as live; no batch spans one of ``cuts`` (µs UTC)."""
-    trained = False
     with OfflineCollector(detectors=detectors, watch=watch) as collector:
-        for batch in _batches(rows, cuts):
-            collector.play("office", batch)
-            if not trained and collector.rows >= TRAIN_AFTER:
-                trained = True
-                collector.train()
-        collector.finish()
+        collector.play_all("office", _batches(rows, cuts), TRAIN_AFTER)
         return interruptions(collector)
 
 

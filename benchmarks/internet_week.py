@@ -60,14 +60,8 @@ def run(seed: int, days: float, case: str) -> Told:
     after = int(Dice(f"after {seed}").wide(5, 480)) * SECOND if case == "followed" else 0
     how = None if case == "quiet" else BreakIn(at, after, Dice(f"stays {seed}").chance(0.5))
     week = open_door(seed, hosts, WORKING_MORNING, int(days * DAY), how=how)
-    trained = False
     with OfflineCollector() as collector:
-        for batch in cut(week.rows, BATCH_ROWS):
-            collector.play("office", batch)
-            if not trained and collector.rows >= TRAIN_AFTER:
-                trained = True
-                collector.train()
-        collector.finish()
+        collector.play_all("office", cut(week.rows, BATCH_ROWS), TRAIN_AFTER)
         return told(week, collector.outcome, collector.rows, how)
 
 

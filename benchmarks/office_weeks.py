@@ -74,14 +74,8 @@ def week(
     rate = 0.25 if hosts > 20 else 0.4
     rows = office_rows(seed, hosts, WORKING_MORNING, int(days * DAY_US), rate,
                        habits=habits, authors=authors)  # fmt: skip
-    trained = False
     with OfflineCollector() as collector:
-        for batch in cut(rows, BATCH_ROWS):
-            collector.play("office", batch)
-            if not trained and collector.rows >= TRAIN_AFTER:
-                trained = True
-                collector.train()
-        collector.finish()
+        collector.play_all("office", cut(rows, BATCH_ROWS), TRAIN_AFTER)
         told = [i for i in collector.outcome.final() if i.severity_id >= ALERT_SEVERITY]
         return collector.rows, [named(seed, hosts, incident, authors) for incident in told]
 

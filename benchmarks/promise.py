@@ -62,14 +62,8 @@ def watch(seed: int, hosts: int, days: float) -> Watch:
     cold, later = Period(0, lasts), Period(DAY_US, lasts)
     rate = 0.25 if hosts > _MANY else 0.4
     rows = office_rows(seed, hosts, WORKING_MORNING, lasts + DAY_US, rate, habits=KEPT_OUT)
-    trained = False
     with OfflineCollector() as collector:
-        for batch in cut(seen_by((cold, later), rows), _BATCH_ROWS):
-            collector.play("office", batch)
-            if not trained and collector.rows >= TRAIN_AFTER:
-                trained = True
-                collector.train()
-        collector.finish()
+        collector.play_all("office", cut(seen_by((cold, later), rows), _BATCH_ROWS), TRAIN_AFTER)
         calls = [*interruptions_of(collector.outcome)]
     of = [BenignSite(p.watched_s, interruptions_in(p, calls)) for p in (cold, later)]
     return Watch(seed, hosts, of[0], of[1], collector.rows, time.process_time() - began)

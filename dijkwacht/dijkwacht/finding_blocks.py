@@ -10,9 +10,10 @@ from dijkwacht.progress import clock_text
 from dijkwacht.terminal import Screen, Style
 from dijkwacht_collector.console import words
 from dijkwacht_collector.console.language import translations
-from dijkwacht_collector.console.story_view import FUSION, only_together, severity_of
+from dijkwacht_collector.console.story_view import only_together, severity_of
 from dijkwacht_collector.console.view import Card, Reader
 from dijkwacht_collector.incidents import Incident, Story
+from dijkwacht_collector.policy import FUSION
 
 _STYLES: Final[dict[str, Style]] = {
     "low": "cyan",

@@ -155,6 +155,17 @@ class OfflineCollector:
         if self._waiting_rows >= _COMMIT_ROWS:
             self.flush()
 
+    def play_all(
+        self, site: str, batches: Iterable[Sequence[NumberedRow]], train_after: int
+    ) -> None:
+        """Play ``batches`` to their end; models are trained once, as live, after so many rows."""
+        for batch in batches:
+            self.play(site, batch)
+            if train_after and self.rows >= train_after:
+                train_after = 0
+                self.train()
+        self.finish()
+
     def flush(self) -> None:
         """Make what waits durable, then let the engine read it from the journal."""
         if self._waiting:

@@ -69,9 +69,9 @@ RARE: Final = 1e-3
 LOWEST_RATE: Final = 1e-9
 """Hours a week at the far end of the tail."""
 STRONGEST: Final = 20
+"""The tail begins at the hour that has so many minus one above it."""
 _CLOSE: Final = 0.001
 """Scores of a table have three decimals."""
-"""The tail begins at the hour that has so many minus one above it."""
 TAIL: Final = (0.5, 12.0)
 """What is believed of the mean excess before any hour is seen, in bits, and for how many hours it
 counts. 0.5 bits: twice the evidence is 7 times as rare."""
@@ -119,28 +119,36 @@ def hours_of(
     ``scoring``: a new one of the detectors; all shipped ones, if None. ``hear`` is told all that they say.
     """
     scoring = scoring or Scoring(shipped_detectors())
-    seen: set[int] = set()
+    hours: set[int] = set()
     peaks = {detector.name: Peaks() for detector in scoring.host.detectors}
-
-    def note(opinions: Iterable[Scored]) -> None:
-        for scored in opinions:
+    for told in steps_of(scoring, rows, hours, train_after):
+        for scored in told:
             detector = scoring.host.detectors[scored.detector]
             peaks[detector.name].note(scored)
             hear(detector, scored)
+    reached = {name: each.reached() for name, each in peaks.items()}
+    return SiteHours(len(hours), reached, generated)
+
+
+def steps_of(
+    scoring: Scoring, rows: Iterable[tuple[int, Row]], hours: set[int], train_after: int = 0
+) -> Iterator[Sequence[Scored]]:
+    """What is said of one site's rows, step by step; models are trained once, after so many rows.
+
+    ``hours`` (since 1970) takes those that have a row.
+    """
 
     def watched() -> Iterator[tuple[int, Row]]:
         for number, row in rows:
-            seen.add(int(row[0]) // HOUR_US)
+            hours.add(int(row[0]) // HOUR_US)
             yield number, row
 
     for told in scoring.score(watched()):
-        note(told)
+        yield told
         if train_after and scoring.rows >= train_after:
             train_after = 0
             train_models(scoring)
-    note(scoring.finish())
-    reached = {name: each.reached() for name, each in peaks.items()}
-    return SiteHours(len(seen), reached, generated)
+    yield scoring.finish()
 
 
 def train_models(scoring: Scoring) -> None:

@@ -10,19 +10,15 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
 import msgspec
-import numpy as np
 
-from dijkwacht_collector.engine.findings import finding_of
-from dijkwacht_collector.engine.fusion import Fusion
-from dijkwacht_collector.incidents import Finding
-from dijkwacht_collector.policy import FUSION, FUSION_SHARE, Calibrations, Policy, Scored
+from dijkwacht_collector.policy import FUSION, FUSION_SHARE
 from dijkwacht_collector.policy.spending import HIGH_FACTOR
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.calibrate import (
@@ -34,10 +30,11 @@ from dijkwacht_lab.calibrate import (
     fit_seen,
     line_of,
     rows_of_office,
-    train_models,
+    steps_of,
 )
+from dijkwacht_lab.judging import Judging
 from dijkwacht_lab.labels import Labelled, attackers
-from dijkwacht_lab.reached import HOUR_US, Hours, Peaks, SiteHours, seen_by_network
+from dijkwacht_lab.reached import Hours, Peaks, SiteHours, seen_by_network
 from dijkwacht_lab.scoring import Scoring
 from dijkwacht_records.errors import UnreadableInput
 from dijkwacht_records.tables import Row
@@ -47,52 +44,17 @@ EXPECTED: Final = (4.5, 0.1)
 a machine that nobody attacks: a new program that both have a word for. In generated offices that is rarer."""
 
 
-class FusedHours:
-    """The sums of one site's machines, hour by hour."""
-
-    def __init__(self) -> None:
-        self.peaks = Peaks()
-        self.scoring = Scoring([d for d in shipped_detectors() if d.interrupts])
-        tables, detectors = Calibrations(), self.scoring.host.detectors
-        self._policy = Policy(
-            [tables.table(d) for d in detectors],
-            [tables.share(d) for d in detectors],
-            [d.entity != "site" for d in detectors],
-        )
-        self._fusion = Fusion(self._policy.fusion)
-
-    def note(self, told: Sequence[Scored]) -> None:
-        """Take the opinions of a step."""
-        scored, _ = self._fusion.sums(self._evidence(told), self.scoring.numbering)
-        self.peaks.note(scored)
-
-    def _evidence(self, told: Sequence[Scored]) -> Iterator[Finding]:
-        self._policy.make_room(1)
-        rows = max((int(one.order.max(initial=0)) for one in told), default=0)
-        positions = np.zeros(rows + 1, np.int64)
-        for row in self._policy.evidence(told):
-            detector = self.scoring.host.detectors[row.scored.detector]
-            yield finding_of(row, detector, self.scoring.numbering, positions)
-
-
 def fused_hours_of(
     rows: Iterable[tuple[int, Row]], train_after: int = 0, *, generated: bool = False
 ) -> SiteHours:
-    """Hours of one site's rows, as `calibrate.hours_of`."""
-    fused, seen = FusedHours(), set[int]()
-
-    def watched() -> Iterator[tuple[int, Row]]:
-        for number, row in rows:
-            seen.add(int(row[0]) // HOUR_US)
-            yield number, row
-
-    for told in fused.scoring.score(watched()):
-        fused.note(told)
-        if train_after and fused.scoring.rows >= train_after:
-            train_after = 0
-            train_models(fused.scoring)
-    fused.note(fused.scoring.finish())
-    return SiteHours(len(seen), {FUSION: fused.peaks.reached()}, generated)
+    """Hours of one site's rows, as `calibrate.hours_of`: the sums of its machines."""
+    scoring = Scoring([d for d in shipped_detectors() if d.interrupts])
+    judging, peaks, hours = Judging(scoring.host.detectors), Peaks(), set[int]()
+    for told in steps_of(scoring, rows, hours, train_after):
+        evidence = judging.evidence(told, scoring.numbering)
+        scored, _ = judging.fusion.sums((finding for _, finding in evidence), scoring.numbering)
+        peaks.note(scored)
+    return SiteHours(len(hours), {FUSION: peaks.reached()}, generated)
 
 
 def fused_hours_of_file(item: Labelled) -> SiteHours:

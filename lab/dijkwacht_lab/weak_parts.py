@@ -12,16 +12,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-import numpy as np
-
-from dijkwacht_collector.engine.findings import finding_of, is_inside
-from dijkwacht_collector.engine.fusion import Fusion, Piece
+from dijkwacht_collector.engine.findings import is_inside
+from dijkwacht_collector.engine.fusion import Piece
 from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.incidents import Finding
-from dijkwacht_collector.policy import WEAK, Calibrations, Policy, RareRow, Scored
+from dijkwacht_collector.policy import WEAK, RareRow, Scored
 from dijkwacht_collector.policy.detector_policy import PRIOR_WEEKS
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.discover import shipped_detectors
+from dijkwacht_lab.judging import Judging
 from dijkwacht_lab.labels import Attackers
 from dijkwacht_lab.scoring import Scoring
 from dijkwacht_records.addresses import format_address
@@ -61,15 +60,7 @@ class Listener:
     """
 
     def __init__(self, detectors: Sequence[AnyDetector], weeks: float = 0.0) -> None:
-        tables, self._detectors = Calibrations(), list(detectors)
-        self._policy = Policy(
-            [tables.table(d) for d in detectors],
-            [tables.share(d) for d in detectors],
-            [d.entity != "site" for d in detectors],
-            [d.interrupts for d in detectors],
-            tables.fusion,
-        )
-        self._fusion = Fusion(self._policy.fusion)
+        self._judging = Judging(detectors)
         self._rarer = 1 + weeks / PRIOR_WEEKS
         self.loud = self.fused = 0
         self.alerts: list[tuple[str, int]] = []
@@ -78,26 +69,20 @@ class Listener:
 
     def __call__(self, told: Sequence[Scored], numbering: Numbering) -> None:
         """Take the opinions of a step."""
-        self._policy.make_room(len(numbering.sites))
-        rows = max((int(one.order.max(initial=0)) for one in told), default=0)
-        positions = np.zeros(rows + 1, np.int64)
-        rare = self._policy.evidence(told)
-        self.loud += sum(row.budget > 0.0 and self._alerts(row) for row in rare)
-        found = [
-            finding_of(row, self._detectors[row.scored.detector], numbering, positions)
-            for row in rare
-        ]
-        scored, sums = self._fusion.sums(found, numbering)
-        together = len(self._fusion.lines.judge(scored))
+        evidence = self._judging.evidence(told, numbering)
+        found = [finding for _, finding in evidence]
+        self.loud += sum(row.budget > 0.0 and self._alerts(row) for row, _ in evidence)
+        scored, sums = self._judging.fusion.sums(found, numbering)
+        together = len(self._judging.fusion.lines.judge(scored))
         self.loud, self.fused = self.loud + together, self.fused + together
         self.alerts += [
-            (one.machine, one.evidence.time)
-            for one, row in zip(found, rare, strict=True)
+            (finding.machine, finding.evidence.time)
+            for row, finding in evidence
             if row.alerts and row.budget > 0.0
         ]
         self.rare += [one for one in found if one.rarity < WEAK and one.budget > 0.0]
         self.sums += [
-            Sum(one.machine, one.finding.evidence.time, float(total), tuple(one.pieces))
+            Sum(one.finding.machine, one.finding.evidence.time, float(total), tuple(one.pieces))
             for one, total in zip(sums, scored.scores, strict=True)
         ]
 

@@ -12,11 +12,11 @@ from dijkwacht_collector.console.data import Fault, Normal, Promise, SiteView
 from dijkwacht_collector.incidents import Incident, Story, StorySeen, Trial, changes
 from dijkwacht_collector.journal import Answer, Log, Verdict, partition_of
 from dijkwacht_collector.metrics import AgentHealth, Telemetry
+from dijkwacht_collector.policy import WEEK_US
 from dijkwacht_collector.sinks import IncidentStore
 from dijkwacht_collector.sites import GONE, ChosenBudget, Sites, TakenBack
 
 _MOST_SHOWN: Final = 1000
-_WEEK_US: Final = 7 * 24 * 3_600_000_000
 _LOOKS: Final = 20
 _LOOK_S: Final = 0.05
 """So often, so far apart, is looked whether an answer shows; then the page says that it is being noted."""
@@ -51,8 +51,7 @@ class Overview:
 
     def findings(self, story: Story) -> Sequence[Incident]:
         """As `ConsoleData.findings`."""
-        kept = (self._store.incident(part.uid) for part in story.parts)
-        return [incident for incident in kept if incident is not None]
+        return self._store.named([part.uid for part in story.parts])
 
     def tried(self, uid: str) -> Trial | None:
         """As `ConsoleData.tried`."""
@@ -107,7 +106,7 @@ class Overview:
 
     def promise(self, site: str) -> Promise:
         """As `ConsoleData.promise`; a week ago by the collector's clock, calls by event time."""
-        since = self._clock() - _WEEK_US
+        since = self._clock() - WEEK_US
         stories = self._store.stories(site, since=since, limit=_MOST_SHOWN, called=True)
         calls = sum(call.time > since for story in stories for call in story.calls)
         chosen = self._sites.choices.budget(site)

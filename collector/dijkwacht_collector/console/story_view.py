@@ -10,9 +10,8 @@ from dijkwacht_collector.console import words
 from dijkwacht_collector.console.titles import title
 from dijkwacht_collector.console.view import Card, Moment, Reader
 from dijkwacht_collector.incidents import ALERT_SEVERITY, Call, Incident, Part, Story
+from dijkwacht_collector.policy import FUSION
 
-FUSION: Final = "fusion"
-"""The `Call.detector` of several parts that called together."""
 _NARROWEST: Final = 1.2
 """Percent of the line: a finding of one moment can still be seen."""
 

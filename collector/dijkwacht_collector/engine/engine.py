@@ -85,16 +85,8 @@ class Engine:
         self._watched = WatchedTime()
         self.clocks = np.zeros(0, np.int64)
         calibrations = calibrations or Calibrations()
-        tables = [calibrations.table(d) for d in detectors]
-        shares = [calibrations.share(d) for d in detectors]
         self.host = DetectorHost(detectors)
-        self.policy = Policy(
-            tables,
-            shares,
-            [d.entity != "site" for d in detectors],
-            [d.interrupts for d in detectors],
-            calibrations.fusion if fuses else None,
-        )
+        self.policy = Policy.of(detectors, calibrations, fuses=fuses)
         self.fusion = Fusion(self.policy.fusion)
         self.incidents = OpenIncidents()
         self._wanted = self.host.wanted_columns()

@@ -21,7 +21,15 @@ from numpy.typing import NDArray
 
 from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.incidents import Evidence, Finding
-from dijkwacht_collector.policy import FUSION, WEAK, DetectorPolicy, RareRow, Scored, SiteLines
+from dijkwacht_collector.policy import (
+    FUSION,
+    HOUR_US,
+    WEAK,
+    DetectorPolicy,
+    RareRow,
+    Scored,
+    SiteLines,
+)
 
 WINDOW_H: Final = 24
 MOST_BITS: Final = 10.0
@@ -31,7 +39,8 @@ MOST_MACHINES: Final = 256
 """Machines of one site of which anything is remembered; past it the one of the longest ago goes."""
 MOST_PIECES: Final = 32
 """Pieces remembered of one machine; past it what is over goes, then what says least."""
-_HOUR_US: Final = 3_600_000_000
+_BEHIND: Final = 1 << 16
+"""More than there are detectors: what a row says by itself comes first."""
 
 
 class Piece(msgspec.Struct, frozen=True, array_like=True):
@@ -133,7 +142,6 @@ class _Sum(NamedTuple):
     """F of a machine when ``finding`` came."""
 
     finding: Finding
-    machine: str
     pieces: list[Piece]
 
 
@@ -170,7 +178,7 @@ class Fusion:
             total = sum(one.bits for one in pieces)
             site, time = numbering.site(finding.site), finding.evidence.time
             rows.append((time, site, machine.slot, total))
-            sums.append(_Sum(finding, finding.machine, pieces))
+            sums.append(_Sum(finding, pieces))
         return _scored(rows), sums
 
     def settle(
@@ -244,7 +252,7 @@ def _counts(finding: Finding) -> bool:
 def _piece_of(finding: Finding) -> Piece:
     bits = MOST_BITS if not finding.rarity else min(MOST_BITS, math.log2(1 / finding.rarity))
     return Piece(
-        finding.evidence.time // _HOUR_US, bits, finding.agent, finding.kind, finding.detector,
+        finding.evidence.time // HOUR_US, bits, finding.agent, finding.kind, finding.detector,
         finding.technique, finding.subject, finding.evidence,
     )  # fmt: skip
 
@@ -261,18 +269,14 @@ def _fused(row: RareRow, made: _Sum) -> Finding:
         detector=strongest.detector,
         technique=strongest.technique,
         subject=strongest.subject,
-        machine=made.machine,
+        machine=last.machine,
         rarity=row.rarity,
         budget=row.budget,
         evidence=strongest.evidence,
         by=FUSION,
         others=tuple(piece.evidence for piece in made.pieces[1:]),
-        at=max(piece.evidence.time for piece in (*made.pieces, _piece_of(last))),
+        at=max(last.evidence.time, *(piece.evidence.time for piece in made.pieces)),
     )
-
-
-_BEHIND: Final = 1 << 16
-"""More than there are detectors: what a row says by itself comes first."""
 
 
 def _scored(rows: Sequence[tuple[int, int, int, float]]) -> Scored:

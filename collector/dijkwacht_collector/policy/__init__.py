@@ -11,6 +11,7 @@ from dijkwacht_collector.policy.calibration import (
 )
 from dijkwacht_collector.policy.detector_policy import (
     DEFAULT_BUDGET,
+    HOUR_US,
     WEAK,
     DetectorPolicy,
     RareRow,
@@ -24,6 +25,7 @@ __all__ = [
     "DEFAULT_BUDGET",
     "FUSION",
     "FUSION_SHARE",
+    "HOUR_US",
     "NOT_RARE",
     "OWN_SHARE",
     "WEAK",

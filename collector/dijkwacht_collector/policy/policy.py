@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 
-from dijkwacht_collector.policy.calibration import FUSION, Calibration
+from dijkwacht_collector.policy.calibration import FUSION, Calibration, Calibrations
 from dijkwacht_collector.policy.detector_policy import HOUR_US, DetectorPolicy, RareRow, Scored
+from dijkwacht_detectors.api import AnyDetector
 
 NOT_RARE: Final = 168.0
 """Rarity of what a `ContextPolicy` lets pass: every hour of a week, which is to say that it is no matter of chance."""
@@ -81,14 +82,23 @@ class Policy:
         """By site number, the incidents a week that it has chosen, if it has."""
         self._newly_chosen: set[int] = set()
 
+    @classmethod
+    def of(
+        cls, detectors: Sequence[AnyDetector], calibrations: Calibrations, *, fuses: bool = True
+    ) -> Self:
+        """That of ``detectors``, each by its table and share; ``fuses``: of what they say together, too."""
+        return cls(
+            [calibrations.table(d) for d in detectors],
+            [calibrations.share(d) for d in detectors],
+            [d.entity != "site" for d in detectors],
+            [d.interrupts for d in detectors],
+            calibrations.fusion if fuses else None,
+        )
+
     def make_room(self, sites: int) -> None:
         """Grow to ``sites`` sites."""
         for policy in (*self.detectors, self.fusion):
             policy.make_room(sites)
-
-    def judge(self, scored: Iterable[Scored]) -> list[RareRow]:
-        """As `evidence`, but only the rows that may alert."""
-        return [row for row in self.evidence(scored) if row.alerts]
 
     def evidence(self, scored: Iterable[Scored]) -> list[RareRow]:
         """How rare is this here, and may it alert? Takes opinions in the order in which they came."""

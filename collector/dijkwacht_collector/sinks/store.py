@@ -302,6 +302,15 @@ class IncidentStore:
             return incident
         return StorySeen(story, tuple(self.findings(uid, MOST_SEEN)))
 
+    def named(self, uids: Sequence[str]) -> list[Incident]:
+        """The incidents of these uids, of which there are any."""
+        asked = ", ".join("?" * len(uids))
+        query = f"SELECT activity, body, position FROM incidents WHERE uid IN ({asked})"  # noqa: S608  places only
+        with self._readable():
+            with self._turn:
+                rows = self._opened().execute(query, uids).fetchall()
+            return [_event(*row).incident for row in rows]
+
     def findings(self, story: str, limit: int = 1000) -> list[Incident]:
         """Those of the story of this uid, the first first."""
         query = (
@@ -358,38 +367,19 @@ def _as_os_error() -> Iterator[None]:
 
 
 def _row(event: IncidentEvent, now: int) -> tuple[object, ...]:
-    incident = event.incident
+    one = event.incident
     return (
-        incident.uid,
-        incident.revision,
-        incident.site,
-        incident.kind,
-        incident.status,
-        incident.severity_id,
-        incident.start,
-        incident.end,
-        event.position,
-        event.activity,
-        msgspec.msgpack.encode(incident),
-        now,
-        incident.story,
-    )
+        one.uid, one.revision, one.site, one.kind, one.status, one.severity_id, one.start, one.end,
+        event.position, event.activity, msgspec.msgpack.encode(one), now, one.story,
+    )  # fmt: skip
 
 
 def _story_row(event: StoryEvent, now: int) -> tuple[object, ...]:
-    story = event.story
+    one = event.story
     return (
-        story.uid,
-        story.revision,
-        story.site,
-        story.status,
-        story.end,
-        event.position,
-        event.activity,
-        msgspec.msgpack.encode(story),
-        now,
-        len(story.calls),
-    )
+        one.uid, one.revision, one.site, one.status, one.end,
+        event.position, event.activity, msgspec.msgpack.encode(one), now, len(one.calls),
+    )  # fmt: skip
 
 
 def _event(activity: Activity, body: bytes, position: int) -> IncidentEvent:

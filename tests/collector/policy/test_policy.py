@@ -153,7 +153,8 @@ def test_policy_judges_each_detector_by_its_own_line():
     both.make_room(1)
     loose, strict = (made.threshold[0] for made in both.detectors)
     assert loose < strict
-    rare = both.judge([scored([(0, 0, loose)], 0), scored([(0, 0, loose)], 1)])
+    found = both.evidence([scored([(0, 0, loose)], 0), scored([(0, 0, loose)], 1)])
+    rare = [row for row in found if row.alerts]
     assert [(row.scored.detector, row.row, row.budget) for row in rare] == [(0, 0, 1.0)]
     assert rare[0].rarity <= 1.0
 
