@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from dijkwacht.offline import OfflineCollector, Outcome, cut
 from dijkwacht_collector.engine import DetectorSet
-from dijkwacht_collector.engine.watched import UNSEEN
+from dijkwacht_collector.engine.watched_time import UNSEEN
 from dijkwacht_lab.by_detector import entrants_of
 from dijkwacht_lab.calibrate import FIRST_JUDGED, TRAIN_AFTER
 from dijkwacht_lab.promise import (

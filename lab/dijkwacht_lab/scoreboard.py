@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any, Final, Literal
 
-from dijkwacht_collector.engine.watched import GAP_US
+from dijkwacht_collector.engine.watched_time import GAP_US
 from dijkwacht_collector.incidents import Call, Incident
 from dijkwacht_lab.labels import ACCEPTED, Attackers, Labelled, attackers
 from dijkwacht_records.errors import UnreadableInput

@@ -29,7 +29,7 @@ from dijkwacht_collector.engine.observed import Observed
 from dijkwacht_collector.engine.progress import Progress
 from dijkwacht_collector.engine.site_record import Control, Owner, PartitionState, SiteRecord
 from dijkwacht_collector.engine.succession import History, no_history
-from dijkwacht_collector.engine.watched import WatchedTime
+from dijkwacht_collector.engine.watched_time import WatchedTime
 from dijkwacht_collector.incidents import Event, Exempted, Incident, OpenIncidents, Story
 from dijkwacht_collector.journal import Bundles, BundlesInHand, Entry, partition_of
 from dijkwacht_collector.policy import Calibrations, Policy, Scored

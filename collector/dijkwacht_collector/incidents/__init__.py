@@ -12,6 +12,13 @@ from dijkwacht_collector.incidents.incident import (
     IncidentEvent,
     Status,
 )
+from dijkwacht_collector.incidents.normal_trial import (
+    MOST_TRIED,
+    TRIED_US,
+    Trial,
+    exempted_if_normal,
+    try_normal,
+)
 from dijkwacht_collector.incidents.ocsf import detection_finding, encode_finding
 from dijkwacht_collector.incidents.open_incidents import OpenIncidents
 from dijkwacht_collector.incidents.recall import recall
@@ -28,13 +35,6 @@ from dijkwacht_collector.incidents.story import (
 from dijkwacht_collector.incidents.story_ocsf import encode_event, encode_story, incident_finding
 from dijkwacht_collector.incidents.story_words import story_text, story_title
 from dijkwacht_collector.incidents.techniques import TECHNIQUES
-from dijkwacht_collector.incidents.trial import (
-    MOST_TRIED,
-    TRIED_US,
-    Trial,
-    exempted_if_normal,
-    try_normal,
-)
 from dijkwacht_collector.incidents.wording import PLACEHOLDERS, fill
 
 __all__ = [

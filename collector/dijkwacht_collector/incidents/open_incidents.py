@@ -12,6 +12,14 @@ import msgspec
 from dijkwacht_collector.incidents.answers import Said, StorySeen, changes, seen_by
 from dijkwacht_collector.incidents.calls import DAY_US
 from dijkwacht_collector.incidents.ended import Ended
+from dijkwacht_collector.incidents.evidences import (
+    MOST_EVIDENCES,
+    besides,
+    confidence,
+    evidence_told,
+    latest,
+    strongest,
+)
 from dijkwacht_collector.incidents.exemptions import FOR_EVER_US, Exempted, Exemptions, Key
 from dijkwacht_collector.incidents.finding import EventTime, Finding
 from dijkwacht_collector.incidents.incident import (
@@ -27,14 +35,6 @@ from dijkwacht_collector.incidents.peers import begun_by, with_ends
 from dijkwacht_collector.incidents.site_incidents import SiteIncidents
 from dijkwacht_collector.incidents.stories import Place, SiteStories, Stories
 from dijkwacht_collector.incidents.story import Event, Story
-from dijkwacht_collector.incidents.strongest import (
-    MOST_EVIDENCES,
-    besides,
-    confidence,
-    evidence_told,
-    latest,
-    strongest,
-)
 from dijkwacht_collector.incidents.wording import with_others
 from dijkwacht_collector.journal import Entry, Exemption, Verdict, person
 from dijkwacht_detectors.api import Explanation

@@ -6,16 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from dijkwacht_collector.incidents.before_stories import before_stories, machine_of, stories_of
 from dijkwacht_collector.incidents.calls import DAY_US, Calls, Hushed, KnownDoor
-from dijkwacht_collector.incidents.earlier import before_stories, machine_of, stories_of
 from dijkwacht_collector.incidents.ended import MOST_ENDED, Ended
+from dijkwacht_collector.incidents.evidences import latest
 from dijkwacht_collector.incidents.exemptions import Exemptions
 from dijkwacht_collector.incidents.finding import KNOCKS
 from dijkwacht_collector.incidents.incident import ALERT_SEVERITY, Incident, IncidentEvent
 from dijkwacht_collector.incidents.site_incidents import SiteIncidents
 from dijkwacht_collector.incidents.stories import OpenStory, SiteStories
 from dijkwacht_collector.incidents.story import Event, Story, StoryEvent
-from dijkwacht_collector.incidents.strongest import latest
 from dijkwacht_collector.policy import WEEK_US
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from dijkwacht_collector.incidents.calls import SiteCalls
-from dijkwacht_collector.incidents.earlier import (
+from dijkwacht_collector.incidents.before_stories import (
     Alarm,
     Interruption,
     hushed_of,
     paid_of,
     stories_of,
 )
+from dijkwacht_collector.incidents.calls import SiteCalls
 from dijkwacht_collector.incidents.exemptions import Exempted
 from dijkwacht_collector.incidents.incident import Evidence, Incident
 from dijkwacht_collector.incidents.stories import SiteStories

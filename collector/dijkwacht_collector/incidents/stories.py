@@ -14,6 +14,7 @@ import msgspec
 from dijkwacht_collector.incidents.answers import Said, status_by
 from dijkwacht_collector.incidents.calls import DAY_US, Calls, KnownDoor, SiteCalls
 from dijkwacht_collector.incidents.ended import Ended
+from dijkwacht_collector.incidents.evidences import latest
 from dijkwacht_collector.incidents.finding import EventTime, Finding
 from dijkwacht_collector.incidents.incident import (
     ABSENT_US,
@@ -30,7 +31,6 @@ from dijkwacht_collector.incidents.story import (
     StoryEvent,
     story_uid,
 )
-from dijkwacht_collector.incidents.strongest import latest
 from dijkwacht_collector.policy import WEEK_US, is_grave, may_call, severity
 
 MOST_STORIES: Final = 200

@@ -26,8 +26,8 @@ from dijkwacht_collector.incidents import (
     unreported,
 )
 from dijkwacht_collector.journal import FencedOff, partition_of
-from dijkwacht_collector.sinks.beside import REMEDY
-from dijkwacht_collector.sinks.exempted import MOST_SEEN, select_exempted, select_trial
+from dijkwacht_collector.sinks.normal_queries import MOST_SEEN, select_exempted, select_trial
+from dijkwacht_collector.sinks.store_reader import REMEDY
 
 _MIGRATIONS: Final = (
     """

@@ -12,7 +12,7 @@ from dijkwacht_collector.incidents import (
     StepOrder,
     fill,
 )
-from dijkwacht_collector.incidents.strongest import MOST_EVIDENCES
+from dijkwacht_collector.incidents.evidences import MOST_EVIDENCES
 from dijkwacht_detectors.api import Explanation
 from dijkwacht_records.addresses import pack_address
 

@@ -15,8 +15,8 @@ from dijkwacht_collector.incidents import (
     StoryEvent,
     recall,
 )
+from dijkwacht_collector.incidents.before_stories import Alarm, Interruption
 from dijkwacht_collector.incidents.calls import DAY_US
-from dijkwacht_collector.incidents.earlier import Alarm, Interruption
 from dijkwacht_collector.incidents.open_incidents import IDLE_US
 from dijkwacht_collector.policy import WEEK_US
 

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from dijkwacht_collector.incidents.calls import DAY_US, Hushed, Paid
+from dijkwacht_collector.incidents.evidences import latest
 from dijkwacht_collector.incidents.incident import ALERT_SEVERITY, CONTEXT_SEVERITY, Incident
 from dijkwacht_collector.incidents.stories import MOST_CALLS, OpenStory
 from dijkwacht_collector.incidents.story import MOST_PARTS, Call, Part, Story, story_uid
-from dijkwacht_collector.incidents.strongest import latest
 from dijkwacht_collector.policy import WEEK_US
 
 

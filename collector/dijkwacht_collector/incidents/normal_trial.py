@@ -7,11 +7,11 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from dijkwacht_collector.incidents.evidences import MOST_EVIDENCES
 from dijkwacht_collector.incidents.exemptions import NORMAL_US, Exempted, Exemptions, covering
 from dijkwacht_collector.incidents.incident import ALERT_SEVERITY, Ends, Incident
 from dijkwacht_collector.incidents.peers import peer_of
 from dijkwacht_collector.incidents.story import Story
-from dijkwacht_collector.incidents.strongest import MOST_EVIDENCES
 from dijkwacht_records.addresses import format_address
 
 TRIED_US: Final = NORMAL_US

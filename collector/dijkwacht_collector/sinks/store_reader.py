@@ -13,7 +13,7 @@ import msgspec
 
 from dijkwacht_collector.database import unusable
 from dijkwacht_collector.incidents import Exempted, Trial
-from dijkwacht_collector.sinks.exempted import select_exempted, select_trial
+from dijkwacht_collector.sinks.normal_queries import select_exempted, select_trial
 
 REMEDY: Final = "move it away, and its incidents are found again in the journal"
 

@@ -14,7 +14,7 @@ from dijkwacht_collector.engine.checkpoints import load, save
 from dijkwacht_collector.engine.columns import Arrival, join_columns
 from dijkwacht_collector.engine.fold import Fold
 from dijkwacht_collector.engine.numbering import Numbering
-from dijkwacht_collector.engine.watched import GAP_US, WatchedTime
+from dijkwacht_collector.engine.watched_time import GAP_US, WatchedTime
 from dijkwacht_collector.journal import Budget, Entry, partition_of
 from dijkwacht_detectors.scan import Scan
 from dijkwacht_lab.scoreboard import Watched
