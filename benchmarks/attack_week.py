@@ -11,14 +11,12 @@ call is for what is much rarer, and of another kind. Half B is judged with ``--f
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -28,7 +26,9 @@ from fusion_pairs import (
     STRANGERS,
     Interruption,
     chosen_files,
+    judged,
     office,
+    parser_of,
     play,
 )
 
@@ -132,18 +132,9 @@ def summary(weeks: Sequence[Week]) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    add = parser.add_argument
-    add("labels", nargs="+", type=Path, metavar="LABELS.csv")
-    add("--half", choices=("A", "B"), default="A")
-    add("--final", action="store_true", help="half B is looked at once, when all is done")
-    add("--attacks", type=int, default=20)
-    add("--seeds", type=int, default=FIRST_SEED, metavar="FIRST", help="others, for a second run")
-    add("--processes", type=int, default=2)
-    add("--json", action="store_true")
-    options = parser.parse_args()
-    if options.half == "B" and not options.final:
-        parser.error("--half B: looked at to the end it is another half A; --final if you are done")
+    parser = parser_of(__doc__, FIRST_SEED)
+    parser.add_argument("--attacks", type=int, default=20)
+    options = judged(parser)
     files = chosen_files(options.labels, options.half)
     with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
         attacks = [attack for attack in pool.map(attack_of, files) if attack]

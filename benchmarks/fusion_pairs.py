@@ -290,25 +290,38 @@ def chosen_files(lists: Sequence[Path], half: Half) -> list[Labelled]:
             if f.class_ in ACCEPTED and "hostmetric" not in f.kind]  # fmt: skip
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+def parser_of(says: str, first_seed: int) -> argparse.ArgumentParser:
+    """What a benchmark that lets captures happen in offices is asked; see `judged`."""
+    parser = argparse.ArgumentParser(description=says.partition("\n")[0])
     add = parser.add_argument
     add("labels", nargs="+", type=Path, metavar="LABELS.csv")
     add("--half", choices=("A", "B"), default="A")
     add("--final", action="store_true", help="half B is looked at once, when all is done")
-    add("--pairs", type=int, default=100)
-    add("--offices", type=int, default=12, help="in which nothing happens")
-    add("--days", type=float, default=7, help="of each of these")
-    add("--familiar", action="store_true",
-        help="who is attacked beside the machine are the office's own; else they are new to it")  # fmt: skip
-    add("--seeds", type=int, default=FIRST_SEED, metavar="FIRST", help="others, for a second run")
+    add("--seeds", type=int, default=first_seed, metavar="FIRST", help="others, for a second run")
     add("--processes", type=int, default=2)
     add("--json", action="store_true")
+    return parser
+
+
+def judged(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """What was asked, if it is nothing that calibration has seen, nor half B by the way."""
     options = parser.parse_args()
     if options.half == "B" and not options.final:
         parser.error("--half B: looked at to the end it is another half A; --final if you are done")
     if options.seeds < FIRST_JUDGED:
         parser.error(f"--seeds {options.seeds}: from {FIRST_JUDGED} on, calibration has the others")
+    return options
+
+
+def main() -> None:
+    parser = parser_of(__doc__, FIRST_SEED)
+    add = parser.add_argument
+    add("--pairs", type=int, default=100)
+    add("--offices", type=int, default=12, help="in which nothing happens")
+    add("--days", type=float, default=7, help="of each of these")
+    add("--familiar", action="store_true",
+        help="who is attacked beside the machine are the office's own; else they are new to it")  # fmt: skip
+    options = judged(parser)
     files = chosen_files(options.labels, options.half)
     with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
         parts = [part for part in pool.map(part_of, files if options.pairs else ()) if part]

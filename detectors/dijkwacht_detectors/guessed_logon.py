@@ -44,6 +44,7 @@ from dijkwacht_detectors.knowledge.refusals import worth_of_refusal
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 from dijkwacht_detectors.state.pace import UNEVEN, keep_pace
+from dijkwacht_detectors.state.proportion import capped, proportion
 from dijkwacht_records.hints import Speech
 from dijkwacht_records.tables import FlowState
 from dijkwacht_records.vocabulary import AuthMethod, AuthService
@@ -167,17 +168,6 @@ class _State(NamedTuple):
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _part(value, none, whole):  # type: ignore[no-untyped-def]
-    """0 at ``none``, 1 at ``whole``, which may be the lesser, and between them in proportion."""
-    return min(max((value - none) / (whole - none), 0.0), 1.0)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _count(value):  # type: ignore[no-untyped-def]
-    return min(max(float(value), 0.0), _MOST)
-
-
 @njit_lean
 def _forget(state, e, t):  # type: ignore[no-untyped-def]
     state.marks[e], state.amounts[e], state.counts[e] = 0, 0.0, 0
@@ -220,11 +210,11 @@ def _occur(state, e, t, tries):  # type: ignore[no-untyped-def]
 @njit_lean
 def _patience(state, e):  # type: ignore[no-untyped-def]
     """0 to 1: how far the refusals came as those of a program with an old password."""
-    even = _part(state.amounts[e, _UNEVEN], 0.4, 0.2)
-    unhurried = _part(state.amounts[e, _GAP], 1.4, 2.3)  # 4 to 10 s, as logarithms
+    even = proportion(state.amounts[e, _UNEVEN], 0.4, 0.2)
+    unhurried = proportion(state.amounts[e, _GAP], 1.4, 2.3)  # 4 to 10 s, as logarithms
     most = max(state.amounts[e, _TRIES], state.amounts[e, _BURST])
-    alone = _part(state.amounts[e, _ACCOUNTS], 5.0, 2.0)
-    return even * unhurried * _part(most, 8.0, 4.0) * alone
+    alone = proportion(state.amounts[e, _ACCOUNTS], 5.0, 2.0)
+    return even * unhurried * proportion(most, 8.0, 4.0) * alone
 
 
 @njit_lean
@@ -236,7 +226,7 @@ def _accept(rows, i, state, e, refused, keeps_door, scores, facts):  # type: ign
     counted = refused - max(refused - 6.0, 0.0) * patience
     accounts, good = state.amounts[e, _ACCOUNTS], state.amounts[e, _GOOD]
     evidence = counted**2 / (counted + 4.0) * (1.0 - 0.75 * patience)
-    evidence *= (4.0 if outside else 0.5) * (1.0 + 2.0 * _part(accounts, 2.0, 10.0))
+    evidence *= (4.0 if outside else 0.5) * (1.0 + 2.0 * proportion(accounts, 2.0, 10.0))
     evidence /= (1.0 + good) ** 2
     if by_shape:
         evidence *= 0.5
@@ -263,7 +253,7 @@ def _log_in(rows, i, state, e, t, scores, facts):  # type: ignore[no-untyped-def
     service, method = rows.service[i], rows.method[i]
     if method in (_ANONYMOUS, _TICKET, _TGS):
         return
-    good, bad = _count(rows.succeeded[i]), _count(rows.failed[i])
+    good, bad = capped(rows.succeeded[i], _MOST), capped(rows.failed[i], _MOST)
     if state.counts[e, _IS_READ] == 0 and good + bad > 0:
         state.counts[e, _IS_READ] = 1
         _clear(state, e)
@@ -287,7 +277,7 @@ def _log_in(rows, i, state, e, t, scores, facts):  # type: ignore[no-untyped-def
 @njit_lean
 def _session(rows, i, state, e, t, scores, facts):  # type: ignore[no-untyped-def]
     """Take a part of a session of which no log-in was read."""
-    up, down = _count(rows.orig_bytes[i]), _count(rows.resp_bytes[i])
+    up, down = capped(rows.orig_bytes[i], _MOST), capped(rows.resp_bytes[i], _MOST)
     both = up > 0 and down > 0
     goes_on = both and (rows.part[i] >= _A_MINUTE_OF_PARTS or t - rows.start[i] > _LONG_US)
     if down > (_SCREENS if rows.resp_p[i] in _DESKS else _MUCH) or goes_on:

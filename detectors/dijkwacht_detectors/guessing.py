@@ -46,6 +46,7 @@ from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.entities import mix
 from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 from dijkwacht_detectors.state.pace import UNEVEN, keep_pace
+from dijkwacht_detectors.state.proportion import capped, proportion
 from dijkwacht_records.vocabulary import AuthMethod, AuthService, AuthStatus, EtypeClass
 
 _TARGETS = 6
@@ -191,24 +192,13 @@ class _State(NamedTuple):
 _columns, _memory = row_picker(_Rows._fields), picker(_State._fields)
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _part(value, none, whole):  # type: ignore[no-untyped-def]
-    """0 at ``none``, 1 at ``whole``, which may be the lesser, and between them in proportion."""
-    return min(max((value - none) / (whole - none), 0.0), 1.0)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _count(value):  # type: ignore[no-untyped-def]
-    return min(max(float(value), 0.0), _MOST)
-
-
 @njit_lean
 def _tried(rows, i):  # type: ignore[no-untyped-def]
     """Guesses that row ``i`` is worth; those whose outcome is hidden count for half."""
     service = rows.service[i]
-    tries = _count(rows.failed[i])
+    tries = capped(rows.failed[i], _MOST)
     if service in (_SSH, _RDP):
-        tries += 0.5 * _count(rows.unknown[i])
+        tries += 0.5 * capped(rows.unknown[i], _MOST)
     if rows.accounts[i] == 1 and 1.0 < tries <= 4.0:
         tries = 0.75 + 0.25 * tries  # a drive that is touched once asks three times
     return tries * worth_of_refusal(service, rows.method[i], rows.status[i], rows.resp_p[i])
@@ -278,12 +268,12 @@ def _patience(state, e, k, outside):  # type: ignore[no-untyped-def]
     targets = 0
     for other in range(_TARGETS):
         targets += state.fast[e, other] >= 1.0
-    alone = _part(state.accounts[e, k], 5.0, 2.0) * _part(targets, 4.0, 2.0)
+    alone = proportion(state.accounts[e, k], 5.0, 2.0) * proportion(targets, 4.0, 2.0)
     if service == _HTTP:
         return 0.95 * alone  # a program says it with each request, at any pace
-    even = _part(state.uneven[e, k], 0.4, 0.2)
-    unhurried = _part(state.gap[e, k], 1.4, 2.3)  # 4 to 10 s, as logarithms
-    few = _part(max(state.tries[e, k], state.burst[e, k]), 8.0, 4.0)
+    even = proportion(state.uneven[e, k], 0.4, 0.2)
+    unhurried = proportion(state.gap[e, k], 1.4, 2.3)  # 4 to 10 s, as logarithms
+    few = proportion(max(state.tries[e, k], state.burst[e, k]), 8.0, 4.0)
     return even * unhurried * few * alone
 
 
@@ -295,7 +285,7 @@ def _evidence(state, e, outside):  # type: ignore[no-untyped-def]
         slow, accounts = state.slow[e, k], state.accounts[e, k]
         if slow + state.asked[e, k] <= 0.0:
             continue
-        many = _part(accounts, 1.0, 5.0) if accounts > 0 else 0.5
+        many = proportion(accounts, 1.0, 5.0) if accounts > 0 else 0.5
         most = max(most, accounts)
         fast = state.fast[e, k]
         # older refusals of one account are bounded: an old drive, a scanner, used by hand
@@ -308,14 +298,14 @@ def _evidence(state, e, outside):  # type: ignore[no-untyped-def]
             explained += slow * patience
         share = slow / (slow + 2.0 * state.good[e, k]) if slow > 0.0 else 1.0
         # many accounts, each tried once or twice, count threefold
-        each = _part(fast / max(accounts, 1.0), 3.0, 2.0)
-        spread = 1.0 + 2.0 * _part(accounts, 4.0, 12.0) * each
+        each = proportion(fast / max(accounts, 1.0), 3.0, 2.0)
+        spread = 1.0 + 2.0 * proportion(accounts, 4.0, 12.0) * each
         # the first few refusals at a target are somebody's slips
         found += share**2 * tries**2 / (tries + 4.0) * spread
     slow = state.all_slow[e] - explained
     if most > 1.0 and slow > 0.0:  # a few at each of very many targets
         share = slow / (slow + 2.0 * state.all_good[e])
-        found = max(found, share**2 * _part(most, 1.0, 5.0) * slow**2 / (slow + 4.0))
+        found = max(found, share**2 * proportion(most, 1.0, 5.0) * slow**2 / (slow + 4.0))
     return found
 
 
@@ -349,7 +339,7 @@ def _fold(columns, sites, memory, fast_life, slow_life, scores, facts):  # type:
         k = _place(state, e, key, min(max(service, 0), 255), t)
         accounts = min(max(rows.accounts[i], 0), 64)
         state.accounts[e, k] = accounts
-        good, etype = _count(rows.succeeded[i]), rows.etype[i]
+        good, etype = capped(rows.succeeded[i], _MOST), rows.etype[i]
         ticket = good > 0 and etype == _RC4 and (method == _TGS or rows.status[i] == _UNPROVEN)
         if method == _TGS:
             state.weak[e] = min(state.weak[e] + good * (etype == _RC4), _MOST)
@@ -359,7 +349,7 @@ def _fold(columns, sites, memory, fast_life, slow_life, scores, facts):  # type:
         elif method == _AS and etype == _AES and good > 0:
             state.strong[e] = min(state.strong[e] + good, _MOST)
         elif method == _AS and rows.status[i] == _ASKED:
-            state.asked[e, k] = min(state.asked[e, k] + _count(rows.unknown[i]), _MOST)
+            state.asked[e, k] = min(state.asked[e, k] + capped(rows.unknown[i], _MOST), _MOST)
         site, weakly = sites[i], 1
         if etype == _AES and good > 0:
             state.samples_strong[site] = t
@@ -369,7 +359,7 @@ def _fold(columns, sites, memory, fast_life, slow_life, scores, facts):  # type:
             weakly = custom(state.samples_weakly[site], state.samples_week, site, own, t)
         tries = _tried(rows, i)
         if method == _AS and rows.status[i] not in (_ASKED, _UNPROVEN):
-            state.asked[e, k] = max(state.asked[e, k] - good - _count(rows.failed[i]), 0.0)
+            state.asked[e, k] = max(state.asked[e, k] - good - capped(rows.failed[i], _MOST), 0.0)
         if rows.flow_id[i] != state.flow[e, k]:
             state.flow[e, k], state.in_flow[e, k] = rows.flow_id[i], 0.0
         if tries > 0:
@@ -392,7 +382,7 @@ def _fold(columns, sites, memory, fast_life, slow_life, scores, facts):  # type:
         outside = not is_private(rows.orig_h[i, 0], rows.orig_h[i, 1])
         is_old = state.samples_strong[site] == 0 or t - state.samples_strong[site] > MONTH_US
         tickets = worth_of_tickets(state.weak[e], state.strong[e], weakly, is_old)
-        tickets += 6.0 * state.unproven[e] * _part(accounts, 1.0, 4.0)
+        tickets += 6.0 * state.unproven[e] * proportion(accounts, 1.0, 4.0)
         let_in = 2.0 - _patience(state, e, k, outside) if state.let_in[e] >= 0.5 else 1.0
         scores[i] = math.log2(1.0 + _evidence(state, e, outside) * let_in + tickets)
         facts[i, 0], facts[i, 1] = state.all_slow[e], accounts
