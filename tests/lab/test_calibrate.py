@@ -103,6 +103,7 @@ def opinion(hour, scores, *, fresh=False):
         scores=np.array(scores),
         facts=np.zeros((many, 0)),
         named={},
+        said=np.arange(many),
     )
 
 

@@ -285,8 +285,7 @@ class Engine:
         """Opinions → decisions."""
         self.controls.note_failures(positions)
         for one in scored:
-            silent = int(np.count_nonzero(np.isnan(one.scores)))
-            self._scored[one.detector] += len(one.scores) - silent
+            self._scored[one.detector] += len(one.said)
         if self._watch is not None:
             self._watch(scored, self.numbering)
         rare = self.policy.evidence(scored)

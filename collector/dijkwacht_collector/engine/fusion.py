@@ -286,6 +286,7 @@ def _scored(rows: Sequence[tuple[int, int, int, float]]) -> Scored:
         -1, False, np.arange(count, dtype=np.int64), np.zeros(count, np.int32),
         np.array(time, np.int64), np.array(site, np.int32), np.array(slot, np.int32),
         np.zeros(count, np.bool_), np.array(sums, np.float64), np.zeros((count, 0)), {},
+        np.arange(count, dtype=np.int64),
     )  # fmt: skip
 
 

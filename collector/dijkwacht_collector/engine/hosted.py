@@ -139,7 +139,7 @@ class Hosted:
             scores, facts = self._no_opinion(len(rows))
         return Scored(
             self.number, sizes is not None, table.order, table.agent, rows.time, rows.site,
-            rows.slot, rows.fresh, scores, facts, named,
+            rows.slot, rows.fresh, scores, facts, named, self._opinions.said(scores),
         )  # fmt: skip
 
     def _score(

@@ -11,14 +11,13 @@ from dijkwacht_collector.policy.calibration import (
 )
 from dijkwacht_collector.policy.detector_policy import (
     DEFAULT_BUDGET,
-    HOUR_US,
     WEAK,
     DetectorPolicy,
     RareRow,
-    Scored,
     SiteLines,
 )
 from dijkwacht_collector.policy.policy import NOT_RARE, ContextPolicy, Policy
+from dijkwacht_collector.policy.scored import HOUR_US, Scored, said_of
 from dijkwacht_collector.policy.spending import WEEK_US, is_grave, may_call, severity
 
 __all__ = [
@@ -42,5 +41,6 @@ __all__ = [
     "load_calibration",
     "may_call",
     "read_calibration",
+    "said_of",
     "severity",
 ]

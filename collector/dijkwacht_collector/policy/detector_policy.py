@@ -19,9 +19,7 @@ and one machine, and a line is the whole site's.
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -30,8 +28,8 @@ from numpy.typing import NDArray
 
 from dijkwacht_collector.policy.calibration import Calibration
 from dijkwacht_collector.policy.entity_records import HABIT, EntityRecords, is_habit, wipe
+from dijkwacht_collector.policy.scored import HOUR_US, Marks, Scored, marks_of
 from dijkwacht_collector.policy.spending import HIGH_FACTOR
-from dijkwacht_detectors.api import Scores
 from dijkwacht_detectors.state.naming import njit_lean
 
 PRIOR_WEEKS: Final = 1.0
@@ -40,7 +38,6 @@ DEFAULT_BUDGET: Final = 1.0
 """Incidents a week that a site is willing to be interrupted by without cause."""
 REPEAT_US: Final = 60_000_000
 """An entity that stays above the threshold alerts again after this long, or when it gets stranger."""
-HOUR_US: Final = 3_600_000_000
 WEAK: Final = 1.0
 """Hours a week: what chance reaches less often is evidence, be it far from an alert (`Policy.evidence`)."""
 SPARED: Final = HABIT - 1
@@ -49,28 +46,6 @@ MOST_WEAK: Final = 256
 """Rare rows of one site, detector and hour below the threshold: no flood of them may bury an engine."""
 _AT_ONCE: Final = 1024
 """Rare rows that are found in one call: room for all rows would be fetched anew each time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """What one detector makes of some rows: opinions, and the columns that name who and whom.
-
-    All are of one length n. ``order`` is each row's place among all rows of the step; where
-    ``windowed``, that of the row whose time ended its window. ``slot`` and ``fresh`` as in `Rows`;
-    ``facts`` is float64[n, k]; ``named`` holds the columns of the detector's `Who`.
-    """
-
-    detector: int
-    windowed: bool
-    order: NDArray[np.int64]
-    agent: NDArray[np.int32]
-    time: NDArray[np.int64]
-    site: NDArray[np.int32]
-    slot: NDArray[np.int32]
-    fresh: NDArray[np.bool_]
-    scores: Scores
-    facts: Scores
-    named: Mapping[str, Any]
 
 
 class RareRow(NamedTuple):
@@ -192,28 +167,32 @@ class DetectorPolicy:
         """As `evidence`, but only the rows that are rare enough to alert."""
         return [row for row in self.evidence(scored) if row.alerts]
 
-    def evidence(self, scored: Scored) -> list[RareRow]:
+    def evidence(self, scored: Scored, marks: Marks | None = None) -> list[RareRow]:
         """Learn the scores hour by hour; the rows that are rare, in order.
 
         Below the threshold an entity's row is among them if it is rarer than all that it did in its hour.
+        ``marks``: those of the rows, if they are known.
         """
-        records, size = self._records, len(scored.slot)
-        records.make_room(int(scored.slot.max(initial=-1)) + 1)
-        told = (np.empty(_AT_ONCE, np.int64), np.empty(_AT_ONCE), np.empty(_AT_ONCE, np.bool_))
+        marks = marks_of(scored) if marks is None else marks
+        records, most = self._records, len(scored.said)
+        records.make_room(marks.slots)
+        room = min(most, _AT_ONCE)
+        told = (np.empty(room, np.int64), np.empty(room), np.empty(room, np.bool_))
         rows, rarities, alerts = told
         found: list[RareRow] = []
-        begin = 0
-        while begin < size:
-            begin, count, records.used = _find_rare(
-                scored.time, scored.site, scored.slot, scored.fresh, scored.scores, tuple(self._table),
-                tuple(self._sites), records.for_more(size), self._habits, self._longest_gap_h, begin,
-                told,
+        begin = (0, 0)
+        while True:
+            *begin, count, records.used = _find_rare(
+                scored.time, scored.site, scored.slot, scored.fresh, scored.scores,
+                (scored.said, marks.rows, *begin), (tuple(self._table), tuple(self._sites)),
+                records.for_more(most), self._habits, self._longest_gap_h, told,
             )  # fmt: skip
             for row in range(count):
                 budget = float(self.budget[scored.site[rows[row]]])
                 rarity, calls = float(rarities[row]), bool(alerts[row])
                 found.append(RareRow(scored, int(rows[row]), rarity, budget, calls))
-        return found
+            if not count or count < room:
+                return found
 
     def take(self, site: int, slots: NDArray[np.int32]) -> SiteLines:
         """What one site has taught, with what was last alerted of the entities at ``slots``."""
@@ -320,31 +299,58 @@ def _turn_hour(s, h, table, sites, longest_gap_h):  # type: ignore[no-untyped-de
 
 
 @njit_lean
-def _find_rare(  # type: ignore[no-untyped-def]
-    time, site, slot, fresh, scores, table, sites, records, habits, longest_gap_h, begin, told
-):
-    """From row ``begin`` on, ``told`` is filled with the rows that are rare, how rare, and whether they may alert.
-
-    Where it ended, how many they are, and the records in use. Nearly no row gets beyond the first
-    tests, which look up nothing of its entity.
-    """
-    grid, rates = table
-    budget, threshold, history, hours, hour, peak, _, weak, weak_rows = sites
-    recorded, record, known = records
-    alerted_bin, alerted_time, times, rare_hour, since, strongest, habit, weak_hour, weak_bin = (
-        known
-    )
-    out, rare, alerts = told
-    n = 0
-    for i in range(begin, len(time)):
+def _pass(until, m, marked, rows, lines, records, recorded, longest_gap_h):  # type: ignore[no-untyped-def]
+    """Hours turn, and entities are new, at the marked rows from ``m`` on, up to row ``until``; the next."""
+    time, site, slot, fresh = rows
+    table, sites = lines
+    _, record, known = records
+    hour = sites[4]
+    while m < len(marked) and marked[m] <= until:
+        i = marked[m]
         s = site[i]
         # An agent whose clock lags adds no hours to its site's. To divide takes long.
         if time[i] >= (hour[s] + 1) * HOUR_US and time[i] // HOUR_US > hour[s]:
             _turn_hour(s, time[i] // HOUR_US, table, sites, longest_gap_h)
         if recorded > 1 and fresh[i] and record[slot[i]]:
             wipe(record[slot[i]], known)
-        score = scores[i]
-        if math.isnan(score) or (score <= peak[s] and score < threshold[s] and score < weak[s]):
+        m += 1
+    return m
+
+
+@njit_lean
+def _find_rare(  # type: ignore[no-untyped-def]
+    time, site, slot, fresh, scores, walk, lines, records, habits, longest_gap_h, told
+):
+    """``told`` is filled with the rows that are rare, how rare, and whether they may alert.
+
+    ``walk``: the rows that have a score, those that are marked, and how many of each are done. How many
+    are done then, how many rows are told, and the records in use. Nearly no row is either, and of those
+    few get beyond the first tests, which look up nothing of its entity.
+    """
+    said, marked, begin, m = walk
+    table, sites = lines
+    grid, rates = table
+    budget, threshold, history, hours, _, peak, _, weak, weak_rows = sites
+    recorded, record, known = records
+    alerted_bin, alerted_time, times, rare_hour, since, strongest, habit, weak_hour, weak_bin = (
+        known
+    )
+    out, rare, alerts = told
+    n = 0
+    for j in range(begin, len(said)):
+        i = said[j]
+        m = _pass(
+            i,
+            m,
+            marked,
+            (time, site, slot, fresh),
+            (table, sites),
+            records,
+            recorded,
+            longest_gap_h,
+        )
+        s, score = site[i], scores[i]
+        if score <= peak[s] and score < threshold[s] and score < weak[s]:
             continue
         e, h = record[slot[i]], time[i] // HOUR_US
         reached, counts = score >= threshold[s], score >= weak[s]
@@ -376,5 +382,15 @@ def _find_rare(  # type: ignore[no-untyped-def]
             alerts[n] = calls
             n += 1
             if n == len(out):
-                return i + 1, n, recorded
-    return len(time), n, recorded
+                return j + 1, m, n, recorded
+    m = _pass(
+        len(time),
+        m,
+        marked,
+        (time, site, slot, fresh),
+        (table, sites),
+        records,
+        recorded,
+        longest_gap_h,
+    )
+    return len(said), m, n, recorded

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, Self
 
-import numpy as np
-
 from dijkwacht_collector.policy.calibration import FUSION, Calibration, Calibrations
-from dijkwacht_collector.policy.detector_policy import HOUR_US, DetectorPolicy, RareRow, Scored
+from dijkwacht_collector.policy.detector_policy import DetectorPolicy, RareRow
+from dijkwacht_collector.policy.scored import HOUR_US, Marks, Scored, marks_of
 from dijkwacht_detectors.api import AnyDetector
 
 NOT_RARE: Final = 168.0
@@ -35,12 +34,14 @@ class ContextPolicy(DetectorPolicy):
         """It does."""
         return True
 
-    def evidence(self, scored: Scored) -> list[RareRow]:
+    def evidence(self, scored: Scored, marks: Marks | None = None) -> list[RareRow]:  # noqa: ARG002  # as those
         """The rows that have a score, in order; a budget of nothing makes context of all of them."""
+        if not len(scored.said):
+            return []
         self.make_room(int(scored.site.max(initial=-1)) + 1)
         hour, said = self._sites.hour, self._sites.alert_hours
         found: list[RareRow] = []
-        for row in np.flatnonzero(~np.isnan(scored.scores)).tolist():
+        for row in scored.said.tolist():
             site, now = scored.site[row], scored.time[row] // HOUR_US
             if now > hour[site]:
                 hour[site], said[site] = now, 0
@@ -100,9 +101,15 @@ class Policy:
         for policy in (*self.detectors, self.fusion):
             policy.make_room(sites)
 
-    def evidence(self, scored: Iterable[Scored]) -> list[RareRow]:
+    def evidence(self, scored: Sequence[Scored]) -> list[RareRow]:
         """How rare is this here, and may it alert? Takes opinions in the order in which they came."""
-        return [row for one in scored for row in self.detectors[one.detector].evidence(one)]
+        known: dict[tuple[int, ...], Marks] = {}
+        rare: list[RareRow] = []
+        for one in scored:
+            columns = id(one.time), id(one.site), id(one.slot), id(one.fresh)
+            marks = known[columns] = known.get(columns) or marks_of(one)
+            rare += self.detectors[one.detector].evidence(one, marks)
+        return rare
 
     def set_budget(self, site: int, per_week: float) -> None:
         """Take the site's choice of incidents a week; each detector has its share of it."""

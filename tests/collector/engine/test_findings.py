@@ -48,6 +48,7 @@ def test_hardware_is_the_machine_whose_address_it_held(held, machine):
         0, False, np.zeros(1, np.int64), np.zeros(1, np.int32), np.zeros(1, np.int64), np.zeros(1, np.int32),
         np.zeros(1, np.int32), np.zeros(1, np.bool_), np.ones(1), np.array([[1.0, 2.0, 1.0, held]]),
         {"sender_h": claim, "target_h": claim, "sender_mac": np.array([0x00163E000066])},
+        np.zeros(1, np.int64),
     )  # fmt: skip
     numbering = Numbering()
     numbering.agent(numbering.site("bakery"), "till")

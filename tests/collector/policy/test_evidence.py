@@ -42,6 +42,7 @@ def scored(rows: list[tuple[int, int, float]]) -> Scored:
         scores=np.array([r[2] for r in rows], np.float64),
         facts=np.zeros((n, 0)),
         named={},
+        said=np.flatnonzero([not np.isnan(r[2]) for r in rows]),
     )
 
 

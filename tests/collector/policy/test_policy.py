@@ -49,6 +49,7 @@ def scored(rows: list[tuple[int, int, float]], detector: int = 0) -> Scored:
         scores=np.array([r[2] for r in rows], np.float64),
         facts=np.zeros((n, 0)),
         named={},
+        said=np.flatnonzero([not np.isnan(r[2]) for r in rows]),
     )
 
 

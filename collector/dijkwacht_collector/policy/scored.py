@@ -1,0 +1,88 @@
+"""HOT  What a detector makes of a step's rows, and the few of them that policy must look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from dijkwacht_detectors.api import Scores
+
+HOUR_US: Final = 3_600_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What one detector makes of some rows: opinions, and the columns that name who and whom.
+
+    All are of one length n. ``order`` is each row's place among all rows of the step; where
+    ``windowed``, that of the row whose time ended its window. ``slot`` and ``fresh`` as in `Rows`;
+    ``facts`` is float64[n, k]; ``named`` holds the columns of the detector's `Who`. ``said``, int64, are
+    the rows that have a score, of `said_of`: nearly none.
+    """
+
+    detector: int
+    windowed: bool
+    order: NDArray[np.int64]
+    agent: NDArray[np.int32]
+    time: NDArray[np.int64]
+    site: NDArray[np.int32]
+    slot: NDArray[np.int32]
+    fresh: NDArray[np.bool_]
+    scores: Scores
+    facts: Scores
+    named: Mapping[str, Any]
+    said: NDArray[np.int64]
+
+
+class Marks(NamedTuple):
+    """``rows`` int64 in which, alone, an hour of a site may begin or an entity is fresh; all ``slot`` are below ``slots``."""
+
+    rows: NDArray[np.int64]
+    slots: int
+
+
+def said_of(scores: Scores) -> NDArray[np.int64]:
+    """The rows that have a score, in order."""
+    said: NDArray[np.int64] = _said(scores)
+    return said
+
+
+def marks_of(scored: Scored) -> Marks:
+    """Those of its rows, whatever the scores: they are the same for all detectors that share the columns."""
+    return Marks(*_marks(scored.time, scored.site, scored.slot, scored.fresh))
+
+
+@njit(cache=True, nogil=True)
+def _said(scores):  # type: ignore[no-untyped-def]
+    count = 0
+    for i in range(len(scores)):  # without a branch: several at once
+        count += scores[i] == scores[i]
+    said = np.empty(count, np.int64)
+    n = 0
+    if count:
+        for i in range(len(scores)):
+            if scores[i] == scores[i]:
+                said[n] = i
+                n += 1
+    return said
+
+
+@njit(cache=True, nogil=True)
+def _marks(time, site, slot, fresh):  # type: ignore[no-untyped-def]
+    """A site's hour begins in no row that another of it stands before, back to back, of that hour or a later one."""
+    rows = np.empty(len(time), np.int64)
+    n, last, ends, top = 0, np.int32(-1), np.int64(0), np.int32(-1)
+    for i in range(len(time)):
+        turns = site[i] != last or time[i] >= ends
+        if turns:
+            last, ends = site[i], (time[i] // HOUR_US + 1) * HOUR_US
+        if turns or fresh[i]:
+            rows[n] = i
+            n += 1
+        top = max(top, slot[i])
+    return rows[:n].copy(), np.int64(top) + 1
