@@ -18,6 +18,7 @@ from dijkwacht_collector.engine.contexts import Contexts
 from dijkwacht_collector.engine.hosted import Hosted, OnFailure
 from dijkwacht_collector.engine.instances import MODEL, Given
 from dijkwacht_collector.engine.numbering import Numbering
+from dijkwacht_collector.engine.opinions import BlankScores
 from dijkwacht_collector.engine.signatures import entity_tables, signature_of
 from dijkwacht_collector.engine.site_record import (
     ContextPart,
@@ -60,9 +61,14 @@ class DetectorHost:
         self._contexts = Contexts(contexts_for({c for d in self.detectors for c in d.context}))
         shared: dict[str, Entities] = {}
         self._entity_tables = entity_tables(self.detectors)
+        blank = BlankScores()
         self.hosted = [
             Hosted(
-                number, d, Memory(d, shared.setdefault(table, Memory.entities_for(d))), on_failure
+                number,
+                d,
+                Memory(d, shared.setdefault(table, Memory.entities_for(d))),
+                on_failure,
+                blank,
             )
             for number, (d, table) in enumerate(
                 zip(self.detectors, self._entity_tables, strict=True)

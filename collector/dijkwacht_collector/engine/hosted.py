@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dijkwacht_collector.engine.columns import TableRows
 from dijkwacht_collector.engine.instances import Instances
-from dijkwacht_collector.engine.opinions import Opinions
+from dijkwacht_collector.engine.opinions import BlankScores, Opinions
 from dijkwacht_collector.engine.windows import Ended
 from dijkwacht_collector.policy import Scored
 from dijkwacht_detectors.api import AnyDetector, Rows, Scores
@@ -43,15 +43,20 @@ class Failure(NamedTuple):
 
 
 class Hosted:
-    """A detector, its memory and instances. ``failures``: those since they were last taken."""
+    """A detector, its memory and instances. ``failures``: those since they were last taken; ``blank`` as in `Opinions`."""
 
     def __init__(
-        self, number: int, detector: AnyDetector, memory: Memory, on_failure: OnFailure
+        self,
+        number: int,
+        detector: AnyDetector,
+        memory: Memory,
+        on_failure: OnFailure,
+        blank: BlankScores | None = None,
     ) -> None:
         self.number, self.detector, self.memory = number, detector, memory
         self.instances = Instances(detector)
         self.failures: list[Failure] = []
-        self._opinions = Opinions(len(detector.facts))
+        self._opinions = Opinions(len(detector.facts), blank)
         self._failed = self._taken = 0
         self._on_failure = on_failure
         self._strikes: dict[int, int] = {}
@@ -137,9 +142,10 @@ class Hosted:
         if len(named) < len(self.detector.who.columns):  # whoever loads a detector refuses that
             self.fail(KeyError(f"{self.detector.who}: there is no such column"))
             scores, facts = self._no_opinion(len(rows))
+        scores, said = self._opinions.heard(scores)
         return Scored(
             self.number, sizes is not None, table.order, table.agent, rows.time, rows.site,
-            rows.slot, rows.fresh, scores, facts, named, self._opinions.said(scores),
+            rows.slot, rows.fresh, scores, facts, named, said,
         )  # fmt: skip
 
     def _score(

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from dijkwacht_collector.policy.calibration import Calibration
 from dijkwacht_collector.policy.entity_records import HABIT, EntityRecords, is_habit, wipe
-from dijkwacht_collector.policy.scored import HOUR_US, Marks, Scored, marks_of
+from dijkwacht_collector.policy.scored import HOUR_US, MarkedRows, Scored
 from dijkwacht_collector.policy.spending import HIGH_FACTOR
 from dijkwacht_detectors.state.naming import njit_lean
 
@@ -167,24 +167,24 @@ class DetectorPolicy:
         """As `evidence`, but only the rows that are rare enough to alert."""
         return [row for row in self.evidence(scored) if row.alerts]
 
-    def evidence(self, scored: Scored, marks: Marks | None = None) -> list[RareRow]:
+    def evidence(self, scored: Scored, marked: MarkedRows | None = None) -> list[RareRow]:
         """Learn the scores hour by hour; the rows that are rare, in order.
 
         Below the threshold an entity's row is among them if it is rarer than all that it did in its hour.
-        ``marks``: those of the rows, if they are known.
+        ``marked``: the rows of the step to look at whatever their score, shared with other detectors.
         """
-        marks = marks_of(scored) if marks is None else marks
+        marks = (marked or MarkedRows()).of(scored)
         records, most = self._records, len(scored.said)
         records.make_room(marks.slots)
         room = min(most, _AT_ONCE)
         told = (np.empty(room, np.int64), np.empty(room), np.empty(room, np.bool_))
         rows, rarities, alerts = told
         found: list[RareRow] = []
-        begin = (0, 0)
+        done = (0, 0, 0)
         while True:
-            *begin, count, records.used = _find_rare(
-                scored.time, scored.site, scored.slot, scored.fresh, scored.scores,
-                (scored.said, marks.rows, *begin), (tuple(self._table), tuple(self._sites)),
+            done, count, records.used = _find_rare(
+                scored.time, scored.site, scored.slot, scored.scores,
+                (scored.said, marks.turns, marks.fresh), done, (tuple(self._table), tuple(self._sites)),
                 records.for_more(most), self._habits, self._longest_gap_h, told,
             )  # fmt: skip
             for row in range(count):
@@ -299,35 +299,39 @@ def _turn_hour(s, h, table, sites, longest_gap_h):  # type: ignore[no-untyped-de
 
 
 @njit_lean
-def _pass(until, m, marked, rows, lines, records, recorded, longest_gap_h):  # type: ignore[no-untyped-def]
-    """Hours turn, and entities are new, at the marked rows from ``m`` on, up to row ``until``; the next."""
-    time, site, slot, fresh = rows
+def _pass(until, done, marked, rows, lines, records, recorded, longest_gap_h):  # type: ignore[no-untyped-def]
+    """Hours turn, and entities are new, up to row ``until``; how many of each are done then."""
+    turned, wiped = done
+    turns, fresh = marked
+    time, site, slot = rows
     table, sites = lines
     _, record, known = records
     hour = sites[4]
-    while m < len(marked) and marked[m] <= until:
-        i = marked[m]
-        s = site[i]
+    while turned < len(turns) and turns[turned] <= until:
+        s, at = site[turns[turned]], time[turns[turned]]
         # An agent whose clock lags adds no hours to its site's. To divide takes long.
-        if time[i] >= (hour[s] + 1) * HOUR_US and time[i] // HOUR_US > hour[s]:
-            _turn_hour(s, time[i] // HOUR_US, table, sites, longest_gap_h)
-        if recorded > 1 and fresh[i] and record[slot[i]]:
-            wipe(record[slot[i]], known)
-        m += 1
-    return m
+        if at >= (hour[s] + 1) * HOUR_US and at // HOUR_US > hour[s]:
+            _turn_hour(s, at // HOUR_US, table, sites, longest_gap_h)
+        turned += 1
+    while wiped < len(fresh) and fresh[wiped] <= until:
+        if recorded > 1 and record[slot[fresh[wiped]]]:
+            wipe(record[slot[fresh[wiped]]], known)
+        wiped += 1
+    return turned, wiped
 
 
 @njit_lean
 def _find_rare(  # type: ignore[no-untyped-def]
-    time, site, slot, fresh, scores, walk, lines, records, habits, longest_gap_h, told
+    time, site, slot, scores, walk, done, lines, records, habits, longest_gap_h, told
 ):
     """``told`` is filled with the rows that are rare, how rare, and whether they may alert.
 
-    ``walk``: the rows that have a score, those that are marked, and how many of each are done. How many
+    ``walk``: the rows that have a score, and those marked; ``done``: how many of each are. How many
     are done then, how many rows are told, and the records in use. Nearly no row is either, and of those
     few get beyond the first tests, which look up nothing of its entity.
     """
-    said, marked, begin, m = walk
+    said, turns, fresh = walk
+    passed, marked, rows = (done[1], done[2]), (turns, fresh), (time, site, slot)
     table, sites = lines
     grid, rates = table
     budget, threshold, history, hours, _, peak, _, weak, weak_rows = sites
@@ -337,18 +341,9 @@ def _find_rare(  # type: ignore[no-untyped-def]
     )
     out, rare, alerts = told
     n = 0
-    for j in range(begin, len(said)):
+    for j in range(done[0], len(said)):
         i = said[j]
-        m = _pass(
-            i,
-            m,
-            marked,
-            (time, site, slot, fresh),
-            (table, sites),
-            records,
-            recorded,
-            longest_gap_h,
-        )
+        passed = _pass(i, passed, marked, rows, lines, records, recorded, longest_gap_h)
         s, score = site[i], scores[i]
         if score <= peak[s] and score < threshold[s] and score < weak[s]:
             continue
@@ -382,15 +377,6 @@ def _find_rare(  # type: ignore[no-untyped-def]
             alerts[n] = calls
             n += 1
             if n == len(out):
-                return j + 1, m, n, recorded
-    m = _pass(
-        len(time),
-        m,
-        marked,
-        (time, site, slot, fresh),
-        (table, sites),
-        records,
-        recorded,
-        longest_gap_h,
-    )
-    return len(said), m, n, recorded
+                return (j + 1, *passed), n, recorded
+    passed = _pass(len(time), passed, marked, rows, lines, records, recorded, longest_gap_h)
+    return (len(said), *passed), n, recorded

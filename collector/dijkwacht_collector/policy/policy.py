@@ -7,7 +7,7 @@ from typing import Final, Self
 
 from dijkwacht_collector.policy.calibration import FUSION, Calibration, Calibrations
 from dijkwacht_collector.policy.detector_policy import DetectorPolicy, RareRow
-from dijkwacht_collector.policy.scored import HOUR_US, Marks, Scored, marks_of
+from dijkwacht_collector.policy.scored import HOUR_US, MarkedRows, Scored
 from dijkwacht_detectors.api import AnyDetector
 
 NOT_RARE: Final = 168.0
@@ -34,7 +34,7 @@ class ContextPolicy(DetectorPolicy):
         """It does."""
         return True
 
-    def evidence(self, scored: Scored, marks: Marks | None = None) -> list[RareRow]:  # noqa: ARG002  # as those
+    def evidence(self, scored: Scored, marked: MarkedRows | None = None) -> list[RareRow]:  # noqa: ARG002  # as those
         """The rows that have a score, in order; a budget of nothing makes context of all of them."""
         if not len(scored.said):
             return []
@@ -103,12 +103,10 @@ class Policy:
 
     def evidence(self, scored: Sequence[Scored]) -> list[RareRow]:
         """How rare is this here, and may it alert? Takes opinions in the order in which they came."""
-        known: dict[tuple[int, ...], Marks] = {}
+        marked = MarkedRows()
         rare: list[RareRow] = []
         for one in scored:
-            columns = id(one.time), id(one.site), id(one.slot), id(one.fresh)
-            marks = known[columns] = known.get(columns) or marks_of(one)
-            rare += self.detectors[one.detector].evidence(one, marks)
+            rare += self.detectors[one.detector].evidence(one, marked)
         return rare
 
     def set_budget(self, site: int, per_week: float) -> None:

@@ -40,9 +40,10 @@ class Scored:
 
 
 class Marks(NamedTuple):
-    """``rows`` int64 in which, alone, an hour of a site may begin or an entity is fresh; all ``slot`` are below ``slots``."""
+    """The rows in which, alone, an hour of a site may begin, and those ``fresh``; all ``slot`` are below ``slots``."""
 
-    rows: NDArray[np.int64]
+    turns: NDArray[np.int64]
+    fresh: NDArray[np.int64]
     slots: int
 
 
@@ -52,9 +53,24 @@ def said_of(scores: Scores) -> NDArray[np.int64]:
     return said
 
 
-def marks_of(scored: Scored) -> Marks:
-    """Those of its rows, whatever the scores: they are the same for all detectors that share the columns."""
-    return Marks(*_marks(scored.time, scored.site, scored.slot, scored.fresh))
+class MarkedRows:
+    """The `Marks` of a step, which do not depend on scores: looked for once for all detectors that share columns.
+
+    What is asked about must be at hand as long as this is.
+    """
+
+    def __init__(self) -> None:
+        self._turns: dict[tuple[int, int], NDArray[np.int64]] = {}
+        self._fresh: dict[tuple[int, int], tuple[NDArray[np.int64], int]] = {}
+
+    def of(self, scored: Scored) -> Marks:
+        """Those of its rows."""
+        rows, entities = (id(scored.time), id(scored.site)), (id(scored.slot), id(scored.fresh))
+        if rows not in self._turns:
+            self._turns[rows] = _turns(scored.time, scored.site)
+        if entities not in self._fresh:
+            self._fresh[entities] = _fresh(scored.slot, scored.fresh)
+        return Marks(self._turns[rows], *self._fresh[entities])
 
 
 @njit(cache=True, nogil=True)
@@ -73,16 +89,29 @@ def _said(scores):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _marks(time, site, slot, fresh):  # type: ignore[no-untyped-def]
+def _turns(time, site):  # type: ignore[no-untyped-def]
     """A site's hour begins in no row that another of it stands before, back to back, of that hour or a later one."""
     rows = np.empty(len(time), np.int64)
-    n, last, ends, top = 0, np.int32(-1), np.int64(0), np.int32(-1)
+    n, last, ends = 0, np.int32(-1), np.int64(0)
     for i in range(len(time)):
-        turns = site[i] != last or time[i] >= ends
-        if turns:
+        if site[i] != last or time[i] >= ends:
             last, ends = site[i], (time[i] // HOUR_US + 1) * HOUR_US
-        if turns or fresh[i]:
             rows[n] = i
             n += 1
+    return rows[:n].copy()
+
+
+@njit(cache=True, nogil=True)
+def _fresh(slot, fresh):  # type: ignore[no-untyped-def]
+    count, top = 0, np.int32(-1)
+    for i in range(len(fresh)):
+        count += fresh[i]
         top = max(top, slot[i])
-    return rows[:n].copy(), np.int64(top) + 1
+    rows = np.empty(count, np.int64)
+    n = 0
+    if count:
+        for i in range(len(fresh)):
+            if fresh[i]:
+                rows[n] = i
+                n += 1
+    return rows, np.int64(top) + 1
