@@ -56,6 +56,7 @@ class Hosted:
         self.number, self.detector, self.memory = number, detector, memory
         self.instances = Instances(detector)
         self.failures: list[Failure] = []
+        self._named = detector.who.columns
         self._opinions = Opinions(len(detector.facts), blank)
         self._failed = self._taken = 0
         self._on_failure = on_failure
@@ -138,8 +139,8 @@ class Hosted:
                 scores[mine], facts[mine] = self._score(
                     pick_rows(rows, mine), table.order[mine], each[place], starts, of_mine
                 )
-        named = {c: table.columns[c] for c in self.detector.who.columns if c in table.columns}
-        if len(named) < len(self.detector.who.columns):  # whoever loads a detector refuses that
+        named = {c: table.columns[c] for c in self._named if c in table.columns}
+        if len(named) < len(self._named):  # whoever loads a detector refuses that
             self.fail(KeyError(f"{self.detector.who}: there is no such column"))
             scores, facts = self._no_opinion(len(rows))
         scores, said = self._opinions.heard(scores)

@@ -71,18 +71,21 @@ class Slots:
         at = memory.entities, tables
         if at not in self._picked:
             self._picked[at] = self._pick(*at)
-        slot, new, fresh, is_same = self._picked[at]
-        return slot, fresh if is_same else new & memory.reader != 0
+        slot, fresh, new = self._picked[at]
+        return slot, fresh if new is None else new & memory.reader != 0
 
     def _pick(self, entities: Entities, tables: tuple[int, ...]) -> _Picked:
         shared = self._shared[entities]
         if entities not in self._resolved:
             self._resolved[entities] = self._resolve(shared)
         slot, new = self._resolved[entities]
+        readers = shared.alike[tables]
         places = self._views.among(tables, shared.view.tables)
-        if places is not None:
-            slot, new = _pick(slot, new, places)
-        return _Picked(slot, new, *_fresh(new, shared.alike[tables]))
+        if places is None:
+            fresh, is_same = _fresh(new, readers)
+            return _Picked(slot, fresh, None if is_same else new)
+        slot, fresh, is_same = _pick(slot, new, places, readers)
+        return _Picked(slot, fresh, None if is_same else new[places])
 
     def _resolve(self, shared: Shared) -> Resolved:
         view, readers, _, memory = shared
@@ -94,21 +97,23 @@ class Slots:
 
 
 class _Picked(NamedTuple):
-    """Of the rows of some tables; ``fresh`` where ``is_same`` for all that read the same tables."""
+    """Of the rows of some tables; ``fresh`` is so to all that read the same tables if there is no ``new``."""
 
     slot: NDArray[np.int32]
-    new: NDArray[np.uint64]
     fresh: NDArray[np.bool_]
-    is_same: bool
+    new: NDArray[np.uint64] | None
 
 
 @njit(cache=True, nogil=True)
-def _pick(slot, new, places):  # type: ignore[no-untyped-def]
+def _pick(slot, new, places, readers):  # type: ignore[no-untyped-def]
+    """As `_fresh`, of the rows that stand at ``places``, with their slots."""
     n = len(places)
-    its_slot, its_new = np.empty(n, np.int32), np.empty(n, np.uint64)
+    its_slot, fresh, is_same = np.empty(n, np.int32), np.empty(n, np.bool_), True
     for i in range(n):
-        its_slot[i], its_new[i] = slot[places[i]], new[places[i]]
-    return its_slot, its_new
+        its_slot[i], to = slot[places[i]], new[places[i]] & readers
+        fresh[i] = to != 0
+        is_same &= to == readers or not fresh[i]
+    return its_slot, fresh, is_same
 
 
 @njit(cache=True, nogil=True)

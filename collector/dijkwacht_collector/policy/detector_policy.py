@@ -176,6 +176,10 @@ class DetectorPolicy:
         marks = (marked or MarkedRows()).of(scored)
         records, most = self._records, len(scored.said)
         records.make_room(marks.slots)
+        if not most and not _has_news(
+            scored.time, scored.site, scored.slot, *marks[:2], self._sites.hour, records.places
+        ):
+            return []
         room = min(most, _AT_ONCE)
         told = (np.empty(room, np.int64), np.empty(room), np.empty(room, np.bool_))
         rows, rarities, alerts = told
@@ -296,6 +300,18 @@ def _turn_hour(s, h, table, sites, longest_gap_h):  # type: ignore[no-untyped-de
     hour[s] = h
     peak[s] = -np.inf
     weak_rows[s] = 0
+
+
+@njit_lean
+def _has_news(time, site, slot, turns, fresh, hour, places):  # type: ignore[no-untyped-def]
+    """Asked of nearly all detectors in all steps, with few arrays: each takes time to be handed over."""
+    for i in turns:
+        if time[i] >= (hour[site[i]] + 1) * HOUR_US:
+            return True
+    known = False
+    for i in fresh:
+        known |= places[slot[i]] != 0
+    return known
 
 
 @njit_lean

@@ -47,6 +47,11 @@ class EntityRecords:
         self._places = np.zeros(0, np.int32)  # by slot; 0, where nothing is ever known, for none
         self._records = _blank(64)
 
+    @property
+    def places(self) -> NDArray[np.int32]:
+        """The record of each slot; 0 for none."""
+        return self._places
+
     def make_room(self, slots: int) -> None:
         """Grow to so many slots."""
         if slots > len(self._places):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -15,8 +14,7 @@ from dijkwacht_detectors.api import Scores
 HOUR_US: Final = 3_600_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(NamedTuple):
     """What one detector makes of some rows: opinions, and the columns that name who and whom.
 
     All are of one length n. ``order`` is each row's place among all rows of the step; where
@@ -104,8 +102,9 @@ def _turns(time, site):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _fresh(slot, fresh):  # type: ignore[no-untyped-def]
     count, top = 0, np.int32(-1)
-    for i in range(len(fresh)):
+    for i in range(len(fresh)):  # each by itself: several at once
         count += fresh[i]
+    for i in range(len(slot)):
         top = max(top, slot[i])
     rows = np.empty(count, np.int64)
     n = 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
 import numpy as np
 import pytest
@@ -205,7 +203,7 @@ def test_an_entity_that_is_new_again_has_no_habit():
     made = policy(share=0.1)
     strange = made.threshold[0] + 2.0
     judge(made, [(hour * HOUR, 0, strange) for hour in (0, 2, 4, 6)])
-    again = replace(scored([(9 * HOUR, 0, strange)]), fresh=np.ones(1, np.bool_))
+    again = scored([(9 * HOUR, 0, strange)])._replace(fresh=np.ones(1, np.bool_))
     assert [rare.row for rare in made.judge(again)] == [0]
 
 
@@ -217,7 +215,7 @@ def test_a_habit_moves_with_its_site_and_is_none_in_what_an_earlier_release_save
     for lines, told in ((saved, []), (msgspec.structs.replace(saved, habits=None), [0])):
         other = policy(share=0.1)
         other.put(1, slots, lines)
-        moved = replace(scored([(8 * HOUR, 0, strange)]), site=np.ones(1, np.int32))
+        moved = scored([(8 * HOUR, 0, strange)])._replace(site=np.ones(1, np.int32))
         assert [rare.row for rare in other.judge(moved)] == told
 
 
@@ -227,7 +225,7 @@ def test_an_entity_that_is_new_again_where_its_site_moved_to_has_no_habit():
     judge(made, [(hour * HOUR, 0, strange) for hour in (0, 2, 4)])
     other = policy(share=0.1)
     other.put(0, slots, made.take(0, slots))
-    again = replace(scored([(8 * HOUR, 0, strange)]), fresh=np.ones(1, np.bool_))
+    again = scored([(8 * HOUR, 0, strange)])._replace(fresh=np.ones(1, np.bool_))
     assert [rare.row for rare in other.judge(again)] == [0]
 
 
