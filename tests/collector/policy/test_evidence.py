@@ -109,7 +109,7 @@ def test_neither_a_cut_nor_a_move_changes_what_is_evidence(rows, at):
     found = [(r.row, r.rarity, r.alerts) for r in first.evidence(scored(rows[:at]))]
     second.put(1, SLOTS, first.take(0, SLOTS))
     rest = scored(rows[at:])
-    moved = replace(rest, site=np.ones(len(rest.site), np.int32))
+    moved = rest._replace(site=np.ones(len(rest.site), np.int32))
     found += [(r.row + len(rows[:at]), r.rarity, r.alerts) for r in second.evidence(moved)]
     assert found == expected
 
