@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dijkwacht_detectors.api import Scores
 
 HOUR_US: Final = 3_600_000_000
+_NONE: Final = np.zeros(0, np.int64)
 
 
 class Scored(NamedTuple):
@@ -47,7 +48,10 @@ class Marks(NamedTuple):
 
 def said_of(scores: Scores) -> NDArray[np.int64]:
     """The rows that have a score, in order."""
-    said: NDArray[np.int64] = _said(scores)
+    count = _count(scores)
+    if not count:  # to hand over an array takes longer than to look
+        return _NONE
+    said: NDArray[np.int64] = _said(scores, count)
     return said
 
 
@@ -72,17 +76,21 @@ class MarkedRows:
 
 
 @njit(cache=True, nogil=True)
-def _said(scores):  # type: ignore[no-untyped-def]
+def _count(scores):  # type: ignore[no-untyped-def]
     count = 0
     for i in range(len(scores)):  # without a branch: several at once
         count += scores[i] == scores[i]
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _said(scores, count):  # type: ignore[no-untyped-def]
     said = np.empty(count, np.int64)
     n = 0
-    if count:
-        for i in range(len(scores)):
-            if scores[i] == scores[i]:
-                said[n] = i
-                n += 1
+    for i in range(len(scores)):
+        if scores[i] == scores[i]:
+            said[n] = i
+            n += 1
     return said
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dijkwacht_collector.engine.opinions import Opinions
+from dijkwacht_collector.engine.opinions import BlankScores, Opinions
 from dijkwacht_detectors.api import RowDetector
 from dijkwacht_detectors.checks import sample_rows
 from dijkwacht_detectors.discover import shipped_detectors
@@ -38,6 +38,39 @@ def test_many_rows_after_few_begin_blank():
         assert np.isnan(scores).all()
         assert not facts.any()
         scores[:], facts[:] = 1.0, 2.0
+
+
+@given(
+    steps=st.lists(
+        st.lists(st.lists(st.booleans(), max_size=9), min_size=3, max_size=3), max_size=9
+    )
+)
+def test_who_shares_blank_scores_is_handed_no_opinion_of_others_and_keeps_its_own(steps):
+    blank = BlankScores()
+    each = [Opinions(1, blank) for _ in range(3)]
+    for step in steps:
+        kept = []
+        for opinions, scored in zip(each, step, strict=True):
+            scores, facts = opinions.blank(len(scored))
+            assert np.isnan(scores).all()
+            assert not facts.any()
+            places = np.flatnonzero(scored)
+            scores[places], facts[places] = 1.0, 2.0
+            kept.append(opinions.heard(scores))
+        for (scores, said), scored in zip(kept, step, strict=True):
+            assert said.tolist() == np.flatnonzero(scored).tolist()
+            assert (~np.isnan(scores)).tolist() == scored
+
+
+def test_scores_of_a_detector_that_failed_midway_are_blank_to_the_next():
+    blank = BlankScores()
+    failing, other = Opinions(1, blank), Opinions(1, blank)
+    scores, facts = failing.blank(5)
+    scores[3], facts[3] = 1.0, 1.0
+    for opinions in (other, failing, other):
+        scores, facts = opinions.blank(5)
+        assert np.isnan(scores).all()
+        assert not facts.any()
 
 
 @pytest.mark.parametrize("detector", DETECTORS, ids=lambda detector: detector.name)
