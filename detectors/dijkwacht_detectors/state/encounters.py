@@ -1,6 +1,7 @@
 """Encounters: what one machine lately did to another, of as many pairs as there are places.
 
-A pair has one place in its site. It gives way to another that needs it, unless it holds evidence.
+A pair has one home in its site, and so one place. It gives way to another that needs it, unless it holds evidence.
+Places are taken in turn, not where the home is: a page of memory is not begun for each pair.
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ _HELD = 1.0  # evidence that a newcomer does not push away
 class Encounters(NamedTuple):
     """A site's pairs, by place: what is known, and evidence that fades. What belongs to one lies together.
 
-    Of what is known times are event time µs, `NEVER` at first.
+    Of what is known times are event time µs, `NEVER` at first. ``home``: by home, its place and one, 0 for none;
+    ``taken``: how many of the site's places are.
     """
 
     known: NDArray[np.int64]
     held: NDArray[np.float32]
+    home: NDArray[np.uint16]
+    taken: NDArray[np.int32]
 
 
 PAIR, LAST, MET, MET_PORT, NAMELESS, LOGIN, FILES, REFUSED, REFUSED_PORT, LINE_PORT = range(
@@ -38,6 +42,8 @@ LINE, SENT, SILENT, BROKEN = range(4)  # of held
 REMEMBERED: Final[Mapping[str, tuple[str, tuple[int, ...]]]] = {
     "known": ("i8", (PLACES, 10)),
     "held": ("f4", (PLACES, 4)),
+    "home": ("u2", (PLACES,)),
+    "taken": ("i4", ()),
 }
 """Fields for a detector's ``state``."""
 
@@ -64,11 +70,10 @@ def clear(pairs, s, p, key, t):  # type: ignore[no-untyped-def]
 
 
 @njit_lean
-def clear_all(pairs, s, t):  # type: ignore[no-untyped-def]
-    """Forget a site. A place that nobody had is not written to: until then it costs no memory."""
-    for p in range(PLACES):
-        if pairs.known[s, p, PAIR] != 0:
-            clear(pairs, s, p, np.uint64(0), t)
+def clear_all(pairs, s):  # type: ignore[no-untyped-def]
+    """Forget a site."""
+    pairs.home[s, :] = 0
+    pairs.taken[s] = 0
 
 
 @njit_lean
@@ -94,16 +99,27 @@ def age(pairs, s, p, t, half_life):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, inline="always")
+def _home_of(key):  # type: ignore[no-untyped-def]
+    return np.int64(key >> np.uint64(1)) % PLACES
+
+
+@njit(cache=True, nogil=True, inline="always")
 def find(pairs, s, key):  # type: ignore[no-untyped-def]
     """Place of a pair, -1 if it is not remembered."""
-    p = np.int64(key >> np.uint64(1)) % PLACES
-    return p if pairs.known[s, p, PAIR] == np.int64(key) else -1
+    p = np.int64(pairs.home[s, _home_of(key)]) - 1
+    return p if p >= 0 and pairs.known[s, p, PAIR] == np.int64(key) else -1
 
 
 @njit_lean
 def place_of(pairs, s, key, t, half_life):  # type: ignore[no-untyped-def]
     """Place of a pair, which is put there if need be; -1 if somebody's evidence is in the way."""
-    p = np.int64(key >> np.uint64(1)) % PLACES
+    home = _home_of(key)
+    p = np.int64(pairs.home[s, home]) - 1
+    if p < 0:
+        p = np.int64(pairs.taken[s])
+        pairs.taken[s] = pairs.home[s, home] = p + 1
+        clear(pairs, s, p, key, t)
+        return p
     age(pairs, s, p, t, half_life)
     if pairs.known[s, p, PAIR] != np.int64(key):
         known, held = pairs.known[s, p], pairs.held[s, p]
