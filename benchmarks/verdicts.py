@@ -4,8 +4,7 @@
     PYTHONPATH=… python benchmarks/verdicts.py --opinions --compare before.jsonl ../shared/captures/LABELS.csv …
 
 The inputs are each labelled capture, each scenario, each recording of the repository, all from a cold start, and
-an hour of some tens of generated sites, whose tables have the shares that they have in captures, into a third of
-which an attack from the captures is put. A verdict is a line as a sink would write it: each step in the life of
+an hour of some tens of generated sites in the mix of captures, a third of them with an attack of theirs. A verdict is a line as a sink would write it: each step in the life of
 an incident or a story, with its evidence and its calls, and how each stood in the end. What is written is, by
 input, one line that tells its digest, and its verdicts, sorted. PYTHONPATH decides which checkout is measured,
 with its scenarios and recordings.
