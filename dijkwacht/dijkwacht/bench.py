@@ -28,6 +28,7 @@ PATHS: Final = {
 _MISSING: Final = {
     "peers": "no peer of this path is measured",
     "contract": "this path has no choice of a contract",
+    "rate": "this path has no rate of its own",
 }
 
 
@@ -40,11 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--contract", type=int, choices=CONTRACTS, help="the version that batches are written in"
     )
+    parser.add_argument(
+        "--rate", type=int, metavar="N", help="rows a second beside which latency is measured"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object on one line")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print."""
+    """Measure and print; 1 if what was measured is not what was asked for, which is said."""
     name = f"dijkwacht_lab.bench.{args.path}"
     try:
         measure = importlib.import_module(name).measure
@@ -54,12 +58,16 @@ def run(args: argparse.Namespace) -> int:
                 f"bench {args.path} needs {error.name}: {install_command('lab')}"
             ) from None
         raise SettingsError(f"bench {args.path}: not measured in this version") from None
-    asked = {"peers": args.peers or None, "contract": args.contract}
+    asked = {"peers": args.peers or None, "contract": args.contract, "rate": args.rate}
     options: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     for name in options.keys() - inspect.signature(measure).parameters.keys():
         raise SettingsError(f"bench {args.path}: {_MISSING[name]}")
     report_shadow()
     report(f"measuring {PATHS[args.path]} …")
-    result = msgspec.json.encode(measure(**options))
+    measured = measure(**options)
+    result = msgspec.json.encode(measured)
     sys.stdout.write((result if args.json else msgspec.json.format(result)).decode() + "\n")
-    return 0
+    failed = measured.get("failed", ())
+    for why in failed:
+        sys.stderr.write(f"bench {args.path}: {why}\n")
+    return 1 if failed else 0

@@ -93,7 +93,7 @@ class EngineParts:
     def count(self, seen: Observed, seconds: float) -> None:
         """Let telemetry know what an engine counted on its way, and how long that took."""
         telemetry = self.telemetry
-        telemetry.observe_step(seconds)
+        telemetry.times.observe_step(seconds)
         for site, rows in seen.rows.items():
             telemetry.count_engine_rows(site, rows)
         for site, rows in seen.late.items():

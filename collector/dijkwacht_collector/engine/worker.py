@@ -76,6 +76,7 @@ class EngineWorker:
         """Sites, and detectors that have failed there too often."""
         self._parts, self._journal, self._outlet = parts, parts.journal, parts.outlet
         self._checkpoints, self._trainer = checkpoints, trainer
+        self._times = parts.telemetry.times
         self._number, self._epoch = number, 0
         self.refused: frozenset[str] = frozenset()
         self._seen, self._next, self._passed = self.after, self.after, self.after
@@ -226,19 +227,31 @@ class EngineWorker:
             now = time.monotonic()
             if now - trained >= _TRAINING_S and self._trainer is not None:
                 trained = now
-                self._trainer.take_turn(self._number, engine.take_samples, self._parts, self._epoch)
-            decides = engine.controls.succession.decides_all
-            if self._round is not None and not decides(self._round.partitions):
-                self._abandon()  # a rollback: what another decides as yet is not to be saved
-            elif self._round is not None:
-                self._round.advance(engine, SAVE_S)
-                if self._round.finished:
-                    self._end_round(self._round)
-                    self._round = None
-            elif now - saved >= self._parts.checkpoint_interval_s and self._is_behind(engine):
-                saved = now
-                self._round = self._begin_round(engine)
+                with self._times.pause("model"):
+                    self._trainer.take_turn(
+                        self._number, engine.take_samples, self._parts, self._epoch
+                    )
+            due = now - saved >= self._parts.checkpoint_interval_s
+            if self._round is not None or (due and self._is_behind(engine)):
+                saved = saved if self._round is not None else now
+                self._save(engine)
         self._finish(engine, lane)
+
+    def _save(self, engine: Engine) -> None:
+        """Begin a checkpoint, or go on with the one that is in the making."""
+        if self._round is None:
+            with self._times.pause("checkpoint"):
+                self._round = self._begin_round(engine)
+        elif not engine.controls.succession.decides_all(self._round.partitions):
+            self._abandon()  # a rollback: what another decides as yet is not to be saved
+        else:
+            if self._round.takes:
+                with self._times.pause("checkpoint"):
+                    self._round.advance(engine, SAVE_S)
+            if self._round.finished:
+                with self._times.pause("checkpoint"):
+                    self._end_round(self._round)
+                self._round = None
 
     def _read(self, engine: Engine) -> list[Entry]:
         entries, after = self._journal.read(self.partitions, self._seen, max_bytes=_STEP_BYTES)
@@ -258,10 +271,13 @@ class EngineWorker:
         """Fold ``entries``; False if the sinks could not take the events before the stop."""
         began = time.perf_counter()
         events = engine.step(entries)
+        took = time.perf_counter() - began
+        if any(entry.kind == "model" for entry in entries):
+            self._times.observe_pause("model", took)
         self._seen = self._next
         head = max(map(self._journal.head, self.partitions))
         self._parts.telemetry.show_lag(head - entries[-1].position)
-        return self._settle(engine, lane, events, time.perf_counter() - began)
+        return self._settle(engine, lane, events, took)
 
     def _is_full(self, entries: list[Entry]) -> bool:
         """Whether a read found so much that more must wait behind it."""
@@ -319,7 +335,8 @@ class EngineWorker:
         """
         while events:
             try:
-                self._outlet.handle(events, self._epoch)
+                with self._times.pause("sinks"):
+                    self._outlet.handle(events, self._epoch)
                 break
             except OSError as error:
                 self.sinks_wait = True

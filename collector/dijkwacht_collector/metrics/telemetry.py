@@ -23,6 +23,7 @@ from prometheus_client import (
     generate_latest,
 )
 
+from dijkwacht_collector.metrics.engine_times import EngineTimes
 from dijkwacht_collector.metrics.family import Family
 from dijkwacht_collector.metrics.heartbeats import SERIES_PER_AGENT, AgentHealth, Heartbeats
 from dijkwacht_collector.metrics.promise import PromiseMetrics
@@ -43,7 +44,6 @@ OTHER: Final = "other"
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 _JOURNAL_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
-_STEP_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 
 
 def severity_name(severity_id: int) -> str:
@@ -76,6 +76,7 @@ class Telemetry:
         self._sites: set[str] = set()
         self.stories: Final = StoryFigures(self.registry, self.detectors, SEVERITIES)
         self.promise: Final = PromiseMetrics()
+        self.times: Final = EngineTimes(self.registry)
         self._fleet_metrics(techniques)
         self._site_families()
 
@@ -103,10 +104,6 @@ class Telemetry:
             registry=here,
         )  # fmt: skip
         self._slow: dict[str, tuple[int, int]] = {}
-        self._step_seconds = Histogram(
-            "dijkwacht_engine_step_seconds", "Time of one step of the engine.",
-            registry=here, buckets=_STEP_BUCKETS,
-        )  # fmt: skip
         self._failures = Counter(
             "dijkwacht_detector_failures_total", "Times a detector raised or broke its contract.",
             ["detector"], registry=here,
@@ -313,10 +310,6 @@ class Telemetry:
     def count_scored(self, detector: str, rows: int) -> None:
         """A detector gave so many rows a score."""
         self._scored.labels(self._detector(detector)).inc(rows)
-
-    def observe_step(self, seconds: float) -> None:
-        """One step of the engine took so long."""
-        self._step_seconds.observe(seconds)
 
     def show_lag(self, entries: int) -> None:
         """So many durable entries wait for the engine."""

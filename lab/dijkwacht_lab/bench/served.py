@@ -38,9 +38,14 @@ def make_sites(state: Path, names: Iterable[str]) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def collector(state: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """The collector's process and port; it has a core to itself where there are two."""
-    command = [sys.executable, "-m", "dijkwacht.cli", "collect", "--no-training"]
+def collector(
+    state: Path, module: Sequence[str] = ("dijkwacht.cli", "collect"), arguments: Sequence[str] = ()
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """The collector's process and port; it has a core to itself where there are two.
+
+    ``module``: what is run, with its own words; ``arguments``: more of the command's.
+    """
+    command = [sys.executable, "-m", *module, "--no-training", *arguments]
     with subprocess.Popen(  # noqa: S603  our own command
         [*command, "--state", str(state), "--listen", "127.0.0.1:0"],
         stderr=subprocess.PIPE,

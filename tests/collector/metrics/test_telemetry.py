@@ -220,7 +220,9 @@ def test_the_rest_is_counted(telemetry):
     telemetry.count_future("bakery")
     telemetry.count_window_full("bakery", 9)
     telemetry.count_commit(512, 0.002)
-    telemetry.observe_step(0.003)
+    telemetry.times.observe_step(0.003)
+    with telemetry.times.pause("checkpoint"):
+        pass
     telemetry.show_lag(7)
     telemetry.show_slow("engine-0", 3, 4096)
     telemetry.show_slow("engine-1", 1, 100)
@@ -236,6 +238,8 @@ def test_the_rest_is_counted(telemetry):
     assert value(telemetry, "journal_bytes_total") == 512
     assert value(telemetry, "journal_commit_seconds_count") == 1
     assert value(telemetry, "engine_step_seconds_count") == 1
+    assert value(telemetry, "engine_pause_seconds_count", reason="checkpoint") == 1
+    assert value(telemetry, "engine_pause_seconds_count", reason="model") == 0
     assert value(telemetry, "engine_lag_entries") == 7
     assert value(telemetry, "engine_slow_sites") == 3
     assert value(telemetry, "engine_slow_bytes") == 1124
