@@ -19,7 +19,8 @@ from pathlib import Path
 from dijkwacht.collect import SWITCH_INTERVAL_S
 from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.engine.checkpoints import Checkpoints, Owner, load
-from dijkwacht_collector.engine.worker import SAVE_S, calm_garbage_collection
+from dijkwacht_collector.engine.saver import SAVE_S
+from dijkwacht_collector.engine.worker import calm_garbage_collection
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.bench.engine import generated_entries
 

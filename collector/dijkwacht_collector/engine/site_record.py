@@ -90,6 +90,10 @@ class PartitionState(msgspec.Struct, frozen=True, array_like=True):
     store_mark: int = 0
 
 
+_KINDS: Final = dict[np.dtype[Any], str]()
+"""Numpy's names of dtypes, which it makes anew each time; a site has some 450 columns."""
+
+
 class SiteRecord(msgspec.Struct, frozen=True, array_like=True):
     """One site at the journal position ``position``, and ``rows`` of its next batch further, see `Fold`."""
 
@@ -108,8 +112,8 @@ def pack(values: Any) -> Column:
     if isinstance(values, Text):
         lengths = np.diff(values.offsets)
         return Column(_TEXT, (len(lengths),), lengths.tobytes(), values.blob.tobytes())
-    array = np.ascontiguousarray(values)
-    return Column(array.dtype.str, array.shape, array.tobytes())
+    kind = _KINDS.get(values.dtype) or _KINDS.setdefault(values.dtype, values.dtype.str)
+    return Column(kind, values.shape, values.tobytes())  # in C's order, however it lies
 
 
 def unpack(column: Column) -> Any:

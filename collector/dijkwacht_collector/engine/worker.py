@@ -15,10 +15,10 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from dijkwacht_collector.engine.checkpoints import Checkpoints, SaveRound
+from dijkwacht_collector.engine.checkpoints import Checkpoints
 from dijkwacht_collector.engine.engine import Engine
 from dijkwacht_collector.engine.parts import EngineParts
-from dijkwacht_collector.engine.site_record import Owner
+from dijkwacht_collector.engine.saver import Saver
 from dijkwacht_collector.engine.slow_lane import SlowLane
 from dijkwacht_collector.engine.trainer import Trainer
 from dijkwacht_collector.engine.unread import find_unread, report_unread
@@ -29,11 +29,9 @@ from dijkwacht_records.errors import CollectorBusy, UnknownContract
 log: Final = logging.getLogger(__name__)
 
 _STEP_BYTES: Final = 128 * 1024
-_MANY_ENTRIES: Final = 64
-_LONGEST_REST_S: Final = 0.004
+_WRITER_S: Final = 0.004
+"""How long an idle engine waits for the writer of a checkpoint that has enough."""
 _IDLE_S: Final = 0.1
-SAVE_S: Final = 0.001
-"""Time between two steps that may go into taking sites for a checkpoint."""
 _RETRY_S: Final = 1.0
 _TRAINING_S: Final = 10.0
 _STOPPING_S: Final = 30.0
@@ -69,8 +67,6 @@ class EngineWorker:
         self.partitions: Final = tuple(partitions)
         self.failure: BaseException | None = None
         self.after = dict.fromkeys(partitions, 0)
-        self.durable = dict.fromkeys(partitions, 0)
-        """By partition, up to where the journal is not needed any more."""
         self.sinks_wait = self.takes_over = False
         self.left_out: list[tuple[str, str]] = []
         """Sites, and detectors that have failed there too often."""
@@ -79,14 +75,18 @@ class EngineWorker:
         self._times = parts.telemetry.times
         self._number, self._epoch = number, 0
         self.refused: frozenset[str] = frozenset()
-        self._seen, self._next, self._passed = self.after, self.after, self.after
+        self._seen, self._next = self.after, self.after
         self._owed = 0.0
-        self._round: SaveRound | None = None
-        self._unsaved: set[int] = set()
+        self._saver = Saver(partitions, parts, checkpoints)
         self._until = dict[int, int]()
         self._strikes: list[tuple[str, Strike]] = []
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+
+    @property
+    def durable(self) -> dict[int, int]:
+        """By partition, up to where the journal is not needed any more."""
+        return self._saver.durable
 
     def start(self, epoch: int) -> None:
         """Restore the engine, say who decides from here on, and start the thread.
@@ -95,6 +95,7 @@ class EngineWorker:
         """
         calm_garbage_collection()
         self._epoch = epoch
+        self._saver.own(epoch)
         try:
             engine = self._restore()
         except Exception as error:  # noqa: BLE001  # the fence, see `_fail`
@@ -121,7 +122,7 @@ class EngineWorker:
         except BaseException as error:  # noqa: BLE001  # the fence, see `_fail`; a thread says nothing of SystemExit
             self._fail(error)
         finally:
-            self._abandon()
+            self._saver.abandon()
             if self._trainer is not None:
                 self._trainer.leave(self._number)
 
@@ -206,7 +207,7 @@ class EngineWorker:
         self._journal.append_all([(partition, draft) for partition in partitions], self._epoch)
 
     def _live(self, engine: Engine) -> None:
-        saved = trained = time.monotonic()
+        trained = time.monotonic()
         lane = SlowLane(engine, self._journal)
         while not self._stop.is_set():
             entries = self._read(engine)
@@ -220,10 +221,6 @@ class EngineWorker:
                     return
             elif not entries:
                 self._journal.wait(self.partitions, self._seen, self._patience())
-            elif len(entries) < _MANY_ENTRIES:
-                # A step costs nearly the same for one entry as for many. Under load, waiting as
-                # long as it took lets more entries arrive; a lone one has been folded already.
-                self._stop.wait(min(spent, _LONGEST_REST_S))
             now = time.monotonic()
             if now - trained >= _TRAINING_S and self._trainer is not None:
                 trained = now
@@ -231,27 +228,8 @@ class EngineWorker:
                     self._trainer.take_turn(
                         self._number, engine.take_samples, self._parts, self._epoch
                     )
-            due = now - saved >= self._parts.checkpoint_interval_s
-            if self._round is not None or (due and self._is_behind(engine)):
-                saved = saved if self._round is not None else now
-                self._save(engine)
+            self._saver.take_turn(engine, self.after, spent if entries else None)
         self._finish(engine, lane)
-
-    def _save(self, engine: Engine) -> None:
-        """Begin a checkpoint, or go on with the one that is in the making."""
-        if self._round is None:
-            with self._times.pause("checkpoint"):
-                self._round = self._begin_round(engine)
-        elif not engine.controls.succession.decides_all(self._round.partitions):
-            self._abandon()  # a rollback: what another decides as yet is not to be saved
-        else:
-            if self._round.takes:
-                with self._times.pause("checkpoint"):
-                    self._round.advance(engine, SAVE_S)
-            if self._round.finished:
-                with self._times.pause("checkpoint"):
-                    self._end_round(self._round)
-                self._round = None
 
     def _read(self, engine: Engine) -> list[Entry]:
         entries, after = self._journal.read(self.partitions, self._seen, max_bytes=_STEP_BYTES)
@@ -263,9 +241,9 @@ class EngineWorker:
 
     def _patience(self) -> float:
         """Seconds for which an idle engine waits for entries."""
-        if self._round is None:
+        if not self._saver.is_saving:
             return _IDLE_S
-        return 0.0 if self._round.takes else _LONGEST_REST_S
+        return 0.0 if self._saver.takes else _WRITER_S
 
     def _step(self, engine: Engine, lane: SlowLane, entries: list[Entry]) -> bool:
         """Fold ``entries``; False if the sinks could not take the events before the stop."""
@@ -346,46 +324,6 @@ class EngineWorker:
         self.sinks_wait = False
         return True
 
-    def _is_behind(self, engine: Engine) -> bool:
-        """Whether a checkpoint would say more than the last one."""
-        return bool(engine.touched or self._unsaved or self._checkpoints.uneven)
-
-    def _begin_round(self, engine: Engine) -> SaveRound | None:
-        """Save what was touched, but where another release decides as yet: it is not taken over."""
-        self._parts.show_exemptions(engine, self._epoch, counted=True)
-        self._unsaved |= engine.touched
-        engine.touched = set()
-        chosen = sorted(p for p in self._unsaved if engine.controls.succession.decides(p))
-        try:
-            mark = max(self._parts.store.mark + 1, self._parts.clock())
-            owner = Owner(self._epoch, self._parts.store.identity, mark)
-            save_round = self._checkpoints.begin(chosen, owner, lambda: self._flush(mark))
-        except OSError as error:
-            log.warning("no checkpoint", extra={"why": str(error)})
-            return None
-        self._unsaved -= set(chosen)
-        self._passed = self.after
-        return save_round
-
-    def _flush(self, mark: int) -> None:
-        self._parts.store.note(mark)
-        self._outlet.flush()
-        self._journal.check(self.partitions, self._epoch)
-
-    def _end_round(self, save_round: SaveRound) -> None:
-        try:
-            save_round.result()
-        except OSError as error:
-            self._unsaved |= set(save_round.partitions)
-            log.warning("no checkpoint", extra={"why": str(error)})
-            return
-        moving = self._unsaved | set(save_round.partitions)
-        self.durable = {
-            partition: position if partition in moving else self._passed[partition]
-            for partition in self.partitions
-            for position in [self._checkpoints.position(partition)]
-        }
-
     def _finish(self, engine: Engine, lane: SlowLane) -> None:
         """Fold and save what there is; nothing waits for the engine any more."""
         end = time.monotonic() + _LAST_STEPS_S
@@ -395,14 +333,4 @@ class EngineWorker:
                 return
             if lane.busy and not self._advance_lane(engine, lane, None):
                 return
-        self._abandon()
-        save_round = self._begin_round(engine) if self._is_behind(engine) else None
-        if save_round is not None:
-            save_round.advance(engine)
-            self._end_round(save_round)
-
-    def _abandon(self) -> None:
-        if self._round is not None:
-            self._round.abandon()
-            self._unsaved |= set(self._round.partitions)
-            self._round = None
+        self._saver.save(engine, self.after)
