@@ -13,6 +13,8 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
+from itertools import groupby
 from typing import Final
 
 from dijkwacht_collector.engine.checkpoints import Checkpoints
@@ -248,10 +250,11 @@ class EngineWorker:
     def _step(self, engine: Engine, lane: SlowLane, entries: list[Entry]) -> bool:
         """Fold ``entries``; False if the sinks could not take the events before the stop."""
         began = time.perf_counter()
-        events = engine.step(entries)
+        events: list[Event] = []
+        for is_model, run in groupby(entries, lambda entry: entry.kind == "model"):
+            with self._times.pause("model") if is_model else nullcontext():
+                events += engine.step(list(run))
         took = time.perf_counter() - began
-        if any(entry.kind == "model" for entry in entries):
-            self._times.observe_pause("model", took)
         self._seen = self._next
         head = max(map(self._journal.head, self.partitions))
         self._parts.telemetry.show_lag(head - entries[-1].position)

@@ -7,6 +7,7 @@ Times are milliseconds, as OCSF has them; everything follows from the incident a
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
@@ -170,7 +171,9 @@ def finding_info(told: Incident | Part) -> Json:
     return info
 
 
+@lru_cache(maxsize=256)
 def _attacks(uid: str) -> list[Json]:
+    """What a technique is called, to be read only."""
     if not uid:
         return []
     known = techniques.TECHNIQUES.get(uid)

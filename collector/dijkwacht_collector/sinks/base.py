@@ -19,7 +19,7 @@ class Sink(Protocol):
     After a restart the engine repeats the events since its last checkpoint, and when one sink raises,
     all are handed the same events again: so a sink knows an event by (uid, revision) and takes it
     once. `LiveSink`, which keeps nothing, stands last for that. One thread calls at a time, never the
-    event loop's.
+    event loop's; but `flush`, which waits for a disk, may be called beside `handle`, and must not hold it up.
     """
 
     def open(self) -> None:
@@ -29,7 +29,7 @@ class Sink(Protocol):
         """Take ``events`` in their order; those taken before are skipped. Raises ``OSError``."""
 
     def flush(self) -> None:
-        """Return when everything handled so far would survive a power cut."""
+        """Return when everything handled before the call would survive a power cut. Raises ``OSError``."""
 
     def close(self) -> None:
         """Flush, and release what was opened."""
@@ -43,7 +43,7 @@ class Sinks:
 
     def __init__(self, sinks: Sequence[Sink], fence: Fence | None = None) -> None:
         self._sinks, self._fence = tuple(sinks), fence
-        self._turn = threading.Lock()
+        self._turn, self._flushing = threading.Lock(), threading.Lock()
 
     def open(self) -> None:
         """Open every sink, in the order given."""
@@ -62,13 +62,13 @@ class Sinks:
                 sink.handle(events)
 
     def flush(self) -> None:
-        """Flush every sink."""
-        with self._turn:
+        """Flush every sink; what is handed over meanwhile is not waited for."""
+        with self._flushing:
             for sink in self._sinks:
                 sink.flush()
 
     def close(self) -> None:
         """Close every sink, in reverse order."""
-        with self._turn:
+        with self._flushing, self._turn:
             for sink in reversed(self._sinks):
                 sink.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -67,6 +68,8 @@ class JsonLines:
         self._path, self._clock = path, clock
         self._most_bytes, self._older = most_bytes, older
         self._fd = -1
+        self._changing = threading.Lock()
+        """Held while another file takes the place of ``_fd``, which may be flushed beside that."""
         self._end = 0
         self._taken: dict[str, int] = {}
 
@@ -104,8 +107,13 @@ class JsonLines:
         self._learn(news)
 
     def flush(self) -> None:
-        """Sync the file."""
-        os.fdatasync(self._fd)
+        """Sync the file; those before it were, when it was begun."""
+        with self._changing:
+            fd = os.dup(self._fd)
+        try:
+            os.fdatasync(fd)
+        finally:
+            os.close(fd)
 
     def close(self) -> None:
         """Sync and close."""
@@ -133,8 +141,9 @@ class JsonLines:
         except OSError as error:
             log.warning("incidents.jsonl goes on growing", extra={"why": str(error)})
             return
-        os.close(self._fd)
-        self._fd, self._end = fd, 0
+        with self._changing:
+            os.close(self._fd)
+            self._fd, self._end = fd, 0
 
     def _begin_file(self) -> int:
         """A new file, that a power cut leaves there, or none."""

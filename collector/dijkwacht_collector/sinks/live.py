@@ -26,11 +26,10 @@ class LiveSink:
         """Publish ``events``, without waiting for it."""
         if self._loop is None:
             return
-        for event in events:
-            try:
-                self._loop.call_soon_threadsafe(self._publish, event)
-            except RuntimeError:  # the loop has ended: so have the browsers' streams
-                return
+        try:
+            self._loop.call_soon_threadsafe(self._publish_all, tuple(events))
+        except RuntimeError:  # the loop has ended: so have the browsers' streams
+            return
 
     def flush(self) -> None:
         """Nothing is kept."""
@@ -38,3 +37,7 @@ class LiveSink:
     def close(self) -> None:
         """Publish no more."""
         self._loop = None
+
+    def _publish_all(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self._publish(event)

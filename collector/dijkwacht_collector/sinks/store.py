@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
@@ -75,6 +76,9 @@ _OWN: Final = """
     INSERT INTO owners VALUES (?, ?)
     ON CONFLICT (partition) DO UPDATE SET epoch = max(epoch, excluded.epoch) RETURNING epoch
 """
+_OWNER: Final = "SELECT epoch FROM owners WHERE partition = ?"
+_MOST_PAGES: Final = 16_384
+"""Pages, 64 MB, that the write-ahead log may have before a commit moves them; `flush` does so long before."""
 _Step = tuple[Activity, bytes, int]
 _LATEST: Final = "ORDER BY finish DESC, uid LIMIT ?"
 _TRIM: Final = tuple(
@@ -116,12 +120,15 @@ class IncidentStore:
         self._path, self._clock = path, clock
         self._turn = threading.Lock()
         self._database: sqlite3.Connection | None = None
+        self._mover: sqlite3.Connection | None = None
 
     def open(self) -> None:
         """Open the file, making or upgrading it. Raises `DijkwachtError`, ``OSError``."""
         self.is_new = not self._path.exists()
         self._database = connect(self._path, _MIGRATIONS, REMEDY)
+        self._mover = sqlite3.connect(self._path, timeout=10, check_same_thread=False)
         with self._readable():
+            self._database.execute(f"PRAGMA wal_autocheckpoint = {_MOST_PAGES}")
             [(self.identity,)] = self._database.execute("SELECT id FROM identity").fetchall()
 
     def handle(self, events: Sequence[Event]) -> None:
@@ -129,8 +136,9 @@ class IncidentStore:
         if not events:
             return
         now = self._clock()
-        incidents = [_row(event, now) for event in events if isinstance(event, IncidentEvent)]
-        stories = [_story_row(event, now) for event in events if isinstance(event, StoryEvent)]
+        last = {event.uid: event for event in sorted(events, key=attrgetter("revision"))}.values()
+        incidents = [_row(event, now) for event in last if isinstance(event, IncidentEvent)]
+        stories = [_story_row(event, now) for event in last if isinstance(event, StoryEvent)]
         with _as_os_error(), self._turn, self._opened() as database:
             database.executemany(_UPSERT, incidents)
             database.executemany(_UPSERT_STORY, stories)
@@ -176,10 +184,13 @@ class IncidentStore:
         """
         with _as_os_error(), self._turn, self._opened() as database:
             for partition in partitions:
-                [(latest,)] = database.execute(_OWN, (partition, epoch)).fetchall()
-                if latest > epoch:
+                # Nearly always it is the owner's already; to read that takes no transaction.
+                found = database.execute(_OWNER, (partition,)).fetchone() or (-1,)
+                if found[0] < epoch:
+                    found = database.execute(_OWN, (partition, epoch)).fetchone()
+                if found[0] > epoch:
                     raise FencedOff(
-                        f"partition {partition}: epoch {epoch} has ended, {latest} is its owner's"
+                        f"partition {partition}: epoch {epoch} has ended, {found[0]} is its owner's"
                     )
 
     def show_exemptions(self, exempted: Mapping[str, Sequence[Exempted]], epoch: int = 0) -> None:
@@ -216,22 +227,21 @@ class IncidentStore:
     def flush(self) -> None:
         """Sync the write-ahead log, and move of it into the file what nobody reads.
 
-        A checkpoint of SQLite's own does nothing while another process reads, and says so in a row.
+        SQLite's own does nothing while another process reads. By a connection of its own nobody who writes waits.
         """
-        with _as_os_error(), self._turn:
-            self._opened().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-            fd = os.open(f"{self._path}-wal", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+        assert self._mover is not None, "not open"
+        with _as_os_error():
+            self._mover.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        log = os.open(f"{self._path}-wal", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with os.fdopen(log) as file:
+            os.fsync(file.fileno())
 
     def close(self) -> None:
         """Close the file."""
         with self._turn:
-            if self._database is not None:
-                self._database.close()
-                self._database = None
+            for database in filter(None, (self._mover, self._database)):
+                database.close()
+            self._mover = self._database = None
 
     def events(
         self, site: str | None = None, *, only_open: bool = False, limit: int = 1000
