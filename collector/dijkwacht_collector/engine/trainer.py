@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -159,7 +160,9 @@ def _shares(sites: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
     return [rows[_spread(len(rows), share)] for rows in chosen]
 
 
+@lru_cache(maxsize=2_048)
 def _spread(count: int, most: int) -> NDArray[np.int64]:
+    """Places of ``most`` rows spread over ``count``, to be read only; an engine waits while a thousand sites ask."""
     fewer = min(count, most)
     return np.arange(fewer) * count // max(1, fewer)
 
