@@ -47,3 +47,26 @@ def test_what_is_not_measured_yet_is_said(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "dijkwacht_lab.bench.latency", None)
     assert cli.main(["bench", "latency"]) == 2
     assert "bench latency: not measured in this version" in capsys.readouterr().err
+
+
+def test_a_rate_is_chosen_where_there_is_one(measured, capsys):
+    measured(lambda rate=1: {"rate": rate})
+    assert cli.main(["bench", "engine", "--json", "--rate", "70"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"rate": 70}
+    measured(lambda: {"rows_per_second": 1})
+    assert cli.main(["bench", "engine", "--rate", "70"]) == 2
+    assert "no rate of its own" in capsys.readouterr().err
+
+
+def test_what_was_not_reached_is_said_and_no_success(measured, capsys):
+    measured(
+        lambda: {"rows_per_second": 1, "failed": ["the load was not reached", "2 were missed"]}
+    )
+    assert cli.main(["bench", "engine", "--json"]) == 1
+    said = capsys.readouterr()
+    assert json.loads(said.out)["rows_per_second"] == 1
+    assert said.err.endswith(
+        "bench engine: the load was not reached\nbench engine: 2 were missed\n"
+    )
+    measured(lambda: {"rows_per_second": 1, "failed": []})
+    assert cli.main(["bench", "engine", "--json"]) == 0

@@ -31,6 +31,9 @@ from dijkwacht_records.errors import CollectorBusy, UnknownContract
 log: Final = logging.getLogger(__name__)
 
 _STEP_BYTES: Final = 128 * 1024
+_SEVERAL: Final = 4
+_MANY: Final = 64
+_LONGEST_REST_S: Final = 0.004
 _WRITER_S: Final = 0.004
 """How long an idle engine waits for the writer of a checkpoint that has enough."""
 _IDLE_S: Final = 0.1
@@ -223,6 +226,10 @@ class EngineWorker:
                     return
             elif not entries:
                 self._journal.wait(self.partitions, self._seen, self._patience())
+            elif _SEVERAL <= len(entries) < _MANY:
+                # A step costs nearly the same for one entry as for many: where several came during
+                # one, as many come during a rest. A large one, or one of few, gains nothing by it.
+                self._stop.wait(min(spent, _LONGEST_REST_S))
             now = time.monotonic()
             if now - trained >= _TRAINING_S and self._trainer is not None:
                 trained = now
