@@ -154,7 +154,8 @@ def test_an_old_row_of_another_sensor_makes_nothing_of_it_new_again():
 
 def _bit(name, domain):
     whole, base = (
-        hash_name(np.frombuffer(text.encode(), np.uint8), 0, len(text)) for text in (name, domain)
+        np.uint64(hash_name(np.frombuffer(text.encode(), np.uint8), 0, len(text)))
+        for text in (name, domain)
     )
     return int(mix(whole, base | np.uint64(2))) % 512
 
