@@ -14,7 +14,8 @@ help:
 	@echo 'make demo ONCE=1   the same, ending by itself with a summary'
 	@echo 'make test          everything that can be checked here: lint, types, arrows, tests'
 	@echo 'make long          the tests that take minutes'
-	@echo 'make bench         the hot paths, measured'
+	@echo 'make bench         the hot paths, measured, beside what is asked of them'
+	@echo 'make bench BESIDE=DIR   the same, in turn with another checkout'
 	@echo 'make lint | format | types | arrows   one part of `make test`'
 	@echo 'make docs          write docs/reference/ and the picture of the rooms from the code'
 	@echo 'make clean         remove what these made'
@@ -30,7 +31,7 @@ long: $(VENV)/ready-to-develop
 	@$(PYTEST) --long -m long
 
 bench: $(VENV)/ready-to-develop
-	@for path in engine intake capture latency; do $(BIN)/dijkwacht bench $$path --json || exit; done
+	@$(BIN)/python benchmarks/figures.py $(if $(BESIDE),--before $(BESIDE))
 
 lint: $(VENV)/ready-to-develop
 	@echo '== lint'

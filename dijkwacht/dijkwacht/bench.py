@@ -29,6 +29,9 @@ _MISSING: Final = {
     "peers": "no peer of this path is measured",
     "contract": "this path has no choice of a contract",
     "rate": "this path has no rate of its own",
+    "batch_rows": "this path has no choice of the rows of a batch",
+    "sites": "this path has no choice of sites",
+    "inputs": "this path has one input",
 }
 
 
@@ -41,10 +44,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--contract", type=int, choices=CONTRACTS, help="the version that batches are written in"
     )
-    parser.add_argument(
-        "--rate", type=int, metavar="N", help="rows a second beside which latency is measured"
+    add = parser.add_argument
+    add("--rate", type=int, metavar="N", help="rows a second beside which latency is measured")
+    add("--batch-rows", type=int, nargs="+", metavar="N", help="rows of a batch")
+    add(
+        "--sites", type=int, nargs="+", metavar="N", help="how many; more than one shows the growth"
     )
+    add("--inputs", nargs="+", metavar="NAME",
+        help="mixed uploads churn fresh 'in turn' 'one table' 'one site': the first is the ordinary "
+        "one, the others are what no shortcut helps with")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="one JSON object on one line")
+
+
+def options_of(args: argparse.Namespace) -> dict[str, Any]:
+    """What was asked for, as ``measure`` takes it. Raises `SettingsError` for what cannot be measured."""
+    for name in ("batch_rows", "sites"):
+        if any(number < 1 for number in getattr(args, name) or ()):
+            raise SettingsError(f"--{name.replace('_', '-')}: at least 1")
+    asked = {name: getattr(args, name) or None for name in _MISSING}
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def run(args: argparse.Namespace) -> int:
@@ -58,8 +76,7 @@ def run(args: argparse.Namespace) -> int:
                 f"bench {args.path} needs {error.name}: {install_command('lab')}"
             ) from None
         raise SettingsError(f"bench {args.path}: not measured in this version") from None
-    asked = {"peers": args.peers or None, "contract": args.contract, "rate": args.rate}
-    options: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    options = options_of(args)
     for name in options.keys() - inspect.signature(measure).parameters.keys():
         raise SettingsError(f"bench {args.path}: {_MISSING[name]}")
     report_shadow()

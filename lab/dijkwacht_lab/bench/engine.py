@@ -1,7 +1,7 @@
 """Rows a second through the live engine: decode, state, every detector on every row, policy.
 
 The input is traffic of many offices in the mix of tables that captures have (`mixed_rows`), their batches
-interleaved as they would arrive.
+interleaved as they would arrive, and what no shortcut helps with (`worst_rows`).
 Making it is not measured; nothing of the live path is left out. Models are trained on the first
 part of the rows, which is not measured either.
 """
@@ -9,51 +9,95 @@ part of the rows, which is not measured either.
 from __future__ import annotations
 
 import gc
-import heapq
 import resource
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from functools import wraps
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from dijkwacht_collector.engine import Engine
-from dijkwacht_collector.engine import engine as engine_module
 from dijkwacht_collector.engine.trainer import train, training_rows
 from dijkwacht_collector.engine.worker import calm_garbage_collection
-from dijkwacht_collector.journal import PARTITIONS, BundlesInHand, Entry, Model, partition_of
-from dijkwacht_detectors.api import AnyDetector, RowDetector, SiteDetector
+from dijkwacht_collector.journal import PARTITIONS, BundlesInHand, Entry, Model
 from dijkwacht_detectors.discover import shipped_detectors
-from dijkwacht_detectors.state.memory import Memory
+from dijkwacht_lab.bench.arriving import generated_entries, ordinary_rows
+from dijkwacht_lab.bench.engine_peers import measure_peers
 from dijkwacht_lab.bench.mixed_rows import mixed_rows
-from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
+from dijkwacht_lab.bench.stopwatches import watched
+from dijkwacht_lab.bench.worst_rows import INPUTS, ONE_SITE
 from dijkwacht_lab.traffic.table_shares import shares_of_counts
 from dijkwacht_records.contracts import CONTRACTS, WRITES
+from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.tables import Row
-from dijkwacht_records.wire import encode
 
-_HOSTS: Final = 25
+__all__ = ["MIXED", "SITES", "generated_entries", "measure", "ordinary_rows"]
+
+MIXED: Final = next(iter(INPUTS))
+SITES: Final = 1000
+ROWS: Final = 1_000_000
+"""Of all sites together, but for `LEAST_ROWS` and `MOST_ROWS` of one."""
+LEAST_ROWS: Final = 300
+MOST_ROWS: Final = 20_000
+"""About an hour of an office."""
 _ENTRIES_A_STEP: Final = 256
-_YEAR_US: Final = 365 * 86_400_000_000
+
+
+def rows_of_each(sites: int) -> int:
+    """How many rows of each of so many sites are measured."""
+    return max(LEAST_ROWS, min(MOST_ROWS, ROWS // sites))
 
 
 def measure(
-    sites: int = 1000,
-    rows_per_site: int = 1000,
-    batch_rows: int = 100,
+    sites: Sequence[int] = (SITES,),
+    rows_per_site: int | None = None,
+    batch_rows: Sequence[int] = (100, 1000),
     runs: int = 3,
     contract: int = max(WRITES),
+    inputs: Sequence[str] = (MIXED,),
+    *,
+    peers: bool = False,
 ) -> dict[str, Any]:
-    """Return the median of ``runs`` as ``rows_per_second`` of CPU time, with where it went.
+    """Return medians of ``runs`` as ``rows_per_second`` of CPU time, with where it went.
 
-    Each run folds the same ``sites × rows_per_site`` rows into a new engine that has already seen
-    a tenth of them, so that kernels are compiled, sites known and models trained. ``table_shares`` are
-    percent of the rows.
+    Measured are the first of ``inputs`` at each of ``batch_rows``, at each other number of ``sites`` and each
+    other input at the first of these. What is told beside ``points`` is the first of them; ``growth`` is how
+    much longer a row takes at the most sites than at the fewest. ``rows_per_site``: by `rows_of_each`, if None.
+    Each run folds the same rows into a new engine that has already seen a tenth of them, so that kernels are
+    compiled, sites known and models trained. ``table_shares`` are percent of the rows. ``peers``: others, too.
+    Raises `SettingsError` for an input that there is not.
     """
+    if unknown := set(inputs) - {*INPUTS, ONE_SITE}:
+        raise SettingsError(f"--inputs {min(unknown)}: one of {', '.join((*INPUTS, ONE_SITE))}")
+
+    def point(name: str, of: int, batch: int) -> dict[str, Any]:
+        if name == ONE_SITE:
+            of, each = 1, rows_per_site or ROWS // 4
+        else:
+            each = rows_per_site or rows_of_each(of)
+        return _point(name, of, each, batch, runs, contract)
+
+    points = [point(inputs[0], sites[0], batch) for batch in batch_rows]
+    points += [point(inputs[0], of, batch_rows[0]) for of in sites[1:]]
+    points += [point(name, sites[0], batch_rows[0]) for name in inputs[1:]]
+    measured = points[0] | {"points": points}
+    if len(sites) > 1:
+        by_sites = {one["sites"]: one for one in points if one["batch_rows"] == batch_rows[0]
+                    and one["input"] == inputs[0]}  # fmt: skip
+        few, many = by_sites[min(by_sites)], by_sites[max(by_sites)]
+        measured["growth"] = round(few["rows_per_second"] / many["rows_per_second"], 2)
+    if peers:
+        measured["peers"] = measure_peers(measured["rows_per_second"])
+    return measured
+
+
+def _point(
+    name: str, sites: int, rows_per_site: int, batch_rows: int, runs: int, contract: int
+) -> dict[str, Any]:
     counts = Counter[int]()
+    rows_of_site = INPUTS.get(name, mixed_rows)
 
     def counted(site: int) -> Iterator[tuple[int, Row]]:
-        for number, row in mixed_rows(site):
+        for number, row in rows_of_site(site):
             counts[number] += 1
             yield number, row
 
@@ -61,15 +105,21 @@ def measure(
     warm = len(entries) // 10
     results = [_run(entries, warm) for _ in range(runs)]
     results.sort(key=lambda result: float(result["rows_per_second"]))
-    median = results[len(results) // 2]
-    return median | {
+    made = counts.total()
+    for result in results:
+        folded = result["warm_rows"] + result["rows"]
+        if folded != made:
+            raise RuntimeError(f"{name}: of {made} rows {folded} were folded")
+    return results[len(results) // 2] | {
+        "input": name,
         "runs": runs,
         "rows_per_second_all": [r["rows_per_second"] for r in results],
         "sites": sites,
+        "rows_per_site": rows_per_site,
         "batch_rows": batch_rows,
         "contract": contract,
         "table_shares": shares_of_counts(counts),
-        "wire_bytes_per_row": sum(len(e.payload) for e in entries) / (sites * rows_per_site),
+        "wire_bytes_per_row": sum(len(e.payload) for e in entries) / made,
         "rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
 
@@ -86,16 +136,16 @@ def _run(entries: list[Entry], warm: int) -> dict[str, Any]:
             payload = Model(name, bundles.keep(bundle)).draft("", 0).payload
             engine.step([Entry(warm, "model", p, 0, "", payload) for p in range(PARTITIONS)])
     before = sum(engine.take_observed().rows.values())
-    spent = _stopwatches(engine)
     gc.collect()
     calm_garbage_collection()  # as in the live process
     gc.freeze()  # the generated input is no part of the live process
-    began = time.process_time()
-    for at in range(warm, len(entries), _ENTRIES_A_STEP):
-        engine.step(entries[at : at + _ENTRIES_A_STEP])
-    seconds = time.process_time() - began
+    with watched(engine) as stopwatches:
+        began = time.process_time()
+        for at in range(warm, len(entries), _ENTRIES_A_STEP):
+            engine.step(entries[at : at + _ENTRIES_A_STEP])
+        seconds = time.process_time() - began
     rows = sum(engine.take_observed().rows.values())
-    spent["everything else"] = seconds - sum(spent.values())
+    spent = stopwatches.spent | {"everything else": seconds - sum(stopwatches.spent.values())}
     return {
         "rows_per_second": round(rows / seconds),
         "rows": rows,
@@ -104,93 +154,5 @@ def _run(entries: list[Entry], warm: int) -> dict[str, Any]:
         "nanoseconds_per_row": {
             part: round(s / rows * 1e9, 1) for part, s in sorted(spent.items(), key=lambda i: -i[1])
         },
+        "parts_not_found": stopwatches.missing,
     }
-
-
-def _stopwatches(engine: Engine) -> dict[str, float]:
-    """Put a stopwatch around each part; they cost some 0.2 µs a call, and calls are few."""
-    spent: dict[str, float] = {}
-
-    def watch(owner: object, method: str, part: str) -> None:
-        inner: Callable[..., Any] = getattr(owner, method)
-        spent.setdefault(part, 0.0)
-
-        @wraps(inner)
-        def timed(*args: Any, **kwargs: Any) -> Any:
-            began = time.thread_time()
-            result = inner(*args, **kwargs)
-            spent[part] += time.thread_time() - began
-            return result
-
-        setattr(owner, method, timed)
-
-    for module_part in ("read_checked", "join_columns"):
-        bare = getattr(engine_module, module_part)
-        # A former run's stopwatch is taken off first.
-        setattr(engine_module, module_part, getattr(bare, "__wrapped__", bare))
-        watch(engine_module, module_part, module_part.replace("_", " "))
-    for hosted in engine.host.hosted:
-        for detector in hosted.instances.each.values():
-            for method in _methods_of(detector):
-                watch(detector, method, detector.name)
-    readers: dict[int, list[Memory]] = {}
-    for memory in (hosted.memory for hosted in engine.host.hosted):
-        readers.setdefault(id(memory.entities), []).append(memory)
-    for members in readers.values():
-        tables = dict.fromkeys(name for memory in members for name in memory.reading.tables)
-        entity = members[0].detector.entity
-        named = entity if isinstance(entity, str) else " ".join(entity)
-        watch(members[0].entities, "resolve", f"state of {'+'.join(tables)} {named}")
-    for policy in engine.policy.detectors:
-        watch(policy, "evidence", "policy")
-    watch(engine.fusion, "weigh", "fusion")
-    return spent
-
-
-def _methods_of(detector: AnyDetector) -> tuple[str, ...]:
-    """Where a detector spends its time."""
-    if isinstance(detector, RowDetector):
-        return ("fold",)
-    return () if isinstance(detector, SiteDetector) else ("score", "learn")
-
-
-def ordinary_rows(site: int) -> Iterator[tuple[int, Row]]:
-    """A year of an office of 25 machines, as its agent would make it."""
-    return office_rows(site, _HOSTS, WORKING_MORNING, _YEAR_US)
-
-
-def generated_entries(
-    sites: int,
-    rows_per_site: int,
-    batch_rows: int,
-    contract: int = max(WRITES),
-    rows_of_site: Callable[[int], Iterator[tuple[int, Row]]] = ordinary_rows,
-) -> list[Entry]:
-    """Batches of offices as they would arrive, interleaved; ``rows_of_site`` makes an office's rows."""
-    queues = [
-        _site_batches(site, rows_of_site(site), rows_per_site, batch_rows, contract)
-        for site in range(sites)
-    ]
-    merged = heapq.merge(*queues, key=lambda item: item[:2])
-    return [
-        Entry(position, "batch", partition_of(site), arrival, site, payload)
-        for position, (arrival, site, payload) in enumerate(merged, 1)
-    ]
-
-
-def _site_batches(
-    site: int,
-    made: Iterator[tuple[int, Row]],
-    rows_per_site: int,
-    batch_rows: int,
-    contract: int,
-) -> Iterator[tuple[int, str, bytes]]:
-    name, rows, seq = f"site-{site:04d}", list[tuple[int, Row]](), 0
-    for count, row in enumerate(made, 1):
-        rows.append(row)
-        if len(rows) == batch_rows or count == rows_per_site:
-            arrival = int(rows[-1][1][0])
-            yield arrival, name, encode(name, "agent-1", bytes(16), seq, arrival, rows, contract)
-            rows, seq = [], seq + 1
-        if count == rows_per_site:
-            return
