@@ -5,7 +5,6 @@ from itertools import chain, islice
 
 import pytest
 
-from dijkwacht_lab.bench import engine
 from dijkwacht_lab.bench.mixed_rows import CAPTURED_SHARES, mixed_rows
 from dijkwacht_lab.traffic.table_shares import shares_of_counts, table_shares
 from dijkwacht_records import wire
@@ -54,17 +53,3 @@ def test_the_same_site_has_the_same_rows_and_another_others(sites):
 def test_shares_of_counts_are_percent_largest_first():
     assert shares_of_counts({1: 1, 0: 3}) == {"flows": 75.0, "dns": 25.0}
     assert list(shares_of_counts({1: 1, 0: 3})) == ["flows", "dns"]
-
-
-def test_the_measurement_says_which_rows_it_measured(monkeypatch):
-    folded = []
-
-    def run(entries, warm):
-        folded.append((len(entries), warm))
-        return {"rows_per_second": 1}
-
-    monkeypatch.setattr(engine, "_run", run)
-    told = engine.measure(sites=3, rows_per_site=400, runs=2)
-    assert folded == [(12, 1)] * 2
-    made = chain.from_iterable(islice(mixed_rows(site), 400) for site in range(3))
-    assert told["table_shares"] == table_shares(made)
