@@ -31,8 +31,9 @@ def generated_entries(
     rows_of_site: RowsOfSite = ordinary_rows,
 ) -> list[Entry]:
     """Batches of offices as they would arrive, interleaved; ``rows_of_site`` makes an office's rows."""
+    # One office at a time: half a megabyte each, ten thousand of them at once are gigabytes.
     queues = [
-        _site_batches(site, rows_of_site(site), rows_per_site, batch_rows, contract)
+        list(_site_batches(site, rows_of_site(site), rows_per_site, batch_rows, contract))
         for site in range(sites)
     ]
     merged = heapq.merge(*queues, key=lambda item: item[:2])
