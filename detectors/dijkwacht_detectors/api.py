@@ -139,8 +139,8 @@ class Detector(ABC):
     """Metric label, calibration table, analytic of an incident; also the file's name."""
     table: ClassVar[str]
     reads: ClassVar[Reads]
-    """The only columns the detector is handed; ``time``, ``site``, ``slot``, ``fresh`` come free.
-    Of several tables: table → columns, and no ``table``. Their rows come as one, in their order."""
+    """The only columns it is handed; ``time``, ``site``, ``slot``, ``fresh`` come free. Of several tables:
+    table → columns, and no ``table``. Their rows come as one, in their order."""
     context: ClassVar[tuple[str, ...]] = ()
     """Columns that a `Context` computes, handed along with those it ``reads``."""
     entity: ClassVar[Entity]
@@ -161,8 +161,7 @@ class Detector(ABC):
     forget_after_s: ClassVar[int] = 24 * 3600
     """An entity not seen for so long has expired: it is new when it comes back."""
     share: ClassVar[float] = 0.0
-    """Its part of a site's alert budget; of those shipped, all together, 1. With 0, or without a
-    calibration table, it runs in shadow: it scores and learns, and never interrupts."""
+    """Its part of a site's alert budget; of those shipped, all together, 1. With 0, or without a table, it runs in shadow: it interrupts nobody."""
     interrupts: ClassVar[bool] = True
     """False for what is true whatever it means: all it scores is context; it has no share and no table."""
     expected: ClassVar[tuple[float, float]] = (4.0, 1.0)
@@ -186,8 +185,8 @@ class Detector(ABC):
     def take_table(self, name: str, data: bytes) -> None:  # noqa: B027
         """Take a table of what the ecosystem knows, journalled; called between two batches.
 
-        It may be any table that there is, and the same one again; a `SiteDetector` takes it once
-        a site. Raise for one that makes no sense, and go on with the one before it.
+        It may be any table that there is, and the same one again; a `SiteDetector` takes it once a site. Raise for
+        one that makes no sense, and go on with the one before it.
         """
 
 
@@ -204,6 +203,8 @@ class RowDetector(Detector):
 
     A field whose name begins with ``pooled_`` has one value for each entity that needs it, indexed by the
     place that a kernel gives it: see `state.pool`."""
+    passes_over: ClassVar[bool] = False
+    """Its ``fold`` passes over rows whose ``table`` is -1: they are others', and come along so that rows are merged once for all."""
 
     @abstractmethod
     def fold(self, rows: Rows, state: State, scores: Scores, facts: Scores) -> None:

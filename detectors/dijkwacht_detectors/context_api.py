@@ -37,6 +37,8 @@ class Context(ABC):
     """Most entities remembered a site; beyond it one of the least recently seen is evicted."""
     forget_after_s: ClassVar[int] = 24 * 3600
     """An entity not seen for so long has expired: it is new when it comes back."""
+    passes_over: ClassVar[bool] = False
+    """As a `RowDetector`'s."""
 
     @abstractmethod
     def fold(self, rows: Rows, state: State, out: Mapping[str, NDArray[Any]]) -> None:

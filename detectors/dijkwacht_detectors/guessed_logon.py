@@ -89,6 +89,7 @@ class GuessedLogon(RowDetector):
         ),
     }  # fmt: skip
     entity: ClassVar[Entity] = ("orig_h", "resp_h", "resp_p")
+    passes_over = True
     kind = "bruteforce"
     technique = "T1110.001"
     entered = True
@@ -308,6 +309,8 @@ def _is_desk(rows, i):  # type: ignore[no-untyped-def]
 def _fold(columns, memory, table, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):
+        if table[i] < 0:
+            continue
         e, t = rows.slot[i], rows.time[i]
         if rows.fresh[i]:
             _forget(state, e, t)

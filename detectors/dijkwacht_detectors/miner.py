@@ -80,6 +80,7 @@ class Miner(RowDetector):
     }  # fmt: skip
     context = ("dest_first", "dest_machines", "orig_first", "orig_news", "orig_strangers")
     entity: ClassVar[Entity] = "pair"
+    passes_over = True
     kind = "c2"
     technique = "T1496"
     facts = ("reports", "minutes", "unasked", "oddness", "work")
@@ -244,6 +245,8 @@ def _reports(ours, size, share, gap, spread):  # type: ignore[no-untyped-def]
 def _fold(columns, memory, table, half_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):
+        if table[i] < 0:
+            continue
         if rows.proto[i] != _TCP:
             continue
         e, t = rows.slot[i], rows.time[i]

@@ -125,6 +125,7 @@ class PlainWeb(RowDetector):
     }  # fmt: skip
     context = ("dest_first", "dest_machines", "orig_first", "orig_nameless", "orig_strangers")
     entity: ClassVar[Entity] = "orig"
+    passes_over = True
     kind = "c2"
     technique = "T1105"
     facts = (
@@ -342,6 +343,8 @@ def _add(state, e, p, t, worth, half_life):  # type: ignore[no-untyped-def]
 def _fold(columns, table, query, memory, half_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):
+        if table[i] < 0:
+            continue
         e, t, hints = rows.slot[i], rows.time[i], rows.hints[i]
         if rows.fresh[i]:
             _forget(state, e, t)

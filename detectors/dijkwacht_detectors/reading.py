@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Protocol
 
-from dijkwacht_detectors.api import ENTITY_COLUMNS, ROW_TABLE, Detector, Entity, Reads
-from dijkwacht_detectors.context_api import ENDS
+from dijkwacht_detectors.api import ENTITY_COLUMNS, ROW_TABLE, Detector, Entity, Reads, RowDetector
+from dijkwacht_detectors.context_api import ENDS, Context
 from dijkwacht_records.table import Kind
 from dijkwacht_records.tables import TABLE
 
@@ -29,7 +29,8 @@ class Reading:
     """A declaration that fits the tables, in one form.
 
     ``columns`` are those it reads, of all its ``tables``, each name once and in their order;
-    ``context`` those that are computed for it, and ``named`` those that name who and whom.
+    ``context`` those that are computed for it, and ``named`` those that name who and whom. ``passes_over``: it
+    takes rows of other tables along.
     """
 
     tables: tuple[str, ...]
@@ -37,6 +38,7 @@ class Reading:
     entity: tuple[str, ...]
     context: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
+    passes_over: bool = False
 
     @cached_property
     def handed(self) -> tuple[str, ...]:
@@ -69,9 +71,14 @@ def reading_of(declared: Declared) -> Reading:
     named = dict.fromkeys(name for names in reads.values() for name in names)
     columns = tuple(name for name in named if name in known)
     entity = entity_columns(tables, declared.entity)
+    passes_over = (
+        len(tables) > 1 and isinstance(declared, RowDetector | Context) and declared.passes_over
+    )
     if not isinstance(declared, Detector):
-        return Reading(tables, columns, entity)
-    return Reading(tables, columns, entity, tuple(declared.context), declared.who.columns)
+        return Reading(tables, columns, entity, passes_over=passes_over)
+    return Reading(
+        tables, columns, entity, tuple(declared.context), declared.who.columns, passes_over
+    )
 
 
 def reads_of(declared: Declared) -> dict[str, tuple[str, ...]]:

@@ -101,6 +101,7 @@ class RemoteControl(RowDetector):
     }  # fmt: skip
     context = ("dest_first", "dest_machines", "orig_first", "orig_news", "orig_strangers")
     entity: ClassVar[Entity] = "pair"
+    passes_over = True
     kind = "c2"
     technique = "T1095"
     facts = (
@@ -284,6 +285,8 @@ def _is_news(met, known):  # type: ignore[no-untyped-def]
 def _fold(columns, memory, table, half_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
     for i in range(len(rows.time)):
+        if table[i] < 0:
+            continue
         if rows.proto[i] != _TCP:
             continue
         e, t, talk = rows.slot[i], rows.time[i], table[i] == _TALKS

@@ -78,6 +78,7 @@ class TlsC2(RowDetector):
     }  # fmt: skip
     context = ("ja4_machines", "ja4_dests", "dest_first", "dest_machines")
     entity: ClassVar[Entity] = ("orig_h", "resp_h", "resp_p")
+    passes_over = True
     kind = "c2"
     technique = "T1573.002"
     facts = ("hellos", "nameless", "unnamed", "self_signed", "destinations")
@@ -287,6 +288,8 @@ def _fold(columns, offsets, blob, table, memory, half_life, scores, facts):  # t
     rows, state = _Rows(*columns), _State(*memory)
     times, amounts, traits = state.times, state.amounts, state.traits
     for i in range(len(rows.time)):
+        if table[i] < 0:
+            continue
         e, t = rows.slot[i], rows.time[i]
         if rows.fresh[i]:
             _forget(times, amounts, traits, e, t)

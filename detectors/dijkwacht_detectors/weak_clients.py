@@ -70,6 +70,7 @@ class WeakClients(RowDetector):
         "auth": ("orig_h", "resp_h", "resp_p", "service", "method", "succeeded"),
     }  # fmt: skip
     entity = "site"
+    passes_over = True
     kind = "policy"
     technique = "T1219"
     facts = weekly.FACTS
@@ -222,6 +223,8 @@ def _rule(rows, table, texts, last, i):  # type: ignore[no-untyped-def]
 def _fold(columns, tables, texts, memory, asked, scores, facts):  # type: ignore[no-untyped-def]
     rows, week, last = _Rows(*columns), Weekly(*memory), _Asked(*asked)
     for i in range(len(rows.time)):
+        if tables[i] < 0:
+            continue
         e = rows.slot[i]
         if rows.fresh[i]:
             weekly.forget(week, e)

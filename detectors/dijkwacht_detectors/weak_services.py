@@ -87,6 +87,7 @@ class WeakServices(RowDetector):
         "auth": ("orig_h", "resp_h", "resp_p", "service", "method", "succeeded"),
     }  # fmt: skip
     entity = "site"
+    passes_over = True
     kind = "policy"
     technique = "T1133"
     facts = weekly.FACTS
@@ -221,6 +222,8 @@ def _rule(rows, table, offers, i):  # type: ignore[no-untyped-def]
 def _fold(columns, tables, offers, memory, scores, facts):  # type: ignore[no-untyped-def]
     rows, week = _Rows(*columns), Weekly(*memory)
     for i in range(len(rows.time)):
+        if tables[i] < 0:
+            continue
         e = rows.slot[i]
         if rows.fresh[i]:
             weekly.forget(week, e)

@@ -9,7 +9,7 @@ import numpy as np
 
 from dijkwacht_collector.engine.signatures import entity_table, signature_of
 from dijkwacht_collector.engine.site_record import ContextPart, EntityPart, pack_all, unpack_all
-from dijkwacht_collector.engine.views import Views, view_of
+from dijkwacht_collector.engine.views import View, Views, view_of
 from dijkwacht_detectors.context_api import Context
 from dijkwacht_detectors.reading import Reading
 from dijkwacht_detectors.state.memory import Memory, Names
@@ -33,6 +33,11 @@ class Contexts:
             )
             for context in contexts
         }  # fmt: skip
+
+    @property
+    def views(self) -> list[View]:
+        """What they are shown."""
+        return [*self._views.values()]
 
     @property
     def readings(self) -> list[Reading]:

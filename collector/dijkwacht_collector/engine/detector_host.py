@@ -29,7 +29,7 @@ from dijkwacht_collector.engine.site_record import (
     unpack_all,
 )
 from dijkwacht_collector.engine.slots import Slots, shared_by
-from dijkwacht_collector.engine.views import Views, cut_table, pick_table, view_of
+from dijkwacht_collector.engine.views import Views, cut_table, pick_table, together_of, view_of
 from dijkwacht_collector.engine.windows import Window, WindowPool, rounds_of
 from dijkwacht_collector.incidents import Evidence, fill
 from dijkwacht_collector.policy import Policy, Scored
@@ -88,6 +88,8 @@ class DetectorHost:
             if not isinstance(d, RowDetector)
         }
         self._shared = shared_by([h.memory for h in self.hosted if h.number not in self._pools])
+        shared_views = (one.view for one in self._shared.values())
+        self._together = together_of((*self._views, *self._contexts.views, *shared_views))
         self._unsaved: set[int] = set()
         self._names = Names(np.zeros(0, np.uint64), np.zeros(0, np.uint64))
         self._partitions = np.zeros(0, np.int32)
@@ -110,7 +112,7 @@ class DetectorHost:
     def score(self, step: Step) -> list[Scored]:
         """Score and learn every row of a detector's tables, and the windows that ended."""
         scored: list[Scored] = []
-        views = Views(step)
+        views = Views(step, self._together)
         failed = self._contexts.compute(views, self._names)
         slots = Slots(views, self._shared, self._names)
         for hosted in self.hosted:
@@ -129,7 +131,7 @@ class DetectorHost:
                 reads = self._columns[number]
                 self._pools[number].append(table, reads, len(self._names.agents), step.ticks)
                 continue
-            slot, fresh = slots.of(memory, self._views[number].tables)
+            slot, fresh = slots.of(memory, self._views[number])
             if missing:  # others that share the table have seen what it has not
                 memory.forget(slot[fresh])
                 continue

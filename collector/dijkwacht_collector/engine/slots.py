@@ -26,7 +26,7 @@ Resolved = tuple[NDArray[np.int32], NDArray[np.uint64]]
 class Shared(NamedTuple):
     """A table of entities and its detectors: the bits of all that read a table of the ``view``, by its place.
 
-    ``alike`` are those of all that read the same tables.
+    ``alike`` are those of all that read the same tables. Last is nobody, who is handed all other rows.
     """
 
     view: View
@@ -53,7 +53,9 @@ def _shared(members: Sequence[Memory]) -> Shared:
     readers = [sum(int(bits) for read, bits in alike.items() if table in read) for table in tables]
     reading = members[0].reading
     columns = tuple((name, reading.needed[name]) for name in reading.entity if name != "agent")
-    return Shared(View(tables, columns), np.array(readers, np.uint64), alike, members[0])
+    passes_over = any(memory.reading.passes_over for memory in members)
+    view = View(tables, columns, passes_over)
+    return Shared(view, np.array([*readers, 0], np.uint64), alike, members[0])
 
 
 class Slots:
@@ -62,25 +64,23 @@ class Slots:
     def __init__(self, views: Views, shared: Mapping[Entities, Shared], names: Names) -> None:
         self._views, self._shared, self._names = views, shared, names
         self._resolved: dict[Entities, Resolved] = {}
-        self._picked: dict[tuple[Entities, tuple[int, ...]], _Picked] = {}
+        self._picked: dict[tuple[Entities, tuple[int, ...], bool], _Picked] = {}
 
-    def of(
-        self, memory: Memory, tables: tuple[int, ...]
-    ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-        """The slot of each row of a detector that reads ``tables``, and whether it is fresh to it."""
-        at = memory.entities, tables
+    def of(self, memory: Memory, view: View) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+        """The slot of each row of a detector's ``view``, and whether it is fresh to it."""
+        at = memory.entities, view.tables, view.passes_over
         if at not in self._picked:
-            self._picked[at] = self._pick(*at)
+            self._picked[at] = self._pick(memory.entities, view)
         slot, fresh, new = self._picked[at]
         return slot, fresh if new is None else new & memory.reader != 0
 
-    def _pick(self, entities: Entities, tables: tuple[int, ...]) -> _Picked:
+    def _pick(self, entities: Entities, view: View) -> _Picked:
         shared = self._shared[entities]
         if entities not in self._resolved:
             self._resolved[entities] = self._resolve(shared)
         slot, new = self._resolved[entities]
-        readers = shared.alike[tables]
-        places = self._views.among(tables, shared.view.tables)
+        readers = shared.alike[view.tables]
+        places = self._views.among(view, shared.view)
         if places is None:
             fresh, is_same = _fresh(new, readers)
             return _Picked(slot, fresh, None if is_same else new)

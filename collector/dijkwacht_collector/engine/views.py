@@ -2,11 +2,12 @@
 
 A detector that reads one table is handed the table's own columns. Those of several are merged once a
 step for all detectors that read alike; a column that a row's table does not have is 0, or empty, there.
+Whoever passes over others' rows is handed the same rows as all who do: they are merged once for all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -26,10 +27,14 @@ _SHAPE: Final[Mapping[str, tuple[tuple[int, ...], type]]] = {
 
 
 class View(NamedTuple):
-    """Numbers of tables, and the columns of theirs that must be at hand: (name, kind) each."""
+    """Numbers of tables, and the columns of theirs that must be at hand: (name, kind) each.
+
+    ``passes_over``: rows of other tables may come along, for which ``table`` is -1.
+    """
 
     tables: tuple[int, ...]
     columns: tuple[tuple[str, str], ...]
+    passes_over: bool = False
 
     @property
     def stored(self) -> tuple[str, ...]:
@@ -41,52 +46,63 @@ class View(NamedTuple):
 def view_of(reading: Reading, context: Mapping[str, str]) -> View:
     """The view of whoever reads so; ``context``: the kind of each column that is computed."""
     columns = [*reading.needed.items(), *((name, context[name]) for name in reading.context)]
-    return View(tuple(TABLES.index(TABLE[name]) for name in reading.tables), tuple(columns))
+    tables = tuple(TABLES.index(TABLE[name]) for name in reading.tables)
+    return View(tables, tuple(columns), reading.passes_over)
+
+
+def together_of(views: Iterable[View]) -> tuple[int, ...]:
+    """The tables whose rows come along for whoever of ``views`` passes over others' rows."""
+    return tuple(sorted({table for view in views if view.passes_over for table in view.tables}))
 
 
 class Views:
-    """What one step shows; a column of the same tables is merged once, whoever reads it."""
+    """What one step shows; a column of the same tables is merged once, whoever reads it.
 
-    def __init__(self, step: Step) -> None:
+    ``together`` as `together_of` has it, of all views that will be asked for.
+    """
+
+    def __init__(self, step: Step, together: Iterable[int] = ()) -> None:
         self._tables = step.tables
-        self._merges: dict[tuple[tuple[int, int], ...], _Merge] = {}
+        self._together = tuple(number for number in together if number in self._tables)
+        self._merges: dict[tuple[int, ...], _Merge] = {}
 
     def rows(self, view: View) -> TableRows | None:
         """The rows of a view; None if the step has none."""
         if len(view.tables) == 1:
             return self._tables.get(view.tables[0])
-        merge = self._merge(view.tables)
-        return None if merge is None else merge.rows(view.columns)
+        shown = self._shown(view)
+        return self._merge(shown).rows(view) if shown else None
 
-    def among(self, tables: tuple[int, ...], others: tuple[int, ...]) -> NDArray[np.int32] | None:
-        """Where the rows of ``tables`` stand among those of ``others``, which has all of them; None if there are no more."""
-        mine = [number for number in tables if number in self._tables]
-        if all(number in mine for number in others if number in self._tables):
+    def among(self, view: View, other: View) -> NDArray[np.int32] | None:
+        """Where the rows of a view stand among those of another, which has them all; None if there are no more."""
+        mine, others = self._shown(view), self._shown(other)
+        if mine == others:
             return None
-        outer = self._merge(others)
-        assert outer is not None
-        places = [outer.places[others.index(number)] for number in mine]
-        if len(places) == 1:
-            return places[0]
-        inner = self._merge(tables)
-        assert inner is not None
-        among = np.empty(sum(map(len, places)), np.int32)
-        for number, theirs in zip(mine, places, strict=True):
-            among[inner.places[tables.index(number)]] = theirs
+        outer = self._merge(others).places
+        if len(mine) == 1:
+            return outer[mine[0]]
+        inner = self._merge(mine)
+        among = np.empty(inner.size, np.int32)
+        for number, places in inner.places.items():
+            among[places] = outer[number]
         return among
 
     def add(self, view: View, columns: Mapping[str, NDArray[Any]]) -> None:
         """Give the tables of a view ``columns`` that were computed for its rows."""
         if len(view.tables) == 1:
             self._tables[view.tables[0]].columns.update(columns)
-        elif (merge := self._merge(view.tables)) is not None:
-            merge.add(columns)
+        elif shown := self._shown(view):
+            self._merge(shown).add(view, columns)
 
-    def _merge(self, tables: tuple[int, ...]) -> _Merge | None:
-        parts = tuple(item for item in enumerate(tables) if item[1] in self._tables)
-        if parts and parts not in self._merges:
-            self._merges[parts] = _Merge([(place, self._tables[n]) for place, n in parts])
-        return self._merges.get(parts)
+    def _shown(self, view: View) -> tuple[int, ...]:
+        """The tables of which a view has rows; of those whose rows come along, too."""
+        own = tuple(sorted(number for number in view.tables if number in self._tables))
+        return self._together if own and view.passes_over else own
+
+    def _merge(self, tables: tuple[int, ...]) -> _Merge:
+        if tables not in self._merges:
+            self._merges[tables] = _Merge({number: self._tables[number] for number in tables})
+        return self._merges[tables]
 
 
 def cut_table(table: TableRows, begin: int, end: int) -> TableRows:
@@ -112,21 +128,21 @@ def pick_table(table: TableRows, places: NDArray[np.int64]) -> TableRows:
 
 
 class _Merge:
-    """The rows of all ``parts``, each a table with its place among those of a view, in their order.
+    """The rows of all ``tables``, by number, in their order.
 
-    ``places`` int32 are those that each table's rows have among them, by place of the table.
+    ``places`` int32 are those that each table's rows have among them, by its number; ``size``: of how many.
     """
 
-    def __init__(self, parts: Sequence[tuple[int, TableRows]]) -> None:
-        self._tables = [table for _, table in parts]
+    def __init__(self, tables: Mapping[int, TableRows]) -> None:
+        self._tables = [*tables.values()]
         self._columns: dict[str, Any] = {}
-        sizes = [len(table.order) for table in self._tables]
-        self._size = size = sum(sizes)
-        if len(parts) == 1:  # of the other tables there are no rows now: nothing is copied
-            ((place, table),) = parts
-            self.places = {place: np.arange(size, dtype=np.int32)}
+        self._which: dict[tuple[int, ...], NDArray[np.int8]] = {}
+        self.size = size = sum(len(table.order) for table in self._tables)
+        if len(tables) == 1:  # of the other tables there are no rows now: nothing is copied
+            ((number, table),) = tables.items()
+            self.places = {number: np.arange(size, dtype=np.int32)}
             self._free = table.time, table.site, table.agent, table.order
-            self._columns[ROW_TABLE] = np.full(size, place, np.int8)
+            self._numbers = np.full(size, number, np.int8)
             return
         begin = min(int(table.order[0]) for table in self._tables)
         end = max(int(table.order[-1]) for table in self._tables) + 1
@@ -138,31 +154,41 @@ class _Merge:
             np.empty(size, np.int64), np.empty(size, np.int32), np.empty(size, np.int32),
             np.empty(size, np.int64),
         )  # fmt: skip
-        which = self._columns[ROW_TABLE] = np.empty(size, np.int8)
+        self._numbers = np.empty(size, np.int8)
         self.places = {
-            place: _place(
-                (table.time, table.site, table.agent, table.order), before, begin, place,
-                (*self._free, which),
+            number: _place(
+                (table.time, table.site, table.agent, table.order), before, begin, number,
+                (*self._free, self._numbers),
             )
-            for place, table in parts
+            for number, table in tables.items()
         }  # fmt: skip
 
-    def rows(self, columns: Sequence[tuple[str, str]]) -> TableRows:
-        """Its rows with these ``columns``, a name and a kind each."""
-        for name, kind in columns:
+    def rows(self, view: View) -> TableRows:
+        """Its rows as a view has them."""
+        for name, kind in view.columns:
             if name not in self._columns:
                 self._columns[name] = self._merged(name, kind)
-        names = (*(name for name, _ in columns), ROW_TABLE)
-        return TableRows({name: self._columns[name] for name in names}, *self._free)
+        columns = {name: self._columns[name] for name, _ in view.columns}
+        return TableRows(columns | {ROW_TABLE: self._table(view.tables)}, *self._free)
 
-    def add(self, columns: Mapping[str, NDArray[Any]]) -> None:
-        """Give its tables ``columns`` of its rows."""
+    def add(self, view: View, columns: Mapping[str, NDArray[Any]]) -> None:
+        """Give the tables of a view ``columns`` of all its rows."""
         self._columns |= columns
-        for table, places in zip(self._tables, self.places.values(), strict=True):
+        for table, (number, places) in zip(self._tables, self.places.items(), strict=True):
+            if number not in view.tables:
+                continue
             own = columns
             if len(self._tables) > 1:
                 own = {name: _pick(values, places) for name, values in columns.items()}
             table.columns.update(own)
+
+    def _table(self, tables: tuple[int, ...]) -> NDArray[np.int8]:
+        """Of each row the place of its table among ``tables``, -1 for none of them."""
+        if tables not in self._which:
+            place = np.full(len(TABLES), -1, np.int8)
+            place[[*tables]] = np.arange(len(tables))
+            self._which[tables] = place[self._numbers]
+        return self._which[tables]
 
     def _merged(self, name: str, kind: str) -> Any:
         values = [table.columns.get(name) for table in self._tables]
@@ -170,16 +196,16 @@ class _Merge:
             return values[0]
         if all(column is None for column in values):
             shape, dtype = _SHAPE[kind]
-            nothing: NDArray[Any] = np.zeros((self._size, *shape), dtype)
+            nothing: NDArray[Any] = np.zeros((self.size, *shape), dtype)
             return Text(np.append(nothing, 0), np.zeros(0, np.uint8)) if kind == "text" else nothing
         return self._texts(values) if kind == "text" else self._spread(values)
 
     def _spread(self, values: Sequence[NDArray[Any] | None]) -> NDArray[Any]:
         """One column of all tables' ``values``, at least one of which has some."""
         known = [column for column in values if column is not None]
-        few = len(known) < len(values) and 2 * sum(map(len, known)) < self._size
+        few = len(known) < len(values) and 2 * sum(map(len, known)) < self.size
         make = np.zeros if few else np.empty
-        merged: NDArray[Any] = make((self._size, *known[0].shape[1:]), known[0].dtype)
+        merged: NDArray[Any] = make((self.size, *known[0].shape[1:]), known[0].dtype)
         for column, places in zip(values, self.places.values(), strict=True):
             if column is not None:
                 (_put if column.ndim == 1 else _put_pairs)(column, places, merged)
@@ -218,7 +244,7 @@ def _count_up(values):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _place(free, before, begin, table, out):  # type: ignore[no-untyped-def]
-    """The place of each row of a table, int32[n], where its columns that are free are put."""
+    """The place of each row of a table, int32[n], where its columns that are free are put, and its number."""
     time, site, agent, order = free
     out_time, out_site, out_agent, out_order, out_table = out
     places = np.empty(len(order), np.int32)

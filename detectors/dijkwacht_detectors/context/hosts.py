@@ -75,6 +75,7 @@ class Hosts(Context):
         "tls": ("orig_h",),
     }  # fmt: skip
     entity = "ends"
+    passes_over = True
     columns: ClassVar = {
         "dest_first": "int", "dest_rows": "int", "dest_machines": "int", "dest_serves": "int",
         "orig_first": "int", "orig_serves": "int", "orig_news": "float", "orig_nameless": "float",
@@ -186,6 +187,8 @@ def _send(rows, state, out, i, ends, day):  # type: ignore[no-untyped-def]
 def _fold(columns, memory, table, told):  # type: ignore[no-untyped-def]
     rows, state, out = _Rows(*columns), _State(*memory), _Told(*told)
     for i in range(len(rows.time)):
+        if table[i] < 0:
+            continue
         e, d, t = rows.slot[i], rows.resp_slot[i], rows.time[i]
         if rows.fresh[i]:
             _forget(state, e, t)

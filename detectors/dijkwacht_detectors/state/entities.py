@@ -97,7 +97,8 @@ class Entities:
         """Return ``slot`` int32[m], and ``new`` uint64[m]: bits of the readers that the entity is new to.
 
         ``key`` has one key a row, or two next to each other, in order; ``readers`` the bits of those
-        that are handed a row, by its ``kind``; the first where no kind is given.
+        that are handed a row, by its ``kind``; the first where no kind is given. A row that nobody is
+        handed has slot 0, which is nobody's then, and is new to none.
         """
         m = len(key)
         slot, new = np.empty(m, np.int32), np.empty(m, np.uint64)
@@ -311,6 +312,9 @@ def _resolve(  # type: ignore[no-untyped-def]
         row = i >> halve
         k, t, s = key[i], time[row], site[row]
         reads = readers[kind[row]] if len(kind) else readers[0]
+        if reads == 0:
+            slot[i], new[i] = 0, 0
+            continue
         at = homes[i - begin]
         found = -1
         while buckets[at]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import (
+    ROW_TABLE,
     AnyDetector,
     RowDetector,
     Rows,
@@ -24,7 +25,7 @@ from dijkwacht_detectors.api import (
 )
 from dijkwacht_detectors.context_api import ENDS, Context
 from dijkwacht_detectors.reading import reading_of
-from dijkwacht_detectors.state.entities import Entities, mix_sites, mix_values
+from dijkwacht_detectors.state.entities import NO_KINDS, Entities, mix_sites, mix_values
 from dijkwacht_detectors.state.growth import grown
 from dijkwacht_detectors.state.pool import PLACE, Pool, is_pooled
 from dijkwacht_detectors.state.sites import Sites
@@ -105,9 +106,12 @@ class Memory:
         Of `ENDS` there are 2 n: each row's originator, then its responder. ``columns`` hold those that
         name the entity; ``site`` and ``agent`` are small numbers.
         """
-        readers = np.full(1, self.reader)
+        readers, kind = np.full(1, self.reader), NO_KINDS
+        if self.reading.passes_over:
+            readers = np.array([self.reader] * len(self.reading.tables) + [0], np.uint64)
+            kind = columns[ROW_TABLE]
         key = self.keys(columns, site, agent, names)
-        slot, new = self.entities.resolve(site, key, time, readers)
+        slot, new = self.entities.resolve(site, key, time, readers, kind)
         return slot, new != 0
 
     def keys(

@@ -69,6 +69,9 @@ def _resolve(entities, counts, site, time, kind, readers, forget_after, new):  #
     for i in range(len(site)):
         s, t = site[i], time[i]
         reads = readers[kind[i]] if len(kind) else readers[0]
+        if reads == 0:
+            new[i] = 0
+            continue
         entity = entities[s]
         if counts[s] == 0:
             counts[s] = 1
