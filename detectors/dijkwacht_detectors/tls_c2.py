@@ -45,7 +45,7 @@ from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 from dijkwacht_records.hints import Named
 from dijkwacht_records.vocabulary import Alpn, CertFlag, HelloFlag
 
-_TLS = 0  # the place of this table in ``reads``
+_TLS = 1  # the place of this table in ``reads``
 _TLS_1_2 = 0x0303
 _CUT = int(HelloFlag.CUT)
 _SEEN, _SELF_SIGNED = int(CertFlag.SEEN), int(CertFlag.SELF_SIGNED)
@@ -70,11 +70,11 @@ class TlsC2(RowDetector):
 
     name = "tls_c2"
     reads: ClassVar[Reads] = {
+        "flows": ("orig_h", "resp_h", "resp_p", "part", "local_orig", "local_resp", "hints"),
         "tls": (
             "orig_h", "resp_h", "resp_p", "version", "server_name", "hello_flags", "alpn",
             "cert_days", "cert_flags", "alert",
         ),
-        "flows": ("orig_h", "resp_h", "resp_p", "part", "local_orig", "local_resp", "hints"),
     }  # fmt: skip
     context = ("ja4_machines", "ja4_dests", "dest_first", "dest_machines")
     entity: ClassVar[Entity] = ("orig_h", "resp_h", "resp_p")
@@ -82,6 +82,8 @@ class TlsC2(RowDetector):
     kind = "c2"
     technique = "T1573.002"
     facts = ("hellos", "nameless", "unnamed", "self_signed", "destinations")
+    entities_per_site = 8192  # as `guessed_logon`, which reads flows by the same names: they share a table
+    forget_after_s = 36 * 3600
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
         "times": ("i8", (2,)),
         "amounts": ("f4", (4,)),
