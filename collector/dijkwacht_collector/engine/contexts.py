@@ -55,7 +55,9 @@ class Contexts:
             table = views.rows(view)
             if table is None:
                 continue
-            slot, fresh = memory.resolve(table.columns, table.time, table.site, table.agent, names)
+            slot, fresh = memory.resolve(
+                table.columns, table.time, table.site, table.agent, names, views.begun(view)
+            )
             rows = memory.rows(table.columns, table.time, table.site, slot, fresh)
             try:
                 columns = memory.columns(rows)

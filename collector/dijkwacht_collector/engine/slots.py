@@ -92,7 +92,8 @@ class Slots:
         table = self._views.rows(view)
         assert table is not None
         kind = table.columns[ROW_TABLE] if len(view.tables) > 1 else NO_KINDS
-        key = memory.keys(table.columns, table.site, table.agent, self._names)
+        begun = self._views.begun(view)
+        key = memory.keys(table.columns, table.site, table.agent, self._names, begun)
         return memory.entities.resolve(table.site, key, table.time, readers, kind)
 
 

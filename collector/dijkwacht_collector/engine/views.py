@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dijkwacht_collector.engine.columns import Step, TableRows
 from dijkwacht_detectors.api import ROW_TABLE, Text
 from dijkwacht_detectors.reading import Reading
-from dijkwacht_detectors.state.memory import cut_column, pick_column
+from dijkwacht_detectors.state.memory import Begun, cut_column, pick_column
 from dijkwacht_records.tables import TABLE, TABLES
 
 _SHAPE: Final[Mapping[str, tuple[tuple[int, ...], type]]] = {
@@ -65,6 +65,7 @@ class Views:
         self._tables = step.tables
         self._together = tuple(number for number in together if number in self._tables)
         self._merges: dict[tuple[int, ...], _Merge] = {}
+        self._begun: dict[tuple[int, ...], Begun] = {}
 
     def rows(self, view: View) -> TableRows | None:
         """The rows of a view; None if the step has none."""
@@ -86,6 +87,10 @@ class Views:
         for number, places in inner.places.items():
             among[places] = outer[number]
         return among
+
+    def begun(self, view: View) -> Begun:
+        """The keys that were made so far of the rows of a view."""
+        return self._begun.setdefault(self._shown(view), {})
 
     def add(self, view: View, columns: Mapping[str, NDArray[Any]]) -> None:
         """Give the tables of a view ``columns`` that were computed for its rows."""

@@ -38,6 +38,10 @@ Remembers = AnyDetector | Context
 """What has a memory of its own."""
 
 
+Begun = dict[tuple[str, ...], NDArray[np.uint64]]
+"""Keys uint64[n] of some rows, by the columns that name them."""
+
+
 class Names(NamedTuple):
     """By number, what stands for the names of sites and agents, uint64 each: their numbers are others elsewhere."""
 
@@ -100,17 +104,18 @@ class Memory:
         site: NDArray[np.int32],
         agent: NDArray[np.int32],
         names: Names,
+        begun: Begun | None = None,
     ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """The slot of each row's entity, int32[n], and whether it is fresh there, bool[n].
 
         Of `ENDS` there are 2 n: each row's originator, then its responder. ``columns`` hold those that
-        name the entity; ``site`` and ``agent`` are small numbers.
+        name the entity; ``site`` and ``agent`` are small numbers. ``begun``: as of `keys`.
         """
         readers, kind = np.full(1, self.reader), NO_KINDS
         if self.reading.passes_over:
             readers = np.array([self.reader] * len(self.reading.tables) + [0], np.uint64)
             kind = columns[ROW_TABLE]
-        key = self.keys(columns, site, agent, names)
+        key = self.keys(columns, site, agent, names, begun)
         slot, new = self.entities.resolve(site, key, time, readers, kind)
         return slot, new != 0
 
@@ -120,21 +125,33 @@ class Memory:
         site: NDArray[np.int32],
         agent: NDArray[np.int32],
         names: Names,
+        begun: Begun | None = None,
     ) -> NDArray[np.uint64]:
-        """What stands for each row's entity, uint64[n], or 2 n of `ENDS`; as of `resolve`."""
+        """What stands for each row's entity, uint64[n], or 2 n of `ENDS`; as of `resolve`.
+
+        ``begun``: keys of the same rows, by the columns that name them; of those that begin alike the beginning is
+        mixed once.
+        """
         if isinstance(self.entities, Sites):
             return names.sites[:0]  # nobody looks at it
-        if self.detector.entity != ENDS:
-            key = np.empty(len(site), np.uint64)
-            mix_sites(key, site, names.sites)
-            for name in self.reading.entity:
-                mix_values(key, names.agents[agent] if name == "agent" else columns[name])
-            return key
-        ends = np.empty((len(site), 2), np.uint64)
-        for end, name in enumerate(self.reading.entity):
-            mix_sites(ends[:, end], site, names.sites)
-            mix_values(ends[:, end], columns[name])
-        return ends.ravel()
+        begun = {} if begun is None else begun
+        ends = self.detector.entity == ENDS
+        entity = self.reading.entity
+        for named in [(name,) for name in entity] if ends else [entity]:
+            for many in range(len(named) + 1):
+                if named[:many] in begun:
+                    continue
+                if many:
+                    name = named[many - 1]
+                    key = begun[named[: many - 1]].copy()
+                    mix_values(key, names.agents[agent] if name == "agent" else columns[name])
+                else:
+                    key = np.empty(len(site), np.uint64)
+                    mix_sites(key, site, names.sites)
+                begun[named[:many]] = key
+        if ends:
+            return np.stack([begun[name,] for name in entity], axis=1).ravel()
+        return begun[entity]
 
     def rows(
         self,
