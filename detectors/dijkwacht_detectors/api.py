@@ -201,8 +201,7 @@ class RowDetector(Detector):
     ``rows.site``, and may depend on that site's rows alone. ``samples`` itself, of shape (n, k), holds
     rows to train on, and ``samples_seen``, an integer, of how many they were chosen, or are the first.
 
-    A field whose name begins with ``pooled_`` has one value for each entity that needs it, indexed by the
-    place that a kernel gives it: see `state.pool`."""
+    One that begins with ``pooled_`` has a value for each entity that needs it, by the place that a kernel gives it: see `state.pool`."""
     passes_over: ClassVar[bool] = False
     """Its ``fold`` passes over rows whose ``table`` is -1: they are others', and come along so that rows are merged once for all."""
 

@@ -24,7 +24,8 @@ from dijkwacht_detectors.api import (
 from dijkwacht_detectors.context import contexts_for
 from dijkwacht_detectors.context_api import Context
 from dijkwacht_detectors.reading import reads_of
-from dijkwacht_detectors.state.memory import Memory, Names, is_by_site
+from dijkwacht_detectors.state.keys import Names
+from dijkwacht_detectors.state.memory import Memory, is_by_site
 from dijkwacht_records.table import Kind
 from dijkwacht_records.tables import TABLE
 

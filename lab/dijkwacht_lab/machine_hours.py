@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from dijkwacht_detectors.api import AnyDetector, Text
 from dijkwacht_detectors.reading import reads_of
-from dijkwacht_detectors.state.memory import Memory, Names
+from dijkwacht_detectors.state.keys import Names
+from dijkwacht_detectors.state.memory import Memory
 from dijkwacht_lab.traffic.machine_days import NAMES, Day, Machine
 
 MACHINE_DETECTORS: Final = ("system", "host_load", "unlike_others")

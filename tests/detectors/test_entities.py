@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dijkwacht_detectors.state.entities import MOST_READERS, Entities, _home, mix, mix_column
+from dijkwacht_detectors.state.entities import MOST_READERS, Entities, _home, mix
+from dijkwacht_detectors.state.keys import mix_column
 from dijkwacht_detectors.state.sites import Sites
 
 

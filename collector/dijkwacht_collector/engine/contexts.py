@@ -12,7 +12,8 @@ from dijkwacht_collector.engine.site_record import ContextPart, EntityPart, pack
 from dijkwacht_collector.engine.views import View, Views, view_of
 from dijkwacht_detectors.context_api import Context
 from dijkwacht_detectors.reading import Reading
-from dijkwacht_detectors.state.memory import Memory, Names
+from dijkwacht_detectors.state.keys import Names
+from dijkwacht_detectors.state.memory import Memory
 
 
 class Contexts:

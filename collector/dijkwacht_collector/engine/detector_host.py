@@ -36,7 +36,8 @@ from dijkwacht_collector.policy import Policy, Scored
 from dijkwacht_detectors.api import AnyDetector, Detector, Explanation, RowDetector, SiteDetector
 from dijkwacht_detectors.context import contexts_for
 from dijkwacht_detectors.state.entities import Entities
-from dijkwacht_detectors.state.memory import Kept, Memory, Names, cut_rows
+from dijkwacht_detectors.state.keys import Names
+from dijkwacht_detectors.state.memory import Kept, Memory, cut_rows
 from dijkwacht_records.errors import JournalError
 from dijkwacht_records.tables import TABLE, TABLES
 

@@ -13,7 +13,7 @@ policy judges how rare that is on a site, the open incidents decide what is repo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -46,7 +46,7 @@ Watch = Callable[[Sequence[Scored], Numbering], None]
 _KEPT_FREE: Final = 31 << 20
 """Bytes of a block, what a step needs, that is not given back to the system for the next step to ask for again."""
 _ANY_TIME: Final = -(1 << 63)
-_NEVER: Final = 1 << 63
+_NEVER: Final = (1 << 63) - 1
 _Arrived = tuple[Arrival, Entry]
 
 
@@ -113,8 +113,9 @@ class Engine:
             elif begun := self.progress.begun.pop(entry.site, 0):
                 events += self.advance(self.join([entry], begun))
             else:
-                waiting.append((self._arrive(entry), entry))
-                cost += waiting[-1][0].cost
+                arrival = self._arrive(entry)
+                waiting.append((arrival, entry))
+                cost += arrival.cost
         if waiting:
             events += self._fold(waiting)
         self.progress.reach({entry.partition: entry.position for entry in entries})
@@ -302,12 +303,17 @@ class Engine:
         awake = self.incidents.awake()
         open_ = self.controls.succession.speaks_of(set(awake))
         watched = {site: awake[site] for site in open_} | dict.fromkeys(speaking, _ANY_TIME)
-        times = (
-            event_time_of(tick, self.numbering, positions)
-            for tick in (ticks.tolist() if watched else ())
-            if tick[2] >= watched.get(self.numbering.site_of(tick[1]), _NEVER)
-        )
+        awaited = self._awaited(ticks, watched) if watched else []
+        times = (event_time_of(tick, self.numbering, positions) for tick in awaited)
         return self.incidents.apply(findings, times, self.host.explain)
+
+    def _awaited(self, ticks: Ticks, watched: Mapping[str, int]) -> list[tuple[int, int, int]]:
+        """The ``ticks`` that reach what their site is ``watched`` for, a time each."""
+        earliest = np.full(len(self.numbering.agents), _NEVER)
+        for site, time in watched.items():
+            earliest[self.numbering.agents_of.get(self.numbering.site(site), [])] = time
+        reached: list[tuple[int, int, int]] = ticks[ticks[:, 2] >= earliest[ticks[:, 1]]].tolist()
+        return reached
 
     def _make_room(self) -> None:
         self.host.know(self.numbering)

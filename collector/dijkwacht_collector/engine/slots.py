@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from dijkwacht_collector.engine.views import View, Views
 from dijkwacht_detectors.api import ROW_TABLE
 from dijkwacht_detectors.state.entities import NO_KINDS, Entities
-from dijkwacht_detectors.state.memory import Memory, Names
+from dijkwacht_detectors.state.keys import Names
+from dijkwacht_detectors.state.memory import Memory
 from dijkwacht_records.tables import TABLE, TABLES
 
 Resolved = tuple[NDArray[np.int32], NDArray[np.uint64]]

@@ -12,13 +12,12 @@ numbers drawn at start. So keys that were chosen to collide cost no more than ot
 from __future__ import annotations
 
 import secrets
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dijkwacht_detectors.api import Text
 from dijkwacht_detectors.state.growth import grown
 
 _SAMPLED = 8  # entities looked at to find one to evict, as Redis samples its keys
@@ -177,48 +176,6 @@ def mix(a, b):  # type: ignore[no-untyped-def]
     h ^= h >> np.uint64(33)
     h *= np.uint64(0xC4CEB9FE1A85EC53)
     return h ^ (h >> np.uint64(33))
-
-
-@njit(cache=True, nogil=True)
-def mix_sites(key, site, names):  # type: ignore[no-untyped-def]
-    """Begin each ``key`` uint64[n] with what stands for its site in ``names`` uint64[sites]."""
-    last, mixed = np.int32(-1), np.uint64(0)
-    for i in range(len(key)):
-        if site[i] != last:  # a batch is of one site
-            last = site[i]
-            mixed = mix(np.uint64(0), names[last])
-        key[i] = mixed
-
-
-@njit(cache=True, nogil=True)
-def mix_column(key, column):  # type: ignore[no-untyped-def]
-    """Mix a column of n numbers into the running ``key`` uint64[n], in place."""
-    for i in range(len(key)):
-        key[i] = mix(key[i], column[i])
-
-
-@njit(cache=True, nogil=True)
-def mix_addresses(key, column):  # type: ignore[no-untyped-def]
-    """The same with a column of addresses, uint64[n, 2]."""
-    for i in range(len(key)):
-        key[i] = mix(mix(key[i], column[i, 0]), column[i, 1])
-
-
-@njit(cache=True, nogil=True)
-def _mix_texts(key, offsets, blob):  # type: ignore[no-untyped-def]
-    for i in range(len(key)):
-        h = np.uint64(0xCBF29CE484222325)
-        for j in range(offsets[i], offsets[i + 1]):
-            h = (h ^ np.uint64(blob[j])) * np.uint64(0x100000001B3)
-        key[i] = mix(key[i], h)
-
-
-def mix_values(key: NDArray[np.uint64], column: Any) -> None:
-    """Mix a column of any kind into the running ``key`` uint64[n], in place."""
-    if isinstance(column, Text):
-        _mix_texts(key, column.offsets, column.blob)
-    else:
-        (mix_column if column.ndim == 1 else mix_addresses)(key, column)
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -25,8 +25,9 @@ from dijkwacht_detectors.api import (
 )
 from dijkwacht_detectors.context_api import ENDS, Context
 from dijkwacht_detectors.reading import reading_of
-from dijkwacht_detectors.state.entities import NO_KINDS, Entities, mix_sites, mix_values
+from dijkwacht_detectors.state.entities import NO_KINDS, Entities
 from dijkwacht_detectors.state.growth import grown
+from dijkwacht_detectors.state.keys import Begun, Names, keys_of
 from dijkwacht_detectors.state.pool import PLACE, Pool, is_pooled
 from dijkwacht_detectors.state.sites import Sites
 
@@ -36,17 +37,6 @@ _DTYPE: Final = {"int": np.int64, "float": np.float64}
 
 Remembers = AnyDetector | Context
 """What has a memory of its own."""
-
-
-Begun = dict[tuple[str, ...], NDArray[np.uint64]]
-"""Keys uint64[n] of some rows, by the columns that name them."""
-
-
-class Names(NamedTuple):
-    """By number, what stands for the names of sites and agents, uint64 each: their numbers are others elsewhere."""
-
-    sites: NDArray[np.uint64]
-    agents: NDArray[np.uint64]
 
 
 class Kept(NamedTuple):
@@ -135,23 +125,11 @@ class Memory:
         if isinstance(self.entities, Sites):
             return names.sites[:0]  # nobody looks at it
         begun = {} if begun is None else begun
-        ends = self.detector.entity == ENDS
         entity = self.reading.entity
-        for named in [(name,) for name in entity] if ends else [entity]:
-            for many in range(len(named) + 1):
-                if named[:many] in begun:
-                    continue
-                if many:
-                    name = named[many - 1]
-                    key = begun[named[: many - 1]].copy()
-                    mix_values(key, names.agents[agent] if name == "agent" else columns[name])
-                else:
-                    key = np.empty(len(site), np.uint64)
-                    mix_sites(key, site, names.sites)
-                begun[named[:many]] = key
-        if ends:
-            return np.stack([begun[name,] for name in entity], axis=1).ravel()
-        return begun[entity]
+        if self.detector.entity != ENDS:
+            return keys_of(entity, columns, site, agent, names, begun)
+        ends = [keys_of((name,), columns, site, agent, names, begun) for name in entity]
+        return np.stack(ends, axis=1).ravel()
 
     def rows(
         self,
