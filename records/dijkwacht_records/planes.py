@@ -43,6 +43,8 @@ from dijkwacht_records.table import Kind
 from dijkwacht_records.tables import MAX_TEXT_BYTES, TABLES
 
 ENTRY: Final = Struct("<BBBBIq")
+_SIZES: Final = Struct("<3xBI8x")
+"""Of an entry: width, rows."""
 OFFSET, DELTA, BEFORE, BITS, COUNT = range(5)
 MAX_ROWS: Final = 65_535
 MAX_NAMED_BYTES: Final = 8 * 1024 * 1024
@@ -125,6 +127,21 @@ def parts(planes: Planes) -> Iterator[Part]:
     for entry in ENTRY.iter_unpack(planes.index):
         yield Part._make((*entry, at))
         at += entry[3] * entry[4]
+
+
+def parts_of(planes: Planes, table: int) -> list[Part]:
+    """Those of one table; for planes whose index `check` let pass. Others cost as good as nothing."""
+    first = planes.tables.find(table)
+    if first < 0:
+        return []
+    begin = first * ENTRY.size
+    end = begin + planes.tables.count(table) * ENTRY.size
+    at = sum(width * rows for width, rows in _SIZES.iter_unpack(planes.index[:begin]))
+    own = []
+    for entry in ENTRY.iter_unpack(planes.index[begin:end]):
+        own.append(Part._make((*entry, at)))
+        at += entry[3] * entry[4]
+    return own
 
 
 def columns(planes: Planes) -> Columns:

@@ -1,4 +1,4 @@
-"""What the intake needs to know of a batch; all else of it stays packed, for the engine."""
+"""What the intake needs to know of a batch; all else of it is left to the engine."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Final, NamedTuple
 from dijkwacht_collector.unpacking import decode
 from dijkwacht_records.byte_planes import join_planes
 from dijkwacht_records.errors import MalformedBatch
-from dijkwacht_records.planes import BEFORE, DELTA, Part, Planes, parts
+from dijkwacht_records.planes import BEFORE, DELTA, Part, Planes, parts_of
 from dijkwacht_records.tables import AGENT, TABLES
+from dijkwacht_records.wire import Batch
 
 MOST_BEATS: Final = 1024
 """Heartbeats that a batch may hold: an agent makes one each ten seconds and sends twice a second."""
@@ -20,7 +21,7 @@ class Arrival(NamedTuple):
     """One batch that holds what it claims: who sent it, which it is, what it tells of the agent.
 
     ``unknown`` of its ``rows`` are of tables that this release does not know. ``beat``: the agent's
-    counters in its last heartbeat, by name; empty if it brings none.
+    counters in its last heartbeat, by name; empty if it brings none. ``batch``: what was unpacked.
     """
 
     site: str
@@ -30,15 +31,16 @@ class Arrival(NamedTuple):
     rows: int
     unknown: int
     beat: dict[str, int]
+    batch: Batch
 
 
 def read_arrival(wire: bytes, reads: Collection[int]) -> Arrival:
-    """Check ``wire`` as `unpacking.decode` does, and keep little of it. Raises as that does."""
+    """Check ``wire`` as `unpacking.decode` does. Raises as that does."""
     batch = decode(wire, reads)
     planes = batch.planes
     beat = last_beat(planes)
     return Arrival(
-        batch.site, batch.agent, batch.boot, batch.seq, planes.rows, planes.unknown, beat
+        batch.site, batch.agent, batch.boot, batch.seq, planes.rows, planes.unknown, beat, batch
     )
 
 
@@ -47,9 +49,9 @@ def last_beat(planes: Planes) -> dict[str, int]:
 
     It has the columns of its contract: what an agent cannot say is not 0. For planes that were checked. Raises `MalformedBatch` for more than `MOST_BEATS` of them.
     """
-    if _AGENT_TABLE not in planes.tables:
+    own = parts_of(planes, _AGENT_TABLE)
+    if not own:
         return {}
-    own = [part for part in parts(planes) if part.table == _AGENT_TABLE]
     rows = own[0].rows
     if rows > MOST_BEATS:
         raise MalformedBatch(f"{rows} heartbeats in one batch, at most {MOST_BEATS}")

@@ -180,7 +180,7 @@ class Intake:
             return True
         if not self.high_water.has_room(batch.site, key, arrival):
             raise CollectorBusy("the agent starts too often, or lost too much in between", 60)
-        draft = batch_draft(batch.site, key, arrival, wire)
+        draft = batch_draft(batch.site, key, arrival, wire, batch.batch)
         future = self._log.append(partition_of(batch.site), draft)
         self._in_flight[name] = future
         # Not in this coroutine: a sender who hangs up must not leave it unmarked and uncounted.

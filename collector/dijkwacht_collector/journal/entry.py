@@ -23,6 +23,8 @@ import zlib
 from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
+from dijkwacht_records.wire import Batch
+
 PARTITIONS: Final = 128
 """Fixed for life: a site's rows are one sequence, whoever reads them."""
 
@@ -54,7 +56,8 @@ class Entry(NamedTuple):
 
     ``position`` orders what is in one ``partition``; ``arrival`` is µs UTC by the collector's clock; what ``payload``
     holds is in ``payloads.py``; ``key`` names a batch as its agent counts it (agent/boot/seq), so
-    that sending it again is known for ever.
+    that sending it again is known for ever. ``batch``: what the payload holds, where somebody in this
+    process has read it lately; it is not on disk.
     """
 
     position: int
@@ -64,6 +67,7 @@ class Entry(NamedTuple):
     site: str
     payload: bytes
     key: str = ""
+    batch: Batch | None = None
 
 
 class Draft(NamedTuple):
@@ -74,6 +78,7 @@ class Draft(NamedTuple):
     arrival: int
     payload: bytes
     key: str = ""
+    batch: Batch | None = None
 
 
 class Header(NamedTuple):
@@ -122,6 +127,12 @@ def check_draft(draft: Draft) -> None:
     lengths = len(draft.site.encode()), len(draft.key.encode()), len(draft.payload)
     if max(lengths[:2]) > 255 or lengths[2] > MAX_PAYLOAD_BYTES:
         raise ValueError(f"{lengths}: site, key or payload too long for the journal")
+
+
+def place(draft: Draft, partition: int, position: int) -> Entry:
+    """The entry that a draft becomes."""
+    kind, site, arrival, payload, key, batch = draft
+    return Entry(position, kind, partition, arrival, site, payload, key, batch)
 
 
 def write_header(salt: int, first: int, heads: Sequence[int]) -> bytes:

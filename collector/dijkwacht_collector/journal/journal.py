@@ -22,12 +22,13 @@ from pathlib import Path
 from typing import Final, Literal
 
 from dijkwacht_collector.journal.durable import DurableNote
-from dijkwacht_collector.journal.entry import PARTITIONS, Draft, check_draft, write_frame
+from dijkwacht_collector.journal.entry import PARTITIONS, Draft, check_draft, place, write_frame
 from dijkwacht_collector.journal.epochs import Epochs, FencedOff
 from dijkwacht_collector.journal.log import Reading
 from dijkwacht_collector.journal.segment import SUFFIX, Disk, Segment
 from dijkwacht_collector.journal.segments import Segments
 from dijkwacht_collector.journal.selection import select
+from dijkwacht_collector.journal.tail import Kept, size_unpacked
 from dijkwacht_records.errors import CollectorBusy, DijkwachtError, JournalError
 
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -44,6 +45,7 @@ class _Waiting:
     fence: int
     answer: asyncio.Future[int] | Future[int]
     loop: asyncio.AbstractEventLoop | None
+    unpacked: int = 0
 
 
 class Journal:
@@ -71,7 +73,7 @@ class Journal:
         self._heads = [0] * PARTITIONS
         self._needed = [0] * PARTITIONS
         self._queue: deque[_Waiting] = deque()
-        self._queued = 0
+        self._queued = self._unpacked = 0
         self._last = 0
         self._durable = DurableNote(folder / "durable")
         self._epochs = Epochs(folder / "epochs.json")
@@ -155,8 +157,11 @@ class Journal:
         """As `Log.append`."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[int] = loop.create_future()
+        unpacked = size_unpacked(draft)
+        if self._unpacked + unpacked > self._segments.tail.most:  # as if nobody had read it
+            draft, unpacked = draft._replace(batch=None), 0
         size = len(draft.payload)
-        self._submit(_Waiting(((partition, draft),), size, fence, answer, loop))
+        self._submit(_Waiting(((partition, draft),), size, fence, answer, loop, unpacked))
         return answer
 
     def append_all(self, drafts: Sequence[tuple[int, Draft]], fence: int = 0) -> int:
@@ -253,6 +258,7 @@ class Journal:
                 raise CollectorBusy("the journal's queue is full")
             self._queue.append(waiting)
             self._queued += waiting.size
+            self._unpacked += waiting.unpacked
             if len(self._queue) == 1:
                 self._work.notify()
 
@@ -272,6 +278,7 @@ class Journal:
                     group.append(self._queue.popleft())
                     size += group[-1].size
                 self._queued -= size
+                self._unpacked -= sum(waiting.unpacked for waiting in group)
             crowded = len(group) > 1
             with self._epochs.unchanged:
                 group = self._admitted(group)
@@ -301,10 +308,13 @@ class Journal:
             positions = itertools.count(before + 1)
             heads = self._heads.copy()
             frames = bytearray()
+            kept: list[Kept] = []
             for waiting in group:
                 for partition, draft in waiting.drafts:
                     heads[partition] = position = next(positions)
                     frames += write_frame(draft, partition, position, before, segment.salt)
+                    entry = place(draft, partition, position)
+                    kept.append(Kept(entry, segment, segment.size + len(frames)))
             self._disk.append(segment.fd, bytes(frames), segment.size)
             self._disk.sync(segment.fd)
         except OSError as error:
@@ -314,6 +324,8 @@ class Journal:
         self._trouble = ""
         with self._synced:
             segment.size += len(frames)
+            for one in kept:
+                self._segments.tail.add(one)
             self._last, self._heads = last, heads
             self._synced.notify_all()
         self._on_commit(len(frames), time.perf_counter() - began)

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 import msgspec
 
 from dijkwacht_collector.journal.entry import Draft, Entry, Kind
+from dijkwacht_records.wire import Batch
 
 Answer = Literal["normal", "attack", "undone"]
 """A person's verdict on an incident; ``undone`` takes back what was answered."""
@@ -38,9 +39,14 @@ def batch_key(agent: str, boot: bytes, seq: int) -> str:
     return f"{agent}/{boot.hex()}/{seq}"
 
 
-def batch_draft(site: str, key: str, arrival: int, wire: bytes) -> Draft:
-    """The entry of a batch: ``wire`` as its agent sent it, ``key`` as `batch_key` makes it."""
-    return Draft("batch", site, arrival, wire, key)
+def batch_draft(
+    site: str, key: str, arrival: int, wire: bytes, batch: Batch | None = None
+) -> Draft:
+    """The entry of a batch: ``wire`` as its agent sent it, ``key`` as `batch_key` makes it.
+
+    ``batch``: what ``wire`` was found to hold, if it was read.
+    """
+    return Draft("batch", site, arrival, wire, key, batch)
 
 
 class _Json(msgspec.Struct, frozen=True):

@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dijkwacht_collector.intake.arrivals import MOST_BEATS, last_beat, read_arrival
+from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
 from dijkwacht_records.contracts import CONTRACTS
 from dijkwacht_records.errors import MalformedBatch
-from dijkwacht_records.planes import columns
+from dijkwacht_records.planes import columns, parts, parts_of
 from dijkwacht_records.tables import AGENT, TABLES
 from dijkwacht_records.wire import decode, encode
 
@@ -37,6 +38,17 @@ def test_the_last_row_is_what_the_plain_reader_reads_last(rows, contract):
     assert list(last_beat(planes).values()) == [values[-1] for values in own[:known]]
     assert list(last_beat(planes).values()) == list(rows[-1])[:known]
     assert list(last_beat(planes)) == NAMES[:known]
+
+
+@pytest.mark.parametrize("contract", sorted(CONTRACTS))
+def test_the_columns_of_a_table_are_those_among_all(contract):
+    rows = list(office_rows(3, 6, WORKING_MORNING, 600_000_000))
+    rows += [(BEAT, (NOW, *range(1, len(AGENT.columns))))] * 3
+    planes = decode(encode("bakery", "desk", bytes(16), 7, NOW, rows, contract), CONTRACTS).planes
+    assert len(set(planes.tables)) > 3
+    for table in range(len(TABLES) + 1):
+        own = [part for part in parts(planes) if part.table == table]
+        assert parts_of(planes, table) == own
 
 
 @pytest.mark.parametrize("contract", sorted(CONTRACTS))

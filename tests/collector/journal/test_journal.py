@@ -90,7 +90,7 @@ def test_what_was_appended_is_read_in_order_after_a_restart(opened):
     entries = everything(opened())
     assert [e.position for e in entries] == [1, 2, 3, 4, 5, 6]
     assert [e.arrival for e in entries] == [0, 1, 2, 3, 4, 9]
-    assert entries[5] == (6, "verdict", partition_of("clinic"), 9, "clinic", b"{}", "")
+    assert entries[5] == (6, "verdict", partition_of("clinic"), 9, "clinic", b"{}", "", None)
 
 
 @settings(max_examples=40)
