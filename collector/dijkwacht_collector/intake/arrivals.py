@@ -21,7 +21,8 @@ class Arrival(NamedTuple):
     """One batch that holds what it claims: who sent it, which it is, what it tells of the agent.
 
     ``unknown`` of its ``rows`` are of tables that this release does not know. ``beat``: the agent's
-    counters in its last heartbeat, by name; empty if it brings none. ``batch``: what was unpacked.
+    counters in its last heartbeat, by name; empty if it brings none. ``batch``: what was
+    unpacked, where the engine is to have it.
     """
 
     site: str
@@ -31,16 +32,23 @@ class Arrival(NamedTuple):
     rows: int
     unknown: int
     beat: dict[str, int]
-    batch: Batch
+    batch: Batch | None
 
 
-def read_arrival(wire: bytes, reads: Collection[int]) -> Arrival:
-    """Check ``wire`` as `unpacking.decode` does. Raises as that does."""
+def read_arrival(wire: bytes, reads: Collection[int], *, keep: bool = True) -> Arrival:
+    """Check ``wire`` as `unpacking.decode` does; ``keep`` its batch. Raises as that does."""
     batch = decode(wire, reads)
     planes = batch.planes
     beat = last_beat(planes)
     return Arrival(
-        batch.site, batch.agent, batch.boot, batch.seq, planes.rows, planes.unknown, beat, batch
+        batch.site,
+        batch.agent,
+        batch.boot,
+        batch.seq,
+        planes.rows,
+        planes.unknown,
+        beat,
+        batch if keep else None,
     )
 
 

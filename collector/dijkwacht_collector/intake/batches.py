@@ -137,8 +137,8 @@ class Intake:
                 return read_arrival(wire, self._reads)
             await self._turns.take(site)
             try:
-                with self._hold(plain):
-                    return await asyncio.to_thread(read_arrival, wire, self._reads)
+                with self._hold(plain):  # and no longer: what it unpacks to is not kept
+                    return await asyncio.to_thread(read_arrival, wire, self._reads, keep=False)
             finally:
                 self._turns.give()
         except MalformedBatch as error:

@@ -1,8 +1,9 @@
 """The journal: what has happened, in order, on disk before it is acknowledged.
 
 Callers hand entries to one writer thread. It writes everything that waits, syncs once, and only then
-answers all of them (group commit). Readers see synced entries only, from the files: the engine gets
-nothing in any other way, so the same journal gives the same incidents.
+answers all of them (group commit). Readers see synced entries only, as the files hold them, the newest
+with what the intake has unpacked (`tail`): the engine gets nothing in any other way, so the same
+journal gives the same incidents.
 """
 
 from __future__ import annotations
@@ -313,8 +314,10 @@ class Journal:
                 for partition, draft in waiting.drafts:
                     heads[partition] = position = next(positions)
                     frames += write_frame(draft, partition, position, before, segment.salt)
-                    entry = place(draft, partition, position)
-                    kept.append(Kept(entry, segment, segment.size + len(frames)))
+                    if waiting.unpacked:
+                        entry = place(draft, partition, position)
+                        size = waiting.size + waiting.unpacked
+                        kept.append(Kept(entry, segment, segment.size + len(frames), size))
             self._disk.append(segment.fd, bytes(frames), segment.size)
             self._disk.sync(segment.fd)
         except OSError as error:
@@ -324,8 +327,7 @@ class Journal:
         self._trouble = ""
         with self._synced:
             segment.size += len(frames)
-            for one in kept:
-                self._segments.tail.add(one)
+            self._segments.tail.add(kept)
             self._last, self._heads = last, heads
             self._synced.notify_all()
         self._on_commit(len(frames), time.perf_counter() - began)

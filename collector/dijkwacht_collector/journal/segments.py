@@ -54,7 +54,7 @@ class Segments:
         position = max(position, segments[0].first)
         if position > last:
             return []
-        if kept := self.tail.read(position, last, max_entries, max_bytes):
+        if kept := self.tail.take(position, last, max_entries, max_bytes):
             newest = kept[-1]
             self._put_cursor(newest.entry.position + 1, newest.segment, newest.end)
             return [one.entry for one in kept]

@@ -56,6 +56,9 @@ def test_an_arrival_is_who_and_how_many(contract):
     beat = (NOW, *range(1, len(AGENT.columns)))
     arrived = read_arrival(a_batch([beat], contract, flows=2), CONTRACTS)
     assert arrived[:6] == ("bakery", "desk", bytes(16), 7, 3, 0)
+    assert arrived.batch == decode(a_batch([beat], contract, flows=2), CONTRACTS)
+    light = read_arrival(a_batch([beat], contract, flows=2), CONTRACTS, keep=False)
+    assert light == arrived._replace(batch=None)
     known = CONTRACTS[contract].columns[BEAT]
     assert arrived.beat == dict(zip(NAMES[:known], beat, strict=False))
     assert read_arrival(a_batch([], contract, flows=2), CONTRACTS).beat == {}
