@@ -146,6 +146,11 @@ def unpack_rows(batch: Batch) -> Iterator[tuple[int, Row]]:
     return columns(batch.planes).rows()
 
 
+def contract_of(wire: bytes) -> int:
+    """The version of the contract in which a batch was written, as its bytes say; for bytes that `decode` accepts."""
+    return wire[len(MAGIC)]
+
+
 def plain_size(wire: bytes) -> int:
     """Bytes that `decode` may unpack ``wire`` to, by its frame's own head; 0 if it has none and is refused."""
     try:

@@ -36,7 +36,7 @@ from dijkwacht_collector.policy import Calibrations, Policy, Scored
 from dijkwacht_detectors.api import AnyDetector
 from dijkwacht_detectors.state.memory import Kept
 from dijkwacht_records.contracts import READS
-from dijkwacht_records.wire import read_checked
+from dijkwacht_records.wire import contract_of, read_checked
 
 STEP_ROWS: Final = 32_768
 """What is folded at once, in rows, see `Arrival.cost`: what is done once a fold is spread over them, some 6 ms with 24 detectors; with more the caches are too small."""
@@ -252,8 +252,9 @@ class Engine:
 
     def _arrive(self, entry: Entry) -> Arrival:
         self.controls.succession.note(entry)
-        # Unless the intake has just read it; the journal's own checksum vouches for it.
-        batch = entry.batch or read_checked(entry.payload, self.reads)
+        batch = entry.batch  # the intake may have read it just now
+        if batch is None or contract_of(entry.payload) not in self.reads:
+            batch = read_checked(entry.payload, self.reads)  # the journal's checksum vouches for it
         site = self.numbering.site(entry.site)
         agent = self.numbering.agent(site, batch.agent)
         self._set_clock(agent)

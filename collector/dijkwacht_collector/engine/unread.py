@@ -8,11 +8,9 @@ from typing import Final
 
 from dijkwacht_collector.journal import Readable
 from dijkwacht_records.errors import UnknownContract
-from dijkwacht_records.wire import MAGIC
+from dijkwacht_records.wire import MAGIC, contract_of
 
 log: Final = logging.getLogger(__name__)
-
-_VERSION_AT: Final = len(MAGIC)
 
 
 def find_unread(
@@ -34,7 +32,7 @@ def find_unread(
         for entry in entries:
             if entry.kind != "batch" or not entry.payload.startswith(MAGIC):
                 continue
-            version = entry.payload[_VERSION_AT]
+            version = contract_of(entry.payload)
             if version not in reads and entry.position > folded(entry.site):
                 return UnknownContract(version, reads)
 

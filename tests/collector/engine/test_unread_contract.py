@@ -20,7 +20,7 @@ from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.contracts import READS
 from dijkwacht_records.errors import UnknownContract
 from dijkwacht_records.tables import ConnState, FlowState
-from dijkwacht_records.wire import encode
+from dijkwacht_records.wire import decode, encode
 
 NOW = 1_790_000_000_000_000
 LATER = 9
@@ -193,6 +193,16 @@ def test_an_engine_passes_over_nothing_that_it_does_not_read():
         engine.step(entries)
     assert caught.value.version == LATER
     assert engine.positions.get(0, 0) == 0
+
+
+def test_nor_what_the_intake_has_read_for_it():
+    wire = body(0)
+    entry = Entry(1, "batch", 0, NOW, "bakery", wire, batch=decode(wire))
+    engine = DetectorSet().engine()
+    engine.reads = (LATER,)
+    with pytest.raises(UnknownContract) as caught:
+        engine.step([entry])
+    assert caught.value.version == 1
 
 
 def test_what_a_site_has_behind_it_is_not_looked_at(collectors):
