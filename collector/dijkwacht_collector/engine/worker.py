@@ -30,7 +30,8 @@ from dijkwacht_records.errors import CollectorBusy, UnknownContract
 
 log: Final = logging.getLogger(__name__)
 
-_STEP_BYTES: Final = 128 * 1024
+_STEP_BYTES: Final = 256 * 1024
+"""What a step folds at most: 110 posts of 100 rows, 17 of 1,000. Half of it costs a sixth more a row."""
 _SEVERAL: Final = 4
 _MANY: Final = 64
 _LONGEST_REST_S: Final = 0.004
