@@ -129,12 +129,6 @@ def check_draft(draft: Draft) -> None:
         raise ValueError(f"{lengths}: site, key or payload too long for the journal")
 
 
-def place(draft: Draft, partition: int, position: int) -> Entry:
-    """The entry that a draft becomes."""
-    kind, site, arrival, payload, key, batch = draft
-    return Entry(position, kind, partition, arrival, site, payload, key, batch)
-
-
 def write_header(salt: int, first: int, heads: Sequence[int]) -> bytes:
     """How a new segment begins; ``heads`` as in `Header`."""
     header = _HEADER.pack(MAGIC, FORMAT, salt, first) + _HEADS.pack(*heads)

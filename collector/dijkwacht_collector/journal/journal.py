@@ -1,9 +1,9 @@
 """The journal: what has happened, in order, on disk before it is acknowledged.
 
 Callers hand entries to one writer thread. It writes everything that waits, syncs once, and only then
-answers all of them (group commit). Readers see synced entries only, as the files hold them, the newest
-with what the intake has unpacked (`tail`): the engine gets nothing in any other way, so the same
-journal gives the same incidents.
+answers all of them (group commit). Readers see synced entries only, from the files, the newest with what
+the intake has unpacked of them (`tail`): the engine gets nothing in any other way, so the same journal
+gives the same incidents.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ from pathlib import Path
 from typing import Final, Literal
 
 from dijkwacht_collector.journal.durable import DurableNote
-from dijkwacht_collector.journal.entry import PARTITIONS, Draft, check_draft, place, write_frame
+from dijkwacht_collector.journal.entry import PARTITIONS, Draft, check_draft, write_frame
 from dijkwacht_collector.journal.epochs import Epochs, FencedOff
 from dijkwacht_collector.journal.log import Reading
 from dijkwacht_collector.journal.segment import SUFFIX, Disk, Segment
 from dijkwacht_collector.journal.segments import Segments
 from dijkwacht_collector.journal.selection import select
-from dijkwacht_collector.journal.tail import Kept, size_unpacked
+from dijkwacht_collector.journal.tail import Tail, size_unpacked
 from dijkwacht_records.errors import CollectorBusy, DijkwachtError, JournalError
+from dijkwacht_records.wire import Batch
 
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_FILES: Final = {errno.EMFILE, errno.ENFILE}
@@ -70,7 +71,7 @@ class Journal:
         self.cut_bytes = 0
         self._segment_bytes, self._queue_bytes = segment_bytes, queue_bytes
         self._coalesce_s, self._disk, self._on_commit = coalesce_s, disk or Disk(), on_commit
-        self._segments = Segments()
+        self._segments, self._tail = Segments(), Tail()
         self._heads = [0] * PARTITIONS
         self._needed = [0] * PARTITIONS
         self._queue: deque[_Waiting] = deque()
@@ -159,7 +160,7 @@ class Journal:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[int] = loop.create_future()
         unpacked = size_unpacked(draft)
-        if self._unpacked + unpacked > self._segments.tail.most:  # as if nobody had read it
+        if self._unpacked + unpacked > self._tail.most:  # as if nobody had read it
             draft, unpacked = draft._replace(batch=None), 0
         size = len(draft.payload)
         self._submit(_Waiting(((partition, draft),), size, fence, answer, loop, unpacked))
@@ -185,7 +186,8 @@ class Journal:
         with self._synced:
             last, heads = self._last, self._heads
         limits = (max_entries, max_bytes)
-        return select(self._segments, partitions, after, heads, last, limits)
+        entries, through = select(self._segments, partitions, after, heads, last, limits)
+        return Reading(self._tail.take(entries), through)
 
     def head(self, partition: int) -> int:
         """As `Log.head`."""
@@ -309,15 +311,13 @@ class Journal:
             positions = itertools.count(before + 1)
             heads = self._heads.copy()
             frames = bytearray()
-            kept: list[Kept] = []
+            unpacked: list[tuple[int, Batch]] = []
             for waiting in group:
                 for partition, draft in waiting.drafts:
                     heads[partition] = position = next(positions)
                     frames += write_frame(draft, partition, position, before, segment.salt)
-                    if waiting.unpacked:
-                        entry = place(draft, partition, position)
-                        size = waiting.size + waiting.unpacked
-                        kept.append(Kept(entry, segment, segment.size + len(frames), size))
+                    if draft.batch is not None:
+                        unpacked.append((position, draft.batch))
             self._disk.append(segment.fd, bytes(frames), segment.size)
             self._disk.sync(segment.fd)
         except OSError as error:
@@ -327,7 +327,7 @@ class Journal:
         self._trouble = ""
         with self._synced:
             segment.size += len(frames)
-            self._segments.tail.add(kept)
+            self._tail.add(unpacked)
             self._last, self._heads = last, heads
             self._synced.notify_all()
         self._on_commit(len(frames), time.perf_counter() - began)

@@ -7,7 +7,6 @@ from typing import Final
 
 from dijkwacht_collector.journal.entry import Entry
 from dijkwacht_collector.journal.segment import Segment
-from dijkwacht_collector.journal.tail import Tail
 
 _CURSORS: Final = 1024
 """Places remembered where a reader stopped: many for each thread, as they step unevenly."""
@@ -19,7 +18,6 @@ class Segments:
 
     def __init__(self) -> None:
         self.list: tuple[Segment, ...] = ()
-        self.tail = Tail()
         self._cursors: dict[int, tuple[Segment, int]] = {}
         self._turn = threading.Lock()
 
@@ -54,10 +52,6 @@ class Segments:
         position = max(position, segments[0].first)
         if position > last:
             return []
-        if kept := self.tail.take(position, last, max_entries, max_bytes):
-            newest = kept[-1]
-            self._put_cursor(newest.entry.position + 1, newest.segment, newest.end)
-            return [one.entry for one in kept]
         with self._turn:
             cursor = self._cursors.get(position)
             near = None
@@ -71,14 +65,11 @@ class Segments:
             following = _following(segments, segment)
         until = last if following is None else min(last, following.first - 1)
         entries, at = segment.read(at, position, min(max_entries, until - position + 1), max_bytes)
-        self._put_cursor(position + len(entries), segment, at)
-        return entries
-
-    def _put_cursor(self, position: int, segment: Segment, at: int) -> None:
         with self._turn:
             while len(self._cursors) >= _CURSORS:
                 del self._cursors[next(iter(self._cursors))]
-            self._cursors[position] = (segment, at)
+            self._cursors[position + len(entries)] = (segment, at)
+        return entries
 
 
 def _find(

@@ -1,60 +1,55 @@
-"""Batches as they were unpacked, until somebody has read them: whoever keeps up unpacks nothing again.
+"""What the newest entries were found to hold, until somebody has read them: nobody who keeps up unpacks again.
 
-They are what the file holds, and are durable in it before they are here. Whoever reads them takes
-them; the oldest are dropped first, and whoever wants those reads the file, as of every entry that
-nobody has unpacked.
+Entries come from the file all the same; here is only what somebody in this process has unpacked of
+them. Whoever reads an entry takes it; the oldest are dropped first.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
 from dijkwacht_collector.journal.entry import Draft, Entry
-from dijkwacht_collector.journal.segment import Segment
+from dijkwacht_records.wire import Batch
 
 TAIL_BYTES: Final = 16 * 1024 * 1024
 
 
-class Kept(NamedTuple):
-    """An entry, the segment that holds it, the offset behind it there; ``size``: its bytes, packed and not."""
-
-    entry: Entry
-    segment: Segment
-    end: int
-    size: int
-
-
 class Tail:
-    """Batches of ``most`` bytes, with what was unpacked of them. Any thread may add and take."""
+    """Batches by position, ``most`` bytes unpacked. Any thread may add and take."""
 
     def __init__(self, most: int = TAIL_BYTES) -> None:
         self.most: Final = most
-        self._kept: dict[int, Kept] = {}
+        self._kept: dict[int, Batch] = {}
         self._size = 0
         self._turn = threading.Lock()
 
-    def add(self, kept: Iterable[Kept]) -> None:
-        """Entries behind those before, durable by now."""
-        with self._turn:
-            for one in kept:
-                self._kept[one.entry.position] = one
-                self._size += one.size
-            while self._size > self.most:
-                self._size -= self._kept.pop(next(iter(self._kept))).size
+    def __len__(self) -> int:
+        return len(self._kept)
 
-    def take(self, position: int, last: int, max_entries: int, max_bytes: int) -> list[Kept]:
-        """From ``position`` on as many as are kept without a gap, of about ``max_bytes`` payload."""
-        found: list[Kept] = []
+    def add(self, batches: Iterable[tuple[int, Batch]]) -> None:
+        """Those of positions behind all before, durable by now."""
         with self._turn:
-            for number in range(position, min(last + 1, position + max_entries)):
-                if max_bytes <= 0 or number not in self._kept:
-                    break
-                found.append(self._kept.pop(number))
-                self._size -= found[-1].size
-                max_bytes -= len(found[-1].entry.payload)
-        return found
+            for position, batch in batches:
+                self._kept[position] = batch
+                self._size += batch.planes.size
+            while self._size > self.most:
+                self._size -= self._kept.pop(next(iter(self._kept))).planes.size
+
+    def take(self, entries: list[Entry]) -> list[Entry]:
+        """The same, those that are here with their batch, which is given up."""
+        if not self._kept:
+            return entries
+        with self._turn:
+            return [self._with_batch(entry) for entry in entries]
+
+    def _with_batch(self, entry: Entry) -> Entry:
+        batch = self._kept.pop(entry.position, None)
+        if batch is None:
+            return entry
+        self._size -= batch.planes.size
+        return Entry(*entry[:-1], batch)
 
 
 def size_unpacked(draft: Draft) -> int:

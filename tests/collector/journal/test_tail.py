@@ -42,12 +42,9 @@ def append(journal, drafts):
     return asyncio.run(offer())
 
 
-def held(journal, most=100):
-    """The positions that are kept, each read and put back."""
-    tail = journal._segments.tail
-    kept = [one for position in range(1, most) for one in tail.take(position, most, 1, 1 << 20)]
-    tail.add(kept)
-    return [one.entry.position for one in kept]
+def held(journal):
+    """The positions that are kept."""
+    return list(journal._tail._kept)
 
 
 def bare(entries):
@@ -103,6 +100,21 @@ def test_after_a_restart_nothing_is_unpacked_and_all_else_is_the_same(tmp_path):
     assert bare(before) == after
 
 
+def test_a_reader_of_some_partitions_leaves_the_others_theirs(journal):
+    drafts = [a_draft(number, is_unpacked=True) for number in range(6)]
+    append(journal, drafts)
+    for site in SITES:
+        own = [draft.batch for draft in drafts if draft.site == site]
+        assert [entry.batch for entry in everything(journal, [partition_of(site)])] == own
+    assert held(journal) == []
+
+
+def test_what_nobody_has_unpacked_cuts_no_reading_short(journal):
+    append(journal, [a_draft(number, is_unpacked=number % 2 > 0) for number in range(8)])
+    entries, _ = journal.read(EVERY, {})
+    assert [entry.batch is not None for entry in entries] == [False, True] * 4
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.lists(st.booleans(), min_size=1, max_size=6), min_size=1, max_size=12),
@@ -115,7 +127,7 @@ def test_the_sequence_is_the_same_however_much_is_kept(
 ):
     journal = Journal(tmp_path_factory.mktemp("journal"), segment_bytes=8192)
     journal.open()
-    journal._segments.tail = Tail(most)
+    journal._tail = Tail(most)
     number, drafts = 0, []
     late, after = [], dict.fromkeys(EVERY, 0)
     for group in groups:
@@ -130,7 +142,7 @@ def test_the_sequence_is_the_same_however_much_is_kept(
         read, after = journal.read(EVERY, after, max_entries=entries, max_bytes=size)
         late += read
     ours = [partition_of("bakery")]
-    own = everything(journal, ours, max_entries=entries)
+    own = everything(journal, ours, max_entries=entries, max_bytes=size)
     journal.close()
     assert [(e.position, e.site, e.payload, e.key, e.arrival) for e in late] == [
         (at, d.site, d.payload, d.key, d.arrival) for at, d in enumerate(drafts, 1)
@@ -142,14 +154,14 @@ def test_the_sequence_is_the_same_however_much_is_kept(
 
 
 def test_the_tail_is_bounded_and_drops_the_oldest_first(journal):
-    journal._segments.tail = Tail(40_000)
+    journal._tail = Tail(40_000)
     drafts = [a_draft(number, is_unpacked=True) for number in range(60)]
     for draft in drafts:  # one a commit, or they would not all wait unpacked
         append(journal, [draft])
     kept = held(journal)
     assert kept == list(range(kept[0], 61))
     assert kept[0] > 1
-    sizes = [len(draft.payload) + draft.batch.planes.size for draft in drafts]
+    sizes = [draft.batch.planes.size for draft in drafts]
     assert sum(sizes[kept[0] - 1 :]) <= 40_000 < sum(sizes[kept[0] - 2 :])
 
 
@@ -163,7 +175,7 @@ def test_what_waits_unpacked_is_bounded_too(journal, monkeypatch):
             journal.append(partition_of(draft.site), draft)
             journal._unpacked = sum(waiting.unpacked for waiting in offered)
 
-    journal._segments.tail = Tail(40_000)
+    journal._tail = Tail(40_000)
     asyncio.run(offer())
     unpacked = [waiting.drafts[0][1].batch is not None for waiting in offered]
     assert unpacked[0]
