@@ -73,6 +73,9 @@ class EntityRecords:
     def take(self, slots: NDArray[np.int32]) -> tuple[bytes, bytes, tuple[bytes, ...]]:
         """Of these entities the fields: what was alerted last, when, and those of `KEPT`."""
         places, known = self._places[slots], self._records
+        if not places.any():  # as of most detectors on most sites
+            saved = tuple(one * len(slots) for one in _NOTHING)
+            return saved[0], saved[1], saved[2:]
         return (
             known.alerted_bin[places].tobytes(),
             known.alerted_time[places].tobytes(),
@@ -123,6 +126,12 @@ def _blank(size: int) -> _Records:
         np.full(size, -np.inf), np.full(size, -np.inf),
         never - 1, never.astype(np.int16),
     )  # fmt: skip
+
+
+_NOTHING: Final = tuple(
+    getattr(_blank(1), name).tobytes() for name in ("alerted_bin", "alerted_time", *KEPT)
+)
+"""What `EntityRecords.take` says of an entity without a record."""
 
 
 @njit(cache=True, nogil=True, inline="always")

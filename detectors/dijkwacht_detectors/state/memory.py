@@ -258,7 +258,7 @@ class Memory:
     def take(self, site: int, slots: NDArray[np.int32]) -> tuple[State, SiteDetector | None]:
         """What is remembered of one site: each field's values at ``slots`` or of the site, its object."""
         state = self.grown(site + 1)
-        fields = {name: state[name][slots] for name in self._by_slot}
+        fields = {name: state[name].take(slots, axis=0) for name in self._by_slot}
         if PLACE in fields:
             fields |= self._pool.take(state, fields[PLACE])
         fields |= {name: state[name][site : site + 1].copy() for name in self._by_site}
