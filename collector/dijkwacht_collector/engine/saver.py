@@ -18,6 +18,8 @@ SAVE_S: Final = 0.001
 """Time that may go into taking sites for a checkpoint at once; one is taken in any case."""
 _SHARE: Final = 0.125
 """Time for a checkpoint beside that for steps, if these leave none."""
+_RESTS: Final = 3
+"""So many times as long as it took a site an idle engine rests: intake and journal need the core too."""
 
 
 class Saver:
@@ -37,7 +39,7 @@ class Saver:
         self._unsaved: set[int] = set()
         self._passed: Mapping[int, int] = {}
         self._saved = time.monotonic()
-        self._unspent = 0.0
+        self._unspent = self._took = 0.0
 
     def own(self, epoch: int) -> None:
         """The partitions are owned under ``epoch``; the next checkpoint is due an interval from now."""
@@ -52,6 +54,11 @@ class Saver:
     def takes(self) -> bool:
         """Whether a turn would take a site now."""
         return self._round is not None and self._round.takes
+
+    @property
+    def rest(self) -> float:
+        """Seconds for which an idle engine leaves the core to others before it takes the next site."""
+        return _RESTS * self._took
 
     def take_turn(self, engine: Engine, after: Mapping[int, int], spent: float | None) -> None:
         """Begin what is due, or go on with it: if nothing waits (None), or for a part of the time ``spent`` on a step.
@@ -72,9 +79,9 @@ class Saver:
         if self._round.takes and self._unspent >= 0:
             began = time.perf_counter()
             self._round.advance(engine, SAVE_S)
-            took = time.perf_counter() - began
-            self._unspent -= took
-            self._parts.telemetry.times.observe_pause("checkpoint", took)
+            self._took = time.perf_counter() - began
+            self._unspent -= self._took
+            self._parts.telemetry.times.observe_pause("checkpoint", self._took)
         if self._round.finished:
             self._end(self._round)
             self._round = None

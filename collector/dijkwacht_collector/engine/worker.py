@@ -226,7 +226,8 @@ class EngineWorker:
                 if not self._advance_lane(engine, lane, spent if self._is_full(entries) else None):
                     return
             elif not entries:
-                self._journal.wait(self.partitions, self._seen, self._patience())
+                if self._journal.wait(self.partitions, self._seen, self._patience()):
+                    continue  # what has come waits for no site of a checkpoint
             elif _SEVERAL <= len(entries) < _MANY:
                 # A step costs nearly the same for one entry as for many: where several came during
                 # one, as many come during a rest. A large one, or one of few, gains nothing by it.
@@ -253,7 +254,7 @@ class EngineWorker:
         """Seconds for which an idle engine waits for entries."""
         if not self._saver.is_saving:
             return _IDLE_S
-        return 0.0 if self._saver.takes else _WRITER_S
+        return self._saver.rest if self._saver.takes else _WRITER_S
 
     def _step(self, engine: Engine, lane: SlowLane, entries: list[Entry]) -> bool:
         """Fold ``entries``; False if the sinks could not take the events before the stop."""

@@ -84,6 +84,13 @@ def test_a_site_a_turn_while_nothing_waits(saver, rounds, engine):
     assert saver.durable == {0: 7}
 
 
+def test_an_idle_engine_rests_three_times_as_long_as_a_site_took_it(saver, engine):
+    assert saver.rest == 0.0
+    saver.take_turn(engine, AFTER, None)
+    assert saver.rest == 3 * 0.5
+    assert saver.takes
+
+
 def test_beside_steps_it_takes_an_eighth_of_their_time_and_ends(saver, rounds, engine):
     turns = 0
     while saver.is_saving:
