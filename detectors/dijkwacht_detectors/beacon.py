@@ -28,7 +28,7 @@ poll at the web's ports, or do not get through.
 Limits: a beacon that has a name is not told from what reports to its maker here (see `beacon_names`);
 nor one among many other calls to the same server, one that keeps a connection open, or one inside
 the site that asks a single machine, as a hub asks its lamps. Less than six calls have no score, and
-an hour's timer takes a day. 61 bytes an entity, and 192 more of one that calls again.
+an hour's timer takes a day. 61 bytes an entity, and 120 more of one that calls again.
 
 >>> from dijkwacht_detectors.checks import score_rows
 >>> from dijkwacht_records.hints import NAMED, Named

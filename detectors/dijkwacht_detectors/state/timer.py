@@ -1,7 +1,7 @@
 """Is somebody on a timer? Gaps between calls, how alike they are, and for how long it has gone on.
 
-The last `KEPT` gaps of an entity are kept both in their order and sorted, so that quartiles are three
-look-ups. What is compared is the middle half: a call too many, one too few or a night without any
+The last `KEPT` gaps of an entity are kept in their order, and their places by length, so that quartiles are
+three look-ups. What is compared is the middle half: a call too many, one too few or a night without any
 moves it little. State fields: `TIMER`, all 0 when an entity is fresh.
 """
 
@@ -35,12 +35,13 @@ _HOURS: Final = (1 << 24) - 1
 TIMER: Final[Mapping[str, tuple[str, tuple[int, ...]]]] = {
     "begun": ("i8", ()),
     "calls": ("i4", ()),
-    "pooled_gaps": ("f4", (2, KEPT)),
+    "pooled_gaps": ("f4", (KEPT,)),
+    "pooled_ranks": ("u1", (KEPT,)),
     "regular": ("f4", ()),
     "hour": ("i4", ()),
     "hours": ("u4", ()),
 }
-"""When the last call began, how many there were, gaps in seconds in their order and by length, calls
+"""When the last call began, how many there were, gaps in seconds in their order and their places by length, calls
 at the timer's time as they fade, and the hour of the last call with a bit for each of the 24 up to it.
 
 Four entities of five never call again, and have no gaps."""
@@ -52,6 +53,7 @@ class Timer(NamedTuple):
     begun: NDArray[np.int64]
     calls: NDArray[np.int32]
     pooled_gaps: NDArray[np.float32]
+    pooled_ranks: NDArray[np.uint8]
     regular: NDArray[np.float32]
     hour: NDArray[np.int32]
     hours: NDArray[np.uint32]
@@ -90,7 +92,8 @@ def call(timer, e, begun):  # type: ignore[no-untyped-def]
     calls = timer.calls[e]
     if not first:
         place = place_of(timer.pooled_place, timer.pooled_used, e)
-        _rank(timer.pooled_gaps[place], calls, np.float32(min(gap / 1e6, _LONGEST_S)))
+        gap_s = np.float32(min(gap / 1e6, _LONGEST_S))
+        _rank(timer.pooled_gaps[place], timer.pooled_ranks[place], calls, gap_s)
     timer.calls[e] = min(calls + 1, 1 << 30)
     return True
 
@@ -104,25 +107,23 @@ def _hours(hours, later, anew):  # type: ignore[no-untyped-def]
 
 
 @njit_lean
-def _rank(kept, calls, gap):  # type: ignore[no-untyped-def]
-    """Put ``gap`` in the place of the oldest, and keep those by length in order."""
-    gaps, ranked = kept[0], kept[1]
+def _rank(gaps, ranks, calls, gap):  # type: ignore[no-untyped-def]
+    """Put ``gap`` in the place of the oldest, and keep the places of all by length in order."""
     have = min(calls - 1, KEPT)
     place = (calls - 1) % KEPT
     at = have
     if have == KEPT:
-        oldest = gaps[place]
         at = 0
-        while at < KEPT - 1 and ranked[at] < oldest:
+        while at < KEPT - 1 and ranks[at] != place:
             at += 1
-        while at < KEPT - 1 and ranked[at + 1] < gap:
-            ranked[at] = ranked[at + 1]
+        while at < KEPT - 1 and gaps[ranks[at + 1]] < gap:
+            ranks[at] = ranks[at + 1]
             at += 1
     gaps[place] = gap
-    while at > 0 and ranked[at - 1] > gap:
-        ranked[at] = ranked[at - 1]
+    while at > 0 and gaps[ranks[at - 1]] > gap:
+        ranks[at] = ranks[at - 1]
         at -= 1
-    ranked[at] = gap
+    ranks[at] = place
 
 
 @njit_lean
@@ -135,9 +136,10 @@ def pace(timer, e):  # type: ignore[no-untyped-def]
     n = min(timer.calls[e] - 1, KEPT)
     if n < FEWEST:
         return 0.0, 1.0
-    ranked = timer.pooled_gaps[timer.pooled_place[e], 1]
-    low, high = float(ranked[n // 4]), float(ranked[n - 1 - n // 4])
-    return float(ranked[n // 2]), (high - low) / max(high + low, 1e-9)
+    place = timer.pooled_place[e]
+    gaps, ranks = timer.pooled_gaps[place], timer.pooled_ranks[place]
+    low, high = float(gaps[ranks[n // 4]]), float(gaps[ranks[n - 1 - n // 4]])
+    return float(gaps[ranks[n // 2]]), (high - low) / max(high + low, 1e-9)
 
 
 @njit_lean
