@@ -126,7 +126,9 @@ def bytes_of(engine: Engine) -> Bytes:
         if id(entities) not in tables:
             tables[id(entities)] = entities
             table = entities._table
-            allocated = sum(part.nbytes for part in table)
+            # those that were, as long as slots move, and those to come
+            beside = entities._coming.nbytes + table.old.nbytes
+            allocated = entities._coming.nbytes + sum(part.nbytes for part in table)
             live = (
                 table.entities[: entities.used].nbytes
                 + table.counts[:sites].nbytes
@@ -134,7 +136,7 @@ def bytes_of(engine: Engine) -> Bytes:
             )
             reads = "+".join(memory.reading.tables), memory.detector.entity, entities.per_site
             # entries lie anywhere in the buckets, so all of them count
-            found[f"entities {reads} of {name}"] = live + table.buckets.nbytes, allocated
+            found[f"entities {reads} of {name}"] = live + table.buckets.nbytes + beside, allocated
     policies = [(d.name, p) for d, p in zip(host.detectors, engine.policy.detectors, strict=True)]
     for name, policy in [*policies, ("fusion", engine.policy.fusion)]:
         of_sites = policy._sites

@@ -71,6 +71,48 @@ def test_a_flood_of_entities_keeps_to_its_bound_and_spares_the_busy():
     assert spared == 4_999
 
 
+churn = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 900)), min_size=1_500, max_size=2_500)
+
+
+@settings(max_examples=30, deadline=None)
+@pytest.mark.parametrize("at_once", [0, 1 << 17])
+@given(
+    seed=st.integers(0, 1 << 32), cap=st.sampled_from((150, 300, 10_000)), size=st.integers(1, 700)
+)
+def test_a_table_that_grows_is_one_that_had_the_room(at_once, seed, cap, size):
+    rows = np.random.default_rng(seed).integers(0, (6, 900), (2_500, 2)).tolist()
+    small, roomy = Entities(cap, 10**9, at_once), Entities(cap, 10**9)
+    roomy._make_room(6, 10_000)
+    for at in range(0, len(rows), size):
+        part = rows[at : at + size]
+        asked = [r[0] for r in part], [r[1] for r in part], list(range(at, at + len(part)))
+        for grown, known in zip(resolve(small, *asked), resolve(roomy, *asked), strict=True):
+            assert grown.tolist() == known.tolist()
+    for site in range(6):
+        for grown, known in zip(small.take(site), roomy.take(site), strict=True):
+            assert grown.tolist() == known.tolist()
+
+
+def test_what_a_table_knows_moves_a_little_with_each_row_and_then_is_there_once():
+    table = Entities(per_site=1 << 20, forget_after_us=10**9, at_once=0)
+    known = 1 << 16
+    keys = np.arange(1, known + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    table.put(0, keys, np.zeros(known, np.int64))
+    slots, _ = table.resolve(*_rows_of(keys[:1] + np.uint64(1)))
+    assert slots[0] == known
+    moved = int(table._table.moving[0])
+    assert 0 < moved < known // 8
+    for at in range(0, known, 64):
+        slots, _ = table.resolve(*_rows_of(keys[at : at + 64]))
+        assert slots.tolist() == list(range(at, at + 64))
+    assert len(table._table.old) == 0
+    assert np.count_nonzero(table._table.buckets) == known + 1
+
+
+def _rows_of(keys):
+    return np.zeros(len(keys), np.int32), keys, np.zeros(len(keys), np.int64)
+
+
 def test_mix_spreads_and_is_stable():
     values = {int(mix(a, b)) for a in range(200) for b in range(200)}
     assert len(values) == 40_000

@@ -7,6 +7,9 @@ has a slot of its own.
 
 Where in the hash table an entity stands is of no account to that, and nobody can tell: it depends on
 numbers drawn at start. So keys that were chosen to collide cost no more than others.
+
+A hash table that is full gives way to one of twice the size, into which its slots move a few at a time, as rows
+come: to move all at once would hold up every row that waits. Until then a key is looked for in both.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dijkwacht_detectors.state.growth import grown
+from dijkwacht_detectors.state.growth import grown, zeros
 
 _SAMPLED = 8  # entities looked at to find one to evict, as Redis samples its keys
 
@@ -29,8 +32,17 @@ ALONE: Final = np.ones(1, np.uint64)
 """The bits of the rows' readers where there is but one."""
 _AHEAD: Final = 256
 """Keys that are looked for before they are needed: memory is slow to answer, and answers many at once."""
+_MOVED: Final = 2 * _AHEAD
+"""Slots that move to a larger hash table with each `_AHEAD` keys: all have long moved when that one is full."""
 NO_KINDS: Final = np.zeros(0, np.int8)
 """Where all rows are of one kind."""
+_BUCKET: Final = np.dtype(np.int32)
+_NO_BUCKETS: Final = np.zeros(0, _BUCKET)
+_AT_ONCE: Final = 1 << 17
+"""Slots that move at once, a matter of a millisecond or two, which is less in all than a few at a time."""
+_LEFT: Final = 8
+"""A larger hash table is prepared while the last eighth of the slots is taken."""
+_FIRST_SLOTS: Final = 256
 
 _ENTITY: Final = np.dtype(
     [
@@ -51,26 +63,32 @@ class _Table(NamedTuple):
     counts: NDArray[np.int32]  # from here on by site: slots it holds
     hands: NDArray[np.int32]  # where in its ring a site looks next for one to evict
     salt: NDArray[np.uint64]  # [2], of this table alone
+    old: NDArray[np.int32]  # the buckets before they grew, as long as slots move
+    moving: NDArray[np.int64]  # [2]: the next slot to move, and the first that need not
 
 
 class Entities:
     """Maps (site, key) to slots; ``keys`` are 64-bit mixes made by `mix`.
 
     Whoever reads rows of it joins first, and is known by a bit from then on: an entity may be new to one
-    and known to another that reads more.
+    and known to another that reads more. ``at_once``: up to how many slots move at once to a larger hash table.
     """
 
-    def __init__(self, per_site: int, forget_after_us: int) -> None:
+    def __init__(self, per_site: int, forget_after_us: int, at_once: int = _AT_ONCE) -> None:
         self.per_site = per_site
         self.forget_after_us = forget_after_us
         self.used = 0
         self._readers = 0
+        self._at_once = at_once
+        self._coming, self._written = _NO_BUCKETS, 0
         self._table = _Table(
-            buckets=np.zeros(1024, np.int32),
-            entities=np.zeros(256, _ENTITY),
+            buckets=np.zeros(4 * _FIRST_SLOTS, np.int32),
+            entities=np.zeros(_FIRST_SLOTS, _ENTITY),
             counts=np.zeros(16, np.int32),
             hands=np.full(16, -1, np.int32),
             salt=np.array([secrets.randbits(64), secrets.randbits(64) | 1], np.uint64),
+            old=_NO_BUCKETS,
+            moving=np.zeros(2, np.int64),
         )
 
     @property
@@ -101,15 +119,19 @@ class Entities:
         """
         m = len(key)
         slot, new = np.empty(m, np.int32), np.empty(m, np.uint64)
-        done = 0
+        done, before = 0, self.used
         while True:
             self.used, done = _resolve(
                 tuple(self._table), site, key, time, kind, readers, done,
                 self.used, self.per_site, self.forget_after_us, slot, new,
             )  # fmt: skip
             if done == m:
-                return slot, new
+                break
             self._make_room(int(site.max()) + 1)
+        self._prepare(self.used - before)
+        if len(self._table.old) and self._table.moving[0] >= self._table.moving[1]:
+            self._table = self._table._replace(old=_NO_BUCKETS)
+        return slot, new
 
     def take(self, site: int) -> tuple[NDArray[np.int32], NDArray[np.uint64], NDArray[np.int64]]:
         """Return a site's slots in the order of its ring, from its hand on, their keys and last times."""
@@ -160,11 +182,36 @@ class Entities:
             size = 2 * len(table.entities)
             while self.used + slots > size:
                 size *= 2
-            buckets = grown(table.buckets, 4 * size)  # at least half of it stays free
-            buckets[: len(table.buckets)] = 0
-            table = table._replace(buckets=buckets, entities=grown(table.entities, size))
-            _rehash(table.buckets, table.entities, table.salt, self.used)
+            if table.moving[0] < table.moving[1]:  # only where a site came with many
+                _move(tuple(table), table.moving[1])
+            table.moving[:] = 0, self.used
+            length = 4 * size  # half as long costs a fifth more a look-up
+            if self.used <= self._at_once:
+                buckets, old = grown(table.buckets, length), _NO_BUCKETS
+                buckets[: len(table.buckets)] = 0
+            else:
+                is_prepared = len(self._coming) == length
+                buckets = self._coming if is_prepared else zeros(length, _BUCKET)
+                old = table.buckets
+            table = table._replace(old=old, buckets=buckets, entities=grown(table.entities, size))
+            if not len(old):
+                _move(tuple(table), self.used)
+            self._coming, self._written = _NO_BUCKETS, 0
         self._table = table
+
+    def _prepare(self, taken: int) -> None:
+        """Where little room is left, and ``taken`` slots of it were taken now, write zeros to buckets to come.
+
+        The system takes its time for memory that nobody has written to, and keys go all over it.
+        """
+        slots = len(self._table.entities)
+        if slots <= self._at_once or self.used < slots - slots // _LEFT or not taken:
+            return
+        if not len(self._coming):
+            self._coming = zeros(8 * slots, _BUCKET)
+        end = self._written + 8 * _LEFT * taken
+        self._coming[self._written : end] = 0
+        self._written = end
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -186,14 +233,25 @@ def _home(key, salt, mask):  # type: ignore[no-untyped-def]
     return (h >> np.uint64(32)) & mask
 
 
-@njit(cache=True, nogil=True)
-def _rehash(buckets, entities, salt, used):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True, inline="always")
+def _place(buckets, key, salt, slot):  # type: ignore[no-untyped-def]
+    """Let ``slot`` stand where ``key`` is looked for, if it does not yet."""
     mask = np.uint64(len(buckets) - 1)
-    for slot in range(used):
-        at = _home(entities[slot].key, salt, mask)
-        while buckets[at]:
-            at = (at + np.uint64(1)) & mask
-        buckets[at] = slot + 1
+    at = _home(key, salt, mask)
+    while buckets[at] and buckets[at] != slot + 1:
+        at = (at + np.uint64(1)) & mask
+    buckets[at] = slot + 1
+
+
+@njit(cache=True, nogil=True)
+def _move(arrays, most):  # type: ignore[no-untyped-def]
+    """Let so many slots move to the larger hash table; those that were evicted since stand there already."""
+    table = _Table(*arrays)
+    begin = table.moving[0]
+    end = min(begin + most, table.moving[1])
+    for slot in range(begin, end):
+        _place(table.buckets, table.entities[slot].key, table.salt, slot)
+    table.moving[0] = end
 
 
 @njit(cache=True, nogil=True)
@@ -210,7 +268,6 @@ def _walk(arrays, site):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _insert(arrays, site, keys, seen, used):  # type: ignore[no-untyped-def]
     table = _Table(*arrays)
-    mask = np.uint64(len(table.buckets) - 1)
     n = len(keys)
     for i in range(n):
         slot = used + i
@@ -220,10 +277,7 @@ def _insert(arrays, site, keys, seen, used):  # type: ignore[no-untyped-def]
         entity.met = np.uint64(0)
         entity.owner = site
         entity.next = used + (i + 1) % n
-        at = _home(keys[i], table.salt, mask)
-        while table.buckets[at]:
-            at = (at + np.uint64(1)) & mask
-        table.buckets[at] = slot + 1
+        _place(table.buckets, keys[i], table.salt, slot)
     table.counts[site] = n
     if n:
         table.hands[site] = used
@@ -231,10 +285,13 @@ def _insert(arrays, site, keys, seen, used):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _remove(buckets, entities, salt, slot):  # type: ignore[no-untyped-def]
+    """Take ``slot`` out of ``buckets``, if it is there; what stands behind it moves up."""
     mask = np.uint64(len(buckets) - 1)
     one = np.uint64(1)
     at = _home(entities[slot].key, salt, mask)
     while buckets[at] != slot + 1:
+        if not buckets[at]:
+            return
         at = (at + one) & mask
     hole, probe = at, (at + one) & mask
     while buckets[probe]:
@@ -247,20 +304,37 @@ def _remove(buckets, entities, salt, slot):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _find(buckets, entities, salt, key, site):  # type: ignore[no-untyped-def]
+    """The slot of a site's ``key``, or -1."""
+    mask = np.uint64(len(buckets) - 1)
+    at = _home(key, salt, mask)
+    while buckets[at]:
+        here = buckets[at] - 1
+        if entities[here].key == key and entities[here].owner == site:
+            return here
+        at = (at + np.uint64(1)) & mask
+    return -1
+
+
+@njit(cache=True, nogil=True)
 def _resolve(  # type: ignore[no-untyped-def]
     arrays, site, key, time, kind, readers, done, used, per_site, forget_after, slot, new
 ):
     """Resolve keys from ``done`` on, until no slot is free or a site unknown; return ``used`` and ``done``."""
     table = _Table(*arrays)  # which crossed as a plain tuple: see `naming`
     buckets, entities, salt = table.buckets, table.entities, table.salt
-    counts, hands = table.counts, table.hands
+    counts, hands, old, moving = table.counts, table.hands, table.old, table.moving
     mask = np.uint64(len(buckets) - 1)
     one = np.uint64(1)
     halve = np.int64(len(key) > len(site))
     begin = ahead = done
+    is_moving = False
     homes, looked = np.empty(_AHEAD, np.uint64), np.empty(_AHEAD, np.uint64)
     for i in range(done, len(key)):
         if i == ahead:
+            is_moving = moving[0] < moving[1]
+            if is_moving:
+                _move(arrays, _MOVED)
             begin, ahead = i, min(i + _AHEAD, len(key))
             for j in range(begin, ahead):
                 home = _home(key[j], salt, mask)
@@ -280,6 +354,8 @@ def _resolve(  # type: ignore[no-untyped-def]
                 found = here
                 break
             at = (at + one) & mask
+        if found < 0 and is_moving:
+            found = _find(old, entities, salt, k, s)
         if found >= 0:
             entity = entities[found]
             if t - entity.seen > forget_after:
@@ -308,6 +384,8 @@ def _resolve(  # type: ignore[no-untyped-def]
                     if entities[look].seen < entities[found].seen:
                         found = look
                 _remove(buckets, entities, salt, found)
+                if is_moving:
+                    _remove(old, entities, salt, found)
                 at = _home(k, salt, mask)
                 while buckets[at]:
                     at = (at + one) & mask

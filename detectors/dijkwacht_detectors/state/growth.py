@@ -34,18 +34,19 @@ def grown(values: NDArray[Any], length: int) -> NDArray[Any]:
     room = values.base
     if isinstance(room, np.ndarray) and _is_reserved(room) and length * size <= len(room):
         return room[: length * size].reshape(length, *shape)
-    larger = _zeros(length, shape, values.dtype)
+    larger = zeros(length, values.dtype, shape)
     larger[: len(values)] = values
     return larger
 
 
 def _is_reserved(room: NDArray[Any]) -> bool:
-    """Whether `_zeros` has made it; a copy of such an array, as of one that was pickled, is not."""
+    """Whether `zeros` has made it; a copy of such an array, as of one that was pickled, is not."""
     base: Any = room.base
     return isinstance(base.obj if isinstance(base, memoryview) else base, mmap.mmap)
 
 
-def _zeros(length: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+def zeros(length: int, dtype: np.dtype[Any], shape: tuple[int, ...] = ()) -> NDArray[Any]:
+    """So many zeros, or entries of ``shape``, that can grow where they are if they are many."""
     each = dtype.itemsize * prod(shape)
     if _FLAGS is None or length * each <= _SMALL:
         return np.zeros((length, *shape), dtype)
