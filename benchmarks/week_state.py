@@ -232,7 +232,7 @@ def growth(sites: int, rows_per_site: int, entries_a_step: int) -> dict[str, Any
 
         setattr(owner, method, timed)
 
-    for owner, method in ((Entities, "_make_room"), (Memory, "grown"), (Pool, "make_room"),
+    for owner, method in ((Entities, "_make_room"), (Entities, "_prepare"), (Memory, "grown"), (Pool, "make_room"),
                           (EntityRecords, "for_more"), (EntityRecords, "make_room"),
                           (Policy, "make_room")):  # fmt: skip
         watch(owner, method)

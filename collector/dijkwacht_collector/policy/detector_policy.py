@@ -19,8 +19,7 @@ and one machine, and a line is the whole site's.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -30,6 +29,7 @@ from dijkwacht_collector.policy.calibration import Calibration
 from dijkwacht_collector.policy.entity_records import HABIT, EntityRecords, is_habit, wipe
 from dijkwacht_collector.policy.scored import HOUR_US, MarkedRows, Scored
 from dijkwacht_collector.policy.spending import HIGH_FACTOR
+from dijkwacht_detectors.state.growth import grown
 from dijkwacht_detectors.state.naming import njit_lean
 
 PRIOR_WEEKS: Final = 1.0
@@ -148,16 +148,11 @@ class DetectorPolicy:
         """Grow to ``sites`` sites and ``slots`` entities; new sites start from the shipped table."""
         old = len(self.budget)
         if sites > old:
-            more = max(sites, 2 * old) - old
-            budget = np.full(more, DEFAULT_BUDGET * self.share)
-            peak = np.full(more, -np.inf)
-            none, never = np.zeros(more, np.int64), np.full(more, -1, np.int64)
-            blank = np.zeros((more, len(self._table.grid)), np.int64)
-            new = _Sites(
-                budget, np.zeros(more), blank, none, never, peak, none, np.zeros(more), none
-            )
-            both: Iterable[Any] = zip(self._sites, new, strict=True)
-            self._sites = _Sites(*map(np.concatenate, both))
+            room = max(sites, 2 * old)
+            self._sites = known = _Sites(*(grown(line, room) for line in self._sites))
+            known.budget[old:] = DEFAULT_BUDGET * self.share
+            known.hour[old:] = -1
+            known.peak[old:] = -np.inf
             self._settle(old)
             for line in (self.threshold, self._sites.weak):
                 line[old:] = line[old]  # they are all alike
