@@ -131,6 +131,7 @@ def bytes_of(engine: Engine) -> Bytes:
             allocated = entities._coming.nbytes + sum(part.nbytes for part in table)
             live = (
                 table.entities[: entities.used].nbytes
+                + table.met[: entities.used].nbytes
                 + table.counts[:sites].nbytes
                 + table.hands[:sites].nbytes
             )

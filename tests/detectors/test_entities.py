@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dijkwacht_detectors.state.entities import MOST_READERS, Entities, _home, mix
+from dijkwacht_detectors.state.buckets import home
+from dijkwacht_detectors.state.entities import MOST_READERS, Entities, mix
 from dijkwacht_detectors.state.keys import mix_column
 from dijkwacht_detectors.state.sites import Sites
 
@@ -144,7 +145,7 @@ def probes(entities):
     table = entities._table
     mask = np.uint64(len(table.buckets) - 1)
     homes = np.array(
-        [_home(key, table.salt, mask) for key in table.entities["key"][: entities.used]]
+        [home(key, table.salt, mask) for key in table.entities["key"][: entities.used]]
     )
     found = np.full(entities.used, -1, np.int64)
     at = np.flatnonzero(table.buckets)

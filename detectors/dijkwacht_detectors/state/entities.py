@@ -15,12 +15,13 @@ come: to move all at once would hold up every row that waits. Until then a key i
 from __future__ import annotations
 
 import secrets
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dijkwacht_detectors.state.buckets import find, home, remove, stand
 from dijkwacht_detectors.state.growth import grown, zeros
 
 _SAMPLED = 8  # entities looked at to find one to evict, as Redis samples its keys
@@ -48,7 +49,6 @@ _ENTITY: Final = np.dtype(
     [
         ("key", "u8"),
         ("seen", "i8"),
-        ("met", "u8"),  # the readers that it is not new to
         ("owner", "i4"),  # the slot's site
         ("next", "i4"),  # the next slot of the same site, in a ring
     ]
@@ -60,6 +60,9 @@ class _Table(NamedTuple):
 
     buckets: NDArray[np.int32]  # slot + 1, 0 is free; as long as a power of two
     entities: NDArray[np.void]  # `_ENTITY`, by slot
+    met: NDArray[
+        Any
+    ]  # by slot the readers that it is not new to, in as few bytes as hold their bits
     counts: NDArray[np.int32]  # from here on by site: slots it holds
     hands: NDArray[np.int32]  # where in its ring a site looks next for one to evict
     salt: NDArray[np.uint64]  # [2], of this table alone
@@ -84,6 +87,7 @@ class Entities:
         self._table = _Table(
             buckets=np.zeros(2 * _FIRST_SLOTS, np.int32),
             entities=np.zeros(_FIRST_SLOTS, _ENTITY),
+            met=np.zeros(_FIRST_SLOTS, np.uint8),
             counts=np.zeros(16, np.int32),
             hands=np.full(16, -1, np.int32),
             salt=np.array([secrets.randbits(64), secrets.randbits(64) | 1], np.uint64),
@@ -101,6 +105,8 @@ class Entities:
         if self._readers == MOST_READERS:
             raise ValueError(f"{MOST_READERS} read this table of entities already")
         self._readers += 1
+        if self._readers == 9:
+            self._table = self._table._replace(met=self._table.met.astype(np.uint64))
         return np.uint64(1 << (self._readers - 1))
 
     def resolve(
@@ -159,16 +165,19 @@ class Entities:
 
     def meet(self, slots: NDArray[np.int32], reader: np.uint64) -> None:
         """The entities at ``slots`` are not new to a reader."""
-        self._table.entities["met"][slots] |= reader
+        self._table.met[slots] |= self._bits(reader)
 
     def forget(self, slots: NDArray[np.int32], reader: np.uint64) -> None:
         """The entities at ``slots`` are new to a reader."""
-        self._table.entities["met"][slots] &= ~reader
+        self._table.met[slots] &= ~self._bits(reader)
 
     def unmet(self, slots: NDArray[np.int32], reader: np.uint64) -> NDArray[np.bool_]:
         """Of each of ``slots`` whether its entity is new to a reader."""
-        unmet: NDArray[np.bool_] = self._table.entities["met"][slots] & reader == 0
+        unmet: NDArray[np.bool_] = self._table.met[slots] & self._bits(reader) == 0
         return unmet
+
+    def _bits(self, reader: np.uint64) -> Any:
+        return self._table.met.dtype.type(reader)
 
     def _make_room(self, sites: int, slots: int = 1) -> None:
         """Have so many slots free at least. State arrays follow: so only what is used makes them grow."""
@@ -193,7 +202,10 @@ class Entities:
                 is_prepared = len(self._coming) == length
                 buckets = self._coming if is_prepared else zeros(length, _BUCKET)
                 old = table.buckets
-            table = table._replace(old=old, buckets=buckets, entities=grown(table.entities, size))
+            table = table._replace(
+                old=old, buckets=buckets,
+                entities=grown(table.entities, size), met=grown(table.met, size),
+            )  # fmt: skip
             if not len(old):
                 _move(tuple(table), self.used)
             self._coming, self._written = _NO_BUCKETS, 0
@@ -225,24 +237,6 @@ def mix(a, b):  # type: ignore[no-untyped-def]
     return h ^ (h >> np.uint64(33))
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _home(key, salt, mask):  # type: ignore[no-untyped-def]
-    """Where a key is looked for first."""
-    h = (key ^ salt[0]) * salt[1]
-    h = (h ^ (h >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
-    return (h >> np.uint64(32)) & mask
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _place(buckets, key, salt, slot):  # type: ignore[no-untyped-def]
-    """Let ``slot`` stand where ``key`` is looked for, if it does not yet."""
-    mask = np.uint64(len(buckets) - 1)
-    at = _home(key, salt, mask)
-    while buckets[at] and buckets[at] != slot + 1:
-        at = (at + np.uint64(1)) & mask
-    buckets[at] = slot + 1
-
-
 @njit(cache=True, nogil=True)
 def _move(arrays, most):  # type: ignore[no-untyped-def]
     """Let so many slots move to the larger hash table; those that were evicted since stand there already."""
@@ -250,7 +244,7 @@ def _move(arrays, most):  # type: ignore[no-untyped-def]
     begin = table.moving[0]
     end = min(begin + most, table.moving[1])
     for slot in range(begin, end):
-        _place(table.buckets, table.entities[slot].key, table.salt, slot)
+        stand(table.buckets, table.entities[slot].key, table.salt, slot)
     table.moving[0] = end
 
 
@@ -274,46 +268,13 @@ def _insert(arrays, site, keys, seen, used):  # type: ignore[no-untyped-def]
         entity = table.entities[slot]
         entity.key = keys[i]
         entity.seen = seen[i]
-        entity.met = np.uint64(0)
+        table.met[slot] = 0
         entity.owner = site
         entity.next = used + (i + 1) % n
-        _place(table.buckets, keys[i], table.salt, slot)
+        stand(table.buckets, keys[i], table.salt, slot)
     table.counts[site] = n
     if n:
         table.hands[site] = used
-
-
-@njit(cache=True, nogil=True)
-def _remove(buckets, entities, salt, slot):  # type: ignore[no-untyped-def]
-    """Take ``slot`` out of ``buckets``, if it is there; what stands behind it moves up."""
-    mask = np.uint64(len(buckets) - 1)
-    one = np.uint64(1)
-    at = _home(entities[slot].key, salt, mask)
-    while buckets[at] != slot + 1:
-        if not buckets[at]:
-            return
-        at = (at + one) & mask
-    hole, probe = at, (at + one) & mask
-    while buckets[probe]:
-        home = _home(entities[buckets[probe] - 1].key, salt, mask)
-        if ((probe - home) & mask) >= ((probe - hole) & mask):
-            buckets[hole] = buckets[probe]
-            hole = probe
-        probe = (probe + one) & mask
-    buckets[hole] = 0
-
-
-@njit(cache=True, nogil=True)
-def _find(buckets, entities, salt, key, site):  # type: ignore[no-untyped-def]
-    """The slot of a site's ``key``, or -1."""
-    mask = np.uint64(len(buckets) - 1)
-    at = _home(key, salt, mask)
-    while buckets[at]:
-        here = buckets[at] - 1
-        if entities[here].key == key and entities[here].owner == site:
-            return here
-        at = (at + np.uint64(1)) & mask
-    return -1
 
 
 @njit(cache=True, nogil=True)
@@ -322,7 +283,7 @@ def _resolve(  # type: ignore[no-untyped-def]
 ):
     """Resolve keys from ``done`` on, until no slot is free or a site unknown; return ``used`` and ``done``."""
     table = _Table(*arrays)  # which crossed as a plain tuple: see `naming`
-    buckets, entities, salt = table.buckets, table.entities, table.salt
+    buckets, entities, met, salt = table.buckets, table.entities, table.met, table.salt
     counts, hands, old, moving = table.counts, table.hands, table.old, table.moving
     mask = np.uint64(len(buckets) - 1)
     one = np.uint64(1)
@@ -337,9 +298,9 @@ def _resolve(  # type: ignore[no-untyped-def]
                 _move(arrays, _MOVED)
             begin, ahead = i, min(i + _AHEAD, len(key))
             for j in range(begin, ahead):
-                home = _home(key[j], salt, mask)
-                homes[j - begin] = home
-                looked[j - begin] = entities[max(buckets[home] - 1, 0)].key
+                at = home(key[j], salt, mask)
+                homes[j - begin] = at
+                looked[j - begin] = entities[max(buckets[at] - 1, 0)].key
         row = i >> halve
         k, t, s = key[i], time[row], site[row]
         reads = readers[kind[row]] if len(kind) else readers[0]
@@ -355,11 +316,11 @@ def _resolve(  # type: ignore[no-untyped-def]
                 break
             at = (at + one) & mask
         if found < 0 and is_moving:
-            found = _find(old, entities, salt, k, s)
+            found = find(old, entities, salt, k, s)
         if found >= 0:
             entity = entities[found]
             if t - entity.seen > forget_after:
-                entity.met = np.uint64(0)
+                met[found] = 0
             entity.seen = max(entity.seen, t)
         else:
             if s >= len(counts):
@@ -383,10 +344,10 @@ def _resolve(  # type: ignore[no-untyped-def]
                     look = entities[look].next
                     if entities[look].seen < entities[found].seen:
                         found = look
-                _remove(buckets, entities, salt, found)
+                remove(buckets, entities, salt, found)
                 if is_moving:
-                    _remove(old, entities, salt, found)
-                at = _home(k, salt, mask)
+                    remove(old, entities, salt, found)
+                at = home(k, salt, mask)
                 while buckets[at]:
                     at = (at + one) & mask
             entity = entities[found]
@@ -394,10 +355,10 @@ def _resolve(  # type: ignore[no-untyped-def]
             entity.key = k
             entity.owner = s
             entity.seen = t
-            entity.met = np.uint64(0)
+            met[found] = 0
             buckets[at] = found + 1
-        entity = entities[found]
-        new[i] = reads & ~entity.met
-        entity.met |= reads
+        known = np.uint64(met[found])
+        new[i] = reads & ~known
+        met[found] = known | reads
         slot[i] = found
     return used, len(key)

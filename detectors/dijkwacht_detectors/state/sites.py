@@ -28,7 +28,7 @@ class Sites(Entities):
         new = np.empty(len(site), np.uint64)
         self._make_room(int(site.max(initial=-1)) + 1)
         self.used += _resolve(
-            self._table.entities, self._table.counts, site, time, kind, readers,
+            self._table.entities, self._table.met, self._table.counts, site, time, kind, readers,
             self.forget_after_us, new,
         )  # fmt: skip
         return site, new
@@ -49,7 +49,7 @@ class Sites(Entities):
         slots = np.full(len(keys), site, np.int32)
         self._table.counts[slots] = 1
         self._table.entities["seen"][slots] = seen
-        self._table.entities["met"][slots] = 0
+        self._table.met[slots] = 0
         self.used += len(slots)
         return slots
 
@@ -58,14 +58,15 @@ class Sites(Entities):
         if sites > len(table.counts):
             size = max(self.capacity, 2 * sites)
             self._table = table._replace(
-                entities=grown(table.entities, size), counts=grown(table.counts, size)
-            )
+                entities=grown(table.entities, size), met=grown(table.met, size),
+                counts=grown(table.counts, size),
+            )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
-def _resolve(entities, counts, site, time, kind, readers, forget_after, new):  # type: ignore[no-untyped-def]
+def _resolve(entities, met, counts, site, time, kind, readers, forget_after, new):  # type: ignore[no-untyped-def]
     """Say to whom each row's site is new; return how many sites nobody knew."""
-    met = 0
+    unheard = 0
     for i in range(len(site)):
         s, t = site[i], time[i]
         reads = readers[kind[i]] if len(kind) else readers[0]
@@ -75,12 +76,13 @@ def _resolve(entities, counts, site, time, kind, readers, forget_after, new):  #
         entity = entities[s]
         if counts[s] == 0:
             counts[s] = 1
-            met += 1
+            unheard += 1
             entity.seen = t
-            entity.met = np.uint64(0)
+            met[s] = 0
         elif t - entity.seen > forget_after:
-            entity.met = np.uint64(0)
+            met[s] = 0
         entity.seen = max(entity.seen, t)
-        new[i] = reads & ~entity.met
-        entity.met |= reads
-    return met
+        known = np.uint64(met[s])
+        new[i] = reads & ~known
+        met[s] = known | reads
+    return unheard
