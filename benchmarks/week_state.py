@@ -54,7 +54,7 @@ _SITES = 1_000
 _BATCH_ROWS = 2_000
 _STEP_ENTRIES = 16
 _TRAIN_AFTER = 100_000
-_NO_PLACES = np.zeros(1, np.int64)
+_NO_PLACES = np.zeros(2, np.int32)
 Bytes = dict[str, tuple[int, int]]
 """By what it is, bytes in use and bytes allocated."""
 
@@ -84,7 +84,7 @@ def of_memory(memory: Memory, slots: int, sites: int) -> tuple[int, int]:
     for name, values in memory.state.items():
         allocated += values.nbytes
         if name == USED:
-            used = 1
+            used = 2 + int(values[1])
         elif is_pooled(name):
             used = int(memory.state.get(USED, _NO_PLACES)[0])
         else:

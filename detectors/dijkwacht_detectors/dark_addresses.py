@@ -109,7 +109,7 @@ class _State(NamedTuple):
     spare: NDArray[np.float32]
     told: NDArray[np.float32]
     pooled_place: NDArray[np.int32]
-    pooled_used: NDArray[np.int64]
+    pooled_used: NDArray[np.int32]
     pooled_tried: NDArray[np.uint64]
     pooled_counted: NDArray[np.uint64]
     samples_heard: NDArray[np.uint64]

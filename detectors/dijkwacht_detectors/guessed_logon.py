@@ -44,7 +44,7 @@ from dijkwacht_detectors.knowledge.refusals import worth_of_refusal
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
 from dijkwacht_detectors.state.pace import UNEVEN, keep_pace
-from dijkwacht_detectors.state.pool import place_of
+from dijkwacht_detectors.state.pool import give_back, place_of
 from dijkwacht_detectors.state.proportion import capped, proportion
 from dijkwacht_records.hints import Speech
 from dijkwacht_records.tables import FlowState
@@ -167,7 +167,7 @@ class _State(NamedTuple):
 
     met: NDArray[np.int64]
     pooled_place: NDArray[np.int32]
-    pooled_used: NDArray[np.int64]
+    pooled_used: NDArray[np.int32]
     marks: NDArray[np.int64]
     amounts: NDArray[np.float32]
     counts: NDArray[np.int32]
@@ -332,8 +332,7 @@ def _fold(columns, memory, table, scores, facts):  # type: ignore[no-untyped-def
         e, t = rows.slot[i], rows.time[i]
         if rows.fresh[i]:
             state.met[e] = t
-            if state.pooled_place[e]:
-                _forget(state, state.pooled_place[e], t)
+            give_back(state.pooled_place, state.pooled_used, e)
         if table[i] != _FLOWS:
             place = _known(state, e)
             _age(state, place, t)

@@ -32,7 +32,9 @@ def timers(count=1):
     """Timers of so many entities, and of as many that have gaps."""
     fields = {n: np.zeros((count + 1, *shape), dtype) for n, (dtype, shape) in TIMER.items()}
     return Timer(
-        **fields, pooled_place=np.zeros(count + 1, np.int32), pooled_used=np.ones(1, np.int64)
+        **fields,
+        pooled_place=np.zeros(count + 1, np.int32),
+        pooled_used=np.array([1] + [0] * (count + 2), np.int32),
     )
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dijkwacht_detectors.state.crowd import count
 from dijkwacht_detectors.state.naming import njit_lean
-from dijkwacht_detectors.state.pool import place_of
+from dijkwacht_detectors.state.pool import give_back, place_of
 
 KEPT: Final = 24
 FEWEST: Final = 5
@@ -58,12 +58,13 @@ class Timer(NamedTuple):
     hour: NDArray[np.int32]
     hours: NDArray[np.uint32]
     pooled_place: NDArray[np.int32]
-    pooled_used: NDArray[np.int64]
+    pooled_used: NDArray[np.int32]
 
 
 @njit_lean
 def reset(timer, e):  # type: ignore[no-untyped-def]
-    """Forget an entity; without calls its gaps are of no account."""
+    """Forget an entity; without calls it has no gaps."""
+    give_back(timer.pooled_place, timer.pooled_used, e)
     timer.begun[e] = 0
     timer.calls[e] = 0
     timer.regular[e] = 0.0
