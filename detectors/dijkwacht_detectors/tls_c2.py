@@ -42,6 +42,7 @@ from dijkwacht_detectors.api import Entity, Explanation, Reads, RowDetector, Row
 from dijkwacht_detectors.knowledge.hinted import named_by
 from dijkwacht_detectors.state.decay import remaining
 from dijkwacht_detectors.state.naming import njit_lean, picker, row_picker
+from dijkwacht_detectors.state.pool import give_back, place_of
 from dijkwacht_records.hints import Named
 from dijkwacht_records.vocabulary import Alpn, CertFlag, HelloFlag
 
@@ -88,8 +89,8 @@ class TlsC2(RowDetector):
     forget_after_s = 36 * 3600
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
         "times": ("i8", (2,)),
-        "amounts": ("f4", (4,)),
-        "traits": ("i2", (8,)),
+        "traits": ("i1", (8,)),
+        "pooled_amounts": ("f4", (4,)),
     }
 
     share = 3 / 80
@@ -168,11 +169,13 @@ class _Rows(NamedTuple):
 
 
 class _State(NamedTuple):
-    """Few arrays, because each costs a cache line a row."""
+    """Few arrays, because each costs a cache line a row. Who names whom it calls has no amounts (`pool`)."""
 
     times: NDArray[np.int64]
-    amounts: NDArray[np.float32]
-    traits: NDArray[np.int16]
+    traits: NDArray[np.int8]
+    pooled_place: NDArray[np.int32]
+    pooled_used: NDArray[np.int32]
+    pooled_amounts: NDArray[np.float32]
 
 
 _LAST, _FIRST = range(2)  # of times
@@ -241,14 +244,26 @@ def _names_nobody(blob, begin, end):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _forget(times, amounts, traits, e, t):  # type: ignore[no-untyped-def]
+def _forget(state, e, t):  # type: ignore[no-untyped-def]
+    give_back(state.pooled_place, state.pooled_used, e)
+    times, traits = state.times, state.traits
     times[e, _LAST] = times[e, _FIRST] = t
-    amounts[e, _NAMELESS] = amounts[e, _DOUBTFUL] = 0.0
-    amounts[e, _ODDITY] = amounts[e, _OWN] = 1.0
     traits[e, _MACHINES] = traits[e, _CALLERS] = 1
     traits[e, _OTHERS] = 0
     traits[e, _NAMED_BY] = traits[e, _PLACE] = traits[e, _VOUCHES] = 0
     traits[e, _TOLD] = traits[e, _PENDING] = 0
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _amounts(state, e):  # type: ignore[no-untyped-def]
+    """The amounts of an entity, which are what they are at first if it had none."""
+    has_none = state.pooled_place[e] == 0
+    place = place_of(state.pooled_place, state.pooled_used, e)
+    amounts = state.pooled_amounts[place]
+    if has_none:
+        amounts[_NAMELESS] = amounts[_DOUBTFUL] = 0.0
+        amounts[_ODDITY] = amounts[_OWN] = 1.0
+    return amounts
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -266,47 +281,50 @@ def _meet(rows, i, times, traits, e):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _greet(rows, i, nobody, amounts, traits, e):  # type: ignore[no-untyped-def]
+def _greet(rows, i, nobody, state, e):  # type: ignore[no-untyped-def]
     """Take a hello."""
-    flags = rows.cert_flags[i]
-    if flags & _SEEN:
-        amounts[e, _ODDITY] = _certificate(flags, rows.cert_days[i])
-        traits[e, _VOUCHES] = 1 if flags & _SELF_SIGNED else 0
-    if rows.alert[i] in _REFUSALS:  # the client looks at certificates
+    flags, traits = rows.cert_flags[i], state.traits
+    if nobody or flags & (_SEEN | _SELF_SIGNED):
+        amounts = _amounts(state, e)
+        if flags & _SEEN:
+            amounts[_ODDITY] = _certificate(flags, rows.cert_days[i])
+            traits[e, _VOUCHES] = 1 if flags & _SELF_SIGNED else 0
+        if nobody:
+            known = 1 if amounts[_NAMELESS] > 0.0 else 0
+            amounts[_NAMELESS] += 1.0
+            amounts[_OWN] = _client(rows.version[i], rows.alpn[i])
+            traits[e, _MACHINES] = min(max(rows.ja4_machines[i], 1), 64)
+            traits[e, _OTHERS] = min(max(rows.ja4_dests[i] - known, 0), 3)
+        elif flags & _SELF_SIGNED:
+            amounts[_DOUBTFUL] += 1.0
+    # who looks at certificates refuses some
+    if not nobody or rows.alert[i] in _REFUSALS:
         traits[e, _TOLD] = 1
-    if nobody:
-        known = 1 if amounts[e, _NAMELESS] > 0.0 else 0
-        amounts[e, _NAMELESS] += 1.0
-        amounts[e, _OWN] = _client(rows.version[i], rows.alpn[i])
-        traits[e, _MACHINES] = min(max(rows.ja4_machines[i], 1), 64)
-        traits[e, _OTHERS] = min(max(rows.ja4_dests[i] - known, 0), 3)
-    else:
-        traits[e, _TOLD] = 1
-        if flags & _SELF_SIGNED:
-            amounts[e, _DOUBTFUL] += 1.0
     traits[e, _PENDING] = 1
 
 
 @njit_lean
 def _fold(columns, offsets, blob, table, memory, half_life, scores, facts):  # type: ignore[no-untyped-def]
     rows, state = _Rows(*columns), _State(*memory)
-    times, amounts, traits = state.times, state.amounts, state.traits
+    times, traits = state.times, state.traits
     for i in range(len(rows.time)):
         if table[i] < 0:
             continue
         e, t = rows.slot[i], rows.time[i]
         if rows.fresh[i]:
-            _forget(times, amounts, traits, e, t)
+            _forget(state, e, t)
         if table[i] == _TLS:
             if rows.hello_flags[i] & _CUT:
                 continue  # whom it names is not known
             if t > times[e, _LAST]:
-                kept = remaining(t - times[e, _LAST], half_life)
-                amounts[e, _NAMELESS] *= kept
-                amounts[e, _DOUBTFUL] *= kept
+                if state.pooled_place[e]:
+                    kept = remaining(t - times[e, _LAST], half_life)
+                    amounts = state.pooled_amounts[state.pooled_place[e]]
+                    amounts[_NAMELESS] *= kept
+                    amounts[_DOUBTFUL] *= kept
                 times[e, _LAST] = t
             nobody = _names_nobody(blob, offsets[i], offsets[i + 1])
-            _greet(rows, i, nobody, amounts, traits, e)
+            _greet(rows, i, nobody, state, e)
         elif rows.part[i] == 0:
             _meet(rows, i, times, traits, e)
         else:
@@ -316,15 +334,18 @@ def _fold(columns, offsets, blob, table, memory, half_life, scores, facts):  # t
         traits[e, _PENDING] = 0
         if not traits[e, _PLACE] & _CALLER_INSIDE:
             continue  # who calls from outside is no machine of the site's
-        nameless, doubtful = amounts[e, _NAMELESS], amounts[e, _DOUBTFUL]
+        if not state.pooled_place[e]:
+            continue
+        amounts = state.pooled_amounts[state.pooled_place[e]]
+        nameless, doubtful = amounts[_NAMELESS], amounts[_DOUBTFUL]
         machines = traits[e, _MACHINES]
         lone = 1.0 + traits[e, _OTHERS] if machines == 1 else 1.0 / machines
         more = 0.0 if traits[e, _VOUCHES] else max(nameless - 1.0, 0.0)
         evidence = (
-            math.sqrt(nameless / (1.0 + more / _MANY)) * _knowledge(traits[e, _NAMED_BY]) * amounts[e, _OWN] * lone
+            math.sqrt(nameless / (1.0 + more / _MANY)) * _knowledge(traits[e, _NAMED_BY]) * amounts[_OWN] * lone
             * (0.25 if traits[e, _TOLD] else 1.0) + 0.2 * math.sqrt(doubtful)
         )  # fmt: skip
-        evidence *= amounts[e, _ODDITY] * _port(rows.resp_p[i]) / traits[e, _CALLERS]
+        evidence *= amounts[_ODDITY] * _port(rows.resp_p[i]) / traits[e, _CALLERS]
         evidence /= 1.0 + max(t - times[e, _FIRST], 0) / _SETTLED_US
         if traits[e, _PLACE] & _SERVER_INSIDE:
             evidence *= 0.05
