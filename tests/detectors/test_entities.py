@@ -226,6 +226,20 @@ def test_a_table_has_no_more_readers_than_bits():
         table.join()
 
 
+@pytest.mark.parametrize("kind", [lambda: Entities(4, 100), lambda: Sites(100)])
+def test_readers_that_join_later_take_nothing_from_those_before(kind):
+    table = kind()
+    bits = [table.join() for _ in range(8)]
+    row = np.zeros(1, np.int32), np.zeros(1, np.uint64), np.zeros(1, np.int64)
+    assert table.resolve(*row, np.array([bits[0] | bits[7]]))[1].tolist() == [0b10000001]
+    bits += [table.join() for _ in range(MOST_READERS - 8)]
+    everybody = np.bitwise_or.reduce(np.array(bits))
+    assert table.resolve(*row, np.array([everybody]))[1].tolist() == [
+        everybody & ~np.uint64(0b10000001)
+    ]
+    assert table.resolve(*row, np.array([everybody]))[1].tolist() == [0]
+
+
 @settings(max_examples=100)
 @given(rows=rows, size=st.integers(1, 50))
 def test_sites_are_entities_of_which_each_has_one(rows, size):

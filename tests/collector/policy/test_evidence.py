@@ -122,3 +122,14 @@ def test_evidence_changes_nothing_about_alerts(rows):
     found = both.evidence([scored(rows)])
     assert [r.row for r in found if r.alerts] == [r.row for r in policy().judge(scored(rows))]
     assert all(r.rarity < WEAK for r in found)
+
+
+def test_sites_that_come_later_start_as_the_first_did():
+    grown, whole = (DetectorPolicy(TABLE, 0.1) for _ in range(2))
+    whole.make_room(400)
+    for sites in (1, 2, 90, 400):
+        grown.make_room(sites)
+    slots = np.zeros(0, np.int32)
+    for site in range(400):
+        assert grown.take(site, slots) == whole.take(site, slots)
+    assert grown.threshold[:400].tolist() == whole.threshold[:400].tolist()
