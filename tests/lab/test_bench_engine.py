@@ -7,6 +7,7 @@ import pytest
 
 from dijkwacht_collector.engine import Engine, slots, views
 from dijkwacht_collector.engine import engine as engine_module
+from dijkwacht_collector.engine import worker
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.bench import engine, engine_peers, stopwatches
 from dijkwacht_lab.bench.arriving import generated_entries
@@ -68,6 +69,17 @@ def test_rows_that_were_not_folded_are_an_error(monkeypatch):
 def test_an_unknown_input_is_said():
     with pytest.raises(SettingsError, match="--inputs hurl: one of mixed, "):
         engine.measure(inputs=["hurl"])
+
+
+def test_steps_are_those_of_an_engine_that_is_behind():
+    entries = generated_entries(4, 2_000, 1_000, 2, mixed_rows)
+    steps = [*engine._steps(entries * 20)]
+    assert engine._STEP_BYTES == worker._STEP_BYTES
+    assert [*chain(*steps)] == entries * 20
+    sizes = [[len(entry.payload) for entry in step] for step in steps]
+    assert len(steps) > 1
+    for step in sizes[:-1]:
+        assert sum(step[:-1]) < worker._STEP_BYTES <= sum(step)
 
 
 def test_few_sites_have_an_hour_each_and_many_a_few_batches():

@@ -38,8 +38,8 @@ from dijkwacht_detectors.state.memory import Kept
 from dijkwacht_records.contracts import READS
 from dijkwacht_records.wire import contract_of, read_checked
 
-STEP_ROWS: Final = 32_768
-"""What is folded at once, in rows, see `Arrival.cost`: what is done once a fold is spread over them, some 6 ms with 24 detectors; with more the caches are too small."""
+STEP_ROWS: Final = 65_536
+"""What is folded at once, in rows, see `Arrival.cost`: what is done once a fold, 2 ms, is spread over them."""
 _DAY_US: Final = 86_400_000_000
 Watch = Callable[[Sequence[Scored], Numbering], None]
 """Called once a step with all opinions, good until the next; it must leave them as they are."""

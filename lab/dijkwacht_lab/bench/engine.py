@@ -39,7 +39,8 @@ ROWS: Final = 1_000_000
 LEAST_ROWS: Final = 300
 MOST_ROWS: Final = 20_000
 """About an hour of an office."""
-_ENTRIES_A_STEP: Final = 256
+_STEP_BYTES: Final = 512 * 1024
+"""What an engine that is behind reads at once."""
 
 
 def rows_of_each(sites: int) -> int:
@@ -130,12 +131,22 @@ def _point(
     }
 
 
+def _steps(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    """Cut as an engine reads that has all of them before it."""
+    begin = size = 0
+    for end, entry in enumerate(entries, 1):
+        size += len(entry.payload)
+        if size >= _STEP_BYTES or end == len(entries):
+            yield entries[begin:end]
+            begin, size = end, 0
+
+
 def _run(entries: list[Entry], warm: int) -> dict[str, Any]:
     bundles = BundlesInHand()
     engine = Engine(shipped_detectors(), bundles=bundles)
     engine.reads = CONTRACTS
-    for at in range(0, warm, _ENTRIES_A_STEP):
-        engine.step(entries[at : min(at + _ENTRIES_A_STEP, warm)])
+    for step in _steps(entries[:warm]):
+        engine.step(step)
     for name, kept in engine.take_samples().items():
         bundle = train(name, training_rows(kept))
         if bundle:
@@ -145,10 +156,11 @@ def _run(entries: list[Entry], warm: int) -> dict[str, Any]:
     gc.collect()
     calm_garbage_collection()  # as in the live process
     gc.freeze()  # the generated input is no part of the live process
+    steps = [*_steps(entries[warm:])]
     with watched(engine) as stopwatches:
         began = time.process_time()
-        for at in range(warm, len(entries), _ENTRIES_A_STEP):
-            engine.step(entries[at : at + _ENTRIES_A_STEP])
+        for step in steps:
+            engine.step(step)
         seconds = time.process_time() - began
     gc.unfreeze()  # or this engine would be kept beside the next
     rows = sum(engine.take_observed().rows.values())
