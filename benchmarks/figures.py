@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -135,27 +136,43 @@ def lines_of(said: Mapping[str, Sequence[tuple[Said | None, Said]]]) -> list[Lin
     ]  # fmt: skip
 
 
+def _said(
+    path: str, asked: Said, before: Path | None, pairs: int
+) -> list[tuple[Said | None, Said]]:
+    """Of both in turn; of this alone where the other cannot be measured like this, which is said."""
+    if before is not None:
+        try:
+            return [*pairs_of(before.resolve(), path, asked, pairs)]
+        except subprocess.CalledProcessError:
+            report(f"{path}: {before} cannot be measured, so this one stands alone")
+    return [(None, measured(THIS, path, asked))]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     add = parser.add_argument
     add("--before", type=Path, metavar="CHECKOUT")
     add("--pairs", type=int, default=3)
-    add("--json", action="store_true", help="all that was said, instead of the table")
+    add(
+        "--json",
+        action="store_true",
+        help="all that was said, a line for each, instead of the table",
+    )
     options = parser.parse_args()
     said: dict[str, list[tuple[Said | None, Said]]] = {}
     for path in dict.fromkeys(figure.path for figure in TABLE):
         asked = ENGINE if path == "engine" else {}
         report(f"measuring {path} …")
-        if options.before:
-            said[path] = [*pairs_of(options.before.resolve(), path, asked, options.pairs)]
-        else:
-            said[path] = [(None, measured(THIS, path, asked))]
+        said[path] = _said(path, asked, options.before, options.pairs)
+        if options.json:
+            print(json.dumps({path: said[path]}), flush=True)
+            continue
+        if len(said) == 1:
+            print(f"{'':<39}{'before':>9}{'now':>9}{'floor':>9}{'goal':>9}")
+        for line in lines_of({path: said[path]}):
+            print(line, flush=True)
     if options.json:
-        print(json.dumps(said))
         return
-    print(f"{'':<39}{'before':>9}{'now':>9}{'floor':>9}{'goal':>9}")
-    for line in lines_of(said):
-        print(line)
     for one in said["engine"][0][1]["peers"]:
         if "missing" in one:
             print(f"without {one['name']}: {one['missing']}")

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import subprocess
 
 import pytest
 
@@ -106,3 +107,12 @@ def test_of_pairs_the_median_is_told(table):
              for a, b in ((1, 4), (2, 5), (9, 6))]  # fmt: skip
     line = table.lines_of({"latency": pairs})[0]
     assert (line.before, line.now) == (2, 5)
+
+
+def test_where_the_other_cannot_be_measured_this_one_stands_alone(table, monkeypatch, tmp_path):
+    def refuse(*_):
+        raise subprocess.CalledProcessError(1, "measure")
+
+    monkeypatch.setattr(table, "pairs_of", refuse)
+    monkeypatch.setattr(table, "measured", lambda *_: {"p50_seconds": 0.5})
+    assert table._said("latency", {}, tmp_path, 3) == [(None, {"p50_seconds": 0.5})]

@@ -5,9 +5,8 @@ from itertools import chain, islice, pairwise
 
 import pytest
 
-from dijkwacht_collector.engine import Engine, slots, views
+from dijkwacht_collector.engine import Engine, slots, views, worker
 from dijkwacht_collector.engine import engine as engine_module
-from dijkwacht_collector.engine import worker
 from dijkwacht_detectors.discover import shipped_detectors
 from dijkwacht_lab.bench import engine, engine_peers, stopwatches
 from dijkwacht_lab.bench.arriving import generated_entries
