@@ -22,7 +22,7 @@ from dijkwacht_collector.engine.checkpoints import Checkpoints, Owner, load
 from dijkwacht_collector.engine.saver import SAVE_S
 from dijkwacht_collector.engine.worker import calm_garbage_collection
 from dijkwacht_detectors.discover import shipped_detectors
-from dijkwacht_lab.bench.engine import generated_entries
+from dijkwacht_lab.bench.arriving import generated_entries
 
 _ENTRIES_A_STEP = 16
 """As many as wait for an engine that keeps up."""

@@ -35,7 +35,9 @@ from dijkwacht_collector.engine.workers import EngineWorkers
 from dijkwacht_collector.journal import Bundles, Draft, Journal, partition_of
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.sinks import IncidentStore, Sinks
+from dijkwacht_collector.unpacking import decode
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
+from dijkwacht_records.contracts import CONTRACTS
 from dijkwacht_records.layout_1 import Layout, PackedTable
 from dijkwacht_records.tables import TABLE, TABLES
 from dijkwacht_records.wire import MAGIC, encode
@@ -56,13 +58,16 @@ def wire_of(
 ) -> bytes:
     """A batch of flows whose columns are one value each, but for those in ``planes``."""
     fixed = {"state": 2, "resp_p": 4444, "proto": 6, "orig_pkts": 1, "local_orig": 1, "resp_h": 0}
+    number = TABLES.index(TABLE["flows"])
     columns = []
-    for column in TABLE["flows"].columns:
+    for column in TABLE["flows"].columns[: CONTRACTS[1].columns[number]]:
         base, width, plane = planes.get(column.name, (fixed.get(column.name, 0), 0, b""))
         columns.append((base, width, plane, b""))
-    table = PackedTable(TABLES.index(TABLE["flows"]), rows, columns)
+    table = PackedTable(number, rows, columns)
     batch = Layout(HOSTILE, agent, bytes(16), 0, 1, places, b"", [table])
-    return MAGIC + b"\x01" + zstandard.ZstdCompressor().compress(msgspec.msgpack.encode(batch))
+    wire = MAGIC + b"\x01" + zstandard.ZstdCompressor().compress(msgspec.msgpack.encode(batch))
+    decode(wire)  # or it would never get as far as an engine
+    return wire
 
 
 def planes_of(values: array[int], width: int) -> bytes:

@@ -161,7 +161,7 @@ class Detector(ABC):
     forget_after_s: ClassVar[int] = 24 * 3600
     """An entity not seen for so long has expired: it is new when it comes back."""
     share: ClassVar[float] = 0.0
-    """Its part of a site's alert budget; of those shipped, all together, 1. With 0, or without a table, it runs in shadow: it interrupts nobody."""
+    """Its part of a site's alert budget; of those shipped, all together, 1. With 0, or without a calibration table, it runs in shadow: it never interrupts."""
     interrupts: ClassVar[bool] = True
     """False for what is true whatever it means: all it scores is context; it has no share and no table."""
     expected: ClassVar[tuple[float, float]] = (4.0, 1.0)

@@ -83,9 +83,8 @@ class TlsC2(RowDetector):
     kind = "c2"
     technique = "T1573.002"
     facts = ("hellos", "nameless", "unnamed", "self_signed", "destinations")
-    entities_per_site = (
-        8192  # as `guessed_logon`, which reads flows by the same names: they share a table
-    )
+    # Both as `guessed_logon`'s, which names its entities alike: so they share a table of them.
+    entities_per_site = 8192
     forget_after_s = 36 * 3600
     state: ClassVar[Mapping[str, tuple[str, tuple[int, ...]]]] = {
         "times": ("i8", (2,)),

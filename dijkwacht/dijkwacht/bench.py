@@ -58,8 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def options_of(args: argparse.Namespace) -> dict[str, Any]:
     """What was asked for, as ``measure`` takes it. Raises `SettingsError` for what cannot be measured."""
-    for name in ("batch_rows", "sites"):
-        if any(number < 1 for number in getattr(args, name) or ()):
+    for name in ("rate", "batch_rows", "sites"):
+        given = getattr(args, name)
+        numbers = [given] if isinstance(given, int) else given or ()
+        if any(number < 1 for number in numbers):
             raise SettingsError(f"--{name.replace('_', '-')}: at least 1")
     asked = {name: getattr(args, name) or None for name in _MISSING}
     return {name: value for name, value in asked.items() if value is not None}

@@ -1,6 +1,5 @@
 """A real attack in an office week: what is counted, and one from capture to call."""
 
-import importlib
 import json
 import subprocess
 import sys
@@ -9,9 +8,8 @@ import pytest
 
 
 @pytest.fixture
-def attack_week(root, monkeypatch):
-    monkeypatch.syspath_prepend(root / "benchmarks")
-    return importlib.import_module("attack_week")
+def attack_week(load_benchmark):
+    return load_benchmark("attack_week")
 
 
 def test_weeks_are_counted_by_their_calls_and_what_was_called_elsewhere(attack_week):

@@ -1,6 +1,5 @@
 """A figure beside what it was: pairs, ratios, and the table of what is asked."""
 
-import importlib
 import json
 import subprocess
 
@@ -8,15 +7,13 @@ import pytest
 
 
 @pytest.fixture
-def beside(root, monkeypatch):
-    monkeypatch.syspath_prepend(root / "benchmarks")
-    return importlib.import_module("beside")
+def beside(load_benchmark):
+    return load_benchmark("beside")
 
 
 @pytest.fixture
-def table(root, monkeypatch):
-    monkeypatch.syspath_prepend(root / "benchmarks")
-    return importlib.import_module("figures")
+def table(load_benchmark):
+    return load_benchmark("figures")
 
 
 def point(name, sites, batch, rate):

@@ -1,6 +1,5 @@
 """Every verdict of an input: all of them, the same each time, and a difference is seen."""
 
-import importlib
 import json
 
 import pytest
@@ -11,15 +10,13 @@ from dijkwacht_records.tables import FLOWS, TABLES
 
 
 @pytest.fixture
-def verdicts(root, monkeypatch):
-    monkeypatch.syspath_prepend(root / "benchmarks")
-    return importlib.import_module("verdicts")
+def verdicts(load_benchmark):
+    return load_benchmark("verdicts")
 
 
 @pytest.fixture
-def hour(root, monkeypatch):
-    monkeypatch.syspath_prepend(root / "benchmarks")
-    return importlib.import_module("attacked_hour")
+def hour(load_benchmark):
+    return load_benchmark("attacked_hour")
 
 
 @pytest.fixture

@@ -56,6 +56,9 @@ def test_a_rate_is_chosen_where_there_is_one(measured, capsys):
     measured(lambda: {"rows_per_second": 1})
     assert cli.main(["bench", "engine", "--rate", "70"]) == 2
     assert "no rate of its own" in capsys.readouterr().err
+    for given in ("--rate", "--sites", "--batch-rows"):
+        assert cli.main(["bench", "engine", given, "0"]) == 2
+        assert f"{given}: at least 1" in capsys.readouterr().err
 
 
 def test_what_was_not_reached_is_said_and_no_success(measured, capsys):

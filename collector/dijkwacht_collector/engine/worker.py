@@ -31,7 +31,7 @@ from dijkwacht_records.errors import CollectorBusy, UnknownContract
 log: Final = logging.getLogger(__name__)
 
 _STEP_BYTES: Final = 512 * 1024
-"""What a step folds at most: 230 posts of 100 rows, 34 of 1,000. With a quarter of it an engine that is behind folds 40 % fewer rows of these."""
+"""What a step folds at most: 230 posts of 100 rows, 34 of 1,000. With half of it an engine that is behind folds a sixth fewer rows of these."""
 _SEVERAL: Final = 4
 _MANY: Final = 64
 _LONGEST_REST_S: Final = 0.004

@@ -60,9 +60,7 @@ class _Table(NamedTuple):
 
     buckets: NDArray[np.int32]  # slot + 1, 0 is free; as long as a power of two
     entities: NDArray[np.void]  # `_ENTITY`, by slot
-    met: NDArray[
-        Any
-    ]  # by slot the readers that it is not new to, in as few bytes as hold their bits
+    met: NDArray[Any]  # by slot the readers that it is not new to, in as few bytes as they need
     counts: NDArray[np.int32]  # from here on by site: slots it holds
     hands: NDArray[np.int32]  # where in its ring a site looks next for one to evict
     salt: NDArray[np.uint64]  # [2], of this table alone

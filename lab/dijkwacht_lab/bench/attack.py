@@ -25,7 +25,7 @@ from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Any, Final
 
-from dijkwacht_lab.bench.engine import generated_entries
+from dijkwacht_lab.bench.arriving import generated_entries
 from dijkwacht_lab.bench.hostile_batches import KINDS
 from dijkwacht_lab.bench.served import cpu_seconds, make_sites, request
 

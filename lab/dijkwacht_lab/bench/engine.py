@@ -20,7 +20,7 @@ from dijkwacht_collector.engine.trainer import train, training_rows
 from dijkwacht_collector.engine.worker import calm_garbage_collection
 from dijkwacht_collector.journal import PARTITIONS, BundlesInHand, Entry, Model
 from dijkwacht_detectors.discover import shipped_detectors
-from dijkwacht_lab.bench.arriving import generated_entries, ordinary_rows
+from dijkwacht_lab.bench.arriving import generated_entries
 from dijkwacht_lab.bench.engine_peers import measure_peers
 from dijkwacht_lab.bench.mixed_rows import mixed_rows
 from dijkwacht_lab.bench.stopwatches import watched
@@ -29,8 +29,6 @@ from dijkwacht_lab.traffic.table_shares import shares_of_counts
 from dijkwacht_records.contracts import CONTRACTS, WRITES
 from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.tables import Row
-
-__all__ = ["MIXED", "SITES", "generated_entries", "measure", "ordinary_rows"]
 
 MIXED: Final = next(iter(INPUTS))
 SITES: Final = 1000

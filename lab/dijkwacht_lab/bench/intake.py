@@ -16,7 +16,7 @@ from typing import Any, Final
 import uvloop
 
 from dijkwacht_collector.journal import Entry
-from dijkwacht_lab.bench.engine import generated_entries
+from dijkwacht_lab.bench.arriving import generated_entries
 from dijkwacht_lab.bench.served import (
     collector,
     cpu_seconds,

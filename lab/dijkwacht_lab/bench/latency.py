@@ -24,7 +24,7 @@ from typing import Any, Final, NamedTuple
 import uvloop
 
 from dijkwacht_lab.bench import swapping
-from dijkwacht_lab.bench.engine import generated_entries
+from dijkwacht_lab.bench.arriving import generated_entries
 from dijkwacht_lab.bench.served import collector, make_sites, request, send_all, wait_scored
 from dijkwacht_lab.traffic import WORKING_MORNING
 from dijkwacht_records.addresses import pack_address

@@ -1,22 +1,13 @@
 """What "this is normal" would have kept silent, tried on what the store keeps of a site."""
 
 import msgspec
-import pytest
 
 from dijkwacht_collector.database import connect
 from dijkwacht_collector.incidents import Call, Ends, Incident, IncidentEvent, Story, StoryEvent
-from dijkwacht_collector.sinks import IncidentStore, read_trial
+from dijkwacht_collector.sinks import read_trial
 from dijkwacht_collector.sinks import store as store_module
 
 MONTH = 30 * 86_400_000_000
-
-
-@pytest.fixture
-def store(tmp_path):
-    store = IncidentStore(tmp_path / "incidents.db")
-    store.open()
-    yield store
-    store.close()
 
 
 def calls(uid, end, *peers, story="", severity_id=3, **changes):

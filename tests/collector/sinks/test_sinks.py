@@ -43,19 +43,6 @@ LIFE = [
 ]
 
 
-@pytest.fixture
-def lines(tmp_path):
-    return tmp_path / "incidents.jsonl"
-
-
-@pytest.fixture
-def store(tmp_path):
-    store = IncidentStore(tmp_path / "incidents.db")
-    store.open()
-    yield store
-    store.close()
-
-
 def written(path):
     return [
         (line["finding_info"]["uid"], line["unmapped"]["revision"])

@@ -9,7 +9,7 @@ import pytest
 
 from dijkwacht_collector.incidents import Incident, IncidentEvent
 from dijkwacht_collector.journal import FencedOff
-from dijkwacht_collector.sinks import IncidentStore, JsonLines, Sinks
+from dijkwacht_collector.sinks import JsonLines, Sinks
 
 
 def a_step(uid, revision, activity):
@@ -29,19 +29,6 @@ LIFE = [
 def written(path):
     steps = map(msgspec.json.decode, path.read_bytes().splitlines())
     return [(step["finding_info"]["uid"], step["unmapped"]["revision"]) for step in steps]
-
-
-@pytest.fixture
-def lines(tmp_path):
-    return tmp_path / "incidents.jsonl"
-
-
-@pytest.fixture
-def store(tmp_path):
-    store = IncidentStore(tmp_path / "incidents.db")
-    store.open()
-    yield store
-    store.close()
 
 
 class SlowDisk(JsonLines):
