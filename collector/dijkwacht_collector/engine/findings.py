@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +20,7 @@ from dijkwacht_records.addresses import UNSPECIFIED, V4_PREFIX, format_address, 
 Positions = Sequence[int] | NDArray[np.int64]
 """The journal position of each row of a step."""
 _ENDS: Final = frozenset({"src", "dst"})
+_ADDRESSES: Final = 1 << 14
 
 
 def finding_of(
@@ -140,6 +142,7 @@ def event_time_of(
     )
 
 
+@lru_cache(_ADDRESSES)  # of a finding it is asked six times
 def is_inside(packed: bytes) -> bool:
     """A private address, packed in 16 bytes."""
     high, low = np.frombuffer(packed, ">u8").astype(np.uint64)

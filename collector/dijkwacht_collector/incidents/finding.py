@@ -59,6 +59,11 @@ class Finding(NamedTuple):
         return self.at or self.evidence.time
 
     @property
+    def begun(self) -> int:
+        """When the first that makes it one was seen, µs UTC of event time."""
+        return min(self.evidence.time, *(one.time for one in self.others), self.time)
+
+    @property
     def together(self) -> tuple[str, ...]:
         """The detectors that make it so rare together, if several do."""
         names = (self.detector, *(one.detector for one in self.others))

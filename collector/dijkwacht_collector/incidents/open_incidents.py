@@ -71,7 +71,7 @@ class OpenIncidents:
     shed: dict[str, int] = field(default_factory=dict)
     """By site, findings that found `MOST_OPEN` incidents open, or as such that call nobody `MOST_CONTEXT`."""
     _rests: dict[str, int] = field(default_factory=dict)
-    """By site, a time before which nothing is over, as long as it is known."""
+    """By site, a time before which nothing is over, where it is known; what is found only moves ends back."""
 
     def apply(
         self, findings: Sequence[Finding], times: Iterable[EventTime], explain: Explain
@@ -231,7 +231,8 @@ class OpenIncidents:
         key = (finding.site, finding.kind, finding.subject)
         if self.exemptions.hides(finding):
             return []
-        self._rests.pop(finding.site, None)
+        if (rests := self._rests.get(finding.site)) is not None:
+            self._rests[finding.site] = min(rests, finding.begun + IDLE_US)
         known = self.open.get(key)
         place = self.stories.place(finding, known)
         if known is not None:
@@ -243,11 +244,10 @@ class OpenIncidents:
         return self._begin(key, finding, place, explain)
 
     def _begin(self, key: Key, finding: Finding, place: Place, explain: Explain) -> list[Event]:
-        evidences = (finding.evidence, *finding.others)
         words = _words(finding.evidence, finding.others, finding.subject, explain)
         if words is None:
             return []
-        start, ordinal = min(one.time for one in evidences), self._next_ordinal(key)
+        start, ordinal = finding.begun, self._next_ordinal(key)
         uid = incident_uid(*key, start, ordinal)
         incident = Incident(
             uid=uid,
@@ -255,7 +255,7 @@ class OpenIncidents:
             subject=finding.subject, ordinal=ordinal,
             severity_id=place.severity_id, confidence=confidence(finding.rarity),
             rarity=finding.rarity, start=start, end=finding.time, count=1,
-            evidences=evidences[:MOST_EVIDENCES], together=finding.together, agents=latest((), finding.agent), machine=finding.machine,
+            evidences=(finding.evidence, *finding.others)[:MOST_EVIDENCES], together=finding.together, agents=latest((), finding.agent), machine=finding.machine,
             story=self.stories.uid(place, finding.site, uid), standing=finding.door == "knock",
             ends=begun_by(finding.ends),
             **_fields(words, finding.technique),

@@ -119,10 +119,10 @@ class Stories:
         open_ = self._sites.get(site, {}).get(incident.story)
         if open_ is None:
             events += self._make_room(site, position)
-            begun = min(one.time for one in (finding.evidence, *finding.others))
             story = Story(
-                incident.story, site, place.machine, begun, time, (), CONTEXT_SEVERITY, revision=-1
-            )
+                incident.story, site, place.machine, finding.begun, time, (), CONTEXT_SEVERITY,
+                revision=-1,
+            )  # fmt: skip
             open_ = OpenStory(story)
             self._sites.setdefault(site, {})[story.uid] = open_
         story = open_.story

@@ -97,6 +97,15 @@ def test_quiet_closes_and_a_return_is_another_incident():
     assert second.incident.uid != first.incident.uid
 
 
+def test_what_was_found_late_is_over_by_its_own_time():
+    incidents = OpenIncidents()
+    apply(incidents, finding(3 * IDLE_US))
+    assert apply(incidents, passed(3 * IDLE_US)) == []
+    apply(incidents, finding(IDLE_US, src="10.0.0.10"))
+    (closed,) = apply(incidents, passed(3 * IDLE_US))
+    assert (closed.activity, closed.incident.subject) == ("close", "10.0.0.10")
+
+
 def test_what_is_quiet_is_for_those_to_say_who_contributed():
     incidents = OpenIncidents()
     apply(incidents, finding(0), finding(1, src="10.0.0.8", agent="door"))
