@@ -33,8 +33,7 @@ log: Final = logging.getLogger(__name__)
 _STEP_BYTES: Final = 512 * 1024
 """What a step folds at most: 230 posts of 100 rows, 34 of 1,000. With half of it an engine that is behind folds a sixth fewer rows of these."""
 _SEVERAL: Final = 4
-_MANY: Final = 64
-_LONGEST_REST_S: Final = 0.004
+_LONGEST_REST_S: Final = 0.012
 _WRITER_S: Final = 0.004
 """How long an idle engine waits for the writer of a checkpoint that has enough."""
 _IDLE_S: Final = 0.1
@@ -228,9 +227,9 @@ class EngineWorker:
             elif not entries:
                 if self._journal.wait(self.partitions, self._seen, self._patience()):
                     continue  # what has come waits for no site of a checkpoint
-            elif _SEVERAL <= len(entries) < _MANY:
+            elif len(entries) >= _SEVERAL and not self._is_full(entries):
                 # A step costs nearly the same for one entry as for many: where several came during
-                # one, as many come during a rest. A large one, or one of few, gains nothing by it.
+                # one, as many come during a rest. A full one, or one of few, gains nothing by it.
                 self._stop.wait(min(spent, _LONGEST_REST_S))
             now = time.monotonic()
             if now - trained >= _TRAINING_S and self._trainer is not None:
