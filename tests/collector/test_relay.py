@@ -16,7 +16,6 @@ from dijkwacht_collector.incidents import (
 )
 from dijkwacht_collector.journal import Budget, Exemption, Verdict
 from dijkwacht_collector.relay import Relay
-from dijkwacht_collector.sinks import IncidentStore
 from dijkwacht_collector.sites import ChoiceTable, ChosenBudget, Sites
 from dijkwacht_records.errors import CollectorBusy
 
@@ -52,14 +51,6 @@ def state(tmp_path):
     sites.add("bakery", 1)
     sites.close()
     return tmp_path
-
-
-@pytest.fixture
-def store(state):
-    store = IncidentStore(state / "incidents.db")
-    store.open()
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ Positions = Sequence[int] | NDArray[np.int64]
 """The journal position of each row of a step."""
 _ENDS: Final = frozenset({"src", "dst"})
 _ADDRESSES: Final = 1 << 14
+"""So many are remembered, whether they are inside."""
 
 
 def finding_of(
@@ -142,7 +143,7 @@ def event_time_of(
     )
 
 
-@lru_cache(_ADDRESSES)  # of a finding it is asked six times
+@lru_cache(_ADDRESSES)  # each finding asks several times, of addresses that come again
 def is_inside(packed: bytes) -> bool:
     """A private address, packed in 16 bytes."""
     high, low = np.frombuffer(packed, ">u8").astype(np.uint64)

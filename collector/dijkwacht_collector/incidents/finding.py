@@ -61,7 +61,7 @@ class Finding(NamedTuple):
     @property
     def begun(self) -> int:
         """When the first that makes it one was seen, µs UTC of event time."""
-        return min(self.evidence.time, *(one.time for one in self.others), self.time)
+        return min(one.time for one in (self.evidence, *self.others))
 
     @property
     def together(self) -> tuple[str, ...]:

@@ -71,7 +71,7 @@ class OpenIncidents:
     shed: dict[str, int] = field(default_factory=dict)
     """By site, findings that found `MOST_OPEN` incidents open, or as such that call nobody `MOST_CONTEXT`."""
     _rests: dict[str, int] = field(default_factory=dict)
-    """By site, a time before which nothing is over, where it is known; what is found only moves ends back."""
+    """By site, a time before which nothing is over, where one is known. A finding puts an end off, or brings one of its own."""
 
     def apply(
         self, findings: Sequence[Finding], times: Iterable[EventTime], explain: Explain

@@ -5,7 +5,6 @@ import pytest
 from dijkwacht_collector.console import Overview
 from dijkwacht_collector.console.data import Promise
 from dijkwacht_collector.incidents import Ends, Exempted
-from dijkwacht_collector.sinks import IncidentStore
 from dijkwacht_collector.sites import ChosenBudget, Sites
 
 DAY = 86_400_000_000
@@ -19,14 +18,6 @@ def sites(tmp_path):
         sites.add(name, 1)
     yield sites
     sites.close()
-
-
-@pytest.fixture
-def store(tmp_path):
-    store = IncidentStore(tmp_path / "incidents.db")
-    store.open()
-    yield store
-    store.close()
 
 
 @pytest.fixture
