@@ -21,6 +21,11 @@ FLAGS = (
     "--remote-debugging-port=0",
 )  # fmt: skip
 DEADLINE_S = 30
+LEFT = "Inspected target navigated or closed"
+
+
+class Left(Exception):
+    """The page that was asked was left for another before it had answered."""
 
 
 class Page:
@@ -37,6 +42,8 @@ class Page:
         while True:
             message = json.loads((await self._socket.receive(timeout=DEADLINE_S)).data)
             if message.get("id") == number:
+                if message.get("error", {}).get("message") == LEFT:
+                    raise Left(params)
                 assert "error" not in message, message
                 return message["result"]
             if message["method"] in {"Log.entryAdded", "Runtime.exceptionThrown"}:
@@ -49,8 +56,9 @@ class Page:
 
     async def wait_for(self, expression):
         for _ in range(20 * DEADLINE_S):
-            if await self.ask(f"Boolean({expression})"):
-                return
+            with contextlib.suppress(Left):  # after a press; the next is asked
+                if await self.ask(f"Boolean({expression})"):
+                    return
             await asyncio.sleep(0.05)
         pytest.fail(f"never came true: {expression}")
 
