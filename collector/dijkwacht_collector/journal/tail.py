@@ -14,6 +14,8 @@ from dijkwacht_collector.journal.entry import Draft, Entry
 from dijkwacht_records.wire import Batch
 
 TAIL_BYTES: Final = 16 * 1024 * 1024
+_OBJECTS: Final = 768
+"""Bytes that a batch takes however little is in it: it is some fifteen objects."""
 
 
 class Tail:
@@ -33,9 +35,9 @@ class Tail:
         with self._turn:
             for position, batch in batches:
                 self._kept[position] = batch
-                self._size += batch.planes.size
+                self._size += size_of(batch)
             while self._size > self.most:
-                self._size -= self._kept.pop(next(iter(self._kept))).planes.size
+                self._size -= size_of(self._kept.pop(next(iter(self._kept))))
 
     def take(self, entries: list[Entry]) -> list[Entry]:
         """The same, those that are here with their batch, which is given up."""
@@ -48,10 +50,15 @@ class Tail:
         batch = self._kept.pop(entry.position, None)
         if batch is None:
             return entry
-        self._size -= batch.planes.size
+        self._size -= size_of(batch)
         return Entry(*entry[:-1], batch)
+
+
+def size_of(batch: Batch) -> int:
+    """Bytes that it takes here; one without any rows takes some, too."""
+    return _OBJECTS + batch.planes.size
 
 
 def size_unpacked(draft: Draft) -> int:
     """Bytes of what was unpacked of it; 0 if nothing was."""
-    return draft.batch.planes.size if draft.batch is not None else 0
+    return size_of(draft.batch) if draft.batch is not None else 0

@@ -1,6 +1,7 @@
 """What the intake has unpacked reaches a reader that keeps up, and nothing else changes for anybody."""
 
 import asyncio
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from dijkwacht_collector.journal import PARTITIONS, Draft, Journal, batch_draft, partition_of
 from dijkwacht_collector.journal import journal as journal_module
-from dijkwacht_collector.journal.tail import Tail
+from dijkwacht_collector.journal.tail import Tail, size_of
 from dijkwacht_lab.traffic import WORKING_MORNING, office_rows
 from dijkwacht_records import wire
 from dijkwacht_records.contracts import CONTRACTS, LATEST
@@ -161,8 +162,23 @@ def test_the_tail_is_bounded_and_drops_the_oldest_first(journal):
     kept = held(journal)
     assert kept == list(range(kept[0], 61))
     assert kept[0] > 1
-    sizes = [draft.batch.planes.size for draft in drafts]
+    sizes = [size_of(draft.batch) for draft in drafts]
     assert sum(sizes[kept[0] - 1 :]) <= 40_000 < sum(sizes[kept[0] - 2 :])
+
+
+@pytest.mark.parametrize("rows", [0, 1, 40])
+def test_what_is_kept_is_bounded_however_little_is_in_each(rows):
+    body = wire.encode("bakery", "desk", bytes(16), 1, NOW, ROWS[:rows])
+    tail = Tail(200_000)
+    tracemalloc.start()
+    try:
+        for position in range(1, 1001):
+            tail.add([(position, wire.decode(body))])
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert 1 < len(tail) < 300
+    assert taken < 2 * tail.most
 
 
 def test_what_waits_unpacked_is_bounded_too(journal, monkeypatch):
