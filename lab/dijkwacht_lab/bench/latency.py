@@ -43,12 +43,16 @@ _REACHED: Final = 0.98
 
 
 class _Offered(NamedTuple):
-    """When each scan and all of it began, seconds until the last answer, and how late the load was sent at worst."""
+    """When each scan and all of it began, seconds until the last answer, and how late the load was sent at worst.
+
+    ``refused``: posts of the load that the collector did not take.
+    """
 
     sent: dict[str, float]
     began: float
     seconds: float
     late: float
+    refused: int
 
 
 def measure(
@@ -100,8 +104,10 @@ def measure(
         if (seconds := [took for at, took in each if offered.began <= at - took <= end])
     }
     delays = [found.seen[a] - offered.sent[a] for a in attackers if a in found.seen]
-    reached = len(coming) * batch_rows / offered.seconds
+    reached = (len(coming) - offered.refused) * batch_rows / offered.seconds
     failed = []
+    if offered.refused:
+        failed.append(f"{offered.refused} posts of the load were refused")
     if reached < _REACHED * rate:
         failed.append(f"the load was not reached: {reached:,.0f} rows a second of {rate:,}")
     if len(delays) < scans:
@@ -171,22 +177,25 @@ async def _offer(
             tasks.append(asyncio.create_task(send_all(port, [[body]])))
     for lane in lanes:
         lane.put_nowait(None)
-    await asyncio.gather(*loads)
+    refused = sum(await asyncio.gather(*loads))
     seconds = time.perf_counter() - began
     await asyncio.gather(*tasks)
-    return _Offered(sent, began, seconds, worst)
+    return _Offered(sent, began, seconds, worst, refused)
 
 
-async def _lane(port: int, posts: asyncio.Queue[bytes | None]) -> None:
-    """One kept-open connection of the load; answers are read and not looked at."""
+async def _lane(port: int, posts: asyncio.Queue[bytes | None]) -> int:
+    """One kept-open connection of the load; how many of its posts were not taken."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    refused = 0
     while (post := await posts.get()) is not None:
         writer.write(post)
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
         await reader.readexactly(length)
+        refused += not head.startswith(b"HTTP/1.1 200")
     writer.close()
     await writer.wait_closed()
+    return refused
 
 
 class _Findings(threading.Thread):
