@@ -152,6 +152,8 @@ class Fusion:
         self.lines = lines
         self._sites: dict[str, dict[str, _Machine]] = {}
         self._free: list[int] = []
+        self._left: list[int] = []
+        """Slots that machines have left of whose last sums, in this step, nobody has judged yet."""
         self._slots = 0
 
     def weigh(self, findings: Iterable[Finding], numbering: Numbering) -> list[Finding]:
@@ -165,6 +167,8 @@ class Fusion:
         """F each time that it may have risen, as opinions on machines, and what each is made of."""
         sums: list[_Sum] = []
         rows: list[tuple[int, int, int, float]] = []
+        self._free += self._left
+        self._left.clear()
         for finding in sorted(findings, key=lambda each: each.order):
             if not _counts(finding):
                 continue
@@ -226,7 +230,7 @@ class Fusion:
         if machine is None:
             if len(known) >= MOST_MACHINES:
                 oldest = min(known, key=lambda each: known[each].last)
-                self._free.append(known.pop(oldest).slot)
+                self._left.append(known.pop(oldest).slot)
             machine = known[name] = _Machine(self._free_slot())
         return machine
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from unittest.mock import patch
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dijkwacht_collector.engine import fusion
 from dijkwacht_collector.engine.fusion import MOST_MACHINES, MOST_PIECES, Fusion, FusionPart
 from dijkwacht_collector.engine.numbering import Numbering
 from dijkwacht_collector.incidents import Evidence, Finding, StepOrder
@@ -236,6 +238,45 @@ def test_the_sum_is_what_the_formula_says(findings):
                 families[kind] = max(families.get(kind, 0.0), most)
         if len(families) > 1:
             expected.append(sum(families.values()))
+    assert found == expected
+
+
+def test_a_place_that_goes_to_another_machine_in_the_midst_of_a_step_is_not_yet_its():
+    """What is said of the one before is judged by its own habits, and leaves none to who comes after."""
+    rows = []
+    for day in range(4):  # a habit of the machine's
+        rows += [finding(day * 48 * HOUR + k, kind) for k, kind in enumerate(("c2", "dns"))]
+    rows += [finding(9 * 48 * HOUR), finding(9 * 48 * HOUR + 1, "dns")]
+    others = [f"10.1.{number // 250}.{number % 250 + 1}" for number in range(MOST_MACHINES - 1)]
+    rows += [finding(433 * HOUR, machine=other) for other in others]
+    rows += [
+        finding(434 * HOUR + k, kind, machine="10.2.0.1") for k, kind in enumerate(("c2", "dns"))
+    ]
+    rows = ordered(rows)
+    whole, cut = Site(), Site()
+    assert whole.weigh(*rows) == [told for row in rows for told in cut.weigh(row)]
+
+
+crowd = st.lists(
+    st.builds(
+        finding,
+        time=st.sampled_from([0, HOUR]),
+        kind=st.sampled_from(KINDS[:2]),
+        machine=st.sampled_from([f"10.0.0.{n}" for n in range(1, 5)]),
+    ),
+    min_size=20,
+    max_size=40,
+)
+
+
+@given(crowd, st.integers(0, 40))
+def test_machines_without_end_are_told_alike_however_they_are_cut(findings, at):
+    rows = ordered(findings)
+    whole, cut = Site(), Site()
+    with patch.object(fusion, "MOST_MACHINES", 2):
+        expected = whole.weigh(*rows)
+        found = cut.weigh(*rows[:at])
+        found += [told for row in rows[at:] for told in cut.weigh(row)]
     assert found == expected
 
 
