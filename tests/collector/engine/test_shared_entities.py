@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from dijkwacht_collector.engine import Engine
 from dijkwacht_collector.engine.detector_host import DetectorHost
+from dijkwacht_collector.engine.hosted import STRIKES
 from dijkwacht_collector.journal import Entry
 from dijkwacht_detectors.api import RowDetector, Who
 from dijkwacht_detectors.state.memory import pick_rows
@@ -149,3 +150,26 @@ def test_rows_that_come_along_change_nothing(rows, size, moved_after):
         before += table == "tls"
         told += [before] * (table == "flows")
     assert scores_of("hellos", [Hellos(), Passing()], entries, moved_after) == told
+
+
+class One(Flows):
+    """Flows of the one host that there is room for."""
+
+    name = "one_host"
+    entities_per_site = 1
+
+
+def test_who_was_left_out_begins_anew_with_whoever_came_meanwhile():
+    scores = []
+    engine = Engine([One()], watch=lambda told, _: scores.extend(told[0].scores.tolist()))
+    first, meanwhile, last = (
+        entries_of([("flows", host)] * 3, 3)[0]._replace(position=n)
+        for n, host in enumerate((1, 2, 2), 1)
+    )
+    engine.step([first])
+    [hosted] = engine.host.hosted
+    hosted.strike(0, STRIKES)
+    engine.step([meanwhile])
+    hosted.forgive(0)
+    engine.step([last])
+    assert scores == [0, 1, 2, 0, 1, 2]

@@ -166,6 +166,14 @@ def test_the_tail_is_bounded_and_drops_the_oldest_first(journal):
     assert sum(sizes[kept[0] - 1 :]) <= 40_000 < sum(sizes[kept[0] - 2 :])
 
 
+def test_what_was_taken_makes_room_for_what_comes(journal):
+    journal._tail, after = Tail(20_000), {}
+    for number in range(60):
+        append(journal, [a_draft(number, is_unpacked=True)])
+        [entry], after = journal.read(EVERY, after)
+        assert entry.batch is not None
+
+
 @pytest.mark.parametrize("rows", [0, 1, 40])
 def test_what_is_kept_is_bounded_however_little_is_in_each(rows):
     body = wire.encode("bakery", "desk", bytes(16), 1, NOW, ROWS[:rows])
