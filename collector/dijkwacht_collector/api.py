@@ -68,6 +68,7 @@ class Api:
         app.router.add_get("/v1/stories", self.stories)
         app.router.add_get("/v1/{folder:incidents|stories}/{uid}/normal", self.try_normal)
         app.router.add_post("/v1/{folder:incidents|stories}/{uid}/verdict", self.verdict)
+        app.router.add_get("/v1/agents", self.agents)
         app.router.add_get("/v1/sites/{name}/budget", self.budget)
         app.router.add_put("/v1/sites/{name}/budget", self.choose_budget)
         app.router.add_get("/v1/sites/{name}/normal", self.normal)
@@ -138,6 +139,25 @@ class Api:
                 self._relay.choose_budget, request.match_info["name"], body.per_week, by
             )
         return web.json_response({"durable": True})
+
+    async def agents(self, request: web.Request) -> web.Response:
+        """``GET /v1/agents``: every agent as the board shows it; ``site=NAME``. Times are µs UTC."""
+        found = await asyncio.to_thread(self._overview.agents)
+        now, site = self._overview.now(), request.query.get("site")
+        told = [
+            {
+                "site": agent.site,
+                "agent": agent.agent,
+                "standing": agent.standing,
+                "presence": agent.presence(now),
+                "last_seen": agent.last_seen,
+                "disk_full": agent.disk_full,
+                "copies": agent.copies,
+            }
+            for agent in found
+            if site in {None, agent.site}
+        ]
+        return web.json_response(told)
 
     async def normal(self, request: web.Request) -> web.Response:
         """``GET /v1/sites/{name}/normal``: what the site calls normal, what was said last first."""

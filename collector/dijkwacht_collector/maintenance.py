@@ -101,7 +101,7 @@ class Maintenance:
         chores: list[Callable[[], object]] = [self._refresh]
         if heard:
             chores.append(lambda: self._sites.note_agents(heard))
-        chores += self.chores
+        chores += [self._note_copies, *self.chores]
         if snapshot is not None:
             chores += [lambda: self._save(snapshot, marked), self._trim]
         with self._turn:
@@ -130,6 +130,9 @@ class Maintenance:
         gone = self._journal.sweep(self._clock() - self._retention_us)
         if gone:
             log.info("old segments deleted", extra={"segments": gone})
+
+    def _note_copies(self) -> None:
+        self._sites.note_copies(self._telemetry.copied(self._clock()))
 
     def _refresh(self) -> None:
         if self._intake.refresh():

@@ -132,6 +132,7 @@ def _list(sites: Sites, *, as_json: bool) -> None:
                 "agents": {row.agent: row.last_seen for row in own},
                 "joined": {row.agent: row.joined for row in own},
                 "standing": {row.agent: row.standing for row in own},
+                "copies": {row.agent: row.copies for row in own},
             }
             write(json.dumps(line) + "\n")
             continue
@@ -140,6 +141,11 @@ def _list(sites: Sites, *, as_json: bool) -> None:
         write(f"{site.name}: {here} agent(s){gone}\n")
         for row in own:
             write(f"    {row.agent}, {_story(row)}\n")
+            if row.copies:
+                write(
+                    f"        {row.copies + 1} machines use its identity: was its disk copied?"
+                    " Remove it, and let each join again.\n"
+                )
 
 
 def _story(row: AgentRow) -> str:

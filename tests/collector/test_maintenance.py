@@ -10,6 +10,8 @@ from dijkwacht_collector.maintenance import Maintenance
 from dijkwacht_collector.settings import CollectorSettings
 from dijkwacht_records.errors import CollectorBusy, JournalError
 
+TELEMETRY = SimpleNamespace(copied=lambda now: {})
+
 
 class Marks:
     after = {95: 7}  # noqa: RUF012  # nobody writes it
@@ -41,6 +43,9 @@ class Sites:
             raise self.errors.pop()
         self.noted |= heard
 
+    def note_copies(self, copied):
+        assert copied == {}
+
 
 @pytest.mark.parametrize(
     "error", [JournalError("corrupt"), OSError("full"), sqlite3.OperationalError("locked")]
@@ -49,7 +54,7 @@ async def test_a_round_that_fails_is_tried_again_and_loses_nothing(tmp_path, mon
     monkeypatch.setattr("dijkwacht_collector.maintenance._ROUND_S", 0.001)
     intake, sites = Intake(), Sites(error)
     maintenance = Maintenance(
-        CollectorSettings(state=tmp_path), None, intake, sites, None, SimpleNamespace(), lambda: 0
+        CollectorSettings(state=tmp_path), None, intake, sites, None, TELEMETRY, lambda: 0
     )
     rounds = asyncio.create_task(maintenance.go_round())
     async with asyncio.timeout(10):
@@ -67,9 +72,7 @@ def test_a_tail_that_was_cut_off_is_a_warning(tmp_path, caplog, cut, level):
     journal = SimpleNamespace(last=0, cut_bytes=cut, head=lambda _: 0, wait=lambda *_: False)
     sites = SimpleNamespace(agents=list)
     settings = CollectorSettings(state=tmp_path)
-    maintenance = Maintenance(
-        settings, journal, Intake(), sites, None, SimpleNamespace(), lambda: 0
-    )
+    maintenance = Maintenance(settings, journal, Intake(), sites, None, TELEMETRY, lambda: 0)
     with caplog.at_level("INFO", "dijkwacht_collector.maintenance"):
         maintenance.open()
     [said] = [record for record in caplog.records if record.message == "journal"]
@@ -93,7 +96,7 @@ def test_on_a_full_disk_room_is_made_whatever_else_fails(tmp_path, caplog):
     workers = SimpleNamespace(durable={95: 9})
     (tmp_path / "journal").mkdir()
     maintenance = Maintenance(
-        CollectorSettings(state=tmp_path), journal, Intake(), sites, workers, SimpleNamespace(),
+        CollectorSettings(state=tmp_path), journal, Intake(), sites, workers, TELEMETRY,
         lambda: 10**15,
     )  # fmt: skip
     maintenance.chores = (busy, lambda: asked.append("the next"))

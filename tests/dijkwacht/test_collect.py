@@ -249,6 +249,26 @@ def test_agents_that_joined_and_those_that_are_gone_are_listed(tmp_path, capsys)
     assert listed["agents"]["till"] == 0
 
 
+def test_an_agent_on_two_machines_is_listed_as_such(tmp_path, capsys):
+    site(tmp_path, "add", "bakery")
+    sites = Sites(tmp_path / "sites.db")
+    sites.open()
+    sites.make_token("bakery", "desk", 1)
+    sites.note_agents({("bakery", "desk"): 1_790_000_000_000_000})
+    sites.note_copies({("bakery", "desk"): 1})
+    capsys.readouterr()
+    assert site(tmp_path, "list") == 0
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "        2 machines use its identity: was its disk copied? Remove it, and let each join again."
+    ]
+    assert site(tmp_path, "list", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["copies"] == {"desk": 1}
+    sites.note_copies({})
+    sites.close()
+    assert site(tmp_path, "list") == 0
+    assert "2 machines" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -36,6 +36,7 @@ class AgentRow:
     spool: str
     shed: int
     disk_full: bool
+    copied: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,16 +153,13 @@ class BoardReader:
     def _state(self, agent: AgentHealth) -> words.AgentState:
         if agent.standing in words.STATE_OF:
             return words.STATE_OF[agent.standing]
-        age_s = (self._reader.now - agent.last_seen) / 1e6
-        if age_s > words.OFFLINE_AFTER_S:
-            return "offline"
-        return "late" if age_s > words.LATE_AFTER_S else "up"
+        return agent.presence(self._reader.now)
 
     def _agents(self, agents: Sequence[AgentHealth]) -> list[AgentRow]:
         rows = [self._agent(agent) for agent in agents]
         rows.sort(
             key=lambda r: (
-                _STATE_ORDER.index(r.style), not (r.losing or r.disk_full), _natural(r.site), _natural(r.name)
+                _STATE_ORDER.index(r.style), not (r.losing or r.disk_full or r.copied), _natural(r.site), _natural(r.name)
             )
         )  # fmt: skip
         return rows[:MAX_ROWS]
@@ -183,6 +181,7 @@ class BoardReader:
             else UNKNOWN,
             shed=agent.rows_shed,
             disk_full=agent.disk_full,
+            copied=agent.copies > 0,
         )
 
     def _sites(

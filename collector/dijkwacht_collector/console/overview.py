@@ -126,6 +126,10 @@ class Overview:
                 heard.setdefault(name, known)
         return [heard[key] for key in sorted(heard)]
 
+    def now(self) -> int:
+        """µs UTC, by the clock that judges them."""
+        return self._clock()
+
     def trouble(self) -> Fault:
         """As `ConsoleData.trouble`."""
         return self._trouble()

@@ -14,9 +14,6 @@ AgentState = Literal["up", "late", "offline", "waited", "revoked", "removed"]
 Given = Literal["", "normal", "attack"]
 """What is answered at present."""
 
-LATE_AFTER_S: Final = 60
-OFFLINE_AFTER_S: Final = 300
-
 
 def N_(text: str) -> str:  # noqa: N802  # gettext's own name for it, known to every extractor
     """Mark ``text`` for translation and leave it as it is."""

@@ -200,9 +200,9 @@ class Intake:
     def _observe(self, batch: Arrival, arrival: int) -> None:
         if batch.beat:
             beat = batch.beat
-            rows = self.high_water.hear(batch, beat["rows_made"], beat["rows_shed"])
+            known = self.high_water.hear(batch, beat, arrival)
             # What waited at the heartbeat may be durable now: by our own sums it adds up.
-            self._telemetry.observe_agent(batch.site, batch.agent, arrival, beat | rows)
+            self._telemetry.observe_agent(batch.site, batch.agent, arrival, beat | known)
 
 
 def _counted_as(error: TransferError) -> str:

@@ -11,7 +11,7 @@ a flipped bit had raised would have batches acknowledged and dropped.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,7 @@ import msgspec
 
 from dijkwacht_collector.intake import earlier_marks
 from dijkwacht_collector.intake.arrivals import Arrival, last_beat
+from dijkwacht_collector.intake.boots import copies, hear_boot
 from dijkwacht_collector.intake.site_marks import SiteMarks, SiteState
 from dijkwacht_collector.journal import (
     PARTITIONS,
@@ -80,14 +81,15 @@ class HighWater:
         partition = partition_of(site)
         self.after[partition] = max(self.after[partition], position)
 
-    def hear(self, batch: Arrival | Batch, made: int, shed: int) -> dict[str, int]:
-        """The last heartbeat of ``batch``, which is noted: rows made and shed.
+    def hear(self, batch: Arrival | Batch, beat: Mapping[str, int], arrival: int) -> dict[str, int]:
+        """The last heartbeat of ``batch``, which is noted and came at ``arrival``.
 
-        What is known of its agent's rows now, as `AgentMarks.figures`.
+        What is known of its agent now: of its rows, as `AgentMarks.figures`, and the ``copies`` of it.
         """
         agent = self._sites[batch.site].agents[batch.agent]
-        agent.hear(batch.boot, made, shed)
-        return agent.figures()
+        agent.hear(batch.boot, beat["rows_made"], beat["rows_shed"])
+        hear_boot(agent.boots, batch.boot, beat["time"], arrival)
+        return agent.figures() | {"copies": copies(agent.boots, arrival)}
 
     def rows(self, site: str) -> dict[str, int]:
         """Rows that each agent of ``site`` has made durable, as far as journal and snapshot know."""
@@ -128,7 +130,7 @@ class HighWater:
         # An entry that no intake has written may be of another agent than it names, or of none.
         with suppress(MalformedBatch, ValueError, LookupError):
             if beat := last_beat(batch.planes):
-                self.hear(batch, beat["rows_made"], beat["rows_shed"])
+                self.hear(batch, beat, entry.arrival)
 
     def dump(self) -> bytes:
         """A snapshot, as bytes."""

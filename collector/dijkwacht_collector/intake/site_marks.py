@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from dijkwacht_collector.intake.boots import Boot
 from dijkwacht_collector.intake.intervals import extends, holds, put
 from dijkwacht_collector.intake.settled_streams import SettledStreams
 
@@ -41,7 +42,8 @@ class AgentMarks(msgspec.Struct, array_like=True):
     ``due``: when as many boots as it has had would be over, had they come no faster than one in
     `BOOT_EVERY_US`; µs UTC. ``made`` and ``shed``: rows by the last heartbeat, of ``boot``;
     ``made_before`` and ``shed_before``: by those that it does not count on from. ``uncounted``: rows
-    that were made durable before these marks counted any; `UNKNOWN` until the agent is heard.
+    that were made durable before these marks counted any; `UNKNOWN` until the agent is heard. ``boots``:
+    those whose heartbeats came last.
     """
 
     rows: int = 0
@@ -53,6 +55,7 @@ class AgentMarks(msgspec.Struct, array_like=True):
     made_before: int = 0
     shed_before: int = 0
     uncounted: int = 0
+    boots: list[Boot] = []
 
     def hear(self, boot: bytes, made: int, shed: int) -> None:
         """A heartbeat came: rows made and shed, since ``boot`` or since the agent was installed.

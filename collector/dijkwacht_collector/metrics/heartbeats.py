@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
 
 from dijkwacht_collector.metrics.family import Family
 from dijkwacht_records.tables import Value
 from dijkwacht_records.troubles import DISK_FULL
 
 DROPS: Final = ("ring", "truncated", "malformed", "unsupported")
-SERIES_PER_AGENT: Final = 12 + len(DROPS)
+SERIES_PER_AGENT: Final = 13 + len(DROPS)
+LATE_AFTER_S: Final = 60
+OFFLINE_AFTER_S: Final = 300
+Presence = Literal["up", "late", "offline"]
 
 _AGENT: Final = ("site", "agent")
 
@@ -24,7 +27,8 @@ class AgentHealth:
     Counts are since its boot; those of rows are of all its boots, as far as the journal tells.
     ``clock_offset`` is µs, the collector's clock minus the agent's. ``heard`` is False of
     an agent that has sent no heartbeat since the collector's start: its counts are not known.
-    ``disk_full``: it said so beside its last batch, or in its last heartbeat. ``standing``: as of `sites.agents`.
+    ``disk_full``: it said so beside its last batch, or in its last heartbeat. ``copies``: machines besides
+    one that use its identity. ``standing``: as of `sites.agents`.
     """
 
     site: str
@@ -42,6 +46,14 @@ class AgentHealth:
     heard: bool = True
     disk_full: bool = False
     standing: str = "live"
+    copies: int = 0
+
+    def presence(self, now: int) -> Presence:
+        """Whether it is there at ``now``, µs UTC: the one judgement for pages and notices."""
+        age_s = (now - self.last_seen) / 1e6
+        if age_s > OFFLINE_AFTER_S:
+            return "offline"
+        return "late" if age_s > LATE_AFTER_S else "up"
 
 
 class Heartbeats:
@@ -107,6 +119,10 @@ class Heartbeats:
                 "dijkwacht_agent_spool_bytes", "gauge",
                 "Bytes in the agent's spool, not yet sent.", _AGENT,
             ),
+            "copies": Family(
+                "dijkwacht_agent_copies", "gauge",
+                "Machines besides one that use the agent's identity, as copies of a disk do; 0 is well.", _AGENT,
+            ),
         }  # fmt: skip
         """Families that show a column as it is."""
 
@@ -160,6 +176,7 @@ class Heartbeats:
                 spool_bytes=number("spool_bytes"),
                 clock_offset=number("clock_offset"),
                 disk_full=self._is_full(site, agent),
+                copies=number("copies"),
             )
         return True
 
@@ -187,6 +204,19 @@ class Heartbeats:
         self._said_full.discard((site, agent))
         for family in (self._last_seen, self._offset, self._disk_full, *self._plain.values()):
             family.forget(site, agent)
+
+    def copied(self, now: int) -> dict[tuple[str, str], int]:
+        """As `Telemetry.copied`."""
+        found = {}
+        for name, health in self._last.copy().items():
+            if not health.copies:
+                continue
+            if health.presence(now) == "offline":  # both are, so neither uses it
+                self._last[name] = replace(health, copies=0)
+                self._plain["copies"].set(0, *name)
+            else:
+                found[name] = health.copies
+        return found
 
     def last(self) -> list[AgentHealth]:
         """The last heartbeat of every agent since start, by site and name."""

@@ -339,6 +339,10 @@ class Telemetry:
         """The last heartbeat of every agent since start, by site and name."""
         return self._heartbeats.last()
 
+    def copied(self, now: int) -> dict[tuple[str, str], int]:
+        """(site, agent) → machines besides one that use its identity; it has ended for those that are offline."""
+        return self._heartbeats.copied(now)
+
     # Incidents.
 
     def count_technique(self, technique: str) -> None:

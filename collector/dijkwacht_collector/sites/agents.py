@@ -21,7 +21,10 @@ MOST_AGENTS: Final = 256
 
 
 class AgentRow(NamedTuple):
-    """One agent; times are µs UTC by the collector's clock, 0 for never."""
+    """One agent; times are µs UTC by the collector's clock, 0 for never.
+
+    ``copies``: machines besides one that use its identity.
+    """
 
     site: str
     agent: str
@@ -29,6 +32,7 @@ class AgentRow(NamedTuple):
     last_seen: int
     joined: int
     standing: Standing
+    copies: int = 0
 
 
 def read_agents(database: sqlite3.Connection) -> list[AgentRow]:
@@ -36,7 +40,7 @@ def read_agents(database: sqlite3.Connection) -> list[AgentRow]:
     rows = database.execute(
         """
         SELECT site, agent, coalesce(first_seen, 0), coalesce(last_seen, 0), coalesce(joined, 0),
-               coalesce(good, 0), removed
+               coalesce(good, 0), removed, coalesce(copies, 0)
         FROM (SELECT site, agent FROM agents UNION SELECT site, agent FROM tokens
               UNION SELECT site, agent FROM removed_agents)
         LEFT JOIN agents USING (site, agent)
@@ -47,11 +51,11 @@ def read_agents(database: sqlite3.Connection) -> list[AgentRow]:
         """
     )
     found = []
-    for site, agent, first, last, joined, good, removed in rows:
+    for site, agent, first, last, joined, good, removed, copies in rows:
         standing: Standing = "live" if last >= joined and last else "never_heard"
         if not good:
             standing = "revoked" if removed is None else "removed"
-        found.append(AgentRow(site, agent, first, last, joined, standing))
+        found.append(AgentRow(site, agent, first, last, joined, standing, copies if good else 0))
     return found
 
 
@@ -62,10 +66,23 @@ def note_agents(database: sqlite3.Connection, seen: Mapping[tuple[str, str], int
         "UPDATE agents SET last_seen = max(last_seen, ?3) WHERE site = ?1 AND agent = ?2", rows
     )
     database.executemany(
-        "INSERT OR IGNORE INTO agents SELECT ?1, ?2, ?3, ?3"
+        "INSERT OR IGNORE INTO agents (site, agent, first_seen, last_seen) SELECT ?1, ?2, ?3, ?3"
         " WHERE (SELECT count(*) FROM agents WHERE site = ?1) < ?4",
         [(*row, MOST_AGENTS) for row in rows],
     )
+
+
+def note_copies(database: sqlite3.Connection, copied: Mapping[tuple[str, str], int]) -> None:
+    """(site, agent) → machines besides one that use its identity; of all others there is one."""
+    noted = {
+        (site, agent): copies
+        for site, agent, copies in database.execute(
+            "SELECT site, agent, copies FROM agents WHERE copies > 0"
+        )
+    }
+    changed = [(*name, 0) for name in noted.keys() - copied.keys()]
+    changed += [(*name, count) for name, count in copied.items() if noted.get(name) != count]
+    database.executemany("UPDATE agents SET copies = ?3 WHERE site = ?1 AND agent = ?2", changed)
 
 
 def remove_agent(database: sqlite3.Connection, site: str, agent: str, now: int) -> bool:

@@ -16,7 +16,13 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from dijkwacht_collector.database import connect
-from dijkwacht_collector.sites.agents import AgentRow, note_agents, read_agents, remove_agent
+from dijkwacht_collector.sites.agents import (
+    AgentRow,
+    note_agents,
+    note_copies,
+    read_agents,
+    remove_agent,
+)
 from dijkwacht_collector.sites.choices import ChoiceTable
 from dijkwacht_collector.sites.orders import OrderTable
 from dijkwacht_collector.sites.pairings import PairingTable
@@ -66,6 +72,7 @@ _MIGRATIONS: Final = (
         body BLOB NOT NULL, by TEXT NOT NULL, time INTEGER NOT NULL, position INTEGER) STRICT;
     CREATE INDEX choices_waiting ON choices (id) WHERE position IS NULL;
     """,
+    "ALTER TABLE agents ADD COLUMN copies INTEGER NOT NULL DEFAULT 0",
 )
 _REMEDY: Final = "restore it from a copy, or move it away and let every agent join again"
 
@@ -134,6 +141,11 @@ class Sites:
         """(site, agent) → when something last came from it; of a site at most `MOST_AGENTS`."""
         with self._use() as database:
             note_agents(database, seen)
+
+    def note_copies(self, copied: Mapping[tuple[str, str], int]) -> None:
+        """(site, agent) → machines besides one that use its identity; of all others there is one."""
+        with self._use() as database:
+            note_copies(database, copied)
 
     def remove_agent(self, site: str, agent: str, now: int) -> bool:
         """An agent is gone: its tokens are refused, and nobody waits for it. Was there one?"""

@@ -127,6 +127,15 @@ async def test_a_full_disk_is_said_in_plain_words(client, facts, make):
     assert page.count("zijn schijf is vol; wat er niet bij past, gaat verloren") == 1
 
 
+async def test_an_identity_that_two_machines_use_is_said_in_plain_words(client, facts, make):
+    facts.health = [make.agent("attic"), make.agent("till", copies=1)]
+    page = await get(client, "/?lang=en")
+    assert page.count("two machines use its identity: was its disk copied?") == 1
+    assert page.index("<bdi>till</bdi>") < page.index("<bdi>attic</bdi>"), "who is in trouble first"
+    page = await get(client, "/?lang=nl")
+    assert page.count("twee apparaten gebruiken zijn identiteit: is zijn schijf gekopieerd?") == 1
+
+
 async def test_what_became_of_the_rows_adds_up_by_site(client, facts, make):
     facts.known_sites = [SiteView("clinic"), SiteView("bakery", rows_rejected=5), SiteView("idle")]
     facts.health = [
