@@ -13,6 +13,7 @@ A test whose needs are not met is skipped with a reason that names the Debian pa
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -25,6 +26,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CAPTURES = ROOT.parent / "shared" / "captures"
+
+_spec = importlib.util.spec_from_file_location("receivers", Path(__file__).parent / "receivers.py")
+assert _spec is not None
+assert _spec.loader is not None
+_receivers = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_receivers)
+mail_server, webhook = _receivers.mail_server, _receivers.webhook
+receivers, receiver_certificate = _receivers.receivers, _receivers.receiver_certificate
+wait_for = _receivers._wait_for
 
 hypothesis.settings.register_profile("dijkwacht", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("dijkwacht")

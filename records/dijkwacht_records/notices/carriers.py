@@ -1,0 +1,224 @@
+"""How a message leaves: a webhook or a mail, by the standard library alone. TLS is always verified.
+
+An address may be a secret (whoever knows a webhook's can post there), so no error names one.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Sequence
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+import msgspec
+
+from dijkwacht_records.errors import SettingsError
+from dijkwacht_records.notices.letter import Letter, NoticeLanguage
+
+TIMEOUT_S: Final = 15.0
+_MOST_READ: Final = 1 << 16
+_IMPLICIT_TLS, _SUBMISSION, _LOCAL = 465, 587, 25
+
+
+class Undelivered(OSError):
+    """The receiver answered with this HTTP ``status``, and did not take it. Later it may."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"it answered with HTTP status {status}")
+        self.status = status
+
+
+class NotifySettings(Protocol):
+    """The settings of agent and collector that are about notices; each says what they mean."""
+
+    @property
+    def notify_url(self) -> str | None: ...  # noqa: D102  # as the settings say
+
+    @property
+    def notify_mail(self) -> str | None: ...  # noqa: D102
+
+    @property
+    def notify_mail_server(self) -> str | None: ...  # noqa: D102
+
+    @property
+    def notify_mail_from(self) -> str | None: ...  # noqa: D102
+
+    @property
+    def notify_mail_user(self) -> str | None: ...  # noqa: D102
+
+    @property
+    def notify_mail_password_file(self) -> str | Path | None: ...  # noqa: D102
+
+    @property
+    def notify_ca_file(self) -> str | Path | None: ...  # noqa: D102
+
+    @property
+    def notify_language(self) -> NoticeLanguage: ...  # noqa: D102
+
+    @property
+    def notify_per_hour(self) -> int: ...  # noqa: D102
+
+
+class Carrier(Protocol):
+    """Brings letters to one receiver. ``name`` tells it from the others."""
+
+    name: str
+
+    def carry(self, letter: Letter) -> None:
+        """Raises ``OSError`` or ``HTTPException`` when it did not arrive."""
+        ...
+
+
+class Webhook:
+    """``POST`` of a letter as JSON to ``url``; any 2xx answer is good."""
+
+    name = "webhook"
+
+    def __init__(self, url: str, ca_file: Path | None = None) -> None:
+        self._url, self._ca_file = url, ca_file
+
+    def carry(self, letter: Letter) -> None:
+        """As `Carrier.carry`."""
+        _ask("POST", self._url, self._ca_file, msgspec.json.encode(letter))
+
+
+class Mail:
+    """A mail to ``to`` by the server ``host``. ``login``: user, and the file that holds the password.
+
+    TLS from the first byte at port 465, else by STARTTLS, without which nothing is sent beyond this
+    machine. To a server on it TLS is spoken only where ``ca_file`` says whom to trust.
+    """
+
+    name = "mail"
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        sender: str,
+        to: Sequence[str],
+        login: tuple[str, Path] | None = None,
+        ca_file: Path | None = None,
+    ) -> None:
+        self._host, self._port, self._sender, self._to = host, port, sender, list(to)
+        self._login, self._ca_file = login, ca_file
+
+    def carry(self, letter: Letter) -> None:
+        """As `Carrier.carry`."""
+        # Only here: three megabytes, which an agent need not have that never had anything to tell.
+        import smtplib  # noqa: PLC0415
+        from email.message import EmailMessage  # noqa: PLC0415
+        from email.utils import formatdate, make_msgid  # noqa: PLC0415
+
+        mail = EmailMessage()
+        mail["From"], mail["To"] = self._sender, ", ".join(self._to)
+        mail["Subject"] = " ".join(f"Dijkwacht: {letter.title}".split())
+        mail["Date"], mail["Message-ID"] = formatdate(), make_msgid(domain="dijkwacht.invalid")
+        mail["Auto-Submitted"] = "auto-generated"  # or somebody's holiday answers it
+        mail.set_content(letter.text + "\n")
+        context = _context(self._ca_file)
+        if self._port == _IMPLICIT_TLS:
+            server: smtplib.SMTP = smtplib.SMTP_SSL(
+                self._host, self._port, timeout=TIMEOUT_S, context=context
+            )
+        else:
+            server = smtplib.SMTP(self._host, self._port, timeout=TIMEOUT_S)
+        with server:
+            if self._port != _IMPLICIT_TLS and not (self._is_here and self._ca_file is None):
+                server.starttls(context=context)
+            if self._login is not None:
+                user, password_file = self._login
+                server.login(user, password_file.read_text("utf-8").strip())
+            server.send_message(mail)
+
+    @property
+    def _is_here(self) -> bool:
+        return _is_loopback(self._host)
+
+
+def carriers_of(settings: NotifySettings) -> list[Carrier]:
+    """Those that ``settings`` name. Raises `SettingsError`, or ``OSError`` naming a file that cannot be read."""
+    ca_file = Path(settings.notify_ca_file) if settings.notify_ca_file else None
+    found: list[Carrier] = []
+    if ca_file is not None:
+        ca_file.read_bytes()
+    if settings.notify_url:
+        found.append(Webhook(settings.notify_url, ca_file))
+    if settings.notify_mail:
+        if not settings.notify_mail_server:
+            raise SettingsError("notify_mail is set, and notify_mail_server is not")
+        to = [address.strip() for address in settings.notify_mail.split(",")]
+        host, port = read_server(settings.notify_mail_server)
+        sender = settings.notify_mail_from or to[0]
+        login = None
+        if settings.notify_mail_password_file is not None:
+            password_file = Path(settings.notify_mail_password_file)
+            password_file.read_text("utf-8")
+            login = settings.notify_mail_user or sender, password_file
+        found.append(Mail(host, port, sender, to, login, ca_file))
+    return found
+
+
+def read_server(text: str) -> tuple[str, int]:
+    """``HOST[:PORT]`` → both.
+
+    >>> read_server("mail.example.nl"), read_server("[::1]:2525"), read_server("localhost")
+    (('mail.example.nl', 587), ('::1', 2525), ('localhost', 25))
+    """
+    parts = urlsplit(f"//{text}")
+    host = parts.hostname or text
+    return host, parts.port or (_LOCAL if _is_loopback(host) else _SUBMISSION)
+
+
+def get(url: str, ca_file: Path | None = None) -> None:
+    """Ask for ``url``. Raises ``OSError`` or ``HTTPException`` unless the answer is a 2xx."""
+    _ask("GET", url, ca_file)
+
+
+def reason_of(error: OSError | HTTPException) -> str:
+    """Why something did not arrive, without the address: for logs."""
+    if isinstance(error, Undelivered):
+        return str(error)
+    code = getattr(error, "smtp_code", None)
+    said = error.strerror if isinstance(error, OSError) and error.strerror else ""
+    kind = type(error).__name__
+    return f"{kind} {code}" if code is not None else f"{kind}: {said}" if said else kind
+
+
+def _ask(method: str, url: str, ca_file: Path | None, body: bytes | None = None) -> None:
+    parts = urlsplit(url)
+    if parts.scheme == "https":
+        connection: HTTPConnection = HTTPSConnection(
+            parts.netloc, timeout=TIMEOUT_S, context=_context(ca_file)
+        )
+    else:
+        connection = HTTPConnection(parts.netloc, timeout=TIMEOUT_S)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    headers = {"User-Agent": "dijkwacht"}
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    try:
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        response.read(_MOST_READ)
+    finally:
+        connection.close()
+    if not 200 <= response.status < 300:
+        raise Undelivered(response.status)
+
+
+def _context(ca_file: Path | None) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=os.fspath(ca_file) if ca_file else None)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
