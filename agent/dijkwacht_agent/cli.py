@@ -6,6 +6,7 @@ Exit codes: 0 all is well; 1 something is wrong (one line on stderr names it); 2
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import signal
 import sys
@@ -21,6 +22,7 @@ from dijkwacht_agent.arguments import OneLineParser, network, seconds, speed
 from dijkwacht_agent.batches import Batcher, Parcel
 from dijkwacht_agent.check import Finding, check
 from dijkwacht_agent.contracts import CONTRACTS_FILE, compared, read_contracts
+from dijkwacht_agent.dead_man import DeadMan
 from dijkwacht_agent.error_words import error_message, error_message_of_state, words
 from dijkwacht_agent.health import agent_row
 from dijkwacht_agent.join import KEY_FILE, join_site
@@ -70,8 +72,11 @@ def _run(args: argparse.Namespace) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, ask_to_stop)
-    agent = Agent(_settings(args), args.state, args.recording or (), args.speed, _report)
-    drained = agent.run(stop)
+    settings = _settings(args)
+    with DeadMan(settings, args.state) as dead_man:
+        agent = Agent(settings, args.state, args.recording or (), args.speed, _report)
+        dead_man.watch(agent)
+        drained = agent.run(stop)
     _report_problems(agent.source)
     return 0 if drained or stop.is_set() else 1
 
@@ -121,7 +126,12 @@ def _check(args: argparse.Namespace) -> int:
     spoken = language(args.lang)
     wrong = 0
     try:
-        findings = check(_settings(args), args.state, args.seconds)
+        settings = _settings(args)
+        findings = check(settings, args.state, args.seconds)
+        if args.notify:
+            from dijkwacht_agent.check_notices import check_notices  # noqa: PLC0415  smtplib is seldom needed
+
+            findings = itertools.chain(findings, check_notices(settings))
     except SettingsError as error:
         findings = iter([Finding("settings_wrong", False, {"why": error})])
     for finding in findings:
@@ -241,6 +251,11 @@ def _parser() -> argparse.ArgumentParser:
 
     look = commands.add_parser("check", help="find out what is wrong, in plain words")
     _place(look)
+    look.add_argument(
+        "--notify",
+        action="store_true",
+        help="send a try to whoever is told when something is silent",
+    )
     look.set_defaults(command=_check)
 
     print_ = commands.add_parser("show", help="print exactly what leaves the network")

@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
+from dijkwacht_agent.dead_man_messages import DEAD_MAN_MESSAGES
 from dijkwacht_agent.export_messages import EXPORT_MESSAGES
 from dijkwacht_agent.pairing_messages import PAIRING_MESSAGES
 from dijkwacht_agent.row_messages import ROW_MESSAGES
@@ -360,6 +361,7 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     ),
     "os_missing": ("{path}: there is no such file", "{path}: dit bestand is er niet"),
     "other": ("{text}", "{text}"),
+    **DEAD_MAN_MESSAGES,
     **EXPORT_MESSAGES,
     **ROW_MESSAGES,
     **PAIRING_MESSAGES,

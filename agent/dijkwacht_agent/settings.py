@@ -20,12 +20,14 @@ from msgspec import Meta
 from dijkwacht_agent.error_words import carrying, error_message_of_state, worded
 from dijkwacht_agent.local_networks import parse_endpoint, parse_network
 from dijkwacht_records.errors import Message, SettingsError
+from dijkwacht_records.notices import MAIL_ADDRESSES, MAIL_SERVER, WEB_ADDRESS, NoticeLanguage
 from dijkwacht_records.orders import OrderKind
 
 VARIABLE: Final = "DIJKWACHT_AGENT_"
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
+Address = Annotated[str, Meta(pattern=WEB_ADDRESS)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,6 +61,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Time between two rows about the agent itself."""
     system_s: Seconds = 1.0
     """Time between two samples of the machine's metrics; they leave with the heartbeat."""
+    silent_after_s: Annotated[float, Meta(ge=60, le=604_800)] = 1800.0
+    """How long nothing may reach the collector, or no packet come, before somebody is told."""
+    notify_url: Address | None = None
+    """Webhook that gets notices: a POST of JSON whose `text` is for people (docs/dead-man.md)."""
+    notify_mail: Annotated[str, Meta(pattern=MAIL_ADDRESSES)] | None = None
+    """Who gets them by mail: an address, or several with commas between."""
+    notify_mail_server: Annotated[str, Meta(pattern=MAIL_SERVER)] | None = None
+    """Mail server, HOST or HOST:PORT; port 587 with STARTTLS unless said, 465 is TLS, on this machine 25 without."""
+    notify_mail_from: Annotated[str, Meta(pattern=MAIL_ADDRESSES)] | None = None
+    """The sender's address; none: the first of those who get it."""
+    notify_mail_user: str | None = None
+    """Name to log in with at the mail server; none: the sender's address."""
+    notify_mail_password_file: str | None = None
+    """File that holds the password for that; none: no log-in."""
+    notify_ca_file: str | None = None
+    """PEM file of the authority of webhook, mail server and watchdog; none: the system's."""
+    notify_language: NoticeLanguage = "both"
+    """Language of notices: en, nl or both."""
+    notify_per_hour: Annotated[int, Meta(ge=1, le=60)] = 6
+    """Most messages an hour to each receiver; what comes faster is told together, later."""
+    watchdog_url: Address | None = None
+    """Asked for (GET) regularly while packets or time move and the collector answers: for a dead man's switch."""
+    watchdog_s: Seconds = 60.0
+    """Time between two of these."""
 
 
 ALLOWED: Final = {
@@ -76,6 +102,18 @@ ALLOWED: Final = {
     "spool_max_bytes": Message("allowed_bytes"),
     "heartbeat_s": Message("allowed_seconds"),
     "system_s": Message("allowed_seconds"),
+    "silent_after_s": Message("allowed_patience"),
+    "notify_url": Message("allowed_address"),
+    "notify_mail": Message("allowed_mail"),
+    "notify_mail_server": Message("allowed_server"),
+    "notify_mail_from": Message("allowed_mail"),
+    "notify_mail_user": Message("allowed_text"),
+    "notify_mail_password_file": Message("allowed_text"),
+    "notify_ca_file": Message("allowed_text"),
+    "notify_language": Message("allowed_language"),
+    "notify_per_hour": Message("allowed_per_hour"),
+    "watchdog_url": Message("allowed_address"),
+    "watchdog_s": Message("allowed_seconds"),
 }
 """What each setting may hold, in words."""
 

@@ -21,10 +21,14 @@ class Troubled(Protocol):
 
 
 class TroubleLog:
-    """Watches ``parts``; ``report`` gets the lines, in English, whenever somebody may `look`."""
+    """Watches ``parts``; ``report`` gets the lines, in English, whenever somebody may `look`.
+
+    ``beside`` is called as often: whoever else looks, in the agent's main thread.
+    """
 
     def __init__(self, report: Callable[[str], None], *parts: Troubled) -> None:
         self._report = report
+        self.beside: Callable[[], None] = lambda: None
         self._told: dict[Troubled, Message | None] = dict.fromkeys(parts)
 
     def look(self) -> None:
@@ -33,3 +37,4 @@ class TroubleLog:
             if (trouble := part.trouble) != told:
                 self._told[part] = trouble
                 self._report(words(trouble, "en") if trouble else part.well_again)
+        self.beside()
