@@ -24,6 +24,7 @@ from dijkwacht_collector.intake import Intake, Joins, Limits, Offer, PendingOrde
 from dijkwacht_collector.journal import Bundles, Journal
 from dijkwacht_collector.maintenance import JOURNAL, Maintenance
 from dijkwacht_collector.metrics import Telemetry
+from dijkwacht_collector.notices import Notices, Pulse
 from dijkwacht_collector.relay import Relay
 from dijkwacht_collector.settings import DAY_US, CollectorSettings
 from dijkwacht_collector.sinks import IncidentStore, JsonLines, LiveSink, PrometheusSink, Sinks
@@ -48,8 +49,7 @@ def build_app(
     ``reads``: the versions of the contract that are taken from agents.
     """
     state = settings.state
-    detectors = detectors or DetectorSet()
-    running = detectors.detectors()
+    running = (detectors := detectors or DetectorSet()).detectors()
     context = {d.name for d in running if not d.interrupts}
     telemetry = Telemetry((d.name for d in running), TECHNIQUES, context)
     sites = Sites(state / "sites.db")
@@ -102,7 +102,7 @@ def build_app(
     api.add_to(app)
     app.router.add_get("/metrics", telemetry.serve)
     add_console(app, overview, feed, names=settings.names)
-
+    notices = Notices(settings, overview, Pulse(journal, workers), clock)
     maintenance = Maintenance(settings, journal, intake, sites, workers, telemetry, clock)
     maintenance.chores = (
         relay.pass_on,
@@ -112,7 +112,7 @@ def build_app(
     async def lifespan(_app: web.Application) -> AsyncIterator[None]:
         await asyncio.to_thread(state.mkdir, 0o700, parents=True, exist_ok=True)
         async with contextlib.AsyncExitStack() as opened:
-            for part in (sites, order_key, journal, sinks, maintenance, workers):
+            for part in (sites, order_key, journal, sinks, maintenance, workers, notices):
                 opened.push_async_callback(asyncio.to_thread, part.close)
                 await asyncio.to_thread(part.open)
             live.attach(asyncio.get_running_loop())

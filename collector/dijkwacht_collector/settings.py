@@ -7,15 +7,19 @@ import ipaddress
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, get_type_hints
+from typing import Annotated, Final, get_type_hints
 
 import msgspec
+from msgspec import Meta
 
 from dijkwacht_records.errors import SettingsError
+from dijkwacht_records.notices import MAIL_ADDRESSES, MAIL_SERVER, WEB_ADDRESS, NoticeLanguage
 from dijkwacht_records.state_folder import COLLECTOR, state_folder
 from dijkwacht_records.wire import MAX_WIRE_BYTES
 
 DAY_US = 86_400_000_000
+_Address = Annotated[str, Meta(pattern=WEB_ADDRESS)]
+_Mail = Annotated[str, Meta(pattern=MAIL_ADDRESSES)]
 
 
 class CollectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,6 +63,28 @@ class CollectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """Whether models are trained on what sites send, in a process of their own."""
     names: frozenset[str] = frozenset({"localhost"})
     """Host names under which browsers may ask for the console, besides addresses."""
+    notify_url: _Address | None = None
+    """Webhook that gets notices: a POST of JSON whose `text` is for people (docs/dead-man.md)."""
+    notify_mail: _Mail | None = None
+    """Who gets them by mail: an address, or several with commas between."""
+    notify_mail_server: Annotated[str, Meta(pattern=MAIL_SERVER)] | None = None
+    """Mail server, HOST or HOST:PORT; port 587 with STARTTLS unless said, 465 is TLS, on this machine 25 without."""
+    notify_mail_from: _Mail | None = None
+    """The sender's address; none: the first of those who get it."""
+    notify_mail_user: str | None = None
+    """Name to log in with at the mail server; none: the sender's address."""
+    notify_mail_password_file: Path | None = None
+    """File that holds the password for that; none: no log-in."""
+    notify_ca_file: Path | None = None
+    """PEM file of the authority of webhook, mail server and watchdog; none: the system's."""
+    notify_language: NoticeLanguage = "both"
+    """Language of notices: en, nl or both."""
+    notify_per_hour: int = 6
+    """Most messages an hour to each receiver; what comes faster is told together, later."""
+    watchdog_url: _Address | None = None
+    """Asked for (GET) regularly while batches come in and are judged, and nothing fails: for a dead man's switch."""
+    watchdog_s: float = 60.0
+    """Time between two of these."""
 
     @property
     def loopback(self) -> bool:
@@ -98,6 +124,8 @@ _LOWEST = {
     "joins_per_minute": 1,
     "connections": 1,
     "connections_per_address": 1,
+    "notify_per_hour": 1,
+    "watchdog_s": 0.1,
 }
 _KINDS: Final[dict[object, str]] = {
     int: "a whole number",
@@ -106,7 +134,22 @@ _KINDS: Final[dict[object, str]] = {
     frozenset[str]: "a list of names",
 }
 """What a setting holds, in words; the others hold text."""
-_HIGHEST = {"port": 65_535, "workers": 128, "coalesce_s": 1}
+_HIGHEST = {
+    "port": 65_535,
+    "workers": 128,
+    "coalesce_s": 1,
+    "notify_per_hour": 60,
+    "watchdog_s": 3600,
+}
+_MEANT: Final = {
+    "notify_url": "a whole address that begins with https:// or http://",
+    "notify_mail": "a mail address, or several with commas between",
+    "notify_mail_server": "HOST or HOST:PORT",
+    "notify_mail_from": "a mail address",
+    "notify_language": "en, nl or both",
+    "watchdog_url": "a whole address that begins with https:// or http://",
+}
+"""The same, of text that must have a form."""
 
 
 def load_settings(file: Path | None = None, **given: object) -> CollectorSettings:
@@ -138,6 +181,8 @@ def load_settings(file: Path | None = None, **given: object) -> CollectorSetting
                 f", at most {_HIGHEST[key]}" if key in _HIGHEST else ""
             )
             raise SettingsError(f"{key} is {value}; allowed: {allowed}")
+    if settings.notify_mail and not settings.notify_mail_server:
+        raise SettingsError("notify_mail is set; then notify_mail_server must name who sends it")
     if not settings.loopback and settings.operator_token_file is None:
         raise SettingsError(
             f"host is {settings.host!r}, which others can reach; then operator_token_file must name"
@@ -161,7 +206,8 @@ def _wrong_kind(values: Mapping[str, object]) -> str:
         try:
             msgspec.convert({key: value}, CollectorSettings, strict=False, dec_hook=_decode)
         except msgspec.ValidationError:
-            return f"{key} is {value!r}; allowed: {_KINDS.get(kinds[key], 'text')}"
+            allowed = _MEANT.get(key) or _KINDS.get(kinds[key], "text")
+            return f"{key} is {value!r}; allowed: {allowed}"
     return ""
 
 

@@ -19,6 +19,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("dijkwacht.demo", "collector, console and one agent on a shipped recording"),
     "collect": ("dijkwacht.collect", "run the collector"),
     "site": ("dijkwacht.site", "add a site, print its one-time join code, choose its budget"),
+    "notify": ("dijkwacht.notify", "send a try to whoever is told when something falls silent"),
     "replay": (
         "dijkwacht.replay",
         "find incidents in recordings: packets, and logs of other sensors",
