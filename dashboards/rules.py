@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+WATCHDOG: Final = "Watchdog"
+"""The name that others look for; it is the one alert that fires always."""
 LOST: Final = 'dijkwacht_agent_packets_dropped_total{reason!="unsupported"}'
 
 
@@ -154,6 +156,13 @@ def _agents() -> list[Alert]:
             wait="1m", severity="high",
         ),
         Alert(
+            "DijkwachtAgentCopied",
+            "max by (site, agent) (dijkwacht_agent_copies) > 0",
+            f"Two machines use the identity of {where}",
+            "Was its disk copied? Remove that agent, and let each machine join again.",
+            wait="1m", severity="high",
+        ),
+        Alert(
             "DijkwachtSpoolGrowing",
             "deriv(dijkwacht_agent_spool_bytes[15m]) > 0 and dijkwacht_agent_spool_bytes > 1e6",
             f"The spool of {where} grows",
@@ -178,6 +187,23 @@ def _collector() -> list[Alert]:
             "The collector is down",
             "Prometheus cannot scrape it. Agents spool to disk; nothing is scored until it is back.",
             wait="1m", severity="critical",
+        ),
+        # With several collectors `absent` is silent about one that service discovery has lost.
+        Alert(
+            "DijkwachtCollectorGone",
+            'max by (instance) (up{job="dijkwacht"} offset 1h)'
+            ' unless on (instance) max by (instance) (up{job="dijkwacht"})',
+            "The collector {{ $labels.instance }} is not scraped any more",
+            "An hour ago it was. Prometheus does not look for it now: was it removed, or lost?",
+            wait="5m", severity="high",
+        ),
+        # Whatever waits for this alert notices when Prometheus, Alertmanager or the way to it ends.
+        Alert(
+            WATCHDOG,
+            "vector(1)",
+            "The alerts work",
+            "It fires always. Alertmanager passes it on to a dead man's switch, which calls when it stays away.",
+            severity="none",
         ),
         Alert(
             "DijkwachtEngineBehind",

@@ -49,6 +49,16 @@ def test_every_severity_reaches_somebody(root, severity):
     assert done.stdout.strip() == "lab"
 
 
+@pytest.mark.tools("amtool")
+def test_the_watchdog_goes_to_the_dead_mans_switch_alone(root):
+    path = root / "deploy/alertmanager/alertmanager.yml"
+    done = subprocess.run(
+        ["amtool", "config", "routes", "test", f"--config.file={path}", "alertname=Watchdog", "severity=none"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "dead-man"
+
+
 def test_inhibitions_name_rules_that_exist(root):
     config = load(root / "deploy/alertmanager/alertmanager.yml")
     groups = load(root / "dashboards/rules/alerts.yml")["groups"]
