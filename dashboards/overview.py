@@ -271,8 +271,8 @@ def agents_row() -> list[tuple[Panel, int, int]]:
                 (rate("dijkwacht_agent_flows_counted_total", "site"), "flows counted, {{site}}")]), 6, 7),
         (lines("Active flows", "Flows in the agents' tables.", "none",
                [(f"sum by (site) (dijkwacht_agent_flows_active{{{SITE}}})", "{{site}}")]), 6, 7),
-        (lines("Identities used twice", "Machines besides one that use an agent's identity, as copies of a disk do; nothing is well.", "none",
-               [(f"max by (site, agent) (dijkwacht_agent_copies{{{SITE}}}) > 0", "{{site}} / {{agent}}")]), 6, 7),
+        (lines("Identities used twice", "Machines besides one that use an agent's identity, as copies of a disk do; 0 is well.", "none",
+               [(f"topk(10, max by (site, agent) (dijkwacht_agent_copies{{{SITE}}}))", "{{site}} / {{agent}}")]), 6, 7),
         (row_sums(), 24, 7),
         (promise(), 24, 7),
     ]  # fmt: skip

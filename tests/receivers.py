@@ -12,10 +12,6 @@ import threading
 import time
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 
 def wait_for(done, limit_s=60.0):
@@ -162,6 +158,11 @@ class MailServer:
 
 def make_certificate(path):
     """A PEM file with key and self-signed certificate for 127.0.0.1."""
+    from cryptography import x509  # noqa: PLC0415  every run of the tests loads this file
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+    from cryptography.x509.oid import NameOID  # noqa: PLC0415
+
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "receiver")])
     now = dt.datetime.now(dt.UTC)

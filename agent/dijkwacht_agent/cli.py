@@ -21,6 +21,7 @@ from typing import Any
 from dijkwacht_agent.arguments import OneLineParser, network, seconds, speed
 from dijkwacht_agent.batches import Batcher, Parcel
 from dijkwacht_agent.check import Finding, check
+from dijkwacht_agent.check_notices import check_notices
 from dijkwacht_agent.contracts import CONTRACTS_FILE, compared, read_contracts
 from dijkwacht_agent.dead_man import DeadMan
 from dijkwacht_agent.error_words import error_message, error_message_of_state, words
@@ -129,8 +130,6 @@ def _check(args: argparse.Namespace) -> int:
         settings = _settings(args)
         findings = check(settings, args.state, args.seconds)
         if args.notify:
-            from dijkwacht_agent.check_notices import check_notices  # noqa: PLC0415  smtplib is seldom needed
-
             findings = itertools.chain(findings, check_notices(settings))
     except SettingsError as error:
         findings = iter([Finding("settings_wrong", False, {"why": error})])

@@ -6,8 +6,11 @@ An address may be a secret (whoever knows a webhook's can post there), so no err
 from __future__ import annotations
 
 import os
+import smtplib
 import ssl
 from collections.abc import Sequence
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from ipaddress import ip_address
 from pathlib import Path
@@ -109,11 +112,6 @@ class Mail:
 
     def carry(self, letter: Letter) -> None:
         """As `Carrier.carry`."""
-        # Only here: three megabytes, which an agent need not have that never had anything to tell.
-        import smtplib  # noqa: PLC0415
-        from email.message import EmailMessage  # noqa: PLC0415
-        from email.utils import formatdate, make_msgid  # noqa: PLC0415
-
         mail = EmailMessage()
         mail["From"], mail["To"] = self._sender, ", ".join(self._to)
         mail["Subject"] = " ".join(f"Dijkwacht: {letter.title}".split())

@@ -15,8 +15,9 @@ from dijkwacht_records.notices.carriers import Carrier, NotifySettings, carriers
 from dijkwacht_records.notices.letter import Notice, NoticeLanguage, compose
 from dijkwacht_records.notices.told import Told, Verdict
 
-GATHER_S: Final = 10.0
-"""What is told within this time is one message; what is over within it is none."""
+GATHER_S: Final = 60.0
+"""What is told within this time is one message; what is over within it is none: a machine that was paused
+and wakes finds everybody silent, until they have tried again."""
 FIRST_PAUSE_S: Final = 5.0
 LONGEST_PAUSE_S: Final = 900.0
 

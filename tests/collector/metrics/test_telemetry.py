@@ -152,18 +152,6 @@ def test_an_agent_heartbeat_becomes_numbers(telemetry):
     assert (health.rows_made, health.rows_shed, health.rows_waiting) == (60, 4, 7)
 
 
-def test_that_an_identity_is_used_twice_ends_when_nobody_is_heard(telemetry):
-    where, now = {"site": "bakery", "agent": "till"}, 1_790_000_000_000_000
-    telemetry.observe_agent("bakery", "till", now, {})
-    assert value(telemetry, "agent_copies", **where) == 0
-    telemetry.observe_agent("bakery", "till", now, {"copies": 1})
-    assert value(telemetry, "agent_copies", **where) == 1
-    assert telemetry.copied(now + 300_000_000) == {("bakery", "till"): 1}
-    assert telemetry.copied(now + 301_000_000) == {}
-    assert value(telemetry, "agent_copies", **where) == 0
-    assert [health.copies for health in telemetry.agents()] == [0]
-
-
 def test_a_full_disk_is_shown_until_it_is_not_said_any_more(telemetry):
     where = {"site": "bakery", "agent": "till"}
 
