@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import smtplib
 from collections.abc import Iterator
-from http.client import HTTPException
 from pathlib import Path
 
 from dijkwacht_agent.check import Finding
@@ -13,7 +12,15 @@ from dijkwacht_agent.error_words import error_message, worded
 from dijkwacht_agent.messages import message_text
 from dijkwacht_agent.settings import Settings
 from dijkwacht_records.errors import Message, SettingsError
-from dijkwacht_records.notices import Notice, Undelivered, carriers_of, compose, get, reason_of
+from dijkwacht_records.notices import (
+    FAILURES,
+    Notice,
+    Undelivered,
+    carriers_of,
+    compose,
+    get,
+    reason_of,
+)
 
 
 def check_notices(settings: Settings) -> Iterator[Finding]:
@@ -36,7 +43,7 @@ def check_notices(settings: Settings) -> Iterator[Finding]:
     for carrier in carriers:
         try:
             carrier.carry(letter)
-        except (OSError, HTTPException) as error:
+        except FAILURES as error:
             yield Finding("notice_fails", False, {"by": carrier.name, "why": _why(error)})
         else:
             yield Finding("notice_sent", True, {"by": carrier.name})
@@ -46,13 +53,13 @@ def check_notices(settings: Settings) -> Iterator[Finding]:
                 settings.watchdog_url,
                 Path(settings.notify_ca_file) if settings.notify_ca_file else None,
             )
-        except (OSError, HTTPException) as error:
+        except FAILURES as error:
             yield Finding("watchdog_fails", False, {"why": _why(error)})
         else:
             yield Finding("watchdog_reached", True)
 
 
-def _why(error: OSError | HTTPException) -> Message | BaseException:
+def _why(error: Exception) -> Message | BaseException:
     if isinstance(error, smtplib.SMTPAuthenticationError):
         return Message("mail_log_in")
     if isinstance(error, smtplib.SMTPNotSupportedError):

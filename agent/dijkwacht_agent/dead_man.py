@@ -84,7 +84,7 @@ class DeadMan:
     ) -> None:
         self._names = {"agent": settings.agent or "?", "site": settings.site or "?"}
         self._limit_s, self._clock = settings.silent_after_s, clock
-        self._outboxes = outboxes or notices_of(settings, state)
+        self._outboxes = notices_of(settings, state) if outboxes is None else outboxes
         self._watchdog: Watchdog | None = None
         if settings.watchdog_url:
             ca_file = Path(settings.notify_ca_file) if settings.notify_ca_file else None

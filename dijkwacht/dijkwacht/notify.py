@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from http.client import HTTPException
 from pathlib import Path
 
 from dijkwacht_records.state_folder import COLLECTOR, state_folder
@@ -29,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     """Send the try; 1 if nobody is to be told, or somebody could not be. Raises `SettingsError`."""
     from dijkwacht_collector.notices import SOURCE, TRY  # noqa: PLC0415  heavy
     from dijkwacht_collector.settings import load_settings  # noqa: PLC0415  the same
-    from dijkwacht_records.notices import carriers_of, compose, get, reason_of  # noqa: PLC0415
+    from dijkwacht_records.notices import FAILURES, carriers_of, compose, get, reason_of  # noqa: PLC0415
 
     settings = load_settings(args.settings, state=args.state)
     carriers = carriers_of(settings)
@@ -43,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     for carrier in carriers:
         try:
             carrier.carry(letter)
-        except (OSError, HTTPException) as error:
+        except FAILURES as error:
             failed += 1
             sys.stderr.write(f"dijkwacht notify: by {carrier.name}: {reason_of(error)}\n")
         else:
@@ -51,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     if settings.watchdog_url:
         try:
             get(settings.watchdog_url, settings.notify_ca_file)
-        except (OSError, HTTPException) as error:
+        except FAILURES as error:
             failed += 1
             sys.stderr.write(f"dijkwacht notify: the watchdog's address: {reason_of(error)}\n")
         else:

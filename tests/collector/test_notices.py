@@ -141,21 +141,25 @@ def test_a_watch_outlives_what_it_could_not_look_at(facts, caplog):
 
 def test_the_pulse_is_felt_while_batches_are_kept_and_judged():
     journal = SimpleNamespace(last=5, trouble="")
-    workers = SimpleNamespace(position=5, troubles=[])
+    workers = SimpleNamespace(progress=[(50, 5), (50, 5)], troubles=[])
     pulse = Pulse(journal, workers)
     assert pulse.moves()
     assert not pulse.moves(), "nobody sends anything"
     journal.last = 9
     assert not pulse.moves(), "nothing is judged"
-    journal.last, workers.position = 12, 7
+    journal.last, workers.progress = 12, [(120, 12), (50, 5)]
+    assert not pulse.moves(), "one engine hangs"
+    journal.last, workers.progress = 14, [(140, 14), (51, 5)]
     assert pulse.moves(), "it is behind, and moves"
     for part, name, value in ((journal, "trouble", "disk full"), (workers, "troubles", ["engine"])):
         before = getattr(part, name)
         setattr(part, name, value)
-        journal.last = workers.position = journal.last + 10
+        journal.last += 10
+        workers.progress = [(10 * journal.last, journal.last)] * 2
         assert not pulse.moves()
         setattr(part, name, before)
-    journal.last = workers.position = journal.last + 10
+    journal.last += 10
+    workers.progress = [(10 * journal.last, journal.last)] * 2
     assert pulse.moves()
 
 

@@ -40,6 +40,11 @@ class EngineWorkers:
         return min(position for worker in self.each for position in worker.after.values())
 
     @property
+    def progress(self) -> list[tuple[int, int]]:
+        """Of each engine: a number that grows with all that it folds, and its least position."""
+        return [(sum(w.after.values()), min(w.after.values())) for w in self.each]
+
+    @property
     def durable(self) -> dict[int, int]:
         """By partition, up to where what was folded would survive without the journal."""
         return {p: position for worker in self.each for p, position in worker.durable.items()}

@@ -5,6 +5,7 @@ Both tell in the same way, so it is written once: whoever reads the messages set
 """
 
 from dijkwacht_records.notices.carriers import (
+    FAILURES,
     Carrier,
     NotifySettings,
     Undelivered,
@@ -19,6 +20,7 @@ from dijkwacht_records.notices.told import Told, Verdict
 from dijkwacht_records.notices.watchdog import Watchdog
 
 __all__ = [
+    "FAILURES",
     "GATHER_S",
     "MAIL_ADDRESSES",
     "MAIL_SERVER",

@@ -22,6 +22,8 @@ import msgspec
 from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.notices.letter import Letter, NoticeLanguage
 
+FAILURES: Final = (OSError, HTTPException, ValueError, OverflowError)
+"""What `Carrier.carry` and `get` raise: the last two for a name, or a port, that no address can have."""
 TIMEOUT_S: Final = 15.0
 _MOST_READ: Final = 1 << 16
 _IMPLICIT_TLS, _SUBMISSION, _LOCAL = 465, 587, 25
@@ -72,7 +74,7 @@ class Carrier(Protocol):
     name: str
 
     def carry(self, letter: Letter) -> None:
-        """Raises ``OSError`` or ``HTTPException`` when it did not arrive."""
+        """Raises one of `FAILURES` when it did not arrive."""
         ...
 
 
@@ -155,7 +157,7 @@ def carriers_of(settings: NotifySettings) -> list[Carrier]:
         login = None
         if settings.notify_mail_password_file is not None:
             password_file = Path(settings.notify_mail_password_file)
-            password_file.read_text("utf-8")
+            password_file.read_bytes()
             login = settings.notify_mail_user or sender, password_file
         found.append(Mail(host, port, sender, to, login, ca_file))
     return found
@@ -173,11 +175,11 @@ def read_server(text: str) -> tuple[str, int]:
 
 
 def get(url: str, ca_file: Path | None = None) -> None:
-    """Ask for ``url``. Raises ``OSError`` or ``HTTPException`` unless the answer is a 2xx."""
+    """Ask for ``url``. Raises one of `FAILURES` unless the answer is a 2xx."""
     _ask("GET", url, ca_file)
 
 
-def reason_of(error: OSError | HTTPException) -> str:
+def reason_of(error: Exception) -> str:
     """Why something did not arrive, without the address: for logs."""
     if isinstance(error, Undelivered):
         return str(error)

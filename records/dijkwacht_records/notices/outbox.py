@@ -7,11 +7,16 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from http.client import HTTPException
 from pathlib import Path
 from typing import Final
 
-from dijkwacht_records.notices.carriers import Carrier, NotifySettings, carriers_of, reason_of
+from dijkwacht_records.notices.carriers import (
+    FAILURES,
+    Carrier,
+    NotifySettings,
+    carriers_of,
+    reason_of,
+)
 from dijkwacht_records.notices.letter import Notice, NoticeLanguage, compose
 from dijkwacht_records.notices.told import Told, Verdict
 
@@ -72,7 +77,7 @@ class Outbox:
             letter = compose(self._source, self._language, began, ended)
             try:
                 self._carrier.carry(letter)
-            except (OSError, HTTPException) as error:
+            except FAILURES as error:
                 self._fail(error)
                 continue
             self._pause_s, self._failed = self._first_pause_s, False
@@ -99,7 +104,7 @@ class Outbox:
             # What was gathering leaves at once; what is past the hour's number waits for the next start.
             return due is not None and due <= GATHER_S
 
-    def _fail(self, error: OSError | HTTPException) -> None:
+    def _fail(self, error: Exception) -> None:
         if not self._failed:
             why = reason_of(error)
             log.warning("notice waits", extra={"by": self._carrier.name, "why": why})

@@ -8,11 +8,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from http.client import HTTPException
 from pathlib import Path
 from typing import Final
 
-from dijkwacht_records.notices.carriers import get, reason_of
+from dijkwacht_records.notices.carriers import FAILURES, get, reason_of
 
 log: Final = logging.getLogger(__name__)
 
@@ -55,7 +54,7 @@ class Watchdog:
     def _call(self) -> None:
         try:
             get(self._url, self._ca_file)
-        except (OSError, HTTPException) as error:
+        except FAILURES as error:
             if not self._failed:
                 log.warning("watchdog not reached", extra={"why": reason_of(error)})
             self._failed = True

@@ -179,3 +179,15 @@ def test_an_answer_that_is_no_success_is_no_success(webhook):
     webhook.script = [302]
     with pytest.raises(Undelivered, match="302"):
         get(webhook.url)
+
+
+@pytest.mark.parametrize("url", [f"http://{'a' * 70}.nl", "http://127.0.0.1:99999", "http://a..b"])
+def test_a_name_that_no_address_can_have_ends_no_thread(url, tmp_path, wait_for, caplog):
+    outboxes = Outboxes(settings(url=url), "Dijkwacht", tmp_path, **AT_ONCE)
+    outboxes.start()
+    outboxes.tell({"till": SILENT}, lambda _: "well")
+    wait_for(lambda: caplog.records)
+    [outbox] = outboxes._all
+    assert outbox._thread.is_alive()
+    outboxes.stop(30)
+    assert not outbox._thread.is_alive()
