@@ -163,9 +163,9 @@ def test_the_pulse_is_felt_while_batches_are_kept_and_judged():
     assert pulse.moves()
 
 
-def beat(seq):
+def beat(seq, boot=0):
     row = TABLES.index(AGENT), (NOW + seq, *(0 for _ in AGENT.columns[1:]))
-    return encode("bakery", "desk", bytes(16), seq, NOW, [row])
+    return encode("bakery", "desk", bytes([boot]) * 16, seq, NOW, [row])
 
 
 async def test_an_agent_that_falls_silent_is_told_by_a_webhook_and_so_is_its_return(
@@ -192,6 +192,37 @@ async def test_an_agent_that_falls_silent_is_told_by_a_webhook_and_so_is_its_ret
     assert (silent["began"], back["ended"]) == (["silent bakery/desk"], ["silent bakery/desk"])
     kept = json.loads(await asyncio.to_thread((tmp_path / "told-webhook.json").read_bytes))
     assert kept["delivered"] == {}
+
+
+async def test_a_copied_disk_is_told_and_so_is_that_one_machine_is_left(
+    tmp_path, webhook, wait_for, monkeypatch
+):
+    monkeypatch.setattr("dijkwacht_collector.notices.watch.LOOK_S", 0.01)
+    monkeypatch.setattr("dijkwacht_collector.notices.watch.GATHER_S", 0.0)
+    token = await asyncio.to_thread(make_token, tmp_path)
+    settings = CollectorSettings(
+        state=tmp_path, training=False, notify_url=webhook.url, notify_language="nl"
+    )
+    now = [NOW]
+    app = await asyncio.to_thread(build_app, settings, clock=lambda: now[0])
+    async with TestClient(TestServer(app)) as client:
+        headers = {"Authorization": f"Bearer {token}"}
+
+        async def send(seq, boot):
+            body = beat(seq, boot)
+            assert (await client.post("/v1/batches", data=body, headers=headers)).status == 200
+
+        for seq in range(3):
+            for boot in (0, 1):
+                await send(seq, boot)
+        await asyncio.to_thread(wait_for, lambda: len(webhook.letters) == 1)
+        for seq in range(3, 12):  # half an hour of one of them
+            now[0] += 240 * SECOND
+            await send(seq, 1)
+        await asyncio.to_thread(wait_for, lambda: len(webhook.letters) == 2)
+    copied, over = webhook.letters
+    assert "Twee apparaten gebruiken de identiteit van desk van bakery" in copied["text"]
+    assert (copied["began"], over["ended"]) == (["copied bakery/desk"], ["copied bakery/desk"])
 
 
 async def test_its_watchdog_is_called_while_batches_come_and_not_after_its_journal_failed(
