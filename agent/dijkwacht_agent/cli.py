@@ -1,4 +1,4 @@
-"""``dijkwacht-agent run | join CODE | pair | check | show``.
+"""``dijkwacht-agent run | join CODE | pair | check | show | who ~ADDRESS | page | pin | key``.
 
 Exit codes: 0 all is well; 1 something is wrong (one line on stderr names it); 2 wrong usage.
 """
@@ -26,6 +26,7 @@ from dijkwacht_agent.health import agent_row
 from dijkwacht_agent.join import KEY_FILE, join_site
 from dijkwacht_agent.messages import language, message_text
 from dijkwacht_agent.observed import observe
+from dijkwacht_agent.owner.cli import add_owner_commands
 from dijkwacht_agent.pacing import Live, Paced, wall_clock
 from dijkwacht_agent.pairing import accept, offer
 from dijkwacht_agent.privacy import KEY_BYTES, Pseudonyms, read_or_make_key
@@ -251,9 +252,17 @@ def _parser() -> argparse.ArgumentParser:
             "--seconds", type=seconds, default=3.0, metavar="S", help="how long to listen"
         )
         command.add_argument("--json", action="store_true", help="for programs")
-    for command in (enter, pair, look, print_):
+    owners = add_owner_commands(commands)
+    for command in (enter, pair, look, print_, *owners):
         command.add_argument("--lang", choices=("en", "nl"), help="the language of the output")
-    for command in (run, enter, pair, look, print_):  # may stand behind the command's name as well
+    for command in (
+        run,
+        enter,
+        pair,
+        look,
+        print_,
+        *owners,
+    ):  # may stand behind the command's name as well
         command.add_argument(
             "--state", type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS
         )

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from dijkwacht_agent.export_messages import EXPORT_MESSAGES
+from dijkwacht_agent.owner_messages import OWNER_MESSAGES
+from dijkwacht_agent.page_messages import PAGE_MESSAGES
 from dijkwacht_agent.pairing_messages import PAIRING_MESSAGES
 from dijkwacht_agent.row_messages import ROW_MESSAGES
 from dijkwacht_records.errors import Message
@@ -363,6 +365,8 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     **EXPORT_MESSAGES,
     **ROW_MESSAGES,
     **PAIRING_MESSAGES,
+    **OWNER_MESSAGES,
+    **PAGE_MESSAGES,
 }
 
 

@@ -17,6 +17,7 @@ from dijkwacht_agent.error_words import worded, words
 from dijkwacht_agent.health import Health
 from dijkwacht_agent.join import KEY_FILE, SPOOL_FOLDER, read_token
 from dijkwacht_agent.observed import observe
+from dijkwacht_agent.owner.device_memory import DEVICES_FILE, DeviceMemory
 from dijkwacht_agent.pacing import wall_clock
 from dijkwacht_agent.privacy import Pseudonyms, read_or_make_key
 from dijkwacht_agent.settings import Settings
@@ -58,7 +59,9 @@ class Agent:
         self.source, self.meter = observed.source, observed.meter
         self.spool = Spool(state / SPOOL_FOLDER, settings.spool_max_bytes)
         names, refuse = (settings.site, settings.agent), self.spool.refuse
-        self.batcher = Batcher(*names, Pseudonyms(key, inside), wall_clock, on_refused=refuse)
+        self.devices = DeviceMemory(state / DEVICES_FILE, wall_clock)
+        privacy = Pseudonyms(key, inside, self.devices)
+        self.batcher = Batcher(*names, privacy, wall_clock, on_refused=refuse)
         self.contracts = Contracts(state / CONTRACTS_FILE, writes)
         self.way_back = way_back(settings, state, token)
         ca_file = Path(settings.ca_file) if settings.ca_file else None
@@ -103,7 +106,9 @@ class Agent:
         """Bring every row that is due by ``now`` into the spool."""
         self.batcher.contract = self.contracts.chosen
         self.meter.advance(now)
-        self.batcher.add(self.meter.take())
+        metered = self.meter.take()
+        self.devices.see(metered)
+        self.batcher.add(metered)
         beat = self._due("beat", now) or everything
         if self.system is not None:
             if self._due("system", now):
@@ -114,6 +119,8 @@ class Agent:
             self.batcher.add(self.health.heartbeat(now, wall_clock()))
         for parcel in self.batcher.take(everything=everything):
             self.spool.append(parcel.wire, parcel.rows)
+        if beat:
+            self.devices.keep(now=everything)
         if self.uplink.alive:
             self.systemd.moved()
         self.troubles.look()
