@@ -252,17 +252,11 @@ def _parser() -> argparse.ArgumentParser:
             "--seconds", type=seconds, default=3.0, metavar="S", help="how long to listen"
         )
         command.add_argument("--json", action="store_true", help="for programs")
-    owners = add_owner_commands(commands)
-    for command in (enter, pair, look, print_, *owners):
+    owners: list[argparse.ArgumentParser] = add_owner_commands(commands)
+    speaking: list[argparse.ArgumentParser] = [enter, pair, look, print_, *owners]
+    for command in speaking:
         command.add_argument("--lang", choices=("en", "nl"), help="the language of the output")
-    for command in (
-        run,
-        enter,
-        pair,
-        look,
-        print_,
-        *owners,
-    ):  # may stand behind the command's name as well
+    for command in [run, *speaking]:  # may stand behind the command's name as well
         command.add_argument(
             "--state", type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS
         )

@@ -126,8 +126,10 @@ def bare(text: str) -> str:
 def reversed_address(name: str) -> tuple[bytes, int] | None:
     """A reverse name → the address (16 bytes) and how many of its leading bits it names.
 
-    >>> reversed_address("23.168.192.in-addr.arpa")
-    (b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\xff\\xff\\xc0\\xa8\\x17\\x00', 24)
+    >>> from dijkwacht_records.addresses import format_address
+    >>> packed, bits = reversed_address("23.168.192.in-addr.arpa") or (b"", 0)
+    >>> format_address(packed), bits
+    ('192.168.23.0', 24)
     """
     labels = name.lower().split(".")
     if labels[-1] != "arpa" or labels[-2:-1] not in (["in-addr"], ["ip6"]):

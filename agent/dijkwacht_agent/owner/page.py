@@ -157,12 +157,12 @@ class PageServer(http.server.ThreadingHTTPServer):
         if not self._room.acquire(blocking=False):
             self.shutdown_request(request)
             return
-        super().process_request(request, client_address)  # type: ignore[arg-type]  # as it came
+        super().process_request(request, client_address)
 
     def process_request_thread(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:  # fmt: skip
         """In that thread."""
         try:
-            super().process_request_thread(request, client_address)  # type: ignore[arg-type]  # as it came
+            super().process_request_thread(request, client_address)
         finally:
             self._room.release()
 

@@ -6,7 +6,7 @@ here is x509 in anybody's memory. It needs nothing of the agent's packages.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 import sys
 from typing import Final
@@ -24,15 +24,15 @@ def make(address: str) -> bytes:
     """Key and certificate for ``address``, in PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Dijkwacht")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=DAYS))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=DAYS))
         .add_extension(
             x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]),
             critical=False,
