@@ -19,7 +19,7 @@ from typing import Any
 
 from dijkwacht_agent.arguments import OneLineParser, network, seconds, speed
 from dijkwacht_agent.batches import Batcher, Parcel
-from dijkwacht_agent.check import Finding, check
+from dijkwacht_agent.check import Finding, check, check_selftest
 from dijkwacht_agent.contracts import CONTRACTS_FILE, compared, read_contracts
 from dijkwacht_agent.error_words import error_message, error_message_of_state, words
 from dijkwacht_agent.health import agent_row
@@ -122,7 +122,11 @@ def _check(args: argparse.Namespace) -> int:
     spoken = language(args.lang)
     wrong = 0
     try:
-        findings = check(_settings(args), args.state, args.seconds)
+        settings = _settings(args)
+        if args.selftest:
+            findings = check_selftest(settings, args.state)
+        else:
+            findings = check(settings, args.state, args.seconds)
     except SettingsError as error:
         findings = iter([Finding("settings_wrong", False, {"why": error})])
     for finding in findings:
@@ -242,6 +246,11 @@ def _parser() -> argparse.ArgumentParser:
 
     look = commands.add_parser("check", help="find out what is wrong, in plain words")
     _place(look)
+    look.add_argument(
+        "--selftest",
+        action="store_true",
+        help="play a harmless crafted recording through agent and collector, and nothing else",
+    )
     look.set_defaults(command=_check)
 
     print_ = commands.add_parser("show", help="print exactly what leaves the network")
@@ -252,14 +261,12 @@ def _parser() -> argparse.ArgumentParser:
             "--seconds", type=seconds, default=3.0, metavar="S", help="how long to listen"
         )
         command.add_argument("--json", action="store_true", help="for programs")
-    owners: list[argparse.ArgumentParser] = add_owner_commands(commands)
+    owners = add_owner_commands(commands)
     speaking: list[argparse.ArgumentParser] = [enter, pair, look, print_, *owners]
-    for command in speaking:
-        command.add_argument("--lang", choices=("en", "nl"), help="the language of the output")
-    for command in [run, *speaking]:  # may stand behind the command's name as well
-        command.add_argument(
-            "--state", type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS
-        )
+    for one in speaking:
+        one.add_argument("--lang", choices=("en", "nl"), help="the language of the output")
+    for one in [run, *speaking]:  # may stand behind the command's name as well
+        one.add_argument("--state", type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     return parser
 
 

@@ -15,6 +15,7 @@ from dijkwacht_agent.owner_messages import OWNER_MESSAGES
 from dijkwacht_agent.page_messages import PAGE_MESSAGES
 from dijkwacht_agent.pairing_messages import PAIRING_MESSAGES
 from dijkwacht_agent.row_messages import ROW_MESSAGES
+from dijkwacht_agent.selftest_messages import SELFTEST_MESSAGES
 from dijkwacht_records.errors import Message
 from dijkwacht_records.joincode import WRONG_CODES
 
@@ -367,6 +368,7 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     **PAIRING_MESSAGES,
     **OWNER_MESSAGES,
     **PAGE_MESSAGES,
+    **SELFTEST_MESSAGES,
 }
 
 

@@ -25,6 +25,10 @@ OWNER_MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "{text}: this agent does not remember it; if it is of this site, it was too long ago, or another agent of the site saw it",
         "{text}: deze agent weet het niet meer; als het van deze locatie is, was het te lang geleden, of zag een andere agent van de locatie het",
     ),
+    "who_none_given": (
+        "which pseudonym? for example: dijkwacht-agent who ~192.168.23.254",
+        "welke schuilnaam? bijvoorbeeld: dijkwacht-agent who ~192.168.23.254",
+    ),
     "who_is": ("{pseudonym} is {real}", "achter {pseudonym} zit {real}"),
     "who_or": (
         "  or it is {others}: the key leaves that open",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -51,42 +51,49 @@ def add_owner_commands(commands: Any) -> list[argparse.ArgumentParser]:
 
 
 def _who(args: argparse.Namespace) -> int:
-    from dijkwacht_agent.owner.who import Found, Who  # noqa: PLC0415  not in the memory of `run`
-
-    spoken = language(args.lang)
+    spoken, given = language(args.lang), args.pseudonym
     if args.log:
         return _log(args, spoken)
-    if not args.pseudonym:
-        raise worded(SettingsError, "who_no_pseudonym", text="")
-    who, found, failed = Who(args.state), list[Found](), 0
-    given = args.pseudonym
-    text = sys.stdin.read(1 << 20) if given == ["-"] else " ".join(given)
-    alone = all(list(spans(one)) in ([], [(0, len(one))]) for one in given) and given != ["-"]
-    if not alone:
-        sentence, opened = who.sentence(text)
-        if not opened:
-            raise worded(SettingsError, "who_nothing")
-        _note(args.state, "sentence", opened, spoken)
-        if args.json:
-            for one in opened:
-                print(msgspec.json.encode(who.open(one)).decode())
-        else:
-            print(sentence.rstrip("\n"))
-        return 0
+    if not given:
+        raise worded(SettingsError, "who_none_given")
+    if given == ["-"]:
+        return _sentence(args, sys.stdin.read(1 << 20), spoken)
+    if any(list(spans(one)) not in ([], [(0, len(one))]) for one in given):
+        return _sentence(args, " ".join(given), spoken)
+    return _pseudonyms(args, given, spoken)
+
+
+def _sentence(args: argparse.Namespace, text: str, spoken: str) -> int:
+    from dijkwacht_agent.owner.who import Who  # noqa: PLC0415  not in the memory of `run`
+
+    who = Who(args.state)
+    sentence, opened = who.sentence(text)
+    if not opened:
+        raise worded(SettingsError, "who_nothing")
+    _note(args.state, "sentence", opened, spoken)
+    if args.json:
+        for one in opened:
+            print(msgspec.json.encode(who.open(one)).decode())
+    else:
+        print(sentence.rstrip("\n"))
+    return 0
+
+
+def _pseudonyms(args: argparse.Namespace, given: Sequence[str], spoken: str) -> int:
+    from dijkwacht_agent.owner.who import Found, Who  # noqa: PLC0415  as above
+
+    who, found = Who(args.state), list[Found]()
     for one in given:
         try:
             found.append(who.open(one))
         except SettingsError as error:
-            failed += 1
             _report(words(error_message(error), spoken))
     if found:
         _note(args.state, "who", [one.pseudonym for one in found], spoken)
     for told in found:
-        if args.json:
-            print(msgspec.json.encode(told).decode())
-        else:
-            print("\n".join(_lines(told, spoken)))
-    return 1 if failed else 0
+        shown = [msgspec.json.encode(told).decode()] if args.json else _lines(told, spoken)
+        print("\n".join(shown))
+    return 0 if len(found) == len(given) else 1
 
 
 def _lines(found: Any, spoken: str) -> Iterator[str]:
