@@ -8,67 +8,20 @@ import pytest
 
 from dijkwacht_agent.cli import main
 from dijkwacht_agent.join import KEY_FILE
-from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.owner import device_memory
-from dijkwacht_agent.owner.device_memory import DEVICES_FILE, DeviceMemory, read_memory
+from dijkwacht_agent.owner.device_memory import DEVICES_FILE, read_memory
 from dijkwacht_agent.owner.device_names import read_names, write_name
 from dijkwacht_agent.owner.makers import find_makers, maker_of
 from dijkwacht_agent.owner.unmasked_log import LOG_FILE, MAX_LOG_BYTES, note_opened, read_log
 from dijkwacht_agent.owner.who import Who
-from dijkwacht_agent.privacy import Pseudonyms, read_or_make_key
+from dijkwacht_agent.privacy import read_or_make_key
 from dijkwacht_agent.settings import write_private
-from dijkwacht_records.addresses import format_address, format_mac, pack_address
+from dijkwacht_records.addresses import format_address, pack_address
 from dijkwacht_records.columns import Columns
 from dijkwacht_records.errors import SettingsError
-from dijkwacht_records.tables import ARP, DEFAULTS, DHCP, TABLES
 
 LAPTOP, PHONE = 0x001B21000001, 0x020000000002
 NOW = 1_700_000_000_000_000
-
-
-def row(table, **values):
-    number = TABLES.index(table)
-    names = [column.name for column in table.columns]
-    filled = [values.get(n, d) for n, d in zip(names, DEFAULTS[number], strict=True)]
-    return number, tuple(filled)
-
-
-def lease(mac, address, name):
-    return row(DHCP, time=NOW, client_mac=mac, client_h=pack_address(address), host_name=name)
-
-
-def claim(mac, address):
-    return row(ARP, time=NOW, op=2, sender_mac=mac, eth_src=mac, sender_h=pack_address(address))
-
-
-class Site:
-    def __init__(self, state):
-        self.state, self.now = state, NOW
-        key = read_or_make_key(state / KEY_FILE)
-        self.memory = DeviceMemory(state / DEVICES_FILE, lambda: self.now)
-        self.privacy = Pseudonyms(key, LocalNetworks(["10.0.0.0/8", "2001:db8::/32"]), self.memory)
-
-    def saw(self, *rows):
-        """As the running agent does: the rows and their pseudonyms."""
-        metered = Columns.of(rows)
-        self.memory.see(metered)
-        hidden = list(self.privacy.hide(metered).rows())
-        self.memory.keep(now=True)
-        return hidden
-
-
-@pytest.fixture
-def site(tmp_path):
-    return Site(tmp_path)
-
-
-@pytest.fixture
-def hidden(site):
-    """What left of a laptop's lease: its pseudonymous address, hardware address and name."""
-    ((_, left),) = site.saw(lease(LAPTOP, "10.1.2.3", "Annas-Laptop"))
-    names = [column.name for column in DHCP.columns]
-    told = dict(zip(names, left, strict=True))
-    return format_address(told["client_h"]), format_mac(told["client_mac"]), told["host_name"]
 
 
 def test_all_three_lead_to_the_same_device(site, hidden):
@@ -167,7 +120,7 @@ def test_another_sites_key_opens_to_something_else(site, hidden, tmp_path):
 
 
 def test_the_memory_survives_a_restart_and_a_damaged_file(site, hidden):
-    again = Site(site.state)
+    again = site.again()
     assert again.memory.remembered == site.memory.remembered
     path = site.state / DEVICES_FILE
     assert path.stat().st_mode & 0o077 == 0
@@ -179,7 +132,7 @@ def test_the_memory_survives_a_restart_and_a_damaged_file(site, hidden):
 def test_a_flood_of_made_up_devices_pushes_out_no_lasting_one(site, hidden):
     for number in range(3 * device_memory.MOST_DEVICES):
         site.now += 1
-        site.memory.see(Columns.of([claim(0x020000100000 + number, "10.9.9.9")]))
+        site.memory.see(Columns.of([site.claim(0x020000100000 + number, "10.9.9.9")]))
         site.memory.note_label(f"made-up-{number}")
     held = site.memory.remembered
     assert len(held.devices) < 2 * device_memory.MOST_DEVICES
@@ -195,7 +148,7 @@ def test_it_is_written_at_most_once_a_minute_and_a_full_disk_harms_nothing(
     path = site.state / DEVICES_FILE
     before = path.read_bytes()
     site.now += 1
-    site.memory.see(Columns.of([claim(PHONE, "10.1.2.4")]))
+    site.memory.see(Columns.of([site.claim(PHONE, "10.1.2.4")]))
     site.memory.keep()
     assert path.read_bytes() == before
     site.now += device_memory.WRITTEN_US
@@ -207,7 +160,7 @@ def test_it_is_written_at_most_once_a_minute_and_a_full_disk_harms_nothing(
     site.memory.keep()
     monkeypatch.undo()
     site.now += device_memory.WRITTEN_US
-    site.memory.see(Columns.of([claim(PHONE, "10.1.2.4")]))
+    site.memory.see(Columns.of([site.claim(PHONE, "10.1.2.4")]))
     site.memory.keep()
     assert len(read_memory(path).devices) == 2
 
