@@ -154,7 +154,12 @@ def check_interface(settings: Settings, seconds: float) -> Iterator[Finding]:
         if address.family == psutil.AF_LINK
     }
     with contextlib.closing(capture):
-        yield check_share(_listen(capture, seconds), own, seconds)
+        try:
+            frames = _listen(capture, seconds)
+        except CaptureError as error:  # it is down: the other probes go on
+            yield Finding("capture_fails", False, {"why": error})
+            return
+    yield check_share(frames, own, seconds)
 
 
 def check_share(frames: list[Frame], own: set[bytes], seconds: float) -> Finding:

@@ -118,8 +118,8 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     ),
     "in_trouble": ("The agent is running, but {why}.", "De agent draait, maar er is iets: {why}."),
     "not_running": (
-        "The agent is not running now: nobody watches. Start it: dijkwacht-agent run",
-        "De agent draait nu niet: er wordt niet gewaakt. Starten: dijkwacht-agent run",
+        "The agent is not running now: nobody watches. Start it: sudo systemctl enable --now dijkwacht-agent (or, without the service: dijkwacht-agent run)",
+        "De agent draait nu niet: er wordt niet gewaakt. Starten: sudo systemctl enable --now dijkwacht-agent (of, zonder de dienst: dijkwacht-agent run)",
     ),
     "meter_reference": (
         "This machine can keep up with a busy line of about {megabits} Mbit/s.",
