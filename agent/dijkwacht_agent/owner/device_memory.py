@@ -22,14 +22,14 @@ from dijkwacht_records.tables import ARP, DHCP, NDP, TABLES
 
 DEVICES_FILE: Final = "devices.memory"
 MOST_DEVICES: Final = 4_096
-MOST_LABELS: Final = 4_096
-MOST_ADDRESSES: Final = 4_096
-MOST_OF_ONE: Final = 8
+MOST_LABELS: Final = 2_048
+MOST_ADDRESSES: Final = 2_048
+MOST_OF_ONE: Final = 4
 """Addresses of one device that are kept, the latest."""
 WRITTEN_US: Final = 60_000_000
 """The file is written at most so often."""
 _LASTING_US: Final = 60_000_000
-_SLACK: Final = 256
+_SLACK: Final = 128
 """Devices beyond the limit that are dropped together."""
 _BROADCAST_MAC: Final = (1 << 48) - 1
 _ARP: Final = TABLES.index(ARP)
@@ -46,13 +46,21 @@ _T = TypeVar("_T")
 
 
 class Device(msgspec.Struct, array_like=True):
-    """A device: ``addresses`` 16 bytes each, the latest last; ``name`` as it announced itself; times µs UTC."""
+    """A device: ``held`` are its addresses, 16 bytes each, the latest last; ``name`` as it announced itself.
+
+    Times are µs UTC. One text of bytes, as there may be thousands of devices in the memory of an agent.
+    """
 
     mac: int
-    addresses: list[bytes] = []
+    held: bytes = b""
     name: str = ""
     first: int = 0
     seen: int = 0
+
+    @property
+    def addresses(self) -> list[bytes]:
+        """Its addresses, the latest last."""
+        return [self.held[at : at + 16] for at in range(0, len(self.held), 16)]
 
 
 class Remembered(msgspec.Struct, array_like=True):
@@ -134,9 +142,9 @@ class DeviceMemory:
         device = self._device(mac)
         if device is None or address == UNSPECIFIED:
             return
-        if not device.addresses or device.addresses[-1] != address:
+        if device.held[-16:] != address:
             others = [one for one in device.addresses if one != address]
-            device.addresses = [*others, address][-MOST_OF_ONE:]
+            device.held = b"".join([*others, address][-MOST_OF_ONE:])
 
     def _device(self, mac: int) -> Device | None:
         if mac in {0, _BROADCAST_MAC}:
