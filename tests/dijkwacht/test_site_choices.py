@@ -89,7 +89,7 @@ def test_what_is_normal_has_two_ends(site, tmp_path):
     store.close()
     between, about = site("normal", "bakery")[1].splitlines()
     assert "c2 between ~10.0.0.7 and 203.0.113.7: until" in between
-    assert "scan about 10.0.0.7: until" in about
+    assert "scan about ~10.0.0.7: until" in about
     assert site("normal", "bakery", "--remove", rows[0].id)[0] == 0
     [choice] = waiting(tmp_path)
     assert msgspec.json.decode(choice.body, type=TakenBack) == rows[0].taken_back()

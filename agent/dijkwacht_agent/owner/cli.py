@@ -30,6 +30,9 @@ def add_owner_commands(commands: Any) -> list[argparse.ArgumentParser]:
     )
     who.add_argument("--log", action="store_true", help="what was opened before, and by whom")
     who.add_argument("--json", action="store_true", help="for programs")
+    who.add_argument(
+        "--key", type=Path, metavar="FILE", help="of a former key, for what it had hidden"
+    )
     who.set_defaults(command=_who)
 
     page = commands.add_parser("page", help="a page for the owner, behind a PIN")
@@ -66,7 +69,7 @@ def _who(args: argparse.Namespace) -> int:
 def _sentence(args: argparse.Namespace, text: str, spoken: str) -> int:
     from dijkwacht_agent.owner.who import Who  # noqa: PLC0415  not in the memory of `run`
 
-    who = Who(args.state)
+    who = Who(args.state, args.key)
     sentence, opened = who.sentence(text)
     if not opened:
         raise worded(SettingsError, "who_nothing")
@@ -82,7 +85,7 @@ def _sentence(args: argparse.Namespace, text: str, spoken: str) -> int:
 def _pseudonyms(args: argparse.Namespace, given: Sequence[str], spoken: str) -> int:
     from dijkwacht_agent.owner.who import Found, Who  # noqa: PLC0415  as above
 
-    who, found = Who(args.state), list[Found]()
+    who, found = Who(args.state, args.key), list[Found]()
     for one in given:
         try:
             found.append(who.open(one))

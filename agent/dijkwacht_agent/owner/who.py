@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal
 
@@ -62,13 +63,13 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Who:
-    """Opens pseudonyms with what the agent's ``state`` folder holds.
+    """Opens pseudonyms with what the agent's ``state`` folder holds, under its key or that in ``key_file``.
 
     Raises `SettingsError` without a key, or with one that cannot be used.
     """
 
-    def __init__(self, state: Path) -> None:
-        path = state / KEY_FILE
+    def __init__(self, state: Path, key_file: Path | None = None) -> None:
+        path = key_file or state / KEY_FILE
         if not path.exists():
             raise worded(SettingsError, "who_no_key", path=str(path))
         key = read_or_make_key(path)
@@ -86,7 +87,7 @@ class Who:
         for label in (*held.labels, *map(str.lower, named)):
             self._labels |= dict.fromkeys(labels.hashes(label), label)
         makers = {maker for device in self._devices if (maker := maker_of(device.mac)) is not None}
-        self._makers = find_makers(makers)
+        self._makers = _makers(frozenset(makers))
 
     def open(self, text: str) -> Found:
         """Who ``text`` is, with or without its mark. Raises `SettingsError` that says why nobody."""
@@ -193,6 +194,12 @@ class Who:
             [format_address(one) for one in device.addresses],
             device.seen,
         )
+
+
+@lru_cache(maxsize=4)
+def _makers(wanted: frozenset[int]) -> dict[int, str]:
+    """The list is megabytes, and a page asks each time that it is shown."""
+    return find_makers(wanted)
 
 
 def _reverse_name(address: bytes, bits: int) -> str:

@@ -48,6 +48,7 @@ def test_lost_and_put_back(state, tmp_path, hidden, site):
     assert former is not None
     assert former.read_bytes() != key
     assert Who(site.state).open(hidden[0]).real == "10.1.2.3"
+    assert Who(site.state, former).open(hidden[0]).real != "10.1.2.3"
 
 
 def test_wrong_words_another_site_and_what_is_no_copy(state, tmp_path):
