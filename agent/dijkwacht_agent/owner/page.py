@@ -353,4 +353,4 @@ def _context(state: Path, host: str) -> tuple[ssl.SSLContext, str]:
     context.load_cert_chain(path)
     begin = "-----BEGIN CERTIFICATE-----"
     der = ssl.PEM_cert_to_DER_cert(begin + path.read_text("ascii").partition(begin)[2])
-    return context, hashlib.sha256(der).hexdigest().upper()
+    return context, hashlib.sha256(der).digest().hex(":").upper()  # as browsers show it

@@ -43,8 +43,8 @@ def incident_finding(
     activity_id, activity = ACTIVITIES[event.activity]
     status_id, status = _STATUSES[story.status]
     told = as_it_is if clear else marked
-    title_en, title_nl = map(told, story_title(story))
-    desc_en, desc_nl = map(told, story_text(story))
+    title_en, title_nl = story_title(story, clear=clear)
+    desc_en, desc_nl = story_text(story, clear=clear)
     unmapped: Json = {
         "story_uid": story.uid,
         "title_nl": title_nl,

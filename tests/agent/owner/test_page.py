@@ -1,7 +1,10 @@
 """The owner's page over real HTTP: who gets in, what it shows, what it refuses."""
 
 import http.client
+import signal
+import socket
 import ssl
+import subprocess
 import threading
 from urllib.parse import urlencode
 
@@ -295,9 +298,34 @@ def test_by_tls_with_a_certificate_of_its_own_that_stays(serve, site):
         browser.ask("GET", "/")
 
 
-def test_x509_is_only_in_the_childs_memory(python, site):
-    import subprocess  # noqa: PLC0415  the one test that needs it
+def test_the_command_says_where_it_is_and_serves_until_it_is_told_to_stop(site, python):
+    set_pin(site.state, PIN)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [*python, "-m", "dijkwacht_agent", "--state", site.state, "page", "--lang", "nl"]
+    with subprocess.Popen(
+        [*command, "--listen", f"127.0.0.1:{port}"], stdout=subprocess.PIPE, text=True
+    ) as page:
+        assert f"http://127.0.0.1:{port}/" in page.stdout.readline()
+        browser = Browser(Place("127.0.0.1", port, False, frozenset()))
+        browser.enter()
+        assert browser.status == 303
+        page.send_signal(signal.SIGINT)
+        assert page.wait(20) == 1
 
+
+def test_a_port_that_is_taken_is_one_clear_line(site, capsys):
+    set_pin(site.state, PIN)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert main(["--state", str(site.state), "page", "--listen", listen, "--lang", "en"]) == 1
+    assert "this cannot be listened on" in capsys.readouterr().err
+
+
+def test_x509_is_only_in_the_childs_memory(python, site):
     code = "import sys, dijkwacht_agent.owner.page; print('cryptography.x509' in sys.modules)"
     done = subprocess.run([*python, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
