@@ -58,6 +58,10 @@ class Privacy(Protocol):
 class Noted(Protocol):
     """Hears what is hidden beyond what the key alone could open again: for the owner, on this machine."""
 
+    def see(self, rows: Columns) -> None:
+        """Rows as they were metered, before each is hidden."""
+        ...
+
     def note_address(self, address: bytes) -> None:
         """An IPv6 address of which the pseudonym does not keep the provider's prefix."""
         ...
@@ -143,6 +147,8 @@ class Pseudonyms:
 
     def hide(self, rows: Columns) -> Columns:
         """``rows`` with addresses, hardware addresses and names replaced, each of them once."""
+        if self._noted is not None:
+            self._noted.see(rows)
         addresses = list(map(self.address, rows.addresses))
         texts: dict[str, int] = {}
         tables = {}

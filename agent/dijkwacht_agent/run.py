@@ -106,9 +106,7 @@ class Agent:
         """Bring every row that is due by ``now`` into the spool."""
         self.batcher.contract = self.contracts.chosen
         self.meter.advance(now)
-        metered = self.meter.take()
-        self.devices.see(metered)
-        self.batcher.add(metered)
+        self.batcher.add(self.meter.take())
         beat = self._due("beat", now) or everything
         if self.system is not None:
             if self._due("system", now):
@@ -119,8 +117,6 @@ class Agent:
             self.batcher.add(self.health.heartbeat(now, wall_clock()))
         for parcel in self.batcher.take(everything=everything):
             self.spool.append(parcel.wire, parcel.rows)
-        if beat:
-            self.devices.keep(now=everything)
         if self.uplink.alive:
             self.systemd.moved()
         self.troubles.look()
@@ -145,5 +141,6 @@ class Agent:
         drained = self.uplink.stop(DRAIN_S)
         self.way_back.stop()
         self.spool.close()
+        self.devices.keep(now=True)
         self.health.end()
         return drained

@@ -113,7 +113,10 @@ class DeviceMemory:
         self._changed |= _note(self._labels, label, MOST_LABELS)
 
     def see(self, rows: Columns) -> None:
-        """Take from ``rows``, as they were metered, who has which address and what it calls itself."""
+        """Take from ``rows``, as they were metered, who has which address and what it calls itself.
+
+        Writes the file if it is time, which is some 3 ms each minute.
+        """
         for number, mac_at, address_at in _MET:
             columns = rows.tables.get(number)
             if columns is not None:
@@ -128,6 +131,7 @@ class DeviceMemory:
             for mac, place in zip(macs, names, strict=True):
                 if rows.texts[place] and (device := self._device(mac)) is not None:
                     device.name = rows.texts[place]
+        self.keep()
 
     def keep(self, *, now: bool = False) -> None:
         """Write the file if something changed and it is time (or ``now``); a full disk harms nothing."""

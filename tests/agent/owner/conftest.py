@@ -42,7 +42,6 @@ class Site:
     def saw(self, *rows):
         """As the running agent does: the rows and their pseudonyms."""
         metered = Columns.of(rows)
-        self.memory.see(metered)
         hidden = list(self.privacy.hide(metered).rows())
         self.memory.keep(now=True)
         return hidden

@@ -21,6 +21,9 @@ class Noted:
     def __init__(self):
         self.addresses = []
 
+    def see(self, rows):
+        pass
+
     def note_address(self, address):
         self.addresses.append(address)
 
