@@ -28,6 +28,7 @@ from dijkwacht_agent.ledger import LEDGER_FILE, Ledger
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.messages import message_text
 from dijkwacht_agent.meter import Meter
+from dijkwacht_agent.owner.key_copy import has_copy
 from dijkwacht_agent.pacing import wall_clock
 from dijkwacht_agent.privacy import read_or_make_key
 from dijkwacht_agent.settings import Settings, write_private
@@ -94,6 +95,14 @@ def check_beside(settings: Settings, state: Path) -> Iterator[Finding]:
     yield from check_disk(settings, state)
 
 
+def check_selftest(settings: Settings, state: Path) -> Iterator[Finding]:
+    """Play the crafted recording through agent and collector: N of N seen."""
+    from dijkwacht_agent.selftest import selftest  # noqa: PLC0415  not in the memory of `run`
+
+    for key, ok, values in selftest(settings, state):
+        yield Finding(key, ok, values)
+
+
 def check_flow_export(settings: Settings, state: Path, seconds: float = 0.0) -> Iterator[Finding]:
     """Does the router tell of its connections? Asked of the agent that runs; else it is listened to."""
     status = _fresh_status(state)
@@ -145,7 +154,12 @@ def check_interface(settings: Settings, seconds: float) -> Iterator[Finding]:
         if address.family == psutil.AF_LINK
     }
     with contextlib.closing(capture):
-        yield check_share(_listen(capture, seconds), own, seconds)
+        try:
+            frames = _listen(capture, seconds)
+        except CaptureError as error:  # it is down: the other probes go on
+            yield Finding("capture_fails", False, {"why": error})
+            return
+    yield check_share(frames, own, seconds)
 
 
 def check_share(frames: list[Frame], own: set[bytes], seconds: float) -> Finding:
@@ -203,13 +217,16 @@ def check_contracts(reads: Collection[int], state: Path) -> Iterator[Finding]:
 
 
 def check_key(state: Path) -> Iterator[Finding]:
-    """Can the key that makes pseudonyms be used? No finding for one that can, or is not there yet."""
+    """Can the key that makes pseudonyms be used, and is there a copy of it? No finding where all that is well."""
     path = state / KEY_FILE
     try:
         if path.exists():
             read_or_make_key(path)
     except (SettingsError, OSError) as error:
         yield Finding("key_wrong", False, {"why": error})
+        return
+    if not has_copy(state):  # said, and no trouble: everything works without one until it is needed
+        yield Finding("key_without_copy", True)
 
 
 def check_running(state: Path) -> Iterator[Finding]:

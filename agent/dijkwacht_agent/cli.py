@@ -1,4 +1,4 @@
-"""``dijkwacht-agent run | join CODE | pair | check | show``.
+"""``dijkwacht-agent run | join CODE | pair | check | show | who ~ADDRESS | page | pin | key``.
 
 Exit codes: 0 all is well; 1 something is wrong (one line on stderr names it); 2 wrong usage.
 """
@@ -20,7 +20,7 @@ from typing import Any
 
 from dijkwacht_agent.arguments import OneLineParser, network, seconds, speed
 from dijkwacht_agent.batches import Batcher, Parcel
-from dijkwacht_agent.check import Finding, check
+from dijkwacht_agent.check import Finding, check, check_selftest
 from dijkwacht_agent.check_notices import check_notices
 from dijkwacht_agent.contracts import CONTRACTS_FILE, compared, read_contracts
 from dijkwacht_agent.dead_man import DeadMan
@@ -29,6 +29,7 @@ from dijkwacht_agent.health import agent_row
 from dijkwacht_agent.join import KEY_FILE, join_site
 from dijkwacht_agent.messages import language, message_text
 from dijkwacht_agent.observed import observe
+from dijkwacht_agent.owner.cli import add_owner_commands
 from dijkwacht_agent.pacing import Live, Paced, wall_clock
 from dijkwacht_agent.pairing import accept, offer
 from dijkwacht_agent.privacy import KEY_BYTES, Pseudonyms, read_or_make_key
@@ -128,7 +129,10 @@ def _check(args: argparse.Namespace) -> int:
     wrong = 0
     try:
         settings = _settings(args)
-        findings = check(settings, args.state, args.seconds)
+        if args.selftest:
+            findings = check_selftest(settings, args.state)
+        else:
+            findings = check(settings, args.state, args.seconds)
         if args.notify:
             findings = itertools.chain(findings, check_notices(settings))
     except SettingsError as error:
@@ -255,6 +259,11 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="send a try to whoever is told when something is silent",
     )
+    look.add_argument(
+        "--selftest",
+        action="store_true",
+        help="play a harmless crafted recording through agent and collector, and nothing else",
+    )
     look.set_defaults(command=_check)
 
     print_ = commands.add_parser("show", help="print exactly what leaves the network")
@@ -265,12 +274,12 @@ def _parser() -> argparse.ArgumentParser:
             "--seconds", type=seconds, default=3.0, metavar="S", help="how long to listen"
         )
         command.add_argument("--json", action="store_true", help="for programs")
-    for command in (enter, pair, look, print_):
-        command.add_argument("--lang", choices=("en", "nl"), help="the language of the output")
-    for command in (run, enter, pair, look, print_):  # may stand behind the command's name as well
-        command.add_argument(
-            "--state", type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS
-        )
+    owners = add_owner_commands(commands)
+    speaking: list[argparse.ArgumentParser] = [enter, pair, look, print_, *owners]
+    for one in speaking:
+        one.add_argument("--lang", choices=("en", "nl"), help="the language of the output")
+    for one in [run, *speaking]:  # may stand behind the command's name as well
+        one.add_argument("--state", type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     return parser
 
 

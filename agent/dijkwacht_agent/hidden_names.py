@@ -64,14 +64,20 @@ class HiddenNames:
     """Hides names under ``key``; ``address`` gives the pseudonym of a 16-byte address.
 
     ``suffixes`` are the site's own; a name is hidden by those that are known when it is asked for.
+    ``note`` is told each label that becomes a hash.
     """
 
     def __init__(
-        self, key: bytes, address: Callable[[bytes], bytes], suffixes: SearchSuffixes
+        self,
+        key: bytes,
+        address: Callable[[bytes], bytes],
+        suffixes: SearchSuffixes,
+        note: Callable[[str], None] | None = None,
     ) -> None:
         self._key = key
         self._address = address
         self._suffixes = suffixes
+        self._note = note or (lambda _: None)
         self._known = suffixes.known
         self._cache: dict[tuple[str, bool], str] = {}
 
@@ -152,7 +158,12 @@ class HiddenNames:
             return str(int(self._digest(label, _DIGEST_BYTES), 16))
         return self._label(label)
 
+    def hashes(self, label: str) -> tuple[str, str]:
+        """What ``label`` becomes, and what it becomes where it is the last one of a name."""
+        return self._label(label), self._top_label(label)
+
     def _digest(self, label: str, size: int) -> str:
+        self._note(label)
         text = label.encode("utf-8", "replace")
         return blake2b(text, digest_size=size, key=self._key, person=b"dijkwacht name").hexdigest()
 

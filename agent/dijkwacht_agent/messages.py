@@ -12,8 +12,11 @@ from typing import Final
 
 from dijkwacht_agent.dead_man_messages import DEAD_MAN_MESSAGES
 from dijkwacht_agent.export_messages import EXPORT_MESSAGES
+from dijkwacht_agent.owner_messages import OWNER_MESSAGES
+from dijkwacht_agent.page_messages import PAGE_MESSAGES
 from dijkwacht_agent.pairing_messages import PAIRING_MESSAGES
 from dijkwacht_agent.row_messages import ROW_MESSAGES
+from dijkwacht_agent.selftest_messages import SELFTEST_MESSAGES
 from dijkwacht_records.errors import Message
 from dijkwacht_records.joincode import WRONG_CODES
 
@@ -116,8 +119,8 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     ),
     "in_trouble": ("The agent is running, but {why}.", "De agent draait, maar er is iets: {why}."),
     "not_running": (
-        "The agent is not running now: nobody watches. Start it: dijkwacht-agent run",
-        "De agent draait nu niet: er wordt niet gewaakt. Starten: dijkwacht-agent run",
+        "The agent is not running now: nobody watches. Start it: sudo systemctl enable --now dijkwacht-agent (or, without the service: dijkwacht-agent run)",
+        "De agent draait nu niet: er wordt niet gewaakt. Starten: sudo systemctl enable --now dijkwacht-agent (of, zonder de dienst: dijkwacht-agent run)",
     ),
     "meter_reference": (
         "This machine can keep up with a busy line of about {megabits} Mbit/s.",
@@ -365,6 +368,9 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     **EXPORT_MESSAGES,
     **ROW_MESSAGES,
     **PAIRING_MESSAGES,
+    **OWNER_MESSAGES,
+    **PAGE_MESSAGES,
+    **SELFTEST_MESSAGES,
 }
 
 

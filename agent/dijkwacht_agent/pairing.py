@@ -109,7 +109,7 @@ def accept(settings: Settings, state: Path, typed: Sequence[str]) -> Path:
     before = read_or_make_key(own)
     if hmac.compare_digest(key, before):
         raise worded(SettingsError, "pair_same_key", site=site)
-    former = _free(state / FORMER_KEY)
+    former = free_path(state / FORMER_KEY)
     write_private(former, before)
     write_private(own, key)
     # The key is here, whether the collector hears of it or not: it forgets within the hour.
@@ -157,7 +157,7 @@ def _about(site: str) -> bytes:
     return b"dijkwacht pairing 1\n" + site.encode()
 
 
-def _free(path: Path) -> Path:
+def free_path(path: Path) -> Path:
     """``path``, or the first of ``path.2``, ``path.3`` ... that is not there: no former key is lost."""
     number, found = 1, path
     while found.exists():

@@ -2,7 +2,7 @@
 
 =====================================  ====================================================
 unspecified, loopback, 255.255.255.255 unchanged: they name nobody
-private, link-local, multicast         prefix kept, the other bits permuted (`KEPT`)
+private, link-local, multicast         prefix kept, the other bits permuted (`pseudonyms.KEPT`)
 inside with a public address           permuted into `RESERVED_V4` or `RESERVED_V6`
 IPv6 made from a hardware address      the same, inside or not
 any other address                      unchanged: detection needs it, and it is public
@@ -17,7 +17,6 @@ share n leading bits have pseudonyms that share n leading bits. A pseudonym is s
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
@@ -34,33 +33,10 @@ from dijkwacht_agent.settings import give_to_owner
 from dijkwacht_records.addresses import HASHED_MAC, UNSPECIFIED, V4_PREFIX
 from dijkwacht_records.columns import Columns, Values
 from dijkwacht_records.errors import SettingsError
+from dijkwacht_records.pseudonyms import RESERVED, RESERVED_V4, RESERVED_V6, kept_bits
 from dijkwacht_records.tables import DNS, HARDWARE_ADDRESSES, TABLES
 
 KEY_BYTES: Final = 32
-
-KEPT: Final = (
-    *((f"{n}.0.0.0/8", 8) for n in (10, *range(224, 240))),  # multicast keeps its scope
-    ("172.16.0.0/12", 12),
-    ("192.168.0.0/16", 16),
-    ("169.254.0.0/16", 16),
-    ("100.64.0.0/10", 10),  # shared by providers, RFC 6598: no public address either
-    ("fc00::/8", 8),
-    ("fd00::/8", 8),
-    ("fe80::/10", 64),  # RFC 4291 leaves 54 zero bits before the interface id
-    ("fec0::/10", 10),
-    ("64:ff9b:1::/48", 48),
-    *((f"ff{n:02x}::/16", 16) for n in range(256)),  # flags and scope
-)
-"""Ranges whose pseudonyms stay inside them, and how many leading bits stay as they are."""
-
-RESERVED_V4: Final = bytes.fromhex("fd646a6a") + bytes(8)
-"""``fd64:6a6a::/96``: pseudonyms of public IPv4 addresses inside the site, 32 bits permuted."""
-RESERVED_V6: Final = bytes.fromhex("fd646a6b")
-"""``fd64:6a6b::/32``: pseudonyms of public IPv6 addresses inside the site.
-
-The 96 bits after the provider's /32 are permuted, so no two addresses of one provider collide.
-"""
-_RESERVED: Final = bytes.fromhex("fd646a")
 
 _UNCHANGED: Final = frozenset(
     (UNSPECIFIED, bytes(15) + b"\x01", V4_PREFIX + bytes(4), V4_PREFIX + b"\xff" * 4)
@@ -76,6 +52,26 @@ class Privacy(Protocol):
 
     def hide(self, rows: Columns) -> Columns:
         """``rows`` as they may leave the site."""
+        ...
+
+
+class Noted(Protocol):
+    """Hears what is hidden beyond what the key alone could open again: for the owner, on this machine."""
+
+    def see(self, rows: Columns) -> None:
+        """Rows as they were metered, before each is hidden."""
+        ...
+
+    def note_address(self, address: bytes) -> None:
+        """An IPv6 address of which the pseudonym does not keep the provider's prefix."""
+        ...
+
+    def note_mac(self, mac: int) -> None:
+        """A hardware address."""
+        ...
+
+    def note_label(self, label: str) -> None:
+        """One label of a name."""
         ...
 
 
@@ -116,23 +112,43 @@ class CryptoPan:
             mask = mask << 1 | first >> 7
         return (int.from_bytes(address, "big") ^ mask).to_bytes(len(address), "big")
 
+    def restore(self, pseudonym: bytes, kept: int = 0) -> bytes:
+        """What `permute` made ``pseudonym`` of: bit by bit, as each depends on those before it.
+
+        >>> pan = CryptoPan(bytes(range(21, 53)))
+        >>> pan.restore(pan.permute(bytes([192, 0, 2, 1]), 8), 8) == bytes([192, 0, 2, 1])
+        True
+        """
+        bits = 8 * len(pseudonym)
+        number = int.from_bytes(pseudonym, "big") << (128 - bits)
+        for length in range(kept, bits):
+            tail = (1 << (128 - length)) - 1
+            first = self._encrypt((number & ~tail | self._pad & tail).to_bytes(16, "big"))[0]
+            number ^= (first >> 7) << (127 - length)
+        return (number >> (128 - bits)).to_bytes(len(pseudonym), "big")
+
 
 class Pseudonyms:
     """Hides rows under the site's key (32 bytes); ``inside`` knows which addresses are the site's.
 
-    Answers are remembered for the last few thousand addresses and names, never more.
+    Answers are remembered for the last few thousand addresses and names, never more. ``noted`` is told
+    what is hidden by a hash.
     """
 
-    def __init__(self, key: bytes, inside: LocalNetworks) -> None:
+    def __init__(self, key: bytes, inside: LocalNetworks, noted: Noted | None = None) -> None:
         self._pan = CryptoPan(key)
         self._key = key
         self._inside = inside
         self._addresses: dict[bytes, bytes] = {}
         self._macs: dict[int, int] = {}
-        self._names = HiddenNames(key, self.address, inside.suffixes)
+        self._noted = noted
+        note = noted.note_label if noted is not None else None
+        self._names = HiddenNames(key, self.address, inside.suffixes, note)
 
     def hide(self, rows: Columns) -> Columns:
         """``rows`` with addresses, hardware addresses and names replaced, each of them once."""
+        if self._noted is not None:
+            self._noted.see(rows)
         addresses = list(map(self.address, rows.addresses))
         texts: dict[str, int] = {}
         tables = {}
@@ -182,7 +198,7 @@ class Pseudonyms:
         v4 = address[:12] == V4_PREFIX
         if v4 and address[12] == 127:
             return address
-        kept = _kept_bits(address[12:] if v4 else address)
+        kept = kept_bits(address[12:] if v4 else address)
         if kept is not None:
             return (
                 V4_PREFIX + self._pan.permute(address[12:], kept)
@@ -197,19 +213,23 @@ class Pseudonyms:
             )
         hidden = any(self.address(carried) != carried for carried in _carried_v4(address))
         if hidden or address in self._inside or _holds_mac(address):
+            if self._noted is not None:
+                self._noted.note_address(address)
             return RESERVED_V6 + self._pan.permute(address)[4:]
         return address
 
     def _walk(self, address: bytes, kept: int) -> bytes:
         # Once more whenever the pseudonym falls into the reserved range: still a permutation.
         hidden = self._pan.permute(address, kept)
-        while hidden[:3] == _RESERVED != address[:3]:
+        while hidden[:3] == RESERVED != address[:3]:
             hidden = self._pan.permute(hidden, kept)
         return hidden
 
     def _hide_mac(self, mac: int) -> int:
         if mac in {0, _BROADCAST_MAC}:
             return mac
+        if self._noted is not None:
+            self._noted.note_mac(mac)
         digest = blake2b(
             mac.to_bytes(8, "big"), digest_size=4, key=self._key, person=b"dijkwacht mac"
         )
@@ -249,14 +269,6 @@ def read_or_make_key(path: Path) -> bytes:
     return key
 
 
-def _kept_bits(address: bytes) -> int | None:
-    """How many leading bits of a 4- or 16-byte address stay, or ``None`` outside `KEPT`."""
-    for low, high, kept in _KEPT_RANGES.get((len(address), address[0]), ()):
-        if low <= address <= high:
-            return kept
-    return None
-
-
 def _carried_v4(address: bytes) -> Iterator[bytes]:
     """The IPv4 addresses that an IPv6 address carries, as far as its form tells, 16 bytes each."""
     if address[:2] == b"\x20\x02":  # 6to4
@@ -283,17 +295,6 @@ def _holds_mac(address: bytes) -> bool:
     return address[11:13] == b"\xff\xfe" and address[0] >> 5 == 1
 
 
-def _ranges() -> dict[tuple[int, int], list[tuple[bytes, bytes, int]]]:
-    ranges: dict[tuple[int, int], list[tuple[bytes, bytes, int]]] = {}
-    for text, kept in KEPT:
-        network = ipaddress.ip_network(text)
-        low, high = network.network_address.packed, network.broadcast_address.packed
-        for first in range(low[0], high[0] + 1):
-            ranges.setdefault((len(low), first), []).append((low, high, kept))
-    return ranges
-
-
-_KEPT_RANGES: Final = _ranges()
 _EMBEDDING: Final = frozenset(
     (b"\x00\x64\xff\x9b" + bytes(8), bytes(12), bytes(8) + b"\xff\xff\x00\x00")
 )

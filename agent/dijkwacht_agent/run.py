@@ -17,6 +17,7 @@ from dijkwacht_agent.error_words import worded, words
 from dijkwacht_agent.health import Health
 from dijkwacht_agent.join import KEY_FILE, SPOOL_FOLDER, read_token
 from dijkwacht_agent.observed import observe
+from dijkwacht_agent.owner.device_memory import DEVICES_FILE, DeviceMemory
 from dijkwacht_agent.pacing import wall_clock
 from dijkwacht_agent.privacy import Pseudonyms, read_or_make_key
 from dijkwacht_agent.settings import Settings
@@ -58,7 +59,9 @@ class Agent:
         self.source, self.meter = observed.source, observed.meter
         self.spool = Spool(state / SPOOL_FOLDER, settings.spool_max_bytes)
         names, refuse = (settings.site, settings.agent), self.spool.refuse
-        self.batcher = Batcher(*names, Pseudonyms(key, inside), wall_clock, on_refused=refuse)
+        self.devices = DeviceMemory(state / DEVICES_FILE, wall_clock)
+        privacy = Pseudonyms(key, inside, self.devices)
+        self.batcher = Batcher(*names, privacy, wall_clock, on_refused=refuse)
         self.contracts = Contracts(state / CONTRACTS_FILE, writes)
         self.way_back = way_back(settings, state, token)
         ca_file = Path(settings.ca_file) if settings.ca_file else None
@@ -138,5 +141,6 @@ class Agent:
         drained = self.uplink.stop(DRAIN_S)
         self.way_back.stop()
         self.spool.close()
+        self.devices.keep(now=True)
         self.health.end()
         return drained

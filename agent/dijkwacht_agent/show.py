@@ -11,6 +11,7 @@ import msgspec
 from dijkwacht_agent.batches import Parcel
 from dijkwacht_records.addresses import format_address, format_mac
 from dijkwacht_records.closed_lists import is_named, name
+from dijkwacht_records.pseudonyms import marked
 from dijkwacht_records.table import Column
 from dijkwacht_records.tables import HARDWARE_ADDRESSES, TABLES, Row, Value
 from dijkwacht_records.wire import Batch, decode, unpack_rows
@@ -18,13 +19,13 @@ from dijkwacht_records.wire import Batch, decode, unpack_rows
 SENTENCES: Final = {
     "en": {
         "batch": "batch {seq} of {agent} at {site}: {size} bytes, {rows} rows",
-        "rest": "A field that is 0 or empty is not printed. Nothing else leaves but the agent's token, and a word while its disk is full: no payload, no key.",
+        "rest": "What begins with ~ is a pseudonym (printed with the mark, sent without). A field that is 0 or empty is not printed. Nothing else leaves but the agent's token, and a word while its disk is full: no payload, no key.",
         "sum": "batches: {batches}, bytes on the wire: {size}, rows: {rows}, bytes a row: {each:.1f}",
         "none": "nothing was seen, so nothing would leave",
     },
     "nl": {
         "batch": "zending {seq} van {agent} bij {site}: {size} bytes, {rows} regels",
-        "rest": "Een veld dat 0 of leeg is, staat er niet bij. Verder gaat alleen het toegangsbewijs van de agent mee, en één woord zolang zijn schijf vol is: geen inhoud, geen sleutel.",
+        "rest": "Wat met ~ begint is een schuilnaam (hier met dat teken, verstuurd zonder). Een veld dat 0 of leeg is, staat er niet bij. Verder gaat alleen het toegangsbewijs van de agent mee, en één woord zolang zijn schijf vol is: geen inhoud, geen sleutel.",
         "sum": "zendingen: {batches}, bytes over de lijn: {size}, regels: {rows}, bytes per regel: {each:.1f}",
         "none": "er is niets gezien, dus er zou niets weggaan",
     },
@@ -112,6 +113,8 @@ def _word(column: Column, value: Value) -> str:
     if column.unit == "µs UTC":
         return _moment(int(value))
     text = str(_plain(column, value))
+    if isinstance(value, bytes | str) or column.name in HARDWARE_ADDRESSES:
+        text = marked(text)
     # Names come from the network: they must not steer the terminal.
     return text if text.isprintable() else text.encode("unicode_escape").decode()
 

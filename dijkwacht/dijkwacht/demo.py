@@ -29,6 +29,7 @@ from dijkwacht_lab.recordings import recording
 from dijkwacht_lab.recordings import truth as read_truth
 from dijkwacht_records.addresses import format_address, format_mac, pack_address, pack_mac
 from dijkwacht_records.errors import UnreadableInput
+from dijkwacht_records.pseudonyms import marked
 
 PLAY_S: Final = 20.0
 """How long the recording is stretched or pressed to, in seconds of ours."""
@@ -67,7 +68,7 @@ def perform(folder: Path, *, once: bool, port: int = 0) -> int:
         f"The recording: {truth.story} {truth.frames:,} packets, {len(truth.attacks)} attacks."
     )
     print_line(
-        "Addresses are the pseudonyms that leave the site; only this screen adds whose they are."
+        "Addresses with ~ are the pseudonyms that leave the site; only this screen adds whose they are."
     )
     report_shadow(report=print_line)
     compile_kernels(print_line)
@@ -156,7 +157,7 @@ class Show:
             fitting = [f for f in loud if self._is(f, attack)]
             by = min(fitting, key=lambda f: _kind(f) != attack.kind, default=None)
             found_all &= by is not None
-            who = self._name(self._called(attack.attacker))
+            who = marked(self._name(self._called(attack.attacker)))
             found = _kind(by) if by else "not found"
             print_line(
                 f"{attack.kind:<12}{attack.tool:<10}{who:<34}{found:<14}{_technique(by) if by else ''}"

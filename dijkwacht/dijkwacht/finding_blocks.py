@@ -23,13 +23,16 @@ _STYLES: Final[dict[str, Style]] = {
 }
 
 
-def finding_blocks(stories: Sequence[Story], incidents: Sequence[Incident], screen: Screen) -> str:
+def finding_blocks(
+    stories: Sequence[Story], incidents: Sequence[Incident], screen: Screen, *, clear: bool = True
+) -> str:
     """A head for every story, and below it a block for each of its incidents, an empty line after each.
 
     A head says whose story it is, when, and whether it interrupted; a block how bad, who and whom, when,
-    what to do. Incidents without a story come last, without a head.
+    what to do. Incidents without a story come last, without a head. Unless addresses are ``clear``, pseudonyms
+    carry their mark.
     """
-    reader = _reader()
+    reader = _reader(clear=clear)
     below: dict[str, list[Incident]] = {}
     for incident in incidents:
         below.setdefault(incident.story, []).append(incident)
@@ -41,15 +44,15 @@ def finding_blocks(stories: Sequence[Story], incidents: Sequence[Incident], scre
     return _paragraphs(blocks)
 
 
-def story_blocks(stories: Sequence[Story], screen: Screen) -> str:
+def story_blocks(stories: Sequence[Story], screen: Screen, *, clear: bool = True) -> str:
     """Every story as one block: whose, when, whether it interrupted and why, and what is in it."""
-    reader = _reader()
+    reader = _reader(clear=clear)
     blocks: list[str] = []
     for story in stories:
         lines = _head(reader, story, screen)
         for part in story.parts:
             severity = severity_of(part.severity_id)
-            what = f"{reader.say(words.SEVERITY[severity])} · {reader.kind(part.kind)} · {part.title_en}"
+            what = f"{reader.say(words.SEVERITY[severity])} · {reader.kind(part.kind)} · {reader.title(part)}"
             lines.append(screen.wrapped(f"{clock_text(part.start)} · {what}", INDENT))
         if story.more:
             lines.append(screen.wrapped(f"and {story.more:,} more", INDENT, "faint"))
@@ -57,8 +60,8 @@ def story_blocks(stories: Sequence[Story], screen: Screen) -> str:
     return _paragraphs(blocks)
 
 
-def _reader() -> Reader:
-    return Reader("en", translations("en"), now_us=0)
+def _reader(*, clear: bool) -> Reader:
+    return Reader("en", translations("en"), now_us=0, clear=clear)
 
 
 def _paragraphs(blocks: Sequence[str]) -> str:
@@ -70,7 +73,7 @@ def _head(reader: Reader, story: Story, screen: Screen) -> list[str]:
     asks = "Asks you to look" if story.interrupted else "For context"
     number = len(story.parts) + story.more
     much = "1 incident" if number == 1 else f"{number:,} incidents"
-    head = f"{asks} · {story.machine or 'several machines'} · {much}"
+    head = f"{asks} · {reader.told(story.machine) or 'several machines'} · {much}"
     style = words.SEVERITY_STYLE[severity_of(story.severity_id)]
     lines = _coloured(head, asks, _STYLES[style], screen)
     lines.append(screen.wrapped(_span(story.start, story.end), INDENT, "faint"))
@@ -86,7 +89,7 @@ def _head(reader: Reader, story: Story, screen: Screen) -> list[str]:
 
 def _finding(reader: Reader, incident: Incident, screen: Screen, indent: str = "") -> str:
     card = reader.card(incident, detailed=False)
-    parties = " → ".join(filter(None, (card.who or incident.subject, card.whom)))
+    parties = " → ".join(filter(None, (card.who or reader.told(incident.subject), card.whom)))
     head = f"{card.severity} · {card.kind} · {parties}" if parties else card.severity
     lines = _coloured(head, card.severity, _STYLES[card.style], screen, indent)
     within = indent + INDENT

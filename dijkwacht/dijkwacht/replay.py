@@ -44,6 +44,7 @@ from dijkwacht_collector.incidents import (
 )
 from dijkwacht_records.columns import Columns
 from dijkwacht_records.errors import SettingsError
+from dijkwacht_records.pseudonyms import marked
 from dijkwacht_records.tables import TABLES
 from dijkwacht_records.wire import NAME
 
@@ -140,7 +141,7 @@ def run(args: argparse.Namespace) -> int:
         raise SettingsError(f"--batch-rows {args.batch_rows}: at least 1")
     ctrl_c = CtrlC()
     pacing = RowPacing(args.speed, ctrl_c.sleep)
-    people = for_people(args)
+    people, clear = for_people(args), not args.pseudonyms
     note = (lambda _: None) if args.json else report
     detectors = DetectorSet.with_own(args.detectors)
     watch = ScoreWatch(detectors, detectors.shadow())
@@ -153,7 +154,7 @@ def run(args: argparse.Namespace) -> int:
     with (
         ctrl_c,
         OfflineCollector(
-            detectors=detectors, on_event=Announcer(announced), watch=watch
+            detectors=detectors, on_event=Announcer(announced, clear), watch=watch
         ) as collector,
     ):
         rows: Iterator[NumberedRow] = hide(recorded.rows())
@@ -164,11 +165,11 @@ def run(args: argparse.Namespace) -> int:
         collector.finish()
         stories, found = collector.outcome.final_stories(), collector.outcome.final()
         if people:
-            _write_blocks(stories, found, only_stories=args.stories)
+            _write_blocks(stories, found, only_stories=args.stories, clear=clear)
         elif args.stories:
-            _write_lines(map(last_story, stories))
+            _write_lines(last_story(story, clear=clear) for story in stories)
         else:
-            _write_lines(last_findings(stories, found))
+            _write_lines(last_findings(stories, found, clear=clear))
         report_problems(recorded)
         if pacing.shortened:
             note(f"{pacing.shortened} pauses of the recording were cut to {LONGEST_WAIT_S:.0f} s")
@@ -182,16 +183,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _write_blocks(
-    stories: Sequence[Story], incidents: Sequence[Incident], *, only_stories: bool
+    stories: Sequence[Story], incidents: Sequence[Incident], *, only_stories: bool, clear: bool
 ) -> None:
     # Only people need the console's words, and what they import.
     from dijkwacht.finding_blocks import finding_blocks, story_blocks  # noqa: PLC0415
 
     screen = Screen.of(sys.stdout)
     if only_stories:
-        write_text(story_blocks(stories, screen))
+        write_text(story_blocks(stories, screen, clear=clear))
     else:
-        write_text(finding_blocks(stories, incidents, screen))
+        write_text(finding_blocks(stories, incidents, screen, clear=clear))
 
 
 def _write_lines(lines: Iterable[bytes]) -> None:
@@ -206,22 +207,28 @@ def _progress(collector: OfflineCollector) -> str:
     return f"stories: {len(outcome.stories):,}; incidents: {found:,}; rows" if found else "rows"
 
 
-def last_findings(stories: Iterable[Story], incidents: Iterable[Incident]) -> Iterator[bytes]:
+def last_findings(
+    stories: Iterable[Story], incidents: Iterable[Incident], *, clear: bool = True
+) -> Iterator[bytes]:
     """`last_finding` of each, which says whether its story has interrupted by the end."""
     interrupted = {story.uid for story in stories if story.interrupted}
     for incident in incidents:
-        yield last_finding(replace(incident, interrupted=incident.story in interrupted))
+        told = replace(incident, interrupted=incident.story in interrupted)
+        yield last_finding(told, clear=clear)
 
 
-def last_finding(incident: Incident) -> bytes:
-    """One line of JSON for an incident as it stands at the end; the same rows give the same bytes."""
+def last_finding(incident: Incident, *, clear: bool = True) -> bytes:
+    """One line of JSON for an incident as it stands at the end; the same rows give the same bytes.
+
+    ``clear``: of addresses that are no pseudonyms.
+    """
     # The position in the journal depends on how rows were cut into batches: it is left out.
-    return encode_finding(IncidentEvent(_last_activity(incident), incident, 0))
+    return encode_finding(IncidentEvent(_last_activity(incident), incident, 0), clear=clear)
 
 
-def last_story(story: Story) -> bytes:
+def last_story(story: Story, *, clear: bool = True) -> bytes:
     """The same for a story."""
-    return encode_story(StoryEvent(_last_activity(story), story, 0))
+    return encode_story(StoryEvent(_last_activity(story), story, 0), clear=clear)
 
 
 def _last_activity(told: Incident | Story) -> Activity:
@@ -313,9 +320,10 @@ def _privacy(
 
 @dataclass(slots=True)
 class Announcer:
-    """Notes each incident when it is found, and each story when it interrupts."""
+    """Notes each incident when it is found, and each story when it interrupts; pseudonyms with their mark."""
 
     note: Callable[[str], None]
+    clear: bool = True
     _called: set[tuple[str, int]] = field(default_factory=set)
 
     def __call__(self, event: Event) -> None:
@@ -323,12 +331,17 @@ class Announcer:
         if isinstance(event, IncidentEvent):
             incident = event.incident
             if event.activity == "create":
-                self.note(f"{clock_text(incident.start)}  {incident.kind:<10}  {incident.title_en}")
+                self.note(
+                    f"{clock_text(incident.start)}  {incident.kind:<10}  {self._told(incident.title_en)}"
+                )
             return
         story = event.story
         for nth, call in enumerate(story.calls):
             if (story.uid, call.time) not in self._called:
                 self._called.add((story.uid, call.time))
-                who = story.machine or "several machines"
+                who = self._told(story.machine) or "several machines"
                 again = " again" if nth else ""
                 self.note(f"{clock_text(call.time)}  {who} asks you to look{again}")
+
+    def _told(self, text: str) -> str:
+        return text if self.clear else marked(text)

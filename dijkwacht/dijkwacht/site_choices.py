@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dijkwacht_records.pseudonyms import marked
+
 if TYPE_CHECKING:
     from dijkwacht_collector.incidents import Exempted
     from dijkwacht_collector.sites import ChoiceTable
@@ -128,16 +130,16 @@ def _try(args: argparse.Namespace, incidents: Path) -> None:
     )
     for one in trial.silent:
         called = "  (called)" if one.uid in trial.called else ""
-        _write_line(f"  {one.uid}  {_day(one.end)}  {one.kind}  {one.title_en}{called}")
+        _write_line(f"  {one.uid}  {_day(one.end)}  {one.kind}  {marked(one.title_en)}{called}")
 
 
 def _named(row: Exempted) -> str:
     """What an exemption is of."""
     if not row.machine:
-        return f"{row.kind} by {row.subject}"
+        return marked(f"{row.kind} by {row.subject}")
     if not row.peer:
-        return f"{row.kind} about {row.machine}"
-    return f"{row.kind} between {row.machine} and {row.peer}"
+        return marked(f"{row.kind} about {row.machine}")
+    return marked(f"{row.kind} between {row.machine} and {row.peer}")
 
 
 def _write_line(line: str) -> None:

@@ -8,18 +8,11 @@ from hypothesis import strategies as st
 from yacryptopan import CryptoPAn as Oracle
 
 from dijkwacht_agent.local_networks import LocalNetworks
-from dijkwacht_agent.privacy import (
-    KEPT,
-    RESERVED_V4,
-    RESERVED_V6,
-    Clear,
-    CryptoPan,
-    Pseudonyms,
-    read_or_make_key,
-)
+from dijkwacht_agent.privacy import Clear, CryptoPan, Pseudonyms, read_or_make_key
 from dijkwacht_records.addresses import HASHED_MAC, format_address, pack_address
 from dijkwacht_records.columns import Columns
 from dijkwacht_records.errors import SettingsError
+from dijkwacht_records.pseudonyms import KEPT, RESERVED_V4, RESERVED_V6
 from dijkwacht_records.tables import TABLE, TABLES
 
 KEY = bytes(range(1, 33))

@@ -53,10 +53,10 @@ def test_people_read_every_field_that_says_something(parcel):
     assert "batch 3 of till at bakery" in text
     assert f"{len(parcel.wire)} bytes" in text
     assert (
-        "2023-11-14T22:13:20.123Z orig_h=192.168.1.5 resp_h=9.9.9.9 resp_p=53 query=www.example.nl"
+        "2023-11-14T22:13:20.123Z orig_h=~192.168.1.5 resp_h=9.9.9.9 resp_p=53 query=www.example.nl"
         in text
     )
-    assert "eth_src=00:1b:21~00000007" in text
+    assert "eth_src=~00:1b:21~00000007" in text
     assert "target_h" not in text
 
 

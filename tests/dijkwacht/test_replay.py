@@ -19,6 +19,7 @@ from dijkwacht.replay import (
     moved,
 )
 from dijkwacht_collector.incidents import Call, Part, Story, StoryEvent
+from dijkwacht_records.pseudonyms import spans
 from dijkwacht_records.tables import TABLE
 
 pytestmark = pytest.mark.usefixtures("loud")
@@ -155,6 +156,39 @@ def test_pseudonyms_hide_inside_addresses(scan, capsysbinary, monkeypatch):
     assert out
     assert b"192.168.7." not in out
     assert err == b""
+
+
+@pytest.mark.parametrize("options", [(), ("--stories",)])
+def test_pseudonyms_bear_their_mark_for_people_and_clear_addresses_none(
+    scan, capsysbinary, options
+):
+    assert replay(scan, "--pseudonyms", *options, "--json") == 0
+    told = [json.loads(line) for line in capsysbinary.readouterr().out.splitlines()]
+    assert told
+    for one in told:
+        assert "~192.168." in one["message"]
+        assert one["metadata"]["labels"] == ["pseudonyms"]
+        assert spans_without_mark(one["message"]) == []
+    assert replay(scan, *options, "--json") == 0
+    out = capsysbinary.readouterr().out
+    assert out
+    assert b"~" not in out
+    assert b"pseudonyms" not in out
+
+
+@pytest.mark.parametrize("options", [(), ("--stories",)])
+def test_so_do_blocks_on_a_terminal(scan, capsys, monkeypatch, options):
+    monkeypatch.setattr("dijkwacht.replay.for_people", lambda _args: True)
+    assert replay(scan, "--pseudonyms", *options) == 0
+    out = capsys.readouterr().out
+    assert "~192.168." in out
+    assert spans_without_mark(out) == []
+    assert replay(scan, *options) == 0
+    assert "~" not in capsys.readouterr().out
+
+
+def spans_without_mark(text):
+    return [text[a:b] for a, b in spans(text) if text[a] != "~"]
 
 
 def test_without_a_baseline_to_read_the_recording_is_told_all_the_same(

@@ -61,11 +61,11 @@ def test_what_is_normal_is_listed_and_taken_back(site, tmp_path):
     store.open()
     store.show_exemptions({"bakery": [ROW]})
     told = site("normal", "bakery")[1]
-    assert told.startswith(f"{ROW.id}  scan by 10.0.0.7: until 2112-")
+    assert told.startswith(f"{ROW.id}  scan by ~10.0.0.7: until 2112-")
     assert "said by Jan on 2026-09-21, has hidden 3 finding(s)\n" in told
     code, out, _ = site("normal", "bakery", "--remove", ROW.id)
     assert code == 0
-    assert out.startswith("bakery: scan by 10.0.0.7 is reported again.")
+    assert out.startswith("bakery: scan by ~10.0.0.7 is reported again.")
     [line] = site("normal", "bakery", "--json")[1].splitlines()
     assert json.loads(line) == ROW.told() | {"taken_back": True}
     assert "being taken back" in site("normal", "bakery")[1]
@@ -88,8 +88,8 @@ def test_what_is_normal_has_two_ends(site, tmp_path):
     store.show_exemptions({"bakery": rows})
     store.close()
     between, about = site("normal", "bakery")[1].splitlines()
-    assert "c2 between 10.0.0.7 and 203.0.113.7: until" in between
-    assert "scan about 10.0.0.7: until" in about
+    assert "c2 between ~10.0.0.7 and 203.0.113.7: until" in between
+    assert "scan about ~10.0.0.7: until" in about
     assert site("normal", "bakery", "--remove", rows[0].id)[0] == 0
     [choice] = waiting(tmp_path)
     assert msgspec.json.decode(choice.body, type=TakenBack) == rows[0].taken_back()
@@ -111,7 +111,7 @@ def test_an_answer_is_tried_and_nothing_chosen(site, tmp_path):
     assert code == 0
     assert out.splitlines() == [
         "Called normal, for 30 days this would not be reported:",
-        "  c2 between 10.0.0.7 and 203.0.113.7",
+        "  c2 between ~10.0.0.7 and 203.0.113.7",
         "In the 30 days to 2026-09-21 that would have hidden 2 finding(s), 2 of which called somebody:",
         r"'  a  2026-09-21  c2  a calls\u202e  (called)'",
         r"'  b  2026-09-20  c2  b calls\u202e  (called)'",

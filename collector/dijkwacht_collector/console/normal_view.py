@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from dijkwacht_collector.console.data import Normal
-from dijkwacht_collector.console.titles import title
 from dijkwacht_collector.console.view import Moment, Reader
 from dijkwacht_collector.incidents import Exempted, Part, Trial
 
@@ -75,7 +74,7 @@ class NormalReader:
             rows=[
                 TriedRow(
                     one.uid,
-                    title(Part.of(one), self._reader.language),
+                    self._reader.title(Part.of(one)),
                     self._reader.moment(one.end),
                     one.uid in trial.called,
                 )
@@ -102,4 +101,4 @@ class NormalReader:
     def _what(self, row: Exempted) -> str:
         """Class, machine and peer."""
         told = self._reader.kind(row.kind), row.machine or row.subject, row.peer
-        return " · ".join(filter(None, told))
+        return self._reader.told(" · ".join(filter(None, told)))

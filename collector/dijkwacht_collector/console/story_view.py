@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from dijkwacht_collector.console import words
-from dijkwacht_collector.console.titles import title
 from dijkwacht_collector.console.view import Card, Moment, Reader
 from dijkwacht_collector.incidents import ALERT_SEVERITY, Call, Incident, Part, Story
 from dijkwacht_collector.policy import FUSION
@@ -97,10 +96,10 @@ class StoryReader:
             uid=story.uid,
             path=f"/{folder}/{story.uid}",
             site=story.site,
-            machine=story.machine,
+            machine=self._reader.told(story.machine),
             severity=say(words.SEVERITY[severity]),
             style=words.SEVERITY_STYLE[severity],
-            title=title(story.gravest, self._reader.language),
+            title=self._reader.title(story.gravest),
             kinds=list(dict.fromkeys(map(self._reader.kind, story.kinds))),
             more=len(story.parts) - 1 + story.more,
             calls=len(story.calls),
@@ -141,7 +140,7 @@ class StoryReader:
         return Bar(
             uid=part.uid,
             kind=self._reader.kind(part.kind),
-            title=title(part, self._reader.language),
+            title=self._reader.title(part),
             severity=self._reader.say(words.SEVERITY[severity]),
             style=words.SEVERITY_STYLE[severity],
             begin=round(begin, 2),
@@ -153,7 +152,7 @@ class StoryReader:
 
     def _call(self, call: Call, story: Story) -> CallRow:
         found = next((part for part in story.parts if part.uid == call.finding), None)
-        why = title(found, self._reader.language) if found else self._reader.kind(call.kind)
+        why = self._reader.title(found) if found else self._reader.kind(call.kind)
         together = ""
         if call.detector == FUSION:
             only = only_together(story.calls)

@@ -8,6 +8,7 @@ from typing import Final
 from dijkwacht_collector.console.language import LANGUAGES, Language, translations
 from dijkwacht_collector.console.words import METRIC
 from dijkwacht_collector.incidents import Incident, Part
+from dijkwacht_records.pseudonyms import marked
 
 _METRICS: Final = re.compile(rf"\b({'|'.join(METRIC)})\b")
 
@@ -15,12 +16,14 @@ _METRICS: Final = re.compile(rf"\b({'|'.join(METRIC)})\b")
 _CATALOGUES: Final = {language: translations(language) for language in LANGUAGES}
 
 
-def title(incident: Incident | Part, language: Language) -> str:
+def title(incident: Incident | Part, language: Language, *, clear: bool = False) -> str:
     """The title in ``language``; metrics are named only where the incident is a machine's own.
 
-    Elsewhere a name comes from the network, and only looks like a metric.
+    Elsewhere a name comes from the network, and only looks like a metric. Pseudonyms carry their mark,
+    unless the addresses are ``clear``.
     """
     text = incident.title_nl if language == "nl" else incident.title_en
+    text = text if clear else marked(text)
     if incident.kind != "host":
         return text
     translate = _CATALOGUES[language].gettext

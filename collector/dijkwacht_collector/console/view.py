@@ -12,13 +12,15 @@ from dijkwacht_collector.console import words
 from dijkwacht_collector.console.figures import Figures
 from dijkwacht_collector.console.language import Language
 from dijkwacht_collector.console.titles import title
-from dijkwacht_collector.incidents import TECHNIQUES, Evidence, Incident
+from dijkwacht_collector.incidents import TECHNIQUES, Evidence, Incident, Part
 from dijkwacht_collector.policy import NOT_RARE
 from dijkwacht_records.addresses import UNSPECIFIED, format_address, format_mac
+from dijkwacht_records.pseudonyms import MARK, marked
 
 UNKNOWN: Final = "–"
 """Where there is nothing to say."""
 _DATED_AFTER_DAYS: Final = 60
+_MOST_HIDDEN: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class Card:
     description: str
     who: str
     whom: str
+    hidden: list[str]
+    """Pseudonyms among who and whom, the first few."""
     technique: str
     technique_name: str
     detector: str
@@ -75,13 +79,32 @@ class Card:
 
 
 class Reader:
-    """Turns facts into the text of one language, at one moment (µs UTC)."""
+    """Turns facts into the text of one language, at one moment (µs UTC).
 
-    def __init__(self, language: Language, catalogue: NullTranslations, now_us: int) -> None:
+    Pseudonyms carry their mark, unless the addresses are ``clear``, as in a recording of one's own.
+    """
+
+    def __init__(
+        self,
+        language: Language,
+        catalogue: NullTranslations,
+        now_us: int,
+        *,
+        clear: bool = False,
+    ) -> None:
         self.language: Final = language
         self.catalogue: Final = catalogue
         self.figures: Final = Figures(language)
         self.now: Final = now_us
+        self.clear: Final = clear
+
+    def told(self, text: str) -> str:
+        """``text`` with the mark before every pseudonym in it."""
+        return text if self.clear else marked(text)
+
+    def title(self, of: Incident | Part) -> str:
+        """The title of an incident, or of a story's part."""
+        return title(of, self.language, clear=self.clear)
 
     def say(self, text: str) -> str:
         """``text`` in the reader's language."""
@@ -103,10 +126,11 @@ class Reader:
             severity=self.say(words.SEVERITY[severity]),
             style=words.SEVERITY_STYLE[severity],
             kind=self.kind(incident.kind),
-            title=title(incident, self.language),
-            description=incident.desc_nl if dutch else incident.desc_en,
+            title=self.title(incident),
+            description=self.told(incident.desc_nl if dutch else incident.desc_en),
             who=self._parties([_source(incident, e) for e in evidences]),
             whom=self._parties([(e.dst_h, 0) for e in evidences]),
+            hidden=self._hidden(incident),
             technique=incident.technique,
             technique_name=technique.name if technique else "",
             detector=incident.detector,
@@ -162,23 +186,32 @@ class Reader:
         return self.say(words.N_("%(num)d times a week")) % {"num": round(weekly)}
 
     def _parties(self, parties: Sequence[tuple[bytes, int]]) -> str:
-        names = dict.fromkeys(_party(h, mac) for h, mac in parties if h != UNSPECIFIED or mac)
+        names = self._named(parties)
         if len(names) <= 2:
             return ", ".join(names)
         more = self.catalogue.ngettext(
             "%(first)s and %(num)d other", "%(first)s and %(num)d others", len(names) - 1
         )
-        return more % {"first": next(iter(names)), "num": len(names) - 1}
+        return more % {"first": names[0], "num": len(names) - 1}
+
+    def _named(self, parties: Sequence[tuple[bytes, int]]) -> list[str]:
+        known = [(h, mac) for h, mac in parties if h != UNSPECIFIED or mac]
+        return list(dict.fromkeys(self.told(_party(h, mac)) for h, mac in known))
+
+    def _hidden(self, incident: Incident) -> list[str]:
+        ends = ((_source(incident, e), (e.dst_h, 0)) for e in incident.evidences)
+        named = self._named([one for both in ends for one in both])
+        return [name for name in named if name.startswith(MARK)][:_MOST_HIDDEN]
 
     def _evidence(self, incident: Incident, evidence: Evidence) -> EvidenceRow:
         metric = words.METRIC.get(evidence.name) if incident.kind == "host" else None
         return EvidenceRow(
             when=self.moment(evidence.time),
-            who=format_address(evidence.src_h),
-            who_mac=format_mac(evidence.src_mac),
-            whom=format_address(evidence.dst_h),
+            who=self.told(format_address(evidence.src_h)),
+            who_mac=self.told(format_mac(evidence.src_mac)),
+            whom=self.told(format_address(evidence.dst_h)),
             port=evidence.dst_p,
-            name=self.say(metric) if metric else evidence.name,
+            name=self.say(metric) if metric else self.told(evidence.name),
             facts=[
                 (self._fact(name), self.figures.few(value))
                 for name, value in evidence.facts.items()

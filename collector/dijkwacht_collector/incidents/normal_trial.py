@@ -13,6 +13,7 @@ from dijkwacht_collector.incidents.incident import ALERT_SEVERITY, Ends, Inciden
 from dijkwacht_collector.incidents.peers import peer_of
 from dijkwacht_collector.incidents.story import Story
 from dijkwacht_records.addresses import format_address
+from dijkwacht_records.pseudonyms import marked
 
 TRIED_US: Final = NORMAL_US
 """So far back findings are tried, from the last of their site."""
@@ -48,7 +49,7 @@ class Trial(NamedTuple):
             "called": len(self.called), "in_part": len(self.partly),
             "named": [
                 {
-                    "incident": one.uid, "class": one.kind, "title": one.title_en,
+                    "incident": one.uid, "class": one.kind, "title": marked(one.title_en),
                     "start": one.start, "end": one.end, "called": one.uid in self.called,
                 }
                 for one in named

@@ -1,12 +1,15 @@
 """Incident → OCSF Detection Finding: the form in which incidents are stored and served.
 
 Times are milliseconds, as OCSF has them; everything follows from the incident alone, except
-``metadata.logged_time``, which the caller may give.
+``metadata.logged_time``, which the caller may give. What people read carries the mark of a pseudonym
+(`marked`), and ``metadata.labels`` says that there are some; fields for machines stay bare. ``clear``:
+the addresses are no pseudonyms, as in a recording of one's own.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
@@ -24,6 +27,7 @@ from dijkwacht_collector.incidents.incident import (
 )
 from dijkwacht_collector.incidents.story import Part, StoryEvent
 from dijkwacht_records.addresses import HASHED_MAC, format_address, format_mac
+from dijkwacht_records.pseudonyms import LABEL, marked
 
 OCSF_VERSION: Final = "1.5.0"
 CLASS_UID: Final = 2004
@@ -67,14 +71,16 @@ _PRODUCT: Final[Json] = {
 }
 
 
-def detection_finding(event: IncidentEvent, logged_time: int | None = None) -> Json:
+def detection_finding(
+    event: IncidentEvent, logged_time: int | None = None, *, clear: bool = False
+) -> Json:
     """The finding of one step in an incident's life. ``logged_time``: µs UTC of a clock."""
-    incident = event.incident
+    incident, told = event.incident, as_it_is if clear else marked
     activity_id, activity = ACTIVITIES[event.activity]
     status_id, status = _STATUSES[incident.status]
     unmapped: Json = {
-        "title_nl": incident.title_nl,
-        "desc_nl": incident.desc_nl,
+        "title_nl": told(incident.title_nl),
+        "desc_nl": told(incident.desc_nl),
         "rarity": incident.rarity,
         "facts": incident.evidences[0].facts if incident.evidences else {},
         "subject": incident.subject,
@@ -103,9 +109,9 @@ def detection_finding(event: IncidentEvent, logged_time: int | None = None) -> J
         "status": status,
         "confidence_score": incident.confidence,
         "is_alert": incident.severity_id >= ALERT_SEVERITY,
-        "message": incident.title_en,
-        "metadata": metadata_of(event, logged_time),
-        "finding_info": finding_info(incident),
+        "message": told(incident.title_en),
+        "metadata": metadata_of(event, logged_time, clear=clear),
+        "finding_info": finding_info(incident, told),
         "evidences": [_evidence(evidence) for evidence in incident.evidences[:5]],
         "unmapped": unmapped,
     }
@@ -119,12 +125,19 @@ def detection_finding(event: IncidentEvent, logged_time: int | None = None) -> J
     return finding
 
 
-def encode_finding(event: IncidentEvent, logged_time: int | None = None) -> bytes:
+def encode_finding(
+    event: IncidentEvent, logged_time: int | None = None, *, clear: bool = False
+) -> bytes:
     """The finding as one line of JSON, without the newline; the same event gives the same bytes.
 
     What a terminal would obey (C1 controls, marks that turn the direction of writing) is escaped.
     """
-    return one_line(detection_finding(event, logged_time))
+    return one_line(detection_finding(event, logged_time, clear=clear))
+
+
+def as_it_is(text: str) -> str:
+    """What is said of clear addresses."""
+    return text
 
 
 def one_line(finding: Json) -> bytes:
@@ -135,7 +148,9 @@ def one_line(finding: Json) -> bytes:
     return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", line.decode()).encode()
 
 
-def metadata_of(event: IncidentEvent | StoryEvent, logged_time: int | None) -> Json:
+def metadata_of(
+    event: IncidentEvent | StoryEvent, logged_time: int | None, *, clear: bool = False
+) -> Json:
     """What says which step of what this is, and whose product said so. ``logged_time``: µs UTC, or None."""
     metadata: Json = {
         "product": _PRODUCT,
@@ -144,16 +159,18 @@ def metadata_of(event: IncidentEvent | StoryEvent, logged_time: int | None) -> J
         "tenant_uid": event.site,
         "sequence": event.position,
     }
+    if not clear:
+        metadata["labels"] = [LABEL]
     if logged_time is not None:
         metadata["logged_time"] = logged_time // 1000
     return metadata
 
 
-def finding_info(told: Incident | Part) -> Json:
+def finding_info(told: Incident | Part, text: Callable[[str], str] = marked) -> Json:
     """What names a finding: its class, its technique, who found it and when; a part's words are its title."""
     info: Json = {
         "uid": told.uid,
-        "title": told.title_en,
+        "title": text(told.title_en),
         "types": [told.kind],
         "first_seen_time": told.start // 1000,
         "last_seen_time": told.end // 1000,
@@ -167,7 +184,7 @@ def finding_info(told: Incident | Part) -> Json:
         "attacks": _attacks(told.technique),
     }
     if isinstance(told, Incident):
-        info["desc"] = told.desc_en
+        info["desc"] = text(told.desc_en)
     return info
 
 

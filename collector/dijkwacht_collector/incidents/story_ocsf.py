@@ -10,6 +10,7 @@ from dijkwacht_collector.incidents.ocsf import (
     ANSWERS,
     SEVERITIES,
     Json,
+    as_it_is,
     encode_finding,
     finding_info,
     metadata_of,
@@ -17,6 +18,7 @@ from dijkwacht_collector.incidents.ocsf import (
 )
 from dijkwacht_collector.incidents.story import Call, Event, StoryEvent
 from dijkwacht_collector.incidents.story_words import story_text, story_title
+from dijkwacht_records.pseudonyms import marked
 
 CLASS_UID: Final = 2005
 
@@ -33,13 +35,16 @@ _VERDICTS: Final[dict[Status, tuple[int, str]]] = {
 """The schema's verdict for what a person answered."""
 
 
-def incident_finding(event: StoryEvent, logged_time: int | None = None) -> Json:
+def incident_finding(
+    event: StoryEvent, logged_time: int | None = None, *, clear: bool = False
+) -> Json:
     """The finding of one step in a story's life. ``logged_time``: µs UTC of a clock."""
     story = event.story
     activity_id, activity = ACTIVITIES[event.activity]
     status_id, status = _STATUSES[story.status]
-    title_en, title_nl = story_title(story)
-    desc_en, desc_nl = story_text(story)
+    told = as_it_is if clear else marked
+    title_en, title_nl = story_title(story, clear=clear)
+    desc_en, desc_nl = story_text(story, clear=clear)
     unmapped: Json = {
         "story_uid": story.uid,
         "title_nl": title_nl,
@@ -71,8 +76,8 @@ def incident_finding(event: StoryEvent, logged_time: int | None = None) -> Json:
         "assignee_group": {"name": story.site},
         "message": title_en,
         "desc": desc_en,
-        "metadata": metadata_of(event, logged_time),
-        "finding_info_list": [finding_info(part) for part in story.parts],
+        "metadata": metadata_of(event, logged_time, clear=clear),
+        "finding_info_list": [finding_info(part, told) for part in story.parts],
         "unmapped": unmapped,
     }
     if story.status in _VERDICTS:
@@ -84,9 +89,11 @@ def incident_finding(event: StoryEvent, logged_time: int | None = None) -> Json:
     return finding
 
 
-def encode_story(event: StoryEvent, logged_time: int | None = None) -> bytes:
+def encode_story(
+    event: StoryEvent, logged_time: int | None = None, *, clear: bool = False
+) -> bytes:
     """The finding as one line of JSON, as `encode_finding` writes those of incidents."""
-    return one_line(incident_finding(event, logged_time))
+    return one_line(incident_finding(event, logged_time, clear=clear))
 
 
 def encode_event(event: Event, logged_time: int | None = None) -> bytes:

@@ -1,4 +1,7 @@
-"""A story in a few words, in both languages: its gravest finding, and how many there are besides."""
+"""A story in a few words, in both languages: its gravest finding, and how many there are besides.
+
+Pseudonyms carry their mark, unless the addresses are ``clear``.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,24 @@ from collections.abc import Sequence
 from typing import Final
 
 from dijkwacht_collector.incidents.story import Part, Story
+from dijkwacht_records.pseudonyms import marked
 
 _MOST_TITLES: Final = 8
 
 
-def story_title(story: Story) -> tuple[str, str]:
+def story_title(story: Story, *, clear: bool = False) -> tuple[str, str]:
     """In English and Dutch."""
+    told = _title(story)
+    return told if clear else (marked(told[0]), marked(told[1]))
+
+
+def story_text(story: Story, *, clear: bool = False) -> tuple[str, str]:
+    """What there was, one after another, in English and Dutch."""
+    told = _text(story)
+    return told if clear else (marked(told[0]), marked(told[1]))
+
+
+def _title(story: Story) -> tuple[str, str]:
     gravest, others = story.gravest, len(story.parts) + story.more - 1
     if not story.machine:
         return (
@@ -24,8 +39,7 @@ def story_title(story: Story) -> tuple[str, str]:
     )
 
 
-def story_text(story: Story) -> tuple[str, str]:
-    """What there was, one after another, in English and Dutch."""
+def _text(story: Story) -> tuple[str, str]:
     shown = _shown(story)
     left = len(story.parts) + story.more - len(shown)
     return (

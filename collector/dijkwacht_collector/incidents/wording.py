@@ -8,6 +8,7 @@ from typing import Final
 from dijkwacht_collector.incidents.incident import Evidence
 from dijkwacht_detectors.api import Explanation
 from dijkwacht_records.addresses import format_address, format_mac
+from dijkwacht_records.pseudonyms import is_hashed_label
 
 PLACEHOLDERS: Final = ("src", "dst", "port", "name", "mac")
 """What an explanation may leave open, in braces."""
@@ -68,7 +69,9 @@ def _short_name(name: str) -> str:
     >>> _short_name("\x1b[2J\r\nall is well\u202e")
     '�[2J��all is well�'
     """
-    end = "".join(
-        c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name[-_LONGEST_NAME:]
-    )
-    return end if len(name) <= _LONGEST_NAME else f"…{end}"
+    at = max(len(name) - _LONGEST_NAME, 0)
+    label = name.rfind(".", 0, at + 1) + 1
+    if is_hashed_label(name[label:].partition(".")[0]):
+        at = label  # a pseudonym is opened whole or not at all
+    end = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name[at:])
+    return end if not at else f"…{end}"

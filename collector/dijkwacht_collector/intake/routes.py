@@ -9,6 +9,7 @@ from dijkwacht_collector.intake.joins import Joins
 from dijkwacht_collector.intake.orders import OrderDesk, Outcomes, PendingOrders
 from dijkwacht_collector.intake.pairings import Pairings
 from dijkwacht_collector.intake.refusing import refusing
+from dijkwacht_collector.intake.selftests import SelfTests
 from dijkwacht_collector.intake.uploads import Uploads
 from dijkwacht_collector.sites.access import Authenticator
 
@@ -24,6 +25,7 @@ def add_routes(
     desk = OrderDesk(orders)
     add = app.router.add_route
     add("POST", "/v1/batches", intake.batches)
+    add("POST", "/v1/selftest", refusing(SelfTests(authenticator).see))
     add("POST", "/v1/join", refusing(joins.join))
     outcome, upload = Outcomes(orders, authenticator).outcome, Uploads(orders, authenticator).upload
     add("POST", "/v1/orders/{id}/outcome", refusing(outcome))

@@ -130,7 +130,7 @@ PLANTED = [
     ("spelled_addresses", PRINTER, HiddenNames, "_hide", lambda _, name, __: name),
     ("addresses", JAN, Pseudonyms, "_hide_address", lambda _, address: address),
     ("addresses", V6[1], privacy, "_holds_mac", lambda _: False),
-    ("addresses", PROVIDERS, privacy, "_kept_bits", lambda _: None),
+    ("addresses", PROVIDERS, privacy, "kept_bits", lambda _: None),
     ("carried_addresses", V6[2], privacy, "_carried_v4", lambda _: ()),
     ("carried_addresses", V6[6], privacy, "_carried_v4", lambda _: ()),
     ("carried_addresses", V6[7], privacy, "_carried_v4", lambda _: ()),

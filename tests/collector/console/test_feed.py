@@ -125,4 +125,4 @@ def test_a_storys_step_says_how_often_it_called(feed, make):
     assert sent.name == "story"
     told = json.loads(sent.data)
     assert (told["uid"], told["activity"], told["calls"]) == ("s1", "update", 1)
-    assert told["title"]["nl"] == "10.0.0.7 voelt aan de deuren van 10.0.0.2"
+    assert told["title"]["nl"] == "~10.0.0.7 voelt aan de deuren van ~10.0.0.2"

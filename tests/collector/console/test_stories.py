@@ -297,9 +297,9 @@ class TestAnswer:
         page = await get(client, "/stories/s1?lang=en")
         listed = page[page.index('class="exempting"') :].partition("</ul>")[0]
         assert re.findall(r"<bdi>(.*?)</bdi>", listed) == [
-            "Scan · 10.0.0.7",
+            "Scan · ~10.0.0.7",
             "Password guessing · 10.0.0.7",
-            "Misuse of DNS · 10.0.0.7",
+            "Misuse of DNS · ~10.0.0.7",
         ]
         assert "Anything else is reported as before. If it was an attack, everything is." in page
 
