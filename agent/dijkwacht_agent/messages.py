@@ -13,6 +13,7 @@ from typing import Final
 from dijkwacht_agent.export_messages import EXPORT_MESSAGES
 from dijkwacht_agent.pairing_messages import PAIRING_MESSAGES
 from dijkwacht_agent.row_messages import ROW_MESSAGES
+from dijkwacht_agent.trust_messages import TRUST_MESSAGES
 from dijkwacht_records.errors import Message
 from dijkwacht_records.joincode import WRONG_CODES
 
@@ -363,6 +364,7 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     **EXPORT_MESSAGES,
     **ROW_MESSAGES,
     **PAIRING_MESSAGES,
+    **TRUST_MESSAGES,
 }
 
 
