@@ -25,6 +25,39 @@ TRUST_MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "who answers there is not the collector that this agent joined (somebody may stand in between); nothing was sent",
         "wie daar antwoordt is niet de verzamelaar waar deze agent bij hoort (misschien zit er iemand tussen); er is niets verstuurd",
     ),
+    "foreign_at_join": (
+        "who answers at {url} is not the collector that this code came from, or somebody stands in between; the code was not spent: compare the address with the one that was given",
+        "wie op {url} antwoordt is niet de verzamelaar waar deze code vandaan komt, of er zit iemand tussen; de code is niet verbruikt: vergelijk het adres met het opgegeven adres",
+    ),
+    "identity_unusable": (
+        "{path}: the key and certificate in it cannot be used; join again with a new code: dijkwacht-agent join CODE --again",
+        "{path}: de sleutel en het certificaat hierin zijn niet te gebruiken; meld de agent opnieuw aan met een nieuwe code: dijkwacht-agent join CODE --again",
+    ),
+    "certificate_unusable": (
+        "the collector gave a certificate that cannot be used",
+        "de verzamelaar gaf een certificaat dat niet te gebruiken is",
+    ),
+    "clock_ahead": (
+        "the clock of this machine is {days:.0f} days ahead; what is seen is kept until it is right: turn on time synchronisation",
+        "de klok van dit apparaat loopt {days:.0f} dagen voor; wat gezien wordt, blijft bewaard tot hij goed loopt: zet het gelijkzetten van de tijd aan",
+    ),
+    "clock_behind": (
+        "the clock of this machine is {days:.0f} days behind: turn on time synchronisation",
+        "de klok van dit apparaat loopt {days:.0f} dagen achter: zet het gelijkzetten van de tijd aan",
+    ),
+    "renewal_late": (
+        "this agent's certificate could not be renewed, and ends in {days:.0f} days: {why}",
+        "het certificaat van deze agent kon niet worden vernieuwd, en verloopt over {days:.0f} dagen: {why}",
+    ),
+    "renewal_over": (
+        "this agent's certificate has expired, and could not be renewed: {why}",
+        "het certificaat van deze agent is verlopen, en kon niet worden vernieuwd: {why}",
+    ),
+    "code_wanted": ("The join code: ", "De aanmeldcode: "),
+    "trust_certificate": (
+        "The way to the collector is encrypted, and each knows the other by its certificate.",
+        "De weg naar de verzamelaar is versleuteld, en beide kennen elkaar aan hun certificaat.",
+    ),
     "wrong_clock": (
         "the clock of this machine is wrong, so nothing can be checked",
         "de klok van dit apparaat loopt verkeerd, daardoor is niets te controleren",

@@ -135,9 +135,12 @@ class CertificateUnknown(NotAuthorised):
 
 
 class ForeignCollector(TransferError):
-    """Who answers cannot prove to be the collector that was joined; it was told nothing."""
+    """Who answers cannot prove to be the collector that was joined; it was told nothing.
 
-    status = 0
+    A collector says so to an agent that wants to join and saw another certificate than it shows.
+    """
+
+    status = 403
     reason = "foreign_collector"
 
 
