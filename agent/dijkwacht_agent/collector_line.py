@@ -14,8 +14,9 @@ from dijkwacht_agent.uplink import (
     connection_path,
     read_refusal,
     refused_in_tls,
+    unauthorised,
 )
-from dijkwacht_records.errors import CollectorBusy, NotAuthorised, RejectedBatch
+from dijkwacht_records.errors import CollectorBusy, RejectedBatch
 
 TIMEOUT_S: Final = 20.0
 _MAX_ANSWER_BYTES: Final = 1 << 16
@@ -48,9 +49,10 @@ class CollectorLine:
             connection.close()
         if response.status == 200:
             return answer
-        said = refusal_message(read_refusal(answer), response.status)
+        refusal = read_refusal(answer)
         if response.status in {401, 403}:
-            raise carrying(NotAuthorised, said)
+            raise unauthorised(refusal, response.status)
+        said = refusal_message(refusal, response.status)
         if response.status == 429 or response.status >= 500:
             raise carrying(CollectorBusy, said)
         raise carrying(RejectedBatch, said)

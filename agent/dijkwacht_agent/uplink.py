@@ -215,8 +215,7 @@ def read_answer(
         unread.retry_after_s = _pause(retry_after, LONGEST_PAUSE_S)
         raise unread
     if status in {401, 403}:
-        kind = _UNAUTHORISED.get(refusal.reason if refusal else "", NotAuthorised)
-        raise carrying(kind, refusal_message(refusal, status))
+        raise unauthorised(refusal, status)
     if status == 429 or status >= 500:
         busy = carrying(CollectorBusy, refusal_message(refusal, status))
         busy.retry_after_s = _pause(retry_after, 1.0)
@@ -231,6 +230,12 @@ def read_answer(
         error.reason = refusal.reason if refusal.reason in REASONS else "rejected"  # type: ignore[misc]  # of this one
         raise error
     raise worded(TransferError, "refused_strangely", status=status)
+
+
+def unauthorised(refusal: Refusal | None, status: int) -> NotAuthorised:
+    """Which of them an answer with 401 or 403 stands for."""
+    kind = _UNAUTHORISED.get(refusal.reason if refusal else "", NotAuthorised)
+    return carrying(kind, refusal_message(refusal, status))
 
 
 class Uplink:

@@ -19,6 +19,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("dijkwacht.demo", "collector, console and one agent on a shipped recording"),
     "collect": ("dijkwacht.collect", "run the collector"),
     "site": ("dijkwacht.site", "add a site, print its one-time join code, choose its budget"),
+    "authority": ("dijkwacht.authority", "the collector's certificate authority: show, rotate"),
     "replay": (
         "dijkwacht.replay",
         "find incidents in recordings: packets, and logs of other sensors",

@@ -14,6 +14,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import ipaddress
+import logging
 import os
 import secrets
 import ssl
@@ -33,6 +34,8 @@ from dijkwacht_collector.sites.certificates import Leaf
 from dijkwacht_collector.sites.speaker import Speaker
 from dijkwacht_records.enrolment import COLLECTOR_NAME
 from dijkwacht_records.errors import DijkwachtError, MalformedBatch
+
+log: Final = logging.getLogger(__name__)
 
 ROOT_DAYS: Final = 3650
 SERVER_DAYS: Final = 90
@@ -101,12 +104,16 @@ class Authority:
         self.path.mkdir(0o700, parents=True, exist_ok=True)
         if not self._files():
             self._write("root-1.pem", _make_root(self._clock()))
-        self._read()
+        self.read()
         self._serve()
 
-    def close(self) -> None:
-        """Forget the keys."""
-        self._roots, self._context = {}, None
+    def read(self) -> None:
+        """Read the roots, for who only wants to see or change them. Raises as `open`."""
+        seen = self._files()
+        roots = {n: _read_signer(self.path / f"root-{n}.pem") for n in sorted(seen)}
+        if not roots:
+            raise DijkwachtError(f"{self.path}: the authority's roots are gone; put them back")
+        self._roots, self._seen = roots, seen
 
     @property
     def context(self) -> ServerContext:
@@ -138,7 +145,11 @@ class Authority:
             self.open()
         changed = self._files() != self._seen
         if changed:
-            self._read()
+            try:
+                self.read()
+            except DijkwachtError as error:  # half written, or gone: what was read goes on serving
+                log.warning("the authority's files cannot be used", extra={"why": str(error)})
+                return False
         if self._ends(max(self._roots)) - self._clock() < ROTATE_DAYS * DAY_US:
             self.rotate()
             changed = True
@@ -151,14 +162,15 @@ class Authority:
         if self.rotating:
             raise DijkwachtError("the authority is being rotated already")
         self._write(f"root-{max(self._roots) + 1}.pem", _make_root(self._clock()))
-        self._read()
+        self.read()
 
     def drop_oldest(self) -> None:
         """End a rotation: the oldest root is trusted no more, and its key is gone."""
         if self.rotating:
             (self.path / f"root-{min(self._roots)}.pem").unlink()
-            self._read()
-            self._serve()
+            self.read()
+            if self._context is not None:
+                self._serve()
 
     def roots(self) -> list[RootRow]:
         """For people, the oldest first."""
@@ -212,13 +224,6 @@ class Authority:
                 stat = path.stat()
                 found[int(number)] = (stat.st_ino, stat.st_mtime_ns)
         return found
-
-    def _read(self) -> None:
-        seen = self._files()
-        roots = {n: _read_signer(self.path / f"root-{n}.pem") for n in sorted(seen)}
-        if not roots:
-            raise DijkwachtError(f"{self.path}: the authority's roots are gone; put them back")
-        self._roots, self._seen = roots, seen
 
     def _serve(self) -> None:
         """Make the collector's certificate if there is none that will do, and the context that shows it."""
