@@ -68,23 +68,13 @@ def build_app(
         store.fence,
     )
     journal = Journal(
-        state / "journal",
-        segment_bytes=settings.segment_bytes,
-        queue_bytes=settings.queue_bytes,
-        coalesce_s=settings.coalesce_s,
-        on_commit=telemetry.count_commit,
-    )
+        state / "journal", segment_bytes=settings.segment_bytes, queue_bytes=settings.queue_bytes,
+        coalesce_s=settings.coalesce_s, on_commit=telemetry.count_commit,
+    )  # fmt: skip
     parts = EngineParts(
-        journal,
-        Bundles(state / "journal" / "bundles"),
-        detectors,
-        sinks,
-        store,
-        telemetry,
-        clock,
-        settings.checkpoint_interval_s,
-        reads,
-    )
+        journal, Bundles(state / "journal" / "bundles"), detectors, sinks, store, telemetry, clock,
+        settings.checkpoint_interval_s, reads,
+    )  # fmt: skip
     checkpoints = state / "checkpoints"
     workers = EngineWorkers(settings.workers, parts, checkpoints, training=settings.training)
     authority = Authority(state / "authority", settings.known_names, clock)

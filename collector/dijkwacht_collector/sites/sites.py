@@ -259,6 +259,11 @@ class Sites:
         with self._use() as database:
             return _make_token(database, Speaker(site, agent), now)
 
+    def give_certificate(self, to: Speaker, leaf: Leaf) -> None:
+        """Keep a certificate for an agent that did not join by a code."""
+        with self._use() as database:
+            keep_certificate(database, to, leaf, leaf.issued)
+
     def revoke(self, site: str, agent: str, now: int) -> int:
         """Revoke the tokens and certificates of an agent; how many there were."""
         with self._use() as database:
