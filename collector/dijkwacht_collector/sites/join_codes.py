@@ -34,13 +34,9 @@ def new_code(url: str, *, long: bool = False) -> tuple[str, bytes]:
 
 
 def keep_code(database: sqlite3.Connection, site: str, secret: bytes, now: int) -> None:
-    """Keep a code for 24 h; what older ones were stretched to is forgotten. Raises ``ValueError``."""
+    """Keep a code for 24 h. Raises ``ValueError``."""
     if database.execute("SELECT 1 FROM sites WHERE name = ?", (site,)).fetchone() is None:
         raise ValueError(f"{site!r}: there is no site of this name")
-    database.execute(
-        "UPDATE join_codes SET id = NULL, agent_key = NULL, collector_key = NULL WHERE expires <= ?",
-        (now,),
-    )
     database.execute(
         "INSERT INTO join_codes (hash, site, expires, id, agent_key, collector_key)"
         " VALUES (?, ?, ?, ?, ?, ?)",
@@ -94,6 +90,15 @@ def spend_for(database: sqlite3.Connection, name: bytes, key: bytes, now: int) -
 def note_serial(database: sqlite3.Connection, name: bytes, serial: str) -> None:
     """This certificate was given for the code."""
     database.execute("UPDATE join_codes SET serial = ? WHERE id = ?", (serial, name))
+
+
+def forget_codes(database: sqlite3.Connection, now: int) -> None:
+    """Forget what codes were stretched to that are too old."""
+    database.execute(
+        "UPDATE join_codes SET id = NULL, agent_key = NULL, collector_key = NULL"
+        " WHERE expires <= ? AND id IS NOT NULL",
+        (now,),
+    )
 
 
 def names_of_codes(database: sqlite3.Connection) -> frozenset[bytes]:

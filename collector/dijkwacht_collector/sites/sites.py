@@ -36,6 +36,7 @@ from dijkwacht_collector.sites.join_codes import (
     JOIN_CODE_LIFE_US,
     WaitingCode,
     find_code,
+    forget_codes,
     keep_code,
     names_of_codes,
     new_code,
@@ -201,6 +202,11 @@ class Sites:
         """As `join_codes.names_of_codes`."""
         with self._use() as database:
             return names_of_codes(database)
+
+    def forget_codes(self, now: int) -> None:
+        """As `join_codes.forget_codes`."""
+        with self._use() as database:
+            forget_codes(database, now)
 
     def join(self, code: str, agent: str, now: int) -> tuple[str, str]:
         """Trade a join code for (site, token). Raises `NotAuthorised`."""

@@ -120,6 +120,9 @@ def test_a_code_is_bound_to_the_key_that_used_it_and_to_its_day(site):
     site.now += DAY_US
     with pytest.raises(NotAuthorised):
         site.join("oven", late)
+    assert site.sites.names_of_codes()
+    site.sites.forget_codes(site.now)
+    assert not site.sites.names_of_codes()
 
 
 def test_a_code_that_came_whole_is_spent_for_everybody(site):
