@@ -190,7 +190,9 @@ def check_collector(settings: Settings, state: Path) -> Iterator[Finding]:
         return
     yield Finding("collector_answers", True, {"url": url})
     if isinstance(who, Identity):
-        yield Finding("trust_certificate", True)
+        late = who.late(wall_clock())
+        days = max(0.0, (who.expires - wall_clock()) / 86_400e6)
+        yield Finding("certificate_late" if late else "certificate_good", not late, {"days": days})
     reads = yield from _check_token(settings.site, settings.agent, Post(url, who, ca_file))
     if reads is not None:
         yield from check_contracts(reads, state)

@@ -93,9 +93,7 @@ def enrol(url: str, secret: bytes, agent: str | None, fallback: str, state: Path
         connection.close()
     try:
         grant = _read(url, response.status, body, keys, asked)
-    except ForeignCollector:
-        raise  # perhaps the right one was reached all the same, and its answer kept from us
-    except TransferError:
+    except NotAuthorised:  # for good; after any other answer an earlier one may have been lost
         forget_asking(state)
         raise
     return Answered(grant, asking.key)

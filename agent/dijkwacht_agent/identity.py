@@ -88,6 +88,10 @@ class Identity:
         """A time, µs UTC, that the collector has said before: it is later now, whatever our clock says."""
         return max(self.issued, self._heard)
 
+    def late(self, now: int) -> bool:
+        """Whether it should have been renewed long since: three quarters of its life are over."""
+        return self.expires - now < (self.expires - self.issued) // 4
+
     def hear(self, clock: int) -> None:
         """The collector said what time it is."""
         self._heard = max(self._heard, clock)

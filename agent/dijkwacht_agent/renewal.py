@@ -55,10 +55,11 @@ class Renewal:
         if identity is None:
             return None
         if self._failed is not None:
-            left = identity.expires - self._now(identity)
+            now = self._now(identity)
+            left = identity.expires - now
             if left <= 0:
                 return Message("renewal_over", {"why": self._failed})
-            if left < (identity.expires - identity.issued) // 4:
+            if identity.late(now):
                 # Whole days, or it would be another trouble each time that it is looked at.
                 days = round(left / _DAY_US)
                 return Message("renewal_late", {"days": days, "why": self._failed})

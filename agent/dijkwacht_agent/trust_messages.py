@@ -54,9 +54,13 @@ TRUST_MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "het certificaat van deze agent is verlopen, en kon niet worden vernieuwd: {why}",
     ),
     "code_wanted": ("The join code: ", "De aanmeldcode: "),
-    "trust_certificate": (
-        "The way to the collector is encrypted, and each knows the other by its certificate.",
-        "De weg naar de verzamelaar is versleuteld, en beide kennen elkaar aan hun certificaat.",
+    "certificate_good": (
+        "The way to the collector is encrypted, and each knows the other by its certificate (this agent's is good for {days:.0f} days more, and renews itself).",
+        "De weg naar de verzamelaar is versleuteld, en beide kennen elkaar aan hun certificaat (dat van deze agent is nog {days:.0f} dagen goed, en vernieuwt zichzelf).",
+    ),
+    "certificate_late": (
+        "This agent's certificate ends in {days:.0f} days and was not renewed. Does the agent run, and does it reach the collector?",
+        "Het certificaat van deze agent verloopt over {days:.0f} dagen en is niet vernieuwd. Draait de agent, en bereikt hij de verzamelaar?",
     ),
     "wrong_clock": (
         "the clock of this machine is wrong, so nothing can be checked",

@@ -14,10 +14,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from dijkwacht import cli
 from dijkwacht_agent import enrolling
-from dijkwacht_agent.identity import IDENTITY_FILE, Identity
+from dijkwacht_agent.check import check_collector
+from dijkwacht_agent.identity import AUTHORITY_FILE, IDENTITY_FILE, Identity
 from dijkwacht_agent.join import join_site, read_who
 from dijkwacht_agent.renewal import Renewal
+from dijkwacht_agent.settings import read_settings
 from dijkwacht_agent.uplink import Post
 from dijkwacht_collector.sites.authority import Authority
 from dijkwacht_collector.sites.speaker import Speaker
@@ -179,3 +182,53 @@ def test_another_collector_is_told_nothing(secure, relay, tmp_path):
         with contextlib.closing(post), pytest.raises(ForeignCollector):
             post(secure.batch("loyal"))
         assert between.heard == b""
+
+
+def test_check_says_that_each_knows_the_other(secure, tmp_path):
+    state = secure.joined(tmp_path, "checked")
+    found = {each.key: each.ok for each in check_collector(read_settings(state, {}), state)}
+    assert found["certificate_good"]
+    assert found["token_good"]
+    who = read_who(state)
+    text = (state / IDENTITY_FILE).read_text()
+    past = who.issued - 25 * 86_400_000_000
+    aged = text.replace(
+        f"issued {who.issued} expires {who.expires}",
+        f"issued {past} expires {past + 30 * 86_400_000_000}",
+    )
+    (state / IDENTITY_FILE).write_text(aged)
+    found = {each.key: each.ok for each in check_collector(read_settings(state, {}), state)}
+    assert found["certificate_late"] is False
+
+
+def test_the_authority_is_replaced_without_an_agent_noticing(secure, tmp_path, capsys):
+    """The last of these: what joined before and does not renew is left behind."""
+    state, late = secure.joined(tmp_path / "a", "rotates"), secure.joined(tmp_path / "b", "late")
+    command = ["authority", "--state", str(secure.state)]
+    secure.send(state, "rotates")
+    assert cli.main([*command, "rotate"]) == 0
+    assert cli.main([*command, "rotate"]) == 2
+    assert "being rotated already" in capsys.readouterr().err
+
+    def renewed():
+        Renewal(secure.url, read_who(state), state).renew()
+        return (state / AUTHORITY_FILE).read_text().count("BEGIN") == 2 or None
+
+    end = time.monotonic() + 20
+    while not renewed():  # until the collector has heard of it
+        assert time.monotonic() < end
+    secure.send(state, "rotates")
+    secure.send(late, "late")
+    assert cli.main([*command, "show"]) == 0
+    old, _, new, _ = capsys.readouterr().out.splitlines()
+    assert old.startswith("root 1: shown, until 2036-")
+    assert new.startswith("root 2: signs, until 2036-")
+    assert cli.main([*command, "rotate", "--finish"]) == 0
+    assert "must join again" in capsys.readouterr().out
+    until_raised(ForeignCollector, lambda: secure.send(late, "late"))
+    secure.send(state, "rotates")
+    assert cli.main([*command, "show", "--pem"]) == 0
+    assert capsys.readouterr().out.count("BEGIN") == 1
+    assert cli.main([*command, "rotate", "--finish"]) == 2
+    assert cli.main(["authority", "--state", str(tmp_path), "show"]) == 2
+    assert "no authority in this folder" in capsys.readouterr().err

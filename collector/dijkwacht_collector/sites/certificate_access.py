@@ -81,13 +81,14 @@ class CertificateAuthenticator(TokenAuthenticator):
         try:
             if used:
                 self._sites.note_used(used)
+                self._version = -1  # tokens may have ended with it
         except BaseException:
             self._used = used | self._used
             raise
         self._authority.refresh()
         changed = super().refresh()
         with self._turn:
-            if changed or used or self._loaded != self._version:
+            if changed or self._loaded != self._version:
                 self._load()
             self._end_rotation()
         return changed

@@ -71,9 +71,15 @@ def read_certificates(database: sqlite3.Connection) -> list[CertificateRow]:
 
 
 def note_used(database: sqlite3.Connection, used: dict[str, int]) -> None:
-    """Serial number → when it was used first."""
+    """Serial number → when it was used first. Tokens that its agent had before end with that."""
     database.executemany(
         "UPDATE certificates SET used = ? WHERE serial = ? AND used IS NULL",
+        [(time, serial) for serial, time in used.items()],
+    )
+    database.executemany(
+        "UPDATE tokens SET revoked = ?1 WHERE revoked IS NULL AND EXISTS (SELECT 1 FROM certificates c"
+        " WHERE c.serial = ?2 AND c.site = tokens.site AND c.agent = tokens.agent"
+        " AND tokens.created <= c.joined)",
         [(time, serial) for serial, time in used.items()],
     )
 

@@ -99,15 +99,23 @@ def _measure_size(
             timed = [queue[_WARM_BATCHES:] for queue in requests.values()]
             uvloop.run(send_all(port, warm, contexts))
             wait_scored(port, asker)
-            cpu, began = cpu_seconds(process.pid), time.perf_counter()
-            latencies = uvloop.run(send_all(port, timed, contexts))
+            marks: list[tuple[float, float]] = []
+
+            def mark() -> None:
+                marks.append((cpu_seconds(process.pid), time.perf_counter()))
+
+            mark()
+            latencies = uvloop.run(send_all(port, timed, contexts, mark))
+            [(shaken, _), (cpu, began)] = marks
+            connecting = (cpu - shaken) / len(timed)
             durable = time.perf_counter() - began
             durable_cpu = cpu_seconds(process.pid) - cpu
             wait_scored(port, asker)
             scored = time.perf_counter() - began
             cpu = cpu_seconds(process.pid) - cpu
             rss = rss_bytes(process.pid)
-    return _figures(entries, batch_rows, latencies, durable, durable_cpu, scored, cpu, rss)
+    figures = _figures(entries, batch_rows, latencies, durable, durable_cpu, scored, cpu, rss)
+    return figures | {"cpu_seconds_per_connection": round(connecting, 5)}
 
 
 def _figures(

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
@@ -95,6 +95,9 @@ class _Agent(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclasses of asyncio's.
         self._transport = cast("asyncio.Transport", transport)
+
+    def begin(self) -> None:
+        """Send the first."""
         self._next()
 
     def data_received(self, data: bytes) -> None:
@@ -125,11 +128,15 @@ class _Agent(asyncio.Protocol):
 
 
 async def send_all(
-    port: int, queues: Sequence[list[bytes]], contexts: Sequence[ssl.SSLContext] = ()
+    port: int,
+    queues: Sequence[list[bytes]],
+    contexts: Sequence[ssl.SSLContext] = (),
+    connected: Callable[[], None] = lambda: None,
 ) -> list[float]:
     """Send each queue over a connection of its own; seconds from request to acknowledgement.
 
-    ``contexts``: what each shows who it is with, over TLS.
+    ``contexts``: what each shows who it is with, over TLS. ``connected`` is called when all are, and
+    nothing was sent.
     """
     loop, latencies = asyncio.get_running_loop(), list[float]()
     made = [
@@ -142,6 +149,9 @@ async def send_all(
         )
         for queue, context in itertools.zip_longest(queues, contexts)
     ]
+    connected()
+    for _, agent in made:
+        agent.begin()
     async with asyncio.timeout(LIMIT_S):
         await asyncio.gather(*(agent.done for _, agent in made))
     return latencies

@@ -229,3 +229,20 @@ def test_without_tls_the_same_proof_gives_a_token(site):
     with pytest.raises(RejectedBatch):
         door.renew(asks, a_request(), NOW)
     assert door.waits_for(asked.id)
+
+
+def test_a_token_ends_when_a_certificate_of_its_agent_is_used(tmp_path):
+    site = Site(tmp_path, tokens=True)
+    token = site.sites.make_token("bakery", "till", NOW - 1)
+    asks = shown("", {"Authorization": f"Bearer {token}"})
+    site.door._version = -1
+    site.door.refresh()
+    till = site.join("till")
+    site.door.refresh()
+    assert site.door.agent_of(asks) == ("bakery", "till"), "the certificate was not used yet"
+    site.door.agent_of(till)
+    site.door.refresh()
+    with pytest.raises(NotAuthorised):
+        site.door.agent_of(asks)
+    assert site.sites.agents()[0].standing == "never_heard"
+    site.sites.close()
