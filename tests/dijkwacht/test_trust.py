@@ -30,6 +30,7 @@ from dijkwacht_records.errors import (
     CertificateUnknown,
     ForeignCollector,
     NoCertificate,
+    NotAuthorised,
 )
 from dijkwacht_records.tables import AGENT, TABLES
 
@@ -113,6 +114,23 @@ def test_a_token_or_nothing_is_no_certificate(secure, tmp_path):
         post = Post(secure.url, who, state / "authority.pem")
         with contextlib.closing(post), pytest.raises(NoCertificate):
             post(secure.batch("tokened"))
+
+
+def test_a_certificate_speaks_for_its_own_agent_alone(secure, tmp_path):
+    state = secure.joined(tmp_path, "honest")
+    with contextlib.closing(Post(secure.url, read_who(state))) as post:
+        with pytest.raises(NotAuthorised) as caught:
+            post(secure.batch("another"))
+        assert type(caught.value) is NotAuthorised
+        assert post(secure.batch("honest")).seq == 0
+
+
+def test_the_collectors_own_certificate_is_no_agents(secure, tmp_path):
+    state = secure.joined(tmp_path, "double")
+    head, own = "issued 1 expires 2\n", (secure.state / "authority" / "server.pem").read_text()
+    (state / IDENTITY_FILE).write_text(head + own)
+    with pytest.raises(CertificateUnknown):
+        secure.send(state, "double")
 
 
 def test_a_revoked_certificate_is_refused_on_a_connection_that_is_open(secure, tmp_path):
