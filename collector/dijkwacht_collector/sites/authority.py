@@ -18,6 +18,7 @@ import logging
 import os
 import secrets
 import ssl
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -40,6 +41,8 @@ log: Final = logging.getLogger(__name__)
 ROOT_DAYS: Final = 3650
 SERVER_DAYS: Final = 90
 AGENT_DAYS: Final = 30
+SETTLED_S: Final = 3600.0
+"""A machine that woke with a wrong clock has so long to set it right before anything ends by it."""
 BACK_DAYS: Final = 1
 """Certificates begin so long before they were made: a clock may be a little behind."""
 ROTATE_DAYS: Final = 730
@@ -97,6 +100,7 @@ class Authority:
         self._roots: dict[int, _Signer] = {}
         self._context: ServerContext | None = None
         self._seen: object = None
+        self._opened = 0.0
         self._renew_at = 0
 
     def open(self) -> None:
@@ -106,6 +110,7 @@ class Authority:
             self._write("root-1.pem", _make_root(self._clock()))
         self.read()
         self._serve()
+        self._opened = time.monotonic()
 
     def read(self) -> None:
         """Read the roots, for who only wants to see or change them. Raises as `open`."""
@@ -132,6 +137,11 @@ class Authority:
         return len(self._roots) > 1
 
     @property
+    def settled(self) -> bool:
+        """It has been open for so long that the clock can be relied on."""
+        return time.monotonic() - self._opened >= SETTLED_S
+
+    @property
     def oldest(self) -> str:
         """The name of the root that the collector's own certificate is of."""
         return self._roots[min(self._roots)].name
@@ -150,7 +160,8 @@ class Authority:
             except DijkwachtError as error:  # half written, or gone: what was read goes on serving
                 log.warning("the authority's files cannot be used", extra={"why": str(error)})
                 return False
-        if self._ends(max(self._roots)) - self._clock() < ROTATE_DAYS * DAY_US:
+        left = self._ends(max(self._roots)) - self._clock()
+        if left < ROTATE_DAYS * DAY_US and self.settled and not self.rotating:
             self.rotate()
             changed = True
         if changed or self._clock() >= self._renew_at:
@@ -396,5 +407,5 @@ def _serial(certificate: x509.Certificate) -> str:
     return f"{certificate.serial_number:032X}"
 
 
-def _us(time: dt.datetime) -> int:
-    return int(time.timestamp()) * 1_000_000
+def _us(then: dt.datetime) -> int:
+    return int(then.timestamp()) * 1_000_000

@@ -181,7 +181,7 @@ class CertificateAuthenticator(TokenAuthenticator):
         self._loaded = self._version
 
     def _end_rotation(self) -> None:
-        if self._authority.rotating:
+        if self._authority.rotating and self._authority.settled:
             rows = [held.row for held in self._held.values()]
             if not needs_root(rows, self._authority.oldest, self._clock()):
                 log.info("the former authority is trusted no more: every agent knows the new one")

@@ -1,7 +1,8 @@
 """The certificates that were given to agents: whose each is, and which are good. Every function blocks.
 
 A renewed certificate takes the place of those before it once it has been used, and not earlier: an
-answer that was lost leaves its agent with the one that it has.
+answer that was lost leaves its agent with the one that it has. Nothing is forgotten because of what
+time it is: a collector may wake with a wrong clock.
 """
 
 from __future__ import annotations
@@ -45,12 +46,8 @@ class CertificateRow(NamedTuple):
 def keep_certificate(
     database: sqlite3.Connection, to: Speaker, leaf: Leaf, joined: int, instead: str | None = None
 ) -> None:
-    """Keep a certificate for an agent; ``instead`` of one that nobody has used, which is forgotten.
-
-    What ran out so long ago that it cannot be renewed is forgotten too.
-    """
+    """Keep a certificate for an agent; ``instead`` of one that nobody has used, which is forgotten."""
     database.execute("DELETE FROM certificates WHERE serial = ? AND used IS NULL", (instead,))
-    database.execute("DELETE FROM certificates WHERE expires <= ?", (leaf.issued - RENEWABLE_US,))
     row = (leaf.serial, *to, joined, leaf.issued, leaf.expires, None, None, leaf.key, leaf.root)
     database.execute(f"INSERT INTO certificates VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608  # places
     database.execute("DELETE FROM removed_agents WHERE site = ? AND agent = ?", to)
@@ -71,10 +68,15 @@ def read_certificates(database: sqlite3.Connection) -> list[CertificateRow]:
 
 
 def note_used(database: sqlite3.Connection, used: dict[str, int]) -> None:
-    """Serial number → when it was used first. Tokens that its agent had before end with that."""
+    """Serial number → when it was used first. What its agent had before, tokens too, ends with that."""
     database.executemany(
         "UPDATE certificates SET used = ? WHERE serial = ? AND used IS NULL",
         [(time, serial) for serial, time in used.items()],
+    )
+    database.executemany(
+        "DELETE FROM certificates AS old WHERE revoked IS NULL AND EXISTS (SELECT 1 FROM certificates c"
+        " WHERE c.serial = ? AND c.site = old.site AND c.agent = old.agent AND old.issued < c.issued)",
+        [(serial,) for serial in used],
     )
     database.executemany(
         "UPDATE tokens SET revoked = ?1 WHERE revoked IS NULL AND EXISTS (SELECT 1 FROM certificates c"

@@ -6,6 +6,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from dijkwacht_collector.settings import DAY_US
+from dijkwacht_collector.sites import authority as module
 from dijkwacht_collector.sites.authority import (
     AGENT_DAYS,
     ROOT_DAYS,
@@ -166,13 +167,17 @@ def test_what_another_process_rotates_is_taken_over(authority, tmp_path, clock):
     assert len(authority.context.get_ca_certs()) == 2
 
 
-def test_a_root_is_replaced_by_itself_in_its_last_years(authority, clock):
+def test_a_root_is_replaced_by_itself_in_its_last_years(authority, clock, monkeypatch):
     clock.now += (ROOT_DAYS - ROTATE_DAYS) * DAY_US - 1
     authority.refresh()
     assert not authority.rotating
     clock.now += 2
+    authority.refresh()
+    assert not authority.rotating, "who has just woken may have a wrong clock"
+    monkeypatch.setattr(module, "SETTLED_S", 0.0)
     assert authority.refresh()
     assert authority.rotating
+    assert not authority.refresh()
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a key"])

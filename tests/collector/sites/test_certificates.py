@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from dijkwacht_collector.settings import DAY_US
-from dijkwacht_collector.sites import Sites
+from dijkwacht_collector.sites import Sites, authority
 from dijkwacht_collector.sites.access import TokenAuthenticator
 from dijkwacht_collector.sites.authority import AGENT_DAYS, Authority
 from dijkwacht_collector.sites.certificate_access import CertificateAuthenticator
@@ -174,14 +174,15 @@ def test_a_renewal_counts_once_it_is_used_and_one_that_was_lost_is_forgotten(sit
     with pytest.raises(CertificateUnknown):
         site.door.agent_of(first)
     site.door.refresh()
-    assert [row.used for row in site.sites.certificates()] == [NOW, site.now]
+    assert [row.used for row in site.sites.certificates()] == [site.now], "one an agent is kept"
     with pytest.raises(CertificateUnknown):
         site.renew(first)
     site.sites.note_agents({("bakery", "till"): NOW + 1})
     assert site.sites.agents()[0].standing == "live", "renewing is not joining"
 
 
-def test_a_rotation_ends_when_no_agent_needs_the_former_root(site):
+def test_a_rotation_ends_when_no_agent_needs_the_former_root(site, monkeypatch):
+    monkeypatch.setattr(authority, "SETTLED_S", 0.0)
     till, oven = site.join("till"), site.join("oven")
     for who in (till, oven):
         site.door.agent_of(who)
@@ -197,6 +198,22 @@ def test_a_rotation_ends_when_no_agent_needs_the_former_root(site):
     site.now += 2 * DAY_US
     site.door.refresh()
     assert not site.authority.rotating
+
+
+def test_a_clock_that_is_far_ahead_ends_nothing(site):
+    till = site.join("till")
+    site.door.agent_of(till)
+    site.authority.rotate()
+    site.now += 20 * 365 * DAY_US
+    site.join("oven")
+    site.door.refresh()
+    with pytest.raises(CertificateExpired):
+        site.door.agent_of(till)
+    site.now = NOW + DAY_US
+    site.door.refresh()
+    assert site.authority.rotating
+    assert site.door.agent_of(till) == ("bakery", "till")
+    assert len(site.authority.context.get_ca_certs()) == 2
 
 
 def test_nothing_shown_is_no_certificate_unless_tokens_are_good_enough(site, tmp_path):
