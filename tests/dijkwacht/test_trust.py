@@ -202,6 +202,25 @@ def test_another_collector_is_told_nothing(secure, relay, tmp_path):
         assert between.heard == b""
 
 
+def test_an_agent_renews_while_it_sends_and_nothing_is_refused(secure, tmp_path, monkeypatch):
+    monkeypatch.setattr("dijkwacht_agent.renewal.LOOK_S", 0.01)
+    state = secure.joined(tmp_path, "busy")
+    who = read_who(state)
+    who.issued -= 20 * 86_400_000_000
+    who.expires -= 20 * 86_400_000_000
+    renewal = Renewal(secure.url, who, state)
+    renewal.start()
+    sent, end = 0, time.monotonic() + 30
+    with contextlib.closing(Post(secure.url, who)) as post:
+        while who.version == 1 or sent < 20:
+            assert post(secure.batch("busy")).duplicate is False
+            sent += who.version > 1
+            assert time.monotonic() < end
+    renewal.stop(20)
+    assert renewal.trouble is None
+    assert Identity(state).expires == who.expires
+
+
 def test_check_says_that_each_knows_the_other(secure, tmp_path):
     state = secure.joined(tmp_path, "checked")
     found = {each.key: each.ok for each in check_collector(read_settings(state, {}), state)}
