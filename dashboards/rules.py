@@ -221,7 +221,7 @@ def _collector() -> list[Alert]:
         ),
         Alert(
             "DijkwachtBatchesRejected",
-            'sum by (reason) (increase(dijkwacht_batches_rejected_total{reason!~"busy|over_quota|revoked"}[10m])) > 0',
+            'sum by (reason) (increase(dijkwacht_batches_rejected_total{reason!~"busy|over_quota|revoked|certificate_expired"}[10m])) > 0',
             "Batches are rejected: {{ $labels.reason }}",
             "A client sends malformed batches, or its token is not valid.",
             severity="medium", keep="10m",

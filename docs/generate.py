@@ -119,7 +119,7 @@ def _refusals() -> list[tuple[str, str, str]]:
         meanings[reason] = sentence
     for error in vars(errors).values():
         if inspect.isclass(error) and issubclass(error, errors.TransferError):
-            if error is errors.TransferError:  # only its branches are ever sent
+            if error is errors.TransferError or not error.status:  # these are never sent
                 continue
             statuses.setdefault(error.reason, set()).add(str(error.status))
             meanings.setdefault(error.reason, " ".join((error.__doc__ or "").split()))

@@ -48,6 +48,7 @@ PACKAGE_OF = {
     "iodine": "iodine",
     "ip": "iproute2",
     "nmap": "nmap",
+    "openssl": "openssl",
     "ping": "iputils-ping",
     "prometheus": "prometheus",
     "pmacctd": "pmacct",

@@ -22,8 +22,9 @@ from dijkwacht_agent.contracts import compared, listed
 from dijkwacht_agent.error_words import words
 from dijkwacht_agent.frames import Block, Frame, block_of
 from dijkwacht_agent.health import Status
+from dijkwacht_agent.identity import Identity
 from dijkwacht_agent.interfaces import default_interface
-from dijkwacht_agent.join import KEY_FILE, SPOOL_FOLDER, read_token
+from dijkwacht_agent.join import KEY_FILE, SPOOL_FOLDER, read_who
 from dijkwacht_agent.ledger import LEDGER_FILE, Ledger
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.messages import message_text
@@ -34,7 +35,7 @@ from dijkwacht_agent.privacy import read_or_make_key
 from dijkwacht_agent.settings import Settings, write_private
 from dijkwacht_agent.sources.capture import LiveCapture
 from dijkwacht_agent.spool_segments import versions_in
-from dijkwacht_agent.uplink import Post, connect, connection_path
+from dijkwacht_agent.uplink import Post, Who, connect, connection_path
 from dijkwacht_records.contracts import WRITES
 from dijkwacht_records.errors import (
     CaptureError,
@@ -178,10 +179,10 @@ def check_share(frames: list[Frame], own: set[bytes], seconds: float) -> Finding
 
 def check_collector(settings: Settings, state: Path) -> Iterator[Finding]:
     """Is the agent joined, does the collector answer and know it, do the clocks agree?"""
-    token = ""
+    who: Who = ""
     with contextlib.suppress(SettingsError):
-        token = read_token(state)
-    if not (token and settings.url and settings.site and settings.agent):
+        who = read_who(state)
+    if not (who and settings.url and settings.site and settings.agent):
         yield Finding("not_joined", False)
         return
     yield Finding("joined", True, {"agent": settings.agent, "site": settings.site})
@@ -190,11 +191,11 @@ def check_collector(settings: Settings, state: Path) -> Iterator[Finding]:
     if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
         yield Finding("plain_http", False, {"url": url})
     try:
-        connection = connect(url, ca_file, 10.0)
+        connection = connect(url, ca_file, 10.0, who)
         with contextlib.closing(connection):
             connection.request("GET", connection_path(url) + "/healthz")
             connection.getresponse().read()
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, TransferError) as error:
         yield Finding(
             "collector_silent",
             False,
@@ -202,7 +203,11 @@ def check_collector(settings: Settings, state: Path) -> Iterator[Finding]:
         )
         return
     yield Finding("collector_answers", True, {"url": url})
-    reads = yield from _check_token(settings.site, settings.agent, Post(url, token, ca_file))
+    if isinstance(who, Identity):
+        late = who.late(wall_clock())
+        days = max(0.0, (who.expires - wall_clock()) / 86_400e6)
+        yield Finding("certificate_late" if late else "certificate_good", not late, {"days": days})
+    reads = yield from _check_token(settings.site, settings.agent, Post(url, who, ca_file))
     if reads is not None:
         yield from check_contracts(reads, state)
 

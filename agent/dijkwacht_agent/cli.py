@@ -85,12 +85,13 @@ def _run(args: argparse.Namespace) -> int:
 
 def _join(args: argparse.Namespace) -> int:
     spoken = language(args.lang)
+    code = " ".join(args.code) or _asked_for(message_text(Message("code_wanted"), spoken))
     try:
-        settings, others = join_site(args.code, args.state, args.name, again=args.again)
+        settings, others, remark = join_site(code, args.state, args.name, again=args.again)
     except OSError as error:
         if error.filename is not None:
             raise
-        url, why = read_code(args.code)[0], error_message(error)
+        url, why = read_code(code)[0], error_message(error)
         _report(message_text(Message("collector_silent", {"url": url, "why": why}), spoken))
         return 1
     joined = Message("joined_now", {"site": settings.site or "", "agent": settings.agent or ""})
@@ -98,9 +99,18 @@ def _join(args: argparse.Namespace) -> int:
     versions = compared(read_contracts(args.state / CONTRACTS_FILE))
     if versions.key == "contracts_apart":
         print(message_text(versions, spoken))
+    if remark is not None:
+        _report(message_text(remark, spoken))
     if others:
         print(message_text(Message("joined_others", {"others": others}), spoken))
     return 0
+
+
+def _asked_for(prompt: str) -> str:
+    """A line of the terminal, or of standard input: what is typed there is in no list of processes."""
+    if sys.stdin.isatty():
+        print(prompt, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline()
 
 
 def _pair(args: argparse.Namespace) -> int:
@@ -243,7 +253,10 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
 
     enter = commands.add_parser("join", help="join a site with a code")
-    enter.add_argument("code", metavar="CODE", help="what the operator of the collector gave you")
+    enter.add_argument(
+        "code", metavar="CODE", nargs="*",
+        help="what the operator of the collector gave you; without it you are asked for it",
+    )  # fmt: skip
     enter.add_argument("--name", help="what the agent is called within the site")
     enter.add_argument("--again", action="store_true", help="leave the site joined before")
     enter.set_defaults(command=_join)

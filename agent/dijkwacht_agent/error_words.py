@@ -23,6 +23,12 @@ REFUSED: Final = {
     "too_large": Message("refused_too_large"),
     "rejected": Message("refused_rejected"),
     "not_authorised": Message("refused_not_authorised"),
+    "no_certificate": Message("refused_no_certificate"),
+    "certificate_expired": Message("refused_certificate_expired"),
+    "certificate_revoked": Message("refused_certificate_revoked"),
+    "certificate_unknown": Message("refused_certificate_unknown"),
+    "foreign_collector": Message("foreign_collector"),
+    "wrong_clock": Message("wrong_clock"),
     "busy": Message("refused_busy"),
 }
 """``Refusal.reason``, from the error tree → what an owner reads of it."""

@@ -1,4 +1,4 @@
-"""Joining a site: a one-time code is exchanged for a token, and what the agent needs is written."""
+"""Joining a site: a one-time code is exchanged for a certificate or a token, and what is needed is written."""
 
 from __future__ import annotations
 
@@ -7,19 +7,37 @@ import http.client
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
 
 from dijkwacht_agent.contracts import CONTRACTS_FILE, write_contracts
-from dijkwacht_agent.error_words import carrying, refusal_message, worded
+from dijkwacht_agent.enrolling import JOINING_FILE, enrol, forget_asking
+from dijkwacht_agent.error_words import carrying, error_message, refusal_message, worded
+from dijkwacht_agent.identity import (
+    AUTHORITY_FILE,
+    IDENTITY_FILE,
+    Identity,
+    forget_identity,
+    has_identity,
+    write_identity,
+)
 from dijkwacht_agent.privacy import read_or_make_key
+from dijkwacht_agent.secure_line import SecureConnection
 from dijkwacht_agent.settings import Settings, read_settings, write_private, write_settings
-from dijkwacht_agent.uplink import connect, connection_path, read_refusal
-from dijkwacht_records.errors import CollectorBusy, NotAuthorised, SettingsError, TransferError
-from dijkwacht_records.joincode import read_code
+from dijkwacht_agent.uplink import Who, connect, connection_path, read_refusal
+from dijkwacht_records.enrolment import SELF_PATH, Self
+from dijkwacht_records.errors import (
+    CollectorBusy,
+    Message,
+    NotAuthorised,
+    SettingsError,
+    TransferError,
+    WrongClock,
+)
+from dijkwacht_records.joincode import SECRET_BYTES, read_code
 from dijkwacht_records.replies import JoinReply, JoinRequest, Refusal, decode_json
 from dijkwacht_records.wire import NAME
 
@@ -27,15 +45,34 @@ TIMEOUT_S: Final = 20.0
 TOKEN_FILE: Final = "token"  # noqa: S105  # the file's name
 KEY_FILE: Final = "privacy.key"
 SPOOL_FOLDER: Final = "spool"
-_OWN_FILES: Final = (TOKEN_FILE, "agent.toml", KEY_FILE, CONTRACTS_FILE)
+_OWN_FILES: Final = (
+    TOKEN_FILE, IDENTITY_FILE, AUTHORITY_FILE, "agent.toml", KEY_FILE, CONTRACTS_FILE,
+)  # fmt: skip
 _PROBE_BYTES: Final = 4096
+_TOKEN: Final = re.compile(r"[\x21-\x7e]{1,512}")
 
 
 class Joined(NamedTuple):
-    """What joining gave: the settings that were written, and how many agents the site has besides."""
+    """What joining gave: the settings that were written, and how many agents the site has besides.
+
+    ``remark``: what the owner should know, such as that his clock is wrong.
+    """
 
     settings: Settings
     others: int
+    remark: Message | None = None
+
+
+class _Answer(NamedTuple):
+    """What a collector gave, by either way: a token, or a key and what to do with it."""
+
+    site: str
+    agent: str
+    order_key: bytes
+    contracts: tuple[int, ...]
+    others: int
+    keep: Callable[[], Message | None]
+    """Writes the credential, and shows it to the collector: a remark."""
 
 
 def join(code: str, state: Path, agent: str | None = None, *, again: bool = False) -> Settings:
@@ -51,10 +88,13 @@ def join_site(code: str, state: Path, agent: str | None = None, *, again: bool =
     (unless ``again``), `NotAuthorised` for a code that is used, expired or unknown, `TransferError`
     or ``OSError`` when the collector cannot be reached, and an ``OSError`` that names a file when
     ``state`` cannot be written.
+
+    Over TLS the collector has taken the new certificate, on a connection that only the one that made
+    the code could take, before this returns.
     """
-    url, _ = read_code(code)
+    url, secret = read_code(code)
     known = read_settings(state, {})
-    if (state / TOKEN_FILE).exists() and not again:
+    if ((state / TOKEN_FILE).exists() or has_identity(state)) and not again:
         raise worded(
             SettingsError,
             "has_joined" if known.site else "has_joined_some",
@@ -66,7 +106,11 @@ def join_site(code: str, state: Path, agent: str | None = None, *, again: bool =
         raise worded(SettingsError, "agent_name", name=name)
     with _kept_unless_done(state):
         _try_writing(state)
-        joined = _exchange(url, JoinRequest(code, name), known.ca_file)
+        if len(secret) == SECRET_BYTES:
+            joined = _enrol(url, secret, agent or known.agent, name, state)
+        else:
+            joined = _exchange(url, JoinRequest(code, name), known.ca_file, state)
+        name = joined.agent
         found = {
             "site": joined.site,
             "agent": name,
@@ -83,12 +127,13 @@ def join_site(code: str, state: Path, agent: str | None = None, *, again: bool =
         read_or_make_key(state / KEY_FILE)
         write_settings(state, settings)
         write_contracts(state / CONTRACTS_FILE, joined.contracts)
-        write_private(state / TOKEN_FILE, joined.token.encode())
+        remark = joined.keep()
+    forget_asking(state)
     if elsewhere or known.agent not in {None, name}:
         # Another site must neither get what waits for this one nor share its pseudonyms; and nobody may
         # send what an agent of another name made: it would wait for ever, with all that is behind it.
         shutil.rmtree(state / SPOOL_FOLDER, ignore_errors=True)
-    return Joined(settings, joined.others)
+    return Joined(settings, joined.others, remark)
 
 
 def _another_site(known: Settings, joined: Settings) -> bool:
@@ -111,8 +156,9 @@ def _kept_unless_done(state: Path) -> Iterator[None]:
                     (state / name).unlink(missing_ok=True)
                 elif content != _content(state / name):
                     write_private(state / name, content)
-            for folder in made:
-                folder.rmdir()
+            if not (state / JOINING_FILE).exists():  # a key that may be asked for again
+                for folder in made:
+                    folder.rmdir()
         raise
 
 
@@ -157,7 +203,67 @@ def read_token(state: Path) -> str:
         raise worded(SettingsError, "has_not_joined") from None
 
 
-def _exchange(url: str, request: JoinRequest, ca_file: str | None) -> JoinReply:
+def read_who(state: Path) -> Who:
+    """What shows who this agent is: its certificate, or its token. Raises `SettingsError` without either."""
+    return Identity(state) if has_identity(state) else read_token(state)
+
+
+def _keep_token(state: Path, token: str) -> None:
+    write_private(state / TOKEN_FILE, token.encode())
+    forget_identity(state)
+
+
+def _enrol(url: str, secret: bytes, agent: str | None, fallback: str, state: Path) -> _Answer:
+    """By a short code: a certificate, or a token over plain HTTP."""
+    grant, key = enrol(url, secret, agent, fallback, state)
+
+    def keep() -> Message | None:
+        if not key:
+            _keep_token(state, grant.token)
+            return None
+        write_identity(state, key, grant)
+        remark = _show(url, Identity(state), (grant.site, grant.agent))
+        (state / TOKEN_FILE).unlink(missing_ok=True)
+        return remark
+
+    if not key and not _TOKEN.fullmatch(grant.token):
+        raise worded(TransferError, "join_unusable", url=url)
+    return _Answer(grant.site, grant.agent, grant.order_key, grant.contracts, grant.others, keep)
+
+
+def _show(url: str, identity: Identity, expected: tuple[str, str]) -> Message | None:
+    """Does the collector know the new certificate? What is wrong with the clock, if anything is."""
+    remark = None
+    try:
+        said = _self(SecureConnection(url, TIMEOUT_S, identity), url)
+        remark = identity.trouble
+    except WrongClock as error:
+        # The proof was of this authority, so the time is the collector's word against ours alone.
+        said = _self(SecureConnection(url, TIMEOUT_S, identity, check_time=False), url)
+        remark = error_message(error)
+    if (said.site, said.agent) != expected:
+        raise worded(TransferError, "join_unusable", url=url)
+    return remark
+
+
+def _self(connection: SecureConnection, url: str) -> Self:
+    with contextlib.closing(connection):
+        try:
+            connection.request("GET", connection_path(url) + SELF_PATH)
+            response = connection.getresponse()
+            body = response.read(1 << 16)
+        except http.client.HTTPException:
+            raise worded(TransferError, "no_collector", url=url) from None
+    if response.status != 200:
+        raise carrying(TransferError, refusal_message(read_refusal(body), response.status))
+    try:
+        return decode_json(body, Self)
+    except msgspec.MsgspecError:
+        raise worded(TransferError, "no_collector", url=url) from None
+
+
+def _exchange(url: str, request: JoinRequest, ca_file: str | None, state: Path) -> _Answer:
+    """By a code of the first form: a token."""
     connection = connect(url, Path(ca_file) if ca_file else None, TIMEOUT_S)
     try:
         path = connection_path(url) + "/v1/join"
@@ -175,9 +281,15 @@ def _exchange(url: str, request: JoinRequest, ca_file: str | None) -> JoinReply:
         joined = decode_json(body, JoinReply)
     except msgspec.MsgspecError:
         raise worded(TransferError, "no_collector", url=url) from None
-    if not re.fullmatch(r"[\x21-\x7e]{1,512}", joined.token):
+    if not _TOKEN.fullmatch(joined.token):
         raise worded(TransferError, "join_unusable", url=url)
-    return joined
+
+    def keep() -> None:
+        _keep_token(state, joined.token)
+
+    return _Answer(
+        joined.site, request.agent, joined.order_key, joined.contracts, joined.others, keep
+    )
 
 
 def _refused(url: str, refusal: Refusal | None, status: int) -> TransferError:

@@ -17,6 +17,7 @@ from dijkwacht_agent.page_messages import PAGE_MESSAGES
 from dijkwacht_agent.pairing_messages import PAIRING_MESSAGES
 from dijkwacht_agent.row_messages import ROW_MESSAGES
 from dijkwacht_agent.selftest_messages import SELFTEST_MESSAGES
+from dijkwacht_agent.trust_messages import TRUST_MESSAGES
 from dijkwacht_records.errors import Message
 from dijkwacht_records.joincode import WRONG_CODES
 
@@ -371,6 +372,7 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     **OWNER_MESSAGES,
     **PAGE_MESSAGES,
     **SELFTEST_MESSAGES,
+    **TRUST_MESSAGES,
 }
 
 

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from dijkwacht_agent.collector_line import CollectorLine
 from dijkwacht_agent.error_words import error_message, worded
-from dijkwacht_agent.join import KEY_FILE, read_token
+from dijkwacht_agent.join import KEY_FILE, read_who
 from dijkwacht_agent.pairing_words import COUNT, draw, near, read_words
 from dijkwacht_agent.privacy import KEY_BYTES, read_or_make_key
 from dijkwacht_agent.settings import Settings, write_private
@@ -137,7 +137,7 @@ def checked(typed: Sequence[str]) -> list[str]:
 def _line(settings: Settings, state: Path) -> tuple[str, CollectorLine]:
     if not (settings.site and settings.url):
         raise worded(SettingsError, "has_not_joined")
-    return settings.site, CollectorLine(settings.url, read_token(state), settings.ca_file)
+    return settings.site, CollectorLine(settings.url, read_who(state), settings.ca_file)
 
 
 @contextlib.contextmanager

@@ -15,11 +15,12 @@ from dijkwacht_agent.batches import Batcher
 from dijkwacht_agent.contracts import CONTRACTS_FILE, Contracts
 from dijkwacht_agent.error_words import worded, words
 from dijkwacht_agent.health import Health
-from dijkwacht_agent.join import KEY_FILE, SPOOL_FOLDER, read_token
+from dijkwacht_agent.join import KEY_FILE, SPOOL_FOLDER, read_who
 from dijkwacht_agent.observed import observe
 from dijkwacht_agent.owner.device_memory import DEVICES_FILE, DeviceMemory
 from dijkwacht_agent.pacing import wall_clock
 from dijkwacht_agent.privacy import Pseudonyms, read_or_make_key
+from dijkwacht_agent.renewal import Renewal
 from dijkwacht_agent.settings import Settings
 from dijkwacht_agent.spool import Spool
 from dijkwacht_agent.systemd import Systemd
@@ -53,7 +54,7 @@ class Agent:
     ) -> None:
         if not (settings.site and settings.agent and settings.url):
             raise worded(SettingsError, "has_not_joined")
-        token, key = read_token(state), read_or_make_key(state / KEY_FILE)
+        who, key = read_who(state), read_or_make_key(state / KEY_FILE)
         observed = observe(settings, recordings, speed)
         interface, inside, self.system = observed.name, observed.inside, observed.system
         self.source, self.meter = observed.source, observed.meter
@@ -63,16 +64,18 @@ class Agent:
         privacy = Pseudonyms(key, inside, self.devices)
         self.batcher = Batcher(*names, privacy, wall_clock, on_refused=refuse)
         self.contracts = Contracts(state / CONTRACTS_FILE, writes)
-        self.way_back = way_back(settings, state, token)
+        self.way_back = way_back(settings, state, who)
         ca_file = Path(settings.ca_file) if settings.ca_file else None
-        post = Post(settings.url, token, ca_file, self.spool.troubles)
+        post = Post(settings.url, who, ca_file, self.spool.troubles)
         learn, obey = self.contracts.learn, self.way_back.take
         self.uplink = Uplink(self.spool, post, wall_clock, obey, on_contracts=learn)
+        self.renewal = Renewal(settings.url, who, state)
+        self.uplink.on_expired = self.renewal.hasten
         self.health = Health(
             self.meter, self.batcher, self.spool, self.uplink, state / "status.json", interface
         )
         self.systemd = Systemd()
-        self.troubles = TroubleLog(report, self.uplink, self.spool)
+        self.troubles = TroubleLog(report, self.uplink, self.spool, self.renewal)
         report(f"{settings.agent} of {settings.site} listens on {interface}; {inside.describe()}")
         if self.spool.remark is not None:
             report(words(self.spool.remark, "en"))
@@ -86,6 +89,7 @@ class Agent:
         Raises `CaptureError` when the interface goes away; what was metered is in the spool then.
         """
         self.uplink.start()
+        self.renewal.start()
         self.systemd.ready()
         try:
             for block in self.source.blocks():
@@ -140,6 +144,7 @@ class Agent:
             self.troubles.look()
         drained = self.uplink.stop(DRAIN_S)
         self.way_back.stop()
+        self.renewal.stop()
         self.spool.close()
         self.devices.keep(now=True)
         self.health.end()

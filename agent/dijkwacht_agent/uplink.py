@@ -4,6 +4,8 @@
 200 with a reply               settled; its clock is compared, its orders are handed on
 400 with a refusal             `RejectedBatch`: settled, its rows counted under the reason
 401, 403                       `NotAuthorised`: kept, shown as ``trouble``, tried again each minute
+another collector's            `ForeignCollector`, `WrongClock`: kept, shown, tried again as with no
+certificate, a wrong clock     answer
 429, 5xx                       `CollectorBusy`: kept, tried again after Retry-After
 400, 503, "unknown_contract"   `UnknownContract`: kept, tried again after Retry-After, or each minute
 no answer, or another answer   kept, tried again after 0.5 s, 1 s, 2 s ... 60 s, give or take half
@@ -32,12 +34,18 @@ import msgspec
 
 from dijkwacht_agent.contracts import listed, plausible
 from dijkwacht_agent.error_words import carrying, error_message, refusal_message, worded
+from dijkwacht_agent.identity import Identity
 from dijkwacht_agent.ledger import REASONS
+from dijkwacht_agent.secure_line import HUNG_UP, SecureConnection, hung_up
 from dijkwacht_agent.spool import Record, Spool
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.errors import (
+    CertificateExpired,
+    CertificateRevoked,
+    CertificateUnknown,
     CollectorBusy,
     Message,
+    NoCertificate,
     NotAuthorised,
     RejectedBatch,
     TransferError,
@@ -50,8 +58,18 @@ TIMEOUT_S: Final = 15.0
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 60.0
 UNAUTHORISED_PAUSE_S: Final = 60.0
+EXPIRED_PAUSE_S: Final = 5.0
+"""Long enough for a certificate to be renewed."""
 _MAX_REPLY_BYTES: Final = 1 << 20
 _MAX_CLOCK_TRIP_US: Final = 5_000_000
+_UNAUTHORISED: Final = {
+    kind.reason: kind
+    for kind in (NoCertificate, CertificateExpired, CertificateRevoked, CertificateUnknown)
+}
+
+
+Who = str | Identity
+"""What shows who this agent is: its token, or its certificate."""
 
 
 class Sender(Protocol):
@@ -75,24 +93,23 @@ class Post:
     def __init__(
         self,
         url: str,
-        token: str,
+        who: Who,
         ca_file: Path | None = None,
         troubles: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._troubles = troubles
         self._url = url
-        self._token = token
+        self._who, self._version = who, 0
         self._ca_file = ca_file
         self._connection: http.client.HTTPConnection | None = None
 
     def __call__(self, wire: bytes) -> Reply:
         """The reply to ``wire``. Raises a `TransferError`, ``OSError`` or ``HTTPException``."""
-        connection = self._connection or self._connect()
-        kept_open, self._connection = self._connection is not None, None
-        headers = {
-            "Authorization": f"Bearer {self._token}",
-            "Content-Type": "application/octet-stream",
-        }
+        if self._version != version_of(self._who):
+            self.close()  # it was opened with a certificate that has been renewed
+        kept_open = self._connection is not None
+        connection, self._connection = self._connection or self._connect(), None
+        headers = authorisation(self._who) | {"Content-Type": "application/octet-stream"}
         if said := self._troubles():
             headers[TROUBLE_HEADER] = ", ".join(said)
         path = connection_path(self._url) + "/v1/batches"
@@ -100,11 +117,11 @@ class Post:
             connection.request("POST", path, wire, headers)
             response = connection.getresponse()
             body = response.read(_MAX_REPLY_BYTES)
-        except (ConnectionError, http.client.BadStatusLine):
+        except HUNG_UP as error:
             connection.close()
             if kept_open:  # it was closed at the other end while it was idle: once more, at once
                 return self(wire)
-            raise
+            raise refused_in_tls(error, self._url, self._who, TIMEOUT_S) from None
         except BaseException:
             connection.close()
             raise
@@ -113,7 +130,15 @@ class Post:
         else:
             self._connection = connection
         version = wire[3] if len(wire) > 3 else 0
-        return read_answer(response.status, body, response.getheader("Retry-After"), version)
+        try:
+            reply = read_answer(response.status, body, response.getheader("Retry-After"), version)
+        except NotAuthorised:
+            if self._version != version_of(self._who):  # it was renewed just now
+                return self(wire)
+            raise
+        if isinstance(self._who, Identity):
+            self._who.hear(reply.clock)
+        return reply
 
     def close(self) -> None:
         """Close the connection, if one is open."""
@@ -122,16 +147,41 @@ class Post:
             self._connection = None
 
     def _connect(self) -> http.client.HTTPConnection:
-        return connect(self._url, self._ca_file, TIMEOUT_S)
+        self._version = version_of(self._who)
+        return connect(self._url, self._ca_file, TIMEOUT_S, self._who)
 
 
-def connect(url: str, ca_file: Path | None, timeout: float) -> http.client.HTTPConnection:
-    """A connection to the collector at ``url``, not yet open; TLS 1.2 or later for https."""
+def connect(
+    url: str, ca_file: Path | None, timeout: float, who: Who = ""
+) -> http.client.HTTPConnection:
+    """A connection to the collector at ``url``, not yet open.
+
+    That of an agent with a certificate is a `SecureConnection`, any other over https is TLS 1.2 or later.
+    """
     parts = urlsplit(url)
+    if isinstance(who, Identity) and parts.scheme == "https":
+        return SecureConnection(url, timeout, who)
     if parts.scheme == "https":
         context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
         return http.client.HTTPSConnection(parts.netloc, timeout=timeout, context=context)
     return http.client.HTTPConnection(parts.netloc, timeout=timeout)
+
+
+def authorisation(who: Who) -> dict[str, str]:
+    """The header that shows a token; a certificate was shown already."""
+    return {"Authorization": f"Bearer {who}"} if isinstance(who, str) else {}
+
+
+def version_of(who: Who) -> int:
+    """Grows whenever connections have to be made anew, to show another certificate."""
+    return who.version if isinstance(who, Identity) else 0
+
+
+def refused_in_tls(error: Exception, url: str, who: Who, timeout: float) -> Exception:
+    """What an end of a new connection means: our certificate was not taken, or it is ``error``."""
+    if isinstance(who, Identity) and not isinstance(error, ConnectionRefusedError):
+        return hung_up(url, who, timeout) or error
+    return error
 
 
 def connection_path(url: str) -> str:
@@ -165,7 +215,7 @@ def read_answer(
         unread.retry_after_s = _pause(retry_after, LONGEST_PAUSE_S)
         raise unread
     if status in {401, 403}:
-        raise carrying(NotAuthorised, refusal_message(refusal, status))
+        raise unauthorised(refusal, status)
     if status == 429 or status >= 500:
         busy = carrying(CollectorBusy, refusal_message(refusal, status))
         busy.retry_after_s = _pause(retry_after, 1.0)
@@ -180,6 +230,12 @@ def read_answer(
         error.reason = refusal.reason if refusal.reason in REASONS else "rejected"  # type: ignore[misc]  # of this one
         raise error
     raise worded(TransferError, "refused_strangely", status=status)
+
+
+def unauthorised(refusal: Refusal | None, status: int) -> NotAuthorised:
+    """Which of them an answer with 401 or 403 stands for."""
+    kind = _UNAUTHORISED.get(refusal.reason if refusal else "", NotAuthorised)
+    return carrying(kind, refusal_message(refusal, status))
 
 
 class Uplink:
@@ -206,6 +262,8 @@ class Uplink:
         self.rows_rejected = dict.fromkeys(REASONS, 0)
         self.last_reply = 0
         self.trouble: Message | None = None
+        self.on_expired: Callable[[], None] = lambda: None
+        """Is told when the agent's certificate has run out."""
         self._spool, self._post, self._clock = spool, post, clock
         self._on_reply, self._on_contracts, self._jitter = on_reply, on_contracts, jitter
         self._pause_s = FIRST_PAUSE_S
@@ -255,7 +313,10 @@ class Uplink:
             return error.retry_after_s
         except NotAuthorised as error:
             self.trouble = Message("trouble_unknown", {"why": error_message(error)})
-            return UNAUTHORISED_PAUSE_S
+            expired = isinstance(error, CertificateExpired)
+            if expired:
+                self.on_expired()
+            return EXPIRED_PAUSE_S if expired else UNAUTHORISED_PAUSE_S
         except (OSError, http.client.HTTPException, TransferError) as error:
             self.trouble = Message("trouble_unreachable", {"why": error_message(error)})
             pause = self._pause_s * (0.5 + self._jitter())

@@ -19,6 +19,7 @@ from dijkwacht_agent.diagnostics import Diagnostics
 from dijkwacht_agent.orders import TRY_AGAIN, Ability, Answer, Orders
 from dijkwacht_agent.pacing import wall_clock
 from dijkwacht_agent.settings import Settings
+from dijkwacht_agent.uplink import Who
 from dijkwacht_records.errors import DijkwachtError
 from dijkwacht_records.orders import SealedOrder
 from dijkwacht_records.replies import Reply
@@ -109,9 +110,9 @@ class WayBack:
         self._line.ask("POST", f"/v1/orders/{answer.id}/outcome", body)
 
 
-def way_back(settings: Settings, state: Path, token: str) -> WayBack:
+def way_back(settings: Settings, state: Path, who: Who) -> WayBack:
     """That of an agent whose state is in the folder ``state``."""
-    line = CollectorLine(settings.url or "", token, settings.ca_file)
+    line = CollectorLine(settings.url or "", who, settings.ca_file)
     diagnostics = Diagnostics(settings, state, line)
     able = {"diagnostics": Ability(diagnostics.send)}
     return WayBack(Orders(settings, state / "orders.log", wall_clock, able), line)

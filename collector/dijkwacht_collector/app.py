@@ -20,16 +20,18 @@ from dijkwacht_collector.engine import DetectorSet
 from dijkwacht_collector.engine.parts import EngineParts
 from dijkwacht_collector.engine.workers import EngineWorkers
 from dijkwacht_collector.incidents import TECHNIQUES
-from dijkwacht_collector.intake import Intake, Joins, Limits, Offer, PendingOrders, add_routes
+from dijkwacht_collector.intake import Door, Intake, Limits, Offer, PendingOrders, add_routes
 from dijkwacht_collector.journal import Bundles, Journal
-from dijkwacht_collector.maintenance import JOURNAL, Maintenance
+from dijkwacht_collector.maintenance import AUTHORITY, JOURNAL, Maintenance
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.notices import Notices, Pulse
 from dijkwacht_collector.relay import Relay
 from dijkwacht_collector.settings import DAY_US, CollectorSettings
 from dijkwacht_collector.sinks import IncidentStore, JsonLines, LiveSink, PrometheusSink, Sinks
 from dijkwacht_collector.sites import OrderKey, Sites
-from dijkwacht_collector.sites.access import Operators, TokenAuthenticator
+from dijkwacht_collector.sites.access import Operators
+from dijkwacht_collector.sites.authority import Authority
+from dijkwacht_collector.sites.certificate_access import authenticator_of
 from dijkwacht_records.contracts import READS
 
 
@@ -66,42 +68,33 @@ def build_app(
         store.fence,
     )
     journal = Journal(
-        state / "journal",
-        segment_bytes=settings.segment_bytes,
-        queue_bytes=settings.queue_bytes,
-        coalesce_s=settings.coalesce_s,
-        on_commit=telemetry.count_commit,
-    )
+        state / "journal", segment_bytes=settings.segment_bytes, queue_bytes=settings.queue_bytes,
+        coalesce_s=settings.coalesce_s, on_commit=telemetry.count_commit,
+    )  # fmt: skip
     parts = EngineParts(
-        journal,
-        Bundles(state / "journal" / "bundles"),
-        detectors,
-        sinks,
-        store,
-        telemetry,
-        clock,
-        settings.checkpoint_interval_s,
-        reads,
-    )
+        journal, Bundles(state / "journal" / "bundles"), detectors, sinks, store, telemetry, clock,
+        settings.checkpoint_interval_s, reads,
+    )  # fmt: skip
     checkpoints = state / "checkpoints"
     workers = EngineWorkers(settings.workers, parts, checkpoints, training=settings.training)
-    authenticator = TokenAuthenticator(sites)
+    authority = Authority(state / "authority", settings.known_names, clock)
+    authenticator = authenticator_of(settings, sites, authority, clock)
     order_key = OrderKey(state / "order.key")
     orders = PendingOrders(sites, order_key, clock, state / "uploads")
     limits = Limits(settings.max_body_bytes, reads)
     intake = Intake(journal, authenticator, orders, telemetry, clock, limits)
     offer = Offer(order_key, tuple(sorted(reads)))
-    joins = Joins(authenticator, offer, telemetry, clock, settings.joins_per_minute)
+    door = Door(authenticator, offer, telemetry, clock, settings.joins_per_minute)
     intake.retry_after = workers.retry_after
     overview = Overview(store, sites, telemetry, journal, clock, lambda: workers.fault(journal))
     relay = Relay(sites.choices, store, journal, clock)
     api = Api(store, overview, relay, journal, workers, detectors.shadow())
     operators = Operators(settings.operator_token())
     app = web.Application(client_max_size=settings.max_body_bytes, middlewares=[operators.guard])
-    add_routes(app, intake, joins, orders, authenticator)
+    add_routes(app, intake, door, orders)
     api.add_to(app)
     app.router.add_get("/metrics", telemetry.serve)
-    add_console(app, overview, feed, names=settings.names)
+    add_console(app, overview, feed, names=settings.known_names)
     notices = Notices(settings, overview, Pulse(journal, workers), clock)
     maintenance = Maintenance(settings, journal, intake, sites, workers, telemetry, clock)
     maintenance.chores = (
@@ -122,5 +115,5 @@ def build_app(
             await asyncio.wait([rounds])
 
     app.cleanup_ctx.append(lifespan)
-    app[JOURNAL] = journal
+    app[JOURNAL], app[AUTHORITY] = journal, authority
     return app

@@ -18,10 +18,13 @@ from dijkwacht_collector.journal import Journal
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.settings import DAY_US, CollectorSettings
 from dijkwacht_collector.sites import GONE, Sites
+from dijkwacht_collector.sites.authority import Authority
 from dijkwacht_records.errors import DijkwachtError
 
 JOURNAL: Final = web.AppKey("journal", Journal)
 """An application's journal: once it has failed, the process has to end."""
+AUTHORITY: Final = web.AppKey("authority", Authority)
+"""An application's authority, whose context TLS connections are made with."""
 
 log: Final = logging.getLogger(__name__)
 

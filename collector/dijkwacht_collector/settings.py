@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import os
+import secrets
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, get_type_hints
+from typing import Annotated, Final, Literal, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
-from dijkwacht_records.errors import SettingsError
+from dijkwacht_records.errors import JoinCodeError, SettingsError
+from dijkwacht_records.joincode import SECRET_BYTES, make_code
 from dijkwacht_records.notices import MAIL_ADDRESSES, MAIL_SERVER, WEB_ADDRESS, NoticeLanguage
 from dijkwacht_records.state_folder import COLLECTOR, state_folder
 from dijkwacht_records.wire import MAX_WIRE_BYTES
@@ -33,8 +37,14 @@ class CollectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """Port to listen on; 0 lets the system choose."""
     workers: int = 1
     """Engine threads; each owns its share of the 128 partitions."""
+    url: str | None = None
+    """Where agents elsewhere reach it, such as https://lab.example.nl:8470: join codes lead there."""
+    tls: Literal["auto", "on", "off"] = "auto"
+    """TLS with a certificate authority of its own: "auto" is "on" beyond this machine; "off" there is for a proxy that ends TLS."""
+    tokens_over_tls: bool = False
+    """Whether agents may show a token over TLS, as those that joined before there were certificates do."""
     operator_token_file: Path | None = None
-    """File with the token that operators show; none: only this machine may ask."""
+    """File with the token that operators show; none: only this machine may ask, or with `url` set, `operator.token` in the state folder is made and used."""
     segment_bytes: int = 64 * 1024 * 1024
     """Size at which the journal begins a new file."""
     queue_bytes: int = 64 * 1024 * 1024
@@ -95,6 +105,20 @@ class CollectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether it speaks TLS."""
+        return not self.loopback if self.tls == "auto" else self.tls == "on"
+
+    @property
+    def known_names(self) -> frozenset[str]:
+        """Names and addresses by which it is asked: `names`, that of `url`, and where it listens."""
+        there = urlsplit(self.url).hostname if self.url else None
+        own = {there} if there else set()
+        if self.host not in {"0.0.0.0", "::", ""}:  # noqa: S104  # nowhere, as a name
+            own.add(self.host)
+        return self.names | own
 
     def operator_token(self) -> str | None:
         """What the operators' token file holds; ``None`` without one. Raises `SettingsError`."""
@@ -183,12 +207,41 @@ def load_settings(file: Path | None = None, **given: object) -> CollectorSetting
             raise SettingsError(f"{key} is {value}; allowed: {allowed}")
     if settings.notify_mail and not settings.notify_mail_server:
         raise SettingsError("notify_mail is set; then notify_mail_server must name who sends it")
+    return _reachable(settings)
+
+
+def make_operator_token(settings: CollectorSettings) -> bool:
+    """Make the operators' token of ``url`` if it is not there: was it made? Raises ``OSError``."""
+    path = settings.operator_token_file
+    if path is None or path != settings.state / "operator.token" or path.exists():
+        return False
+    settings.state.mkdir(0o700, parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_urlsafe(24) + "\n")
+    return True
+
+
+def _reachable(settings: CollectorSettings) -> CollectorSettings:
+    """Them, with an operators' token wherever others can reach the collector. Raises `SettingsError`."""
+    if settings.url is not None:
+        _check_url(settings.url)
     if not settings.loopback and settings.operator_token_file is None:
-        raise SettingsError(
-            f"host is {settings.host!r}, which others can reach; then operator_token_file must name"
-            " a file that holds the operators' token"
-        )
+        if settings.url is None:
+            raise SettingsError(
+                f"host is {settings.host!r}, which others can reach; then operator_token_file must"
+                " name a file that holds the operators' token, or url say where it is reached: then"
+                " a token is made"
+            )
+        own = settings.state / "operator.token"
+        settings = msgspec.structs.replace(settings, operator_token_file=own)
     return settings
+
+
+def _check_url(url: str) -> None:
+    try:
+        make_code(url, bytes(SECRET_BYTES))
+    except JoinCodeError as error:
+        raise SettingsError(f"url: {error}") from None
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -206,7 +259,9 @@ def _wrong_kind(values: Mapping[str, object]) -> str:
         try:
             msgspec.convert({key: value}, CollectorSettings, strict=False, dec_hook=_decode)
         except msgspec.ValidationError:
-            allowed = _MEANT.get(key) or _KINDS.get(kinds[key], "text")
+            kind = kinds[key]
+            known = ", ".join(get_args(kind)) if get_origin(kind) is Literal else ""
+            allowed = _MEANT.get(key) or known or _KINDS.get(kind, "text")
             return f"{key} is {value!r}; allowed: {allowed}"
     return ""
 

@@ -32,6 +32,7 @@ _MISSING: Final = {
     "batch_rows": "this path has no choice of the rows of a batch",
     "sites": "this path has no choice of sites",
     "inputs": "this path has one input",
+    "tls": "this path has no connections of agents",
 }
 
 
@@ -53,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--inputs", nargs="+", metavar="NAME",
         help="mixed uploads churn fresh 'in turn' 'one table' 'one site': the first is the ordinary "
         "one, the others are what no shortcut helps with")  # fmt: skip
+    add("--tls", action="store_true", help="over mutual TLS too, in turn with that without")
     parser.add_argument("--json", action="store_true", help="one JSON object on one line")
 
 

@@ -20,6 +20,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "collect": ("dijkwacht.collect", "run the collector"),
     "site": ("dijkwacht.site", "add a site, print its one-time join code, choose its budget"),
     "notify": ("dijkwacht.notify", "send a try to whoever is told when something falls silent"),
+    "authority": ("dijkwacht.authority", "the collector's certificate authority: show, rotate"),
     "replay": (
         "dijkwacht.replay",
         "find incidents in recordings: packets, and logs of other sensors",

@@ -37,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--state", metavar="DIR", help=f"where state lies ({state_folder(COLLECTOR).path})"
     )
     parser.add_argument("--listen", metavar="HOST:PORT", help="where to listen (127.0.0.1:8470)")
+    parser.add_argument(
+        "--url", metavar="URL", help="where agents elsewhere reach it, such as https://NAME:8470"
+    )
     parser.add_argument("--workers", type=int, metavar="N", help="engine threads (1)")
     parser.add_argument("--settings", type=Path, metavar="FILE", help="a TOML file of settings")
     parser.add_argument(
@@ -52,7 +55,11 @@ def run(args: argparse.Namespace) -> int:
     from dijkwacht.shadow import remarks  # noqa: PLC0415  the same
     from dijkwacht_collector.engine import DetectorSet  # noqa: PLC0415  the same
     from dijkwacht_collector.logs import log_to_stderr  # noqa: PLC0415  the same
-    from dijkwacht_collector.settings import load_settings, parse_listen  # noqa: PLC0415  the same
+    from dijkwacht_collector.settings import (  # noqa: PLC0415  the same
+        load_settings,
+        make_operator_token,
+        parse_listen,
+    )
 
     log_to_stderr()
     host, port = parse_listen(args.listen) if args.listen else (None, None)
@@ -61,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
         state=args.state,
         host=host,
         port=port,
+        url=args.url,
         workers=args.workers,
         training=False if args.no_training else None,
     )
@@ -70,6 +78,10 @@ def run(args: argparse.Namespace) -> int:
     report_former_state("collect", settings.state)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
+        if make_operator_token(settings):
+            sys.stderr.write(
+                f"dijkwacht collect: the operators' token is in {settings.operator_token_file}\n"
+            )
         uvloop.run(serve(settings, detectors))
     except OSError as error:
         raise SettingsError(_why_not(error, settings)) from None
@@ -95,7 +107,7 @@ async def serve(settings: CollectorSettings, detectors: DetectorSet) -> None:
         raise_limit,
         room_for_connections,
     )
-    from dijkwacht_collector.maintenance import JOURNAL  # noqa: PLC0415
+    from dijkwacht_collector.maintenance import AUTHORITY, JOURNAL  # noqa: PLC0415
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -104,7 +116,10 @@ async def serve(settings: CollectorSettings, detectors: DetectorSet) -> None:
     # No access log: it would hold addresses. Bodies stay compressed: a gzip bomb has no effect.
     app = await asyncio.to_thread(build_app, settings, detectors=detectors)
     room = room_for_connections(raise_limit(), settings.connections)
-    connections = Connections(MostConnections(room, settings.connections_per_address))
+    connections = Connections(
+        MostConnections(room, settings.connections_per_address),
+        (lambda: app[AUTHORITY].context) if settings.encrypted else None,
+    )
     app.middlewares.insert(0, connections.mark)
     # What is left of a refused body is read for so many seconds, that its sender may read why.
     runner = web.AppRunner(
@@ -119,7 +134,9 @@ async def serve(settings: CollectorSettings, detectors: DetectorSet) -> None:
             connections.watch(runner.server), settings.host, settings.port, backlog=1024
         )
         host, port = server.sockets[0].getsockname()[:2]
-        sys.stderr.write(f"dijkwacht collect: listening on http://{_in_url(host)}:{port}\n")
+        scheme = "https" if settings.encrypted else "http"
+        await asyncio.to_thread(note_reached, settings, port)
+        sys.stderr.write(f"dijkwacht collect: listening on {scheme}://{_in_url(host)}:{port}\n")
         # What is loaded now stays loaded: the garbage collector need not look through it again.
         gc.collect()
         gc.freeze()
@@ -135,6 +152,17 @@ async def serve(settings: CollectorSettings, detectors: DetectorSet) -> None:
         await runner.cleanup()
     if failure is not None:
         raise JournalError(f"{failure}; what was acknowledged is kept, and the next start goes on")
+
+
+def note_reached(settings: CollectorSettings, port: int) -> None:
+    """Note in the state folder where agents reach this collector, for `dijkwacht site`."""
+    from dijkwacht_collector.sites import Reached, write_reached  # noqa: PLC0415  heavy
+
+    url = settings.url
+    if url is None and settings.encrypted:
+        nowhere = settings.host in {"0.0.0.0", "::"}  # noqa: S104  # nobody can be sent there
+        url = None if nowhere else f"https://{_in_url(settings.host)}:{port}"
+    write_reached(settings.state, Reached(url, settings.encrypted))
 
 
 def report_former_state(command: str, state: Path) -> None:

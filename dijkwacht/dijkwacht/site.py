@@ -15,14 +15,12 @@ from dijkwacht import site_choices, site_orders
 from dijkwacht.collect import report_former_state
 from dijkwacht.site_orders import utc_text
 from dijkwacht_records.errors import SettingsError
-from dijkwacht_records.joincode import SECRET_BYTES, make_code
+from dijkwacht_records.joincode import HERE, SECRET_BYTES, make_code
 from dijkwacht_records.state_folder import COLLECTOR, state_folder
 
 if TYPE_CHECKING:
     from dijkwacht_collector.sites.agents import AgentRow
     from dijkwacht_collector.sites.sites import Sites
-
-DEFAULT_URL = "http://127.0.0.1:8470"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     code.add_argument("name")
     for parser_of_code in (add, code):
         parser_of_code.add_argument(
-            "--url", default=DEFAULT_URL, help=f"where agents reach the collector ({DEFAULT_URL})"
+            "--url", help=f"where agents reach the collector (as it was started, else {HERE})"
+        )
+        parser_of_code.add_argument(
+            "--long", action="store_true", help="a code that agents of before certificates read"
         )
     listing = actions.add_parser("list", help="the sites and their agents")
     listing.add_argument("--json", action="store_true")
@@ -109,15 +110,35 @@ def _act(args: argparse.Namespace, sites: Sites, state: Path) -> None:
             " With a new join code it can come back.\n"
         )
     else:
-        make_code(args.url, bytes(SECRET_BYTES))  # before a site is there whose code cannot be made
-        if args.action == "add":
-            sites.add(args.name, now)
-        code = sites.make_join_code(args.name, args.url, now)
-        write(f"Site {args.name}. Its owner types, on the machine that will watch:\n\n")
-        write(f"    dijkwacht-agent join {code}\n\n")
-        write(f"The code works once, within 24 hours. It leads to {args.url}")
-        elsewhere = "; --url names another address" if args.url == DEFAULT_URL else ""
-        write(f"{elsewhere}.\n")
+        _add(args, sites, state, now)
+
+
+def _add(args: argparse.Namespace, sites: Sites, state: Path, now: int) -> None:
+    from dijkwacht_collector.sites import Reached, read_reached  # noqa: PLC0415  heavy
+
+    reached = read_reached(state) or Reached(None, encrypted=True)
+    if (
+        reached.url is None
+        and not args.url
+        and reached.encrypted
+        and (state / "authority").exists()
+    ):
+        raise ValueError(
+            "where do agents reach the collector? name it here, or when it is started: --url https://NAME:8470"
+        )
+    url = args.url or reached.url or HERE
+    # Behind a proxy that ends TLS no agent sees this collector's own certificate.
+    long = args.long or (url.startswith("https:") and not reached.encrypted)
+    make_code(url, bytes(SECRET_BYTES))  # before a site is there whose code cannot be made
+    if args.action == "add":
+        sites.add(args.name, now)
+    code = sites.make_join_code(args.name, url, now, long=long)
+    write = sys.stdout.write
+    write(f"Site {args.name}. Its owner types, on the machine that will watch:\n\n")
+    write(f"    dijkwacht-agent join {code}\n\n")
+    write(f"The code works once, within 24 hours. It leads to {url}")
+    elsewhere = "; --url names another address" if url == HERE else ""
+    write(f"{elsewhere}.\n")
 
 
 def _list(sites: Sites, *, as_json: bool) -> None:

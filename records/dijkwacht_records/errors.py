@@ -8,7 +8,13 @@ DijkwachtError
 │  ├─ RejectedBatch       the same bytes will never work  → 400, dropped and counted
 │  │  ├─ MalformedBatch   the bytes are not a batch
 │  │  └─ TooLarge         more bytes than a batch may have; they were not read
-│  ├─ NotAuthorised       the token is unknown or revoked → 401, kept, the agent reports it
+│  ├─ NotAuthorised       token or certificate is not taken → 401, kept, the agent reports it
+│  │  ├─ NoCertificate       none was shown, where one is asked for
+│  │  ├─ CertificateExpired  it ran out: within a year the agent renews it, and the same is sent again
+│  │  ├─ CertificateRevoked  it was revoked: only a new join code helps
+│  │  └─ CertificateUnknown  not one that is kept here, or a newer one of this agent is in use
+│  ├─ ForeignCollector    who answers is not the collector that was joined: kept, nothing was told
+│  ├─ WrongClock          the agent's own clock is so wrong that nothing can be checked: kept
 │  └─ CollectorBusy       the same bytes may work later   → 503 + Retry-After, kept in the spool
 │     └─ UnknownContract  a contract version this side does not read, or not yet
 ├─ CaptureError           the interface is gone or may not be opened: names what is missing
@@ -68,7 +74,7 @@ class UnreadableInput(DijkwachtError):
 
 
 class TransferError(DijkwachtError):
-    """A batch did not arrive. ``status`` is the HTTP status that carries this error."""
+    """A batch did not arrive. ``status`` is the HTTP status that carries this error, 0 if none does."""
 
     status: ClassVar[int] = 500
     reason: ClassVar[str] = "transfer"
@@ -102,6 +108,51 @@ class NotAuthorised(TransferError):
 
     status = 401
     reason = "not_authorised"
+
+
+class NoCertificate(NotAuthorised):
+    """Over TLS agents show the certificate that joining gave them; this one showed none."""
+
+    reason = "no_certificate"
+
+
+class CertificateExpired(NotAuthorised):
+    """The agent's certificate ran out. For a year it may still renew it."""
+
+    reason = "certificate_expired"
+
+
+class CertificateRevoked(NotAuthorised):
+    """The agent's certificate was revoked, or its agent removed: it needs a new join code."""
+
+    reason = "certificate_revoked"
+
+
+class CertificateUnknown(NotAuthorised):
+    """The certificate is not one that this collector keeps, or a newer one of the agent is in use."""
+
+    reason = "certificate_unknown"
+
+
+class ForeignCollector(TransferError):
+    """Who answers cannot prove to be the collector that was joined; it was told nothing.
+
+    A collector says so to an agent that wants to join and saw another certificate than it shows.
+    """
+
+    status = 403
+    reason = "foreign_collector"
+
+
+class WrongClock(TransferError):
+    """The agent's clock is so wrong that no certificate can be checked by it.
+
+    ``ahead_s``: seconds that it is ahead of the collector's, below 0 if it is behind.
+    """
+
+    status = 0
+    reason = "wrong_clock"
+    ahead_s: float = 0.0
 
 
 class CollectorBusy(TransferError):

@@ -26,15 +26,21 @@ SYSTEM: Final = Path("/var/lib")
 
 
 class StateKind(NamedTuple):
-    """Names of one program's state: as root, as another user, formerly; ``mark`` is in every used one."""
+    """Names of one program's state: as root, as another user, formerly.
+
+    ``mark`` is in every used one; of today's, ``or_this`` may be in its place.
+    """
 
     system: str
     user: str
     formerly: Path
     mark: str
+    or_this: str = ""
 
 
-AGENT: Final = StateKind("dijkwacht-agent", "dijkwacht/agent", Path("var/agent"), "token")
+AGENT: Final = StateKind(
+    "dijkwacht-agent", "dijkwacht/agent", Path("var/agent"), "token", "identity.pem"
+)
 COLLECTOR: Final = StateKind("dijkwacht", "dijkwacht/collector", Path("var/collector"), "sites.db")
 
 
@@ -67,7 +73,9 @@ def state_folder(
         chosen = _absolute(environment.get("XDG_STATE_HOME", ""))
         if base := chosen or (home and home / ".local/state"):
             usual = base / kind.user
-    if (kind.formerly / kind.mark).exists() and not (usual / kind.mark).exists():
+    marks = (kind.mark, kind.or_this or kind.mark)
+    used = any((usual / mark).exists() for mark in marks)
+    if (kind.formerly / kind.mark).exists() and not used:
         return StateFolder(kind.formerly, usual)
     return StateFolder(usual, usual)
 

@@ -1,4 +1,5 @@
 import errno
+import io
 import json
 import os
 import struct
@@ -20,6 +21,16 @@ def test_join_says_where_it_joined(tmp_path, collector, capsys):
     code = make_code(collector.url, bytes(16))
     assert main(["--state", str(tmp_path), "join", code, "--name", "till"]) == 0
     assert "Joined bakery as till" in capsys.readouterr().out
+
+
+def test_a_code_may_be_typed_in_groups_or_asked_for(tmp_path, collector, capsys, monkeypatch):
+    code = make_code(collector.url, bytes(16))
+    groups = code.lower().split("-")
+    assert main(["--state", str(tmp_path / "a"), "join", *groups, "--name", "till"]) == 0
+    monkeypatch.setattr(sys, "stdin", io.StringIO(code + "\n"))
+    assert main(["--state", str(tmp_path / "b"), "join", "--name", "oven"]) == 0
+    assert [asked["agent"] for asked in collector.joins] == ["till", "oven"]
+    assert "code" not in capsys.readouterr().err, "nobody is asked who is no terminal"
 
 
 def test_the_state_folder_may_stand_behind_the_command(tmp_path, collector, capsys):

@@ -1,8 +1,9 @@
+import re
 from pathlib import Path
 
 import pytest
 
-from dijkwacht_collector.settings import load_settings, parse_listen
+from dijkwacht_collector.settings import load_settings, make_operator_token, parse_listen
 from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.state_folder import COLLECTOR, state_folder
 
@@ -69,3 +70,44 @@ def test_listen_is_host_and_port():
     for text in ("8470", "localhost:", ":8470", "a:b"):
         with pytest.raises(SettingsError, match="HOST:PORT"):
             parse_listen(text)
+
+
+@pytest.mark.parametrize(
+    ("host", "tls", "encrypted"),
+    [
+        ("127.0.0.1", "auto", False),
+        ("127.0.0.1", "on", True),
+        ("0.0.0.0", "auto", True),
+        ("0.0.0.0", "off", False),
+    ],
+)
+def test_beyond_this_machine_it_speaks_tls_unless_told_otherwise(tmp_path, host, tls, encrypted):
+    url = "https://lab.example.nl:8470"
+    settings = load_settings(None, state=str(tmp_path), host=host, tls=tls, url=url)
+    assert settings.encrypted is encrypted
+    assert settings.known_names >= {"localhost", "lab.example.nl"}
+    assert "0.0.0.0" not in settings.known_names
+
+
+def test_a_token_for_operators_is_made_once_where_others_can_reach_it(tmp_path):
+    url = "https://lab.example.nl"
+    settings = load_settings(None, state=str(tmp_path / "state"), host="0.0.0.0", url=url)
+    assert make_operator_token(settings)
+    token = settings.operator_token()
+    assert len(token) >= 32
+    assert not make_operator_token(settings)
+    assert settings.operator_token() == token
+    assert not make_operator_token(load_settings(None, state=str(tmp_path), url=url))
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"tls": "maybe"}, "tls is 'maybe'; allowed: auto, on, off"),
+        ({"url": "lab.example.nl"}, "url: 'lab.example.nl' is not the address"),
+        ({"host": "0.0.0.0"}, "or url say where it is reached"),
+    ],
+)
+def test_a_wrong_word_about_tls_is_told(tmp_path, given, sentence):
+    with pytest.raises(SettingsError, match=re.escape(sentence)):
+        load_settings(None, state=str(tmp_path), **given)

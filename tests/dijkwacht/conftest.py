@@ -1,13 +1,31 @@
 """Small recordings made by hand, and a policy that alerts at once."""
 
+import contextlib
 import logging
+import os
+import re
+import signal
+import socket
+import sqlite3
+import ssl
 import struct
+import subprocess
+import sys
+import threading
+import time
 
 import numpy as np
 import pytest
 
+from dijkwacht_agent.join import join, read_who
+from dijkwacht_agent.uplink import Post
 from dijkwacht_collector.policy import Calibration
+from dijkwacht_collector.sites import Sites
+from dijkwacht_collector.sites.authority import Authority
 from dijkwacht_records.addresses import pack_address
+from dijkwacht_records.errors import CollectorBusy
+from dijkwacht_records.tables import AGENT, TABLES
+from dijkwacht_records.wire import encode
 
 SECOND = 1_000_000
 BEGIN = 1_700_000_000 * SECOND
@@ -24,10 +42,8 @@ def tcp(src, dst, sport, dport, flags):
 def write_pcap(path, frames):
     """``frames``: (µs UTC, bytes)."""
     parts = [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)]
-    for time, data in frames:
-        parts.append(
-            struct.pack("<IIII", time // SECOND, time % SECOND, len(data), len(data)) + data
-        )
+    for at, data in frames:
+        parts.append(struct.pack("<IIII", at // SECOND, at % SECOND, len(data), len(data)) + data)
     path.write_bytes(b"".join(parts))
     return path
 
@@ -128,3 +144,140 @@ def far_future(tmp_path):
     path = tmp_path / "far.pcapng"
     path.write_bytes(b"".join([section, *interfaces, packet(1, 1), packet(0, BEGIN)]))
     return path
+
+
+def until_true(true, limit_s=20.0):
+    end = time.monotonic() + limit_s
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+class SecureCollector:
+    """``dijkwacht collect`` over TLS on a port of this machine."""
+
+    def __init__(self, folder):
+        self.state = folder / "collector"
+        settings = folder / "collector.toml"
+        settings.write_text('tls = "on"\ntraining = false\njoins_per_minute = 3\n')
+        words = ["collect", "--state", self.state, "--settings", settings]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "dijkwacht.cli", *words, "--listen", "127.0.0.1:0"],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.said = []
+        for line in self.process.stderr:
+            self.said.append(line)
+            if found := re.search(r"listening on https://127\.0\.0\.1:(\d+)", line):
+                break
+        else:
+            pytest.fail("".join(self.said))
+        self.port = int(found[1])
+        self.url = f"https://127.0.0.1:{self.port}"
+        self.codes = []
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def _listen(self):
+        self.said.extend(self.process.stderr)
+
+    def sites(self, act):
+        sites = Sites(self.state / "sites.db")
+        sites.open()
+        try:
+            return act(sites)
+        finally:
+            sites.close()
+
+    def code(self, url=None):
+        now = time.time_ns() // 1000
+        made = self.sites(lambda s: s.make_join_code("bakery", url or self.url, now))
+        self.codes.append(made)
+        return made
+
+    def joined(self, state, name):
+        """The folder of an agent that joined, also where somebody has failed too often just before."""
+        code = self.code()
+
+        def joins():
+            with contextlib.suppress(CollectorBusy):
+                return join(code, state, name)
+
+        until_true(joins)
+        return state
+
+    def send(self, state, name):
+        """What it answers to a batch of the agent whose folder this is."""
+        with contextlib.closing(Post(self.url, read_who(state))) as post:
+            return post(self.batch(name))
+
+    @staticmethod
+    def batch(agent):
+        """One heartbeat, that no other batch is."""
+        beat = TABLES.index(AGENT), (1, *(0 for _ in AGENT.columns[1:]))
+        return encode("bakery", agent, os.urandom(16), 0, time.time_ns() // 1000, [beat])
+
+    def execute(self, query, *values):
+        with contextlib.closing(sqlite3.connect(self.state / "sites.db")) as database, database:
+            return database.execute(query, values).fetchall()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(30) == 0
+        self._listener.join()
+        self.process.stderr.close()
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory):
+    """A collector that speaks TLS, with the site ``bakery``."""
+    running = SecureCollector(tmp_path_factory.mktemp("trust"))
+    running.sites(lambda sites: sites.add("bakery", 1))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def relay(tmp_path):
+    """Makes whoever stands between an agent and what listens on a port of this machine."""
+    authority = Authority(tmp_path / "other", ["127.0.0.1"], lambda: time.time_ns() // 1000)
+    authority.open()
+    return lambda port: Relay(port, authority.context)
+
+
+class Relay:
+    """Stands between an agent and the collector, with a certificate of its own."""
+
+    def __init__(self, port, context):
+        self._there, self._context = port, context
+        self.heard = b""
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"https://127.0.0.1:{self._server.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.close()
+
+    def _run(self):
+        onward = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        onward.check_hostname, onward.verify_mode = False, ssl.CERT_NONE
+        with contextlib.suppress(OSError):
+            while True:
+                bare, _ = self._server.accept()
+                with contextlib.suppress(OSError), bare:
+                    bare.settimeout(10)
+                    near = self._context.wrap_socket(bare, server_side=True)
+                    said = near.recv(65536)
+                    while b"\r\n\r\n" not in said or not said.endswith(b"}"):
+                        said += near.recv(65536)
+                    self.heard += said
+                    with socket.create_connection(("127.0.0.1", self._there), 10) as raw:
+                        far = onward.wrap_socket(raw)
+                        far.sendall(said)
+                        near.sendall(far.recv(65536))
+                    near.unwrap()

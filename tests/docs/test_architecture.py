@@ -8,6 +8,7 @@ import pytest
 PACKAGE = "dijkwacht_collector"
 DOORS = {
     "engine.workers": "threads and their metrics, which a replay need not load",
+    "sites.authority": "needs x509, which `dijkwacht site` need not load",
     "sites.access": "needs a web server, which `dijkwacht site` need not load",
 }
 """Modules that other rooms may import besides a room's ``__init__``, and why."""

@@ -21,27 +21,38 @@ SITE, SITE_MAC = "10.77.5.2", "02:77:05:c1:d2:e3"
 STRANGER, STRANGER_MAC = "10.77.5.66", "02:77:05:a4:b5:96"
 MARKER = b"KROKETTENGEHEIM!"
 """What the payloads hold: sixteen bytes nobody would write by chance."""
-URL = "http://127.0.0.1:8470"
+URL = "https://127.0.0.1:8470"
 APPEARS_S = 5.0
 STARTS_S = 150.0
 ENDS_S = 30.0
 BIN = Path(sys.executable).parent
 
-ASK = """
-import sys, urllib.request
-print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())
+TRUSTING = """
+import json, ssl, sys, time, urllib.request
+trusted = ssl.create_default_context(cafile=sys.argv[1] + "/authority/root-1.pem")
+def ask(url):
+    return urllib.request.urlopen(url, timeout=5, context=trusted).read().decode()
 """
-WATCH = """
-import json, sys, time, urllib.request
-deadline = time.time() + float(sys.argv[2])
+"""Whoever asks trusts the collector's own authority, and no other."""
+ASK = (
+    TRUSTING
+    + """
+print(ask(sys.argv[2]))
+"""
+)
+WATCH = (
+    TRUSTING
+    + """
+deadline = time.time() + float(sys.argv[3])
 while time.time() < deadline:
-    found = json.load(urllib.request.urlopen(sys.argv[1] + "/v1/incidents", timeout=5))
+    found = json.loads(ask(sys.argv[2] + "/v1/incidents"))
     scans = [each for each in found if each["finding_info"]["types"][0] == "scan"]
     if scans:
         print(json.dumps({"seen": time.time_ns() // 1000, "scans": scans}))
         break
     time.sleep(0.05)
 """
+)
 TALK = """
 import socket, sys
 address, marker = sys.argv[1], sys.argv[2].encode()
@@ -110,7 +121,8 @@ class Site:
             return self.spaces.start("site", words, output, output)
 
     def ask(self, path):
-        return self.spaces.run("site", [sys.executable, "-c", ASK, URL + path])
+        state = str(self.watched.collector)
+        return self.spaces.run("site", [sys.executable, "-c", ASK, state, URL + path])
 
     def health(self):
         try:
@@ -159,14 +171,16 @@ def _cable(spaces):
 
 
 def _collect(site):
-    state = str(site.watched.collector)
-    collector = site.start([str(BIN / "dijkwacht"), "collect", "--state", state], "collector")
+    state, settings = str(site.watched.collector), site.watched.collector.with_suffix(".toml")
+    settings.write_text('tls = "on"\n')  # as beyond this machine: agents show certificates
+    words = ["collect", "--state", state, "--settings", str(settings)]
+    collector = site.start([str(BIN / "dijkwacht"), *words], "collector")
     site.until("the collector answers", lambda: site.health()["status"] == "ok", STARTS_S)
     return collector
 
 
 def _watch(site, interface="eth0"):
-    """Add a site, join it, run the agent."""
+    """Add a site, join it over mutual TLS, run the agent."""
     told = site.spaces.run(
         "site",
         [str(BIN / "dijkwacht"), "site", "--state", str(site.watched.collector), "add", "bakery"],
@@ -175,6 +189,8 @@ def _watch(site, interface="eth0"):
     program = str(BIN / "dijkwacht-agent")
     with _state_directory(site.watched.agent):
         site.spaces.run("site", [program, "join", code])
+        assert (site.watched.agent / "identity.pem").exists()
+        assert not (site.watched.agent / "token").exists()
         agent = site.start([program, "run", "--interface", interface], "agent")
     site.until(
         "the agent is heard",
@@ -207,9 +223,8 @@ def _talk(spaces):
 
 def _scan(site):
     target = Fence([NETWORK]).target(SITE)
-    watch = site.spaces.start(
-        "site", [sys.executable, "-c", WATCH, URL, str(ENDS_S + APPEARS_S)], subprocess.PIPE
-    )
+    words = [str(site.watched.collector), URL, str(ENDS_S + APPEARS_S)]
+    watch = site.spaces.start("site", [sys.executable, "-c", WATCH, *words], subprocess.PIPE)
     watched = site.watched
     watched.scan_began = time.time_ns() // 1000
     site.spaces.run("stranger", ["nmap", "-sS", "-Pn", "-n", "-T4", "-p", "1-1000", target])

@@ -69,3 +69,10 @@ def test_the_usual_place_wins_once_it_is_in_use(tmp_path):
         folder.mkdir(parents=True)
         (folder / AGENT.mark).touch()
     assert state_folder(AGENT, {}, root=True, system=tmp_path).path == tmp_path / AGENT.system
+
+
+def test_who_has_a_certificate_in_place_of_a_token_uses_the_usual_place(tmp_path):
+    for folder, mark in ((AGENT.formerly, AGENT.mark), (tmp_path / AGENT.system, AGENT.or_this)):
+        folder.mkdir(parents=True)
+        (folder / mark).touch()
+    assert state_folder(AGENT, {}, root=True, system=tmp_path).path == tmp_path / AGENT.system

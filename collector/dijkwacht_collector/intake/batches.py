@@ -24,6 +24,7 @@ from dijkwacht_collector.sites import Speaker
 from dijkwacht_collector.sites.access import Authenticator, Revoked
 from dijkwacht_records.contracts import READS
 from dijkwacht_records.errors import (
+    CertificateRevoked,
     CollectorBusy,
     JournalError,
     MalformedBatch,
@@ -88,7 +89,7 @@ class Intake:
         return self.high_water
 
     def refresh(self) -> bool:
-        """Look again at tokens and waiting orders: have sites or tokens changed? Blocks."""
+        """Look again at credentials and waiting orders: have sites or credentials changed? Blocks."""
         self._orders.refresh()
         return self._authenticator.refresh()
 
@@ -158,7 +159,7 @@ class Intake:
     async def _take_batch(self, batch: Arrival, wire: bytes, speaker: Speaker) -> Reply:
         if (batch.site, batch.agent) != speaker:
             whose = "site" if batch.site != speaker.site else "agent"
-            raise NotAuthorised(f"the token is another {whose}'s")
+            raise NotAuthorised(f"what was shown is another {whose}'s")
         site = speaker.site
         arrival = self._clock()
         duplicate = await self._keep(batch, wire, arrival)
@@ -206,7 +207,7 @@ class Intake:
 
 
 def _counted_as(error: TransferError) -> str:
-    """The reason by which operators tell it; agents know fewer."""
-    if isinstance(error, Revoked):
+    """The reason by which operators tell it; agents know fewer, or more."""
+    if isinstance(error, Revoked | CertificateRevoked):
         return "revoked"
     return "over_quota" if isinstance(error, OverQuota) else error.reason

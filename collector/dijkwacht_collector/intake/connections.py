@@ -2,14 +2,16 @@
 
 aiohttp times out what is idle between requests, and nothing that has sent half a head. Each of its
 connections is watched here from outside: until a whole head has come it has `HEAD_S`, between
-requests `IDLE_S`. Where there are as many as may be, the one that has waited longest makes room, those
+requests `IDLE_S`. With TLS the handshake comes first, and has `HANDSHAKE_S`. Where there are as many as may be, the one that has waited longest makes room, those
 that never showed a token first: whoever asks at once gets in beside any number of half-sent heads.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple, cast
@@ -22,10 +24,14 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 HEAD_S: Final = 10.0
 """From the first byte of a request, or from when the connection was made, to the end of its head."""
+HANDSHAKE_S: Final = 5.0
+"""From when the connection was made to the end of its TLS handshake."""
 IDLE_S: Final = 75.0
 """Between two requests: agents send at least each ten seconds."""
 KNOWN: Final = web.RequestKey("known", bool)
 """A request that has showed a good token sets this: its connection is the last to make room."""
+_SHUTDOWN_S: Final = 1.0
+"""How long the other side has to say goodbye in TLS."""
 _SWEEP_S: Final = 0.1
 _MOST_SWEPT: Final = 64
 """Closed in one sweep: a thousand at once, which all come back, would keep the loop from everybody else."""
@@ -43,10 +49,16 @@ class MostConnections(NamedTuple):
 
 
 class Connections:
-    """Wraps the protocols of a server, and watches them. Of one event loop."""
+    """Wraps the protocols of a server, and watches them. Of one event loop.
 
-    def __init__(self, most: MostConnections) -> None:
-        self._most = most
+    ``context`` is asked for each connection what TLS is made with; ``None``: there is none.
+    """
+
+    def __init__(
+        self, most: MostConnections, context: Callable[[], ssl.SSLContext] | None = None
+    ) -> None:
+        self._most, self._context = most, context
+        self._handshakes: set[asyncio.Task[None]] = set()
         self._of_address: Counter[str] = Counter()
         self._all: dict[asyncio.BaseTransport, _Watched] = {}
         # In the order in which they began to wait for a request.
@@ -58,7 +70,8 @@ class Connections:
 
     def watch(self, make: Callable[[], asyncio.Protocol]) -> Callable[[], asyncio.Protocol]:
         """A factory of protocols as ``make`` is, for ``loop.create_server``."""
-        return lambda: _Watched(self, make())
+        kind = _Watched if self._context is None else _Encrypted
+        return lambda: kind(self, make())
 
     @web.middleware
     async def mark(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -116,6 +129,42 @@ class Connections:
         self._wait(watched, HEAD_S)
         return True
 
+    def shake_hands(self, watched: _Encrypted, transport: asyncio.Transport) -> None:
+        """Begin the TLS handshake of a connection that was made; what it leads to is told to ``watched``."""
+        task = asyncio.get_running_loop().create_task(self._shake_hands(watched, transport))
+        self._handshakes.add(task)
+        task.add_done_callback(self._handshakes.discard)
+
+    async def _shake_hands(self, watched: _Encrypted, transport: asyncio.Transport) -> None:
+        assert self._context is not None
+        loop = asyncio.get_running_loop()
+        encrypted = None
+        with contextlib.suppress(
+            OSError, asyncio.CancelledError
+        ):  # a stranger, whom no log tells of
+            making = loop.create_task(
+                loop.start_tls(
+                    transport,
+                    watched,
+                    self._context(),
+                    server_side=True,
+                    ssl_handshake_timeout=HANDSHAKE_S,
+                    ssl_shutdown_timeout=_SHUTDOWN_S,
+                )
+            )
+            await asyncio.sleep(0)  # it has put its protocol in place of ours
+            watched.hand_on(transport.get_protocol())
+            encrypted = await making
+        if encrypted is None or watched.transport is None:  # it had to make room meanwhile
+            self.lost(watched)
+            transport.abort()
+            return
+        del self._all[transport]
+        watched.transport = encrypted
+        self._all[encrypted] = watched
+        self._wait(watched, HEAD_S)
+        watched.begin(encrypted)
+
     def began(self, watched: _Watched) -> None:
         """Bytes came on a connection that was idle: a head, which has to come whole."""
         self._wait(watched, HEAD_S)
@@ -153,8 +202,8 @@ class Connections:
         self.lost(watched)
         if transport is None:
             return
-        if transport.get_write_buffer_size():
-            transport.abort()  # a close would wait for whoever does not read
+        if self._context is not None or transport.get_write_buffer_size():
+            transport.abort()  # a close would wait for whoever does not read, or say goodbye
         else:
             transport.close()
 
@@ -208,3 +257,49 @@ class _Watched(asyncio.Protocol):
         self._owner.lost(self)
         if self._taken:
             self._inner.connection_lost(exc)
+
+
+class _Encrypted(_Watched):
+    """The same over TLS: aiohttp's protocol hears of it when the handshake is done.
+
+    What comes before there is somebody to read it is kept and handed on: the client's first words, and
+    its first request, which may come with the last of the handshake.
+    """
+
+    __slots__ = ("_early",)
+
+    def __init__(self, owner: Connections, inner: asyncio.Protocol) -> None:
+        super().__init__(owner, inner)
+        self._early = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        bare = cast("asyncio.Transport", transport)
+        if self._owner.made(self, bare):
+            self._owner.shake_hands(self, bare)
+
+    def data_received(self, data: bytes) -> None:
+        if self._taken:
+            super().data_received(data)
+        else:
+            self._early += data
+
+    def hand_on(self, protocol: asyncio.BaseProtocol) -> None:
+        """``protocol`` reads in our place, what came before it was there first."""
+        early, self._early = self._early, b""
+        reader = cast(
+            "asyncio.BufferedProtocol", protocol
+        )  # uvloop's is one without being of the class
+        while early and protocol is not self:
+            room = memoryview(reader.get_buffer(len(early)))
+            size = min(len(room), len(early))
+            room[:size] = early[:size]
+            reader.buffer_updated(size)
+            early = early[size:]
+
+    def begin(self, transport: asyncio.Transport) -> None:
+        """The handshake is done."""
+        self._inner.connection_made(transport)
+        self._taken = True
+        early, self._early = self._early, b""
+        if early:
+            self.data_received(early)

@@ -29,24 +29,27 @@ class Offer(NamedTuple):
     reads: tuple[int, ...]
 
 
+class Door(NamedTuple):
+    """What joining needs. ``clock`` gives µs UTC; ``per_minute``: attempts of one address that may fail."""
+
+    authenticator: Authenticator
+    offer: Offer
+    telemetry: Telemetry
+    clock: Callable[[], int]
+    per_minute: int
+
+
 class Joins:
-    """``POST /v1/join``. ``clock`` gives µs UTC; ``per_minute``: failed attempts of one address.
+    """``POST /v1/join``, as agents ask that know of no certificates.
 
     Who failed too often is told to wait, unless the code is one that waits to be used: a stranger who
     shares an owner's address does not keep him out.
     """
 
-    def __init__(
-        self,
-        authenticator: Authenticator,
-        offer: Offer,
-        telemetry: Telemetry,
-        clock: Callable[[], int],
-        per_minute: int,
-    ) -> None:
-        self._authenticator, self._offer = authenticator, offer
-        self._telemetry, self._clock = telemetry, clock
-        self._attempts = Attempts(per_minute, time.monotonic)
+    def __init__(self, door: Door) -> None:
+        self._authenticator, self._offer = door.authenticator, door.offer
+        self._telemetry, self._clock = door.telemetry, door.clock
+        self._attempts = Attempts(door.per_minute, time.monotonic)
 
     async def join(self, request: web.Request) -> web.Response:
         """A token for a code that is good."""

@@ -82,6 +82,7 @@ class PendingOrders:
         self._waiting[agent] = left
 
     def _forget(self, now: int) -> None:
+        self.sites.forget_codes(now)
         gone = [self.uploads / file for file in self.sites.orders.forget(now)]
         if not self._forgotten:  # at the start: nothing is under way
             gone += self.uploads.glob(".*.part")

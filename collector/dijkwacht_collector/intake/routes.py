@@ -5,28 +5,27 @@ from __future__ import annotations
 from aiohttp import web
 
 from dijkwacht_collector.intake.batches import Intake
-from dijkwacht_collector.intake.joins import Joins
+from dijkwacht_collector.intake.enrolments import Enrolments
+from dijkwacht_collector.intake.joins import Door, Joins
 from dijkwacht_collector.intake.orders import OrderDesk, Outcomes, PendingOrders
 from dijkwacht_collector.intake.pairings import Pairings
 from dijkwacht_collector.intake.refusing import refusing
 from dijkwacht_collector.intake.selftests import SelfTests
 from dijkwacht_collector.intake.uploads import Uploads
-from dijkwacht_collector.sites.access import Authenticator
+from dijkwacht_records import enrolment
 
 
-def add_routes(
-    app: web.Application,
-    intake: Intake,
-    joins: Joins,
-    orders: PendingOrders,
-    authenticator: Authenticator,
-) -> None:
+def add_routes(app: web.Application, intake: Intake, door: Door, orders: PendingOrders) -> None:
     """Add them to ``app``."""
-    desk = OrderDesk(orders)
+    desk, joins, enrolments = OrderDesk(orders), Joins(door), Enrolments(door)
+    authenticator = door.authenticator
     add = app.router.add_route
     add("POST", "/v1/batches", intake.batches)
     add("POST", "/v1/selftest", refusing(SelfTests(authenticator).see))
     add("POST", "/v1/join", refusing(joins.join))
+    add("POST", enrolment.PATH, refusing(enrolments.enrol))
+    add("POST", enrolment.RENEWAL_PATH, refusing(enrolments.renew))
+    add("GET", enrolment.SELF_PATH, refusing(enrolments.self))
     outcome, upload = Outcomes(orders, authenticator).outcome, Uploads(orders, authenticator).upload
     add("POST", "/v1/orders/{id}/outcome", refusing(outcome))
     add("PUT", "/v1/orders/{id}/upload", refusing(upload))

@@ -35,7 +35,7 @@ SEVERITIES: Final = {2: "low", 3: "medium", 4: "high"}
 """Those that policy gives: a label that nothing ever has would take the room of agents."""
 REJECTIONS: Final = (
     "malformed", "unknown_contract", "rejected", "not_authorised", "busy", "too_large",
-    "over_quota", "revoked", "other",
+    "over_quota", "revoked", "no_certificate", "certificate_expired", "certificate_unknown", "other",
 )  # fmt: skip
 DROPS: Final = ("window_full",)
 ROW_REJECTIONS: Final = ("malformed", "other")

@@ -9,6 +9,7 @@ from dijkwacht_collector.sites.choices import (
     TakenBack,
     check_budget,
 )
+from dijkwacht_collector.sites.reached import Reached, read_reached, write_reached
 from dijkwacht_collector.sites.signing import OrderKey
 from dijkwacht_collector.sites.sites import Sites
 from dijkwacht_collector.sites.speaker import Speaker
@@ -20,8 +21,11 @@ __all__ = [
     "ChoiceTable",
     "ChosenBudget",
     "OrderKey",
+    "Reached",
     "Sites",
     "Speaker",
     "TakenBack",
     "check_budget",
+    "read_reached",
+    "write_reached",
 ]

@@ -15,12 +15,19 @@ from aiohttp import web
 
 from dijkwacht_collector.sites.sites import Sites, digest
 from dijkwacht_collector.sites.speaker import Speaker
-from dijkwacht_records.errors import NotAuthorised
+from dijkwacht_records import enrolment
+from dijkwacht_records.enrolment import CodeKeys, Enrolment, agent_proof, is_proof
+from dijkwacht_records.errors import ForeignCollector, NotAuthorised, RejectedBatch
 from dijkwacht_records.joincode import read_code
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-AGENT_PATHS: Final = frozenset({"/v1/batches", "/v1/join", "/v1/pairing", "/healthz"})
+AGENT_PATHS: Final = frozenset(
+    {
+        "/v1/batches", "/v1/join", "/v1/pairing", "/healthz",
+        enrolment.PATH, enrolment.RENEWAL_PATH, enrolment.SELF_PATH,
+    }
+)  # fmt: skip
 """What an operator's token has nothing to do with."""
 _FORWARDED: Final = frozenset({"forwarded", "via", "x-real-ip"})
 AGENT_ORDERS: Final = "/v1/orders/"
@@ -36,15 +43,42 @@ class Joined(NamedTuple):
     others: int
 
 
+class Admitted(NamedTuple):
+    """What the proof of a join code was traded for: a certificate, with all roots to trust, or a token.
+
+    ``keys`` prove it. ``expires``: µs UTC.
+    """
+
+    site: str
+    keys: CodeKeys
+    others: int
+    token: str = ""
+    certificate: str = ""
+    authorities: str = ""
+    expires: int = 0
+
+
+class Renewed(NamedTuple):
+    """A certificate in place of the one that was shown; as in `Admitted`."""
+
+    speaker: Speaker
+    certificate: str
+    authorities: str
+    expires: int
+
+
 class Revoked(NotAuthorised):
     """The token was good once: an agent that is gone goes on sending. On the wire it is no other word."""
 
 
 class Authenticator(Protocol):
-    """Determines who makes a request. Mutual TLS will be another one."""
+    """Determines who makes a request: by a token, or by a certificate (`certificate_access`)."""
 
     def agent_of(self, request: web.BaseRequest) -> Speaker:
         """The agent and its site. Raises `NotAuthorised`."""
+
+    def known(self, request: web.BaseRequest) -> Speaker:
+        """The same for who only asks, and does not begin to use what it shows."""
 
     def refresh(self) -> bool:
         """Look again at what credentials are good: have they changed? Blocks."""
@@ -54,6 +88,19 @@ class Authenticator(Protocol):
 
     def join(self, code: str, agent: str, now: int) -> Joined:
         """Trade a join code for a credential. Blocks. Raises `NotAuthorised`."""
+
+    def waits_for(self, name: bytes) -> bool:
+        """The same of a code that is known by its name."""
+
+    def enrol(self, asked: Enrolment, seen: bytes, now: int) -> Admitted:
+        """Trade the proof of a join code for a credential. Blocks.
+
+        ``seen``: SHA-256 of the certificate that this connection shows, empty without TLS. Raises
+        `NotAuthorised`, `ForeignCollector` where the agent saw another one, `MalformedBatch`.
+        """
+
+    def renew(self, request: web.BaseRequest, asked: bytes, now: int) -> Renewed:
+        """A new certificate for whoever shows one that may be renewed. Blocks. Raises `TransferError`."""
 
 
 class TokenAuthenticator:
@@ -66,6 +113,7 @@ class TokenAuthenticator:
         self._sites = sites
         self._good: Mapping[bytes, Speaker] = {}
         self._codes: frozenset[bytes] = frozenset()
+        self._names: frozenset[bytes] = frozenset()
         self._revoked: frozenset[bytes] = frozenset()
         self._version = -1
         self._turn = threading.Lock()
@@ -77,7 +125,8 @@ class TokenAuthenticator:
             if version == self._version:
                 return False
             self._good, self._codes = self._sites.tokens(), self._sites.unused_codes()
-            self._revoked, self._version = self._sites.revoked_tokens(), version
+            self._revoked, self._names = self._sites.revoked_tokens(), self._sites.names_of_codes()
+            self._version = version
             return True
 
     def waits(self, code: str) -> bool:
@@ -94,6 +143,36 @@ class TokenAuthenticator:
             self._codes -= {digest(read_code(code)[1])}
             self._version = -1  # one agent more: the next look says so
             return Joined(site, token, self._sites.others(site, agent))
+
+    def waits_for(self, name: bytes) -> bool:
+        """As `Authenticator.waits_for`."""
+        return name in self._names
+
+    def enrol(self, asked: Enrolment, seen: bytes, now: int) -> Admitted:
+        """As `Authenticator.enrol`: a token, that is good from now on."""
+        site, keys = self._proved(asked, seen, now)
+        with self._turn:
+            token = self._sites.trade_for_token(asked.id, asked.agent, now)
+            self._good = {**self._good, digest(token): Speaker(site, asked.agent)}
+            self._version = -1
+            return Admitted(site, keys, self._sites.others(site, asked.agent), token=token)
+
+    def renew(self, request: web.BaseRequest, asked: bytes, now: int) -> Renewed:  # noqa: ARG002  others need it
+        """As `Authenticator.renew`: a token does not run out."""
+        raise RejectedBatch("there are no certificates without TLS")
+
+    def known(self, request: web.BaseRequest) -> Speaker:
+        """As `Authenticator.known`."""
+        return self.agent_of(request)
+
+    def _proved(self, asked: Enrolment, seen: bytes, now: int) -> tuple[str, CodeKeys]:
+        """Site and keys of the code that ``asked`` proves to have."""
+        site, keys = self._sites.find_code(asked.id, now)
+        if not is_proof(asked.proof, agent_proof(keys, asked)):
+            raise NotAuthorised("that is no proof of a join code")
+        if asked.seen != seen:  # said by who has the code, so it is no stranger's word
+            raise ForeignCollector("the agent saw another certificate than this collector shows")
+        return site, keys
 
     def agent_of(self, request: web.BaseRequest) -> Speaker:
         """As `Authenticator.agent_of`."""

@@ -1,9 +1,10 @@
 """The agents of sites: which joined, which were heard, which are gone. Every function blocks.
 
-================  ==========================================================================
-``live``          it has a token that is good, and was heard since it joined last
-``never_heard``   it has a token that is good, and was not heard since it joined last
-``revoked``       its tokens were revoked, or it never had one (as of before tokens named agents)
+================  ===================================================================
+
+``live``          it has a token or certificate, and was heard since it joined last
+``never_heard``   it has one, and was not heard since it joined last
+``revoked``       they were revoked, or it never had one (as of before tokens named agents)
 ``removed``       the same, and its operator says that it is gone
 ================  ==========================================================================
 """
@@ -13,6 +14,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
+
+from dijkwacht_collector.sites.speaker import Speaker
 
 Standing = Literal["live", "never_heard", "revoked", "removed"]
 GONE: Final = frozenset({"revoked", "removed"})
@@ -41,11 +44,11 @@ def read_agents(database: sqlite3.Connection) -> list[AgentRow]:
         """
         SELECT site, agent, coalesce(first_seen, 0), coalesce(last_seen, 0), coalesce(joined, 0),
                coalesce(good, 0), removed, coalesce(copies, 0)
-        FROM (SELECT site, agent FROM agents UNION SELECT site, agent FROM tokens
+        FROM (SELECT site, agent FROM agents UNION SELECT site, agent FROM credentials
               UNION SELECT site, agent FROM removed_agents)
         LEFT JOIN agents USING (site, agent)
-        LEFT JOIN (SELECT site, agent, max(created) AS joined, sum(revoked IS NULL) AS good
-                   FROM tokens GROUP BY site, agent) USING (site, agent)
+        LEFT JOIN (SELECT site, agent, max(joined) AS joined, sum(revoked IS NULL) AS good
+                   FROM credentials GROUP BY site, agent) USING (site, agent)
         LEFT JOIN removed_agents USING (site, agent)
         ORDER BY site, agent
         """
@@ -85,20 +88,28 @@ def note_copies(database: sqlite3.Connection, copied: Mapping[tuple[str, str], i
     database.executemany("UPDATE agents SET copies = ?3 WHERE site = ?1 AND agent = ?2", changed)
 
 
+def revoke(database: sqlite3.Connection, of: Speaker, now: int) -> int:
+    """Revoke the tokens and certificates of an agent; how many there were."""
+    return sum(
+        database.execute(
+            f"UPDATE {table} SET revoked = ? WHERE site = ? AND agent = ? AND revoked IS NULL",  # noqa: S608  # ours
+            (now, *of),
+        ).rowcount
+        for table in ("tokens", "certificates")
+    )
+
+
 def remove_agent(database: sqlite3.Connection, site: str, agent: str, now: int) -> bool:
-    """Note that an agent is gone, with its tokens and what it was asked: was there one?"""
-    name = (site, agent)
+    """Note that an agent is gone, with what it showed and what it was asked: was there one?"""
+    name = Speaker(site, agent)
     known = database.execute(
-        "SELECT 1 FROM tokens WHERE site = ?1 AND agent = ?2"
+        "SELECT 1 FROM credentials WHERE site = ?1 AND agent = ?2"
         " UNION SELECT 1 FROM agents WHERE site = ?1 AND agent = ?2",
         name,
     ).fetchone()
     if known is None:
         return False
-    database.execute(
-        "UPDATE tokens SET revoked = ?3 WHERE site = ?1 AND agent = ?2 AND revoked IS NULL",
-        (*name, now),
-    )
+    revoke(database, name, now)
     # Who joins under this name later is another machine: it was asked nothing.
     database.execute(
         "UPDATE orders SET expires = ?3"

@@ -67,7 +67,7 @@ class OrderTable:
         name = secrets.token_hex(8)
         with self._use() as database:
             known = database.execute(
-                "SELECT 1 FROM tokens WHERE site = ? AND agent = ? AND revoked IS NULL", to
+                "SELECT 1 FROM credentials WHERE site = ? AND agent = ? AND revoked IS NULL", to
             )
             if known.fetchone() is None:
                 raise ValueError(f"site {to.site!r} has no agent {to.agent!r} with a token")

@@ -1,4 +1,4 @@
-"""Who may send: sites, their agents, tokens and join codes.
+"""Who may send: sites, their agents, tokens, certificates and join codes.
 
 SQLite, one small file. Secrets lie in it as SHA-256 only: they are 128 random bits or more, so a
 slow hash would add nothing. Every method blocks; the event loop calls them in a thread.
@@ -22,16 +22,37 @@ from dijkwacht_collector.sites.agents import (
     note_copies,
     read_agents,
     remove_agent,
+    revoke,
+)
+from dijkwacht_collector.sites.certificates import (
+    CertificateRow,
+    Leaf,
+    forget_unused,
+    keep_certificate,
+    note_used,
+    read_certificates,
 )
 from dijkwacht_collector.sites.choices import ChoiceTable
+from dijkwacht_collector.sites.join_codes import (
+    JOIN_CODE_LIFE_US,
+    WaitingCode,
+    find_code,
+    forget_codes,
+    keep_code,
+    names_of_codes,
+    new_code,
+    note_serial,
+    spend_for,
+    spend_whole,
+)
 from dijkwacht_collector.sites.orders import OrderTable
 from dijkwacht_collector.sites.pairings import PairingTable
 from dijkwacht_collector.sites.speaker import Speaker
 from dijkwacht_records.errors import NotAuthorised
-from dijkwacht_records.joincode import SECRET_BYTES, make_code, read_code
+from dijkwacht_records.joincode import read_code
 from dijkwacht_records.wire import NAME
 
-JOIN_CODE_LIFE_US: Final = 24 * 3600 * 1_000_000
+__all__ = ["JOIN_CODE_LIFE_US", "SiteRow", "Sites", "digest"]
 
 _MIGRATIONS: Final = (
     """
@@ -73,6 +94,22 @@ _MIGRATIONS: Final = (
     CREATE INDEX choices_waiting ON choices (id) WHERE position IS NULL;
     """,
     "ALTER TABLE agents ADD COLUMN copies INTEGER NOT NULL DEFAULT 0",
+    """
+    ALTER TABLE join_codes ADD COLUMN id BLOB;
+    ALTER TABLE join_codes ADD COLUMN agent_key BLOB;
+    ALTER TABLE join_codes ADD COLUMN collector_key BLOB;
+    ALTER TABLE join_codes ADD COLUMN bound BLOB;
+    ALTER TABLE join_codes ADD COLUMN serial TEXT;
+    CREATE UNIQUE INDEX join_codes_by_id ON join_codes (id);
+    CREATE TABLE certificates (
+        serial TEXT PRIMARY KEY, site TEXT NOT NULL REFERENCES sites, agent TEXT NOT NULL,
+        joined INTEGER NOT NULL, issued INTEGER NOT NULL, expires INTEGER NOT NULL, used INTEGER,
+        revoked INTEGER, key BLOB NOT NULL, root TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE INDEX certificates_of ON certificates (site, agent);
+    CREATE VIEW credentials AS
+        SELECT site, agent, created AS joined, revoked FROM tokens
+        UNION ALL SELECT site, agent, joined, revoked FROM certificates;
+    """,
 )
 _REMEDY: Final = "restore it from a copy, or move it away and let every agent join again"
 
@@ -152,17 +189,14 @@ class Sites:
         with self._use() as database:
             return remove_agent(database, site, agent, now)
 
-    def make_join_code(self, site: str, url: str, now: int) -> str:
-        """A code for one agent of ``site``, good once within 24 h. Raises ``ValueError``."""
-        secret = secrets.token_bytes(SECRET_BYTES)
-        code = make_code(url, secret)
+    def make_join_code(self, site: str, url: str, now: int, *, long: bool = False) -> str:
+        """A code for one agent of ``site``, good once within 24 h. Raises ``ValueError``.
+
+        ``long``: of the first form, as agents of before this one read it.
+        """
+        code, secret = new_code(url, long=long)
         with self._use() as database:
-            if database.execute("SELECT 1 FROM sites WHERE name = ?", (site,)).fetchone() is None:
-                raise ValueError(f"{site!r}: there is no site of this name")
-            database.execute(
-                "INSERT INTO join_codes VALUES (?, ?, ?, NULL)",
-                (digest(secret), site, now + JOIN_CODE_LIFE_US),
-            )
+            keep_code(database, site, secret, now)
         return code
 
     def unused_codes(self) -> frozenset[bytes]:
@@ -171,6 +205,16 @@ class Sites:
             rows = database.execute("SELECT hash FROM join_codes WHERE used IS NULL")
             return frozenset(held for (held,) in rows)
 
+    def names_of_codes(self) -> frozenset[bytes]:
+        """As `join_codes.names_of_codes`."""
+        with self._use() as database:
+            return names_of_codes(database)
+
+    def forget_codes(self, now: int) -> None:
+        """As `join_codes.forget_codes`."""
+        with self._use() as database:
+            forget_codes(database, now)
+
     def join(self, code: str, agent: str, now: int) -> tuple[str, str]:
         """Trade a join code for (site, token). Raises `NotAuthorised`."""
         try:
@@ -178,29 +222,65 @@ class Sites:
         except ValueError as error:
             raise NotAuthorised(str(error)) from None
         with self._use() as database:
-            rows = database.execute(
-                "UPDATE join_codes SET used = ?1 WHERE hash = ?2 AND used IS NULL AND expires > ?1"
-                " RETURNING site",
-                (now, digest(secret)),
-            ).fetchall()
-            if not rows:
-                raise NotAuthorised("this join code is unknown, used, or older than 24 hours")
-            site = str(rows[0][0])
+            site = spend_whole(database, secret, now)
             # In one transaction: a full disk must not take the code and give no token.
             return site, _make_token(database, Speaker(site, agent), now)
+
+    def find_code(self, name: bytes, now: int) -> WaitingCode:
+        """As `join_codes.find_code`."""
+        with self._use() as database:
+            return find_code(database, name, now)
+
+    def trade_for_token(self, name: bytes, agent: str, now: int) -> str:
+        """A token for the code of this name, once. Raises `NotAuthorised`."""
+        with self._use() as database:
+            site = find_code(database, name, now).site
+            if spend_for(database, name, b"", now) is None:
+                note_serial(database, name, "token")
+                return _make_token(database, Speaker(site, agent), now)
+        raise NotAuthorised("this join code is used")
+
+    def trade_for_certificate(self, name: bytes, to: Speaker, leaf: Leaf) -> None:
+        """Use the code of this name for an agent that gets ``leaf``. Raises `NotAuthorised`.
+
+        The same key may come again, with another name of its agent even: its answer may have been lost.
+        """
+        with self._use() as database:
+            before = spend_for(database, name, leaf.key, leaf.issued)
+            keep_certificate(database, to, leaf, leaf.issued, before)
+            note_serial(database, name, leaf.serial)
+
+    def renew_certificate(self, of: CertificateRow, leaf: Leaf) -> None:
+        """Keep ``leaf``, which was made for the agent that showed the certificate ``of``."""
+        to = Speaker(of.site, of.agent)
+        with self._use() as database:
+            forget_unused(database, to, of.serial)
+            keep_certificate(database, to, leaf, of.joined)
+
+    def certificates(self) -> list[CertificateRow]:
+        """All that were given to agents and not forgotten, the oldest first."""
+        with self._use() as database:
+            return read_certificates(database)
+
+    def note_used(self, used: dict[str, int]) -> None:
+        """Serial number of a certificate → when it was used first, µs UTC."""
+        with self._use() as database:
+            note_used(database, used)
 
     def make_token(self, site: str, agent: str, now: int) -> str:
         """A new token for an agent of ``site``; only its hash is kept."""
         with self._use() as database:
             return _make_token(database, Speaker(site, agent), now)
 
-    def revoke(self, site: str, agent: str, now: int) -> int:
-        """Revoke the tokens of an agent; how many there were."""
+    def give_certificate(self, to: Speaker, leaf: Leaf) -> None:
+        """Keep a certificate for an agent that did not join by a code."""
         with self._use() as database:
-            return database.execute(
-                "UPDATE tokens SET revoked = ? WHERE site = ? AND agent = ? AND revoked IS NULL",
-                (now, site, agent),
-            ).rowcount
+            keep_certificate(database, to, leaf, leaf.issued)
+
+    def revoke(self, site: str, agent: str, now: int) -> int:
+        """Revoke the tokens and certificates of an agent; how many there were."""
+        with self._use() as database:
+            return revoke(database, Speaker(site, agent), now)
 
     def revoked_tokens(self) -> frozenset[bytes]:
         """Hash of every token that was revoked."""
@@ -209,10 +289,10 @@ class Sites:
             return frozenset(held for (held,) in rows)
 
     def others(self, site: str, agent: str) -> int:
-        """How many agents of ``site`` have a token besides ``agent``."""
+        """How many agents of ``site`` have a token or certificate besides ``agent``."""
         with self._use() as database:
             [(count,)] = database.execute(
-                "SELECT count(DISTINCT agent) FROM tokens"
+                "SELECT count(DISTINCT agent) FROM credentials"
                 " WHERE site = ? AND agent != ? AND revoked IS NULL",
                 (site, agent),
             )

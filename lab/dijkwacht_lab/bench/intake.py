@@ -11,12 +11,14 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from ssl import SSLContext
 from typing import Any, Final
 
 import uvloop
 
 from dijkwacht_collector.journal import Entry
 from dijkwacht_lab.bench.arriving import generated_entries
+from dijkwacht_lab.bench.certified import certify
 from dijkwacht_lab.bench.served import (
     collector,
     cpu_seconds,
@@ -31,15 +33,37 @@ _WARM_BATCHES: Final = 5
 
 
 def measure(
-    agents: int = 100, rows: int = 1_000_000, batch_rows: Sequence[int] = (100, 1000)
+    agents: int = 100,
+    rows: int = 1_000_000,
+    batch_rows: Sequence[int] = (100, 1000),
+    tls: bool = False,
 ) -> dict[str, Any]:
     """``posts_per_second`` in the smallest batches, ``rows_per_second`` scored in the largest.
 
-    ``by_batch_rows`` holds both, wall time and the collector's own CPU time, for each size.
+    ``by_batch_rows`` holds both, wall time and the collector's own CPU time, for each size. With ``tls``
+    each size is measured over mutual TLS too, in turn with that without; ``tls`` holds the same of that.
     """
-    sizes = {
-        size: _measure_size(agents, max(rows // agents, 10 * size), size) for size in batch_rows
-    }
+    plain: dict[int, dict[str, Any]] = {}
+    encrypted: dict[int, dict[str, Any]] = {}
+    for size in batch_rows:
+        many = max(rows // agents, 10 * size)
+        plain[size] = _measure_size(agents, many, size)
+        if tls:
+            encrypted[size] = _measure_size(agents, many, size, tls=True)
+    said = _summary(agents, plain)
+    if encrypted:
+        said["tls"] = _summary(agents, encrypted)
+        said["tls_share"] = {
+            str(size): {
+                name: round(encrypted[size][name] / plain[size][name], 3)
+                for name in ("posts_per_second", "rows_per_second_scored", "rows_per_cpu_second")
+            }
+            for size in plain
+        }
+    return said
+
+
+def _summary(agents: int, sizes: dict[int, dict[str, Any]]) -> dict[str, Any]:
     small, large = sizes[min(sizes)], sizes[max(sizes)]
     return {
         "posts_per_second": small["posts_per_second"],
@@ -52,28 +76,46 @@ def measure(
     }
 
 
-def _measure_size(agents: int, rows_per_agent: int, batch_rows: int) -> dict[str, Any]:
+def _measure_size(
+    agents: int, rows_per_agent: int, batch_rows: int, *, tls: bool = False
+) -> dict[str, Any]:
     entries = generated_entries(agents, rows_per_agent, batch_rows)
     by_site: dict[str, list[bytes]] = {}
     for entry in entries:
         by_site.setdefault(entry.site, []).append(entry.payload)
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:  # a disk, not memory
-        tokens = make_sites(Path(folder), by_site)
-        with collector(Path(folder)) as (process, port):
+        state = Path(folder)
+        tokens, contexts = make_sites(state, by_site), list[SSLContext]()
+        asker, more = None, list[str]()
+        if tls:
+            certified = certify(state, by_site)
+            tokens, contexts = dict.fromkeys(by_site, ""), [*certified.agents.values()]
+            asker, settings = certified.asker, state / "collector.toml"
+            settings.write_text('tls = "on"\n')
+            more = ["--settings", str(settings)]
+        with collector(state, arguments=more) as (process, port):
             requests = {s: [request(w, tokens[s]) for w in ws] for s, ws in by_site.items()}
             warm = [queue[:_WARM_BATCHES] for queue in requests.values()]
             timed = [queue[_WARM_BATCHES:] for queue in requests.values()]
-            uvloop.run(send_all(port, warm))
-            wait_scored(port)
-            cpu, began = cpu_seconds(process.pid), time.perf_counter()
-            latencies = uvloop.run(send_all(port, timed))
+            uvloop.run(send_all(port, warm, contexts))
+            wait_scored(port, asker)
+            marks: list[tuple[float, float]] = []
+
+            def mark() -> None:
+                marks.append((cpu_seconds(process.pid), time.perf_counter()))
+
+            mark()
+            latencies = uvloop.run(send_all(port, timed, contexts, mark))
+            [(shaken, _), (cpu, began)] = marks
+            connecting = (cpu - shaken) / len(timed)
             durable = time.perf_counter() - began
             durable_cpu = cpu_seconds(process.pid) - cpu
-            wait_scored(port)
+            wait_scored(port, asker)
             scored = time.perf_counter() - began
             cpu = cpu_seconds(process.pid) - cpu
             rss = rss_bytes(process.pid)
-    return _figures(entries, batch_rows, latencies, durable, durable_cpu, scored, cpu, rss)
+    figures = _figures(entries, batch_rows, latencies, durable, durable_cpu, scored, cpu, rss)
+    return figures | {"cpu_seconds_per_connection": round(connecting, 5)}
 
 
 def _figures(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
@@ -19,9 +21,10 @@ from typing import Any, Final, cast
 import msgspec
 
 from dijkwacht_collector.sites import Sites
+from dijkwacht_records.enrolment import COLLECTOR_NAME
 
 LIMIT_S: Final = 120.0
-_LISTENING: Final = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
+_LISTENING: Final = re.compile(r"listening on https?://127\.0\.0\.1:(\d+)")
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.IGNORECASE)
 
 
@@ -69,11 +72,12 @@ def collector(
             process.stderr.read()
 
 
-def request(wire: bytes, token: str) -> bytes:
-    """The HTTP request that brings a batch."""
+def request(wire: bytes, token: str = "") -> bytes:
+    """The HTTP request that brings a batch; without a token where a certificate is shown."""
+    shown = f"Authorization: Bearer {token}\r\n" if token else ""
     head = (
         "POST /v1/batches HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-        f"Authorization: Bearer {token}\r\nContent-Length: {len(wire)}\r\n\r\n"
+        f"{shown}Content-Length: {len(wire)}\r\n\r\n"
     )
     return head.encode() + wire
 
@@ -91,6 +95,9 @@ class _Agent(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclasses of asyncio's.
         self._transport = cast("asyncio.Transport", transport)
+
+    def begin(self) -> None:
+        """Send the first."""
         self._next()
 
     def data_received(self, data: bytes) -> None:
@@ -120,23 +127,43 @@ class _Agent(asyncio.Protocol):
         self._transport.write(request)
 
 
-async def send_all(port: int, queues: Sequence[list[bytes]]) -> list[float]:
-    """Send each queue over a connection of its own; seconds from request to acknowledgement."""
+async def send_all(
+    port: int,
+    queues: Sequence[list[bytes]],
+    contexts: Sequence[ssl.SSLContext] = (),
+    connected: Callable[[], None] = lambda: None,
+) -> list[float]:
+    """Send each queue over a connection of its own; seconds from request to acknowledgement.
+
+    ``contexts``: what each shows who it is with, over TLS. ``connected`` is called when all are, and
+    nothing was sent.
+    """
     loop, latencies = asyncio.get_running_loop(), list[float]()
     made = [
-        await loop.create_connection(partial(_Agent, queue, latencies), "127.0.0.1", port)
-        for queue in queues
+        await loop.create_connection(
+            partial(_Agent, queue, latencies),
+            "127.0.0.1",
+            port,
+            ssl=context,
+            server_hostname=COLLECTOR_NAME if context else None,
+        )
+        for queue, context in itertools.zip_longest(queues, contexts)
     ]
+    connected()
+    for _, agent in made:
+        agent.begin()
     async with asyncio.timeout(LIMIT_S):
         await asyncio.gather(*(agent.done for _, agent in made))
     return latencies
 
 
-def wait_scored(port: int) -> None:
-    """Return once the engine has folded everything durable."""
+def wait_scored(port: int, context: ssl.SSLContext | None = None) -> None:
+    """Return once the engine has folded everything durable; ``context``: over TLS."""
+    scheme = "https" if context else "http"
     deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz") as answer:
+        url = f"{scheme}://127.0.0.1:{port}/healthz"
+        with urllib.request.urlopen(url, context=context) as answer:  # noqa: S310  # our own
             state = msgspec.json.decode(answer.read(), type=dict[str, Any])
         if state["engine_position"] == state["journal_position"]:
             return

@@ -1,0 +1,170 @@
+"""Who this agent is: its key with the certificate that joining gave it, and the authorities it trusts.
+
+Key and certificate are one file, replaced at once whole. The agent reads no certificate itself: the times
+that it needs stand in front of it, as the collector said them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import os
+import re
+import ssl
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from dijkwacht_agent import certificate_request
+from dijkwacht_agent.error_words import worded
+from dijkwacht_agent.pacing import wall_clock
+from dijkwacht_agent.settings import write_private
+from dijkwacht_records.enrolment import Grant
+from dijkwacht_records.errors import Message, SettingsError, TransferError
+
+IDENTITY_FILE: Final = "identity.pem"
+AUTHORITY_FILE: Final = "authority.pem"
+CLOCK_FILE: Final = "collector.clock"
+NO_CHECK_TIME: Final = 0x200000
+"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL, which Python has no name for."""
+_CHILD_S: Final = 60.0
+_HEAD: Final = re.compile(r"issued (\d{1,18}) expires (\d{1,18})\n")
+
+
+class MadeKey(NamedTuple):
+    """A key (PEM) and its request for a certificate (PKCS #10, DER)."""
+
+    key: str
+    request: bytes
+
+
+class _Made(msgspec.Struct):
+    key: str
+    request: str
+
+
+class Identity:
+    """That of the state folder. ``clock``: µs UTC, as this machine has it.
+
+    ``issued`` and ``expires`` are µs UTC by the collector's clock. ``version`` grows with each other
+    certificate. ``trouble``: what is wrong with the clock while that keeps nobody from going on.
+
+    Raises `SettingsError` where there is none that can be used.
+    """
+
+    well_again = "the clock is right again"
+
+    def __init__(self, state: Path, clock: Callable[[], int] = wall_clock) -> None:
+        self.path: Final = state / IDENTITY_FILE
+        self.clock = clock
+        self.trouble: Message | None = None
+        self.version = 0
+        self.issued = self.expires = self._heard = self._noted = 0
+        self._state = state
+        with contextlib.suppress(OSError, ValueError):
+            self._heard = self._noted = int((state / CLOCK_FILE).read_text("ascii"))
+        self.read()
+
+    def read(self) -> None:
+        """Read the file again, which was replaced."""
+        try:
+            head = _HEAD.match(self.path.read_text("ascii"))
+        except (OSError, UnicodeDecodeError):
+            head = None
+        if head is None:
+            raise worded(SettingsError, "identity_unusable", path=str(self.path))
+        self.issued, self.expires = int(head[1]), int(head[2])
+        self.context()
+        self.version += 1
+
+    @property
+    def known_time(self) -> int:
+        """A time, µs UTC, that the collector has said before: it is later now, whatever our clock says."""
+        return max(self.issued, self._heard)
+
+    def late(self, now: int) -> bool:
+        """Whether it should have been renewed long since: three quarters of its life are over."""
+        return self.expires - now < (self.expires - self.issued) // 4
+
+    def hear(self, clock: int) -> None:
+        """The collector said what time it is."""
+        self._heard = max(self._heard, clock)
+
+    def note(self) -> None:
+        """Keep what was heard for the next start; a disk that is full keeps nobody."""
+        if self._heard > self._noted:
+            self._noted = self._heard
+            with contextlib.suppress(OSError):
+                write_private(self._state / CLOCK_FILE, b"%d\n" % self._heard, synced=False)
+
+    def context(self, *, check_time: bool = True, shown: bool = True) -> ssl.SSLContext:
+        """For a connection that only the collector that was joined can take.
+
+        ``check_time``: whether its certificate's time counts; ``shown``: whether ours is shown.
+        """
+        try:
+            return _context(self._state, check_time=check_time, shown=shown)
+        except (OSError, ValueError):  # a key that is not the certificate's, or no PEM
+            raise worded(SettingsError, "identity_unusable", path=str(self.path)) from None
+
+
+def has_identity(state: Path) -> bool:
+    """Whether the agent of the folder joined by a certificate."""
+    return (state / IDENTITY_FILE).exists()
+
+
+def make_key() -> MadeKey:
+    """A fresh one. Blocks for a second or so. Raises ``OSError`` if the child process cannot do it."""
+    command = [sys.executable, "-I", certificate_request.__file__]
+    told = msgspec.json.encode({"path": sys.path})
+    try:
+        done = subprocess.run(  # noqa: S603  # our own
+            command, input=told, capture_output=True, timeout=_CHILD_S, check=True
+        )
+        made = msgspec.json.decode(done.stdout, type=_Made)
+        return MadeKey(made.key, base64.b64decode(made.request, validate=True))
+    except (subprocess.SubprocessError, msgspec.MsgspecError, binascii.Error) as error:
+        raise OSError(f"no key could be made: {type(error).__name__}") from None
+
+
+def write_identity(state: Path, key: str, grant: Grant) -> None:
+    """Keep what joining or renewing gave. Raises `TransferError` if it cannot be used, ``OSError``.
+
+    First the authorities, the former ones among them, then at once key and certificate: in between, and
+    after a crash there, the former certificate goes on serving.
+    """
+    head = f"issued {grant.clock} expires {grant.expires}\n"
+    whole = (head + key + grant.certificate).encode("ascii", "replace")
+    with tempfile.TemporaryDirectory(dir=state, prefix=".trying-") as folder:
+        tried = Path(folder)
+        write_private(tried / IDENTITY_FILE, whole)
+        write_private(tried / AUTHORITY_FILE, grant.authorities.encode("ascii", "replace"))
+        try:
+            _context(tried)
+        except (OSError, ValueError):
+            raise worded(TransferError, "certificate_unusable") from None
+    write_private(state / AUTHORITY_FILE, grant.authorities.encode("ascii"))
+    write_private(state / IDENTITY_FILE, whole)
+
+
+def forget_identity(state: Path) -> None:
+    """Another site was joined, or the same one with a token."""
+    for name in (IDENTITY_FILE, AUTHORITY_FILE, CLOCK_FILE):
+        (state / name).unlink(missing_ok=True)
+
+
+def _context(folder: Path, *, check_time: bool = True, shown: bool = True) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_verify_locations(os.fspath(folder / AUTHORITY_FILE))
+    if shown:
+        context.load_cert_chain(os.fspath(folder / IDENTITY_FILE))
+    if not check_time:
+        context.verify_flags |= NO_CHECK_TIME
+    return context

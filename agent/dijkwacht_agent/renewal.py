@@ -1,0 +1,134 @@
+"""The thread that renews this agent's certificate at half its life, with a fresh key each time.
+
+It never holds capture or uplink up. A certificate that could not be renewed is trouble from three
+quarters of its life on; one that ran out is renewed all the same, which the collector allows for a year.
+"""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from dijkwacht_agent.collector_line import CollectorLine
+from dijkwacht_agent.error_words import error_message, worded
+from dijkwacht_agent.identity import Identity, make_key, write_identity
+from dijkwacht_agent.uplink import Who
+from dijkwacht_records.enrolment import RENEWAL_PATH, Grant, RenewalRequest
+from dijkwacht_records.errors import DijkwachtError, Message, TransferError
+from dijkwacht_records.replies import decode_json
+
+LOOK_S: Final = 60.0
+"""How often it is looked at whether it is time."""
+PAUSES_S: Final = (60.0, 3600.0)
+"""After a failure: at first, and at most."""
+_DAY_US: Final = 86_400_000_000
+
+
+class Renewal:
+    """Of the certificate of ``identity``, at the collector at ``url``; nothing to do without one.
+
+    ``trouble`` is what is wrong at present, or ``None``.
+    """
+
+    well_again = "the certificate was renewed"
+
+    def __init__(self, url: str, who: Who, state: Path) -> None:
+        self._identity = who if isinstance(who, Identity) else None
+        self._line = CollectorLine(url, who)
+        self._secure = urlsplit(url).scheme == "https"
+        self._state = state
+        self._failed: Message | None = None
+        self._pause_s = PAUSES_S[0]
+        self._turn = threading.Condition()
+        self._stopping = self._asked = False
+        self._thread = threading.Thread(target=self._run, name="renewal", daemon=True)
+
+    @property
+    def trouble(self) -> Message | None:
+        """What its owner should know: that the certificate is late, or what is wrong with the clock."""
+        identity = self._identity
+        if identity is None:
+            return None
+        if self._failed is not None:
+            now = self._now(identity)
+            left = identity.expires - now
+            if left <= 0:
+                return Message("renewal_over", {"why": self._failed})
+            if identity.late(now):
+                # Whole days, or it would be another trouble each time that it is looked at.
+                days = round(left / _DAY_US)
+                return Message("renewal_late", {"days": days, "why": self._failed})
+        return identity.trouble
+
+    def start(self) -> None:
+        """Begin to look after it."""
+        if self._identity is not None and self._secure:
+            self._thread.start()
+
+    def hasten(self) -> None:
+        """Renew now: it has run out, as the collector says."""
+        with self._turn:
+            self._asked = True
+            self._turn.notify()
+
+    def stop(self, limit_s: float = 1.0) -> None:
+        """Stop; what is under way is begun again by the next start."""
+        with self._turn:
+            self._stopping = True
+            self._turn.notify()
+        if self._thread.is_alive():
+            self._thread.join(limit_s)
+        if self._identity is not None:
+            self._identity.note()
+
+    def due(self) -> bool:
+        """Half of its life is over, by what time it is at least."""
+        identity = self._identity
+        return identity is not None and self._now(identity) >= (
+            identity.issued + (identity.expires - identity.issued) // 2
+        )
+
+    def renew(self) -> None:
+        """Renew it now. Raises a `DijkwachtError`, ``OSError`` or ``HTTPException``."""
+        assert self._identity is not None
+        made = make_key()
+        body = msgspec.json.encode(RenewalRequest(made.request))
+        try:
+            grant = decode_json(self._line.ask("POST", RENEWAL_PATH, body), Grant)
+        except msgspec.MsgspecError:
+            raise worded(TransferError, "certificate_unusable") from None
+        write_identity(self._state, made.key, grant)
+        self._identity.read()
+        self._identity.hear(grant.clock)
+
+    def _now(self, identity: Identity) -> int:
+        """µs UTC: a clock that was set back is no reason to wait."""
+        return max(identity.clock(), identity.known_time)
+
+    def _run(self) -> None:
+        while not self._wait(self._pause_s if self._failed else LOOK_S):
+            try:
+                if self._take_asked() or self.due():
+                    self.renew()
+                    self._failed, self._pause_s = None, PAUSES_S[0]
+            except (DijkwachtError, OSError, http.client.HTTPException) as error:
+                self._failed = error_message(error)
+                self._pause_s = min(2 * self._pause_s, PAUSES_S[1])
+            if self._identity is not None:
+                self._identity.note()
+
+    def _wait(self, seconds: float) -> bool:
+        """Whether to stop, after so long or as soon as somebody asks."""
+        with self._turn:
+            self._turn.wait_for(lambda: self._stopping or self._asked, seconds)
+            return self._stopping
+
+    def _take_asked(self) -> bool:
+        with self._turn:
+            asked, self._asked = self._asked, False
+            return asked

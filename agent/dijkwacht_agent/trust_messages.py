@@ -1,0 +1,69 @@
+"""What an owner reads about who is who: certificates, the collector's and his agent's, and the clock."""
+
+from __future__ import annotations
+
+from typing import Final
+
+TRUST_MESSAGES: Final[dict[str, tuple[str, str]]] = {
+    "refused_no_certificate": (
+        "it wants to see a certificate, and this agent has none: join again with a new code",
+        "hij wil een certificaat zien, en deze agent heeft er geen: meld hem opnieuw aan met een nieuwe code",
+    ),
+    "refused_certificate_expired": (
+        "this agent's certificate has expired",
+        "het certificaat van deze agent is verlopen",
+    ),
+    "refused_certificate_revoked": (
+        "this agent's access was revoked: join again with a new code",
+        "de toegang van deze agent is ingetrokken: meld hem opnieuw aan met een nieuwe code",
+    ),
+    "refused_certificate_unknown": (
+        "it does not know this agent's certificate (perhaps there is a copy of this agent, or an old backup was put back): join again with a new code",
+        "hij kent het certificaat van deze agent niet (misschien is er een kopie van deze agent, of is een oude reservekopie teruggezet): meld hem opnieuw aan met een nieuwe code",
+    ),
+    "foreign_collector": (
+        "who answers there is not the collector that this agent joined (somebody may stand in between); nothing was sent",
+        "wie daar antwoordt is niet de verzamelaar waar deze agent bij hoort (misschien zit er iemand tussen); er is niets verstuurd",
+    ),
+    "foreign_at_join": (
+        "who answers at {url} is not the collector that this code came from, or somebody stands in between; the code was not spent: compare the address with the one that was given",
+        "wie op {url} antwoordt is niet de verzamelaar waar deze code vandaan komt, of er zit iemand tussen; de code is niet verbruikt: vergelijk het adres met het opgegeven adres",
+    ),
+    "identity_unusable": (
+        "{path}: the key and certificate in it cannot be used; join again with a new code: dijkwacht-agent join CODE --again",
+        "{path}: de sleutel en het certificaat hierin zijn niet te gebruiken; meld de agent opnieuw aan met een nieuwe code: dijkwacht-agent join CODE --again",
+    ),
+    "certificate_unusable": (
+        "the collector gave a certificate that cannot be used",
+        "de verzamelaar gaf een certificaat dat niet te gebruiken is",
+    ),
+    "clock_ahead": (
+        "the clock of this machine is {days:.0f} days ahead; what is seen is kept until it is right: turn on time synchronisation",
+        "de klok van dit apparaat loopt {days:.0f} dagen voor; wat gezien wordt, blijft bewaard tot hij goed loopt: zet het gelijkzetten van de tijd aan",
+    ),
+    "clock_behind": (
+        "the clock of this machine is {days:.0f} days behind: turn on time synchronisation",
+        "de klok van dit apparaat loopt {days:.0f} dagen achter: zet het gelijkzetten van de tijd aan",
+    ),
+    "renewal_late": (
+        "this agent's certificate could not be renewed, and ends in {days:.0f} days: {why}",
+        "het certificaat van deze agent kon niet worden vernieuwd, en verloopt over {days:.0f} dagen: {why}",
+    ),
+    "renewal_over": (
+        "this agent's certificate has expired, and could not be renewed: {why}",
+        "het certificaat van deze agent is verlopen, en kon niet worden vernieuwd: {why}",
+    ),
+    "code_wanted": ("The join code: ", "De aanmeldcode: "),
+    "certificate_good": (
+        "The way to the collector is encrypted, and each knows the other by its certificate (this agent's is good for {days:.0f} days more, and renews itself).",
+        "De weg naar de verzamelaar is versleuteld, en beide kennen elkaar aan hun certificaat (dat van deze agent is nog {days:.0f} dagen goed, en vernieuwt zichzelf).",
+    ),
+    "certificate_late": (
+        "This agent's certificate ends in {days:.0f} days and was not renewed. Does the agent run, and does it reach the collector?",
+        "Het certificaat van deze agent verloopt over {days:.0f} dagen en is niet vernieuwd. Draait de agent, en bereikt hij de verzamelaar?",
+    ),
+    "wrong_clock": (
+        "the clock of this machine is wrong, so nothing can be checked",
+        "de klok van dit apparaat loopt verkeerd, daardoor is niets te controleren",
+    ),
+}

@@ -1,0 +1,104 @@
+"""The collector's certificate authority: shows its roots, and replaces the one that signs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dijkwacht.collect import report_former_state
+from dijkwacht.site_orders import utc_text
+from dijkwacht_records.errors import SettingsError
+from dijkwacht_records.state_folder import COLLECTOR, state_folder
+
+if TYPE_CHECKING:
+    from dijkwacht_collector.sites.authority import Authority
+    from dijkwacht_collector.sites.certificates import CertificateRow
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command understands."""
+    parser.add_argument(
+        "--state",
+        metavar="DIR",
+        help=f"where the collector's state lies ({state_folder(COLLECTOR).path})",
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    show = actions.add_parser(
+        "show", help="the roots, and how many agents' certificates are of each"
+    )
+    show.add_argument(
+        "--pem", action="store_true", help="the roots themselves, as browsers take them"
+    )
+    rotate = actions.add_parser(
+        "rotate", help="make the next root; agents learn of it as they renew"
+    )
+    rotate.add_argument(
+        "--finish",
+        action="store_true",
+        help="trust the former one no more, though agents may know no other: they must join again",
+    )
+    for action in (show, rotate):  # may stand behind the action as well
+        action.add_argument("--state", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what was asked. Raises `DijkwachtError` naming why not."""
+    from dijkwacht_collector.sites.authority import Authority  # noqa: PLC0415  heavy
+    from dijkwacht_collector.sites.sites import Sites  # noqa: PLC0415  the same
+
+    state = Path(args.state) if args.state else state_folder(COLLECTOR).path
+    report_former_state("authority", state)
+    folder = state / "authority"
+    if not folder.exists():
+        raise SettingsError(
+            f"{state}: there is no authority in this folder; a collector that speaks TLS makes it"
+            " when it starts"
+        )
+    authority = Authority(folder, (), lambda: time.time_ns() // 1000)
+    authority.read()
+    sites = Sites(state / "sites.db")
+    sites.open()
+    try:
+        rows = sites.certificates()
+    finally:
+        sites.close()
+    if args.action == "show":
+        sys.stdout.write(authority.bundle if args.pem else _shown(authority, rows))
+    elif args.finish:
+        _finish(authority, rows)
+    else:
+        authority.rotate()
+        sys.stdout.write(
+            "There is a new root, which signs from now on. Agents learn of it as they renew, within"
+            " 15 days; the former one is trusted until none that may come back needs it.\n"
+        )
+    return 0
+
+
+def _finish(authority: Authority, rows: list[CertificateRow]) -> None:
+    if not authority.rotating:
+        raise SettingsError("no rotation is under way")
+    left = _needing(authority.oldest, rows)
+    authority.drop_oldest()
+    sys.stdout.write(f"The former root is trusted no more. Agents that must join again: {left}.\n")
+
+
+def _shown(authority: Authority, rows: list[CertificateRow]) -> str:
+    lines = []
+    for root in authority.roots():
+        does = [word for word, true in (("signs", root.issues), ("shown", root.serves)) if true]
+        count = _needing(root.name, rows)
+        lines.append(
+            f"root {root.number}: {', '.join(does)}, until {utc_text(root.expires)},"
+            f" {count} certificate(s) of agents\n    SHA-256 {root.fingerprint}\n"
+        )
+    return "".join(lines)
+
+
+def _needing(root: str, rows: list[CertificateRow]) -> int:
+    from dijkwacht_collector.sites.certificates import needs_root  # noqa: PLC0415  heavy
+
+    return needs_root(rows, root, time.time_ns() // 1000)

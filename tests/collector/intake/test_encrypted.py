@@ -1,0 +1,146 @@
+"""Connections over TLS: bounded and timed like bare ones, and nothing that comes early is lost."""
+
+import asyncio
+import contextlib
+import ssl
+import time
+
+import pytest
+from aiohttp import web
+
+from dijkwacht_collector.intake import connections as module
+from dijkwacht_collector.intake.connections import Connections, MostConnections
+from dijkwacht_collector.sites.authority import Authority
+from dijkwacht_records.enrolment import COLLECTOR_NAME
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+HELLO = b"\x16\x03\x01\x02\x00\x01"
+
+
+def clock():
+    return time.time_ns() // 1000
+
+
+@pytest.fixture
+def authority(tmp_path):
+    made = Authority(tmp_path / "authority", [], clock)
+    made.open()
+    return made
+
+
+@pytest.fixture
+def trusting(authority):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=authority.bundle)
+    return context
+
+
+@pytest.fixture
+async def door(authority):
+    connections = Connections(MostConnections(20, 20), lambda: authority.context)
+
+    async def answer(_request):
+        return web.Response(text="yes")
+
+    app = web.Application(middlewares=[connections.mark])
+    app.router.add_get("/", answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    make = connections.watch(runner.server)
+    server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0)
+    connections.port = server.sockets[0].getsockname()[1]
+    yield connections
+    server.close()
+    await runner.cleanup()
+
+
+async def connect(door, context=None):
+    name = COLLECTOR_NAME if context else None
+    return await asyncio.open_connection(
+        "127.0.0.1", door.port, ssl=context, server_hostname=name, limit=1 << 20
+    )
+
+
+async def ask(door, context):
+    async with asyncio.timeout(20):
+        reader, writer = await connect(door, context)
+        writer.write(GET)
+        status = int((await reader.readline()).split()[1])
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+    return status
+
+
+async def passes(true):
+    async with asyncio.timeout(20):
+        while True:
+            if true():
+                return
+            await asyncio.sleep(0)
+
+
+async def test_a_request_comes_through(door, trusting):
+    assert await ask(door, trusting) == 200
+    await passes(lambda: not len(door))
+    assert (door._strangers, door._known, door._of_address) == ({}, {}, {})
+
+
+async def test_what_comes_before_somebody_reads_is_not_lost(door, trusting, monkeypatch):
+    """As where the first words of a client come before the handshake was begun."""
+    real = door._shake_hands
+
+    async def late(watched, transport):
+        await passes(lambda: watched._early)
+        await real(watched, transport)
+
+    monkeypatch.setattr(door, "_shake_hands", late)
+    assert await ask(door, trusting) == 200
+
+
+async def test_half_a_handshake_makes_room_and_is_given_up(door, trusting, monkeypatch):
+    lines = [await connect(door) for _ in range(60)]
+    for _, writer in lines:
+        writer.write(HELLO)
+    await passes(lambda: len(door) == 20)
+    assert await ask(door, trusting) == 200
+    assert len(door) <= 20
+    late = asyncio.get_running_loop().time() + module.HEAD_S
+    await passes(lambda: door.close_late(late) or not len(door))
+    await passes(lambda: not door._handshakes)
+    for reader, writer in lines:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await reader.read()
+
+
+async def test_a_handshake_that_does_not_end_ends_by_itself(door, monkeypatch):
+    monkeypatch.setattr(module, "HANDSHAKE_S", 0.05)
+    reader, writer = await connect(door)
+    writer.write(HELLO)
+    async with asyncio.timeout(20):
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+    await passes(lambda: not len(door))
+    writer.close()
+
+
+async def test_who_speaks_no_tls_is_hung_up_on(door, trusting, caplog):
+    reader, writer = await connect(door)
+    writer.write(GET)
+    async with asyncio.timeout(20):
+        with contextlib.suppress(ConnectionResetError):
+            assert b"HTTP" not in await reader.read()
+    writer.close()
+    await passes(lambda: not len(door))
+    assert await ask(door, trusting) == 200
+    assert [record for record in caplog.records if record.name != "asyncio"] == []
+    assert "127.0.0.1" not in caplog.text
+
+
+async def test_the_context_is_asked_for_each_connection(door, authority, trusting):
+    assert await ask(door, trusting) == 200
+    await asyncio.to_thread(authority.rotate)
+    await asyncio.to_thread(authority.drop_oldest)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        await ask(door, trusting)
