@@ -16,7 +16,7 @@ from dijkwacht_agent.batches import Batcher
 from dijkwacht_agent.collector_line import CollectorLine
 from dijkwacht_agent.contracts import CONTRACTS_FILE, read_contracts
 from dijkwacht_agent.error_words import worded
-from dijkwacht_agent.join import KEY_FILE, read_token
+from dijkwacht_agent.join import KEY_FILE, read_who
 from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.pacing import wall_clock
@@ -69,7 +69,7 @@ def _made(settings: Settings, state: Path, *, joined: bool) -> list[bytes]:
 
 
 def _asked(settings: Settings, state: Path, wires: list[bytes]) -> list[str]:
-    line = CollectorLine(settings.url or "", read_token(state), settings.ca_file)
+    line = CollectorLine(settings.url or "", read_who(state), settings.ca_file)
     seen = set[str]()
     for wire in wires:
         answer = line.ask("POST", PATH, wire, "application/octet-stream")

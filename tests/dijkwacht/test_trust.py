@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from dijkwacht import cli
 from dijkwacht_agent import enrolling
-from dijkwacht_agent.check import check_collector
+from dijkwacht_agent.check import check_collector, check_selftest
 from dijkwacht_agent.identity import AUTHORITY_FILE, IDENTITY_FILE, Identity
 from dijkwacht_agent.join import join_site, read_who
 from dijkwacht_agent.renewal import Renewal
@@ -69,6 +69,13 @@ def test_an_agent_joins_and_sends_by_its_certificate(secure, tmp_path):
         x509.SubjectAlternativeName
     ).value.get_values_for_type(x509.UniformResourceIdentifier)
     assert uri == "urn:dijkwacht:site:bakery:agent:till"
+
+
+def test_the_self_test_goes_by_the_certificate_too(secure, tmp_path):
+    settings, _, _ = join_site(secure.code(), tmp_path, "till")
+    found = list(check_selftest(settings, tmp_path))
+    assert [finding.key for finding in found if not finding.ok] == []
+    assert any(finding.key == "selftest_collector" for finding in found), found
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1:DeprecationWarning")

@@ -24,7 +24,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 AGENT_PATHS: Final = frozenset(
     {
-        "/v1/batches", "/v1/join", "/v1/pairing", "/healthz",
+        "/v1/batches", "/v1/join", "/v1/pairing", "/v1/selftest", "/healthz",
         enrolment.PATH, enrolment.RENEWAL_PATH, enrolment.SELF_PATH,
     }
 )  # fmt: skip
