@@ -15,6 +15,8 @@ import msgspec
 
 from dijkwacht_agent.contracts import CONTRACTS_FILE, write_contracts
 from dijkwacht_agent.error_words import carrying, refusal_message, worded
+from dijkwacht_agent.owner.device_memory import DEVICES_FILE
+from dijkwacht_agent.owner.device_names import NAMES_FILE
 from dijkwacht_agent.privacy import read_or_make_key
 from dijkwacht_agent.settings import Settings, read_settings, write_private, write_settings
 from dijkwacht_agent.uplink import connect, connection_path, read_refusal
@@ -88,6 +90,9 @@ def join_site(code: str, state: Path, agent: str | None = None, *, again: bool =
         # Another site must neither get what waits for this one nor share its pseudonyms; and nobody may
         # send what an agent of another name made: it would wait for ever, with all that is behind it.
         shutil.rmtree(state / SPOOL_FOLDER, ignore_errors=True)
+    if elsewhere:  # whose devices those were is the former site's
+        for name in (DEVICES_FILE, NAMES_FILE):
+            (state / name).unlink(missing_ok=True)
     return Joined(settings, joined.others)
 
 
