@@ -15,8 +15,6 @@ import msgspec
 
 from dijkwacht_agent.contracts import CONTRACTS_FILE, write_contracts
 from dijkwacht_agent.error_words import carrying, refusal_message, worded
-from dijkwacht_agent.owner.device_memory import DEVICES_FILE
-from dijkwacht_agent.owner.device_names import NAMES_FILE
 from dijkwacht_agent.privacy import read_or_make_key
 from dijkwacht_agent.settings import Settings, read_settings, write_private, write_settings
 from dijkwacht_agent.uplink import connect, connection_path, read_refusal
@@ -29,6 +27,8 @@ TIMEOUT_S: Final = 20.0
 TOKEN_FILE: Final = "token"  # noqa: S105  # the file's name
 KEY_FILE: Final = "privacy.key"
 SPOOL_FOLDER: Final = "spool"
+DEVICES_FILE: Final = "devices.memory"
+NAMES_FILE: Final = "device-names.json"
 _OWN_FILES: Final = (TOKEN_FILE, "agent.toml", KEY_FILE, CONTRACTS_FILE)
 _PROBE_BYTES: Final = 4096
 
