@@ -46,12 +46,16 @@ class Unhide:
                 found
             ):  # that it was hidden is known: nothing else is likely
                 return
+        yield from self._walked(pseudonym, kept)
+
+    def _walked(self, pseudonym: bytes, kept: int) -> Iterator[bytes]:
+        """What was permuted within its own range, until it was not in the reserved one."""
         before = self._pan.restore(pseudonym, kept)
         if pseudonym[:3] == RESERVED:
             if before[:3] == RESERVED:  # the site's own addresses begin so, and stayed there
                 yield before
             return
-        if before[:3] == RESERVED:  # it was permuted until it left the reserved range
+        if before[:3] == RESERVED:
             walked = self._pan.restore(before, kept)
             while walked[:3] == RESERVED:
                 walked = self._pan.restore(walked, kept)
