@@ -45,6 +45,8 @@ TIMEOUT_S: Final = 20.0
 TOKEN_FILE: Final = "token"  # noqa: S105  # the file's name
 KEY_FILE: Final = "privacy.key"
 SPOOL_FOLDER: Final = "spool"
+DEVICES_FILE: Final = "devices.memory"
+NAMES_FILE: Final = "device-names.json"
 _OWN_FILES: Final = (
     TOKEN_FILE, IDENTITY_FILE, AUTHORITY_FILE, "agent.toml", KEY_FILE, CONTRACTS_FILE,
 )  # fmt: skip
@@ -133,6 +135,9 @@ def join_site(code: str, state: Path, agent: str | None = None, *, again: bool =
         # Another site must neither get what waits for this one nor share its pseudonyms; and nobody may
         # send what an agent of another name made: it would wait for ever, with all that is behind it.
         shutil.rmtree(state / SPOOL_FOLDER, ignore_errors=True)
+    if elsewhere:  # whose devices those were is the former site's
+        for gone in (DEVICES_FILE, NAMES_FILE):
+            (state / gone).unlink(missing_ok=True)
     return Joined(settings, joined.others, remark)
 
 

@@ -15,9 +15,9 @@ from dijkwacht_agent.batches import Batcher
 from dijkwacht_agent.contracts import CONTRACTS_FILE, Contracts
 from dijkwacht_agent.error_words import worded, words
 from dijkwacht_agent.health import Health
-from dijkwacht_agent.join import KEY_FILE, SPOOL_FOLDER, read_who
+from dijkwacht_agent.join import DEVICES_FILE, KEY_FILE, SPOOL_FOLDER, read_who
 from dijkwacht_agent.observed import observe
-from dijkwacht_agent.owner.device_memory import DEVICES_FILE, DeviceMemory
+from dijkwacht_agent.owner.device_memory import DeviceMemory
 from dijkwacht_agent.pacing import wall_clock
 from dijkwacht_agent.privacy import Pseudonyms, read_or_make_key
 from dijkwacht_agent.renewal import Renewal

@@ -74,10 +74,14 @@ def test_another_site_gets_neither_key_nor_what_waited(tmp_path, collector, code
     key = (tmp_path / "privacy.key").read_bytes()
     (tmp_path / "spool").mkdir()
     (tmp_path / "spool" / "0.spool").write_bytes(b"waiting")
+    (tmp_path / "devices.memory").write_bytes(b"who was there")
+    (tmp_path / "device-names.json").write_bytes(b"{}")
     collector.join_answer[1].update(another)
     join(code, tmp_path, again=True)
     assert (tmp_path / "privacy.key").read_bytes() != key
     assert not (tmp_path / "spool").exists()
+    assert not (tmp_path / "devices.memory").exists()
+    assert not (tmp_path / "device-names.json").exists()
 
 
 def test_under_another_name_nothing_waits_that_nobody_may_send(joined, collector, code):

@@ -20,7 +20,6 @@ from dijkwacht_records.addresses import UNSPECIFIED
 from dijkwacht_records.columns import Columns
 from dijkwacht_records.tables import ARP, DHCP, NDP, TABLES
 
-DEVICES_FILE: Final = "devices.memory"
 MOST_DEVICES: Final = 4_096
 MOST_LABELS: Final = 2_048
 MOST_ADDRESSES: Final = 2_048

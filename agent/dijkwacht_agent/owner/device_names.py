@@ -7,9 +7,9 @@ from typing import Final
 
 import msgspec
 
+from dijkwacht_agent.join import NAMES_FILE
 from dijkwacht_agent.settings import write_private
 
-NAMES_FILE: Final = "device-names.json"
 MOST_NAMES: Final = 4_096
 LONGEST: Final = 60
 

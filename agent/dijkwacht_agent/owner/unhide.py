@@ -28,10 +28,6 @@ class Unhide:
         """
         return list(dict.fromkeys(self._addresses(pseudonym)))
 
-    def is_sure(self, address: bytes) -> bool:
-        """Whether an address that `addresses` found was hidden by this agent, where that is a question."""
-        return address in self._known
-
     def _addresses(self, pseudonym: bytes) -> Iterator[bytes]:
         if pseudonym[:12] == V4_PREFIX:
             kept = kept_bits(pseudonym[12:])
@@ -44,13 +40,22 @@ class Unhide:
         if pseudonym[:12] == RESERVED_V4:
             yield V4_PREFIX + self._pan.restore(pseudonym[12:])
         elif pseudonym[:4] == RESERVED_V6:
-            yield from self._by_prefix(pseudonym)
+            found = self._by_prefix(pseudonym)
+            yield from found
+            if not self._known.isdisjoint(
+                found
+            ):  # that it was hidden is known: nothing else is likely
+                return
+        yield from self._walked(pseudonym, kept)
+
+    def _walked(self, pseudonym: bytes, kept: int) -> Iterator[bytes]:
+        """What was permuted within its own range, until it was not in the reserved one."""
         before = self._pan.restore(pseudonym, kept)
         if pseudonym[:3] == RESERVED:
             if before[:3] == RESERVED:  # the site's own addresses begin so, and stayed there
                 yield before
             return
-        if before[:3] == RESERVED:  # it was permuted until it left the reserved range
+        if before[:3] == RESERVED:
             walked = self._pan.restore(before, kept)
             while walked[:3] == RESERVED:
                 walked = self._pan.restore(walked, kept)

@@ -11,9 +11,9 @@ import msgspec
 
 from dijkwacht_agent.error_words import worded
 from dijkwacht_agent.hidden_names import HiddenNames
-from dijkwacht_agent.join import KEY_FILE
+from dijkwacht_agent.join import DEVICES_FILE, KEY_FILE
 from dijkwacht_agent.local_networks import LocalNetworks
-from dijkwacht_agent.owner.device_memory import DEVICES_FILE, Device, read_memory
+from dijkwacht_agent.owner.device_memory import Device, read_memory
 from dijkwacht_agent.owner.device_names import read_names
 from dijkwacht_agent.owner.makers import find_makers, maker_of
 from dijkwacht_agent.owner.unhide import Unhide

@@ -4,9 +4,9 @@ import sys
 
 import pytest
 
-from dijkwacht_agent.join import KEY_FILE
+from dijkwacht_agent.join import DEVICES_FILE, KEY_FILE
 from dijkwacht_agent.local_networks import LocalNetworks
-from dijkwacht_agent.owner.device_memory import DEVICES_FILE, DeviceMemory
+from dijkwacht_agent.owner.device_memory import DeviceMemory
 from dijkwacht_agent.privacy import Pseudonyms, read_or_make_key
 from dijkwacht_records.addresses import format_address, format_mac, pack_address
 from dijkwacht_records.columns import Columns

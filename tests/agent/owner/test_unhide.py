@@ -111,3 +111,13 @@ def test_a_provider_that_is_known_opens_an_address_that_is_not():
 @pytest.mark.parametrize("text", ["192.0.2.1", "127.0.0.1", "::1", "2a00::1", "255.255.255.255"])
 def test_what_is_not_hidden_opens_to_nothing(text):
     assert Unhide(bytes(32)).addresses(pack_address(text)) == []
+
+
+def test_a_key_under_which_the_reserved_range_is_its_own_pseudonym():
+    # One key in 65,536: what lies there may be a site's own address too, and is not if it was hidden.
+    key = b"(?;&\xf3\xfe\x01\x00\xda\x04\x80L\xc8\x84\xb4\xee\xb9\xfd\x01zd\x01\x9bY\x1bl\xe3\x84-\x14\x01\xea"
+    address = pack_address("2001:db8:7::")
+    hidden = Pseudonyms(key, INSIDE).address(address)
+    assert Unhide(key, [address]).addresses(hidden) == [address]
+    public = pack_address("198.51.100.7")
+    assert Unhide(key).addresses(Pseudonyms(key, INSIDE).address(public))[0] == public

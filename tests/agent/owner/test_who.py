@@ -7,9 +7,9 @@ import subprocess
 import pytest
 
 from dijkwacht_agent.cli import main
-from dijkwacht_agent.join import KEY_FILE
+from dijkwacht_agent.join import DEVICES_FILE, KEY_FILE
 from dijkwacht_agent.owner import device_memory
-from dijkwacht_agent.owner.device_memory import DEVICES_FILE, read_memory
+from dijkwacht_agent.owner.device_memory import read_memory
 from dijkwacht_agent.owner.device_names import read_names, write_name
 from dijkwacht_agent.owner.makers import find_makers, maker_of
 from dijkwacht_agent.owner.unmasked_log import LOG_FILE, MAX_LOG_BYTES, note_opened, read_log

@@ -298,7 +298,7 @@ class TestAnswer:
         listed = page[page.index('class="exempting"') :].partition("</ul>")[0]
         assert re.findall(r"<bdi>(.*?)</bdi>", listed) == [
             "Scan · ~10.0.0.7",
-            "Password guessing · 10.0.0.7",
+            "Password guessing · ~10.0.0.7",
             "Misuse of DNS · ~10.0.0.7",
         ]
         assert "Anything else is reported as before. If it was an attack, everything is." in page
