@@ -54,6 +54,10 @@ TRUST_MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "het certificaat van deze agent is verlopen, en kon niet worden vernieuwd: {why}",
     ),
     "code_wanted": ("The join code: ", "De aanmeldcode: "),
+    "collector_foreign": (
+        "At {url} somebody answers who cannot be believed: {why}.",
+        "Op {url} antwoordt iemand die niet te vertrouwen is: {why}.",
+    ),
     "certificate_good": (
         "The way to the collector is encrypted, and each knows the other by its certificate (this agent's is good for {days:.0f} days more, and renews itself).",
         "De weg naar de verzamelaar is versleuteld, en beide kennen elkaar aan hun certificaat (dat van deze agent is nog {days:.0f} dagen goed, en vernieuwt zichzelf).",
