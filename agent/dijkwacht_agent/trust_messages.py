@@ -21,6 +21,10 @@ TRUST_MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "it does not know this agent's certificate (perhaps there is a copy of this agent, or an old backup was put back): join again with a new code",
         "hij kent het certificaat van deze agent niet (misschien is er een kopie van deze agent, of is een oude reservekopie teruggezet): meld hem opnieuw aan met een nieuwe code",
     ),
+    "os_tls": (
+        "no secure connection could be made (perhaps something else answers at that address, or it is very busy)",
+        "er kwam geen beveiligde verbinding tot stand (misschien antwoordt op dat adres iets anders, of is het er erg druk)",
+    ),
     "foreign_collector": (
         "who answers there is not the collector that this agent joined (somebody may stand in between); nothing was sent",
         "wie daar antwoordt is niet de verzamelaar waar deze agent bij hoort (misschien zit er iemand tussen); er is niets verstuurd",
