@@ -39,12 +39,14 @@ from dijkwacht_agent.uplink import Post, Who, connect, connection_path
 from dijkwacht_records.contracts import WRITES
 from dijkwacht_records.errors import (
     CaptureError,
+    ForeignCollector,
     Message,
     NotAuthorised,
     RejectedBatch,
     SettingsError,
     TransferError,
     UnknownContract,
+    WrongClock,
 )
 from dijkwacht_records.wire import encode
 
@@ -195,12 +197,12 @@ def check_collector(settings: Settings, state: Path) -> Iterator[Finding]:
         with contextlib.closing(connection):
             connection.request("GET", connection_path(url) + "/healthz")
             connection.getresponse().read()
+    except WrongClock as error:
+        yield Finding("clock_wrong", False, {"offset": abs(error.ahead_s)})
+        return
     except (OSError, http.client.HTTPException, TransferError) as error:
-        yield Finding(
-            "collector_silent",
-            False,
-            {"url": url, "why": error},
-        )
+        key = "collector_foreign" if isinstance(error, ForeignCollector) else "collector_silent"
+        yield Finding(key, False, {"url": url, "why": error})
         return
     yield Finding("collector_answers", True, {"url": url})
     if isinstance(who, Identity):

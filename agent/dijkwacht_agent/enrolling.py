@@ -71,7 +71,7 @@ def enrol(url: str, secret: bytes, agent: str | None, fallback: str, state: Path
     """
     keys = stretch(secret)
     encrypted = urlsplit(url).scheme == "https"
-    asking = _asking(state, keys, agent, fallback, encrypted=encrypted)
+    again, asking = _asking(state, keys, agent, fallback, encrypted=encrypted)
     connection = _connect(url)
     try:
         connection.connect()
@@ -93,8 +93,10 @@ def enrol(url: str, secret: bytes, agent: str | None, fallback: str, state: Path
         connection.close()
     try:
         grant = _read(url, response.status, body, keys, asked)
-    except NotAuthorised:  # for good; after any other answer an earlier one may have been lost
-        forget_asking(state)
+    except NotAuthorised:
+        # The word of somebody who proves nothing: if an answer was lost before, its key is kept.
+        if not again:
+            forget_asking(state)
         raise
     return Answered(grant, asking.key)
 
@@ -106,14 +108,14 @@ def forget_asking(state: Path) -> None:
 
 def _asking(
     state: Path, keys: CodeKeys, agent: str | None, fallback: str, *, encrypted: bool
-) -> _Asking:
-    """As it was asked before with the same code, or anew."""
+) -> tuple[bool, _Asking]:
+    """As it was asked before with the same code (True), or anew."""
     with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
         before = msgspec.json.decode((state / JOINING_FILE).read_bytes(), type=_Asking)
         if before.code == keys.id:
-            return before if agent is None else msgspec.structs.replace(before, agent=agent)
+            return True, msgspec.structs.replace(before, agent=agent or before.agent)
     key, request = make_key() if encrypted else ("", b"")
-    return _Asking(keys.id, agent or fallback, key, request)
+    return False, _Asking(keys.id, agent or fallback, key, request)
 
 
 def _connect(url: str) -> http.client.HTTPConnection:

@@ -36,6 +36,7 @@ _BY_KIND: Final[tuple[tuple[type[OSError], Message], ...]] = (
     (ConnectionRefusedError, Message("os_refused")),
     (socket.gaierror, Message("os_name")),
     (ssl.SSLCertVerificationError, Message("os_certificate")),
+    (ssl.SSLError, Message("os_tls")),
     (TimeoutError, Message("os_timeout")),
 )
 _BY_NUMBER: Final = dict.fromkeys(

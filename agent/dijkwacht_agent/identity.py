@@ -34,6 +34,7 @@ CLOCK_FILE: Final = "collector.clock"
 NO_CHECK_TIME: Final = 0x200000
 """X509_V_FLAG_NO_CHECK_TIME of OpenSSL, which Python has no name for."""
 _CHILD_S: Final = 60.0
+_HOUR_US: Final = 3600 * 1_000_000
 _HEAD: Final = re.compile(r"issued (\d{1,18}) expires (\d{1,18})\n")
 
 
@@ -97,8 +98,8 @@ class Identity:
         self._heard = max(self._heard, clock)
 
     def note(self) -> None:
-        """Keep what was heard for the next start; a disk that is full keeps nobody."""
-        if self._heard > self._noted:
+        """Keep what was heard for the next start, once an hour; a disk that is full keeps nobody."""
+        if self._heard - self._noted >= _HOUR_US:
             self._noted = self._heard
             with contextlib.suppress(OSError):
                 write_private(self._state / CLOCK_FILE, b"%d\n" % self._heard, synced=False)

@@ -18,6 +18,7 @@ from dijkwacht_agent.enrolling import JOINING_FILE, enrol, forget_asking
 from dijkwacht_agent.error_words import carrying, error_message, refusal_message, worded
 from dijkwacht_agent.identity import (
     AUTHORITY_FILE,
+    CLOCK_FILE,
     IDENTITY_FILE,
     Identity,
     forget_identity,
@@ -86,7 +87,7 @@ def join_site(code: str, state: Path, agent: str | None = None, *, again: bool =
     """Join the site that ``code`` is for; writes its settings to ``state``.
 
     That ``state`` can be written is tried before the code is spent. A join that fails leaves the
-    folder as it was. Raises `SettingsError` for a wrong code or an agent that has joined before
+    folder as it was, save for the key of one that may have been answered. Raises `SettingsError` for a wrong code or an agent that has joined before
     (unless ``again``), `NotAuthorised` for a code that is used, expired or unknown, `TransferError`
     or ``OSError`` when the collector cannot be reached, and an ``OSError`` that names a file when
     ``state`` cannot be written.
@@ -226,6 +227,9 @@ def _enrol(url: str, secret: bytes, agent: str | None, fallback: str, state: Pat
         if not key:
             _keep_token(state, grant.token)
             return None
+        (state / CLOCK_FILE).unlink(
+            missing_ok=True
+        )  # what time another collector had is nothing to this
         write_identity(state, key, grant)
         remark = _show(url, Identity(state), (grant.site, grant.agent))
         (state / TOKEN_FILE).unlink(missing_ok=True)

@@ -99,7 +99,7 @@ class SecureConnection(http.client.HTTPSConnection):
         ours, known = self._identity.clock() / 1e6, self._identity.known_time / 1e6
         if certificate is None or not _holds(certificate, theirs) or theirs < known - _DATE_S:
             raise worded(ForeignCollector, "foreign_collector")  # it ran out by its own clock too
-        days = abs(ours - theirs) / _DAY_S
+        days = round(abs(ours - theirs) / _DAY_S)  # whole ones, or each time it would be news
         if ours < known:
             return Message("clock_behind", {"days": days})
         error = worded(WrongClock, "clock_ahead" if ours > theirs else "clock_behind", days=days)

@@ -21,6 +21,10 @@ TRUST_MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "it does not know this agent's certificate (perhaps there is a copy of this agent, or an old backup was put back): join again with a new code",
         "hij kent het certificaat van deze agent niet (misschien is er een kopie van deze agent, of is een oude reservekopie teruggezet): meld hem opnieuw aan met een nieuwe code",
     ),
+    "os_tls": (
+        "no secure connection could be made (perhaps something else answers at that address, or it is very busy)",
+        "er kwam geen beveiligde verbinding tot stand (misschien antwoordt op dat adres iets anders, of is het er erg druk)",
+    ),
     "foreign_collector": (
         "who answers there is not the collector that this agent joined (somebody may stand in between); nothing was sent",
         "wie daar antwoordt is niet de verzamelaar waar deze agent bij hoort (misschien zit er iemand tussen); er is niets verstuurd",
@@ -54,6 +58,10 @@ TRUST_MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "het certificaat van deze agent is verlopen, en kon niet worden vernieuwd: {why}",
     ),
     "code_wanted": ("The join code: ", "De aanmeldcode: "),
+    "collector_foreign": (
+        "At {url} somebody answers who cannot be believed: {why}.",
+        "Op {url} antwoordt iemand die niet te vertrouwen is: {why}.",
+    ),
     "certificate_good": (
         "The way to the collector is encrypted, and each knows the other by its certificate (this agent's is good for {days:.0f} days more, and renews itself).",
         "De weg naar de verzamelaar is versleuteld, en beide kennen elkaar aan hun certificaat (dat van deze agent is nog {days:.0f} dagen goed, en vernieuwt zichzelf).",

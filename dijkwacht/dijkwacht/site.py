@@ -100,7 +100,7 @@ def _act(args: argparse.Namespace, sites: Sites, state: Path) -> None:
         site_orders.list_orders(args, sites, state, now)
     elif args.action == "revoke":
         if not sites.revoke(args.name, args.agent, now):
-            raise ValueError(f"site {args.name!r} has no agent {args.agent!r} with a token")
+            raise ValueError(f"site {args.name!r} has no agent {args.agent!r} that is let in")
         write(f"Agent {args.agent} of {args.name} is refused from now on.\n")
     elif args.action == "remove-agent":
         if not sites.remove_agent(args.name, args.agent, now):

@@ -62,6 +62,7 @@ def test_what_the_agent_refuses_is_known_in_dutch(tmp_path):
         socket.gaierror(-2, "Name or service not known"),
         TimeoutError("timed out"),
         ssl.SSLCertVerificationError(1, "certificate verify failed"),
+        ssl.SSLEOFError(8, "EOF occurred in violation of protocol"),
         OSError(errno.EHOSTUNREACH, "No route to host"),
         PermissionError(errno.EACCES, "Permission denied", "token"),
         OSError(errno.ENOSPC, "No space left on device", "token"),

@@ -16,9 +16,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from dijkwacht_agent.check import check_collector
 from dijkwacht_agent.error_words import words
 from dijkwacht_agent.identity import CLOCK_FILE, Identity, make_key, write_identity
 from dijkwacht_agent.renewal import Renewal
+from dijkwacht_agent.settings import Settings
 from dijkwacht_agent.spool import Spool
 from dijkwacht_agent.uplink import Post, Uplink
 from dijkwacht_records.enrolment import COLLECTOR_NAME, Grant
@@ -31,7 +33,7 @@ from dijkwacht_records.errors import (
     TransferError,
     WrongClock,
 )
-from dijkwacht_records.replies import Refusal, encode_reply
+from dijkwacht_records.replies import Refusal, Reply, encode_reply
 
 DAY = 86_400
 PEM = serialization.Encoding.PEM
@@ -293,6 +295,45 @@ def test_the_uplink_asks_for_a_renewal_when_it_is_told_that_it_ran_out(tmp_path)
         assert 0 < uplink.send(spool.peek()) < 60
         assert told == [1]
         assert spool.rows_waiting == 1
+
+
+def test_a_wrong_clock_keeps_what_is_seen_and_it_goes_on_when_the_clock_does(tmp_path):
+    answers = [WrongClock("ahead"), ForeignCollector("who?"), Reply(0, False, now())]
+
+    def post(_wire):
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    with contextlib.closing(Spool(tmp_path / "spool")) as spool:
+        spool.append(b"a", 1)
+        uplink = Uplink(spool, post, now)
+        for _ in range(2):
+            assert uplink.send(spool.peek()) > 0
+            assert (spool.rows_waiting, uplink.trouble.key) == (1, "trouble_unreachable")
+        assert uplink.send(spool.peek()) == 0
+        assert (spool.rows_waiting, uplink.trouble) == (0, None)
+
+
+def joined_settings(url):
+    return Settings(site="bakery", agent="till", url=url)
+
+
+def test_check_tells_a_wrong_clock_and_a_stranger_apart(collector, secured, state):
+    identity = (state / "identity.pem").read_text()
+    who = Identity(state)
+    past = who.issued - 60 * DAY * 10**6
+    (state / "identity.pem").write_text(identity.replace(f"issued {who.issued}", f"issued {past}"))
+    found = list(check_collector(joined_settings(secured((-100, -10), -50)), state))
+    assert [each.key for each in found] == ["joined", "clock_wrong"]
+    assert found[-1].values["offset"] == pytest.approx(50 * DAY, abs=60)
+
+
+def test_check_says_that_it_is_a_stranger(collector, secured, state):
+    found = list(check_collector(joined_settings(secured(by=Authority())), state))
+    assert [each.key for each in found] == ["joined", "collector_foreign"]
+    assert "niet te vertrouwen" in found[-1].sentence("nl")
 
 
 @pytest.mark.parametrize("kind", [CertificateUnknown, CertificateExpired])

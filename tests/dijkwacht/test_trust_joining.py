@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -16,9 +17,11 @@ import pytest
 from dijkwacht_agent import enrolling, identity
 from dijkwacht_agent.identity import IDENTITY_FILE, Identity
 from dijkwacht_agent.join import join
+from dijkwacht_collector.sites.authority import Authority
 from dijkwacht_records.enrolment import PATH, Enrolment, stretch
 from dijkwacht_records.errors import ForeignCollector, NotAuthorised
 from dijkwacht_records.joincode import read_code
+from dijkwacht_records.replies import Refusal, encode_reply
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -38,6 +41,27 @@ def test_whoever_stands_between_while_joining_spends_nothing_and_learns_nothing(
     assert any("somebody stands in between" in line for line in secure.said)
 
 
+@contextlib.contextmanager
+def refusing(folder):
+    """A stranger over TLS who says that a code is used; gives its port."""
+    authority = Authority(folder, ["127.0.0.1"], lambda: time.time_ns() // 1000)
+    authority.open()
+    said = encode_reply(Refusal("not_authorised", "no"))
+
+    def answer(server):
+        line, _ = server.accept()
+        with authority.context.wrap_socket(line, server_side=True) as near:
+            near.recv(65536)
+            head = b"HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+            near.sendall(head % len(said) + said)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer, args=(server,))
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join()
+
+
 def test_an_answer_that_is_lost_does_not_burn_the_code(secure, tmp_path, monkeypatch):
     code, real = secure.code(), http.client.HTTPConnection.getresponse
 
@@ -52,6 +76,10 @@ def test_an_answer_that_is_lost_does_not_burn_the_code(secure, tmp_path, monkeyp
     with pytest.raises(NotAuthorised):  # bound to the key of the first
         join(code, tmp_path / "another", "lost")
     first = json.loads((tmp_path / "state" / enrolling.JOINING_FILE).read_bytes())["agent"]
+    port = code.rpartition(":")[2]
+    # who stands in between cannot burn it either
+    with refusing(tmp_path / "other") as elsewhere, pytest.raises(NotAuthorised):
+        join(code.replace(port, str(elsewhere)), tmp_path / "state")
     assert join(code, tmp_path / "state").agent == first
     assert secure.send(tmp_path / "state", first).seq == 0
     rows = secure.execute("SELECT count(*) FROM certificates WHERE agent = ?", first)

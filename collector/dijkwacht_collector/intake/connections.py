@@ -119,7 +119,8 @@ class Connections:
         else:
             room = True
         if not room:
-            transport.write(_FULL)
+            if self._context is None:
+                transport.write(_FULL)
             transport.close()
             return False
         watched.transport, watched.address = transport, address

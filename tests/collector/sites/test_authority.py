@@ -1,18 +1,20 @@
+import contextlib
 import ssl
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from dijkwacht_collector.settings import DAY_US
 from dijkwacht_collector.sites import authority as module
-from dijkwacht_collector.sites.authority import (
+from dijkwacht_collector.sites.authority import ROTATE_DAYS, Authority
+from dijkwacht_collector.sites.certificate_making import (
     AGENT_DAYS,
     ROOT_DAYS,
-    ROTATE_DAYS,
     SERVER_DAYS,
-    Authority,
     requested_key,
 )
 from dijkwacht_collector.sites.speaker import Speaker
@@ -118,6 +120,19 @@ def test_a_key_of_another_kind_gets_none(authority, make):
 def test_what_is_no_request_gets_none(authority, junk):
     with pytest.raises(MalformedBatch, match="no request"):
         authority.issue(junk, TILL, NOW)
+
+
+REQUEST = request()
+
+
+@given(st.lists(st.tuples(st.integers(0, 180), st.integers(0, 255)), min_size=1, max_size=4))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_damaged_request_is_refused_by_one_word(authority, damage):
+    asked = bytearray(REQUEST)
+    for place, value in damage:
+        asked[place] = value
+    with contextlib.suppress(MalformedBatch):
+        authority.issue(bytes(asked), TILL, NOW)
 
 
 def test_a_request_that_its_key_did_not_sign_gets_none(authority):

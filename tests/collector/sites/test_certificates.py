@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from dijkwacht_collector.settings import DAY_US
 from dijkwacht_collector.sites import Sites, authority
 from dijkwacht_collector.sites.access import TokenAuthenticator
-from dijkwacht_collector.sites.authority import AGENT_DAYS, Authority
+from dijkwacht_collector.sites.authority import Authority
 from dijkwacht_collector.sites.certificate_access import CertificateAuthenticator
+from dijkwacht_collector.sites.certificate_making import AGENT_DAYS
 from dijkwacht_records.enrolment import Enrolment, agent_proof, stretch
 from dijkwacht_records.errors import (
     CertificateExpired,
