@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from dijkwacht_agent.export_messages import EXPORT_MESSAGES
+from dijkwacht_agent.package_messages import PACKAGE_MESSAGES
 from dijkwacht_agent.pairing_messages import PAIRING_MESSAGES
 from dijkwacht_agent.row_messages import ROW_MESSAGES
 from dijkwacht_records.errors import Message
@@ -362,6 +363,7 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "other": ("{text}", "{text}"),
     **EXPORT_MESSAGES,
     **ROW_MESSAGES,
+    **PACKAGE_MESSAGES,
     **PAIRING_MESSAGES,
 }
 
