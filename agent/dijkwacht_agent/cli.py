@@ -33,8 +33,8 @@ from dijkwacht_agent.rights import give_up
 from dijkwacht_agent.run import Agent
 from dijkwacht_agent.settings import Settings, read_settings
 from dijkwacht_agent.show import show, show_json
-from dijkwacht_agent.state_format import claim
 from dijkwacht_agent.sources.recording import Recording
+from dijkwacht_agent.state_format import claim
 from dijkwacht_records.contracts import choose
 from dijkwacht_records.errors import DijkwachtError, Message, SettingsError
 from dijkwacht_records.joincode import read_code

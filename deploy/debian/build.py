@@ -49,14 +49,18 @@ def build(machine: str, version: str, into: Path, cache: Path, maintainer: str) 
         _settings(tree)
         _papers(tree, version, machine, wheels, epoch, maintainer)
         _set_modes(tree)
-        kibibytes = sum(-(-path.stat().st_size // 1024) for path in tree.rglob("*") if path.is_file())
+        kibibytes = sum(
+            -(-path.stat().st_size // 1024) for path in tree.rglob("*") if path.is_file()
+        )
         _scripts(tree / "DEBIAN", kibibytes)
-        (tree / "DEBIAN/control").write_text(control(version, machine, maintainer, kibibytes), "utf-8")
+        (tree / "DEBIAN/control").write_text(
+            control(version, machine, maintainer, kibibytes), "utf-8"
+        )
         into.mkdir(parents=True, exist_ok=True)
         made = into / f"dijkwacht-agent_{version}_{machine}.deb"
         environment = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch)}
         words = ["dpkg-deb", "--root-owner-group", "-Zxz", "--threads-max=1", "--build"]
-        subprocess.run(  # noqa: S603  # our own words
+        subprocess.run(
             [*words, str(tree), str(made)], env=environment, check=True, stdout=subprocess.DEVNULL
         )
     return made
@@ -80,7 +84,9 @@ def _modules(home: Path, version: str, wheels: list[Wheel]) -> None:
     (home / "bin").mkdir()
     (home / "bin/python3").symlink_to("/usr/bin/python3")
     # With this file beside it, the machine's Python looks for modules here and nowhere else.
-    (home / "pyvenv.cfg").write_text("home = /usr/bin\ninclude-system-site-packages = false\n", "utf-8")
+    (home / "pyvenv.cfg").write_text(
+        "home = /usr/bin\ninclude-system-site-packages = false\n", "utf-8"
+    )
 
 
 def _strip(home: Path, machine: str) -> None:
@@ -91,7 +97,7 @@ def _strip(home: Path, machine: str) -> None:
         return
     words = [strip, "--strip-unneeded", "--remove-section=.comment", "--remove-section=.note"]
     for path in sorted(home.rglob("*.so")):
-        subprocess.run([*words, str(path)], check=True)  # noqa: S603  # our own words
+        subprocess.run([*words, str(path)], check=True)
 
 
 def _settings(tree: Path) -> None:
@@ -146,7 +152,7 @@ def _set_modes(tree: Path) -> None:
 
 def _last_change() -> str:
     done = subprocess.run(
-        ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"],  # noqa: S607
+        ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"],
         capture_output=True,
         text=True,
         check=False,

@@ -18,7 +18,10 @@ from types import TracebackType
 from typing import Final, Self
 
 SUITE: Final = "bookworm"
-BROUGHT: Final = "python3,systemd,systemd-sysv,init-system-helpers,sudo,wget,ca-certificates"
+BROUGHT: Final = (
+    "python3,systemd,systemd-sysv,systemd-timesyncd,init-system-helpers,sudo,wget,ca-certificates"
+    ",iproute2,unattended-upgrades"
+)
 """What a server of Debian's has before anybody installs something, as far as it matters here."""
 _STOPS_S: Final = 30.0
 _BOOT = r"""
@@ -99,7 +102,7 @@ class CleanRoot:
         joined = f'echo $$ > {self._cgroup}/cgroup.procs && exec "$@"'
         held = [word for word in _HELD if word != "--net"]
         with (self.folder.parent / "boot.log").open("ab") as log:
-            self._first = subprocess.Popen(  # noqa: S603  # our own words
+            self._first = subprocess.Popen(
                 ["sh", "-c", joined, "sh", *self._inside, "unshare", *held, "--fork", "--kill-child",
                  "sh", "-c", _BOOT, "sh", str(self.folder), *words],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -108,7 +111,7 @@ class CleanRoot:
     def run(self, *words: str, fails: bool = False, seconds: float = 120.0) -> str:
         """Run a command to its end; what it said. Raises `Failed` unless it ``fails`` as it should."""
         before = ["nsenter", "--target", str(self._pid()), *_HELD, "--root", "--wd"]
-        done = subprocess.run(  # noqa: S603  # our own words
+        done = subprocess.run(
             [*before, "/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
              "HOME=/root", "DEBIAN_FRONTEND=noninteractive", *words],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds, check=False,
@@ -149,10 +152,13 @@ class CleanRoot:
             first.kill()
             first.wait(_STOPS_S)
         if self._cgroup is not None and self._cgroup.exists():
-            below = sorted(self._cgroup.rglob("*"), reverse=True)
-            for folder in [*(each for each in below if each.is_dir()), self._cgroup]:
-                with contextlib.suppress(OSError):
-                    folder.rmdir()
+            deadline = time.monotonic() + _STOPS_S
+            while self._cgroup.exists() and time.monotonic() < deadline:
+                below = sorted(self._cgroup.rglob("*"), reverse=True)
+                for folder in [*(each for each in below if each.is_dir()), self._cgroup]:
+                    with contextlib.suppress(OSError):  # whoever is ending is in it still
+                        folder.rmdir()
+                time.sleep(0.05)
 
     def close(self) -> None:
         """End everything and remove the folder; safe to call twice."""
@@ -168,7 +174,9 @@ class CleanRoot:
             _quietly([*words, str(self.folder), mirror()])
             kept.parent.mkdir(parents=True, exist_ok=True)
             fresh = kept.with_suffix(".new")
-            _quietly(["tar", "--create", "--file", str(fresh), "--directory", str(self.folder), "."])
+            _quietly(
+                ["tar", "--create", "--file", str(fresh), "--directory", str(self.folder), "."]
+            )
             fresh.replace(kept)
         else:
             _quietly(["tar", "--extract", "--file", str(kept), "--directory", str(self.folder)])
@@ -193,11 +201,11 @@ class CleanRoot:
 def mirror() -> str:
     """Where this machine has its own packages from."""
     words = ["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"]
-    done = subprocess.run(words, capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
     return next(line for line in done.stdout.splitlines() if line.rstrip("/").endswith("/debian"))
 
 
 def _quietly(words: Sequence[str]) -> None:
-    done = subprocess.run(list(words), capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(list(words), capture_output=True, text=True, check=False)
     if done.returncode:
         raise Failed(f"{words[0]}: {(done.stderr or done.stdout)[-2000:]}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 
 from dijkwacht_agent.cli import _parser
 
@@ -12,12 +12,16 @@ _FILES = (
     ("/etc/default/dijkwacht-agent", "settings of the service"),
     ("/usr/share/doc/dijkwacht-agent/sbom.cdx.json", "what the package is made of"),
 )
+_ABOUT = (
+    "Meters one network, as facts, replaces the addresses inside it by pseudonyms, and ships both"
+    " to the collector of the site that it has joined. As a service it is started by systemd."
+)
 
 
 def man_page(version: str, epoch: int) -> str:
     """``dijkwacht-agent.1`` as roff."""
     parser = _parser()
-    day = datetime.datetime.fromtimestamp(epoch, datetime.UTC).date()
+    day = dt.datetime.fromtimestamp(epoch, dt.UTC).date()
     lines = [
         f'.TH DIJKWACHT-AGENT 1 "{day}" "dijkwacht-agent {version}" "User Commands"',
         ".SH NAME",
@@ -26,8 +30,7 @@ def man_page(version: str, epoch: int) -> str:
         r".B dijkwacht-agent",
         r"[\fB\-\-state\fR \fIFOLDER\fR] \fICOMMAND\fR [\fIOPTION\fR ...]",
         ".SH DESCRIPTION",
-        "Meters one network, as facts, replaces the addresses inside it by pseudonyms, and ships both"
-        " to the collector of the site that it has joined. As a service it is started by systemd.",
+        _ABOUT,
         ".SH OPTIONS",
         *_options(parser),
         ".SH COMMANDS",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import email.utils
 import gzip
 import re
@@ -10,7 +10,6 @@ import tomllib
 import uuid
 from collections.abc import Iterable
 from itertools import groupby
-from pathlib import Path
 
 from cyclonedx.model import HashAlgorithm, HashType, Property
 from cyclonedx.model.bom import Bom, BomMetaData
@@ -112,7 +111,7 @@ def bill_of_materials(version: str, machine: str, wheels: Iterable[Wheel], epoch
     bom.serial_number = uuid.uuid5(
         uuid.NAMESPACE_URL, f"{version} {machine} {LOCK.read_text('utf-8')}"
     )
-    when = datetime.datetime.fromtimestamp(epoch, datetime.UTC)
+    when = dt.datetime.fromtimestamp(epoch, dt.UTC)
     whole = Component(
         name="dijkwacht-agent",
         version=version,

@@ -45,11 +45,15 @@ def repository(packages: Sequence[Path], key: str, url: str, into: Path) -> Path
     options = [f"-oAPT::FTPArchive::Release::{name}={value}" for name, value in said.items()]
     for former in ("Release", "InRelease", "Release.gpg"):
         (suite / former).unlink(missing_ok=True)
-    (suite / "Release").write_text(_run(["apt-ftparchive", *options, "release", "."], suite), "utf-8")
+    (suite / "Release").write_text(
+        _run(["apt-ftparchive", *options, "release", "."], suite), "utf-8"
+    )
     sign = ["gpg", "--batch", "--yes", "--local-user", key, "--digest-algo", "SHA512", "--armor"]
     _run([*sign, "--clearsign", "--output", "InRelease", "Release"], suite)
     _run([*sign, "--detach-sign", "--output", "Release.gpg", "Release"], suite)
-    public = _run(["gpg", "--batch", "--armor", "--export-options=export-minimal", "--export", key], into)
+    public = _run(
+        ["gpg", "--batch", "--armor", "--export-options=export-minimal", "--export", key], into
+    )
     sources = into / "dijkwacht.sources"
     sources.write_text(_sources(url, public), "utf-8")
     return sources
@@ -66,9 +70,7 @@ def _sources(url: str, public: str) -> str:
 
 
 def _run(words: list[str], folder: Path) -> str:
-    done = subprocess.run(  # noqa: S603  # our own words, no shell
-        words, cwd=folder, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{words[0]}: {done.stderr.strip() or done.returncode}")
     return done.stdout

@@ -6,6 +6,7 @@ refuses anything else. ``python deploy/debian/wheels.py`` writes it anew from py
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import subprocess
 import sys
@@ -77,11 +78,15 @@ class Wheel(NamedTuple):
 def fetch(machine: str, cache: Path) -> list[Wheel]:
     """The locked wheels for ``machine`` and every Python, from ``cache`` or by pip."""
     folder = cache / f"{machine}-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
-    whole = folder / "whole"
-    if not whole.exists():
-        for python in PYTHONS:
-            _download(machine, python, folder, ["--require-hashes", "--requirement", str(LOCK)])
-        whole.touch()
+    if not folder.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as fresh:
+            for python in PYTHONS:
+                wanted = ["--require-hashes", "--requirement", str(LOCK)]
+                _download(machine, python, Path(fresh), wanted)
+            with contextlib.suppress(OSError):  # another build was sooner
+                Path(fresh).rename(folder)
+            Path(fresh).mkdir(exist_ok=True)
     return sorted(map(_read, folder.glob("*.whl")))
 
 
@@ -107,10 +112,15 @@ def _download(machine: str, python: str, into: Path, wanted: list[str]) -> None:
     into.mkdir(parents=True, exist_ok=True)
     digits = python.replace(".", "")
     words = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-    words += ["--no-deps", "--only-binary=:all:", "--implementation=cp", f"--python-version={python}"]
+    words += [
+        "--no-deps",
+        "--only-binary=:all:",
+        "--implementation=cp",
+        f"--python-version={python}",
+    ]
     words += [f"--platform={glibc}_{MACHINES[machine]}" for glibc in _GLIBC]
     words += [f"--abi={abi}" for abi in (f"cp{digits}", "abi3", "none")]
-    subprocess.run([*words, f"--dest={into}", *wanted], check=True)  # noqa: S603  # our own words
+    subprocess.run([*words, f"--dest={into}", *wanted], check=True)
 
 
 def _read(path: Path) -> Wheel:
