@@ -30,6 +30,8 @@ mount --make-rprivate /
 mount --bind "$1" "$1"
 cd "$1"
 mount -t proc proc proc
+mount --bind proc/sys proc/sys
+mount -o remount,bind,ro proc/sys
 mount -t sysfs -o ro sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
 mount -t tmpfs -o mode=755 tmpfs dev
@@ -40,13 +42,14 @@ mkdir dev/pts dev/shm
 mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts dev/pts
 ln -s pts/ptmx dev/ptmx
 ln -s /proc/self/fd dev/fd
-ln -s /proc/self/fd/2 dev/console
 mount -t tmpfs tmpfs dev/shm
 mount -t tmpfs -o mode=755 tmpfs run
 mount -t tmpfs -o mode=1777 tmpfs tmp
 pivot_root . mnt
 shift
-exec chroot . /bin/sh -c 'umount -l /mnt; exec "$@"' sh "$@"
+# The kernel is this machine's, too: no clock, no modules, no settings of it.
+exec setpriv --bounding-set=-sys_time,-sys_module,-sys_rawio,-sys_boot,-syslog \
+    chroot . /bin/sh -c 'umount -l /mnt; exec "$@"' sh "$@"
 """
 _INIT: Final = (
     "/usr/bin/env", "-i", "container=dijkwacht-test", "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
@@ -184,13 +187,17 @@ class CleanRoot:
     def _state(self) -> str:
         try:
             return self.run("sh", "-c", "systemctl is-system-running || true")
-        except (Failed, StopIteration):
+        except (Failed, StopIteration, OSError):
             return ""
 
     def _pid(self) -> int:
         if self._first is None or self._first.poll() is not None:
             raise Failed("the root does not run")
-        return self._pid_of(self._first)
+        pid = self._pid_of(self._first)
+        # Until it has changed its root, a command would be run in ours.
+        if not Path(f"/proc/{pid}/root").samefile(self.folder):
+            raise Failed("the root is not there yet")
+        return pid
 
     def _pid_of(self, first: subprocess.Popen[bytes]) -> int:
         """``unshare`` waits outside; its child is the first process inside."""

@@ -211,8 +211,12 @@ class Story:
         self.root.until("its rights are gone", self.has_no_rights, HEARD_S)
         now = time.time_ns() // 1000
         self.root.until("it is heard", lambda: self.last_heard() > now, HEARD_S)
-        counted = self.root.run("cat", f"{STATE}/status.json")
-        _expect(json.loads(counted)["counters"]["packets_seen"] > 0, counted)
+        self.root.until("it sees packets", self.sees_packets, HEARD_S)
+
+    def sees_packets(self) -> bool:
+        """Its own count of them, which it writes with each heartbeat."""
+        status = json.loads(self.root.run("cat", f"{STATE}/status.json"))
+        return bool(status["counters"]["packets_seen"])
 
     def has_no_rights(self) -> bool:
         """No capability is left to the process."""
@@ -227,7 +231,7 @@ class Story:
         self.root.run("systemctl", "restart", "dijkwacht-agent")
         self.watches(former)
         former = self.pid()
-        self.root.run("kill", "-9", str(former))
+        self.root.run("sh", "-c", f"kill -9 {former}")
         self.watches(former)
 
     def upgraded(self) -> None:
@@ -269,7 +273,8 @@ class Story:
 
     def still(self, pid: int, version: str) -> None:
         """The same process of the same version, heard, and apt has nothing to complain of."""
-        _expect((self.pid(), self.version()) == (pid, version), "it was replaced")
+        now = (self.pid(), self.version())
+        _expect(now == (pid, version), f"it was {(pid, version)}, it is {now}")
         self.root.run("apt-get", "check")
         self.root.run("dijkwacht-agent", "check", fails=False)
         self.watches()
