@@ -169,6 +169,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=ROOT / "build/wheels", metavar="FOLDER")
     parser.add_argument("--maintainer", default=os.environ.get("DEBEMAIL") or MAINTAINER)
     args = parser.parse_args()
+    os.umask(0o022)
     print(build(args.arch, args.version, args.to, args.cache, args.maintainer))
 
 
