@@ -27,3 +27,28 @@ PACKAGE_MESSAGES: Final[dict[str, tuple[str, str]]] = {
     ),
 }
 """Key → English, Dutch."""
+
+INSTEAD: Final[dict[str, tuple[str, str]]] = {
+    "joined_now": ("Joined {site} as {agent}.", "Aangemeld bij {site} als {agent}."),
+    "not_joined": (
+        "This agent has not joined a site. Ask for a join code and type: sudo dijkwacht-agent join CODE",
+        "Deze agent hoort nog nergens bij. Vraag een code en typ: sudo dijkwacht-agent join CODE",
+    ),
+    "has_not_joined": (
+        "this agent has not joined a site; ask for a code and type: sudo dijkwacht-agent join CODE",
+        "deze agent hoort nog nergens bij; vraag een code en typ: sudo dijkwacht-agent join CODE",
+    ),
+    "token_bad": (
+        "The collector does not know this agent: {why}. Ask for a new code and type: sudo dijkwacht-agent join CODE --again",
+        "De verzamelaar kent deze agent niet: {why}. Vraag een nieuwe code en typ: sudo dijkwacht-agent join CODE --again",
+    ),
+    "not_running": (
+        "The agent is not running now: nobody watches. Start it: sudo systemctl restart dijkwacht-agent",
+        "De agent draait nu niet: er wordt niet gewaakt. Starten: sudo systemctl restart dijkwacht-agent",
+    ),
+    "capture_right": (
+        "{name}: listening needs a right that you do not have; type sudo before it",
+        "{name}: meeluisteren vraagt een recht dat u niet hebt; typ er sudo voor",
+    ),
+}
+"""What the package says in the place of other messages: its agent is a service, and root's."""

@@ -1,7 +1,8 @@
 """The command as Debian's package installs it: its settings file, and the service beside it.
 
 All that this adds to ``dijkwacht-agent``: what ``/etc/default/dijkwacht-agent`` sets holds for every
-command and not only for the service; and ``join`` starts the service.
+command and not only for the service; ``join`` starts the service; and where an owner is told what to
+type, it is what he has to type here.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from dijkwacht_agent import cli
-from dijkwacht_agent.messages import language, message_text
+from dijkwacht_agent.messages import MESSAGES, language, message_text
+from dijkwacht_agent.package_messages import INSTEAD
 from dijkwacht_agent.settings import VARIABLE
 from dijkwacht_records.errors import Message
 
@@ -28,6 +30,7 @@ _ANYBODYS: Final = {"", "show"}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    MESSAGES.update(INSTEAD)
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = next((word for word in words if not word.startswith("-")), "")
     elsewhere = any(word.partition("=")[0] == "--state" for word in words)

@@ -17,7 +17,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-SUITE: Final = "bookworm"
 BROUGHT: Final = (
     "python3,systemd,systemd-sysv,systemd-timesyncd,init-system-helpers,sudo,wget,ca-certificates"
     ",iproute2,unattended-upgrades"
@@ -65,12 +64,13 @@ class Failed(RuntimeError):
 class CleanRoot:
     """A context manager; inside, ``run`` runs commands in the root.
 
-    ``folder`` must not exist, and is removed at the end. ``inside``: the words that bring a command into
+    ``folder`` must not exist, and is removed at the end; ``suite`` is Debian's (``bookworm``), kept in
+    ``cache`` once it was fetched. ``inside``: the words that bring a command into
     the network that the root shall have.
     """
 
-    def __init__(self, folder: Path, cache: Path, inside: Sequence[str]) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, suite: str, cache: Path, inside: Sequence[str]) -> None:
+        self.folder, self._suite = folder, suite
         self._cache, self._inside = cache, list(inside)
         self._first: subprocess.Popen[bytes] | None = None
         self._cgroup: Path | None = None
@@ -169,11 +169,11 @@ class CleanRoot:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _unpack(self) -> None:
-        name = hashlib.sha256(f"{SUITE} {BROUGHT} {mirror()}".encode()).hexdigest()[:12]
-        kept = self._cache / f"{SUITE}-{name}.tar"
+        name = hashlib.sha256(f"{self._suite} {BROUGHT} {mirror()}".encode()).hexdigest()[:12]
+        kept = self._cache / f"{self._suite}-{name}.tar"
         self.folder.mkdir(parents=True)
         if not kept.exists():
-            words = ["debootstrap", "--variant=minbase", f"--include={BROUGHT}", SUITE]
+            words = ["debootstrap", "--variant=minbase", f"--include={BROUGHT}", self._suite]
             _quietly([*words, str(self.folder), mirror()])
             kept.parent.mkdir(parents=True, exist_ok=True)
             fresh = kept.with_suffix(".new")

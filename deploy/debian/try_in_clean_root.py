@@ -52,11 +52,11 @@ _APTS_OWN = re.compile(r"var/(cache/apt|lib/apt|log)/")
 class Story:
     """The chapters, in order; each says in one line what it has seen."""
 
-    def __init__(self, spaces: Namespaces, scratch: Path, cache: Path) -> None:
+    def __init__(self, spaces: Namespaces, scratch: Path, suite: str, cache: Path) -> None:
         self.spaces, self.scratch = spaces, scratch
         self.web = scratch / "web"
         inside = ["ip", "netns", "exec", spaces.name("site")]
-        self.root = CleanRoot(scratch / "root", cache, inside)
+        self.root = CleanRoot(scratch / "root", suite, cache, inside)
         self.key = scratch / "gnupg"
         self.packages: dict[str, Path] = {}
         self.code = ""
@@ -310,6 +310,7 @@ def main() -> None:
     """All chapters; one line each, with its seconds."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache", type=Path, default=ROOT / "build", metavar="FOLDER")
+    parser.add_argument("--suite", default="bookworm", help="which Debian (default: bookworm)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="dw-root-") as folder, Namespaces() as spaces:
         spaces.add("site")
@@ -317,7 +318,7 @@ def main() -> None:
         spaces.link("site", PLUG, "other", "eth0")
         spaces.ip("site", "addr", "add", f"{HERE}/24", "dev", PLUG)
         spaces.ip("other", "addr", "add", f"{OTHER}/24", "dev", "eth0")
-        story = Story(spaces, Path(folder), args.cache)
+        story = Story(spaces, Path(folder), args.suite, args.cache)
         chapters: list[tuple[str, Callable[[], None]]] = [
             ("packages, repository, collector", lambda: story.prepare(args.cache / "wheels")),
             ("a clean root", lambda: story.root.__enter__() and None),

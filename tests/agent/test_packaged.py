@@ -1,9 +1,12 @@
 import os
+import string
 import subprocess
 
 import pytest
 
 from dijkwacht_agent import packaged
+from dijkwacht_agent.messages import MESSAGES
+from dijkwacht_agent.package_messages import INSTEAD
 from dijkwacht_agent.packaged import RESTART, _restarted, main, read_defaults
 
 
@@ -20,6 +23,7 @@ def _asked(monkeypatch):
     monkeypatch.setattr(packaged, "_restarted", lambda: asked.append("restarted") or True)
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(packaged, "MESSAGES", {})
     monkeypatch.setattr(packaged, "DEFAULTS", packaged.DEFAULTS / "none")
     return asked
 
@@ -88,3 +92,17 @@ def test_the_service_is_restarted_only_where_systemd_runs(tmp_path):
 
     assert not _restarted(tmp_path, fails)
     assert len(ran) == 1
+
+
+@pytest.mark.parametrize("key", INSTEAD)
+def test_what_the_package_says_instead_is_of_a_message_there_is_and_of_its_values(key):
+    def places(text):
+        return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+    english, dutch = INSTEAD[key]
+    assert places(english) == places(dutch) <= places(MESSAGES[key][0])
+
+
+def test_it_is_said_once_the_command_is_the_packages(asked):
+    main(["check"])
+    assert packaged.MESSAGES == INSTEAD
