@@ -106,6 +106,7 @@ def _settings(tree: Path) -> None:
         (FILES / "dijkwacht-agent", "usr/bin/dijkwacht-agent"),
         (FILES / "default", "etc/default/dijkwacht-agent"),
         (FILES / "52dijkwacht-agent", f"{DOC}/examples/52dijkwacht-agent"),
+        *((each, f"{DOC}/examples/bridge/{each.name}") for each in (FILES / "bridge").iterdir()),
         (unit, "usr/lib/systemd/system/dijkwacht-agent.service"),
     ):
         (tree / place).parent.mkdir(parents=True, exist_ok=True)

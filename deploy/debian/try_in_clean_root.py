@@ -9,10 +9,12 @@ those of docs/install.en.md, in its order. ``COLLECT_OPTIONS`` (environment): mo
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 import tempfile
@@ -26,12 +28,12 @@ from papers import own_version
 from repository import repository
 from wheels import ROOT
 
-from dijkwacht_lab.office.namespaces import Namespaces
+from dijkwacht_lab.office.namespaces import CommandFailed, Namespaces
 
-PAGE = ROOT / "docs/install.en.md"
-PLUG = "enp2s0"
-"""The plug that the page listens on."""
-HERE, OTHER = "10.77.14.2", "10.77.14.66"
+PAGE, LABS_PAGE = ROOT / "docs/install.en.md", ROOT / "docs/packages.md"
+PLUG, SECOND_PLUG = "enp2s0", "enp3s0"
+"""The plug that the page listens on; and one more, for a bridge."""
+HERE, OTHER, THIRD = "10.77.14.2", "10.77.14.66", "10.77.14.77"
 WEB = "http://127.0.0.1:8480"
 DIJKWACHT = (sys.executable, "-c", "from dijkwacht.cli import main; raise SystemExit(main())")
 HEARD_S, UP_S = 60.0, 60.0
@@ -142,6 +144,8 @@ class Story:
     def prepare_apt(self) -> None:
         """No packages but the lab's, no questions: nothing else is to be had from in here."""
         (self.root.folder / "etc/apt/sources.list").write_text("")
+        (self.root.folder / "etc/hosts").write_text(f"127.0.0.1 localhost {socket.gethostname()}\n")
+        (self.root.folder / "etc/resolv.conf").write_text("nameserver 127.0.0.1\n")
         (self.root.folder / "etc/apt/apt.conf.d/99test").write_text(_APT)
         self.root.run("systemd-machine-id-setup")
 
@@ -274,6 +278,28 @@ class Story:
         self.root.run("dijkwacht-agent", "check", fails=False)
         self.watches()
 
+    def bridged(self) -> None:
+        """As the labs' page has it: two machines meet through the box, and are seen."""
+        blocks = re.findall(
+            r"^```sh\n(.*?)^```", LABS_PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL
+        )
+        former = self.pid()
+        for line in next(block for block in blocks if "bridge" in block).splitlines():
+            self.type(line)
+        self.watches(former)
+        self.root.until("they meet", self.meets, HEARD_S)
+        self.root.until("it sees packets", self.sees_packets, HEARD_S)
+        self.root.run("sh", "-c", "rm /etc/systemd/network/5*dijkwacht*")
+        self.root.run("systemctl", "disable", "--now", "systemd-networkd")
+
+    def meets(self) -> bool:
+        """Does the other machine reach the third, which only the box connects?"""
+        try:
+            self.spaces.run("other", ["ping", "-c", "1", "-W", "1", THIRD])
+        except CommandFailed:
+            return False
+        return True
+
     def removed(self) -> None:
         """It comes back with what it kept; purged, nothing is left of it."""
         said = self.root.run("apt-get", "remove", "dijkwacht-agent")
@@ -316,7 +342,11 @@ def main() -> None:
         spaces.add("site")
         spaces.add("other")
         spaces.link("site", PLUG, "other", "eth0")
+        spaces.add("third")
+        spaces.link("site", SECOND_PLUG, "third", "eth0")
+        spaces.ip("third", "addr", "add", f"{THIRD}/24", "dev", "eth0")
         spaces.ip("site", "addr", "add", f"{HERE}/24", "dev", PLUG)
+        spaces.ip("site", "route", "add", "default", "via", OTHER)
         spaces.ip("other", "addr", "add", f"{OTHER}/24", "dev", "eth0")
         story = Story(spaces, Path(folder), args.suite, args.cache)
         chapters: list[tuple[str, Callable[[], None]]] = [
@@ -327,6 +357,7 @@ def main() -> None:
             ("restarted", story.restarted),
             ("upgraded by unattended-upgrades", story.upgraded),
             ("failed upgrades rolled back", story.failed_upgrades),
+            ("a bridge", story.bridged),
             ("removed, brought back, purged without a trace", story.removed),
         ]
         try:
@@ -335,13 +366,16 @@ def main() -> None:
                 chapter()
                 print(f"{time.monotonic() - begun:6.1f} s  {title}", flush=True)
         except BaseException:
+            with contextlib.suppress(Failed, StopIteration, OSError):
+                words = ["journalctl", "-u", "dijkwacht-agent", "-n", "20", "--no-pager"]
+                print(story.root.run(*words), file=sys.stderr)
             for log in (story.scratch / "boot.log", story.scratch / "collector.log"):
                 if log.exists():
                     print(f"{log.name}: {log.read_text(errors='replace')[-1500:]}", file=sys.stderr)
             raise
         finally:
             story.root.close()
-    print("8 passed, 0 failed")
+    print(f"{len(chapters)} passed, 0 failed")
 
 
 if __name__ == "__main__":
