@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 WORKERS ?= 2
 PYTEST := $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
-.PHONY: help demo test long bench lint format types arrows kernels docs clean
+.PHONY: help demo test long bench lint format types arrows kernels docs deb deb-test clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,8 @@ help:
 	@echo 'make bench BESIDE=DIR   the same, in turn with another checkout'
 	@echo 'make lint | format | types | arrows   one part of `make test`'
 	@echo 'make docs          write docs/reference/ and the picture of the rooms from the code'
+	@echo 'make deb           the Debian package of the agent, in dist/ (ARCH=arm64 for the other)'
+	@echo 'make deb-test      installed, joined, updated and removed in a clean Debian; as root'
 	@echo 'make clean         remove what these made'
 
 demo: $(VENV)/ready-to-run
@@ -58,6 +60,14 @@ kernels: $(VENV)/ready-to-develop
 docs: $(VENV)/ready-to-develop
 	@$(BIN)/python docs/generate.py
 	@$(BIN)/python docs/draw_rooms.py
+	@$(BIN)/python docs/draw_vantage_points.py
+
+deb: $(VENV)/ready-to-develop
+	@$(BIN)/python deploy/debian/build.py --arch $(or $(ARCH),amd64)
+
+deb-test: $(VENV)/ready-to-develop
+	@echo '== the package in a clean root'
+	@$(BIN)/python deploy/debian/try_in_clean_root.py
 
 clean:
 	rm -rf $(VENV) var build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -41,21 +41,28 @@ hypothesis.settings.load_profile("dijkwacht")
 
 PACKAGE_OF = {
     "amtool": "prometheus-alertmanager",
+    "apt-ftparchive": "apt-utils",
     "chromium": "chromium",
     "dhclient": "isc-dhcp-client",
     "dnsmasq": "dnsmasq-base",
+    "dpkg-deb": "dpkg",
+    "gpg": "gpg",
+    "gpgv": "gpgv",
     "hydra": "hydra",
     "iodine": "iodine",
     "ip": "iproute2",
+    "lintian": "lintian",
     "nmap": "nmap",
     "openssl": "openssl",
     "ping": "iputils-ping",
+    "pipx": "pipx",
     "prometheus": "prometheus",
     "pmacctd": "pmacct",
     "promtool": "prometheus",
     "systemd-analyze": "systemd",
     "tcpdump": "tcpdump",
     "tshark": "tshark",
+    "x86_64-linux-gnu-strip": "binutils",
 }
 """Which Debian package brings a command. ``.ci/packages`` lists those that CI installs."""
 

@@ -33,10 +33,12 @@ from dijkwacht_agent.owner.cli import add_owner_commands
 from dijkwacht_agent.pacing import Live, Paced, wall_clock
 from dijkwacht_agent.pairing import accept, offer
 from dijkwacht_agent.privacy import KEY_BYTES, Pseudonyms, read_or_make_key
+from dijkwacht_agent.rights import give_up
 from dijkwacht_agent.run import Agent
 from dijkwacht_agent.settings import Settings, read_settings
 from dijkwacht_agent.show import show, show_json
 from dijkwacht_agent.sources.recording import Recording
+from dijkwacht_agent.state_format import claim
 from dijkwacht_records.contracts import choose
 from dijkwacht_records.errors import DijkwachtError, Message, SettingsError
 from dijkwacht_records.joincode import read_code
@@ -75,8 +77,11 @@ def _run(args: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, ask_to_stop)
     settings = _settings(args)
+    claim(args.state)
     with DeadMan(settings, args.state) as dead_man:
         agent = Agent(settings, args.state, args.recording or (), args.speed, _report)
+        if not (args.recording or give_up()):
+            _report(message_text(Message("rights_kept"), language()))
         dead_man.watch(agent)
         drained = agent.run(stop)
     _report_problems(agent.source)

@@ -13,6 +13,7 @@ from typing import Final
 from dijkwacht_agent.dead_man_messages import DEAD_MAN_MESSAGES
 from dijkwacht_agent.export_messages import EXPORT_MESSAGES
 from dijkwacht_agent.owner_messages import OWNER_MESSAGES
+from dijkwacht_agent.package_messages import PACKAGE_MESSAGES
 from dijkwacht_agent.page_messages import PAGE_MESSAGES
 from dijkwacht_agent.pairing_messages import PAIRING_MESSAGES
 from dijkwacht_agent.row_messages import ROW_MESSAGES
@@ -368,6 +369,7 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     **DEAD_MAN_MESSAGES,
     **EXPORT_MESSAGES,
     **ROW_MESSAGES,
+    **PACKAGE_MESSAGES,
     **PAIRING_MESSAGES,
     **OWNER_MESSAGES,
     **PAGE_MESSAGES,

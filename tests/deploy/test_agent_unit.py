@@ -2,6 +2,8 @@ import subprocess
 
 import pytest
 
+from dijkwacht_agent.join import TOKEN_FILE
+
 
 @pytest.fixture(name="unit")
 def _unit(root, tmp_path):
@@ -33,3 +35,17 @@ def test_what_the_system_metrics_need_is_not_hidden(unit):
     lines = unit.read_text().splitlines()
     assert not any(line.startswith(("ProcSubset=", "ProtectProc=")) for line in lines)
     assert "CapabilityBoundingSet=CAP_NET_RAW" in lines
+
+
+def test_it_starts_only_where_somebody_has_joined(unit):
+    """Any one of them is enough: the bar says so to systemd."""
+    conditions = [line for line in unit.read_text().splitlines() if line.startswith("Condition")]
+    assert all(line.startswith("ConditionPathExists=|/var/lib/") for line in conditions)
+    assert any(line.endswith("/" + TOKEN_FILE) for line in conditions)
+
+
+def test_it_may_give_up_its_rights_and_dumps_no_key(unit):
+    lines = unit.read_text().splitlines()
+    denied = lines.index("SystemCallFilter=~@privileged @resources")
+    assert lines.index("SystemCallFilter=capset") > denied
+    assert "LimitCORE=0" in lines

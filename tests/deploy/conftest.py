@@ -1,0 +1,39 @@
+"""The Debian package, built once for all tests of it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def build(root):
+    """Run deploy/debian/build.py with ``words``; the path of what it made."""
+
+    def run(*words, **environment):
+        done = subprocess.run(
+            [sys.executable, str(root / "deploy/debian/build.py"), *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, **environment},
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()[-1]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def package(build, tmp_path_factory):
+    """The package for amd64."""
+    return build("--to", str(tmp_path_factory.mktemp("package")))
+
+
+@pytest.fixture(scope="session")
+def unpacked(package, tmp_path_factory):
+    """Its files, and in DEBIAN its scripts."""
+    folder = tmp_path_factory.mktemp("unpacked") / "tree"
+    subprocess.run(["dpkg-deb", "-R", package, str(folder)], check=True)
+    return folder
