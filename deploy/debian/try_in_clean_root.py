@@ -2,8 +2,8 @@
 
 ``make deb-test``. As root, with debootstrap, apt-utils and gpg. The collector, the lab's web server and
 another machine of the network are outside the root, in network namespaces of this run. The commands are
-those of docs/install.en.md, in its order. ``COLLECT_OPTIONS`` (environment): more words for
-``dijkwacht collect``.
+those of docs/install.en.md, in its order. ``COLLECT_OPTIONS`` and ``SITE_OPTIONS`` (environment): more
+words for ``dijkwacht collect`` and ``dijkwacht site add``.
 """
 
 from __future__ import annotations
@@ -100,7 +100,8 @@ class Story:
         """The collector has begun: its database is there, and a site can be added."""
         if not (self.scratch / "collector/sites.db").exists():
             return False
-        told = self.spaces.run("site", [*self.sites, "add", "bakery"])
+        options = shlex.split(os.environ.get("SITE_OPTIONS", ""))
+        told = self.spaces.run("site", [*self.sites, "add", *options, "bakery"])
         self.code = re.findall(r"join (\S+)", told)[0]
         return True
 
@@ -136,6 +137,10 @@ class Story:
         said = self.root.run("apt-get", "install", "dijkwacht-agent")
         _expect("sudo dijkwacht-agent join" in said, said)
         said = self.root.run("dijkwacht-agent", "--version")
+        _expect(own_version() in said, said)
+        # A child that the agent starts with the interpreter it has finds the same modules.
+        own = "/usr/lib/dijkwacht-agent/bin/python3"
+        said = self.root.run(own, "-I", "-m", "dijkwacht_agent", "--version")
         _expect(own_version() in said, said)
         self.root.run("apt-get", "purge", "dijkwacht-agent")
         self.root.run("rm", "/etc/apt/sources.list.d/dijkwacht.sources")
