@@ -290,9 +290,8 @@ class Collector:
         told = {}
         for line in (self.state / "incidents.jsonl").read_bytes().splitlines():
             finding = msgspec.json.decode(line)
-            if "finding_info" not in finding:  # a story's, which the first version did not tell
-                continue
-            if finding["finding_info"]["types"] == ["scan"]:
+            # A story, which the first version did not tell, has a list of them.
+            if finding.get("finding_info", {}).get("types") == ["scan"]:
                 steps = told.setdefault(finding["finding_info"]["uid"], [])
                 steps.append(finding["activity_name"])
         return told
