@@ -288,7 +288,7 @@ class Collector:
         told = {}
         for line in (self.state / "incidents.jsonl").read_bytes().splitlines():
             finding = msgspec.json.decode(line)
-            if finding["finding_info"]["types"] == ["scan"]:
+            if finding.get("finding_info", {}).get("types") == ["scan"]:  # a story is none
                 steps = told.setdefault(finding["finding_info"]["uid"], [])
                 steps.append(finding["activity_name"])
         return told
