@@ -31,6 +31,7 @@ from papers import (  # noqa: E402
 
 TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
 FILES = HERE / "files"
+UNITS = ("dijkwacht-agent.service", "dijkwacht-agent-page.service")
 MAINTAINER = "Dijkwacht maintainers <dijkwacht@localhost.localdomain>"
 SPARE_KIB = 20_000
 """Room beside the files themselves: what Python compiles of them, dpkg's own notes."""
@@ -101,13 +102,13 @@ def _strip(home: Path, machine: str) -> None:
 
 
 def _settings(tree: Path) -> None:
-    unit = ROOT / "deploy/systemd/dijkwacht-agent.service"
+    units = ROOT / "deploy/systemd"
     for source, place in (
         (FILES / "dijkwacht-agent", "usr/bin/dijkwacht-agent"),
         (FILES / "default", "etc/default/dijkwacht-agent"),
         (FILES / "52dijkwacht-agent", f"{DOC}/examples/52dijkwacht-agent"),
         *((each, f"{DOC}/examples/bridge/{each.name}") for each in (FILES / "bridge").iterdir()),
-        (unit, "usr/lib/systemd/system/dijkwacht-agent.service"),
+        *((units / unit, f"usr/lib/systemd/system/{unit}") for unit in UNITS),
     ):
         (tree / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, tree / place)
