@@ -2,7 +2,7 @@
 
 =====================================  ====================================================
 unspecified, loopback, 255.255.255.255 unchanged: they name nobody
-private, link-local, multicast         prefix kept, the other bits permuted (`pseudonyms.KEPT`)
+private, link-local, multicast         prefix kept, the other bits permuted (`pseudonyms.KEPT`), .255 stays
 inside with a public address           permuted into `RESERVED_V4` or `RESERVED_V6`
 IPv6 made from a hardware address      the same, inside or not
 any other address                      unchanged: detection needs it, and it is public
@@ -42,6 +42,7 @@ _UNCHANGED: Final = frozenset(
     (UNSPECIFIED, bytes(15) + b"\x01", V4_PREFIX + bytes(4), V4_PREFIX + b"\xff" * 4)
 )
 _BROADCAST_MAC: Final = (1 << 48) - 1
+_BROADCAST: Final = 255
 _MAX_CACHED: Final = 16_384
 _T = TypeVar("_T")
 _S = TypeVar("_S")
@@ -127,6 +128,32 @@ class CryptoPan:
             number ^= (first >> 7) << (127 - length)
         return (number >> (128 - bits)).to_bytes(len(pseudonym), "big")
 
+    def permute_host(self, address: bytes, kept: int) -> bytes:
+        """As `permute` for a 4-byte address, but .255 stays .255, and no other becomes it.
+
+        It is how a subnet's broadcast shows, which is no machine: one that became it would be seen by nobody.
+        The one address of its /24 that would have become it takes the place that it has left.
+
+        >>> pan = CryptoPan(bytes(range(21, 53)))
+        >>> {pan.permute_host(bytes([192, 168, 1, n]), 16)[3] for n in range(255)} == set(range(255))
+        True
+        """
+        hidden = self.permute(address, kept)
+        if address[3] == _BROADCAST:
+            return hidden[:3] + bytes((_BROADCAST,))
+        if hidden[3] == _BROADCAST:
+            return self.permute(address[:3] + bytes((_BROADCAST,)), kept)
+        return hidden
+
+    def restore_host(self, pseudonym: bytes, kept: int) -> bytes:
+        """What `permute_host` made ``pseudonym`` of."""
+        found = self.restore(pseudonym, kept)
+        if pseudonym[3] == _BROADCAST:
+            return found[:3] + bytes((_BROADCAST,))
+        if found[3] == _BROADCAST:
+            return self.restore(pseudonym[:3] + bytes((_BROADCAST,)), kept)
+        return found
+
 
 class Pseudonyms:
     """Hides rows under the site's key (32 bytes); ``inside`` knows which addresses are the site's.
@@ -201,7 +228,7 @@ class Pseudonyms:
         kept = kept_bits(address[12:] if v4 else address)
         if kept is not None:
             return (
-                V4_PREFIX + self._pan.permute(address[12:], kept)
+                V4_PREFIX + self._pan.permute_host(address[12:], kept)
                 if v4
                 else self._walk(address, kept)
             )

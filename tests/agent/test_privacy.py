@@ -56,6 +56,16 @@ def test_shared_prefixes_stay_shared_and_kept_bits_stay(one, other, kept):
     assert shared(one_hidden, other_hidden) == shared(one, other)
 
 
+@given(st.binary(min_size=32, max_size=32), V4)
+def test_a_subnets_broadcast_stays_one_and_no_host_becomes_one(key, near):
+    pan, subnet = CryptoPan(key), near[:3]
+    hidden = [pan.permute_host(subnet + bytes((host,)), 8) for host in range(256)]
+    assert {one[:3] for one in hidden} == {hidden[0][:3]}
+    assert hidden[255][3] == 255
+    assert {one[3] for one in hidden} == set(range(256))
+    assert [pan.restore_host(one, 8)[3] for one in hidden] == list(range(256))
+
+
 @pytest.mark.parametrize(
     "text", ["0.0.0.0", "255.255.255.255", "127.0.0.1", "127.3.2.1", "::", "::1"]
 )

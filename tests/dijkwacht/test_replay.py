@@ -1,5 +1,6 @@
 """`dijkwacht replay`: the same incidents whatever the batches, the speed or a restart."""
 
+import hashlib
 import itertools
 import json
 import random
@@ -18,6 +19,7 @@ from dijkwacht.replay import (
     last_findings,
     moved,
 )
+from dijkwacht_agent.privacy import CryptoPan
 from dijkwacht_collector.incidents import Call, Part, Story, StoryEvent
 from dijkwacht_records.pseudonyms import spans
 from dijkwacht_records.tables import TABLE
@@ -185,6 +187,16 @@ def test_so_do_blocks_on_a_terminal(scan, capsys, monkeypatch, options):
     assert spans_without_mark(out) == []
     assert replay(scan, *options) == 0
     assert "~" not in capsys.readouterr().out
+
+
+def test_no_key_makes_a_machine_a_broadcast_address_that_nobody_watches(
+    scan, capsysbinary, monkeypatch
+):
+    key = hashlib.sha256(b"loop 7").digest()
+    assert CryptoPan(key).permute(bytes([192, 168, 7, 2]), 16)[3] == 255
+    monkeypatch.setattr("dijkwacht.replay.secrets.token_bytes", lambda _: key)
+    assert replay(scan, "--pseudonyms", "--json") == 0
+    assert b'"scan"' in capsysbinary.readouterr().out
 
 
 def spans_without_mark(text):

@@ -32,7 +32,7 @@ class Unhide:
         if pseudonym[:12] == V4_PREFIX:
             kept = kept_bits(pseudonym[12:])
             if kept is not None:
-                yield V4_PREFIX + self._pan.restore(pseudonym[12:], kept)
+                yield V4_PREFIX + self._pan.restore_host(pseudonym[12:], kept)
             return
         kept = kept_bits(pseudonym)
         if kept is None:

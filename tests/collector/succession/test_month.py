@@ -25,7 +25,7 @@ def maintained(running, folder):
     """What trims the journal of ``running``, as the collector is wired."""
     intake = SimpleNamespace(heard={}, high_water=HighWater(), refresh=lambda: False)
     settings = CollectorSettings(state=folder, retention_days=RETENTION_DAYS)
-    sites = SimpleNamespace(agents=list)
+    sites = SimpleNamespace(agents=list, note_copies=lambda _copied: None)
     maintenance = Maintenance(
         settings,
         running.journal,
