@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -160,6 +161,8 @@ def _page(args: argparse.Namespace) -> int:
         if server.fingerprint:
             said = Message("page_certificate", {"print": server.fingerprint})
             print(message_text(said, spoken), flush=True)
+        # Also where a script has begun it in the background, which has it ignore Ctrl-C.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         server.serve_forever()
     return 0
 
