@@ -1,4 +1,4 @@
-"""The Debian package, built once for all tests of it."""
+"""The Debian package, built once for all tests of it; units, as systemd reads them here."""
 
 import os
 import subprocess
@@ -37,3 +37,27 @@ def unpacked(package, tmp_path_factory):
     folder = tmp_path_factory.mktemp("unpacked") / "tree"
     subprocess.run(["dpkg-deb", "-R", package, str(folder)], check=True)
     return folder
+
+
+@pytest.fixture
+def unit_of(root, tmp_path):
+    """``unit_of(name, command)``: the unit with a command that exists here, for systemd-analyze looks for it."""
+
+    def make(name, command):
+        text = (root / "deploy/systemd" / name).read_text("utf-8")
+        assert command in text
+        (tmp_path / name).write_text(text.replace(command, "/bin/true"), "utf-8")
+        return tmp_path / name
+
+    return make
+
+
+@pytest.fixture
+def analyze():
+    """Run systemd-analyze."""
+
+    def run(*words):
+        command = ["systemd-analyze", *map(str, words)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    return run
