@@ -7,7 +7,7 @@ import getpass
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -17,6 +17,10 @@ from dijkwacht_agent.pacing import moment
 from dijkwacht_agent.settings import read_settings
 from dijkwacht_records.errors import Message, SettingsError
 from dijkwacht_records.pseudonyms import spans
+
+if TYPE_CHECKING:
+    from dijkwacht_agent.owner.unmasked_log import Way
+    from dijkwacht_agent.owner.who import Found
 
 LISTEN: Final = "127.0.0.1:8471"
 
@@ -101,7 +105,7 @@ def _pseudonyms(args: argparse.Namespace, given: Sequence[str], spoken: str) -> 
     return 0 if len(found) == len(given) else 1
 
 
-def _lines(found: Any, spoken: str) -> Iterator[str]:
+def _lines(found: Found, spoken: str) -> Iterator[str]:
     def say(key: str, **values: str) -> str:
         return message_text(Message(key, {**values}), spoken)
 
@@ -207,7 +211,7 @@ def _key(args: argparse.Namespace) -> int:
     return 0
 
 
-def _note(state: Path, way: Any, what: list[str], spoken: str) -> None:
+def _note(state: Path, way: Way, what: list[str], spoken: str) -> None:
     from dijkwacht_agent.owner.unmasked_log import note_opened  # noqa: PLC0415  as above
 
     try:
