@@ -68,7 +68,7 @@ async def test_an_owner_asks_who_it_is_and_gives_it_a_name(tab, url, site, hidde
     message = f"~{hidden[0]} probeert wachtwoorden. Haal ~{hidden[0]} van het netwerk."
     ask = f"document.querySelector('#text').value = {json.dumps(message)}"
     await tab.ask(f"{ask}; document.querySelector('#text').form.submit()")
-    await tab.wait_for("document.querySelector('.answer')")
+    await tab.wait_for("document.readyState === 'complete' && document.querySelector('.answer')")
     answer = await tab.ask("document.querySelector('.answer').innerText")
     assert "10.1.2.3" in answer
     assert "Annas-Laptop" in answer
