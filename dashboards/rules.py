@@ -223,7 +223,7 @@ def _collector() -> list[Alert]:
             "DijkwachtBatchesRejected",
             'sum by (reason) (increase(dijkwacht_batches_rejected_total{reason!~"busy|over_quota|revoked|certificate_expired"}[10m])) > 0',
             "Batches are rejected: {{ $labels.reason }}",
-            "A client sends malformed batches, or its token is not valid.",
+            "A client sends malformed batches, or its certificate or token is not valid.",
             severity="medium", keep="10m",
         ),
         Alert(

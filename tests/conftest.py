@@ -20,6 +20,7 @@ import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import hypothesis
 import pytest
@@ -27,14 +28,22 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 CAPTURES = ROOT.parent / "shared" / "captures"
 
-_spec = importlib.util.spec_from_file_location("receivers", Path(__file__).parent / "receivers.py")
-assert _spec is not None
-assert _spec.loader is not None
-_receivers = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_receivers)
+
+def _beside(name: str) -> ModuleType:
+    """A file beside this one: tests are imported by their path, and so is what they share."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_receivers = _beside("receivers")
 mail_server, webhook = _receivers.mail_server, _receivers.webhook
 receivers, receiver_certificate = _receivers.receivers, _receivers.receiver_certificate
 wait_for = _receivers._wait_for
+page = _beside("browser")._page
 
 hypothesis.settings.register_profile("dijkwacht", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("dijkwacht")

@@ -32,10 +32,11 @@ from dijkwacht_agent.meter import Meter
 from dijkwacht_agent.owner.key_copy import has_copy
 from dijkwacht_agent.pacing import wall_clock
 from dijkwacht_agent.privacy import read_or_make_key
+from dijkwacht_agent.secure_line import connection_path
 from dijkwacht_agent.settings import Settings, write_private
 from dijkwacht_agent.sources.capture import LiveCapture
 from dijkwacht_agent.spool_segments import versions_in
-from dijkwacht_agent.uplink import Post, Who, connect, connection_path
+from dijkwacht_agent.uplink import Post, Who, connect
 from dijkwacht_records.contracts import WRITES
 from dijkwacht_records.errors import (
     CaptureError,
@@ -209,7 +210,7 @@ def check_collector(settings: Settings, state: Path) -> Iterator[Finding]:
         late = who.late(wall_clock())
         days = max(0.0, (who.expires - wall_clock()) / 86_400e6)
         yield Finding("certificate_late" if late else "certificate_good", not late, {"days": days})
-    reads = yield from _check_token(settings.site, settings.agent, Post(url, who, ca_file))
+    reads = yield from _check_known(settings.site, settings.agent, Post(url, who, ca_file))
     if reads is not None:
         yield from check_contracts(reads, state)
 
@@ -304,10 +305,10 @@ def check_meter(packets: int = 20_000) -> Iterator[Finding]:
     yield Finding("meter_reference", True, {"rate": rounded, "megabits": megabits})
 
 
-def _check_token(
+def _check_known(
     site: str, agent: str, post: Post
 ) -> Generator[Finding, None, Collection[int] | None]:
-    """Send a batch without rows, which shows only whether the token is good.
+    """Send a batch without rows, which shows only whether the collector knows this agent.
 
     Returns the versions of the contract that the collector reads, or ``None`` where it did not say.
     """

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import smtplib
 from collections.abc import Iterator
-from pathlib import Path
 
 from dijkwacht_agent.check import Finding
-from dijkwacht_agent.dead_man import source_of
+from dijkwacht_agent.dead_man import both_words, names_of, source_of
 from dijkwacht_agent.error_words import error_message, worded
-from dijkwacht_agent.messages import message_text
 from dijkwacht_agent.settings import Settings
 from dijkwacht_records.errors import Message, SettingsError
 from dijkwacht_records.notices import (
@@ -36,10 +34,8 @@ def check_notices(settings: Settings) -> Iterator[Finding]:
         return
     if not carriers:
         yield Finding("notice_nobody", False)
-    values = {"agent": settings.agent or "?", "site": settings.site or "?"}
-    words = tuple(message_text(Message("told_try", {**values}), spoken) for spoken in ("en", "nl"))
-    tried = Notice((words[0], words[1]), (words[0], words[1]))
-    letter = compose(source_of(settings), settings.notify_language, [("try", tried)])
+    tried = both_words("told_try", names_of(settings))
+    letter = compose(source_of(settings), settings.notify_language, [("try", Notice(tried, tried))])
     for carrier in carriers:
         try:
             carrier.carry(letter)
@@ -49,10 +45,7 @@ def check_notices(settings: Settings) -> Iterator[Finding]:
             yield Finding("notice_sent", True, {"by": carrier.name})
     if settings.watchdog_url:
         try:
-            get(
-                settings.watchdog_url,
-                Path(settings.notify_ca_file) if settings.notify_ca_file else None,
-            )
+            get(settings.watchdog_url, settings.notify_ca_file)
         except FAILURES as error:
             yield Finding("watchdog_fails", False, {"why": _why(error)})
         else:

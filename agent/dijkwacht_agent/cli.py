@@ -242,7 +242,7 @@ def _parser() -> argparse.ArgumentParser:
         "--state",
         type=Path,
         metavar="FOLDER",
-        help=f"where key, token, settings and spool are (default: {state_folder(AGENT).path})",
+        help=f"where key, certificate, settings and spool are (default: {state_folder(AGENT).path})",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from dijkwacht_agent.error_words import carrying, refusal_message
-from dijkwacht_agent.secure_line import HUNG_UP
+from dijkwacht_agent.secure_line import HUNG_UP, connection_path
 from dijkwacht_agent.uplink import (
     Who,
     authorisation,
     connect,
-    connection_path,
     read_refusal,
     refused_in_tls,
     unauthorised,

@@ -7,7 +7,7 @@ still lives. Nothing here holds up the agent: `look` compares numbers, threads o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -82,14 +82,13 @@ class DeadMan:
         clock: Callable[[], float] = time.monotonic,
         outboxes: Outboxes | None = None,
     ) -> None:
-        self._names = {"agent": settings.agent or "?", "site": settings.site or "?"}
+        self._names = names_of(settings)
         self._limit_s, self._clock = settings.silent_after_s, clock
         self._outboxes = notices_of(settings, state) if outboxes is None else outboxes
         self._watchdog: Watchdog | None = None
         if settings.watchdog_url:
-            ca_file = Path(settings.notify_ca_file) if settings.notify_ca_file else None
             self._watchdog = Watchdog(
-                settings.watchdog_url, self.moves, settings.watchdog_s, ca_file
+                settings.watchdog_url, self.moves, settings.watchdog_s, settings.notify_ca_file
             )
         self._uplink: Sends | None = None
         self._spool: Keeps | None = None
@@ -173,11 +172,8 @@ class DeadMan:
         return found
 
     def _notice(self, begun: str, over: str, **values: str | int | Message) -> Notice:
-        def both(key: str) -> tuple[str, str]:
-            message = Message(key, {**self._names, **values})
-            return message_text(message, "en"), message_text(message, "nl")
-
-        return Notice(both(begun), both(over))
+        filled = {**self._names, **values}
+        return Notice(both_words(begun, filled), both_words(over, filled))
 
     def _verdict(self, about: str) -> Verdict:
         """Of what is not wrong now: after a start it may only not have shown itself yet."""
@@ -199,6 +195,16 @@ def notices_of(settings: Settings, state: Path) -> Outboxes:
 
 def source_of(settings: Settings) -> str:
     """Who tells, as it stands below each message."""
-    names = {"agent": settings.agent or "?", "site": settings.site or "?"}
-    language = "nl" if settings.notify_language == "nl" else "en"
-    return message_text(Message("told_source", {**names}), language)
+    english, dutch = both_words("told_source", names_of(settings))
+    return dutch if settings.notify_language == "nl" else english
+
+
+def names_of(settings: Settings) -> dict[str, str]:
+    """What fills the names in a message, before joining too."""
+    return {"agent": settings.agent or "?", "site": settings.site or "?"}
+
+
+def both_words(key: str, values: Mapping[str, str | int | Message]) -> tuple[str, str]:
+    """The message in English and Dutch, as a `Notice` has it."""
+    message = Message(key, {**values})
+    return message_text(message, "en"), message_text(message, "nl")

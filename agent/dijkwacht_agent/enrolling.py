@@ -21,7 +21,9 @@ import msgspec
 
 from dijkwacht_agent.error_words import carrying, refusal_message, worded
 from dijkwacht_agent.identity import make_key
+from dijkwacht_agent.secure_line import connection_path
 from dijkwacht_agent.settings import write_private
+from dijkwacht_agent.uplink import read_refusal
 from dijkwacht_records.enrolment import (
     PATH,
     CodeKeys,
@@ -39,7 +41,7 @@ from dijkwacht_records.errors import (
     NotAuthorised,
     TransferError,
 )
-from dijkwacht_records.replies import Refusal, decode_json
+from dijkwacht_records.replies import decode_json
 
 JOINING_FILE: Final = "joining.json"
 TIMEOUT_S: Final = 20.0
@@ -82,9 +84,8 @@ def enrol(url: str, secret: bytes, agent: str | None, fallback: str, state: Path
         asked = msgspec.structs.replace(asked, proof=agent_proof(keys, asked))
         if encrypted:  # from here on the code may be spent for this key
             write_private(state / JOINING_FILE, msgspec.json.encode(asking))
-        path = urlsplit(url).path.rstrip("/") + PATH
         headers = {"Content-Type": "application/json"}
-        connection.request("POST", path, msgspec.json.encode(asked), headers)
+        connection.request("POST", connection_path(url) + PATH, msgspec.json.encode(asked), headers)
         response = connection.getresponse()
         body = response.read(_MOST_BYTES)
     except http.client.HTTPException:
@@ -138,7 +139,7 @@ def _fingerprint(connection: http.client.HTTPConnection) -> bytes:
 
 def _read(url: str, status: int, body: bytes, keys: CodeKeys, asked: Enrolment) -> Grant:
     if status != 200:
-        raise _refused(url, body, status)
+        raise refused(url, body, status)
     try:
         enrolled = decode_json(body, Enrolled)
     except msgspec.MsgspecError:
@@ -154,10 +155,10 @@ def _read(url: str, status: int, body: bytes, keys: CodeKeys, asked: Enrolment) 
     return grant
 
 
-def _refused(url: str, body: bytes, status: int) -> TransferError:
-    try:
-        refusal = decode_json(body, Refusal)
-    except msgspec.MsgspecError:
+def refused(url: str, body: bytes, status: int) -> TransferError:
+    """Why whoever answers at ``url`` does not let an agent join: what its answer with ``status`` stands for."""
+    refusal = read_refusal(body)
+    if refusal is None:
         return worded(TransferError, "no_collector", url=url)
     if refusal.reason == NotAuthorised.reason:
         return worded(NotAuthorised, "code_refused")

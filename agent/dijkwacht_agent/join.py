@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from dijkwacht_agent.contracts import CONTRACTS_FILE, write_contracts
-from dijkwacht_agent.enrolling import JOINING_FILE, enrol, forget_asking
+from dijkwacht_agent.enrolling import JOINING_FILE, enrol, forget_asking, refused
 from dijkwacht_agent.error_words import carrying, error_message, refusal_message, worded
 from dijkwacht_agent.identity import (
     AUTHORITY_FILE,
@@ -26,20 +26,13 @@ from dijkwacht_agent.identity import (
     write_identity,
 )
 from dijkwacht_agent.privacy import read_or_make_key
-from dijkwacht_agent.secure_line import SecureConnection
+from dijkwacht_agent.secure_line import SecureConnection, connection_path
 from dijkwacht_agent.settings import Settings, read_settings, write_private, write_settings
-from dijkwacht_agent.uplink import Who, connect, connection_path, read_refusal
+from dijkwacht_agent.uplink import Who, connect, read_refusal
 from dijkwacht_records.enrolment import SELF_PATH, Self
-from dijkwacht_records.errors import (
-    CollectorBusy,
-    Message,
-    NotAuthorised,
-    SettingsError,
-    TransferError,
-    WrongClock,
-)
+from dijkwacht_records.errors import Message, SettingsError, TransferError, WrongClock
 from dijkwacht_records.joincode import SECRET_BYTES, read_code
-from dijkwacht_records.replies import JoinReply, JoinRequest, Refusal, decode_json
+from dijkwacht_records.replies import JoinReply, JoinRequest, decode_json
 from dijkwacht_records.wire import NAME
 
 TIMEOUT_S: Final = 20.0
@@ -87,13 +80,13 @@ def join_site(code: str, state: Path, agent: str | None = None, *, again: bool =
     """Join the site that ``code`` is for; writes its settings to ``state``.
 
     That ``state`` can be written is tried before the code is spent. A join that fails leaves the
-    folder as it was, save for the key of one that may have been answered. Raises `SettingsError` for a wrong code or an agent that has joined before
-    (unless ``again``), `NotAuthorised` for a code that is used, expired or unknown, `TransferError`
-    or ``OSError`` when the collector cannot be reached, and an ``OSError`` that names a file when
-    ``state`` cannot be written.
+    folder as it was, save for the key of one that may have been answered. Over TLS the collector has
+    taken the new certificate, on a connection that only the one that made the code could take, before
+    this returns.
 
-    Over TLS the collector has taken the new certificate, on a connection that only the one that made
-    the code could take, before this returns.
+    Raises `SettingsError` for a wrong code or an agent that has joined before (unless ``again``),
+    `NotAuthorised` for a code that is used, expired or unknown, `TransferError` or ``OSError`` when the
+    collector cannot be reached, and an ``OSError`` that names a file when ``state`` cannot be written.
     """
     url, secret = read_code(code)
     known = read_settings(state, {})
@@ -227,9 +220,8 @@ def _enrol(url: str, secret: bytes, agent: str | None, fallback: str, state: Pat
         if not key:
             _keep_token(state, grant.token)
             return None
-        (state / CLOCK_FILE).unlink(
-            missing_ok=True
-        )  # what time another collector had is nothing to this
+        # What time another collector had is nothing to this one.
+        (state / CLOCK_FILE).unlink(missing_ok=True)
         write_identity(state, key, grant)
         remark = _show(url, Identity(state), (grant.site, grant.agent))
         (state / TOKEN_FILE).unlink(missing_ok=True)
@@ -285,7 +277,7 @@ def _exchange(url: str, request: JoinRequest, ca_file: str | None, state: Path) 
     finally:
         connection.close()
     if response.status != 200:
-        raise _refused(url, read_refusal(body), response.status)
+        raise refused(url, body, response.status)
     try:
         joined = decode_json(body, JoinReply)
     except msgspec.MsgspecError:
@@ -299,13 +291,3 @@ def _exchange(url: str, request: JoinRequest, ca_file: str | None, state: Path) 
     return _Answer(
         joined.site, request.agent, joined.order_key, joined.contracts, joined.others, keep
     )
-
-
-def _refused(url: str, refusal: Refusal | None, status: int) -> TransferError:
-    if refusal is None:
-        return worded(TransferError, "no_collector", url=url)
-    if refusal.reason == NotAuthorised.reason:
-        return worded(NotAuthorised, "code_refused")
-    if refusal.reason == CollectorBusy.reason:
-        return worded(CollectorBusy, "join_busy")
-    return carrying(TransferError, refusal_message(refusal, status))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Final
 
 from dijkwacht_agent.frames import Block, FrameSource
@@ -17,6 +18,11 @@ _LONGEST_SLEEP_S: Final = 0.1
 def wall_clock() -> int:
     """µs UTC."""
     return time.time_ns() // 1000
+
+
+def moment(micros: int) -> str:
+    """A time, µs UTC, as the owner's clock shows it, to the minute."""
+    return datetime.fromtimestamp(micros / 1e6).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 class Live:

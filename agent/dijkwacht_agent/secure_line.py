@@ -92,7 +92,7 @@ class SecureConnection(http.client.HTTPSConnection):
         with contextlib.closing(asked):
             asked.connect()
             certificate = asked.sock.getpeercert()
-            asked.request("GET", urlsplit(self._url).path.rstrip("/") + "/healthz")
+            asked.request("GET", connection_path(self._url) + "/healthz")
             answer = asked.getresponse()
             answer.read()
         theirs = _time_of(answer.getheader("Date"))
@@ -107,6 +107,11 @@ class SecureConnection(http.client.HTTPSConnection):
         raise error
 
 
+def connection_path(url: str) -> str:
+    """The path under which the collector at ``url`` lives, without a final slash."""
+    return urlsplit(url).path.rstrip("/")
+
+
 def hung_up(url: str, identity: Identity, timeout: float) -> NotAuthorised | None:
     """Why the collector may have hung up: because of our certificate, or for another reason (None)."""
 
@@ -114,7 +119,7 @@ def hung_up(url: str, identity: Identity, timeout: float) -> NotAuthorised | Non
         connection = SecureConnection(url, timeout, identity, shown=shown)
         with contextlib.closing(connection):
             try:
-                connection.request("GET", urlsplit(url).path.rstrip("/") + path)
+                connection.request("GET", connection_path(url) + path)
                 return connection.getresponse().status > 0
             except HUNG_UP:
                 return False

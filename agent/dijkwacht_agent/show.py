@@ -19,7 +19,7 @@ from dijkwacht_records.wire import Batch, decode, unpack_rows
 SENTENCES: Final = {
     "en": {
         "batch": "batch {seq} of {agent} at {site}: {size} bytes, {rows} rows",
-        "rest": "What begins with ~ is a pseudonym (printed with the mark, sent without). A field that is 0 or empty is not printed. Nothing else leaves but the agent's token, and a word while its disk is full: no payload, no key.",
+        "rest": "What begins with ~ is a pseudonym (printed with the mark, sent without). A field that is 0 or empty is not printed. Nothing else leaves but what shows who the agent is, and a word while its disk is full: no payload, no key.",
         "sum": "batches: {batches}, bytes on the wire: {size}, rows: {rows}, bytes a row: {each:.1f}",
         "none": "nothing was seen, so nothing would leave",
     },

@@ -36,7 +36,7 @@ from dijkwacht_agent.contracts import listed, plausible
 from dijkwacht_agent.error_words import carrying, error_message, refusal_message, worded
 from dijkwacht_agent.identity import Identity
 from dijkwacht_agent.ledger import REASONS
-from dijkwacht_agent.secure_line import HUNG_UP, SecureConnection, hung_up
+from dijkwacht_agent.secure_line import HUNG_UP, SecureConnection, connection_path, hung_up
 from dijkwacht_agent.spool import Record, Spool
 from dijkwacht_records.addresses import pack_address
 from dijkwacht_records.errors import (
@@ -182,11 +182,6 @@ def refused_in_tls(error: Exception, url: str, who: Who, timeout: float) -> Exce
     if isinstance(who, Identity) and not isinstance(error, ConnectionRefusedError):
         return hung_up(url, who, timeout) or error
     return error
-
-
-def connection_path(url: str) -> str:
-    """The path under which the collector at ``url`` lives, without a final slash."""
-    return urlsplit(url).path.rstrip("/")
 
 
 def endpoint(url: str) -> tuple[bytes, int] | None:

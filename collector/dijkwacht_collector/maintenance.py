@@ -33,7 +33,7 @@ _SNAPSHOT_ROUNDS: Final = 15
 
 
 class Maintenance:
-    """Refreshes tokens and orders, saves high-water marks and when agents were last seen, trims the journal."""
+    """Refreshes credentials and orders, saves high-water marks and when agents were last seen, trims the journal."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Maintenance:
         self._turn = threading.Lock()
 
     def open(self) -> None:
-        """Learn the marks and the tokens, load kernels, before the first request comes. Blocks."""
+        """Learn the marks and the credentials, load kernels, before the first request comes. Blocks."""
         unpacking.prepare()
         log.log(
             logging.WARNING if self._journal.cut_bytes else logging.INFO,

@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dijkwacht.collect import report_former_state
+from dijkwacht.collector_state import add_state, add_state_behind, state_of
 from dijkwacht.site_orders import utc_text
 from dijkwacht_records.errors import SettingsError
-from dijkwacht_records.state_folder import COLLECTOR, state_folder
 
 if TYPE_CHECKING:
     from dijkwacht_collector.sites.authority import Authority
@@ -20,11 +18,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command understands."""
-    parser.add_argument(
-        "--state",
-        metavar="DIR",
-        help=f"where the collector's state lies ({state_folder(COLLECTOR).path})",
-    )
+    add_state(parser)
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     show = actions.add_parser(
         "show", help="the roots, and how many agents' certificates are of each"
@@ -40,8 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="trust the former one no more, though agents may know no other: they must join again",
     )
-    for action in (show, rotate):  # may stand behind the action as well
-        action.add_argument("--state", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    add_state_behind((show, rotate))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -49,8 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from dijkwacht_collector.sites.authority import Authority  # noqa: PLC0415  heavy
     from dijkwacht_collector.sites.sites import Sites  # noqa: PLC0415  the same
 
-    state = Path(args.state) if args.state else state_folder(COLLECTOR).path
-    report_former_state("authority", state)
+    state = state_of(args, "authority")
     folder = state / "authority"
     if not folder.exists():
         raise SettingsError(

@@ -14,9 +14,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from dijkwacht.collector_state import add_state, report_former_state
 from dijkwacht.own_detectors import add_detectors
 from dijkwacht_records.errors import JournalError, SettingsError
-from dijkwacht_records.state_folder import COLLECTOR, state_folder
 
 if TYPE_CHECKING:
     from dijkwacht_collector.engine import DetectorSet
@@ -33,9 +33,7 @@ Each commit of the journal takes the interpreter back some three times, and wait
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command understands."""
-    parser.add_argument(
-        "--state", metavar="DIR", help=f"where state lies ({state_folder(COLLECTOR).path})"
-    )
+    add_state(parser)
     parser.add_argument("--listen", metavar="HOST:PORT", help="where to listen (127.0.0.1:8470)")
     parser.add_argument(
         "--url", metavar="URL", help="where agents elsewhere reach it, such as https://NAME:8470"
@@ -163,16 +161,6 @@ def note_reached(settings: CollectorSettings, port: int) -> None:
         nowhere = settings.host in {"0.0.0.0", "::"}  # noqa: S104  # nobody can be sent there
         url = None if nowhere else f"https://{_in_url(settings.host)}:{port}"
     write_reached(settings.state, Reached(url, settings.encrypted))
-
-
-def report_former_state(command: str, state: Path) -> None:
-    """One line on standard error if ``state`` is of an earlier version, in the current folder."""
-    found = state_folder(COLLECTOR)
-    if found.former and state == found.path:
-        sys.stderr.write(
-            f"dijkwacht {command}: using the state of an earlier version in {found.path}; "
-            f"moved to {found.usual}, it is found from every folder\n"
-        )
 
 
 def notify_systemd(state: str) -> None:

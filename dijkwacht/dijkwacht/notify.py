@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from dijkwacht_records.state_folder import COLLECTOR, state_folder
+from dijkwacht.collector_state import add_state, add_state_behind
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,14 +14,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--settings", type=Path, metavar="FILE", help="the TOML file of settings of the collector"
     )
-    parser.add_argument(
-        "--state", metavar="DIR", help=f"where state lies ({state_folder(COLLECTOR).path})"
-    )
+    add_state(parser)
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     test = actions.add_parser("test", help="send a try by each way that the settings name")
     # May stand behind the action as well.
     test.add_argument("--settings", type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    test.add_argument("--state", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    add_state_behind([test])
 
 
 def run(args: argparse.Namespace) -> int:

@@ -344,4 +344,4 @@ class Announcer:
                 self.note(f"{clock_text(call.time)}  {who} asks you to look{again}")
 
     def _told(self, text: str) -> str:
-        return text if self.clear else marked(text)
+        return marked(text, clear=self.clear)

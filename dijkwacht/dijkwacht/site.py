@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dijkwacht import site_choices, site_orders
-from dijkwacht.collect import report_former_state
+from dijkwacht.collector_state import add_state, add_state_behind, state_of
 from dijkwacht.site_orders import utc_text
 from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.joincode import HERE, SECRET_BYTES, make_code
-from dijkwacht_records.state_folder import COLLECTOR, state_folder
 
 if TYPE_CHECKING:
     from dijkwacht_collector.sites.agents import AgentRow
@@ -25,11 +24,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command understands."""
-    parser.add_argument(
-        "--state",
-        metavar="DIR",
-        help=f"where the collector's state lies ({state_folder(COLLECTOR).path})",
-    )
+    add_state(parser)
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     add = actions.add_parser("add", help="a new site and a join code for its first agent")
     add.add_argument("name")
@@ -52,16 +47,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     remove.add_argument("agent")
     chosen = site_choices.add_arguments(actions.add_parser)
     every = (add, code, listing, revoke, remove, *site_orders.add_arguments(actions), *chosen)
-    for action in every:  # may stand behind the action as well
-        action.add_argument("--state", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    add_state_behind(every)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do what was asked. Raises `SettingsError` naming why not."""
     from dijkwacht_collector.sites.sites import Sites  # noqa: PLC0415  heavy
 
-    state = Path(args.state) if args.state else state_folder(COLLECTOR).path
-    report_former_state("site", state)
+    state = state_of(args, "site")
     if args.action != "add" and not (state / "sites.db").exists():
         raise SettingsError(
             f"{state}: there is no collector state in this folder;"

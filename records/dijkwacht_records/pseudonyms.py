@@ -89,14 +89,16 @@ def is_hashed_mac(text: str) -> bool:
     return _HASHED_MAC.fullmatch(text) is not None
 
 
-def marked(text: str) -> str:
-    """``text`` with the mark before each pseudonym that has none.
+def marked(text: str, *, clear: bool = False) -> str:
+    """``text`` with the mark before each pseudonym that has none; as it is if its addresses are ``clear``.
 
     >>> marked("192.168.1.2 asks h-0a1b2c3d4e.local for 192.0.2.7.")
     '~192.168.1.2 asks ~h-0a1b2c3d4e.local for 192.0.2.7.'
     >>> marked("~192.168.1.2 (00:1b:21~a1b2c3d4): [fe80::1]:443")
     '~192.168.1.2 (~00:1b:21~a1b2c3d4): ~[fe80::1]:443'
     """
+    if clear:
+        return text
     made, at = [], 0
     for begin, _ in _found(text):
         if text[begin - 1 : begin] != MARK:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import dijkwacht_agent
+from dijkwacht_agent import messages
 from dijkwacht_agent.messages import MESSAGES, language, message_text
 from dijkwacht_agent.settings import ALLOWED, Settings
 from dijkwacht_records import errors, joincode
@@ -15,10 +16,11 @@ from dijkwacht_records.errors import Message
 AGENT = Path(dijkwacht_agent.__file__).parent
 SOURCES = [*sorted(AGENT.rglob("*.py")), Path(joincode.__file__)]
 SAME_IN_BOTH = {"other"}
-CALLS = {"worded": 1, "_wrong": 0, "Message": 0, "Finding": 0}
+CALLS = {"worded": 1, "_wrong": 0, "Message": 0, "Finding": 0, "both_words": 0}
 """Function that takes a key → the place of the key among its arguments."""
 OWNERS_READ = {"SettingsError", "JoinCodeError", "CaptureError", "CollectorBusy"}
-OWNERS_READ |= {"TransferError", "RejectedBatch", "NotAuthorised"}
+OWNERS_READ |= {"TransferError", "RejectedBatch", "NotAuthorised", "ForeignCollector", "WrongClock"}
+OWNERS_READ |= {"NoCertificate", "CertificateExpired", "CertificateRevoked", "CertificateUnknown"}
 
 
 def places(text):
@@ -44,7 +46,7 @@ def values_of(name, call):
     """The names of the values a call gives; None where they are not written out."""
     if name in {"worded", "_wrong"}:
         return {word.arg for word in call.keywords}
-    given = call.args[1:] if name == "Message" else call.args[2:]
+    given = call.args[2:] if name == "Finding" else call.args[1:]
     if not given:
         return set()
     if isinstance(given[0], ast.Dict) and all(isinstance(k, ast.Constant) for k in given[0].keys):
@@ -77,14 +79,30 @@ def test_every_key_that_the_code_names_is_there_and_gets_its_values():
 
 
 def test_every_message_is_in_use():
-    used = {
-        node.value
+    """What stands in a table is no use of it."""
+    nodes = [
+        node
         for path in SOURCES
-        if path.name != "messages.py"
+        if not path.name.endswith("messages.py")
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
-    assert set(MESSAGES) <= used
+    ]
+    used = {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    made = [n.values[0] for n in nodes if isinstance(n, ast.JoinedStr) and len(n.values) == 2]
+    begun = {n.value for n in made if isinstance(n, ast.Constant) and n.value.endswith("_")}
+    assert begun == {"export_", "pair_", "thing_", "way_"}
+    assert {key for key in MESSAGES if not key.startswith(tuple(begun))} <= used
+
+
+def test_no_key_stands_in_two_tables():
+    tables = [table for name, table in vars(messages).items() if name.endswith("_MESSAGES")]
+    [own] = [
+        node.value
+        for node in ast.parse((AGENT / "messages.py").read_text("utf-8")).body
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "MESSAGES"
+    ]
+    keys = [key.value for key in own.keys if key is not None]
+    keys += [key for table in tables for key in table]
+    assert sorted(keys) == sorted(MESSAGES)
 
 
 def test_an_error_that_owners_read_is_never_raised_without_a_message():

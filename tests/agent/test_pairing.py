@@ -6,9 +6,7 @@ import msgspec
 import pytest
 
 from dijkwacht_agent.cli import main
-from dijkwacht_agent.messages import MESSAGES
 from dijkwacht_agent.pairing import Sealed, checked, seal, unseal
-from dijkwacht_agent.pairing_messages import PAIRING_MESSAGES
 from dijkwacht_agent.pairing_words import COUNT, WORDS, draw, near, read_words
 from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.joincode import make_code
@@ -207,12 +205,6 @@ def test_a_collector_that_is_away_is_said(joined, key, collector, capsys):
     collector.close()
     assert main(["--state", str(joined), "pair"]) == 1
     assert "does not answer" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("key", PAIRING_MESSAGES)
-def test_both_languages_have_the_same_values(key):
-    english, dutch = MESSAGES[key]
-    assert set(re.findall(r"{(\w+)}", english)) == set(re.findall(r"{(\w+)}", dutch))
 
 
 @pytest.mark.parametrize(("spoken", "words"), [("en", "site's key"), ("nl", "dezelfde schuilnaam")])

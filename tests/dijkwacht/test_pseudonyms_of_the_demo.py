@@ -10,7 +10,10 @@ import pytest
 from dijkwacht.demo import SITE
 from dijkwacht.in_process import InProcessAgent, InProcessCollector, free_port
 from dijkwacht.kernels import compile_kernels
+from dijkwacht_agent.join import KEY_FILE
 from dijkwacht_agent.owner.who import Who
+from dijkwacht_agent.privacy import KEY_BYTES
+from dijkwacht_agent.settings import write_private
 from dijkwacht_lab.recordings import recording
 from dijkwacht_lab.recordings import truth as read_truth
 from dijkwacht_records.addresses import format_address, pack_address
@@ -40,6 +43,9 @@ def _demo(tmp_path_factory):
     collector = InProcessCollector(state / "collector", free_port(0))
     collector.start()
     try:
+        # One key in 256 makes a broadcast address of what was attacked, and then less is found.
+        (state / "agent").mkdir(mode=0o700)
+        write_private(state / "agent" / KEY_FILE, bytes(range(KEY_BYTES)))
         code = collector.join_code(SITE)
         agent = InProcessAgent(state / "agent", code, "till", folder / "traffic.pcap", SCALE)
         agent.start()

@@ -7,17 +7,23 @@ import getpass
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from dijkwacht_agent.error_words import error_message, worded, words
 from dijkwacht_agent.messages import language, message_text
+from dijkwacht_agent.pacing import moment
 from dijkwacht_agent.settings import read_settings
 from dijkwacht_records.errors import Message, SettingsError
 from dijkwacht_records.pseudonyms import spans
+
+if TYPE_CHECKING:
+    from dijkwacht_agent.owner.unmasked_log import Way
+    from dijkwacht_agent.owner.who import Found
+
+LISTEN: Final = "127.0.0.1:8471"
 
 
 def add_owner_commands(commands: Any) -> list[argparse.ArgumentParser]:
@@ -38,8 +44,8 @@ def add_owner_commands(commands: Any) -> list[argparse.ArgumentParser]:
 
     page = commands.add_parser("page", help="a page for the owner, behind a PIN")
     page.add_argument(
-        "--listen", metavar="ADDRESS:PORT", default="127.0.0.1:8471",
-        help="of this machine (default: 127.0.0.1:8471; on another than loopback by TLS)",
+        "--listen", metavar="ADDRESS:PORT", default=LISTEN,
+        help=f"of this machine (default: {LISTEN}; on another than loopback by TLS)",
     )  # fmt: skip
     page.set_defaults(command=_page)
 
@@ -100,7 +106,7 @@ def _pseudonyms(args: argparse.Namespace, given: Sequence[str], spoken: str) -> 
     return 0 if len(found) == len(given) else 1
 
 
-def _lines(found: Any, spoken: str) -> Iterator[str]:
+def _lines(found: Found, spoken: str) -> Iterator[str]:
     def say(key: str, **values: str) -> str:
         return message_text(Message(key, {**values}), spoken)
 
@@ -120,7 +126,7 @@ def _lines(found: Any, spoken: str) -> Iterator[str]:
     if found.addresses and found.kind != "address":
         yield say("who_addresses", text=", ".join(found.addresses))
     if found.seen:
-        yield say("who_seen", text=_moment(found.seen))
+        yield say("who_seen", text=moment(found.seen))
     else:
         yield say("who_never")
 
@@ -135,7 +141,7 @@ def _log(args: argparse.Namespace, spoken: str) -> int:
             print(msgspec.json.encode(one).decode())
             continue
         way = message_text(Message(f"way_{one.way}", {"client": one.client}), spoken)
-        values: dict[str, str | float] = {"time": _moment(one.time), "uid": one.uid, "way": way}
+        values: dict[str, str | float] = {"time": moment(one.time), "uid": one.uid, "way": way}
         values["what"] = ", ".join(one.what)
         print(message_text(Message("who_log_line", {**values}), spoken))
     if nothing and not args.json:
@@ -208,7 +214,7 @@ def _key(args: argparse.Namespace) -> int:
     return 0
 
 
-def _note(state: Path, way: Any, what: list[str], spoken: str) -> None:
+def _note(state: Path, way: Way, what: list[str], spoken: str) -> None:
     from dijkwacht_agent.owner.unmasked_log import note_opened  # noqa: PLC0415  as above
 
     try:
@@ -216,10 +222,6 @@ def _note(state: Path, way: Any, what: list[str], spoken: str) -> None:
     except OSError as error:  # the owner may know all the same: it is his
         why = error_message(error)
         _report(message_text(Message("who_unlogged", {"why": why}), spoken))
-
-
-def _moment(micros: int) -> str:
-    return datetime.fromtimestamp(micros / 1e6).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def _report(sentence: str) -> None:

@@ -34,7 +34,6 @@ from dijkwacht_agent.owner.who import Found, Who
 from dijkwacht_agent.settings import write_private
 from dijkwacht_records.errors import SettingsError
 
-LISTEN: Final = "127.0.0.1:8471"
 MAX_BODY: Final = 64 * 1024
 IDLE_S: Final = 900.0
 """A session ends after so long without a request."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from html import escape
 from typing import Final
 
 from dijkwacht_agent.messages import message_text
 from dijkwacht_agent.owner.who import Found
+from dijkwacht_agent.pacing import moment
 from dijkwacht_records.errors import Message
 
 MOST_SHOWN: Final = 200
@@ -71,10 +71,6 @@ class View:
         parts.append(f'<p class="note">{self.say("page_sure")}</p>')
         return f'<div class="answer" role="status">{"".join(parts)}</div>'
 
-    def moment(self, micros: int) -> str:
-        """A time as the owner's clock shows it."""
-        return datetime.fromtimestamp(micros / 1e6).astimezone().strftime("%Y-%m-%d %H:%M")
-
     def _found(self, found: Found) -> str:
         rows = [
             ("page_call", found.called),
@@ -82,7 +78,7 @@ class View:
             ("page_address", ", ".join(found.addresses) if found.kind != "address" else ""),
             ("page_mac", found.mac),
             ("page_maker", self._maker(found)),
-            ("page_seen", self.moment(found.seen) if found.seen else ""),
+            ("page_seen", moment(found.seen) if found.seen else ""),
         ]
         facts = "".join(
             f"<div><dt>{self.say(key)}</dt><dd><bdi>{escape(value)}</bdi></dd></div>"
@@ -104,7 +100,7 @@ class View:
             f"{self._fact('page_address', ', '.join(one.addresses))}"
             f"{self._fact('page_outside', hidden)}"
             f"{self._fact('page_mac', one.mac)}{self._fact('page_maker', self._maker(one))}"
-            f"{self._fact('page_seen', self.moment(one.seen))}</dl>{self._naming(one)}</li>"
+            f"{self._fact('page_seen', moment(one.seen))}</dl>{self._naming(one)}</li>"
             for one, hidden in zip(devices[:MOST_SHOWN], outside, strict=False)
         )
         more = len(devices) - MOST_SHOWN

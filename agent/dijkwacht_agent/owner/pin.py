@@ -77,9 +77,8 @@ class Guard:
 
     def allows(self, client: str, pin: str) -> bool:
         """Whether ``pin`` is right; of one that has to wait none is, and it is not looked at."""
-        with (
-            self._lock
-        ):  # one at a time: trying many at once gains nothing, and takes no more memory
+        # One at a time: trying many at once gains nothing, and takes no more memory.
+        with self._lock:
             if self._wait(client) > 0:
                 return False
             kept = self._kept()

@@ -42,10 +42,8 @@ class Unhide:
         elif pseudonym[:4] == RESERVED_V6:
             found = self._by_prefix(pseudonym)
             yield from found
-            if not self._known.isdisjoint(
-                found
-            ):  # that it was hidden is known: nothing else is likely
-                return
+            if not self._known.isdisjoint(found):
+                return  # that it was hidden is known: nothing else is likely
         yield from self._walked(pseudonym, kept)
 
     def _walked(self, pseudonym: bytes, kept: int) -> Iterator[bytes]:

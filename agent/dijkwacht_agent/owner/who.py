@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 
@@ -32,7 +32,6 @@ from dijkwacht_records.pseudonyms import (
 )
 
 Kind = Literal["address", "mac", "name"]
-ELLIPSIS: Final = "…"
 
 
 class Found(msgspec.Struct, frozen=True):

@@ -23,7 +23,7 @@ def title(incident: Incident | Part, language: Language, *, clear: bool = False)
     unless the addresses are ``clear``.
     """
     text = incident.title_nl if language == "nl" else incident.title_en
-    text = text if clear else marked(text)
+    text = marked(text, clear=clear)
     if incident.kind != "host":
         return text
     translate = _CATALOGUES[language].gettext

@@ -100,7 +100,7 @@ class Reader:
 
     def told(self, text: str) -> str:
         """``text`` with the mark before every pseudonym in it."""
-        return text if self.clear else marked(text)
+        return marked(text, clear=self.clear)
 
     def title(self, of: Incident | Part) -> str:
         """The title of an incident, or of a story's part."""

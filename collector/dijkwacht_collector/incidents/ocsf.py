@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
@@ -75,7 +75,7 @@ def detection_finding(
     event: IncidentEvent, logged_time: int | None = None, *, clear: bool = False
 ) -> Json:
     """The finding of one step in an incident's life. ``logged_time``: µs UTC of a clock."""
-    incident, told = event.incident, as_it_is if clear else marked
+    incident, told = event.incident, partial(marked, clear=clear)
     activity_id, activity = ACTIVITIES[event.activity]
     status_id, status = _STATUSES[incident.status]
     unmapped: Json = {
@@ -133,11 +133,6 @@ def encode_finding(
     What a terminal would obey (C1 controls, marks that turn the direction of writing) is escaped.
     """
     return one_line(detection_finding(event, logged_time, clear=clear))
-
-
-def as_it_is(text: str) -> str:
-    """What is said of clear addresses."""
-    return text
 
 
 def one_line(finding: Json) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from dijkwacht_collector.incidents.incident import IncidentEvent, Status
@@ -10,7 +11,6 @@ from dijkwacht_collector.incidents.ocsf import (
     ANSWERS,
     SEVERITIES,
     Json,
-    as_it_is,
     encode_finding,
     finding_info,
     metadata_of,
@@ -42,7 +42,7 @@ def incident_finding(
     story = event.story
     activity_id, activity = ACTIVITIES[event.activity]
     status_id, status = _STATUSES[story.status]
-    told = as_it_is if clear else marked
+    told = partial(marked, clear=clear)
     title_en, title_nl = story_title(story, clear=clear)
     desc_en, desc_nl = story_text(story, clear=clear)
     unmapped: Json = {

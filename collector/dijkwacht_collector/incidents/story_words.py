@@ -16,14 +16,14 @@ _MOST_TITLES: Final = 8
 
 def story_title(story: Story, *, clear: bool = False) -> tuple[str, str]:
     """In English and Dutch."""
-    told = _title(story)
-    return told if clear else (marked(told[0]), marked(told[1]))
+    english, dutch = _title(story)
+    return marked(english, clear=clear), marked(dutch, clear=clear)
 
 
 def story_text(story: Story, *, clear: bool = False) -> tuple[str, str]:
     """What there was, one after another, in English and Dutch."""
-    told = _text(story)
-    return told if clear else (marked(told[0]), marked(told[1]))
+    english, dutch = _text(story)
+    return marked(english, clear=clear), marked(dutch, clear=clear)
 
 
 def _title(story: Story) -> tuple[str, str]:

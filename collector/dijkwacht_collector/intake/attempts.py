@@ -1,8 +1,8 @@
 """Failed attempts by client address: a bucket each, which fills again with time.
 
 Whoever fails too often waits, and nobody else does. Addresses beyond `MOST_ADDRESSES` push out the one
-not heard of for longest: whoever has that many can try without end, and a code of 128 random bits
-stands against that.
+not heard of for longest: whoever has that many can try without end, and a code's 80 random bits
+stand against that.
 """
 
 from __future__ import annotations

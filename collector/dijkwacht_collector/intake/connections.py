@@ -2,8 +2,9 @@
 
 aiohttp times out what is idle between requests, and nothing that has sent half a head. Each of its
 connections is watched here from outside: until a whole head has come it has `HEAD_S`, between
-requests `IDLE_S`. With TLS the handshake comes first, and has `HANDSHAKE_S`. Where there are as many as may be, the one that has waited longest makes room, those
-that never showed a token first: whoever asks at once gets in beside any number of half-sent heads.
+requests `IDLE_S`. With TLS the handshake comes first, and has `HANDSHAKE_S`. Where there are as many as
+may be, the one that has waited longest makes room, those that never showed who they are first: whoever
+asks at once gets in beside any number of half-sent heads.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ HANDSHAKE_S: Final = 5.0
 IDLE_S: Final = 75.0
 """Between two requests: agents send at least each ten seconds."""
 KNOWN: Final = web.RequestKey("known", bool)
-"""A request that has showed a good token sets this: its connection is the last to make room."""
+"""A request that has shown a good token or certificate sets this: its connection is the last to make room."""
 _SHUTDOWN_S: Final = 1.0
 """How long the other side has to say goodbye in TLS."""
 _SWEEP_S: Final = 0.1

@@ -23,12 +23,12 @@ class SelfTests:
 
     async def see(self, request: web.Request) -> web.Response:
         """Read one small batch of the agent that asks. Refuses as a batch is refused."""
-        self._authenticator.agent_of(request)
+        speaker = self._authenticator.agent_of(request)
         wire = await read_body(request, MAX_BYTES)
         if plain_size(wire) > MAX_BYTES:  # so small that the event loop does not feel it
             raise TooLarge(f"a self-test has {MAX_BYTES} bytes at most")
         batch = decode(wire, self._reads)
-        if (batch.site, batch.agent) != self._authenticator.agent_of(request):
+        if (batch.site, batch.agent) != speaker:
             raise NotAuthorised("this is another agent's")
         answer = msgspec.json.encode(things_in(unpack_rows(batch)))
         return web.Response(body=answer, content_type="application/json")

@@ -1,12 +1,11 @@
 """The agents of sites: which joined, which were heard, which are gone. Every function blocks.
 
-================  ===================================================================
-
+================  =========================================================================
 ``live``          it has a token or certificate, and was heard since it joined last
 ``never_heard``   it has one, and was not heard since it joined last
 ``revoked``       they were revoked, or it never had one (as of before tokens named agents)
 ``removed``       the same, and its operator says that it is gone
-================  ==========================================================================
+================  =========================================================================
 """
 
 from __future__ import annotations

@@ -85,11 +85,6 @@ def key_digest(public: ec.EllipticCurvePublicKey) -> bytes:
     return hashlib.sha256(public.public_bytes(serialization.Encoding.DER, form)).digest()
 
 
-def requested_key(request: bytes) -> bytes:
-    """`key_digest` of the key that a request is for. Raises as `make_leaf`."""
-    return key_digest(_asked(request))
-
-
 def _asked(request: bytes) -> ec.EllipticCurvePublicKey:
     try:
         asked = x509.load_der_x509_csr(request)

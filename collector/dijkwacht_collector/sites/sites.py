@@ -1,7 +1,8 @@
 """Who may send: sites, their agents, tokens, certificates and join codes.
 
-SQLite, one small file. Secrets lie in it as SHA-256 only: they are 128 random bits or more, so a
-slow hash would add nothing. Every method blocks; the event loop calls them in a thread.
+SQLite, one small file. Tokens lie in it as SHA-256 only: they are 256 random bits, so a slow hash
+would add nothing; what lies there of join codes is said in `join_codes`. Every method blocks; the event
+loop calls them in a thread.
 """
 
 from __future__ import annotations

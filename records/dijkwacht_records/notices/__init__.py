@@ -6,8 +6,6 @@ Both tell in the same way, so it is written once: whoever reads the messages set
 
 from dijkwacht_records.notices.carriers import (
     FAILURES,
-    Carrier,
-    NotifySettings,
     Undelivered,
     carriers_of,
     get,
@@ -15,7 +13,7 @@ from dijkwacht_records.notices.carriers import (
 )
 from dijkwacht_records.notices.forms import MAIL_ADDRESSES, MAIL_SERVER, WEB_ADDRESS
 from dijkwacht_records.notices.letter import Letter, Notice, NoticeLanguage, compose
-from dijkwacht_records.notices.outbox import GATHER_S, Outbox, Outboxes
+from dijkwacht_records.notices.outbox import GATHER_S, Outboxes
 from dijkwacht_records.notices.told import Told, Verdict
 from dijkwacht_records.notices.watchdog import Watchdog
 
@@ -25,12 +23,9 @@ __all__ = [
     "MAIL_ADDRESSES",
     "MAIL_SERVER",
     "WEB_ADDRESS",
-    "Carrier",
     "Letter",
     "Notice",
     "NoticeLanguage",
-    "NotifySettings",
-    "Outbox",
     "Outboxes",
     "Told",
     "Undelivered",

@@ -174,7 +174,7 @@ def read_server(text: str) -> tuple[str, int]:
     return host, parts.port or (_LOCAL if _is_loopback(host) else _SUBMISSION)
 
 
-def get(url: str, ca_file: Path | None = None) -> None:
+def get(url: str, ca_file: str | Path | None = None) -> None:
     """Ask for ``url``. Raises one of `FAILURES` unless the answer is a 2xx."""
     _ask("GET", url, ca_file)
 
@@ -189,7 +189,7 @@ def reason_of(error: Exception) -> str:
     return f"{kind} {code}" if code is not None else f"{kind}: {said}" if said else kind
 
 
-def _ask(method: str, url: str, ca_file: Path | None, body: bytes | None = None) -> None:
+def _ask(method: str, url: str, ca_file: str | Path | None, body: bytes | None = None) -> None:
     parts = urlsplit(url)
     if parts.scheme == "https":
         connection: HTTPConnection = HTTPSConnection(
@@ -211,7 +211,7 @@ def _ask(method: str, url: str, ca_file: Path | None, body: bytes | None = None)
         raise Undelivered(response.status)
 
 
-def _context(ca_file: Path | None) -> ssl.SSLContext:
+def _context(ca_file: str | Path | None) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=os.fspath(ca_file) if ca_file else None)
 
 

@@ -27,7 +27,7 @@ class Watchdog:
         url: str,
         moves: Callable[[], bool],
         every_s: float = 60.0,
-        ca_file: Path | None = None,
+        ca_file: str | Path | None = None,
     ) -> None:
         self._url, self._moves, self._every_s, self._ca_file = url, moves, every_s, ca_file
         self._stopping = threading.Event()

@@ -1,14 +1,8 @@
 """The owner's page in a real browser, as wide as a telephone, light and dark."""
 
-import asyncio
-import base64
-import contextlib
-import itertools
 import json
-import re
 import threading
 
-import aiohttp
 import pytest
 
 from dijkwacht_agent.owner.device_names import read_names
@@ -17,12 +11,6 @@ from dijkwacht_agent.owner.pin import set_pin
 
 pytestmark = pytest.mark.tools("chromium")
 
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--remote-debugging-port=0",
-)  # fmt: skip
-DEADLINE_S = 30
 PIN = "271828"
 CONTRAST = """
 (() => {
@@ -49,71 +37,16 @@ CONTRAST = """
 """
 
 
-class Tab:
-    """``said`` holds what the page logged, threw, or was refused."""
-
-    def __init__(self, socket):
-        self._socket, self._numbers, self.said = socket, itertools.count(1), []
-
-    async def call(self, method, **params):
-        number = next(self._numbers)
-        await self._socket.send_json({"id": number, "method": method, "params": params})
-        while True:
-            message = json.loads((await self._socket.receive(timeout=DEADLINE_S)).data)
-            if message.get("id") == number:
-                return message
-            if message.get("method") in {"Log.entryAdded", "Runtime.exceptionThrown"}:
-                self.said.append(message["params"])
-
-    async def ask(self, expression):
-        answer = await self.call("Runtime.evaluate", expression=expression, returnByValue=True)
-        return answer.get("result", {}).get("result", {}).get("value")
-
-    async def wait_for(self, expression):
-        for _ in range(20 * DEADLINE_S):
-            if await self.ask(f"Boolean({expression})"):
-                return
-            await asyncio.sleep(0.05)
-        pytest.fail(f"never came true: {expression}")
-
-    async def open(self, url):
-        await self.call("Page.navigate", url=url)
-        await self.wait_for("document.readyState === 'complete' && location.href !== 'about:blank'")
-
-    async def dress(self, *, dark):
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        await self.call("Emulation.setEmulatedMedia", features=[scheme])
-
-    async def picture(self):
-        shot = await self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
-        return base64.b64decode(shot["result"]["data"])
+async def dress(tab, *, dark):
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    await tab.call("Emulation.setEmulatedMedia", features=[scheme])
 
 
 @pytest.fixture
-async def tab(tmp_path):
-    browser = await asyncio.create_subprocess_exec(
-        "chromium", *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "about:blank",
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            async for line in browser.stderr:
-                if found := re.search(rb"DevTools listening on ws://127\.0\.0\.1:(\d+)/", line):
-                    break
-        async with aiohttp.ClientSession() as session:
-            async with session.get(f"http://127.0.0.1:{int(found[1])}/json/list") as answer:
-                page = next(t for t in await answer.json() if t["type"] == "page")
-            async with session.ws_connect(page["webSocketDebuggerUrl"], max_msg_size=0) as socket:
-                made = Tab(socket)
-                for domain in ("Page", "Runtime", "Log"):
-                    await made.call(f"{domain}.enable")
-                size = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
-                await made.call("Emulation.setDeviceMetricsOverride", **size)
-                yield made
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            browser.kill()
-        await browser.wait()
+async def tab(page):
+    size = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+    await page.call("Emulation.setDeviceMetricsOverride", **size)
+    return page
 
 
 @pytest.fixture
@@ -135,18 +68,19 @@ async def test_an_owner_asks_who_it_is_and_gives_it_a_name(tab, url, site, hidde
     message = f"~{hidden[0]} probeert wachtwoorden. Haal ~{hidden[0]} van het netwerk."
     ask = f"document.querySelector('#text').value = {json.dumps(message)}"
     await tab.ask(f"{ask}; document.querySelector('#text').form.submit()")
-    await tab.wait_for("document.querySelector('.answer')")
+    await tab.wait_for("document.readyState === 'complete' && document.querySelector('.answer')")
     answer = await tab.ask("document.querySelector('.answer').innerText")
     assert "10.1.2.3" in answer
     assert "Annas-Laptop" in answer
 
     for dark in (False, True):
-        await tab.dress(dark=dark)
+        await dress(tab, dark=dark)
         assert await tab.ask("document.documentElement.scrollWidth") <= 390
         assert await tab.ask(CONTRAST) >= 4.5
         low = "[...document.querySelectorAll('button, input:not([type=hidden])')]"
         assert await tab.ask(f"Math.min(...{low}.map(e => e.offsetHeight))") >= 44
-        (tmp_path / f"page-{dark}.png").write_bytes(await tab.picture())
+        shot = await tab.picture(captureBeyondViewport=True)
+        (tmp_path / f"page-{dark}.png").write_bytes(shot)
 
     await tab.ask("const f = document.querySelector('.devices form.name'); f.name.value = 'kassa'")
     name = "document.querySelector('.devices form.name')"

@@ -15,7 +15,7 @@ from dijkwacht_collector.sites.certificate_making import (
     AGENT_DAYS,
     ROOT_DAYS,
     SERVER_DAYS,
-    requested_key,
+    key_digest,
 )
 from dijkwacht_collector.sites.speaker import Speaker
 from dijkwacht_records.enrolment import COLLECTOR_NAME
@@ -99,7 +99,8 @@ def test_an_agent_gets_what_it_is_and_not_what_it_asks_for(authority):
     assert use == x509.ExtendedKeyUsageOID.CLIENT_AUTH
     assert certificate.subject.rfc4514_string() == "CN=till,O=bakery"
     assert leaf.expires - leaf.issued == AGENT_DAYS * DAY_US
-    assert (leaf.key, len(leaf.serial)) == (requested_key(asked), 32)
+    assert (leaf.key, len(leaf.serial)) == (key_digest(certificate.public_key()), 32)
+    assert certificate.public_key() == x509.load_der_x509_csr(asked).public_key()
     assert int(leaf.serial, 16) == certificate.serial_number
     assert authority.issue(asked, TILL, NOW).serial != leaf.serial
 
