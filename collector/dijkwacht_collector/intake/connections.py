@@ -133,6 +133,7 @@ class Connections:
     def shake_hands(self, watched: _Encrypted, transport: asyncio.Transport) -> None:
         """Begin the TLS handshake of a connection that was made; what it leads to is told to ``watched``."""
         task = asyncio.get_running_loop().create_task(self._shake_hands(watched, transport))
+        watched.shaking = task
         self._handshakes.add(task)
         task.add_done_callback(self._handshakes.discard)
 
@@ -143,19 +144,20 @@ class Connections:
         with contextlib.suppress(
             OSError, asyncio.CancelledError
         ):  # a stranger, whom no log tells of
-            making = loop.create_task(
-                loop.start_tls(
-                    transport,
-                    watched,
-                    self._context(),
-                    server_side=True,
-                    ssl_handshake_timeout=HANDSHAKE_S,
-                    ssl_shutdown_timeout=_SHUTDOWN_S,
+            async with asyncio.timeout(HANDSHAKE_S + _SHUTDOWN_S):  # however the loop loses it
+                making = loop.create_task(
+                    loop.start_tls(
+                        transport,
+                        watched,
+                        self._context(),
+                        server_side=True,
+                        ssl_handshake_timeout=HANDSHAKE_S,
+                        ssl_shutdown_timeout=_SHUTDOWN_S,
+                    )
                 )
-            )
-            await asyncio.sleep(0)  # it has put its protocol in place of ours
-            watched.hand_on(transport.get_protocol())
-            encrypted = await making
+                await asyncio.sleep(0)  # it has put its protocol in place of ours
+                watched.hand_on(transport.get_protocol())
+                encrypted = await making
         if encrypted is None or watched.transport is None:  # it had to make room meanwhile
             self.lost(watched)
             transport.abort()
@@ -267,16 +269,23 @@ class _Encrypted(_Watched):
     its first request, which may come with the last of the handshake.
     """
 
-    __slots__ = ("_early",)
+    __slots__ = ("_early", "shaking")
 
     def __init__(self, owner: Connections, inner: asyncio.Protocol) -> None:
         super().__init__(owner, inner)
         self._early = b""
+        self.shaking: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         bare = cast("asyncio.Transport", transport)
         if self._owner.made(self, bare):
             self._owner.shake_hands(self, bare)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # Who is gone before the handshake has its place here is told to us alone: it would wait for ever.
+        if self.shaking is not None:
+            self.shaking.cancel()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._taken:
