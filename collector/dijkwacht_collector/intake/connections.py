@@ -155,9 +155,12 @@ class Connections:
                         ssl_shutdown_timeout=_SHUTDOWN_S,
                     )
                 )
-                await asyncio.sleep(0)  # it has put its protocol in place of ours
-                watched.hand_on(transport.get_protocol())
-                encrypted = await making
+                try:
+                    await asyncio.sleep(0)  # it has put its protocol in place of ours
+                    watched.hand_on(transport.get_protocol())
+                    encrypted = await making
+                finally:
+                    making.cancel()
         if encrypted is None or watched.transport is None:  # it had to make room meanwhile
             self.lost(watched)
             transport.abort()

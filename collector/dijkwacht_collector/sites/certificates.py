@@ -74,7 +74,9 @@ def ensure_renewable(database: sqlite3.Connection, serial: str) -> None:
 
     Raises `CertificateRevoked`, `CertificateUnknown`.
     """
-    row = database.execute("SELECT revoked FROM certificates WHERE serial = ?", (serial,)).fetchone()
+    row = database.execute(
+        "SELECT revoked FROM certificates WHERE serial = ?", (serial,)
+    ).fetchone()
     if row is None:
         raise CertificateUnknown("this certificate is not kept, or a newer one is in use")
     if row[0] is not None:
