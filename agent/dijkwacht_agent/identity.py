@@ -97,9 +97,16 @@ class Identity:
         """The collector said what time it is."""
         self._heard = max(self._heard, clock)
 
+    def renewed(self, clock: int) -> None:
+        """The collector said what time it is, as it gave a certificate: what it said before was wrong if later.
+
+        A clock of its that was ahead for a moment would have this agent renew for ever.
+        """
+        self._heard = clock
+
     def note(self) -> None:
         """Keep what was heard for the next start, once an hour; a disk that is full keeps nobody."""
-        if self._heard - self._noted >= _HOUR_US:
+        if abs(self._heard - self._noted) >= _HOUR_US:
             self._noted = self._heard
             with contextlib.suppress(OSError):
                 write_private(self._state / CLOCK_FILE, b"%d\n" % self._heard, synced=False)

@@ -27,7 +27,13 @@ from dijkwacht_agent.identity import (
 )
 from dijkwacht_agent.privacy import read_or_make_key
 from dijkwacht_agent.secure_line import SecureConnection, connection_path
-from dijkwacht_agent.settings import Settings, read_settings, write_private, write_settings
+from dijkwacht_agent.settings import (
+    Settings,
+    read_private,
+    read_settings,
+    write_private,
+    write_settings,
+)
 from dijkwacht_agent.uplink import Who, connect, read_refusal
 from dijkwacht_records.enrolment import SELF_PATH, Self
 from dijkwacht_records.errors import Message, SettingsError, TransferError, WrongClock
@@ -189,7 +195,7 @@ def _try_writing(state: Path) -> None:
 
 def _content(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return read_private(path)
     except FileNotFoundError:
         return None
 

@@ -16,6 +16,7 @@ from dijkwacht_agent.owner_messages import OWNER_MESSAGES
 from dijkwacht_agent.package_messages import PACKAGE_MESSAGES
 from dijkwacht_agent.page_messages import PAGE_MESSAGES
 from dijkwacht_agent.pairing_messages import PAIRING_MESSAGES
+from dijkwacht_agent.plain_text import plain
 from dijkwacht_agent.row_messages import ROW_MESSAGES
 from dijkwacht_agent.selftest_messages import SELFTEST_MESSAGES
 from dijkwacht_agent.trust_messages import TRUST_MESSAGES
@@ -381,7 +382,9 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
 def message_text(message: Message, language: str) -> str:
     """``message`` in ``language`` (``en`` or ``nl``), with its values filled in."""
     values = {
-        name: message_text(value, language) if isinstance(value, Message) else value
+        name: message_text(value, language)
+        if isinstance(value, Message)
+        else (plain(value) if isinstance(value, str) else value)
         for name, value in message.values.items()
     }
     return MESSAGES[message.key][language == "nl"].format(**values)

@@ -104,7 +104,7 @@ class Renewal:
             raise worded(TransferError, "certificate_unusable") from None
         write_identity(self._state, made.key, grant)
         self._identity.read()
-        self._identity.hear(grant.clock)
+        self._identity.renewed(grant.clock)
 
     def _now(self, identity: Identity) -> int:
         """µs UTC: a clock that was set back is no reason to wait."""

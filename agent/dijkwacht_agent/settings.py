@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import os
+import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -174,11 +176,32 @@ def write_private(path: Path, content: bytes, *, synced: bool = True) -> None:
 
 
 def open_private(path: Path) -> BinaryIO:
-    """``path``, to be written at its end, and readable by the owner alone from now on."""
-    file = os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
+    """``path``, to be written at its end, and readable by the owner alone from now on.
+
+    Raises ``OSError`` where a link or no file is in its place: root would give away what it leads to.
+    """
+    file = os.fdopen(_open_itself(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab")
     os.fchmod(file.fileno(), 0o600)
     give_to_owner(file.fileno(), path.parent)
     return file
+
+
+def read_private(path: Path) -> bytes:
+    """What ``path`` holds, which root is about to write for the folder's owner: it is followed nowhere.
+
+    Raises ``OSError``, `FileNotFoundError` among them.
+    """
+    with os.fdopen(_open_itself(path, os.O_RDONLY), "rb") as file:
+        return file.read()
+
+
+def _open_itself(path: Path, flags: int) -> int:
+    # Without waiting: whoever owns the folder may have put a pipe there.
+    handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.ENOTSUP, "no file", str(path))
+    return handle
 
 
 def give_to_owner(file: int, folder: Path) -> None:
@@ -192,7 +215,7 @@ def give_folder_to_owner(folder: Path) -> None:
     """The same for a folder that root has made in another's."""
     if os.geteuid() == 0:
         owner = folder.parent.stat()
-        os.chown(folder, owner.st_uid, owner.st_gid)
+        os.chown(folder, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def _read_file(path: Path) -> dict[str, Any]:

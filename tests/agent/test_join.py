@@ -84,6 +84,20 @@ def test_another_site_gets_neither_key_nor_what_waited(tmp_path, collector, code
     assert not (tmp_path / "device-names.json").exists()
 
 
+@pytest.mark.parametrize("name", ["agent.toml", "identity.pem", "token", "privacy.key"])
+def test_what_a_link_leads_to_is_copied_for_nobody(joined, collector, code, name, tmp_path):
+    secret = tmp_path / "shadow"
+    secret.write_bytes(b"roots = 1\n" + bytes(22))
+    (joined / name).unlink(missing_ok=True)
+    (joined / name).symlink_to(secret)
+    asked = len(collector.joins)
+    with pytest.raises((OSError, SettingsError)):
+        join(code, joined, again=True)
+    kept = [p for p in joined.rglob("*") if p.is_file() and not p.is_symlink()]
+    assert not [p for p in kept if b"roots" in p.read_bytes()]
+    assert len(collector.joins) == asked
+
+
 def test_under_another_name_nothing_waits_that_nobody_may_send(joined, collector, code):
     with contextlib.closing(Spool(joined / "spool")) as spool:
         spool.append(b"a batch of this name", 3)

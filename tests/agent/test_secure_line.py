@@ -257,6 +257,18 @@ def test_it_is_renewed_at_half_its_life_with_another_key(renewal, state):
     )
 
 
+def test_a_collector_that_was_ahead_for_a_moment_has_nobody_renew_for_ever(renewal, state):
+    who = renewal._identity
+    who.hear(now() + 4000 * DAY * 10**6)
+    who.note()
+    assert renewal.due()
+    renewal.renew()
+    assert not renewal.due()
+    who.note()
+    renewal._identity = Identity(state)
+    assert not renewal.due()
+
+
 def test_trouble_is_said_from_three_quarters_of_the_life_on(renewal):
     who = renewal._identity
     renewal._failed = Message("os_timeout")

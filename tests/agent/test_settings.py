@@ -3,7 +3,14 @@ import stat
 
 import pytest
 
-from dijkwacht_agent.settings import Settings, read_settings, write_private, write_settings
+from dijkwacht_agent.settings import (
+    Settings,
+    open_private,
+    read_private,
+    read_settings,
+    write_private,
+    write_settings,
+)
 from dijkwacht_records.errors import SettingsError
 
 
@@ -73,3 +80,22 @@ def test_a_file_that_root_writes_belongs_to_the_folders_owner(tmp_path, monkeypa
     write_private(tmp_path / "token", b"dw_secret")
     owner = tmp_path.stat()
     assert given == [(owner.st_uid, owner.st_gid)]
+
+
+def test_root_is_led_nowhere_by_whoever_owns_the_folder(tmp_path):
+    secret, state = tmp_path / "shadow", tmp_path / "state"
+    secret.write_bytes(b"root's")
+    secret.chmod(0o644)
+    state.mkdir()
+    (state / "link").symlink_to(secret)
+    os.mkfifo(state / "pipe")
+    (state / "folder").mkdir()
+    for name in ("link", "pipe", "folder"):
+        with pytest.raises(OSError, match=name):
+            open_private(state / name)
+        with pytest.raises(OSError, match=name):
+            read_private(state / name)
+    assert (secret.read_bytes(), secret.stat().st_mode & 0o777) == (b"root's", 0o644)
+    with open_private(state / "log") as file:
+        file.write(b"a line")
+    assert read_private(state / "log") == b"a line"

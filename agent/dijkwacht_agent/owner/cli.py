@@ -15,6 +15,7 @@ import msgspec
 from dijkwacht_agent.error_words import error_message, worded, words
 from dijkwacht_agent.messages import language, message_text
 from dijkwacht_agent.pacing import moment
+from dijkwacht_agent.plain_text import plain
 from dijkwacht_agent.settings import read_settings
 from dijkwacht_records.errors import Message, SettingsError
 from dijkwacht_records.pseudonyms import spans
@@ -85,7 +86,7 @@ def _sentence(args: argparse.Namespace, text: str, spoken: str) -> int:
         for one in opened:
             print(msgspec.json.encode(who.open(one)).decode())
     else:
-        print(sentence.rstrip("\n"))
+        print(plain(sentence.rstrip("\n"), "\n\t"))
     return 0
 
 

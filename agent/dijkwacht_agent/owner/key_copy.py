@@ -18,7 +18,7 @@ from dijkwacht_agent.join import KEY_FILE
 from dijkwacht_agent.pairing import FORMER_KEY, checked, free_path, seal, unseal
 from dijkwacht_agent.pairing_words import draw
 from dijkwacht_agent.privacy import read_or_make_key
-from dijkwacht_agent.settings import Settings, write_private
+from dijkwacht_agent.settings import Settings, read_private, write_private
 from dijkwacht_records.errors import SettingsError
 
 SAVED_FILE: Final = "key.saved"
@@ -71,7 +71,7 @@ def restore_key(settings: Settings, state: Path, path: Path, typed: Sequence[str
         raise _of_file(error, path, settings.site) from None
     own, former = state / KEY_FILE, None
     if own.exists():
-        before = own.read_bytes()
+        before = read_private(own)
         if hmac.compare_digest(before, key):
             raise worded(SettingsError, "key_same")
         former = free_path(state / FORMER_KEY)

@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from dijkwacht_agent.error_words import error_message, worded, words
@@ -39,7 +39,11 @@ IDLE_S: Final = 900.0
 """A session ends after so long without a request."""
 MAX_SESSIONS: Final = 16
 MAX_AT_ONCE: Final = 16
+MAX_OF_ONE: Final = 8
+"""Of one address: whoever holds that many leaves room for the owner."""
 SOCKET_S: Final = 10.0
+REQUEST_S: Final = 30.0
+"""From the connection to the end of the answer, however often a byte comes."""
 COOKIE: Final = "dijkwacht_owner"
 SECURITY: Final = {
     "Content-Security-Policy": (
@@ -141,7 +145,9 @@ class PageServer(http.server.ThreadingHTTPServer):
         self.address_family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
         self.guard, self.sessions = Guard(lambda: read_pin(state), clock), Sessions(clock)
         self.style = _STYLE.read_bytes()
-        self._room = threading.BoundedSemaphore(MAX_AT_ONCE)
+        self._clock = clock
+        self._open: dict[socket.socket, tuple[str, float]] = {}
+        """Connections that are answered: who asks, and until when."""
         self.fingerprint = ""
         super().__init__((place.host, place.port), PageHandler)
         self.place = _place(place.host, self.server_address[1])
@@ -151,19 +157,32 @@ class PageServer(http.server.ThreadingHTTPServer):
                 self.socket, server_side=True, do_handshake_on_connect=False
             )
 
-    def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:  # fmt: skip
+    def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: Any) -> None:  # fmt: skip
         """Answer in a thread of its own, or not at all if too many wait already."""
-        if not self._room.acquire(blocking=False):
+        assert isinstance(request, socket.socket)
+        client = str(client_address[0])
+        own = sum(other == client for other, _ in list(self._open.values()))
+        if len(self._open) >= MAX_AT_ONCE or own >= MAX_OF_ONE:
             self.shutdown_request(request)
             return
+        self._open[request] = client, self._clock() + REQUEST_S
         super().process_request(request, client_address)
 
-    def process_request_thread(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:  # fmt: skip
+    def process_request_thread(self, request: socket.socket | tuple[bytes, socket.socket], client_address: Any) -> None:  # fmt: skip
         """In that thread."""
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._room.release()
+            assert isinstance(request, socket.socket)
+            self._open.pop(request, None)
+
+    def service_actions(self) -> None:
+        """Twice a second: who takes too long is hung up on."""
+        now = self._clock()
+        for request, (_, until) in list(self._open.items()):
+            if until <= now:
+                with contextlib.suppress(OSError):  # it has just ended
+                    socket.socket.shutdown(request, socket.SHUT_RDWR)  # also beneath TLS
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Whoever goes away, or speaks no HTTP, is no news."""

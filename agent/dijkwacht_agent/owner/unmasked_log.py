@@ -15,6 +15,8 @@ from dijkwacht_agent.settings import open_private
 
 LOG_FILE: Final = "unmasked.log"
 MAX_LOG_BYTES: Final = 256 * 1024
+_MOST: Final = 200
+"""Pseudonyms of one opening that are named; of the others it is noted how many there were."""
 Way = Literal["who", "sentence", "page", "list"]
 """The command with pseudonyms, the command with a sentence, the page, and the page's list of devices."""
 
@@ -39,7 +41,10 @@ def note_opened(state: Path, way: Way, what: Iterable[str], client: str = "") ->
     """
     path, said = state / LOG_FILE, os.environ.get("SUDO_UID", "")
     uid = int(said) if os.geteuid() == 0 and said.isdecimal() else os.getuid()
-    entry = Opened(wall_clock(), way, list(what)[:200], uid, client)
+    named = list(what)
+    if (more := len(named) - _MOST) > 0:
+        named[_MOST:] = [f"+{more}"]
+    entry = Opened(wall_clock(), way, named, uid, client)
     with contextlib.suppress(FileNotFoundError):
         if path.stat().st_size > MAX_LOG_BYTES:
             path.replace(path.with_suffix(".log.1"))

@@ -17,6 +17,7 @@ from dijkwacht_agent.owner.device_memory import Device, read_memory
 from dijkwacht_agent.owner.device_names import read_names
 from dijkwacht_agent.owner.makers import find_makers, maker_of
 from dijkwacht_agent.owner.unhide import Unhide
+from dijkwacht_agent.plain_text import plain
 from dijkwacht_agent.privacy import Pseudonyms, read_or_make_key
 from dijkwacht_agent.search_suffixes import SearchSuffixes
 from dijkwacht_records.addresses import V4_PREFIX, format_address, format_mac, pack_address
@@ -186,7 +187,7 @@ class Who:
             real,
             list(others),
             self._names.get(mac) or self._names.get(real, ""),
-            _plain(device.name),
+            plain(device.name),
             mac,
             octets if maker is None else self._makers.get(maker, octets),
             maker is None,
@@ -205,8 +206,3 @@ def _reverse_name(address: bytes, bits: int) -> str:
     if address[:12] == V4_PREFIX:
         return ".".join(map(str, address[12 : 12 + bits // 8][::-1])) + ".in-addr.arpa"
     return ".".join(address.hex()[: bits // 4][::-1]) + ".ip6.arpa"
-
-
-def _plain(name: str) -> str:
-    """A name from the network, which must not steer the terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)

@@ -71,8 +71,9 @@ class Connections:
 
     def watch(self, make: Callable[[], asyncio.Protocol]) -> Callable[[], asyncio.Protocol]:
         """A factory of protocols as ``make`` is, for ``loop.create_server``."""
-        kind = _Watched if self._context is None else _Encrypted
-        return lambda: kind(self, make())
+        if self._context is None:
+            return lambda: _Watched(self, make())
+        return lambda: _Encrypted(self, make)
 
     @web.middleware
     async def mark(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -134,29 +135,23 @@ class Connections:
     def shake_hands(self, watched: _Encrypted, transport: asyncio.Transport) -> None:
         """Begin the TLS handshake of a connection that was made; what it leads to is told to ``watched``."""
         task = asyncio.get_running_loop().create_task(self._shake_hands(watched, transport))
+        watched.shaking = task
         self._handshakes.add(task)
         task.add_done_callback(self._handshakes.discard)
 
     async def _shake_hands(self, watched: _Encrypted, transport: asyncio.Transport) -> None:
-        assert self._context is not None
-        loop = asyncio.get_running_loop()
-        encrypted = None
+        loop, encrypted = asyncio.get_running_loop(), None
         with contextlib.suppress(
             OSError, asyncio.CancelledError
         ):  # a stranger, whom no log tells of
-            making = loop.create_task(
-                loop.start_tls(
-                    transport,
-                    watched,
-                    self._context(),
-                    server_side=True,
-                    ssl_handshake_timeout=HANDSHAKE_S,
-                    ssl_shutdown_timeout=_SHUTDOWN_S,
-                )
-            )
-            await asyncio.sleep(0)  # it has put its protocol in place of ours
-            watched.hand_on(transport.get_protocol())
-            encrypted = await making
+            async with asyncio.timeout(HANDSHAKE_S + _SHUTDOWN_S):  # however the loop loses it
+                making = loop.create_task(self._start_tls(watched, transport))
+                try:
+                    await asyncio.sleep(0)  # it has put its protocol in place of ours
+                    watched.hand_on(transport.get_protocol())
+                    encrypted = await making
+                finally:
+                    making.cancel()
         if encrypted is None or watched.transport is None:  # it had to make room meanwhile
             self.lost(watched)
             transport.abort()
@@ -166,6 +161,21 @@ class Connections:
         self._all[encrypted] = watched
         self._wait(watched, HEAD_S)
         watched.begin(encrypted)
+
+    async def _start_tls(
+        self, watched: _Encrypted, transport: asyncio.Transport
+    ) -> asyncio.Transport | None:
+        assert self._context is not None
+        if watched.transport is None:  # that was told to us, and would be told to nobody else
+            return None
+        return await asyncio.get_running_loop().start_tls(
+            transport,
+            watched,
+            self._context(),
+            server_side=True,
+            ssl_handshake_timeout=HANDSHAKE_S,
+            ssl_shutdown_timeout=_SHUTDOWN_S,
+        )
 
     def began(self, watched: _Watched) -> None:
         """Bytes came on a connection that was idle: a head, which has to come whole."""
@@ -261,6 +271,9 @@ class _Watched(asyncio.Protocol):
             self._inner.connection_lost(exc)
 
 
+_NOBODY: Final = asyncio.Protocol()
+
+
 class _Encrypted(_Watched):
     """The same over TLS: aiohttp's protocol hears of it when the handshake is done.
 
@@ -268,16 +281,25 @@ class _Encrypted(_Watched):
     its first request, which may come with the last of the handshake.
     """
 
-    __slots__ = ("_early",)
+    __slots__ = ("_early", "_make", "shaking")
 
-    def __init__(self, owner: Connections, inner: asyncio.Protocol) -> None:
-        super().__init__(owner, inner)
+    def __init__(self, owner: Connections, make: Callable[[], asyncio.Protocol]) -> None:
+        super().__init__(owner, _NOBODY)
+        self._make = make  # and not before there is somebody: it would be made for strangers
         self._early = b""
+        self.shaking: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         bare = cast("asyncio.Transport", transport)
         if self._owner.made(self, bare):
             self._owner.shake_hands(self, bare)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # Who is gone before the handshake has its place here is told to us alone: it would wait for ever.
+        if self.shaking is not None:
+            self.shaking.cancel()
+            self.shaking = None
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._taken:
@@ -300,6 +322,7 @@ class _Encrypted(_Watched):
 
     def begin(self, transport: asyncio.Transport) -> None:
         """The handshake is done."""
+        self._inner = self._make()
         self._inner.connection_made(transport)
         self._taken = True
         early, self._early = self._early, b""

@@ -85,11 +85,12 @@ class Authority:
         self._context: ServerContext | None = None
         self._seen: object = None
         self._opened = 0.0
-        self._renew_at = 0
+        self._serves_from = self._renew_at = 0
 
     def open(self) -> None:
         """Read the roots, or make the first one. Raises ``OSError``, `DijkwachtError` for what is none."""
         self.path.mkdir(0o700, parents=True, exist_ok=True)
+        self._shut()
         if not self._files():
             self._write("root-1.pem", make_root(self._clock()))
         self.read()
@@ -148,8 +149,8 @@ class Authority:
         if left < ROTATE_DAYS * DAY_US and self.settled and not self.rotating:
             self.rotate()
             changed = True
-        if changed or self._clock() >= self._renew_at:
-            self._serve()
+        if changed or not self._serves_from <= self._clock() < self._renew_at:
+            self._serve()  # also where it was made by a clock that was ahead
         return changed
 
     def rotate(self) -> None:
@@ -184,6 +185,14 @@ class Authority:
     def issue(self, request: bytes, to: Speaker, now: int) -> Leaf:
         """A certificate for the key of ``request``. Raises as `certificate_making.make_leaf`."""
         return make_leaf(self._roots[max(self._roots)], request, to, now)
+
+    def _shut(self) -> None:
+        """Keys that came back from a copy readable by others are so no more, and it is said."""
+        for path in (self.path, *self.path.glob("*.pem*")):
+            mode = path.stat().st_mode
+            if mode & 0o077:
+                path.chmod(mode & 0o700)
+                log.warning("others could read the authority's keys", extra={"path": str(path)})
 
     def _ends(self, number: int) -> int:
         return microseconds(self._roots[number].certificate.not_valid_after_utc)
@@ -221,6 +230,7 @@ class Authority:
         context.fingerprint = own.certificate.fingerprint(hashes.SHA256())
         ends = microseconds(own.certificate.not_valid_after_utc)
         self._context, self._renew_at = context, ends - SERVER_DAYS * DAY_US // 2
+        self._serves_from = microseconds(own.certificate.not_valid_before_utc)
 
     def _will_do(self, certificate: x509.Certificate, root: Signer, now: int) -> bool:
         ends = microseconds(certificate.not_valid_after_utc)

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from dijkwacht_collector.settings import DAY_US
 from dijkwacht_collector.sites.speaker import Speaker
+from dijkwacht_records.errors import CertificateRevoked, CertificateUnknown
 
 RENEWABLE_US: Final = 365 * DAY_US
 """So long after it ran out a certificate may still be renewed."""
@@ -46,9 +47,16 @@ class CertificateRow(NamedTuple):
 def keep_certificate(
     database: sqlite3.Connection, to: Speaker, leaf: Leaf, joined: int, instead: str | None = None
 ) -> None:
-    """Keep a certificate for an agent; ``instead`` of one that nobody has used, which is forgotten."""
+    """Keep a certificate for an agent; ``instead`` of one that nobody has used, which is forgotten.
+
+    It is newer than all that the agent had, also where the clock was ahead when those were made.
+    """
     database.execute("DELETE FROM certificates WHERE serial = ? AND used IS NULL", (instead,))
-    row = (leaf.serial, *to, joined, leaf.issued, leaf.expires, None, None, leaf.key, leaf.root)
+    [(after,)] = database.execute(
+        "SELECT coalesce(max(issued) + 1, 0) FROM certificates WHERE site = ? AND agent = ?", to
+    )
+    issued = max(leaf.issued, after)
+    row = (leaf.serial, *to, joined, issued, leaf.expires, None, None, leaf.key, leaf.root)
     database.execute(f"INSERT INTO certificates VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608  # places
     database.execute("DELETE FROM removed_agents WHERE site = ? AND agent = ?", to)
 
@@ -59,6 +67,20 @@ def forget_unused(database: sqlite3.Connection, of: Speaker, but: str) -> None:
         "DELETE FROM certificates WHERE site = ? AND agent = ? AND used IS NULL AND serial != ?",
         (*of, but),
     )
+
+
+def ensure_renewable(database: sqlite3.Connection, serial: str) -> None:
+    """Look once more, where it is written: another process revokes, and we hear of it a moment later.
+
+    Raises `CertificateRevoked`, `CertificateUnknown`.
+    """
+    row = database.execute(
+        "SELECT revoked FROM certificates WHERE serial = ?", (serial,)
+    ).fetchone()
+    if row is None:
+        raise CertificateUnknown("this certificate is not kept, or a newer one is in use")
+    if row[0] is not None:
+        raise CertificateRevoked("this certificate was revoked")
 
 
 def read_certificates(database: sqlite3.Connection) -> list[CertificateRow]:

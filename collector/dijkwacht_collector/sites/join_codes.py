@@ -73,13 +73,17 @@ def find_code(database: sqlite3.Connection, name: bytes, now: int) -> WaitingCod
 
 
 def spend_for(database: sqlite3.Connection, name: bytes, key: bytes, now: int) -> str | None:
-    """Use a code for whoever has ``key``: another may not, the same may again.
+    """Use a code for whoever has ``key``: another may not, the same may again until it had the answer.
+
+    Who shows the certificate that was given had it; and who was revoked does not come back by the same code.
 
     The serial number of the certificate that was given for it before. Raises `NotAuthorised`.
     """
     rows = database.execute(
-        "UPDATE join_codes SET used = coalesce(used, ?1), bound = ?2"
-        " WHERE id = ?3 AND expires > ?1 AND (used IS NULL OR bound = ?2) RETURNING serial",
+        "UPDATE join_codes SET used = coalesce(used, ?1), bound = ?2 WHERE id = ?3 AND expires > ?1"
+        " AND (used IS NULL OR bound = ?2 AND EXISTS (SELECT 1 FROM certificates c"
+        " WHERE c.serial = join_codes.serial AND c.used IS NULL AND c.revoked IS NULL))"
+        " RETURNING serial",
         (now, key, name),
     ).fetchall()
     if not rows:

@@ -28,6 +28,7 @@ from dijkwacht_collector.sites.agents import (
 from dijkwacht_collector.sites.certificates import (
     CertificateRow,
     Leaf,
+    ensure_renewable,
     forget_unused,
     keep_certificate,
     note_used,
@@ -236,10 +237,8 @@ class Sites:
         """A token for the code of this name, once. Raises `NotAuthorised`."""
         with self._use() as database:
             site = find_code(database, name, now).site
-            if spend_for(database, name, b"", now) is None:
-                note_serial(database, name, "token")
-                return _make_token(database, Speaker(site, agent), now)
-        raise NotAuthorised("this join code is used")
+            spend_for(database, name, b"", now)
+            return _make_token(database, Speaker(site, agent), now)
 
     def trade_for_certificate(self, name: bytes, to: Speaker, leaf: Leaf) -> None:
         """Use the code of this name for an agent that gets ``leaf``. Raises `NotAuthorised`.
@@ -252,10 +251,14 @@ class Sites:
             note_serial(database, name, leaf.serial)
 
     def renew_certificate(self, of: CertificateRow, leaf: Leaf) -> None:
-        """Keep ``leaf``, which was made for the agent that showed the certificate ``of``."""
+        """Keep ``leaf``, which was made for the agent that showed the certificate ``of``.
+
+        Raises as `certificates.ensure_renewable`.
+        """
         to = Speaker(of.site, of.agent)
         with self._use() as database:
             forget_unused(database, to, of.serial)
+            ensure_renewable(database, of.serial)
             keep_certificate(database, to, leaf, of.joined)
 
     def certificates(self) -> list[CertificateRow]:

@@ -1,11 +1,13 @@
 """The owner's page over real HTTP: who gets in, what it shows, what it refuses."""
 
+import contextlib
 import http.client
 import signal
 import socket
 import ssl
 import subprocess
 import threading
+import time
 from urllib.parse import urlencode
 
 import pytest
@@ -13,7 +15,15 @@ import pytest
 from dijkwacht_agent.cli import main
 from dijkwacht_agent.owner import pin as pins
 from dijkwacht_agent.owner.device_names import read_names
-from dijkwacht_agent.owner.page import IDLE_S, PageServer, Place, Sessions, read_place
+from dijkwacht_agent.owner.page import (
+    IDLE_S,
+    MAX_OF_ONE,
+    REQUEST_S,
+    PageServer,
+    Place,
+    Sessions,
+    read_place,
+)
 from dijkwacht_agent.owner.pin import PIN_FILE, Guard, read_pin, set_pin
 from dijkwacht_agent.owner.unmasked_log import read_log
 from dijkwacht_records.errors import SettingsError
@@ -329,3 +339,21 @@ def test_x509_is_only_in_the_childs_memory(python, site):
     code = "import sys, dijkwacht_agent.owner.page; print('cryptography.x509' in sys.modules)"
     done = subprocess.run([*python, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_who_sends_a_byte_now_and_then_is_hung_up_on(browser, clock):
+    place = browser.place
+    slow = [socket.create_connection((place.host, place.port), 20) for _ in range(MAX_OF_ONE)]
+    for line in slow:
+        line.sendall(b"GET / HTTP/1.1\r\nX-")
+    with socket.create_connection((place.host, place.port), 20) as more:
+        assert more.recv(1) == b""  # room is left for other addresses
+    clock.now += REQUEST_S
+    for line in slow:
+        assert line.recv(1) == b""
+        line.close()
+    late = time.monotonic() + 20
+    while browser.status != 200 and time.monotonic() < late:
+        with contextlib.suppress(http.client.HTTPException, OSError):
+            browser.ask("GET", "/")
+    assert browser.status == 200

@@ -234,6 +234,35 @@ def test_a_text_from_standard_input(site, hidden, python):
     assert asked.stdout == f"Haal ~{hidden[0]} [10.1.2.3, Annas-Laptop] van het netwerk.\n"
 
 
+def test_nothing_in_a_letter_or_a_name_steers_the_terminal(site, hidden, capsys):
+    state = ["--state", str(site.state)]
+    assert main([*state, "who", f"\x1b]0;x\x07~{hidden[0]}\n\u202e and more"]) == 0
+    label = site.privacy._names.name("evil\x1b[2jname.local")
+    site.memory.keep(now=True)
+    assert main([*state, "who", label]) == 0
+    assert main([*state, "who", "\x1b[2J"]) == 1
+    captured = capsys.readouterr()
+    assert "\n\ufffd and more" in captured.out
+    assert "evil\ufffd[2jname" in captured.out
+    assert not {"\x1b", "\x07", "\u202e"} & {*captured.out, *captured.err}
+
+
+def test_of_a_long_text_the_log_says_how_many_were_opened(site, hidden):
+    note_opened(site.state, "sentence", [f"~10.0.{n >> 8}.{n & 255}" for n in range(1000)])
+    [one] = read_log(site.state)
+    assert (len(one.what), one.what[-1]) == (201, "+800")
+
+
+def test_a_log_that_leads_elsewhere_is_not_written(site, hidden, tmp_path_factory, capsys):
+    elsewhere = tmp_path_factory.mktemp("root") / "shadow"
+    elsewhere.write_bytes(b"")
+    elsewhere.chmod(0o644)
+    (site.state / LOG_FILE).symlink_to(elsewhere)
+    assert main(["--state", str(site.state), "who", hidden[0], "--lang", "en"]) == 0
+    assert "could not be written down" in capsys.readouterr().err
+    assert (elsewhere.read_bytes(), elsewhere.stat().st_mode & 0o777) == (b"", 0o644)
+
+
 def test_a_log_that_cannot_be_written_is_said_and_the_owner_still_knows(site, hidden, capsys):
     (site.state / LOG_FILE).mkdir()
     assert main(["--state", str(site.state), "who", hidden[0], "--lang", "en"]) == 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import time
 
@@ -123,6 +124,19 @@ async def test_a_handshake_that_does_not_end_ends_by_itself(door, monkeypatch):
             assert await reader.read() == b""
     await passes(lambda: not len(door))
     writer.close()
+
+
+async def test_who_is_gone_before_the_handshake_leaves_nothing(door, monkeypatch):
+    monkeypatch.setattr(module, "HANDSHAKE_S", 3600.0)
+    watched, (near, far) = door.watch(asyncio.Protocol)(), socket.socketpair()
+    loop = asyncio.get_running_loop()
+    await loop.create_connection(lambda: watched, sock=near)
+    assert len(door) == len(door._handshakes) == 1
+    watched.connection_lost(None)  # as uvloop says it to whom it had in mind
+    await passes(lambda: not door._handshakes)
+    await passes(lambda: len(asyncio.all_tasks()) == 1)
+    assert len(door) == 0
+    far.close()
 
 
 async def test_who_speaks_no_tls_is_hung_up_on(door, trusting, caplog):

@@ -69,6 +69,17 @@ def test_what_it_makes_is_its_owners_alone_and_serves_again(authority, tmp_path,
     assert again.context.fingerprint == authority.context.fingerprint
 
 
+def test_what_others_could_read_is_shut_and_told(authority, tmp_path, clock, caplog):
+    folder = tmp_path / "authority"
+    (folder / "root-1.pem").chmod(0o644)
+    folder.chmod(0o755)
+    Authority(folder, [], clock).open()
+    assert (folder / "root-1.pem").stat().st_mode & 0o777 == 0o600
+    assert folder.stat().st_mode & 0o777 == 0o700
+    told = [getattr(record, "path", "") for record in caplog.records]
+    assert told == [str(folder), str(folder / "root-1.pem")]
+
+
 def test_the_collectors_certificate_is_for_the_name_that_agents_ask_for(authority, tmp_path):
     certificate = server(tmp_path / "authority")
     held = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -152,6 +163,18 @@ def test_the_collectors_certificate_is_renewed_at_half_its_life(authority, tmp_p
     authority.refresh()
     assert authority.context.fingerprint != first.fingerprint
     assert server(tmp_path / "authority").not_valid_after_utc.timestamp() * 1e6 > clock.now
+
+
+def test_one_that_was_made_by_a_clock_that_was_ahead_is_made_anew(authority, tmp_path, clock):
+    clock.now += 400 * DAY_US
+    authority.refresh()
+    clock.now = NOW
+    authority.refresh()
+    begins = server(tmp_path / "authority").not_valid_before_utc
+    assert begins.timestamp() * 1e6 < NOW
+    shown = authority.context
+    authority.refresh()
+    assert authority.context is shown
 
 
 def test_a_rotation_lets_both_be_trusted_and_the_newer_sign(authority, clock):

@@ -264,3 +264,68 @@ def test_a_token_ends_when_a_certificate_of_its_agent_is_used(tmp_path):
         site.door.agent_of(asks)
     assert site.sites.agents()[0].standing == "never_heard"
     site.sites.close()
+
+
+def elsewhere(tmp_path):
+    """The same file in another process, as a command has it."""
+    sites = Sites(tmp_path / "sites.db")
+    sites.open()
+    return sites
+
+
+@pytest.mark.parametrize("end", [Sites.revoke, Sites.remove_agent])
+def test_nobody_renews_what_was_revoked_a_moment_ago(site, tmp_path, end):
+    till = site.join("till")
+    site.door.agent_of(till)
+    command = elsewhere(tmp_path)
+    assert end(command, "bakery", "till", site.now)
+    command.close()
+    assert site.door.agent_of(till)  # it is not looked at yet
+    with pytest.raises(CertificateRevoked):
+        site.renew(till)
+    site.door.refresh()
+    with pytest.raises(CertificateRevoked):
+        site.door.agent_of(till)
+    assert {agent.standing for agent in site.sites.agents()} <= {"revoked", "removed"}
+
+
+def test_what_is_not_kept_is_not_renewed(site, tmp_path):
+    till = site.join("till")
+    newer = site.renew(till)
+    command = elsewhere(tmp_path)
+    [_, row] = command.certificates()
+    command.note_used({row.serial: site.now})
+    command.close()
+    with pytest.raises(CertificateUnknown):
+        site.renew(till)
+    site.door.refresh()
+    assert site.door.agent_of(newer)
+
+
+@pytest.mark.parametrize("revoked", [False, True])
+def test_a_code_is_over_once_its_answer_was_used_or_revoked(site, revoked):
+    code, request = site.code(), a_request()
+    till = site.join("till", code, request)
+    if revoked:
+        site.sites.revoke("bakery", "till", site.now)
+    else:
+        site.door.agent_of(till)
+    site.door.refresh()
+    for agent in ("till", "oven"):
+        with pytest.raises(NotAuthorised):
+            site.join(agent, code, request)
+    assert [agent.agent for agent in site.sites.agents()] == ["till"]
+
+
+def test_who_joins_again_after_a_clock_was_ahead_is_known(site):
+    site.now += 400 * DAY_US
+    former = site.join("till")
+    site.door.agent_of(former)
+    site.door.refresh()
+    site.now -= 400 * DAY_US
+    newer = site.join("till")
+    for _ in range(2):
+        assert site.door.agent_of(newer) == ("bakery", "till")
+        with pytest.raises(CertificateUnknown):
+            site.door.agent_of(former)
+        site.door.refresh()
