@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import math
 import re
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 from dijkwacht_agent.local_networks import parse_network
+from dijkwacht_agent.messages import language, message_text
+from dijkwacht_records.errors import Message
 
 MOST: Final = 1e9
 """Speeds and durations stay below this."""
@@ -16,6 +19,16 @@ MOST: Final = 1e9
 _NUMBERS: Final = {"int": "a whole number", "float": "a number"}
 _NO_NUMBER: Final = re.compile(rf"invalid ({'|'.join(_NUMBERS)}) value: (.*)", re.DOTALL)
 """How argparse, in words of Python, says that something is no number."""
+
+_NO_COMMAND: Final = re.compile(r"COMMAND: invalid choice: '(.*)' \(choose from (.*)\)", re.DOTALL)
+
+
+def _nearest(found: re.Match[str]) -> str:
+    there = re.findall(r"[\w-]+", found[2])
+    near = difflib.get_close_matches(found[1], there, 1)
+    values = {"typed": found[1], "near": near[0] if near else "", "there": ", ".join(there)}
+    key = "command_near" if near else "command_unknown"
+    return message_text(Message(key, {**values}), language())
 
 
 def _in_words(found: re.Match[str]) -> str:
@@ -34,6 +47,7 @@ class OneLineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print ``message`` and where to read on; exit code 2."""
         said = _NO_NUMBER.sub(_in_words, message.removeprefix("argument "))
+        said = _NO_COMMAND.sub(_nearest, said)
         self.exit(2, f"{self.prog}: {said} (see {self.prog} --help)\n")
 
 

@@ -53,9 +53,12 @@ from dijkwacht_records.wire import encode
 
 CLOCK_LIMIT_S: Final = 60.0
 LOSS_LIMIT: Final = 1e-3
+_QUIET_FACTOR: Final = 4
+"""Where nothing passes at once it is listened so many times as long: at night a shop is quiet."""
 _STALE_S: Final = 60.0
 _PROBE_BYTES: Final = 64 * 1024
 _ETHERNET: Final = 1
+_STATUS_FILE: Final = "status.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +160,14 @@ def check_interface(settings: Settings, seconds: float) -> Iterator[Finding]:
         for address in psutil.net_if_addrs().get(name, [])
         if address.family == psutil.AF_LINK
     }
+    begun = time.monotonic()
     with contextlib.closing(capture):
         try:
-            frames = _listen(capture, seconds)
+            frames = _listen(capture, seconds, _QUIET_FACTOR * seconds)
         except CaptureError as error:  # it is down: the other probes go on
             yield Finding("capture_fails", False, {"why": error})
             return
-    yield check_share(frames, own, seconds)
+    yield check_share(frames, own, max(seconds, round(time.monotonic() - begun)))
 
 
 def check_share(frames: list[Frame], own: set[bytes], seconds: float) -> Finding:
@@ -243,7 +247,9 @@ def check_running(state: Path) -> Iterator[Finding]:
     if status is None:
         # On a full disk the status is old, or not there; the ledger can be written all the same.
         unseen = _keeps_its_ledger(state / SPOOL_FOLDER / LEDGER_FILE)
-        yield Finding("running_unseen" if unseen else "not_running", not unseen)
+        ran = (state / SPOOL_FOLDER / LEDGER_FILE).exists() or (state / _STATUS_FILE).exists()
+        # Before its first start nothing is wrong: one joins, checks, and starts.
+        yield Finding("running_unseen" if unseen else "not_running", not (unseen or ran))
         return
     packets, lost = status.counters["packets_seen"], status.counters["dropped_ring"]
     losing = lost > LOSS_LIMIT * packets
@@ -341,7 +347,7 @@ def _check_known(
 def _fresh_status(state: Path) -> Status | None:
     """What an agent that runs wrote lately of itself."""
     try:
-        status = msgspec.json.decode((state / "status.json").read_bytes(), type=Status)
+        status = msgspec.json.decode((state / _STATUS_FILE).read_bytes(), type=Status)
     except (OSError, msgspec.MsgspecError):
         return None
     return status if abs(wall_clock() - status.time) <= _STALE_S * 1e6 else None
@@ -355,12 +361,13 @@ def _keeps_its_ledger(path: Path) -> bool:
     return Ledger(path).open and abs(age_s) < _STALE_S
 
 
-def _listen(capture: LiveCapture, seconds: float) -> list[Frame]:
-    end = time.monotonic() + seconds
+def _listen(capture: LiveCapture, seconds: float, at_most: float) -> list[Frame]:
+    """The frames of ``seconds``; where there is none, up to the first one."""
+    begun = time.monotonic()
     frames: list[Frame] = []
     for block in capture.blocks():
         frames += block.frames()
-        if time.monotonic() > end or len(frames) > 100_000:
+        if time.monotonic() - begun > (seconds if frames else at_most) or len(frames) > 100_000:
             break
     return frames
 

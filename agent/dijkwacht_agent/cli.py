@@ -41,7 +41,7 @@ from dijkwacht_agent.sources.recording import Recording
 from dijkwacht_agent.state_format import claim
 from dijkwacht_records.contracts import choose
 from dijkwacht_records.errors import DijkwachtError, Message, SettingsError
-from dijkwacht_records.joincode import read_code
+from dijkwacht_records.joincode import HERE, read_code
 from dijkwacht_records.state_folder import AGENT, state_folder
 
 
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         args.state = args.state or _usual_state(spoken)
         code: int = args.command(args)
-    except (BrokenPipeError, KeyboardInterrupt):
+    except (BrokenPipeError, KeyboardInterrupt, EOFError):
         return 1
     except (DijkwachtError, OSError) as error:
         _report(words(error_message_of_state(error, args.state), spoken))
@@ -98,6 +98,8 @@ def _join(args: argparse.Namespace) -> int:
             raise
         url, why = read_code(code)[0], error_message(error)
         _report(message_text(Message("collector_silent", {"url": url, "why": why}), spoken))
+        if url == HERE and "@" not in code:
+            _report(message_text(Message("join_no_address"), spoken))
         return 1
     joined = Message("joined_now", {"site": settings.site or "", "agent": settings.agent or ""})
     print(message_text(joined, spoken))

@@ -17,7 +17,7 @@ DEAD_MAN_MESSAGES: Final[dict[str, tuple[str, str]]] = {
     ),
     "told_view": (
         "For {minutes} minutes {agent} of {site} has seen no packet at all. Is the cable in, and is the mirror port still set?",
-        "Al {minutes} minuten ziet {agent} van {site} geen enkel pakketje. Zit de kabel erin, en staat de mirrorpoort nog aan?",
+        "Al {minutes} minuten ziet {agent} van {site} geen enkel pakketje. Zit de kabel erin, en staat de spiegelpoort nog aan?",
     ),
     "told_view_gone": (
         "{agent} of {site} cannot see traffic any more: {why}.",

@@ -25,8 +25,8 @@ from dijkwacht_records.joincode import WRONG_CODES
 
 MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "settings_wrong": (
-        "The settings cannot be used: {why}.",
-        "De instellingen kloppen niet: {why}.",
+        "The settings cannot be used: {why}",
+        "De instellingen kloppen niet: {why}",
     ),
     "joined_now": (
         "Joined {site} as {agent}. See whether all is well: dijkwacht-agent check. Start: dijkwacht-agent run",
@@ -63,7 +63,7 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     ),
     "share_own": (
         "In {seconds:g} s it saw only traffic of this machine and what is sent to everybody. To see the other machines, use a mirror port of the switch, a bridge, or the router.",
-        "In {seconds:g} s zag hij alleen het verkeer van dit apparaat en wat aan iedereen wordt gestuurd. Om de andere apparaten te zien is een mirrorpoort van de switch, een brug of de router nodig.",
+        "In {seconds:g} s zag hij alleen het verkeer van dit apparaat en wat aan iedereen wordt gestuurd. Om de andere apparaten te zien is een spiegelpoort van de switch, een brug of de router nodig.",
     ),
     "share_none": (
         "In {seconds:g} s no packet passed. Is this the right interface?",
@@ -144,12 +144,12 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "deze agent hoort nog nergens bij; vraag een code en typ: dijkwacht-agent join CODE",
     ),
     "has_joined": (
-        "this agent has joined {site} before; --again joins anew",
-        "deze agent hoort al bij {site}; met --again meldt u hem opnieuw aan",
+        "this agent has joined {site} already, and need not again; to do it anew all the same, with a new code, put --again behind it",
+        "deze agent hoort al bij {site}: aanmelden hoeft niet nog eens; wilt u het toch, met een nieuwe code, zet er dan --again achter",
     ),
     "has_joined_some": (
-        "this agent has joined a site before; --again joins anew",
-        "deze agent hoort al ergens bij; met --again meldt u hem opnieuw aan",
+        "this agent has joined a site before; to do it anew, with a new code, put --again behind it",
+        "deze agent hoort al ergens bij; wilt u hem opnieuw aanmelden, met een nieuwe code, zet er dan --again achter",
     ),
     "code_letter": (WRONG_CODES["code_letter"], "in een code komt geen '{letter}' voor"),
     "code_long": (WRONG_CODES["code_long"], "de code is te lang: is hij twee keer geplakt?"),

@@ -86,6 +86,10 @@ OWNER_MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "{path} is there already; name another file",
         "{path} bestaat al; noem een ander bestand",
     ),
+    "key_no_folder": (
+        "there is no folder {path}; is the stick in, and named so?",
+        "de map {path} is er niet; zit de stick erin, en heet hij zo?",
+    ),
     "key_unreadable": (
         "{path} holds no copy of a key",
         "{path} is geen kopie van een sleutel",

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     helped = {"-h", "--help"} & set(words)
     if command not in _ANYBODYS and not (elsewhere or under_systemd or helped):
         if os.geteuid() != 0:
-            _say("needs_root", sys.stderr.write, command=command)
+            _say("needs_root", sys.stderr.write, command=" ".join(words))
             return 1
         read_defaults(DEFAULTS, os.environ)
     code = cli.main(words)
@@ -53,10 +53,13 @@ def read_defaults(path: Path, environment: MutableMapping[str, str]) -> None:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return
+    found: dict[str, str] = {}
     for line in lines:
         name, _, value = line.strip().partition("=")
         if name.startswith(VARIABLE):
-            environment.setdefault(name, value.strip().strip("\"'"))
+            found[name] = value.strip().strip("\"'")  # the last line of a name holds
+    for name, value in found.items():
+        environment.setdefault(name, value)
 
 
 def _restarted(booted: Path = BOOTED, run: Callable[..., object] = subprocess.run) -> bool:

@@ -73,7 +73,10 @@ PAGE_MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "page_address": ("Address", "Adres"),
     "page_mac": ("Hardware address", "Hardware-adres"),
     "page_maker": ("Maker", "Fabrikant"),
-    "page_chance": ("drawn by chance", "geloot"),
+    "page_chance": (
+        "not known (the device uses a random address)",
+        "onbekend (het apparaat gebruikt een toevallig adres)",
+    ),
     "page_seen": ("Last seen", "Laatst gezien"),
     "page_outside": ("Outside it is called", "Buiten heet het"),
     "page_call": ("You call it", "U noemt het"),
@@ -85,7 +88,7 @@ PAGE_MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "Is de schuilnaam van een andere locatie, dan zegt dit niets: deze sleutel opent alleen die van deze locatie.",
     ),
     "page_private": (
-        "The names that you give stay on this machine. What is opened is noted in unmasked.log.",
-        "De namen die u geeft blijven op deze machine. Wat er wordt geopend, staat in unmasked.log.",
+        "The names that you give stay on this machine. What is opened is noted; to read it: sudo dijkwacht-agent who --log",
+        "De namen die u geeft blijven op deze machine. Wat er wordt geopend, wordt genoteerd; nalezen: sudo dijkwacht-agent who --log",
     ),
 }

@@ -57,6 +57,10 @@ TRUST_MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "this agent's certificate has expired, and could not be renewed: {why}",
         "het certificaat van deze agent is verlopen, en kon niet worden vernieuwd: {why}",
     ),
+    "join_no_address": (
+        "that is this machine itself; with the code comes an address: type @ and the address behind it",
+        "dat is dit apparaat zelf; bij de code hoort een adres: typ er @ en het adres achter",
+    ),
     "code_wanted": ("The join code: ", "De aanmeldcode: "),
     "collector_foreign": (
         "At {url} somebody answers who cannot be believed: {why}.",

@@ -51,6 +51,34 @@ def test_what_share_of_the_network_is_seen(frames, key, others):
     assert finding.values.get("others", 0) == others
 
 
+class _Quiet:
+    """An interface where the first frame comes after ``late`` looks of one second each."""
+
+    def __init__(self, late, clock):
+        self.late, self.clock = late, clock
+
+    def blocks(self):
+        for look in range(100):
+            self.clock.append(None)
+            passed = [frame(OTHER, THIRD)] if look == self.late else []
+            yield SimpleNamespace(frames=passed.copy)
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("late", "key", "seconds"), [(1, "share_many", 4), (8, "share_many", 9), (99, "share_none", 13)]
+)
+def test_where_nothing_passes_it_listens_longer(monkeypatch, late, key, seconds):
+    clock = []
+    monkeypatch.setattr(checks, "LiveCapture", lambda *_, **__: _Quiet(late, clock))
+    monkeypatch.setattr(checks.time, "monotonic", lambda: float(len(clock)))
+    *_, found = check_interface(Settings(interface="lo"), 3.0)
+    assert (found.key, found.values["seconds"]) == (key, seconds)
+    assert len(clock) <= 14
+
+
 def test_an_agent_that_has_not_joined(tmp_path):
     assert keys(check_collector(Settings(), tmp_path)) == [("not_joined", False)]
 
@@ -111,7 +139,7 @@ def test_a_way_that_others_can_read(joined, collector):
             0,
             [("running", True), ("in_trouble", False)],
         ),
-        (3600, None, 0, [("not_running", True)]),
+        (3600, None, 0, [("not_running", False)]),
     ],
 )
 def test_what_a_running_agent_last_said(tmp_path, age_s, trouble, lost, expected):
@@ -164,9 +192,9 @@ def test_an_agent_that_cannot_write_its_status_is_not_taken_for_one_that_does_no
     spool = Spool(tmp_path / "spool")
     assert keys(check_running(tmp_path)) == [("running_unseen", False)]
     os.utime(tmp_path / "spool" / "ledger", (1, 1))
-    assert keys(check_running(tmp_path)) == [("not_running", True)]
+    assert keys(check_running(tmp_path)) == [("not_running", False)]
     spool.close()
-    assert keys(check_running(tmp_path)) == [("not_running", True)]
+    assert keys(check_running(tmp_path)) == [("not_running", False)]
 
 
 def test_what_became_of_the_rows(tmp_path):

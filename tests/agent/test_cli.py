@@ -7,13 +7,14 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from dijkwacht_agent import cli
 from dijkwacht_agent.check import Finding
 from dijkwacht_agent.cli import main
-from dijkwacht_records.joincode import make_code
+from dijkwacht_records.joincode import HERE, make_code
 from dijkwacht_records.tables import TABLES
 
 
@@ -266,3 +267,38 @@ def test_a_packet_in_no_calendar_is_told_and_the_rest_is_shown(tmp_path, capsys)
     out, err = capsys.readouterr()
     assert "packets_seen=1" in out
     assert err.endswith("byte 84: expected a packet's time before the year 10000\n")
+
+
+@pytest.mark.parametrize(
+    ("typed", "spoken", "said"),
+    [
+        ("joni", "en", "'joni' is no command; did you mean 'join'?"),
+        ("joni", "nl", "'joni' is geen opdracht; bedoelt u 'join'?"),
+        ("bread", "nl", "'bread' is geen opdracht; er zijn: run, join,"),
+    ],
+)
+def test_a_command_that_is_none(typed, spoken, said, monkeypatch, capsys):
+    monkeypatch.setenv("LC_ALL", spoken)
+    with pytest.raises(SystemExit):
+        main([typed, "CODE"])
+    assert said in capsys.readouterr().err
+
+
+def test_a_code_without_its_address(tmp_path, monkeypatch, capsys):
+    def refused(*_, **__):
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(cli, "join_site", refused)
+    code = make_code(HERE, bytes(10))
+    assert main(["--state", str(tmp_path), "join", code, "--lang", "nl"]) == 1
+    assert "typ er @ en het adres achter" in capsys.readouterr().err
+
+
+def test_who_ends_the_questions_gets_no_traceback(tmp_path, monkeypatch, capsys):
+    def ended(*_):
+        raise EOFError
+
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("getpass.getpass", ended)
+    assert main(["--state", str(tmp_path), "pin"]) == 1
+    assert capsys.readouterr() == ("", "")

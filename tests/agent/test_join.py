@@ -54,8 +54,14 @@ def test_joining_again_keeps_name_key_and_choices(tmp_path, collector, code):
 @pytest.mark.parametrize(
     ("spoken", "sentence"),
     [
-        ("en", "this agent has joined a site before; --again joins anew"),
-        ("nl", "deze agent hoort al ergens bij; met --again meldt u hem opnieuw aan"),
+        (
+            "en",
+            "this agent has joined a site before; to do it anew, with a new code, put --again behind it",
+        ),
+        (
+            "nl",
+            "deze agent hoort al ergens bij; wilt u hem opnieuw aanmelden, met een nieuwe code, zet er dan --again achter",
+        ),
     ],
 )
 def test_a_token_without_settings_is_of_some_site(tmp_path, collector, code, spoken, sentence):

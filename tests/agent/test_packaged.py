@@ -52,7 +52,7 @@ def test_who_forgets_sudo_spends_no_code(asked, capsys, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert main(["join", "CODE"]) == 1
     assert asked == []
-    assert "sudo dijkwacht-agent join" in capsys.readouterr().err
+    assert "sudo dijkwacht-agent join CODE" in capsys.readouterr().err
     assert main(["show", "--recording", "x.pcap"]) == 0
     assert main(["join", "--help"]) == 0
 
@@ -79,6 +79,13 @@ def test_the_settings_file_holds_for_every_command(tmp_path):
     }
     read_defaults(tmp_path / "none", environment)
     assert len(environment) == 2
+
+
+def test_a_setting_that_was_written_twice_is_the_last_one_as_for_the_service(tmp_path):
+    path, environment = tmp_path / "default", {}
+    path.write_text("DIJKWACHT_AGENT_INTERFACE=enp9s0\nDIJKWACHT_AGENT_INTERFACE=enp2s0\n")
+    read_defaults(path, environment)
+    assert environment == {"DIJKWACHT_AGENT_INTERFACE": "enp2s0"}
 
 
 def test_the_service_is_restarted_only_where_systemd_runs(tmp_path):

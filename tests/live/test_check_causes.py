@@ -84,7 +84,7 @@ def test_no_mirror(tmp_path):
         "(for n in $(seq 30); do echo hello > /dev/udp/10.77.9.3/9; sleep 0.1; done) & "
     )
     script = CARD + f"bash -c {shlex.quote(talk)}; "
-    for language, word in (("en", "mirror port of the switch"), ("nl", "mirrorpoort")):
+    for language, word in (("en", "mirror port of the switch"), ("nl", "spiegelpoort")):
         found = check(joined(tmp_path / "state"), prepare=script, language=language)
         assert word in found["share_own"][1]
 

@@ -205,6 +205,7 @@ def _key(args: argparse.Namespace) -> int:
         return 0
     typed = args.word
     if not typed:
+        args.file.open("rb").close()  # before eight words are asked for
         if sys.stdin.isatty():
             print(message_text(Message("key_words_asked"), spoken), end="", flush=True)
         typed = sys.stdin.readline().split()

@@ -39,6 +39,8 @@ def save_key(settings: Settings, state: Path, path: Path) -> list[str]:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise worded(SettingsError, "key_there", path=str(path)) from None
+    except FileNotFoundError:
+        raise worded(SettingsError, "key_no_folder", path=str(path.parent)) from None
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(_HEAD + seal(key, words, settings.site))

@@ -114,3 +114,16 @@ def test_an_agent_that_has_not_joined_has_no_key_to_save(tmp_path, capsys):
     assert main(["--state", str(tmp_path), "key", "save", str(tmp_path / "x"), "--lang", "en"]) == 1
     assert "there is no key" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
+
+
+def test_a_stick_that_is_not_in_is_said_before_words_are_asked_for(
+    state, tmp_path, monkeypatch, capsys
+):
+    with pytest.raises(SettingsError) as caught:
+        save_key(SETTINGS, state, tmp_path / "usb" / "key.copy")
+    assert key_of(caught) == "key_no_folder"
+    monkeypatch.setattr("sys.stdin", None)
+    assert (
+        main(["--state", str(state), "key", "restore", str(tmp_path / "none"), "--lang", "nl"]) == 1
+    )
+    assert "dit bestand is er niet" in capsys.readouterr().err
