@@ -42,6 +42,7 @@ _UNCHANGED: Final = frozenset(
     (UNSPECIFIED, bytes(15) + b"\x01", V4_PREFIX + bytes(4), V4_PREFIX + b"\xff" * 4)
 )
 _BROADCAST_MAC: Final = (1 << 48) - 1
+_LOOPBACK: Final = 127
 _BROADCAST: Final = 255
 _MAX_CACHED: Final = 16_384
 _T = TypeVar("_T")
@@ -223,7 +224,7 @@ class Pseudonyms:
         if address in _UNCHANGED:
             return address
         v4 = address[:12] == V4_PREFIX
-        if v4 and address[12] == 127:
+        if v4 and address[12] == _LOOPBACK:
             return address
         kept = kept_bits(address[12:] if v4 else address)
         if kept is not None:
@@ -238,12 +239,18 @@ class Pseudonyms:
                 if address in self._inside
                 else address
             )
-        hidden = any(self.address(carried) != carried for carried in _carried_v4(address))
-        if hidden or address in self._inside or _holds_mac(address):
+        carries = any(self._is_hidden_v4(carried) for carried in _carried_v4(address))
+        if carries or address in self._inside or _holds_mac(address):
             if self._noted is not None:
                 self._noted.note_address(address)
             return RESERVED_V6 + self._pan.permute(address)[4:]
         return address
+
+    def _is_hidden_v4(self, address: bytes) -> bool:
+        """Not whether its pseudonym is another: a few addresses are their own, and nobody may tell which."""
+        if address in _UNCHANGED or address[12] == _LOOPBACK:
+            return False
+        return kept_bits(address[12:]) is not None or address in self._inside
 
     def _walk(self, address: bytes, kept: int) -> bytes:
         # Once more whenever the pseudonym falls into the reserved range: still a permutation.

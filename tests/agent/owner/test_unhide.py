@@ -16,7 +16,6 @@ from dijkwacht_records.pseudonyms import (
     RESERVED_V4,
     RESERVED_V6,
     is_hidden,
-    kept_bits,
 )
 
 INSIDE = LocalNetworks(["198.51.100.0/24", "2001:db8:7::/48", "0.0.0.0/2"])
@@ -81,7 +80,7 @@ def test_public_addresses_inside(key, text, number):
     st.sampled_from(["2001:db8:7::/48", "2002:c0a8::/32", "64:ff9b::c0a8:0/112", "2a00::/16"]),
     FILL,
 )
-@example(
+@example(  # the IPv4 address that it carries is its own pseudonym, as some are
     bytes.fromhex("4c52b1442adbbd0d25d71454324833206b1bc5b210c6504a450dab0c4dd057d3"),
     "2002:c0a8::/32",
     0,
@@ -91,10 +90,6 @@ def test_what_carries_a_device_in_ipv6(key, text, number):
     if text == "2a00::/16":  # from outside, made from a hardware address
         address = address[:11] + b"\xff\xfe" + address[13:]
     hidden, found = opened(key, address)
-    if hidden == address:  # the IPv4 address that it carries is its own pseudonym, as some are
-        carried = address[2:6] if text == "2002:c0a8::/32" else address[12:]
-        assert CryptoPan(key).permute(carried, kept_bits(carried)) == carried
-        return
     assert hidden[:4] == RESERVED_V6
     assert found == [address]
 
