@@ -197,6 +197,8 @@ def _key(args: argparse.Namespace) -> int:
         print(message_text(Message("key_saved", {"path": str(args.file)}), spoken))
         print(f"\n    {' '.join(drawn)}\n")
         print(message_text(Message("key_saved_why", {"path": str(args.file)}), spoken))
+        if args.file.stat().st_dev == args.state.stat().st_dev:
+            print(message_text(Message("key_same_disk"), spoken))
         return 0
     typed = args.word
     if not typed:
