@@ -21,6 +21,7 @@ _NO_NUMBER: Final = re.compile(rf"invalid ({'|'.join(_NUMBERS)}) value: (.*)", r
 """How argparse, in words of Python, says that something is no number."""
 
 _NO_COMMAND: Final = re.compile(r"COMMAND: invalid choice: '(.*)' \(choose from (.*)\)", re.DOTALL)
+_NO_WORD: Final = "the following arguments are required: COMMAND"
 
 
 def _nearest(found: re.Match[str]) -> str:
@@ -47,7 +48,10 @@ class OneLineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print ``message`` and where to read on; exit code 2."""
         said = _NO_NUMBER.sub(_in_words, message.removeprefix("argument "))
-        said = _NO_COMMAND.sub(_nearest, said)
+        if said == _NO_WORD:
+            self.exit(2, f"{self.prog}: {message_text(Message('command_none'), language())}\n")
+        if found := _NO_COMMAND.fullmatch(said):
+            self.exit(2, f"{self.prog}: {_nearest(found)}\n")
         self.exit(2, f"{self.prog}: {said} (see {self.prog} --help)\n")
 
 

@@ -74,6 +74,10 @@ OWNER_MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "With the file and the words (dijkwacht-agent key restore {path}) the key can be put back; nobody can with one of the two. The words are not shown again.",
         "Met het bestand en de woorden (dijkwacht-agent key restore {path}) is de sleutel terug te zetten; met één van de twee kan niemand dat. De woorden worden niet nog eens getoond.",
     ),
+    "key_same_disk": (
+        "This copy is on this computer's own disk, and goes with it. Should it be on a stick? Then the stick is not ready yet: mount it, and save to another name.",
+        "Deze kopie staat op de schijf van deze computer zelf, en gaat met hem stuk. Moest ze op een stick? Dan staat die nog niet klaar: doe dat (mount), en bewaar onder een andere naam.",
+    ),
     "key_restored": (
         "The key of site {site} is back. Restart the agent: until then it uses the one it has.",
         "De sleutel van locatie {site} is terug. Start de agent opnieuw: tot dan gebruikt hij de sleutel die hij heeft.",

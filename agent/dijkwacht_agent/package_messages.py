@@ -17,6 +17,10 @@ PACKAGE_MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "Now start it: sudo systemctl restart dijkwacht-agent",
         "Start hem nu: sudo systemctl restart dijkwacht-agent",
     ),
+    "command_none": (
+        "which command? --help names all of them",
+        "welke opdracht? --help noemt ze alle",
+    ),
     "command_near": (
         "'{typed}' is no command; did you mean '{near}'?",
         "'{typed}' is geen opdracht; bedoelt u '{near}'?",

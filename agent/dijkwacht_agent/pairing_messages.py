@@ -22,8 +22,8 @@ PAIRING_MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "Deze agent heeft nu de sleutel van locatie {site}. Start hem opnieuw: tot dan gebruikt hij de oude sleutel, bewaard in {path}.",
     ),
     "pair_word": (
-        "'{word}' is none of the words; type them as the first agent printed them",
-        "'{word}' is geen van de woorden; typ ze zoals de eerste agent ze liet zien",
+        "'{word}' is none of the words; type them as they were shown",
+        "'{word}' is geen van de woorden; typ ze zoals ze getoond werden",
     ),
     "pair_word_near": (
         "'{word}' is none of the words; is it '{near}'?",

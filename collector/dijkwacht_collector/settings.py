@@ -229,7 +229,7 @@ def _reachable(settings: CollectorSettings) -> CollectorSettings:
         if settings.url is None:
             raise SettingsError(
                 f"host is {settings.host!r}, which others can reach; then operator_token_file must"
-                " name a file that holds the operators' token, or url say where it is reached: then"
+                " name a file that holds the operators' token, or url (--url https://NAME:8470) say where it is reached: then"
                 " a token is made"
             )
         own = settings.state / "operator.token"

@@ -273,7 +273,7 @@ def test_a_packet_in_no_calendar_is_told_and_the_rest_is_shown(tmp_path, capsys)
     ("typed", "spoken", "said"),
     [
         ("joni", "en", "'joni' is no command; did you mean 'join'?"),
-        ("joni", "nl", "'joni' is geen opdracht; bedoelt u 'join'?"),
+        ("joni", "nl", "'joni' is geen opdracht; bedoelt u 'join'?\n"),
         ("bread", "nl", "'bread' is geen opdracht; er zijn: run, join,"),
     ],
 )
@@ -282,6 +282,9 @@ def test_a_command_that_is_none(typed, spoken, said, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         main([typed, "CODE"])
     assert said in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([])
+    assert "--help" in capsys.readouterr().err
 
 
 def test_a_code_without_its_address(tmp_path, monkeypatch, capsys):

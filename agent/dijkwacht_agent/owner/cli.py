@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -69,7 +70,11 @@ def _who(args: argparse.Namespace) -> int:
         raise worded(SettingsError, "who_none_given")
     if given == ["-"]:
         return _sentence(args, sys.stdin.read(1 << 20), spoken)
-    if any(list(spans(one)) not in ([], [(0, len(one))]) for one in given):
+    found = [list(spans(one)) for one in given]
+    parts = any(at not in ([], [(0, len(one))]) for one, at in zip(given, found, strict=True))
+    # A sentence without quotation marks has words among its pseudonyms.
+    plain = (one for one, at in zip(given, found, strict=True) if not at)
+    if parts or (any(found) and any(not re.search(r"\d", one) for one in plain)):
         return _sentence(args, " ".join(given), spoken)
     return _pseudonyms(args, given, spoken)
 
@@ -202,6 +207,8 @@ def _key(args: argparse.Namespace) -> int:
         print(message_text(Message("key_saved", {"path": str(args.file)}), spoken))
         print(f"\n    {' '.join(drawn)}\n")
         print(message_text(Message("key_saved_why", {"path": str(args.file)}), spoken))
+        if args.file.stat().st_dev == args.state.stat().st_dev:
+            print(message_text(Message("key_same_disk"), spoken))
         return 0
     typed = args.word
     if not typed:

@@ -164,7 +164,9 @@ class Sites:
             try:
                 database.execute("INSERT INTO sites VALUES (?, ?)", (name, now))
             except sqlite3.IntegrityError:
-                raise ValueError(f"{name!r}: there is a site of this name") from None
+                raise ValueError(
+                    f"{name!r}: there is a site of this name; a code for one more agent: site code {name}"
+                ) from None
 
     def sites(self) -> list[SiteRow]:
         """All sites by name."""

@@ -1,5 +1,7 @@
 """A copy of the key: sealed under words, of this site alone, and put back."""
 
+import tempfile
+
 import pytest
 
 from dijkwacht_agent import pairing
@@ -127,3 +129,14 @@ def test_a_stick_that_is_not_in_is_said_before_words_are_asked_for(
         main(["--state", str(state), "key", "restore", str(tmp_path / "none"), "--lang", "nl"]) == 1
     )
     assert "dit bestand is er niet" in capsys.readouterr().err
+
+
+def test_a_copy_on_the_same_disk_is_said_to_be_one(state, tmp_path, capsys):
+    words = ["--state", str(state), "key", "save", "--lang", "nl"]
+    assert main([*words, str(tmp_path / "a.key")]) == 0
+    assert "op de schijf van deze computer zelf" in capsys.readouterr().out
+    with tempfile.TemporaryDirectory(
+        dir="/dev/shm"
+    ) as folder:  # another file system, as a stick is
+        assert main([*words, f"{folder}/a.key"]) == 0
+    assert "op de schijf van deze computer zelf" not in capsys.readouterr().out

@@ -218,11 +218,14 @@ def test_the_command_in_both_languages(site, hidden, capsys):
     assert json.loads(capsys.readouterr().out)["real"] == "10.1.2.3"
     assert main([*state, "who", f"Disconnect ~{hidden[0]} now", "--lang", "en"]) == 0
     assert capsys.readouterr().out == f"Disconnect ~{hidden[0]} [10.1.2.3, Annas-Laptop] now\n"
+    words = f"Disconnect ~{hidden[0]} now".split()
+    assert main([*state, "who", *words, "--lang", "en"]) == 0
+    assert capsys.readouterr().out == f"Disconnect ~{hidden[0]} [10.1.2.3, Annas-Laptop] now\n"
     assert main([*state, "who", "nobody", "--lang", "en"]) == 1
     assert "is no pseudonym" in capsys.readouterr().err
     assert main([*state, "who", "--log", "--lang", "en"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [" in a text" in line for line in lines] == [False, False, False, True]
+    assert [" in a text" in line for line in lines] == [False, False, False, True, True]
     assert all(f"~{hidden[0]}" in line for line in lines)
 
 
