@@ -11,6 +11,7 @@ import binascii
 import contextlib
 import os
 import re
+import shutil
 import ssl
 import subprocess
 import sys
@@ -147,6 +148,8 @@ def write_identity(state: Path, key: str, grant: Grant) -> None:
     First the authorities, the former ones among them, then at once key and certificate: in between, and
     after a crash there, the former certificate goes on serving.
     """
+    for left in state.glob(".trying-*"):  # by one that was cut short; a key lies in it
+        shutil.rmtree(left, ignore_errors=True)
     head = f"issued {grant.clock} expires {grant.expires}\n"
     whole = (head + key + grant.certificate).encode("ascii", "replace")
     with tempfile.TemporaryDirectory(dir=state, prefix=".trying-") as folder:

@@ -47,8 +47,9 @@ KEY_FILE: Final = "privacy.key"
 SPOOL_FOLDER: Final = "spool"
 DEVICES_FILE: Final = "devices.memory"
 NAMES_FILE: Final = "device-names.json"
+LEAVING_FILE: Final = "leaving.json"
 _OWN_FILES: Final = (
-    TOKEN_FILE, IDENTITY_FILE, AUTHORITY_FILE, "agent.toml", KEY_FILE, CONTRACTS_FILE,
+    TOKEN_FILE, IDENTITY_FILE, AUTHORITY_FILE, "agent.toml", KEY_FILE, CONTRACTS_FILE, LEAVING_FILE,
 )  # fmt: skip
 _PROBE_BYTES: Final = 4096
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,512}")
@@ -63,6 +64,14 @@ class Joined(NamedTuple):
     settings: Settings
     others: int
     remark: Message | None = None
+
+
+class _Leaving(msgspec.Struct, frozen=True):
+    """What was made as another agent is to go, once the settings name this one; ``devices``: of another site."""
+
+    site: str
+    agent: str
+    devices: bool
 
 
 class _Answer(NamedTuple):
@@ -95,6 +104,7 @@ def join_site(code: str, state: Path, agent: str | None = None, *, again: bool =
     collector cannot be reached, and an ``OSError`` that names a file when ``state`` cannot be written.
     """
     url, secret = read_code(code)
+    finish_leaving(state)
     known = read_settings(state, {})
     if ((state / TOKEN_FILE).exists() or has_identity(state)) and not again:
         raise worded(
@@ -127,18 +137,34 @@ def join_site(code: str, state: Path, agent: str | None = None, *, again: bool =
         if elsewhere:
             (state / KEY_FILE).unlink(missing_ok=True)
         read_or_make_key(state / KEY_FILE)
+        if elsewhere or known.agent not in {None, name}:
+            leaving = _Leaving(joined.site, name, elsewhere)
+            write_private(state / LEAVING_FILE, msgspec.json.encode(leaving))
         write_settings(state, settings)
         write_contracts(state / CONTRACTS_FILE, joined.contracts)
         remark = joined.keep()
     forget_asking(state)
-    if elsewhere or known.agent not in {None, name}:
-        # Another site must neither get what waits for this one nor share its pseudonyms; and nobody may
-        # send what an agent of another name made: it would wait for ever, with all that is behind it.
-        shutil.rmtree(state / SPOOL_FOLDER, ignore_errors=True)
-    if elsewhere:  # whose devices those were is the former site's
-        for gone in (DEVICES_FILE, NAMES_FILE):
-            (state / gone).unlink(missing_ok=True)
+    finish_leaving(state)
     return Joined(settings, joined.others, remark)
+
+
+def finish_leaving(state: Path) -> None:
+    """Drop what was made as another agent, also where joining was cut short. Raises ``OSError``.
+
+    Another site must neither get what waits for this one nor share its pseudonyms; and nobody may send
+    what an agent of another name made: it would wait for ever, with all that is behind it.
+    """
+    try:
+        left = msgspec.json.decode((state / LEAVING_FILE).read_bytes(), type=_Leaving)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return
+    now = read_settings(state, {})
+    if (now.site, now.agent) == (left.site, left.agent):
+        shutil.rmtree(state / SPOOL_FOLDER, ignore_errors=True)
+        if left.devices:  # whose devices those were is the former site's
+            for gone in (DEVICES_FILE, NAMES_FILE):
+                (state / gone).unlink(missing_ok=True)
+    (state / LEAVING_FILE).unlink(missing_ok=True)
 
 
 def _another_site(known: Settings, joined: Settings) -> bool:

@@ -168,11 +168,22 @@ def write_private(path: Path, content: bytes, *, synced: bool = True) -> None:
                 file.flush()
                 os.fsync(file.fileno())
         fresh.replace(path)
+        if synced:
+            _sync(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             fresh.unlink(missing_ok=True)
         error.filename = str(path)  # a full disk names none, the others name the new file
         raise
+
+
+def _sync(folder: Path) -> None:
+    """Make a file's new name survive a power cut: a certificate that was used must not be the former one again."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def open_private(path: Path) -> BinaryIO:

@@ -6,6 +6,7 @@ from base64 import b64encode
 
 import pytest
 
+import dijkwacht_agent.join as module
 from dijkwacht_agent.error_words import words
 from dijkwacht_agent.join import join, read_token
 from dijkwacht_agent.settings import read_settings
@@ -88,6 +89,28 @@ def test_another_site_gets_neither_key_nor_what_waited(tmp_path, collector, code
     assert not (tmp_path / "spool").exists()
     assert not (tmp_path / "devices.memory").exists()
     assert not (tmp_path / "device-names.json").exists()
+
+
+@pytest.mark.parametrize(("at", "switched"), [("write_settings", False), ("write_contracts", True)])
+def test_what_was_left_goes_also_where_joining_was_killed(
+    tmp_path, collector, code, monkeypatch, at, switched
+):
+    join(code, tmp_path)
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / "0.spool").write_bytes(b"waiting")
+    (tmp_path / "devices.memory").write_bytes(b"who was there")
+    collector.join_answer[1].update({"site": "butcher"})
+    with monkeypatch.context() as killed:
+        killed.setattr(module, "_kept_unless_done", lambda _state: contextlib.nullcontext())
+        killed.setattr(module, at, full_disk)
+        with pytest.raises(OSError, match="space"):
+            join(code, tmp_path, again=True)
+    module.finish_leaving(tmp_path)
+    assert [(tmp_path / n).exists() for n in ("spool", "devices.memory")] == [not switched] * 2
+    assert not (tmp_path / "leaving.json").exists()
+    join(code, tmp_path, again=True)
+    assert not (tmp_path / "spool").exists()
+    module.finish_leaving(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["agent.toml", "identity.pem", "token", "privacy.key"])

@@ -269,6 +269,13 @@ def test_a_collector_that_was_ahead_for_a_moment_has_nobody_renew_for_ever(renew
     assert not renewal.due()
 
 
+def test_what_a_killed_renewal_left_goes_with_the_next(renewal, state):
+    (state / ".trying-killed").mkdir()
+    (state / ".trying-killed" / "identity.pem").write_text("a key")
+    renewal.renew()
+    assert not list(state.glob(".trying-*"))
+
+
 def test_trouble_is_said_from_three_quarters_of_the_life_on(renewal):
     who = renewal._identity
     renewal._failed = Message("os_timeout")

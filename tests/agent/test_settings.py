@@ -99,3 +99,18 @@ def test_root_is_led_nowhere_by_whoever_owns_the_folder(tmp_path):
     with open_private(state / "log") as file:
         file.write(b"a line")
     assert read_private(state / "log") == b"a line"
+
+
+def test_a_new_name_survives_a_power_cut_too(tmp_path, monkeypatch):
+    synced, real = [], os.fsync
+
+    def note(handle):
+        is_folder = stat.S_ISDIR(os.fstat(handle).st_mode)
+        synced.append((is_folder, (tmp_path / "identity.pem").exists()))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", note)
+    write_private(tmp_path / "identity.pem", b"new")
+    assert synced == [(False, False), (True, True)]
+    write_private(tmp_path / "identity.pem", b"newer", synced=False)
+    assert len(synced) == 2

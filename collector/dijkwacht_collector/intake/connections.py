@@ -20,6 +20,7 @@ from typing import Final, NamedTuple, cast
 from aiohttp import web
 
 from dijkwacht_collector.intake.client_addresses import peer_address
+from dijkwacht_collector.intake.free_memory import give_back
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -36,6 +37,8 @@ _SHUTDOWN_S: Final = 1.0
 _SWEEP_S: Final = 0.1
 _MOST_SWEPT: Final = 64
 """Closed in one sweep: a thousand at once, which all come back, would keep the loop from everybody else."""
+_MANY_GIVEN_UP: Final = 1000
+"""Handshakes after which the memory that they took is given back."""
 _FULL: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n"
     b"Content-Length: 0\r\nConnection: close\r\n\r\n"
@@ -60,6 +63,7 @@ class Connections:
     ) -> None:
         self._most, self._context = most, context
         self._handshakes: set[asyncio.Task[None]] = set()
+        self._given_up = 0
         self._of_address: Counter[str] = Counter()
         self._all: dict[asyncio.BaseTransport, _Watched] = {}
         # In the order in which they began to wait for a request.
@@ -98,6 +102,9 @@ class Connections:
         while True:
             await asyncio.sleep(_SWEEP_S)
             self.close_late(loop.time())
+            if self._given_up >= _MANY_GIVEN_UP:
+                self._given_up = 0
+                await asyncio.to_thread(give_back)
 
     def close_late(self, now: float) -> int:
         """Close connections whose time for a request was over ``now``, by the loop's clock; how many.
@@ -155,6 +162,7 @@ class Connections:
         if encrypted is None or watched.transport is None:  # it had to make room meanwhile
             self.lost(watched)
             transport.abort()
+            self._given_up += 1
             return
         del self._all[transport]
         watched.transport = encrypted

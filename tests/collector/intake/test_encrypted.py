@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import socket
 import ssl
 import time
@@ -49,6 +50,7 @@ async def door(authority):
     await runner.setup()
     make = connections.watch(runner.server)
     server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0)
+    connections.loop = asyncio.get_running_loop()
     connections.port = server.sockets[0].getsockname()[1]
     yield connections
     server.close()
@@ -137,6 +139,25 @@ async def test_who_is_gone_before_the_handshake_leaves_nothing(door, monkeypatch
     await passes(lambda: len(asyncio.all_tasks()) == 1)
     assert len(door) == 0
     far.close()
+
+
+async def test_after_many_given_up_handshakes_memory_goes_back(door, monkeypatch):
+    given = asyncio.Event()
+    monkeypatch.setattr(module, "_MANY_GIVEN_UP", 3)
+    monkeypatch.setattr(
+        module, "give_back", functools.partial(door.loop.call_soon_threadsafe, given.set)
+    )
+    sweep = asyncio.create_task(door.sweep())
+    for _ in range(3):
+        assert not given.is_set()
+        _, writer = await connect(door)
+        writer.write(GET)
+        await passes(lambda: len(door))
+        await passes(lambda: not len(door))
+        writer.close()
+    async with asyncio.timeout(20):
+        await given.wait()
+    sweep.cancel()
 
 
 async def test_who_speaks_no_tls_is_hung_up_on(door, trusting, caplog):
