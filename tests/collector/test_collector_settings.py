@@ -105,7 +105,7 @@ def test_a_token_for_operators_is_made_once_where_others_can_reach_it(tmp_path):
     [
         ({"tls": "maybe"}, "tls is 'maybe'; allowed: auto, on, off"),
         ({"url": "lab.example.nl"}, "url: 'lab.example.nl' is not the address"),
-        ({"host": "0.0.0.0"}, "or url say where it is reached"),
+        ({"host": "0.0.0.0"}, "say where it is reached"),
     ],
 )
 def test_a_wrong_word_about_tls_is_told(tmp_path, given, sentence):
