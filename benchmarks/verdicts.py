@@ -140,10 +140,10 @@ def played(item: Input, *, opinions: bool = False) -> Verdicts:
 def line_of(event: Event, when: str = "") -> str:
     """A step in a life as a sink would have it, without what follows from the release alone."""
     if isinstance(event, IncidentEvent):
-        finding = detection_finding(event)
+        finding = detection_finding(event, clear=True)
         infos: Any = [finding["finding_info"]]
     else:
-        finding = incident_finding(event)
+        finding = incident_finding(event, clear=True)
         infos = finding["finding_info_list"]
     metadata = cast("dict[str, Any]", finding["metadata"])
     del metadata["product"]
