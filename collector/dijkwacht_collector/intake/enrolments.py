@@ -40,10 +40,10 @@ class Enrolments:
     name who does not have the code.
     """
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: Door, attempts: Attempts) -> None:
         self._authenticator, self._offer = door.authenticator, door.offer
         self._telemetry, self._clock = door.telemetry, door.clock
-        self._attempts = Attempts(door.per_minute, time.monotonic)
+        self._attempts = attempts
         self._renewals = Attempts(door.per_minute, time.monotonic)
 
     async def enrol(self, request: web.Request) -> web.Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -46,10 +45,10 @@ class Joins:
     shares an owner's address does not keep him out.
     """
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: Door, attempts: Attempts) -> None:
         self._authenticator, self._offer = door.authenticator, door.offer
         self._telemetry, self._clock = door.telemetry, door.clock
-        self._attempts = Attempts(door.per_minute, time.monotonic)
+        self._attempts = attempts
 
     async def join(self, request: web.Request) -> web.Response:
         """A token for a code that is good."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 from aiohttp import web
 
+from dijkwacht_collector.intake.attempts import Attempts
 from dijkwacht_collector.intake.batches import Intake
 from dijkwacht_collector.intake.enrolments import Enrolments
 from dijkwacht_collector.intake.joins import Door, Joins
@@ -17,7 +20,9 @@ from dijkwacht_records import enrolment
 
 def add_routes(app: web.Application, intake: Intake, door: Door, orders: PendingOrders) -> None:
     """Add them to ``app``."""
-    desk, joins, enrolments = OrderDesk(orders), Joins(door), Enrolments(door)
+    # One count for both ways of joining: whoever tries both has no more tries.
+    attempts = Attempts(door.per_minute, time.monotonic)
+    desk, joins, enrolments = OrderDesk(orders), Joins(door, attempts), Enrolments(door, attempts)
     authenticator = door.authenticator
     add = app.router.add_route
     add("POST", "/v1/batches", intake.batches)

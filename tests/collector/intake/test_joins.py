@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from dijkwacht_collector.sites import Sites
+from dijkwacht_records.enrolment import PATH
 from dijkwacht_records.joincode import make_code
 from dijkwacht_records.replies import JoinReply, Refusal
 from dijkwacht_records.tables import TABLES
@@ -106,6 +107,23 @@ async def test_a_good_code_is_taken_though_somebody_at_its_address_fails(site_to
         asked = {"code": code, "agent": f"agent-{number}"}
         assert (await client.post("/v1/join", json=asked)).status == 200
         assert (await client.post("/v1/join", json=asked)).status == 503, "it is used now"
+
+
+async def test_who_tries_both_ways_of_joining_has_no_more_tries(client):
+    asked = {
+        "id": "AAAA",
+        "agent": "x",
+        "request": "",
+        "nonce": "A" * 22 + "==",
+        "seen": "",
+        "proof": "",
+    }
+    junk = {"code": JUNK, "agent": "x"}
+    assert (await client.post(PATH, json=asked)).status == 401
+    for _ in range(2):
+        assert (await client.post("/v1/join", json=junk)).status == 401
+    assert (await client.post(PATH, json=asked)).status == 503
+    assert (await client.post("/v1/join", json=junk)).status == 503
 
 
 async def test_joins_that_succeed_do_not_count(site_token, codes, client):
