@@ -148,9 +148,8 @@ class Connections:
 
     async def _shake_hands(self, watched: _Encrypted, transport: asyncio.Transport) -> None:
         loop, encrypted = asyncio.get_running_loop(), None
-        with contextlib.suppress(
-            OSError, asyncio.CancelledError
-        ):  # a stranger, whom no log tells of
+        # A stranger, whom no log tells of.
+        with contextlib.suppress(OSError, asyncio.CancelledError):
             async with asyncio.timeout(HANDSHAKE_S + _SHUTDOWN_S):  # however the loop loses it
                 making = loop.create_task(self._start_tls(watched, transport))
                 try:
@@ -318,9 +317,8 @@ class _Encrypted(_Watched):
     def hand_on(self, protocol: asyncio.BaseProtocol) -> None:
         """``protocol`` reads in our place, what came before it was there first."""
         early, self._early = self._early, b""
-        reader = cast(
-            "asyncio.BufferedProtocol", protocol
-        )  # uvloop's is one without being of the class
+        # Not asserted: uvloop's is one without being of the class.
+        reader = cast("asyncio.BufferedProtocol", protocol)
         while early and protocol is not self:
             room = memoryview(reader.get_buffer(len(early)))
             size = min(len(room), len(early))

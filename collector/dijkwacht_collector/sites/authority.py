@@ -224,9 +224,7 @@ class Authority:
         context.load_verify_locations(cadata=self.bundle)
         context.verify_mode = ssl.CERT_OPTIONAL
         context.verify_flags |= NO_CHECK_TIME
-        context.num_tickets = (
-            0  # agents keep their connection; who comes back shows its certificate
-        )
+        context.num_tickets = 0  # who comes back shows its certificate again
         context.fingerprint = own.certificate.fingerprint(hashes.SHA256())
         ends = microseconds(own.certificate.not_valid_after_utc)
         self._context, self._renew_at = context, ends - SERVER_DAYS * DAY_US // 2
