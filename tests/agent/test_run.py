@@ -104,14 +104,22 @@ def test_what_was_not_sent_goes_first_the_next_time(joined, recording, collector
     assert len(of_table(collector, 1)) == 10
 
 
-def test_it_is_as_light_as_promised(joined, recording, collector):
+def test_it_is_as_light_as_promised(joined, recording, collector, tmp_path):
+    # As it is installed: a machine's first start, which makes the bytecode, takes 4 MiB more.
+    compiled = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path), "PYTHONDONTWRITEBYTECODE": ""}
     words = ["--state", str(joined), "run", "--recording", str(recording), "--speed", "max"]
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD, *words], capture_output=True, text=True, check=True
-    )
+    for _ in range(2):
+        collector.received.clear()
+        done = subprocess.run(
+            [sys.executable, "-c", CHILD, *words],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=compiled,
+        )
     code, mebibytes, *heavy = done.stdout.split()
     assert (code, heavy) == ("0", [])
-    assert int(mebibytes) <= 40
+    assert int(mebibytes) < 40
     assert len(of_table(collector, 1)) == 10
 
 
