@@ -47,7 +47,7 @@ from dijkwacht_agent.local_networks import LocalNetworks
 from dijkwacht_agent.made_rows import MadeRows
 from dijkwacht_agent.neighbours import KINDS as NEIGHBOUR_KINDS
 from dijkwacht_agent.neighbours import Carried, Neighbours
-from dijkwacht_agent.protocols.listener import Listener
+from dijkwacht_agent.protocols.listener import MAX_MESSAGES, Listener
 from dijkwacht_agent.protocols.names import MAX_PER_SECOND, NAME_PORTS, NameReader
 from dijkwacht_agent.turn_taking import SILENCE, take_turn
 from dijkwacht_records.columns import Columns
@@ -69,7 +69,7 @@ class Meter:
     """Meters frames into rows of all tables but ``system`` and ``agent``.
 
     ``max_flows`` bounds the memory, ``names_per_second`` the work on names (and, apart from them, on
-    ARP, and on neighbours in IPv6). ``counts_floods`` is set if the newest contract that is written has the table ``floods``: clear it
+    ARP, and on neighbours in IPv6), ``messages_per_second`` that on conversations. ``counts_floods`` is set if the newest contract that is written has the table ``floods``: clear it
     where an older one is, and what would be counted are rows of ``flows``. Set ``dropped_ring`` to what the source lost, so that `counters` add up:
     ``packets_seen = packets_metered + dropped_ring + dropped_truncated + dropped_malformed +
     dropped_unsupported``.
@@ -81,12 +81,13 @@ class Meter:
         *,
         max_flows: int = MAX_FLOWS,
         names_per_second: int = MAX_PER_SECOND,
+        messages_per_second: int = MAX_MESSAGES,
     ) -> None:
         self.dropped_ring = 0
         self._made = MadeRows()
         self._table = FlowTable(inside, self._made, max_flows)
         self._table.counts_floods = CONTRACTS[max(WRITES)].has(_FLOODS_TABLE)
-        self._listener = Listener(self._table, self._made, names_per_second)
+        self._listener = Listener(self._table, self._made, names_per_second, messages_per_second)
         memory = self._listener.memory
         self._names = NameReader(self._made, inside, memory.names, names_per_second)
         self._first = FirstPackets(memory.names, memory.commanded)

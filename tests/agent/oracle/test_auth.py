@@ -7,6 +7,7 @@ HTTP only refusals are compared, as Wireshark is asked for no other answers.
 
 import re
 from collections import Counter
+from itertools import zip_longest
 
 import pytest
 
@@ -294,9 +295,13 @@ class Pop(Flow):
         self.asked = []
 
     def read(self, packet, fields):
-        for text in fields.get("pop.request", ()):
+        # Not pop.request, the whole line: versions of Wireshark give it, or nothing.
+        for command, text in zip_longest(
+            *(fields.get(f"pop.request.{part}", ()) for part in ("command", "parameter")),
+            fillvalue="",
+        ):
             self.name_client(packet, asks=True)
-            self.asked.append(text.removesuffix("\\r\\n").upper().split(" "))
+            self.asked.append([command.upper(), *text.split()])
         for indicator in fields.get("pop.response.indicator", ()):
             if self.asked and not self.over:
                 self.answer(self.asked.pop(0), indicator == "+OK")

@@ -39,9 +39,8 @@ def test_a_sample_of_the_captures_stays_shut(captures, send, curious):
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
 @pytest.mark.captures
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 def test_every_capture_stays_shut(captures, send, curious):
     paths = recordings(captures)
     assert len(paths) > 800
