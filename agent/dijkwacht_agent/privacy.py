@@ -325,8 +325,8 @@ def _carried_v4(address: bytes) -> Iterator[bytes]:
 
 
 def _holds_mac(address: bytes) -> bool:
-    """A global IPv6 address made from a hardware address (EUI-64): it names a device anywhere."""
-    return address[11:13] == b"\xff\xfe" and address[0] >> 5 == 1
+    """An IPv6 address made from a hardware address (EUI-64), which names a device under any prefix."""
+    return address[11:13] == b"\xff\xfe"
 
 
 _EMBEDDING: Final = frozenset(
