@@ -162,6 +162,19 @@ def root() -> Path:
 
 
 @pytest.fixture(scope="session")
+def tracked(root: Path) -> list[str]:
+    """Every file that git would hand to somebody else, new ones included."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=root,
+        capture_output=True,
+        check=True,
+    )
+    names = [name for name in listing.stdout.decode().split("\0") if name]
+    return [name for name in names if (root / name).is_file()]
+
+
+@pytest.fixture(scope="session")
 def captures() -> Path:
     """The folder of labelled captures; mark the test ``captures`` too, or ask for this alone."""
     if not CAPTURES.is_dir():

@@ -1,4 +1,4 @@
-"""The collector: every wire in one function. Read this second, after the agent's ``run.py``.
+"""The collector: every wire between rooms in one function. Read this second, after the agent's ``run.py``.
 
 A batch walks: `Intake` → `Journal` (durable, then acknowledged) → an engine's thread → the sinks.
 Nothing else reaches an engine, so the journal alone decides what is found.
@@ -26,8 +26,8 @@ from dijkwacht_collector.maintenance import AUTHORITY, JOURNAL, Maintenance
 from dijkwacht_collector.metrics import Telemetry
 from dijkwacht_collector.notices import Notices, Pulse
 from dijkwacht_collector.relay import Relay
-from dijkwacht_collector.settings import DAY_US, CollectorSettings
-from dijkwacht_collector.sinks import IncidentStore, JsonLines, LiveSink, PrometheusSink, Sinks
+from dijkwacht_collector.settings import CollectorSettings
+from dijkwacht_collector.sinks import all_places
 from dijkwacht_collector.sites import OrderKey, Sites
 from dijkwacht_collector.sites.access import Operators
 from dijkwacht_collector.sites.authority import Authority
@@ -55,37 +55,38 @@ def build_app(
     context = {d.name for d in running if not d.interrupts}
     telemetry = Telemetry((d.name for d in running), TECHNIQUES, context)
     sites = Sites(state / "sites.db")
-    store = IncidentStore(state / "incidents.db", clock)
     feed = Feed(secrets.token_hex(4))
-    live = LiveSink(feed.publish)
-    sinks = Sinks(
-        [
-            store,
-            JsonLines(state / "incidents.jsonl", clock, settings.lines_bytes, settings.lines_files),
-            PrometheusSink(telemetry, store.repeatable),
-            live,
-        ],
-        store.fence,
-    )
+    sinks, store, live, trim = all_places(settings, telemetry, feed.publish, clock)
     journal = Journal(
-        state / "journal", segment_bytes=settings.segment_bytes, queue_bytes=settings.queue_bytes,
-        coalesce_s=settings.coalesce_s, on_commit=telemetry.count_commit,
-    )  # fmt: skip
+        state / "journal",
+        segment_bytes=settings.segment_bytes,
+        queue_bytes=settings.queue_bytes,
+        coalesce_s=settings.coalesce_s,
+        on_commit=telemetry.count_commit,
+    )
     parts = EngineParts(
-        journal, Bundles(state / "journal" / "bundles"), detectors, sinks, store, telemetry, clock,
-        settings.checkpoint_interval_s, reads,
-    )  # fmt: skip
-    checkpoints = state / "checkpoints"
-    workers = EngineWorkers(settings.workers, parts, checkpoints, training=settings.training)
+        journal,
+        Bundles(state / "journal" / "bundles"),
+        detectors,
+        sinks,
+        store,
+        telemetry,
+        clock,
+        settings.checkpoint_interval_s,
+        reads,
+    )
+    workers = EngineWorkers(
+        settings.workers, parts, state / "checkpoints", training=settings.training
+    )
     authority = Authority(state / "authority", settings.known_names, clock)
     authenticator = authenticator_of(settings, sites, authority, clock)
     order_key = OrderKey(state / "order.key")
     orders = PendingOrders(sites, order_key, clock, state / "uploads")
     limits = Limits(settings.max_body_bytes, reads)
     intake = Intake(journal, authenticator, orders, telemetry, clock, limits)
+    intake.retry_after = workers.retry_after
     offer = Offer(order_key, tuple(sorted(reads)))
     door = Door(authenticator, offer, telemetry, clock, settings.joins_per_minute)
-    intake.retry_after = workers.retry_after
     overview = Overview(store, sites, telemetry, journal, clock, lambda: workers.fault(journal))
     relay = Relay(sites.choices, store, journal, clock)
     api = Api(store, overview, relay, journal, workers, detectors.shadow())
@@ -97,10 +98,7 @@ def build_app(
     add_console(app, overview, feed, names=settings.known_names)
     notices = Notices(settings, overview, Pulse(journal, workers), clock)
     maintenance = Maintenance(settings, journal, intake, sites, workers, telemetry, clock)
-    maintenance.chores = (
-        relay.pass_on,
-        lambda: store.trim(clock() - int(settings.incidents_days * DAY_US)),
-    )
+    maintenance.chores = (relay.pass_on, trim)
 
     async def lifespan(_app: web.Application) -> AsyncIterator[None]:
         await asyncio.to_thread(state.mkdir, 0o700, parents=True, exist_ok=True)

@@ -101,6 +101,7 @@ async def serve(settings: CollectorSettings, detectors: DetectorSet) -> None:
     from dijkwacht_collector.app import build_app  # noqa: PLC0415
     from dijkwacht_collector.intake import (  # noqa: PLC0415
         Connections,
+        Handshakes,
         MostConnections,
         raise_limit,
         room_for_connections,
@@ -114,10 +115,10 @@ async def serve(settings: CollectorSettings, detectors: DetectorSet) -> None:
     # No access log: it would hold addresses. Bodies stay compressed: a gzip bomb has no effect.
     app = await asyncio.to_thread(build_app, settings, detectors=detectors)
     room = room_for_connections(raise_limit(), settings.connections)
-    connections = Connections(
-        MostConnections(room, settings.connections_per_address),
-        (lambda: app[AUTHORITY].context) if settings.encrypted else None,
-    )
+    connections = Connections(MostConnections(room, settings.connections_per_address))
+    watch = connections.watch
+    if settings.encrypted:
+        watch = Handshakes(connections, lambda: app[AUTHORITY].context).watch
     app.middlewares.insert(0, connections.mark)
     # What is left of a refused body is read for so many seconds, that its sender may read why.
     runner = web.AppRunner(
@@ -129,7 +130,7 @@ async def serve(settings: CollectorSettings, detectors: DetectorSet) -> None:
     server = None
     try:
         server = await loop.create_server(
-            connections.watch(runner.server), settings.host, settings.port, backlog=1024
+            watch(runner.server), settings.host, settings.port, backlog=1024
         )
         host, port = server.sockets[0].getsockname()[:2]
         scheme = "https" if settings.encrypted else "http"

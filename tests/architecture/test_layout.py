@@ -3,10 +3,7 @@
 import ast
 import itertools
 import re
-import subprocess
 import tomllib
-
-import pytest
 
 FORBIDDEN_WORDS = {"util", "utils", "helper", "helpers", "manager", "common", "misc"}
 LONGEST = 400
@@ -27,19 +24,6 @@ ONE_MACHINE = re.compile(
     rb"|/home/[a-z]+/|https?://[a-z0-9.-]*(?:pypi|npmjs|debian|pythonhosted)\.org",
     re.MULTILINE,
 )
-
-
-@pytest.fixture(scope="session")
-def tracked(root):
-    """Every file that git would hand to somebody else, new ones included."""
-    listing = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=root,
-        capture_output=True,
-        check=True,
-    )
-    names = [name for name in listing.stdout.decode().split("\0") if name]
-    return [name for name in names if (root / name).is_file()]
 
 
 def test_what_a_newcomer_reads_fits_in_an_hour(root):

@@ -13,6 +13,7 @@ from dijkwacht_collector.console.board import BoardReader
 from dijkwacht_collector.console.language import translations
 from dijkwacht_collector.console.view import Reader
 from dijkwacht_collector.console.words import TROUBLE
+from dijkwacht_collector.journal.segment import Disk
 from dijkwacht_collector.metrics import AgentHealth
 from dijkwacht_collector.notices import Pulse, Watch, outboxes_of
 from dijkwacht_collector.notices.words import FAULT
@@ -168,72 +169,91 @@ def beat(seq, boot=0):
     return encode("bakery", "desk", bytes([boot]) * 16, seq, NOW, [row])
 
 
-async def test_an_agent_that_falls_silent_is_told_by_a_webhook_and_so_is_its_return(
-    tmp_path, webhook, wait_for, monkeypatch
-):
-    """The whole collector; the clock is ours, so that five minutes pass at once."""
+def make_token(folder):
+    sites = Sites(folder / "sites.db")
+    sites.open()
+    sites.add("bakery", NOW)
+    token = sites.make_token("bakery", "desk", NOW)
+    sites.close()
+    return token
+
+
+class Running:
+    """A whole collector; its clock ``now`` is ours, so that minutes pass at once."""
+
+    def __init__(self, settings, token):
+        self.now = NOW
+        self._settings, self._headers = settings, {"Authorization": f"Bearer {token}"}
+
+    async def __aenter__(self):
+        app = await asyncio.to_thread(build_app, self._settings, clock=lambda: self.now)
+        self._client = await TestClient(TestServer(app)).__aenter__()
+        return self
+
+    async def __aexit__(self, *why):
+        await self._client.__aexit__(*why)
+
+    async def send(self, seq, boot=0):
+        """The status that a heartbeat gets."""
+        answer = await self._client.post("/v1/batches", data=beat(seq, boot), headers=self._headers)
+        return answer.status
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Makes one with such settings; what it notices is told at once."""
     monkeypatch.setattr("dijkwacht_collector.notices.watch.LOOK_S", 0.01)
     monkeypatch.setattr("dijkwacht_collector.notices.watch.GATHER_S", 0.0)
-    token = await asyncio.to_thread(make_token, tmp_path)
-    settings = CollectorSettings(
-        state=tmp_path, training=False, notify_url=webhook.url, notify_language="en"
+    token = make_token(tmp_path)
+    return lambda **chosen: Running(
+        CollectorSettings(state=tmp_path, training=False, **chosen), token
     )
-    now = [NOW]
-    app = await asyncio.to_thread(build_app, settings, clock=lambda: now[0])
-    async with TestClient(TestServer(app)) as client:
-        headers = {"Authorization": f"Bearer {token}"}
-        assert (await client.post("/v1/batches", data=beat(0), headers=headers)).status == 200
-        now[0] += 301 * SECOND
-        await asyncio.to_thread(wait_for, lambda: len(webhook.letters) == 1)
-        assert (await client.post("/v1/batches", data=beat(1), headers=headers)).status == 200
-        await asyncio.to_thread(wait_for, lambda: len(webhook.letters) == 2)
-    silent, back = webhook.letters
+
+
+@pytest.fixture
+def letters(webhook, wait_for):
+    """The letters that have come, once there are so many."""
+
+    async def have_come(number):
+        await asyncio.to_thread(wait_for, lambda: len(webhook.letters) == number)
+        return webhook.letters
+
+    return have_come
+
+
+async def test_an_agent_that_falls_silent_is_told_by_a_webhook_and_so_is_its_return(
+    run, webhook, letters, tmp_path
+):
+    async with run(notify_url=webhook.url, notify_language="en") as collector:
+        assert await collector.send(0) == 200
+        collector.now += 301 * SECOND
+        await letters(1)
+        assert await collector.send(1) == 200
+        silent, back = await letters(2)
     assert silent["title"].startswith("desk of bakery has been silent for 5 minutes")
     assert (silent["began"], back["ended"]) == (["silent bakery/desk"], ["silent bakery/desk"])
     kept = json.loads(await asyncio.to_thread((tmp_path / "told-webhook.json").read_bytes))
     assert kept["delivered"] == {}
 
 
-async def test_a_copied_disk_is_told_and_so_is_that_one_machine_is_left(
-    tmp_path, webhook, wait_for, monkeypatch
-):
-    monkeypatch.setattr("dijkwacht_collector.notices.watch.LOOK_S", 0.01)
-    monkeypatch.setattr("dijkwacht_collector.notices.watch.GATHER_S", 0.0)
-    token = await asyncio.to_thread(make_token, tmp_path)
-    settings = CollectorSettings(
-        state=tmp_path, training=False, notify_url=webhook.url, notify_language="nl"
-    )
-    now = [NOW]
-    app = await asyncio.to_thread(build_app, settings, clock=lambda: now[0])
-    async with TestClient(TestServer(app)) as client:
-        headers = {"Authorization": f"Bearer {token}"}
-
-        async def send(seq, boot):
-            body = beat(seq, boot)
-            assert (await client.post("/v1/batches", data=body, headers=headers)).status == 200
-
+async def test_a_copied_disk_is_told_and_so_is_that_one_machine_is_left(run, webhook, letters):
+    async with run(notify_url=webhook.url, notify_language="nl") as collector:
         for seq in range(3):
             for boot in (0, 1):
-                await send(seq, boot)
-        await asyncio.to_thread(wait_for, lambda: len(webhook.letters) == 1)
+                assert await collector.send(seq, boot) == 200
+        await letters(1)
         for seq in range(3, 12):  # half an hour of one of them
-            now[0] += 240 * SECOND
-            await send(seq, 1)
-        await asyncio.to_thread(wait_for, lambda: len(webhook.letters) == 2)
-    copied, over = webhook.letters
+            collector.now += 240 * SECOND
+            assert await collector.send(seq, boot=1) == 200
+        copied, over = await letters(2)
     assert "Twee apparaten gebruiken de identiteit van desk van bakery" in copied["text"]
     assert (copied["began"], over["ended"]) == (["copied bakery/desk"], ["copied bakery/desk"])
 
 
 async def test_its_watchdog_is_called_while_batches_come_and_not_after_its_journal_failed(
-    tmp_path, webhook, wait_for, monkeypatch
+    run, webhook, wait_for, monkeypatch
 ):
-    failing = [False]
-    token = await asyncio.to_thread(make_token, tmp_path)
-    settings = CollectorSettings(
-        state=tmp_path, training=False, watchdog_url=f"{webhook.url}/ping", watchdog_s=0.1
-    )
-    asked = []
+    failing, asked = [False], []
     moves = Pulse.moves
 
     def counted(self):
@@ -242,9 +262,6 @@ async def test_its_watchdog_is_called_while_batches_come_and_not_after_its_journ
         return moved
 
     monkeypatch.setattr(Pulse, "moves", counted)
-    app = await asyncio.to_thread(build_app, settings)
-    from dijkwacht_collector.journal.segment import Disk  # noqa: PLC0415  beside its use
-
     sync = Disk.sync
 
     def sync_or_fail(self, fd):
@@ -253,15 +270,13 @@ async def test_its_watchdog_is_called_while_batches_come_and_not_after_its_journ
         sync(self, fd)
 
     monkeypatch.setattr(Disk, "sync", sync_or_fail)
-    async with TestClient(TestServer(app)) as client:
-        headers = {"Authorization": f"Bearer {token}"}
+    async with run(watchdog_url=f"{webhook.url}/ping", watchdog_s=0.1) as collector:
         seq = 0
         while len(webhook.calls) < 3:
-            answer = await client.post("/v1/batches", data=beat(seq), headers=headers)
-            assert answer.status == 200
+            assert await collector.send(seq) == 200
             seq += 1
         failing[0] = True
-        while (await client.post("/v1/batches", data=beat(seq), headers=headers)).status == 200:
+        while await collector.send(seq) == 200:
             seq += 1
         del asked[:]
         await asyncio.to_thread(wait_for, lambda: len(asked) > 2)
@@ -270,15 +285,6 @@ async def test_its_watchdog_is_called_while_batches_come_and_not_after_its_journ
         assert not any(asked[1:])
         assert len(webhook.calls) == before
     assert set(webhook.calls) == {"/ping"}
-
-
-def make_token(folder):
-    sites = Sites(folder / "sites.db")
-    sites.open()
-    sites.add("bakery", NOW)
-    token = sites.make_token("bakery", "desk", NOW)
-    sites.close()
-    return token
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import doctest
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from dijkwacht_detectors.discover import load_detectors
 PROGRAMS = {"dijkwacht": dijkwacht, "dijkwacht-agent": dijkwacht_agent}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 QUOTED = re.compile(r"# from (\S+)\n")
+NAMED = re.compile(r"`((?:[\w.-]+/)+[\w.-]*|[\w-]+\.pyx?)`")
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 
 
@@ -35,6 +37,21 @@ def test_every_link_leads_somewhere(root):
         for target in LINK.findall(page.read_text("utf-8")):
             if not re.match(r"[a-z]+:", target):
                 assert (page.parent / target).exists(), f"{page.relative_to(root)}: {target}"
+
+
+def test_every_file_that_a_decision_names_is_there(root, tracked):
+    """By the end of its path; a folder that is none of the repository's is of somebody's state."""
+    tops = {name.split("/")[0] for name in tracked}
+    known = {f"/{part}" for name in tracked for part in (name, *map(str, Path(name).parents))}
+    pages = [root / "CONTRIBUTING.md", root / "THREATS.md", *root.glob("docs/decisions/*.md")]
+    seen = 0
+    for page in pages:
+        for name in NAMED.findall(page.read_text("utf-8")):
+            if name.split("/")[0] in tops or name.endswith((".py", ".pyx")):
+                seen += 1
+                there = any(path.endswith(f"/{name.strip('/')}") for path in known)
+                assert there or "NAME" in name, f"{page.relative_to(root)}: {name}"
+    assert seen > 50
 
 
 def test_every_command_on_a_page_exists(root, capsys):

@@ -15,9 +15,8 @@ from aiohttp import web
 
 from dijkwacht_collector.intake.attempts import Attempts
 from dijkwacht_collector.intake.bodies import read_struct
-from dijkwacht_collector.intake.client_addresses import client_address
 from dijkwacht_collector.intake.connections import KNOWN
-from dijkwacht_collector.intake.joins import Door
+from dijkwacht_collector.intake.doorkeeper import Door, Doorkeeper
 from dijkwacht_records.enrolment import (
     MAX_REQUEST_BYTES,
     Enrolled,
@@ -27,35 +26,24 @@ from dijkwacht_records.enrolment import (
     Self,
     collector_proof,
 )
-from dijkwacht_records.errors import CollectorBusy, ForeignCollector, MalformedBatch
-from dijkwacht_records.wire import NAME
+from dijkwacht_records.errors import CollectorBusy, ForeignCollector
 
 log: Final = logging.getLogger(__name__)
 
 
 class Enrolments:
-    """``POST /v1/enrol`` and ``/v1/renew``, ``GET /v1/self``.
+    """``POST /v1/enrol`` and ``/v1/renew``, ``GET /v1/self``."""
 
-    Who failed to join too often is told to wait, unless he names a code that waits: nobody can know its
-    name who does not have the code.
-    """
-
-    def __init__(self, door: Door, attempts: Attempts) -> None:
+    def __init__(self, door: Door, keeper: Doorkeeper) -> None:
         self._authenticator, self._offer = door.authenticator, door.offer
-        self._telemetry, self._clock = door.telemetry, door.clock
-        self._attempts = attempts
+        self._clock, self._keeper = door.clock, keeper
         self._renewals = Attempts(door.per_minute, time.monotonic)
 
     async def enrol(self, request: web.Request) -> web.Response:
         """A certificate for who proves to have a code, and the proof that it is from who made the code."""
-        address = client_address(request)
-        wait = self._attempts.wait(address)
-        self._attempts.begin(address)
-        asked = await read_struct(request, Enrolment, MAX_REQUEST_BYTES)
-        if wait and not self._authenticator.waits_for(asked.id):
-            raise CollectorBusy("too many failed attempts to join from there", wait)
-        if not NAME.fullmatch(asked.agent):
-            raise MalformedBatch("agent is not a name")
+        # Nobody can know a code's name who does not have the code.
+        waits = self._authenticator.waits_for
+        asked = await self._keeper.hear(request, Enrolment, lambda asked: waits(asked.id))
         now = self._clock()
         enrol, seen = self._authenticator.enrol, _fingerprint(request)
         try:
@@ -66,8 +54,7 @@ class Enrolments:
                 " somebody stands in between, or a proxy does (then make codes with --long)"
             )
             raise
-        self._attempts.succeed(address)
-        self._telemetry.know_site(admitted.site)
+        self._keeper.let_in(request, admitted.site)
         grant = msgspec.json.encode(
             Grant(
                 site=admitted.site,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 from aiohttp import web
 
-from dijkwacht_collector.intake.attempts import Attempts
 from dijkwacht_collector.intake.batches import Intake
+from dijkwacht_collector.intake.doorkeeper import Door, Doorkeeper
 from dijkwacht_collector.intake.enrolments import Enrolments
-from dijkwacht_collector.intake.joins import Door, Joins
+from dijkwacht_collector.intake.joins import Joins
 from dijkwacht_collector.intake.orders import OrderDesk, Outcomes, PendingOrders
 from dijkwacht_collector.intake.pairings import Pairings
 from dijkwacht_collector.intake.refusing import refusing
@@ -20,9 +18,8 @@ from dijkwacht_records import enrolment
 
 def add_routes(app: web.Application, intake: Intake, door: Door, orders: PendingOrders) -> None:
     """Add them to ``app``."""
-    # One count for both ways of joining: whoever tries both has no more tries.
-    attempts = Attempts(door.per_minute, time.monotonic)
-    desk, joins, enrolments = OrderDesk(orders), Joins(door, attempts), Enrolments(door, attempts)
+    desk, keeper = OrderDesk(orders), Doorkeeper(door)
+    joins, enrolments = Joins(door, keeper), Enrolments(door, keeper)
     authenticator = door.authenticator
     add = app.router.add_route
     add("POST", "/v1/batches", intake.batches)

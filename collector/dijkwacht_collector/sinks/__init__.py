@@ -3,6 +3,7 @@
 from dijkwacht_collector.sinks.base import Sink, Sinks
 from dijkwacht_collector.sinks.jsonl import JsonLines
 from dijkwacht_collector.sinks.live import LiveSink
+from dijkwacht_collector.sinks.places import all_places
 from dijkwacht_collector.sinks.prometheus import PrometheusSink
 from dijkwacht_collector.sinks.store import IncidentStore
 from dijkwacht_collector.sinks.store_reader import read_exemptions, read_trial
@@ -14,6 +15,7 @@ __all__ = [
     "PrometheusSink",
     "Sink",
     "Sinks",
+    "all_places",
     "read_exemptions",
     "read_trial",
 ]
