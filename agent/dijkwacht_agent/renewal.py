@@ -14,18 +14,20 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from dijkwacht_agent.changeover import alone
 from dijkwacht_agent.collector_line import CollectorLine
 from dijkwacht_agent.error_words import error_message, worded
 from dijkwacht_agent.identity import Identity, make_key, write_identity
 from dijkwacht_agent.uplink import Who
 from dijkwacht_records.enrolment import RENEWAL_PATH, Grant, RenewalRequest
-from dijkwacht_records.errors import DijkwachtError, Message, TransferError
+from dijkwacht_records.errors import DijkwachtError, Message, SettingsError, TransferError
 from dijkwacht_records.replies import decode_json
 
 LOOK_S: Final = 60.0
 """How often it is looked at whether it is time."""
 PAUSES_S: Final = (60.0, 3600.0)
 """After a failure: at first, and at most."""
+REPLACED: Final = "identity_replaced"
 _DAY_US: Final = 86_400_000_000
 
 
@@ -44,6 +46,8 @@ class Renewal:
         self._state = state
         self._failed: Message | None = None
         self._pause_s = PAUSES_S[0]
+        self._one = threading.Lock()
+        """Of an order to renew and the half of its life."""
         self._turn = threading.Condition()
         self._stopping = self._asked = False
         self._thread = threading.Thread(target=self._run, name="renewal", daemon=True)
@@ -54,6 +58,8 @@ class Renewal:
         identity = self._identity
         if identity is None:
             return None
+        if self._failed is not None and self._failed.key == REPLACED:
+            return self._failed
         if self._failed is not None:
             now = self._now(identity)
             left = identity.expires - now
@@ -96,15 +102,25 @@ class Renewal:
     def renew(self) -> None:
         """Renew it now. Raises a `DijkwachtError`, ``OSError`` or ``HTTPException``."""
         assert self._identity is not None
-        made = make_key()
-        body = msgspec.json.encode(RenewalRequest(made.request))
-        try:
-            grant = decode_json(self._line.ask("POST", RENEWAL_PATH, body), Grant)
-        except msgspec.MsgspecError:
-            raise worded(TransferError, "certificate_unusable") from None
-        write_identity(self._state, made.key, grant)
-        self._identity.read()
-        self._identity.renewed(grant.clock)
+        with self._one:
+            self._ensure_own(self._identity)
+            made = make_key()
+            body = msgspec.json.encode(RenewalRequest(made.request))
+            try:
+                grant = decode_json(self._line.ask("POST", RENEWAL_PATH, body), Grant)
+            except msgspec.MsgspecError:
+                raise worded(TransferError, "certificate_unusable") from None
+            with alone(self._state):
+                self._ensure_own(self._identity)
+                write_identity(self._state, made.key, grant)
+                self._identity.read()
+            self._identity.renewed(grant.clock)
+
+    @staticmethod
+    def _ensure_own(identity: Identity) -> None:
+        """Who joined while we ran is another, whose place is not ours to take."""
+        if identity.replaced:
+            raise worded(SettingsError, REPLACED)
 
     def _now(self, identity: Identity) -> int:
         """µs UTC: a clock that was set back is no reason to wait."""
