@@ -5,6 +5,7 @@ import datetime as dt
 import re
 import shutil
 import socket
+import sqlite3
 import ssl
 import subprocess
 import time
@@ -22,7 +23,9 @@ from dijkwacht_agent.join import join_site, read_who
 from dijkwacht_agent.renewal import Renewal
 from dijkwacht_agent.settings import read_settings
 from dijkwacht_agent.uplink import Post
+from dijkwacht_collector.sites import Sites
 from dijkwacht_collector.sites.authority import Authority
+from dijkwacht_collector.sites.certificates import keep_certificate
 from dijkwacht_collector.sites.speaker import Speaker
 from dijkwacht_records.errors import (
     CertificateExpired,
@@ -276,3 +279,38 @@ def test_the_authority_is_replaced_without_an_agent_noticing(secure, tmp_path, c
     assert cli.main([*command, "rotate", "--finish"]) == 2
     assert cli.main(["authority", "--state", str(tmp_path), "show"]) == 2
     assert "no authority in this folder" in capsys.readouterr().err
+
+
+def test_an_authority_made_by_a_clock_that_was_ahead_is_told_and_replaced(tmp_path, capsys):
+    then = time.time_ns() // 1000 + 4 * 365 * 86_400_000_000
+    authority = Authority(tmp_path / "authority", [], lambda: then)
+    authority.open()
+    sites = Sites(tmp_path / "sites.db")
+    sites.open()
+    sites.close()
+    built = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    request = built.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    till = Speaker("bakery", "till")
+    leaf = authority.issue(request.public_bytes(serialization.Encoding.DER), till, then)
+    with contextlib.closing(sqlite3.connect(tmp_path / "sites.db")) as database, database:
+        keep_certificate(database, till, leaf, then)
+    command = ["authority", "--state", str(tmp_path)]
+    assert cli.main([*command, "show"]) == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said.startswith(
+        "! no agent can take this collector's certificate: its authority is valid from"
+    )
+    assert cli.main([*command, "rotate", "--finish"]) == 0
+    told = capsys.readouterr().out
+    assert "Agents that must join again: 1." in told
+    assert "till of bakery" in told
+    assert "dijkwacht-agent join CODE --again" in told
+    assert cli.main([*command, "show"]) == 0
+    assert "!" not in capsys.readouterr().out
+    assert cli.main([*command, "rotate", "--finish"]) == 2
+    assert "no rotation is under way" in capsys.readouterr().err
+    ahead = Authority(tmp_path / "authority", [], lambda: then + 20 * 365 * 86_400_000_000)
+    ahead.read()
+    ahead.rotate()
+    assert cli.main([*command, "rotate", "--finish"]) == 2
+    assert "is the clock right?" in capsys.readouterr().err
