@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import http.client
 import re
 import shutil
 import socket
@@ -246,6 +247,19 @@ def test_check_says_that_each_knows_the_other(secure, tmp_path):
     (state / IDENTITY_FILE).write_text(aged)
     found = {each.key: each.ok for each in check_collector(read_settings(state, {}), state)}
     assert found["certificate_late"] is False
+
+
+def test_a_page_of_the_other_scheme_is_a_strangers(secure):
+    context = ssl.create_default_context(cadata=(secure.state / "authority/root-1.pem").read_text())
+    statuses = []
+    for scheme in ("http", "https"):
+        line = http.client.HTTPSConnection("127.0.0.1", secure.port, timeout=20, context=context)
+        origin = {"Origin": f"{scheme}://127.0.0.1:{secure.port}"}
+        with contextlib.closing(line):
+            line.request("POST", "/incidents/none/verdict", b"verdict=normal", origin)
+            statuses.append(line.getresponse().status)
+    assert statuses[0] == 403
+    assert statuses[1] != 403
 
 
 def test_the_authority_is_replaced_without_an_agent_noticing(secure, tmp_path, capsys):
