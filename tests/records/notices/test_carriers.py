@@ -27,7 +27,7 @@ class Dripping:
 
     def __init__(self, at_once, in_the_end=b"", *, waits=True, context=None):
         self._said, self._waits, self._context = (at_once, in_the_end), waits, context
-        self._over = threading.Event()
+        self._over, self._whole = threading.Event(), False
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = self._server.getsockname()[1]
         self._thread = threading.Thread(target=self._answer)
@@ -44,9 +44,15 @@ class Dripping:
                 if self._over.wait(0.01):
                     return
                 line.sendall(b"x")
+            self._whole = True
             line.sendall(self._said[1])
             while line.recv(65536):
                 line.sendall(b"250 yes\r\n")
+
+    def hung_up_on(self):
+        """Whether the other end left before it had said all."""
+        self._thread.join(60)
+        return not self._whole
 
     def close(self):
         self._over.set()
@@ -80,6 +86,7 @@ def test_a_webhook_that_answers_a_byte_now_and_then_is_left(
     hook.limit_s = 0.2
     with pytest.raises(TimeoutError) as left:
         hook.carry(LETTER)
+    assert slow.hung_up_on()
     assert reason_of(left.value) == "TimeoutError: Connection timed out"
 
 
@@ -87,12 +94,15 @@ def test_a_watchdog_that_answers_a_byte_now_and_then_is_left(dripping):
     slow = dripping(HTTP_HEAD, b"\r\n\r\n")
     with pytest.raises(TimeoutError):
         get(f"http://127.0.0.1:{slow.port}", limit_s=0.2)
+    assert slow.hung_up_on()
 
 
 def test_what_was_taken_is_not_sent_again_though_more_is_said_slowly(dripping):
-    hook = Webhook(f"http://127.0.0.1:{dripping(HTTP_BODY).port}")
+    slow = dripping(HTTP_BODY)
+    hook = Webhook(f"http://127.0.0.1:{slow.port}")
     hook.limit_s = 0.2
     hook.carry(LETTER)
+    assert slow.hung_up_on()
 
 
 @pytest.mark.parametrize("port", [None, 465])
@@ -107,6 +117,7 @@ def test_a_mail_server_that_greets_a_byte_now_and_then_is_left(
     mail.limit_s = 0.2
     with pytest.raises(TimeoutError):
         mail.carry(LETTER)
+    assert slow.hung_up_on()
 
 
 def test_one_that_has_ended_leaves_no_thread(webhook):
