@@ -21,6 +21,7 @@ from dijkwacht_agent.identity import Identity, make_key, write_identity
 from dijkwacht_agent.uplink import Who
 from dijkwacht_records.enrolment import RENEWAL_PATH, Grant, RenewalRequest
 from dijkwacht_records.errors import DijkwachtError, Message, SettingsError, TransferError
+from dijkwacht_records.orders import Order
 from dijkwacht_records.replies import decode_json
 
 LOOK_S: Final = 60.0
@@ -73,7 +74,7 @@ class Renewal:
 
     def start(self) -> None:
         """Begin to look after it."""
-        if self._identity is not None and self._secure:
+        if self.able:
             self._thread.start()
 
     def hasten(self) -> None:
@@ -91,6 +92,16 @@ class Renewal:
             self._thread.join(limit_s)
         if self._identity is not None:
             self._identity.note()
+
+    @property
+    def able(self) -> bool:
+        """There is a certificate to be renewed."""
+        return self._identity is not None and self._secure
+
+    def obey(self, _order: Order) -> str:
+        """Renew it now, as an order asks; words for the log. Raises as `renew`."""
+        self.renew()
+        return "renewed"
 
     def due(self) -> bool:
         """Half of its life is over, by what time it is at least."""
@@ -115,6 +126,7 @@ class Renewal:
                 write_identity(self._state, made.key, grant)
                 self._identity.read()
             self._identity.renewed(grant.clock)
+            self._failed, self._pause_s = None, PAUSES_S[0]
 
     @staticmethod
     def _ensure_own(identity: Identity) -> None:
@@ -131,7 +143,6 @@ class Renewal:
             try:
                 if self._take_asked() or self.due():
                     self.renew()
-                    self._failed, self._pause_s = None, PAUSES_S[0]
             except (DijkwachtError, OSError, http.client.HTTPException) as error:
                 self._failed = error_message(error)
                 self._pause_s = min(2 * self._pause_s, PAUSES_S[1])
