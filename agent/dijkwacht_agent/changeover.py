@@ -43,7 +43,10 @@ def alone(state: Path) -> Iterator[None]:
     """
     handle = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        with contextlib.suppress(
+            OSError
+        ):  # a file system without locks of folders, as some servers' are
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)

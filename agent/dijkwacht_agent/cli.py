@@ -76,6 +76,7 @@ def _run(args: argparse.Namespace) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, ask_to_stop)
+    _settings(args)  # what is wrong with them, or with the folder, is told first
     claim(args.state)
     finish_joining(args.state)
     settings = _settings(args)

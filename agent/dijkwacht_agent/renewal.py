@@ -113,24 +113,23 @@ class Renewal:
     def renew(self) -> None:
         """Renew it now. Raises a `DijkwachtError`, ``OSError`` or ``HTTPException``."""
         assert self._identity is not None
-        with self._one:
+        made = make_key()
+        body = msgspec.json.encode(RenewalRequest(made.request))
+        # Held while it is asked, too: the collector forgets what it gave before and nobody has used.
+        with self._one, alone(self._state):
             self._ensure_own(self._identity)
-            made = make_key()
-            body = msgspec.json.encode(RenewalRequest(made.request))
             try:
                 grant = decode_json(self._line.ask("POST", RENEWAL_PATH, body), Grant)
             except msgspec.MsgspecError:
                 raise worded(TransferError, "certificate_unusable") from None
-            with alone(self._state):
-                self._ensure_own(self._identity)
-                write_identity(self._state, made.key, grant)
-                self._identity.read()
+            write_identity(self._state, made.key, grant)
+            self._identity.read()
             self._identity.renewed(grant.clock)
             self._failed, self._pause_s = None, PAUSES_S[0]
 
     @staticmethod
     def _ensure_own(identity: Identity) -> None:
-        """Who joined while we ran is another, whose place is not ours to take."""
+        """Who joined or renewed while we ran is another, whose place is not ours to take."""
         if identity.replaced:
             raise worded(SettingsError, REPLACED)
 

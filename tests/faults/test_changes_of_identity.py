@@ -173,22 +173,15 @@ def joined_anew(state):
     return (state / "identity.pem").read_bytes()
 
 
-def test_who_joins_while_a_renewal_is_under_way_stays(renewal, tmp_path):
-    state = tmp_path / "state"
-    answer, put = renewal._line.ask, []
-
-    def ask(*given):
-        put.append(joined_anew(state))
-        return answer(*given)
-
-    renewal._line.ask = ask
+def test_who_joined_while_it_ran_stays_and_the_collector_is_not_asked(renewal, tmp_path):
+    """It would forget the certificate that the other was given and has not used yet."""
+    state, asked = tmp_path / "state", []
+    renewal._line = SimpleNamespace(ask=lambda *given: asked.append(given))
+    put, version = joined_anew(state), renewal._identity.version
     with pytest.raises(SettingsError, match="joined anew"):
         renewal.renew()
-    assert [(state / "identity.pem").read_bytes()] == put
-    version = renewal._identity.version
-    with pytest.raises(SettingsError, match="joined anew"):
-        renewal.renew()
-    assert len(put) == 1, "the collector is not asked again"
+    assert (state / "identity.pem").read_bytes() == put
+    assert asked == []
     assert renewal._identity.version == version
 
 
@@ -222,17 +215,18 @@ def locked(state):
     return False
 
 
-def test_what_is_renewed_is_put_in_place_by_one_process_at_a_time(renewal, tmp_path, monkeypatch):
-    state, found = tmp_path / "state", []
+def test_from_asking_to_writing_no_other_process_changes_it(renewal, tmp_path, monkeypatch):
+    state, found, ask = tmp_path / "state", [], renewal._line.ask
 
     def write(*given):
         found.append(locked(state))
         write_identity(*given)
 
+    renewal._line = SimpleNamespace(ask=lambda *given: found.append(locked(state)) or ask(*given))
     monkeypatch.setattr("dijkwacht_agent.renewal.write_identity", write)
     assert not locked(state)
     renewal.renew()
-    assert found == [True]
+    assert found == [True, True]
     assert not locked(state)
 
 

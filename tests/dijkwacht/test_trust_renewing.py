@@ -1,6 +1,7 @@
-"""The order to renew: a real collector, its command, and the agent's own way back."""
+"""Renewing by an order, and by several at once: a real collector, its command, the agent's own code."""
 
 import contextlib
+import os
 import time
 
 import pytest
@@ -12,7 +13,7 @@ from dijkwacht_agent.renewal import Renewal
 from dijkwacht_agent.settings import read_settings
 from dijkwacht_agent.uplink import Post
 from dijkwacht_agent.way_back import way_back
-from dijkwacht_records.errors import CertificateRevoked
+from dijkwacht_records.errors import CertificateRevoked, CollectorBusy, SettingsError
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -103,3 +104,31 @@ def test_an_agent_that_was_revoked_gains_nothing_by_an_order_it_still_has(secure
         agent.back._orders.receive(sealed)
     assert agent.identity() == before
     assert (agent.certificates(), agent.outcome()) == (0, [])
+
+
+def renew_in_a_child(secure, state):
+    """A process of its own that renews at once: its number. It ends with 0 as it did, or was kept from it."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            Renewal(secure.url, read_who(state), state).renew()
+            code = 0
+        except CollectorBusy:
+            code = 0
+        except SettingsError as error:
+            code = 0 if error.message and error.message.key == "identity_replaced" else 1
+        finally:
+            os._exit(code)
+    return child
+
+
+def test_processes_that_renew_together_leave_one_identity_that_is_good(secure, tmp_path):
+    state = secure.joined(tmp_path, "together")
+    before = (state / IDENTITY_FILE).read_bytes()
+    for _ in range(3):
+        children = [renew_in_a_child(secure, state) for _ in range(3)]
+        ends = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        assert ends == [0, 0, 0]
+        secure.send(state, "together")
+    assert (state / IDENTITY_FILE).read_bytes() != before
