@@ -100,18 +100,16 @@ def join_site(code: str, state: Path, agent: str | None = None, *, again: bool =
     """Join the site that ``code`` is for; writes its settings to ``state``.
 
     That ``state`` can be written is tried before the code is spent. A join that fails, or is killed,
-    leaves the folder as it was, save for the key of one that may have been answered. Over TLS the collector has
-    taken the new certificate, on a connection that only the one that made the code could take, before
-    this returns.
+    leaves the folder as it was, save for the key of one that may have been answered. Over TLS the
+    collector has taken the new certificate, on a connection that only the one that made the code could
+    take, before this returns.
 
     Raises `SettingsError` for a wrong code or an agent that has joined before (unless ``again``),
     `NotAuthorised` for a code that is used, expired or unknown, `TransferError` or ``OSError`` when the
     collector cannot be reached, and an ``OSError`` that names a file when ``state`` cannot be written.
     """
     url, secret = read_code(code)
-    read_settings(
-        state, {}
-    )  # what is wrong with them, or is no folder, is found before one is made
+    read_settings(state, {})  # what is wrong there is found before anything is made
     with _made(state), alone(state):
         finish_together(state)
         finish_leaving(state)
@@ -158,7 +156,8 @@ def _join(
     if elsewhere or not (state / KEY_FILE).exists():
         comes[KEY_FILE] = secrets.token_bytes(KEY_BYTES)
     if elsewhere or known.agent not in {None, name}:
-        leaving = _Leaving(joined.site, name, elsewhere)
+        before = _left(state)  # of an agent that still runs
+        leaving = _Leaving(joined.site, name, elsewhere or (before is not None and before.devices))
         comes[LEAVING_FILE] = msgspec.json.encode(leaving)
     # What time another collector had is nothing to this one.
     credentials = {TOKEN_FILE, IDENTITY_FILE, AUTHORITY_FILE, CLOCK_FILE}
@@ -183,9 +182,8 @@ def finish_leaving(state: Path) -> None:
     """
     if in_use(state / SPOOL_FOLDER):
         return
-    try:
-        left = msgspec.json.decode((state / LEAVING_FILE).read_bytes(), type=_Leaving)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    left = _left(state)
+    if left is None:
         return
     now = read_settings(state, {})
     if (now.site, now.agent) == (left.site, left.agent):
@@ -194,6 +192,13 @@ def finish_leaving(state: Path) -> None:
             for gone in (DEVICES_FILE, NAMES_FILE):
                 (state / gone).unlink(missing_ok=True)
     (state / LEAVING_FILE).unlink(missing_ok=True)
+
+
+def _left(state: Path) -> _Leaving | None:
+    try:
+        return msgspec.json.decode((state / LEAVING_FILE).read_bytes(), type=_Leaving)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
 
 
 def _another_site(known: Settings, joined: Settings) -> bool:

@@ -114,8 +114,14 @@ def test_while_an_agent_runs_what_it_made_stays_until_the_next_start(joined, col
         join(code, joined, "another", again=True)
         with pytest.raises(SettingsError):  # two would have one folder, and lose what they write
             Spool(joined / "spool")
+        (joined / "devices.memory").write_bytes(b"who was there")
+        collector.join_answer[1]["site"] = "butcher"
+        join(code, joined, again=True)
+        join(code, joined, "third", again=True)
+        assert (joined / "devices.memory").exists()
     module.finish_joining(joined)
     assert not (joined / "spool").exists()
+    assert not (joined / "devices.memory").exists(), "they are another site's"
 
 
 @pytest.mark.parametrize("name", ["agent.toml", "identity.pem", "token", "privacy.key"])

@@ -6,7 +6,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from dijkwacht_collector.settings import DAY_US
@@ -139,6 +139,7 @@ REQUEST = request()
 
 
 @given(st.lists(st.tuples(st.integers(0, 180), st.integers(0, 255)), min_size=1, max_size=4))
+@example([(7, 1)])  # another version of requests
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_damaged_request_is_refused_by_one_word(authority, damage):
     asked = bytearray(REQUEST)
