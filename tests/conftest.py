@@ -44,6 +44,7 @@ mail_server, webhook = _receivers.mail_server, _receivers.webhook
 receivers, receiver_certificate = _receivers.receivers, _receivers.receiver_certificate
 wait_for = _receivers._wait_for
 page = _beside("browser")._page
+every_step = _beside("every_step")._fixture
 
 hypothesis.settings.register_profile("dijkwacht", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("dijkwacht")

@@ -26,7 +26,7 @@ from dijkwacht_agent.contracts import CONTRACTS_FILE, compared, read_contracts
 from dijkwacht_agent.dead_man import DeadMan
 from dijkwacht_agent.error_words import error_message, error_message_of_state, words
 from dijkwacht_agent.health import agent_row
-from dijkwacht_agent.join import KEY_FILE, finish_leaving, join_site
+from dijkwacht_agent.join import KEY_FILE, finish_joining, join_site
 from dijkwacht_agent.messages import language, message_text
 from dijkwacht_agent.observed import observe
 from dijkwacht_agent.owner.cli import add_owner_commands
@@ -76,9 +76,10 @@ def _run(args: argparse.Namespace) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, ask_to_stop)
-    settings = _settings(args)
+    _settings(args)  # what is wrong with them, or with the folder, is told first
     claim(args.state)
-    finish_leaving(args.state)
+    finish_joining(args.state)
+    settings = _settings(args)
     with DeadMan(settings, args.state) as dead_man:
         agent = Agent(settings, args.state, args.recording or (), args.speed, _report)
         if not (args.recording or give_up()):

@@ -61,7 +61,12 @@ def read_contracts(file: Path) -> tuple[int, ...]:
 
 def write_contracts(file: Path, reads: Iterable[int]) -> None:
     """Note in ``file`` what the collector reads. Raises ``OSError`` naming it."""
-    write_private(file, msgspec.json.encode(plausible(reads)))
+    write_private(file, contracts_text(reads))
+
+
+def contracts_text(reads: Iterable[int]) -> bytes:
+    """The content of that file."""
+    return msgspec.json.encode(plausible(reads))
 
 
 def compared(reads: Collection[int], writes: Collection[int] = WRITES) -> Message:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import hashlib
 import os
 import re
 import shutil
@@ -16,7 +17,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -67,6 +68,7 @@ class Identity:
         self.clock = clock
         self.trouble: Message | None = None
         self.version = 0
+        self._digest = b""
         self.issued = self.expires = self._heard = self._noted = 0
         self._state = state
         with contextlib.suppress(OSError, ValueError):
@@ -75,15 +77,23 @@ class Identity:
 
     def read(self) -> None:
         """Read the file again, which was replaced."""
-        try:
-            head = _HEAD.match(self.path.read_text("ascii"))
-        except (OSError, UnicodeDecodeError):
-            head = None
+        head = None
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            whole = self.path.read_text("ascii")
+            head, self._digest = _HEAD.match(whole), _digest(whole)
         if head is None:
             raise worded(SettingsError, "identity_unusable", path=str(self.path))
         self.issued, self.expires = int(head[1]), int(head[2])
         self.context()
         self.version += 1
+
+    @property
+    def replaced(self) -> bool:
+        """Another process has put another one in its place meanwhile, or taken it away."""
+        try:
+            return _digest(self.path.read_text("ascii")) != self._digest
+        except (OSError, UnicodeDecodeError):
+            return True
 
     @property
     def known_time(self) -> int:
@@ -107,7 +117,7 @@ class Identity:
 
     def note(self) -> None:
         """Keep what was heard for the next start, once an hour; a disk that is full keeps nobody."""
-        if abs(self._heard - self._noted) >= _HOUR_US:
+        if abs(self._heard - self._noted) >= _HOUR_US and not self.replaced:
             self._noted = self._heard
             with contextlib.suppress(OSError):
                 write_private(self._state / CLOCK_FILE, b"%d\n" % self._heard, synced=False)
@@ -142,32 +152,46 @@ def make_key() -> MadeKey:
         raise OSError(f"no key could be made: {type(error).__name__}") from None
 
 
-def write_identity(state: Path, key: str, grant: Grant) -> None:
-    """Keep what joining or renewing gave. Raises `TransferError` if it cannot be used, ``OSError``.
+def identity_files(key: str, grant: Grant) -> dict[str, bytes]:
+    """What joining or renewing gave, as the state folder keeps it."""
+    head = f"issued {grant.clock} expires {grant.expires}\n"
+    # First the authorities, the former ones among them, then at once key and certificate: in between,
+    # and after a crash there, the former certificate goes on serving.
+    return {
+        AUTHORITY_FILE: grant.authorities.encode("ascii", "replace"),
+        IDENTITY_FILE: (head + key + grant.certificate).encode("ascii", "replace"),
+    }
 
-    First the authorities, the former ones among them, then at once key and certificate: in between, and
-    after a crash there, the former certificate goes on serving.
+
+@contextlib.contextmanager
+def tried(state: Path, files: Mapping[str, bytes]) -> Iterator[Path]:
+    """A folder in ``state`` with these ``files``, for as long as they are tried there.
+
+    Raises `TransferError` if they cannot be used, ``OSError``.
     """
     for left in state.glob(".trying-*"):  # by one that was cut short; a key lies in it
         shutil.rmtree(left, ignore_errors=True)
-    head = f"issued {grant.clock} expires {grant.expires}\n"
-    whole = (head + key + grant.certificate).encode("ascii", "replace")
     with tempfile.TemporaryDirectory(dir=state, prefix=".trying-") as folder:
-        tried = Path(folder)
-        write_private(tried / IDENTITY_FILE, whole)
-        write_private(tried / AUTHORITY_FILE, grant.authorities.encode("ascii", "replace"))
+        for name, content in files.items():
+            write_private(Path(folder) / name, content)
         try:
-            _context(tried)
+            _context(Path(folder))
         except (OSError, ValueError):
             raise worded(TransferError, "certificate_unusable") from None
-    write_private(state / AUTHORITY_FILE, grant.authorities.encode("ascii"))
-    write_private(state / IDENTITY_FILE, whole)
+        yield Path(folder)
 
 
-def forget_identity(state: Path) -> None:
-    """Another site was joined, or the same one with a token."""
-    for name in (IDENTITY_FILE, AUTHORITY_FILE, CLOCK_FILE):
-        (state / name).unlink(missing_ok=True)
+def write_identity(state: Path, key: str, grant: Grant) -> None:
+    """Keep what renewing gave. Raises `TransferError` if it cannot be used, ``OSError``."""
+    files = identity_files(key, grant)
+    with tried(state, files):
+        pass
+    for name, content in files.items():
+        write_private(state / name, content)
+
+
+def _digest(whole: str) -> bytes:
+    return hashlib.sha256(whole.encode()).digest()
 
 
 def _context(folder: Path, *, check_time: bool = True, shown: bool = True) -> ssl.SSLContext:

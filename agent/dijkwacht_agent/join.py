@@ -13,27 +13,30 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from dijkwacht_agent.contracts import CONTRACTS_FILE, write_contracts
-from dijkwacht_agent.enrolling import JOINING_FILE, enrol, forget_asking, refused
+from dijkwacht_agent.changeover import alone, finish_together, replace_together
+from dijkwacht_agent.contracts import CONTRACTS_FILE, contracts_text
+from dijkwacht_agent.enrolling import JOINING_FILE, enrol, refused
 from dijkwacht_agent.error_words import carrying, error_message, refusal_message, worded
 from dijkwacht_agent.identity import (
     AUTHORITY_FILE,
     CLOCK_FILE,
     IDENTITY_FILE,
     Identity,
-    forget_identity,
     has_identity,
-    write_identity,
+    identity_files,
+    tried,
 )
-from dijkwacht_agent.privacy import read_or_make_key
+from dijkwacht_agent.privacy import KEY_BYTES, read_or_make_key
 from dijkwacht_agent.secure_line import SecureConnection, connection_path
 from dijkwacht_agent.settings import (
+    SETTINGS_FILE,
     Settings,
     read_private,
     read_settings,
+    settings_text,
     write_private,
-    write_settings,
 )
+from dijkwacht_agent.spool import in_use
 from dijkwacht_agent.uplink import Who, connect, read_refusal
 from dijkwacht_records.enrolment import SELF_PATH, Self
 from dijkwacht_records.errors import Message, SettingsError, TransferError, WrongClock
@@ -49,7 +52,7 @@ DEVICES_FILE: Final = "devices.memory"
 NAMES_FILE: Final = "device-names.json"
 LEAVING_FILE: Final = "leaving.json"
 _OWN_FILES: Final = (
-    TOKEN_FILE, IDENTITY_FILE, AUTHORITY_FILE, "agent.toml", KEY_FILE, CONTRACTS_FILE, LEAVING_FILE,
+    TOKEN_FILE, IDENTITY_FILE, AUTHORITY_FILE, SETTINGS_FILE, KEY_FILE, CONTRACTS_FILE, LEAVING_FILE,
 )  # fmt: skip
 _PROBE_BYTES: Final = 4096
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,512}")
@@ -82,8 +85,10 @@ class _Answer(NamedTuple):
     order_key: bytes
     contracts: tuple[int, ...]
     others: int
-    keep: Callable[[], Message | None]
-    """Writes the credential, and shows it to the collector: a remark."""
+    files: dict[str, bytes]
+    """What the state folder keeps of it."""
+    show: Callable[[], Message | None] = lambda: None
+    """Shows it to the collector, before it is kept: a remark."""
 
 
 def join(code: str, state: Path, agent: str | None = None, *, again: bool = False) -> Settings:
@@ -94,17 +99,26 @@ def join(code: str, state: Path, agent: str | None = None, *, again: bool = Fals
 def join_site(code: str, state: Path, agent: str | None = None, *, again: bool = False) -> Joined:
     """Join the site that ``code`` is for; writes its settings to ``state``.
 
-    That ``state`` can be written is tried before the code is spent. A join that fails leaves the
-    folder as it was, save for the key of one that may have been answered. Over TLS the collector has
-    taken the new certificate, on a connection that only the one that made the code could take, before
-    this returns.
+    That ``state`` can be written is tried before the code is spent. A join that fails, or is killed,
+    leaves the folder as it was, save for the key of one that may have been answered. Over TLS the
+    collector has taken the new certificate, on a connection that only the one that made the code could
+    take, before this returns.
 
     Raises `SettingsError` for a wrong code or an agent that has joined before (unless ``again``),
     `NotAuthorised` for a code that is used, expired or unknown, `TransferError` or ``OSError`` when the
     collector cannot be reached, and an ``OSError`` that names a file when ``state`` cannot be written.
     """
     url, secret = read_code(code)
-    finish_leaving(state)
+    read_settings(state, {})  # what is wrong there is found before anything is made
+    with _made(state), alone(state):
+        finish_together(state)
+        finish_leaving(state)
+        return _join(url, secret, code, state, agent, again=again)
+
+
+def _join(
+    url: str, secret: bytes, code: str, state: Path, agent: str | None, *, again: bool
+) -> Joined:
     known = read_settings(state, {})
     if ((state / TOKEN_FILE).exists() or has_identity(state)) and not again:
         raise worded(
@@ -116,47 +130,60 @@ def join_site(code: str, state: Path, agent: str | None = None, *, again: bool =
     name = agent or known.agent or f"agent-{secrets.token_hex(2)}"
     if not NAME.fullmatch(name):
         raise worded(SettingsError, "agent_name", name=name)
-    with _kept_unless_done(state):
-        _try_writing(state)
-        if len(secret) == SECRET_BYTES:
-            joined = _enrol(url, secret, agent or known.agent, name, state)
-        else:
-            joined = _exchange(url, JoinRequest(code, name), known.ca_file, state)
-        name = joined.agent
-        found = {
-            "site": joined.site,
-            "agent": name,
-            "url": url,
-            "orders_key": joined.order_key.hex() or None,
-        }
-        try:
-            settings = msgspec.convert(msgspec.structs.asdict(known) | found, Settings)
-        except msgspec.ValidationError:
-            raise worded(TransferError, "join_unusable", url=url) from None
-        elsewhere = known.site is not None and _another_site(known, settings)
-        if elsewhere:
-            (state / KEY_FILE).unlink(missing_ok=True)
-        read_or_make_key(state / KEY_FILE)
-        if elsewhere or known.agent not in {None, name}:
-            leaving = _Leaving(joined.site, name, elsewhere)
-            write_private(state / LEAVING_FILE, msgspec.json.encode(leaving))
-        write_settings(state, settings)
-        write_contracts(state / CONTRACTS_FILE, joined.contracts)
-        remark = joined.keep()
-    forget_asking(state)
+    _try_writing(state)
+    if len(secret) == SECRET_BYTES:
+        joined = _enrol(url, secret, agent or known.agent, name, state)
+    else:
+        joined = _exchange(url, JoinRequest(code, name), known.ca_file)
+    name = joined.agent
+    found = {
+        "site": joined.site,
+        "agent": name,
+        "url": url,
+        "orders_key": joined.order_key.hex() or None,
+    }
+    try:
+        settings = msgspec.convert(msgspec.structs.asdict(known) | found, Settings)
+    except msgspec.ValidationError:
+        raise worded(TransferError, "join_unusable", url=url) from None
+    remark = joined.show()
+    elsewhere = known.site is not None and _another_site(known, settings)
+    comes = {
+        **joined.files,
+        SETTINGS_FILE: settings_text(settings),
+        CONTRACTS_FILE: contracts_text(joined.contracts),
+    }
+    if elsewhere or not (state / KEY_FILE).exists():
+        comes[KEY_FILE] = secrets.token_bytes(KEY_BYTES)
+    if elsewhere or known.agent not in {None, name}:
+        before = _left(state)  # of an agent that still runs
+        leaving = _Leaving(joined.site, name, elsewhere or (before is not None and before.devices))
+        comes[LEAVING_FILE] = msgspec.json.encode(leaving)
+    # What time another collector had is nothing to this one.
+    credentials = {TOKEN_FILE, IDENTITY_FILE, AUTHORITY_FILE, CLOCK_FILE}
+    replace_together(state, comes, (credentials - comes.keys()) | {JOINING_FILE})
     finish_leaving(state)
     return Joined(settings, joined.others, remark)
+
+
+def finish_joining(state: Path) -> None:
+    """Finish what a join that was cut short had begun to change, or clear it away. Raises ``OSError``."""
+    with contextlib.suppress(FileNotFoundError), alone(state):
+        finish_together(state)
+        finish_leaving(state)
 
 
 def finish_leaving(state: Path) -> None:
     """Drop what was made as another agent, also where joining was cut short. Raises ``OSError``.
 
     Another site must neither get what waits for this one nor share its pseudonyms; and nobody may send
-    what an agent of another name made: it would wait for ever, with all that is behind it.
+    what an agent of another name made: it would wait for ever, with all that is behind it. While one
+    runs on that, it waits for the next start: its lock would go with the rest.
     """
-    try:
-        left = msgspec.json.decode((state / LEAVING_FILE).read_bytes(), type=_Leaving)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    if in_use(state / SPOOL_FOLDER):
+        return
+    left = _left(state)
+    if left is None:
         return
     now = read_settings(state, {})
     if (now.site, now.agent) == (left.site, left.agent):
@@ -167,6 +194,13 @@ def finish_leaving(state: Path) -> None:
     (state / LEAVING_FILE).unlink(missing_ok=True)
 
 
+def _left(state: Path) -> _Leaving | None:
+    try:
+        return msgspec.json.decode((state / LEAVING_FILE).read_bytes(), type=_Leaving)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
 def _another_site(known: Settings, joined: Settings) -> bool:
     """Many a site is called "home": one of the same name is another if another key signs its orders."""
     keys = known.orders_key, joined.orders_key
@@ -174,19 +208,18 @@ def _another_site(known: Settings, joined: Settings) -> bool:
 
 
 @contextlib.contextmanager
-def _kept_unless_done(state: Path) -> Iterator[None]:
-    """Put ``state`` back as it was when the block fails: its files, and folders that were not there."""
+def _made(state: Path) -> Iterator[None]:
+    """Make the folder ``state``; what of it was not there goes again when the block fails."""
     made = [folder for folder in (state, *state.absolute().parents) if not folder.exists()]
-    before = {name: _content(state / name) for name in _OWN_FILES}
     try:
+        try:
+            state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            error.filename = str(state)  # which was asked for, not the part of it that failed
+            raise
         yield
     except BaseException:
         with contextlib.suppress(OSError):
-            for name, content in before.items():
-                if content is None:
-                    (state / name).unlink(missing_ok=True)
-                elif content != _content(state / name):
-                    write_private(state / name, content)
             if not (state / JOINING_FILE).exists():  # a key that may be asked for again
                 for folder in made:
                     folder.rmdir()
@@ -198,11 +231,6 @@ def _try_writing(state: Path) -> None:
 
     Raises ``OSError`` naming folder or file, or `SettingsError` for a key that cannot be used.
     """
-    try:
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        error.filename = str(state)  # which was asked for, not the part of it that failed
-        raise
     if (state / KEY_FILE).exists():
         read_or_make_key(state / KEY_FILE)
     for folder in (state, state / SPOOL_FOLDER):
@@ -215,15 +243,8 @@ def _try_writing(state: Path) -> None:
                 error.filename = str(folder)  # which the owner knows; the probe he never sees
                 raise
     for name in _OWN_FILES:
-        if (content := _content(state / name)) is not None:
-            write_private(state / name, content)
-
-
-def _content(path: Path) -> bytes | None:
-    try:
-        return read_private(path)
-    except FileNotFoundError:
-        return None
+        with contextlib.suppress(FileNotFoundError):
+            write_private(state / name, read_private(state / name))
 
 
 def read_token(state: Path) -> str:
@@ -239,29 +260,21 @@ def read_who(state: Path) -> Who:
     return Identity(state) if has_identity(state) else read_token(state)
 
 
-def _keep_token(state: Path, token: str) -> None:
-    write_private(state / TOKEN_FILE, token.encode())
-    forget_identity(state)
-
-
 def _enrol(url: str, secret: bytes, agent: str | None, fallback: str, state: Path) -> _Answer:
     """By a short code: a certificate, or a token over plain HTTP."""
     grant, key = enrol(url, secret, agent, fallback, state)
+    told = grant.site, grant.agent, grant.order_key, grant.contracts, grant.others
+    if not key:
+        if not _TOKEN.fullmatch(grant.token):
+            raise worded(TransferError, "join_unusable", url=url)
+        return _Answer(*told, {TOKEN_FILE: grant.token.encode()})
+    files = identity_files(key, grant)
 
-    def keep() -> Message | None:
-        if not key:
-            _keep_token(state, grant.token)
-            return None
-        # What time another collector had is nothing to this one.
-        (state / CLOCK_FILE).unlink(missing_ok=True)
-        write_identity(state, key, grant)
-        remark = _show(url, Identity(state), (grant.site, grant.agent))
-        (state / TOKEN_FILE).unlink(missing_ok=True)
-        return remark
+    def show() -> Message | None:
+        with tried(state, files) as folder:
+            return _show(url, Identity(folder), (grant.site, grant.agent))
 
-    if not key and not _TOKEN.fullmatch(grant.token):
-        raise worded(TransferError, "join_unusable", url=url)
-    return _Answer(grant.site, grant.agent, grant.order_key, grant.contracts, grant.others, keep)
+    return _Answer(*told, files, show)
 
 
 def _show(url: str, identity: Identity, expected: tuple[str, str]) -> Message | None:
@@ -295,7 +308,7 @@ def _self(connection: SecureConnection, url: str) -> Self:
         raise worded(TransferError, "no_collector", url=url) from None
 
 
-def _exchange(url: str, request: JoinRequest, ca_file: str | None, state: Path) -> _Answer:
+def _exchange(url: str, request: JoinRequest, ca_file: str | None) -> _Answer:
     """By a code of the first form: a token."""
     connection = connect(url, Path(ca_file) if ca_file else None, TIMEOUT_S)
     try:
@@ -317,9 +330,5 @@ def _exchange(url: str, request: JoinRequest, ca_file: str | None, state: Path) 
     if not _TOKEN.fullmatch(joined.token):
         raise worded(TransferError, "join_unusable", url=url)
 
-    def keep() -> None:
-        _keep_token(state, joined.token)
-
-    return _Answer(
-        joined.site, request.agent, joined.order_key, joined.contracts, joined.others, keep
-    )
+    told = joined.order_key, joined.contracts, joined.others
+    return _Answer(joined.site, request.agent, *told, {TOKEN_FILE: joined.token.encode()})

@@ -17,7 +17,7 @@ share n leading bits have pseudonyms that share n leading bits. A pseudonym is s
 
 from __future__ import annotations
 
-import os
+import contextlib
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from dijkwacht_agent.error_words import worded
 from dijkwacht_agent.hidden_names import HiddenNames
 from dijkwacht_agent.local_networks import LocalNetworks
-from dijkwacht_agent.settings import give_to_owner
+from dijkwacht_agent.settings import write_private
 from dijkwacht_records.addresses import HASHED_MAC, UNSPECIFIED, V4_PREFIX
 from dijkwacht_records.columns import Columns, Values
 from dijkwacht_records.errors import SettingsError
@@ -283,23 +283,23 @@ def read_or_make_key(path: Path) -> bytes:
 
     Raises `SettingsError` for a file of another size or one that others may read.
     """
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        key = path.read_bytes()
-        if len(key) != KEY_BYTES:
-            raise worded(
-                SettingsError, "key_size", path=str(path), wanted=KEY_BYTES, found=len(key)
-            ) from None
-        if path.stat().st_mode & 0o077:
-            raise worded(SettingsError, "key_open", path=str(path)) from None
-        return key
-    with os.fdopen(handle, "wb") as file:
-        give_to_owner(file.fileno(), path.parent)
-        key = secrets.token_bytes(KEY_BYTES)
-        file.write(key)
-        file.flush()
-        os.fsync(file.fileno())
+    if not path.exists():
+        fresh = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+        try:
+            write_private(fresh, secrets.token_bytes(KEY_BYTES))
+            # Whole or not at all, and never in place of one that somebody else drew just now.
+            with contextlib.suppress(FileExistsError):
+                path.hardlink_to(fresh)
+        except OSError as error:
+            error.filename = str(path)
+            raise
+        finally:
+            fresh.unlink(missing_ok=True)
+    key = path.read_bytes()
+    if len(key) != KEY_BYTES:
+        raise worded(SettingsError, "key_size", path=str(path), wanted=KEY_BYTES, found=len(key))
+    if path.stat().st_mode & 0o077:
+        raise worded(SettingsError, "key_open", path=str(path))
     return key
 
 

@@ -14,18 +14,21 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from dijkwacht_agent.changeover import alone
 from dijkwacht_agent.collector_line import CollectorLine
 from dijkwacht_agent.error_words import error_message, worded
 from dijkwacht_agent.identity import Identity, make_key, write_identity
 from dijkwacht_agent.uplink import Who
 from dijkwacht_records.enrolment import RENEWAL_PATH, Grant, RenewalRequest
-from dijkwacht_records.errors import DijkwachtError, Message, TransferError
+from dijkwacht_records.errors import DijkwachtError, Message, SettingsError, TransferError
+from dijkwacht_records.orders import Order
 from dijkwacht_records.replies import decode_json
 
 LOOK_S: Final = 60.0
 """How often it is looked at whether it is time."""
 PAUSES_S: Final = (60.0, 3600.0)
 """After a failure: at first, and at most."""
+REPLACED: Final = "identity_replaced"
 _DAY_US: Final = 86_400_000_000
 
 
@@ -44,6 +47,8 @@ class Renewal:
         self._state = state
         self._failed: Message | None = None
         self._pause_s = PAUSES_S[0]
+        self._one = threading.Lock()
+        """Of an order to renew and the half of its life."""
         self._turn = threading.Condition()
         self._stopping = self._asked = False
         self._thread = threading.Thread(target=self._run, name="renewal", daemon=True)
@@ -54,6 +59,8 @@ class Renewal:
         identity = self._identity
         if identity is None:
             return None
+        if self._failed is not None and self._failed.key == REPLACED:
+            return self._failed
         if self._failed is not None:
             now = self._now(identity)
             left = identity.expires - now
@@ -67,7 +74,7 @@ class Renewal:
 
     def start(self) -> None:
         """Begin to look after it."""
-        if self._identity is not None and self._secure:
+        if self.able:
             self._thread.start()
 
     def hasten(self) -> None:
@@ -86,6 +93,16 @@ class Renewal:
         if self._identity is not None:
             self._identity.note()
 
+    @property
+    def able(self) -> bool:
+        """There is a certificate to be renewed."""
+        return self._identity is not None and self._secure
+
+    def obey(self, _order: Order) -> str:
+        """Renew it now, as an order asks; words for the log. Raises as `renew`."""
+        self.renew()
+        return "renewed"
+
     def due(self) -> bool:
         """Half of its life is over, by what time it is at least."""
         identity = self._identity
@@ -98,13 +115,23 @@ class Renewal:
         assert self._identity is not None
         made = make_key()
         body = msgspec.json.encode(RenewalRequest(made.request))
-        try:
-            grant = decode_json(self._line.ask("POST", RENEWAL_PATH, body), Grant)
-        except msgspec.MsgspecError:
-            raise worded(TransferError, "certificate_unusable") from None
-        write_identity(self._state, made.key, grant)
-        self._identity.read()
-        self._identity.renewed(grant.clock)
+        # Held while it is asked, too: the collector forgets what it gave before and nobody has used.
+        with self._one, alone(self._state):
+            self._ensure_own(self._identity)
+            try:
+                grant = decode_json(self._line.ask("POST", RENEWAL_PATH, body), Grant)
+            except msgspec.MsgspecError:
+                raise worded(TransferError, "certificate_unusable") from None
+            write_identity(self._state, made.key, grant)
+            self._identity.read()
+            self._identity.renewed(grant.clock)
+            self._failed, self._pause_s = None, PAUSES_S[0]
+
+    @staticmethod
+    def _ensure_own(identity: Identity) -> None:
+        """Who joined or renewed while we ran is another, whose place is not ours to take."""
+        if identity.replaced:
+            raise worded(SettingsError, REPLACED)
 
     def _now(self, identity: Identity) -> int:
         """µs UTC: a clock that was set back is no reason to wait."""
@@ -115,7 +142,6 @@ class Renewal:
             try:
                 if self._take_asked() or self.due():
                     self.renew()
-                    self._failed, self._pause_s = None, PAUSES_S[0]
             except (DijkwachtError, OSError, http.client.HTTPException) as error:
                 self._failed = error_message(error)
                 self._pause_s = min(2 * self._pause_s, PAUSES_S[1])

@@ -64,12 +64,12 @@ class Agent:
         privacy = Pseudonyms(key, inside, self.devices)
         self.batcher = Batcher(*names, privacy, wall_clock, on_refused=refuse)
         self.contracts = Contracts(state / CONTRACTS_FILE, writes)
-        self.way_back = way_back(settings, state, who)
+        self.renewal = Renewal(settings.url, who, state)
+        self.way_back = way_back(settings, state, who, self.renewal)
         ca_file = Path(settings.ca_file) if settings.ca_file else None
         post = Post(settings.url, who, ca_file, self.spool.troubles)
         learn, obey = self.contracts.learn, self.way_back.take
         self.uplink = Uplink(self.spool, post, wall_clock, obey, on_contracts=learn)
-        self.renewal = Renewal(settings.url, who, state)
         self.uplink.on_expired = self.renewal.hasten
         self.health = Health(
             self.meter, self.batcher, self.spool, self.uplink, state / "status.json", interface

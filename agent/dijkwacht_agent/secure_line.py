@@ -33,6 +33,7 @@ from dijkwacht_records.errors import (
 _NOT_YET, _NO_MORE = 9, 10
 """X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL."""
 _DAY_S: Final = 86_400.0
+_AGREE_S: Final = 300.0
 _DATE_S: Final = 2.0
 """A ``Date`` is a whole second, and a moment old."""
 HUNG_UP: Final = (ssl.SSLError, ConnectionError, http.client.BadStatusLine)
@@ -97,6 +98,8 @@ class SecureConnection(http.client.HTTPSConnection):
             answer.read()
         theirs = _time_of(answer.getheader("Date"))
         ours, known = self._identity.clock() / 1e6, self._identity.known_time / 1e6
+        if certificate and _holds(certificate, theirs) and abs(ours - theirs) < _AGREE_S:
+            raise worded(ForeignCollector, "authority_untimely")  # it cannot be the clocks
         if certificate is None or not _holds(certificate, theirs) or theirs < known - _DATE_S:
             raise worded(ForeignCollector, "foreign_collector")  # it ran out by its own clock too
         days = round(abs(ours - theirs) / _DAY_S)  # whole ones, or each time it would be news

@@ -26,6 +26,7 @@ from dijkwacht_records.notices import MAIL_ADDRESSES, MAIL_SERVER, WEB_ADDRESS, 
 from dijkwacht_records.orders import OrderKind
 
 VARIABLE: Final = "DIJKWACHT_AGENT_"
+SETTINGS_FILE: Final = "agent.toml"
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
@@ -127,7 +128,7 @@ def read_settings(
 
     Raises `SettingsError` with a sentence that names where, which setting, and what is allowed.
     """
-    path = state / "agent.toml"
+    path = state / SETTINGS_FILE
     merged = _checked(str(path), _read_file(path))
     for variable, text in environment.items():
         if variable.startswith(VARIABLE):
@@ -142,13 +143,18 @@ def read_settings(
 
 def write_settings(state: Path, settings: Settings) -> None:
     """Write what differs from the defaults to the state folder's file (mode 0600), at once whole."""
+    write_private(state / SETTINGS_FILE, settings_text(settings))
+
+
+def settings_text(settings: Settings) -> bytes:
+    """The content of the state folder's file: what differs from the defaults."""
     default = Settings()
     lines = [
         f"{name} = {msgspec.json.encode(value).decode()}\n"  # JSON's texts and lists are TOML's
         for name in Settings.__struct_fields__
         if (value := getattr(settings, name)) != getattr(default, name)
     ]
-    write_private(state / "agent.toml", "".join(lines).encode())
+    return "".join(lines).encode()
 
 
 def write_private(path: Path, content: bytes, *, synced: bool = True) -> None:
@@ -169,7 +175,7 @@ def write_private(path: Path, content: bytes, *, synced: bool = True) -> None:
                 os.fsync(file.fileno())
         fresh.replace(path)
         if synced:
-            _sync(path.parent)
+            sync_folder(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             fresh.unlink(missing_ok=True)
@@ -177,7 +183,7 @@ def write_private(path: Path, content: bytes, *, synced: bool = True) -> None:
         raise
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a file's new name survive a power cut: a certificate that was used must not be the former one again."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

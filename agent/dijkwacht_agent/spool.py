@@ -349,3 +349,18 @@ class Spool:
         self._ledger.drop(upto - rows, "damaged")
         self._given = upto
         return Record(wire, rows, upto, size)
+
+
+def in_use(folder: Path) -> bool:
+    """Whether an agent that runs has its spool there."""
+    try:
+        lock = os.open(folder / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False

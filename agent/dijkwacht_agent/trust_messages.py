@@ -29,6 +29,10 @@ TRUST_MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "who answers there is not the collector that this agent joined (somebody may stand in between); nothing was sent",
         "wie daar antwoordt is niet de verzamelaar waar deze agent bij hoort (misschien zit er iemand tussen); er is niets verstuurd",
     ),
+    "authority_untimely": (
+        "the collector's authority is not valid at this time though the clocks are right: it was made while the collector's clock was wrong; its operator has to make another one (dijkwacht authority rotate --finish), and to give a new join code",
+        "de autoriteit van de verzamelaar geldt nu niet terwijl de klokken goed lopen: ze is gemaakt toen de klok van de verzamelaar verkeerd liep; de beheerder moet een nieuwe maken (dijkwacht authority rotate --finish), en een nieuwe aanmeldcode geven",
+    ),
     "foreign_at_join": (
         "who answers at {url} is not the collector that this code came from, or somebody stands in between; the code was not spent: compare the address with the one that was given",
         "wie op {url} antwoordt is niet de verzamelaar waar deze code vandaan komt, of er zit iemand tussen; de code is niet verbruikt: vergelijk het adres met het opgegeven adres",
@@ -36,6 +40,10 @@ TRUST_MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "identity_unusable": (
         "{path}: the key and certificate in it cannot be used; join again with a new code: dijkwacht-agent join CODE --again",
         "{path}: de sleutel en het certificaat hierin zijn niet te gebruiken; meld de agent opnieuw aan met een nieuwe code: dijkwacht-agent join CODE --again",
+    ),
+    "identity_replaced": (
+        "this agent was joined anew while it ran: start it again",
+        "deze agent is opnieuw aangemeld terwijl hij draaide: start hem opnieuw",
     ),
     "certificate_unusable": (
         "the collector gave a certificate that cannot be used",

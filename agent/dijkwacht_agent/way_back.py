@@ -18,6 +18,7 @@ from dijkwacht_agent.collector_line import CollectorLine
 from dijkwacht_agent.diagnostics import Diagnostics
 from dijkwacht_agent.orders import TRY_AGAIN, Ability, Answer, Orders
 from dijkwacht_agent.pacing import wall_clock
+from dijkwacht_agent.renewal import Renewal
 from dijkwacht_agent.settings import Settings
 from dijkwacht_agent.uplink import Who
 from dijkwacht_records.errors import DijkwachtError
@@ -110,9 +111,11 @@ class WayBack:
         self._line.ask("POST", f"/v1/orders/{answer.id}/outcome", body)
 
 
-def way_back(settings: Settings, state: Path, who: Who) -> WayBack:
-    """That of an agent whose state is in the folder ``state``."""
+def way_back(settings: Settings, state: Path, who: Who, renewal: Renewal) -> WayBack:
+    """That of an agent whose state is in the folder ``state``; ``renewal``: of its certificate."""
     line = CollectorLine(settings.url or "", who, settings.ca_file)
     diagnostics = Diagnostics(settings, state, line)
     able = {"diagnostics": Ability(diagnostics.send)}
+    if renewal.able:
+        able["renew"] = Ability(renewal.obey)
     return WayBack(Orders(settings, state / "orders.log", wall_clock, able), line)

@@ -71,26 +71,41 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _finish(authority: Authority, rows: list[CertificateRow]) -> None:
-    if not authority.rotating:
+    from dijkwacht_collector.sites.certificates import needing  # noqa: PLC0415  heavy
+
+    if not authority.rotating and not authority.untimely:
         raise SettingsError("no rotation is under way")
-    left = _needing(authority.oldest, rows)
-    authority.drop_oldest()
-    sys.stdout.write(f"The former root is trusted no more. Agents that must join again: {left}.\n")
+    if authority.rotating and not authority.may_drop:
+        raise SettingsError(
+            "the newer root is not valid at this time, so no agent could take it: is the clock right?"
+        )
+    left = needing(rows, authority.oldest, time.time_ns() // 1000)
+    if authority.rotating:
+        authority.drop_oldest()
+    else:
+        authority.replace()
+    agents = ", ".join(f"{agent} of {site}" for site, agent in left)
+    sys.stdout.write(
+        f"The former root is trusted no more. Agents that must join again: {len(left)}.\n"
+    )
+    if left:
+        sys.stdout.write(
+            f"    {agents}\n"
+            "    for each: dijkwacht site code SITE, and on its machine: dijkwacht-agent join CODE --again\n"
+        )
 
 
 def _shown(authority: Authority, rows: list[CertificateRow]) -> str:
-    lines = []
+    from dijkwacht_collector.sites.certificates import needing  # noqa: PLC0415  heavy
+
+    lines, now = [], time.time_ns() // 1000
     for root in authority.roots():
         does = [word for word, true in (("signs", root.issues), ("shown", root.serves)) if true]
-        count = _needing(root.name, rows)
+        count = len(needing(rows, root.name, now))
         lines.append(
             f"root {root.number}: {', '.join(does)}, until {utc_text(root.expires)},"
-            f" {count} certificate(s) of agents\n    SHA-256 {root.fingerprint}\n"
+            f" certificates of {count} agent(s)\n    SHA-256 {root.fingerprint}\n"
         )
+    if why := authority.untimely:
+        lines.append(f"! {why}.\n")
     return "".join(lines)
-
-
-def _needing(root: str, rows: list[CertificateRow]) -> int:
-    from dijkwacht_collector.sites.certificates import needs_root  # noqa: PLC0415  heavy
-
-    return needs_root(rows, root, time.time_ns() // 1000)

@@ -1,5 +1,6 @@
 import contextlib
 import errno
+import fcntl
 import os
 import stat
 from base64 import b64encode
@@ -21,7 +22,7 @@ def _code(collector):
     return make_code(collector.url, bytes(range(16)))
 
 
-def full_disk(*_):
+def full_disk(*_, **_options):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
@@ -91,26 +92,36 @@ def test_another_site_gets_neither_key_nor_what_waited(tmp_path, collector, code
     assert not (tmp_path / "device-names.json").exists()
 
 
-@pytest.mark.parametrize(("at", "switched"), [("write_settings", False), ("write_contracts", True)])
-def test_what_was_left_goes_also_where_joining_was_killed(
-    tmp_path, collector, code, monkeypatch, at, switched
-):
+def test_what_was_left_goes_also_where_joining_was_killed(tmp_path, collector, code, monkeypatch):
     join(code, tmp_path)
     (tmp_path / "spool").mkdir()
     (tmp_path / "spool" / "0.spool").write_bytes(b"waiting")
     (tmp_path / "devices.memory").write_bytes(b"who was there")
     collector.join_answer[1].update({"site": "butcher"})
     with monkeypatch.context() as killed:
-        killed.setattr(module, "_kept_unless_done", lambda _state: contextlib.nullcontext())
-        killed.setattr(module, at, full_disk)
+        killed.setattr(module.shutil, "rmtree", full_disk)
         with pytest.raises(OSError, match="space"):
             join(code, tmp_path, again=True)
-    module.finish_leaving(tmp_path)
-    assert [(tmp_path / n).exists() for n in ("spool", "devices.memory")] == [not switched] * 2
+    assert (tmp_path / "leaving.json").exists()
+    module.finish_joining(tmp_path)
+    assert [(tmp_path / n).exists() for n in ("spool", "devices.memory")] == [False] * 2
     assert not (tmp_path / "leaving.json").exists()
-    join(code, tmp_path, again=True)
-    assert not (tmp_path / "spool").exists()
-    module.finish_leaving(tmp_path)
+
+
+def test_while_an_agent_runs_what_it_made_stays_until_the_next_start(joined, collector, code):
+    with contextlib.closing(Spool(joined / "spool")) as running:
+        running.append(b"a batch of this name", 3)
+        join(code, joined, "another", again=True)
+        with pytest.raises(SettingsError):  # two would have one folder, and lose what they write
+            Spool(joined / "spool")
+        (joined / "devices.memory").write_bytes(b"who was there")
+        collector.join_answer[1]["site"] = "butcher"
+        join(code, joined, again=True)
+        join(code, joined, "third", again=True)
+        assert (joined / "devices.memory").exists()
+    module.finish_joining(joined)
+    assert not (joined / "spool").exists()
+    assert not (joined / "devices.memory").exists(), "they are another site's"
 
 
 @pytest.mark.parametrize("name", ["agent.toml", "identity.pem", "token", "privacy.key"])
@@ -139,6 +150,24 @@ def test_under_another_name_nothing_waits_that_nobody_may_send(joined, collector
         # As the collector counts this name: from nothing.
         assert (spool.rows_waiting, spool.accounts.made) == (0, 0)
     assert (joined / "privacy.key").read_bytes() == key
+
+
+def test_of_two_that_join_the_other_waits(tmp_path, collector, code, monkeypatch):
+    found, real = [], module._exchange
+
+    def exchange(*given):
+        handle = os.open(tmp_path, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            found.append("held")
+        finally:
+            os.close(handle)
+        return real(*given)
+
+    monkeypatch.setattr(module, "_exchange", exchange)
+    join(code, tmp_path)
+    assert found == ["held"]
 
 
 def test_a_mistyped_code_asks_nobody(tmp_path, collector, code):
@@ -188,7 +217,7 @@ def test_a_key_that_cannot_be_used_is_found_before_the_code_is_spent(tmp_path, c
 
 
 def test_a_join_that_cannot_be_written_leaves_no_agent(tmp_path, collector, code, monkeypatch):
-    monkeypatch.setattr("dijkwacht_agent.join.write_settings", full_disk)
+    monkeypatch.setattr("dijkwacht_agent.changeover.write_private", full_disk)
     with pytest.raises(OSError, match="No space left"):
         join(code, tmp_path / "new" / "state")
     assert list(tmp_path.iterdir()) == []
@@ -201,7 +230,7 @@ def test_joining_another_site_that_fails_keeps_the_agent_as_it_was(
     (tmp_path / "spool").mkdir()
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     collector.join_answer[1]["site"] = "butcher"
-    monkeypatch.setattr("dijkwacht_agent.join.write_settings", full_disk)
+    monkeypatch.setattr("dijkwacht_agent.changeover.write_private", full_disk)
     with pytest.raises(OSError, match="No space left"):
         join(code, tmp_path, again=True)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before

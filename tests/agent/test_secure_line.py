@@ -47,10 +47,10 @@ def now():
 class Authority:
     """Makes certificates of any time."""
 
-    def __init__(self):
+    def __init__(self, days=(-4000, 4000)):
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a root")])
-        self.certificate = self.make(self.name, self.key.public_key(), (-4000, 4000), ca=True)
+        self.certificate = self.make(self.name, self.key.public_key(), days, ca=True)
         self.pem = self.certificate.public_bytes(PEM).decode()
 
     def make(self, subject, public, days, names=(), *, ca=False):
@@ -156,6 +156,21 @@ def test_a_clock_that_may_be_wrong_waits_and_is_told(
     assert caught.value.message == Message(key, {"days": pytest.approx(50, abs=0.01)})
     assert caught.value.ahead_s == pytest.approx(-ahead * DAY, abs=60)
     assert "50 dagen" in words(caught.value, "nl")
+    assert collector.paths == []
+
+
+@pytest.mark.parametrize("days", [(400, 4000), (-4000, -400)])
+@pytest.mark.parametrize("joined_ahead", [False, True])
+def test_an_authority_of_a_wrong_clock_is_told_from_our_own_clock(
+    collector, secured, tmp_path, days, joined_ahead
+):
+    untimely, made = Authority(days), make_key()
+    issued = now() + 401 * DAY * 10**6 if joined_ahead else None
+    write_identity(tmp_path, made.key, untimely.grant(made.request, issued))
+    with pytest.raises(ForeignCollector) as caught:
+        sent(collector, secured(by=untimely), Identity(tmp_path))
+    assert caught.value.message == Message("authority_untimely")
+    assert "rotate --finish" in words(caught.value, "nl")
     assert collector.paths == []
 
 

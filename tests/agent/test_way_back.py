@@ -12,6 +12,7 @@ from dijkwacht_agent.diagnostics import MOST_KEPT, Diagnostics
 from dijkwacht_agent.health import Status
 from dijkwacht_agent.orders import Ability, Entry, Orders
 from dijkwacht_agent.pacing import wall_clock
+from dijkwacht_agent.renewal import Renewal
 from dijkwacht_agent.settings import read_settings
 from dijkwacht_agent.way_back import WayBack, way_back
 from dijkwacht_records.errors import CollectorBusy, Message, NotAuthorised, RejectedBatch
@@ -39,7 +40,7 @@ def reply(*orders):
 def state(joined):
     with (joined / "agent.toml").open("a") as file:
         file.write(f'orders_key = "{KEY.public_key().public_bytes_raw().hex()}"\n')
-        file.write('consents = ["diagnostics"]\n')
+        file.write('consents = ["diagnostics", "renew"]\n')
     return joined
 
 
@@ -50,7 +51,7 @@ def settings(state):
 
 @pytest.fixture
 def back(settings, state):
-    made = way_back(settings, state, TOKEN)
+    made = way_back(settings, state, TOKEN, Renewal(settings.url, TOKEN, state))
     made._pause_s = made._first_pause_s = made._longest_pause_s = 0.01
     yield made
     made.stop(30)
@@ -92,6 +93,12 @@ def test_without_consent_nothing_is_made_or_sent(back, settings, state, collecto
     assert outcomes(collector) == [("o-1", "no_consent")]
     assert uploads(collector) == []
     assert not (state / "sent").exists()
+
+
+def test_an_agent_without_a_certificate_has_nothing_to_renew(back, collector):
+    back.take(reply(order(kind="renew")))
+    collector.wait_for(lambda: outcomes(collector))
+    assert outcomes(collector) == [("o-1", "unsupported")]
 
 
 def test_diagnostics_hold_no_address_and_no_name(settings, state, collector):

@@ -2,9 +2,11 @@
 
 import contextlib
 import datetime as dt
+import http.client
 import re
 import shutil
 import socket
+import sqlite3
 import ssl
 import subprocess
 import time
@@ -22,7 +24,9 @@ from dijkwacht_agent.join import join_site, read_who
 from dijkwacht_agent.renewal import Renewal
 from dijkwacht_agent.settings import read_settings
 from dijkwacht_agent.uplink import Post
+from dijkwacht_collector.sites import Sites
 from dijkwacht_collector.sites.authority import Authority
+from dijkwacht_collector.sites.certificates import keep_certificate
 from dijkwacht_collector.sites.speaker import Speaker
 from dijkwacht_records.errors import (
     CertificateExpired,
@@ -245,6 +249,19 @@ def test_check_says_that_each_knows_the_other(secure, tmp_path):
     assert found["certificate_late"] is False
 
 
+def test_a_page_of_the_other_scheme_is_a_strangers(secure):
+    context = ssl.create_default_context(cadata=(secure.state / "authority/root-1.pem").read_text())
+    statuses = []
+    for scheme in ("http", "https"):
+        line = http.client.HTTPSConnection("127.0.0.1", secure.port, timeout=20, context=context)
+        origin = {"Origin": f"{scheme}://127.0.0.1:{secure.port}"}
+        with contextlib.closing(line):
+            line.request("POST", "/incidents/none/verdict", b"verdict=normal", origin)
+            statuses.append(line.getresponse().status)
+    assert statuses[0] == 403
+    assert statuses[1] != 403
+
+
 def test_the_authority_is_replaced_without_an_agent_noticing(secure, tmp_path, capsys):
     """The last of these: what joined before and does not renew is left behind."""
     state, late = secure.joined(tmp_path / "a", "rotates"), secure.joined(tmp_path / "b", "late")
@@ -276,3 +293,38 @@ def test_the_authority_is_replaced_without_an_agent_noticing(secure, tmp_path, c
     assert cli.main([*command, "rotate", "--finish"]) == 2
     assert cli.main(["authority", "--state", str(tmp_path), "show"]) == 2
     assert "no authority in this folder" in capsys.readouterr().err
+
+
+def test_an_authority_made_by_a_clock_that_was_ahead_is_told_and_replaced(tmp_path, capsys):
+    then = time.time_ns() // 1000 + 4 * 365 * 86_400_000_000
+    authority = Authority(tmp_path / "authority", [], lambda: then)
+    authority.open()
+    sites = Sites(tmp_path / "sites.db")
+    sites.open()
+    sites.close()
+    built = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    request = built.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    till = Speaker("bakery", "till")
+    leaf = authority.issue(request.public_bytes(serialization.Encoding.DER), till, then)
+    with contextlib.closing(sqlite3.connect(tmp_path / "sites.db")) as database, database:
+        keep_certificate(database, till, leaf, then)
+    command = ["authority", "--state", str(tmp_path)]
+    assert cli.main([*command, "show"]) == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said.startswith(
+        "! no agent can take this collector's certificate: its authority is valid from"
+    )
+    assert cli.main([*command, "rotate", "--finish"]) == 0
+    told = capsys.readouterr().out
+    assert "Agents that must join again: 1." in told
+    assert "till of bakery" in told
+    assert "dijkwacht-agent join CODE --again" in told
+    assert cli.main([*command, "show"]) == 0
+    assert "!" not in capsys.readouterr().out
+    assert cli.main([*command, "rotate", "--finish"]) == 2
+    assert "no rotation is under way" in capsys.readouterr().err
+    ahead = Authority(tmp_path / "authority", [], lambda: then + 20 * 365 * 86_400_000_000)
+    ahead.read()
+    ahead.rotate()
+    assert cli.main([*command, "rotate", "--finish"]) == 2
+    assert "is the clock right?" in capsys.readouterr().err

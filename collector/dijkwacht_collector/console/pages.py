@@ -30,7 +30,7 @@ from dijkwacht_collector.console.signer import signer
 from dijkwacht_collector.console.story_view import StoryReader, goes_on
 from dijkwacht_collector.console.view import Reader
 from dijkwacht_collector.incidents import ANSWERED, Incident, Story
-from dijkwacht_collector.sites.access import origin_of
+from dijkwacht_collector.sites.access import is_own_origin
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -344,7 +344,7 @@ def _told(request: web.Request, answered: Incident | Story) -> dict[str, object]
 
 def _check_own_page(request: web.Request) -> None:
     """Raises for what a stranger's page sends."""
-    if origin_of(request.headers.get("Origin", "")) != request.host:
+    if not is_own_origin(request, request.headers.get("Origin", "")):
         raise web.HTTPForbidden(text="An answer must come from the console's own page.\n")
 
 

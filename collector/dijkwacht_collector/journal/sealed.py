@@ -53,13 +53,18 @@ def open_own(path: Path) -> IO[bytes]:
     return file
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Replace ``path`` by ``content`` so that a crash leaves the old or the new, whole."""
+def replace_file(path: Path, content: bytes, owner: tuple[int, int] | None = None) -> None:
+    """Replace ``path`` by ``content`` so that a crash leaves the old or the new, whole.
+
+    ``owner``: user and group that it is to belong to.
+    """
     draft = path.with_name(path.name + ".new")
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         with open(fd, "wb", closefd=False) as file:
             file.write(content)
+        if owner is not None:
+            os.fchown(fd, *owner)
         os.fsync(fd)
     finally:
         os.close(fd)

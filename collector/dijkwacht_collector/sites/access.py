@@ -239,17 +239,30 @@ def _refuse_strangers(request: web.Request) -> None:
     fetched = request.headers.get("Sec-Fetch-Site", "same-origin")
     origin = request.headers.get("Origin")
     if fetched not in {"same-origin", "none"} or (
-        origin is not None and origin_of(origin) != request.host
+        origin is not None and not is_own_origin(request, origin)
     ):
         raise web.HTTPForbidden(text="asked by a page of another origin\n")
 
 
-def origin_of(url: str) -> str:
-    """Host and port that a URL names; empty if it is none."""
+def is_own_origin(request: web.Request, origin: str) -> bool:
+    """Whether a page of ``origin`` was at the very address that ``request`` came to: scheme, host and port.
+
+    By which scheme a browser came to a proxy before us only that one knows; it may not say.
+    """
     try:
-        return urlsplit(url).netloc
+        parts = urlsplit(origin)
     except ValueError:
-        return ""
+        return False
+    told = request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip().lower()
+    if request.secure:
+        schemes = {"https"}
+    elif told:
+        schemes = {told}
+    elif _host_name(f"//{request.host}") in _LOOPBACK_NAMES:
+        schemes = {"http"}
+    else:
+        schemes = {"http", "https"}
+    return parts.scheme in schemes and parts.netloc == request.host
 
 
 def _forwarded(request: web.Request) -> bool:

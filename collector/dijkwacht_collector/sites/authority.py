@@ -90,6 +90,8 @@ class Authority:
     def open(self) -> None:
         """Read the roots, or make the first one. Raises ``OSError``, `DijkwachtError` for what is none."""
         self.path.mkdir(0o700, parents=True, exist_ok=True)
+        for draft in self.path.glob("*.pem.new"):  # of one that was cut short
+            draft.unlink(missing_ok=True)
         self._shut()
         if not self._files():
             self._write("root-1.pem", make_root(self._clock()))
@@ -122,6 +124,26 @@ class Authority:
         return len(self._roots) > 1
 
     @property
+    def untimely(self) -> str | None:
+        """In words: the root that agents are shown is not valid at this time, so that none can take it."""
+        certificate, now = self._roots[min(self._roots)].certificate, self._clock()
+        if _holds(certificate, now):
+            return None
+        begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        return (
+            f"no agent can take this collector's certificate: its authority is valid from {begins:%F}"
+            f" to {ends:%F}, as the clock was when it was made. If this machine's clock is wrong now,"
+            " set it; if it is right: dijkwacht authority rotate --finish, after which agents join"
+            " again with a new code"
+        )
+
+    @property
+    def may_drop(self) -> bool:
+        """A rotation is under way, and the root that would be shown next is valid at this time."""
+        later = sorted(self._roots)[1:]
+        return bool(later) and _holds(self._roots[later[0]].certificate, self._clock())
+
+    @property
     def settled(self) -> bool:
         """It has been open for so long that the clock can be relied on."""
         return time.monotonic() - self._opened >= SETTLED_S
@@ -146,11 +168,14 @@ class Authority:
                 log.warning("the authority's files cannot be used", extra={"why": str(error)})
                 return False
         left = self._ends(max(self._roots)) - self._clock()
-        if left < ROTATE_DAYS * DAY_US and self.settled and not self.rotating:
-            self.rotate()
-            changed = True
-        if changed or not self._serves_from <= self._clock() < self._renew_at:
-            self._serve()  # also where it was made by a clock that was ahead
+        try:
+            if left < ROTATE_DAYS * DAY_US and self.settled and not self.rotating:
+                self.rotate()
+                changed = True
+            if changed or not self._serves_from <= self._clock() < self._renew_at:
+                self._serve()  # also where it was made by a clock that was ahead
+        except OSError as error:  # a full disk: what is there goes on serving
+            log.warning("the authority cannot be renewed", extra={"why": error.strerror})
         return changed
 
     def rotate(self) -> None:
@@ -167,6 +192,13 @@ class Authority:
             self.read()
             if self._context is not None:
                 self._serve()
+
+    def replace(self) -> None:
+        """Trust nothing but a root that is made now; agents that know none but the former join again."""
+        if not self.rotating:
+            self.rotate()
+        while self.rotating:
+            self.drop_oldest()
 
     def roots(self) -> list[RootRow]:
         """For people, the oldest first."""
@@ -218,6 +250,8 @@ class Authority:
         if not good:
             own = make_server(root, self._names, now)
             self._write(path.name, own)
+        if why := self.untimely:
+            log.error(why)
         context = ServerContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.load_cert_chain(path)
@@ -243,8 +277,20 @@ class Authority:
         return set(held) == set(map(general_name, self._names))
 
     def _write(self, name: str, signer: Signer) -> None:
-        replace_file(self.path / name, signer.whole)
+        path, owner = self.path / name, None
         if os.geteuid() == 0:  # `dijkwacht authority` may be run by root, the collector as another
-            owner = self.path.parent.stat()
-            for path in (self.path, self.path / name):
-                os.chown(path, owner.st_uid, owner.st_gid)
+            parent = self.path.parent.stat()
+            owner = parent.st_uid, parent.st_gid
+            os.chown(self.path, *owner)
+        draft = path.with_name(name + ".new")
+        draft.unlink(missing_ok=True)  # of another's, perhaps
+        try:
+            replace_file(path, signer.whole, owner)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
+
+
+def _holds(certificate: x509.Certificate, now: int) -> bool:
+    begins = microseconds(certificate.not_valid_before_utc)
+    return begins <= now < microseconds(certificate.not_valid_after_utc)

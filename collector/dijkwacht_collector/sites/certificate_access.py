@@ -19,7 +19,7 @@ from dijkwacht_collector.sites.authority import Authority
 from dijkwacht_collector.sites.certificates import (
     RENEWABLE_US,
     CertificateRow,
-    needs_root,
+    needing,
     superseded,
 )
 from dijkwacht_collector.sites.sites import Sites
@@ -90,6 +90,9 @@ class CertificateAuthenticator(TokenAuthenticator):
         with self._turn:
             if changed or self._loaded != self._version:
                 self._load()
+            if not self._held and self._authority.untimely:
+                log.warning("the authority is made anew: nobody has joined by it yet")
+                self._authority.replace()
             self._end_rotation()
         return changed
 
@@ -181,9 +184,9 @@ class CertificateAuthenticator(TokenAuthenticator):
         self._loaded = self._version
 
     def _end_rotation(self) -> None:
-        if self._authority.rotating and self._authority.settled:
+        if self._authority.may_drop and self._authority.settled:
             rows = [held.row for held in self._held.values()]
-            if not needs_root(rows, self._authority.oldest, self._clock()):
+            if not needing(rows, self._authority.oldest, self._clock()):
                 log.info("the former authority is trusted no more: every agent knows the new one")
                 self._authority.drop_oldest()
 

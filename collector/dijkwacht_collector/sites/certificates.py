@@ -117,13 +117,15 @@ def superseded(rows: list[CertificateRow]) -> frozenset[str]:
     return frozenset(r.serial for r in rows if r.issued < newest.get((r.site, r.agent), 0))
 
 
-def needs_root(rows: list[CertificateRow], root: str, now: int) -> int:
-    """How many certificates of ``root`` are good, or may be renewed: their agents know no other yet."""
+def needing(rows: list[CertificateRow], root: str, now: int) -> list[Speaker]:
+    """Agents whose certificate is of ``root`` and good, or may be renewed: they know no other yet."""
     over = superseded(rows)
-    return sum(
-        row.root == root
+    found = {
+        Speaker(row.site, row.agent)
+        for row in rows
+        if row.root == root
         and row.revoked is None
         and row.serial not in over
         and row.expires + RENEWABLE_US > now
-        for row in rows
-    )
+    }
+    return sorted(found)

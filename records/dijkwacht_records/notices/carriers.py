@@ -5,6 +5,7 @@ An address may be a secret (whoever knows a webhook's can post there), so no err
 
 from __future__ import annotations
 
+import contextlib
 import os
 import smtplib
 import ssl
@@ -14,17 +15,21 @@ from email.utils import formatdate, make_msgid
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
 
 from dijkwacht_records.errors import SettingsError
+from dijkwacht_records.notices.deadline import Deadline
 from dijkwacht_records.notices.letter import Letter, NoticeLanguage
 
 FAILURES: Final = (OSError, HTTPException, ValueError, OverflowError)
 """What `Carrier.carry` and `get` raise: the last two for a name, or a port, that no address can have."""
 TIMEOUT_S: Final = 15.0
+"""The longest wait for the other end."""
+LIMIT_S: Final = 60.0
+"""The longest conversation."""
 _MOST_READ: Final = 1 << 16
 _IMPLICIT_TLS, _SUBMISSION, _LOCAL = 465, 587, 25
 
@@ -83,12 +88,14 @@ class Webhook:
 
     name = "webhook"
 
+    limit_s = LIMIT_S
+
     def __init__(self, url: str, ca_file: Path | None = None) -> None:
         self._url, self._ca_file = url, ca_file
 
     def carry(self, letter: Letter) -> None:
         """As `Carrier.carry`."""
-        _ask("POST", self._url, self._ca_file, msgspec.json.encode(letter))
+        _ask("POST", self._url, self._ca_file, as_json(letter), self.limit_s)
 
 
 class Mail:
@@ -99,6 +106,7 @@ class Mail:
     """
 
     name = "mail"
+    limit_s = LIMIT_S
 
     def __init__(
         self,
@@ -114,30 +122,59 @@ class Mail:
 
     def carry(self, letter: Letter) -> None:
         """As `Carrier.carry`."""
-        mail = EmailMessage()
-        mail["From"], mail["To"] = self._sender, ", ".join(self._to)
-        mail["Subject"] = " ".join(f"Dijkwacht: {letter.title}".split())
-        mail["Date"], mail["Message-ID"] = formatdate(), make_msgid(domain="dijkwacht.invalid")
-        mail["Auto-Submitted"] = "auto-generated"  # or somebody's holiday answers it
-        mail.set_content(letter.text + "\n")
-        context = _context(self._ca_file)
-        if self._port == _IMPLICIT_TLS:
-            server: smtplib.SMTP = smtplib.SMTP_SSL(
-                self._host, self._port, timeout=TIMEOUT_S, context=context
-            )
-        else:
-            server = smtplib.SMTP(self._host, self._port, timeout=TIMEOUT_S)
-        with server:
+        mail = as_mail(letter, self._sender, self._to)
+        with Deadline(self.limit_s) as deadline, self._connected(deadline) as server:
             if self._port != _IMPLICIT_TLS and not (self._is_here and self._ca_file is None):
-                server.starttls(context=context)
+                server.starttls(context=_context(self._ca_file))
             if self._login is not None:
                 user, password_file = self._login
                 server.login(user, password_file.read_text("utf-8").strip())
             server.send_message(mail)
 
+    def _connected(self, deadline: Deadline) -> smtplib.SMTP:
+        address = self._host, self._port
+        if self._port == _IMPLICIT_TLS:
+            context = _context(self._ca_file)
+            return _TlsServer(deadline, *address, timeout=TIMEOUT_S, context=context)
+        return _Server(deadline, *address, timeout=TIMEOUT_S)
+
     @property
     def _is_here(self) -> bool:
         return _is_loopback(self._host)
+
+
+class _Server(smtplib.SMTP):
+    """One whose answers end in time, the first among them, which is waited for while it is made."""
+
+    def __init__(self, deadline: Deadline, *given: Any, **options: Any) -> None:
+        self._deadline = deadline
+        super().__init__(*given, **options)
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.sock is not None:
+            self._deadline.watch(self.sock)
+        return super().getreply()
+
+
+class _TlsServer(_Server, smtplib.SMTP_SSL):
+    """The same over TLS from the first byte."""
+
+
+def as_json(letter: Letter) -> bytes:
+    """``letter`` as a webhook gets it."""
+    return msgspec.json.encode(letter)
+
+
+def as_mail(letter: Letter, sender: str, to: Sequence[str]) -> EmailMessage:
+    """``letter`` as it is mailed: nothing in it can be a header, or another receiver."""
+    mail = EmailMessage()
+    mail["From"], mail["To"] = sender, ", ".join(to)
+    # Python reads what is there as an encoded word, and would write what it stands for: a new line, say.
+    mail["Subject"] = " ".join(f"Dijkwacht: {letter.title}".split()).replace("=?", "= ?")
+    mail["Date"], mail["Message-ID"] = formatdate(), make_msgid(domain="dijkwacht.invalid")
+    mail["Auto-Submitted"] = "auto-generated"  # or somebody's holiday answers it
+    mail.set_content(letter.text + "\n")
+    return mail
 
 
 def carriers_of(settings: NotifySettings) -> list[Carrier]:
@@ -174,9 +211,9 @@ def read_server(text: str) -> tuple[str, int]:
     return host, parts.port or (_LOCAL if _is_loopback(host) else _SUBMISSION)
 
 
-def get(url: str, ca_file: str | Path | None = None) -> None:
-    """Ask for ``url``. Raises one of `FAILURES` unless the answer is a 2xx."""
-    _ask("GET", url, ca_file)
+def get(url: str, ca_file: str | Path | None = None, limit_s: float = LIMIT_S) -> None:
+    """Ask for ``url``. Raises one of `FAILURES` unless the answer is a 2xx, within so long."""
+    _ask("GET", url, ca_file, limit_s=limit_s)
 
 
 def reason_of(error: Exception) -> str:
@@ -189,7 +226,13 @@ def reason_of(error: Exception) -> str:
     return f"{kind} {code}" if code is not None else f"{kind}: {said}" if said else kind
 
 
-def _ask(method: str, url: str, ca_file: str | Path | None, body: bytes | None = None) -> None:
+def _ask(
+    method: str,
+    url: str,
+    ca_file: str | Path | None,
+    body: bytes | None = None,
+    limit_s: float = LIMIT_S,
+) -> None:
     parts = urlsplit(url)
     if parts.scheme == "https":
         connection: HTTPConnection = HTTPSConnection(
@@ -201,12 +244,16 @@ def _ask(method: str, url: str, ca_file: str | Path | None, body: bytes | None =
     headers = {"User-Agent": "dijkwacht"}
     if body is not None:
         headers["Content-Type"] = "application/json"
-    try:
+    with Deadline(limit_s) as deadline, contextlib.closing(connection):
+        connection.connect()
+        deadline.watch(connection.sock)
         connection.request(method, path, body, headers)
         response = connection.getresponse()
-        response.read(_MOST_READ)
-    finally:
-        connection.close()
+        with contextlib.closing(response):
+            deadline.ensure()
+            # What it says besides is nothing to us.
+            with contextlib.suppress(OSError, HTTPException):
+                response.read(_MOST_READ)
     if not 200 <= response.status < 300:
         raise Undelivered(response.status)
 

@@ -60,9 +60,19 @@ def compose(
     if (others := len(began) + len(ended) - 1) > 0:
         title = f"{title[: _LONGEST_TITLE - 8]} (+{others})"
     return Letter(
-        text="\n\n".join("\n".join(lines) for lines in [*blocks, [source]]),
-        title=title[:_LONGEST_TITLE],
-        source=source,
-        began=[about for about, _ in began][:MOST_LINES],
-        ended=[about for about, _ in ended][:MOST_LINES],
+        text=_readable("\n\n".join("\n".join(lines) for lines in [*blocks, [source]])),
+        title=_readable(title[:_LONGEST_TITLE]),
+        source=_sayable(source),
+        began=[_sayable(about) for about, _ in began][:MOST_LINES],
+        ended=[_sayable(about) for about, _ in ended][:MOST_LINES],
     )
+
+
+def _sayable(text: str) -> str:
+    """Half a surrogate, as in the name of a file, has no bytes: a letter with one would never leave."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _readable(text: str) -> str:
+    """What can be shown, and new lines: the rest may steer a terminal, or be no mail."""
+    return "".join(each if each.isprintable() or each == "\n" else " " for each in text)

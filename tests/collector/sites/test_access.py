@@ -3,15 +3,22 @@
 import asyncio
 import json
 import logging
+import ssl
 
 import pytest
 from aiohttp import web
 from aiohttp.log import server_logger
+from aiohttp.test_utils import make_mocked_request
 
 from dijkwacht_collector.console import Feed, add_console
 from dijkwacht_collector.logs import JsonFormatter, NoStrangers
 from dijkwacht_collector.sites import Sites
-from dijkwacht_collector.sites.access import AGENT_PATHS, Operators, TokenAuthenticator
+from dijkwacht_collector.sites.access import (
+    AGENT_PATHS,
+    Operators,
+    TokenAuthenticator,
+    is_own_origin,
+)
 from dijkwacht_records.errors import NotAuthorised
 
 TOKEN = "correct-horse-battery"
@@ -103,6 +110,34 @@ async def test_an_odd_origin_is_a_strangers(make_client, origin):
     client = await make_client()
     head = b"POST /incidents/a/verdict HTTP/1.1\r\nOrigin: " + origin + b"\r\n"
     assert await send(client, head) == 403
+
+
+NAME, HERE = "lab.example.nl:8470", "localhost:8470"
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "tls", "told", "own"),
+    [
+        (NAME, f"https://{NAME}", True, None, True),
+        (NAME, f"http://{NAME}", True, None, False),
+        (NAME, f"http://{NAME}", True, "http", False),
+        (HERE, f"http://{HERE}", False, None, True),
+        (HERE, f"https://{HERE}", False, None, False),
+        (HERE, f"ftp://{HERE}", False, None, False),
+        (HERE, f"//{HERE}", False, None, False),
+        (HERE, "http://localhost:8471", False, None, False),
+        (NAME, f"https://{NAME}", False, "https", True),
+        (NAME, f"http://{NAME}", False, "https", False),
+        (NAME, f"https://{NAME}", False, "http, HTTPS", True),
+        (NAME, f"https://{NAME}", False, None, True),
+        (NAME, "https://evil.example:8470", False, None, False),
+    ],
+)
+def test_a_page_is_our_own_by_scheme_host_and_port(host, origin, tls, told, own):
+    headers = {"Host": host} | ({"X-Forwarded-Proto": told} if told else {})
+    secured = ssl.create_default_context() if tls else None
+    request = make_mocked_request("POST", "/", headers=headers, sslcontext=secured)
+    assert is_own_origin(request, origin) is own
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 import contextlib
+import errno
 import ssl
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from dijkwacht_collector.settings import DAY_US
@@ -138,6 +139,7 @@ REQUEST = request()
 
 
 @given(st.lists(st.tuples(st.integers(0, 180), st.integers(0, 255)), min_size=1, max_size=4))
+@example([(7, 1)])  # another version of requests
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_damaged_request_is_refused_by_one_word(authority, damage):
     asked = bytearray(REQUEST)
@@ -217,6 +219,51 @@ def test_a_root_is_replaced_by_itself_in_its_last_years(authority, clock, monkey
     assert authority.refresh()
     assert authority.rotating
     assert not authority.refresh()
+
+
+@pytest.mark.parametrize("off_days", [4 * 365, -15 * 365])
+def test_an_authority_of_a_wrong_clock_is_told_and_replaced_by_a_command(
+    tmp_path, clock, caplog, off_days
+):
+    clock.now += off_days * DAY_US
+    Authority(tmp_path / "authority", [], clock).open()
+    assert caplog.messages == []
+    clock.now = NOW
+    authority = Authority(tmp_path / "authority", [], clock)
+    authority.open()
+    [said] = caplog.messages
+    assert said == authority.untimely
+    assert "dijkwacht authority rotate --finish" in said
+    former = authority.oldest
+    authority.replace()
+    assert authority.oldest != former
+    assert authority.untimely is None
+    assert [root.number for root in authority.roots()] == [2]
+    server(tmp_path / "authority").verify_directly_issued_by(
+        x509.load_pem_x509_certificate(authority.bundle.encode())
+    )
+
+
+def test_a_clock_set_right_while_it_runs_is_told_once(tmp_path, clock, caplog):
+    clock.now += 4 * 365 * DAY_US
+    authority = Authority(tmp_path / "authority", [], clock)
+    authority.open()
+    clock.now = NOW
+    for _ in range(3):
+        authority.refresh()
+    assert len(caplog.messages) == 1
+
+
+def test_a_disk_that_is_full_keeps_it_serving(authority, clock, monkeypatch, caplog):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module, "replace_file", full)
+    context = authority.context
+    clock.now += SERVER_DAYS * DAY_US // 2 + 1
+    authority.refresh()
+    assert authority.context is context
+    assert caplog.messages == ["the authority cannot be renewed"]
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a key"])

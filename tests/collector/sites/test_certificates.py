@@ -217,6 +217,30 @@ def test_a_clock_that_is_far_ahead_ends_nothing(site):
     assert len(site.authority.context.get_ca_certs()) == 2
 
 
+def test_a_root_whose_time_has_not_come_takes_no_ones_place(site, monkeypatch):
+    monkeypatch.setattr(authority, "SETTLED_S", 0.0)
+    site.now += 20 * 365 * DAY_US
+    site.authority.rotate()
+    site.now = NOW
+    site.door.refresh()  # nobody needs the former one, and no agent could take the newer
+    assert site.authority.rotating
+    assert site.authority.untimely is None
+
+
+def test_an_authority_of_a_wrong_clock_is_replaced_by_itself_while_nobody_has_joined(tmp_path):
+    site = Site(tmp_path)
+    site.now = NOW - 20 * 365 * DAY_US
+    site.authority.replace()
+    former, site.now = site.authority.oldest, NOW
+    site.door.refresh()
+    assert site.authority.oldest != former
+    assert site.authority.untimely is None
+    site.join("till")
+    former, site.now = site.authority.oldest, NOW + 20 * 365 * DAY_US
+    site.door.refresh()
+    assert site.authority.oldest == former, "somebody would have to join again"
+
+
 def test_nothing_shown_is_no_certificate_unless_tokens_are_good_enough(site, tmp_path):
     token = site.sites.make_token("bakery", "old", NOW)
     asks = shown("", {"Authorization": f"Bearer {token}"})
