@@ -43,9 +43,8 @@ def alone(state: Path) -> Iterator[None]:
     """
     handle = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with contextlib.suppress(
-            OSError
-        ):  # a file system without locks of folders, as some servers' are
+        # A file system may have no locks of folders, as some servers' have none.
+        with contextlib.suppress(OSError):
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
