@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from dijkwacht_agent.clock import wrong_clock
 from dijkwacht_agent.contracts import CONTRACTS_FILE, write_contracts
 from dijkwacht_agent.enrolling import JOINING_FILE, enrol, forget_asking, refused
 from dijkwacht_agent.error_words import carrying, error_message, refusal_message, worded
@@ -25,6 +26,7 @@ from dijkwacht_agent.identity import (
     has_identity,
     write_identity,
 )
+from dijkwacht_agent.pacing import wall_clock
 from dijkwacht_agent.privacy import read_or_make_key
 from dijkwacht_agent.secure_line import SecureConnection, connection_path
 from dijkwacht_agent.settings import (
@@ -247,17 +249,18 @@ def _keep_token(state: Path, token: str) -> None:
 def _enrol(url: str, secret: bytes, agent: str | None, fallback: str, state: Path) -> _Answer:
     """By a short code: a certificate, or a token over plain HTTP."""
     grant, key = enrol(url, secret, agent, fallback, state)
+    off = wrong_clock((wall_clock() - grant.clock) / 1e6)
 
     def keep() -> Message | None:
         if not key:
             _keep_token(state, grant.token)
-            return None
+            return off
         # What time another collector had is nothing to this one.
         (state / CLOCK_FILE).unlink(missing_ok=True)
         write_identity(state, key, grant)
         remark = _show(url, Identity(state), (grant.site, grant.agent))
         (state / TOKEN_FILE).unlink(missing_ok=True)
-        return remark
+        return remark or off
 
     if not key and not _TOKEN.fullmatch(grant.token):
         raise worded(TransferError, "join_unusable", url=url)

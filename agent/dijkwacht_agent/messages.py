@@ -92,8 +92,8 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "De klok loopt goed (hij scheelt {offset:.0f} s met die van de verzamelaar).",
     ),
     "clock_wrong": (
-        "The clock differs {offset:.0f} s from the collector's. Turn on time synchronisation.",
-        "De klok scheelt {offset:.0f} s met die van de verzamelaar. Zet het gelijkzetten van de tijd aan.",
+        "The clock of this machine is {much} {side}. Turn on time synchronisation.",
+        "De klok van dit apparaat loopt {much} {side}. Zet het gelijkzetten van de tijd aan.",
     ),
     "contracts_shared": (
         "The collector reads what this agent writes (versions of the contract: it reads {reads}, the agent writes {writes}).",
