@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
-import msgspec
-
 from dijkwacht_records.errors import SettingsError
-from dijkwacht_records.notices.letter import Letter, NoticeLanguage
+from dijkwacht_records.notices.letter import MOST_BYTES, Letter, NoticeLanguage
+from dijkwacht_records.notices.services import MOST_BYTES as MOST_OF_A_SERVICE
+from dijkwacht_records.notices.services import body_for
 
 FAILURES: Final = (OSError, HTTPException, ValueError, OverflowError)
 """What `Carrier.carry` and `get` raise: the last two for a name, or a port, that no address can have."""
@@ -69,9 +69,10 @@ class NotifySettings(Protocol):
 
 
 class Carrier(Protocol):
-    """Brings letters to one receiver. ``name`` tells it from the others."""
+    """Brings letters to one receiver. ``name`` tells it from the others; ``most_bytes`` of text it takes."""
 
     name: str
+    most_bytes: int
 
     def carry(self, letter: Letter) -> None:
         """Raises one of `FAILURES` when it did not arrive."""
@@ -82,13 +83,14 @@ class Webhook:
     """``POST`` of a letter as JSON to ``url``; any 2xx answer is good."""
 
     name = "webhook"
+    most_bytes = MOST_OF_A_SERVICE
 
     def __init__(self, url: str, ca_file: Path | None = None) -> None:
         self._url, self._ca_file = url, ca_file
 
     def carry(self, letter: Letter) -> None:
         """As `Carrier.carry`."""
-        _ask("POST", self._url, self._ca_file, msgspec.json.encode(letter))
+        _ask("POST", self._url, self._ca_file, body_for(self._url, letter))
 
 
 class Mail:
@@ -99,6 +101,7 @@ class Mail:
     """
 
     name = "mail"
+    most_bytes = MOST_BYTES
 
     def __init__(
         self,
