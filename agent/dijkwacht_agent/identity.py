@@ -15,7 +15,6 @@ import shutil
 import ssl
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -168,6 +167,8 @@ def write_identity(state: Path, key: str, grant: Grant) -> None:
         shutil.rmtree(left, ignore_errors=True)
     head = f"issued {grant.clock} expires {grant.expires}\n"
     whole = (head + key + grant.certificate).encode("ascii", "replace")
+    import tempfile  # noqa: PLC0415  not in the memory of one that runs
+
     with tempfile.TemporaryDirectory(dir=state, prefix=".trying-") as folder:
         tried = Path(folder)
         write_private(tried / IDENTITY_FILE, whole)

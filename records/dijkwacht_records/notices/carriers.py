@@ -6,7 +6,6 @@ An address may be a secret (whoever knows a webhook's can post there), so no err
 from __future__ import annotations
 
 import os
-import smtplib
 import ssl
 from collections.abc import Sequence
 from email.message import EmailMessage
@@ -117,6 +116,8 @@ class Mail:
 
     def carry(self, letter: Letter) -> None:
         """As `Carrier.carry`."""
+        import smtplib  # noqa: PLC0415  not in the memory of who sends no mail
+
         mail = EmailMessage()
         mail["From"], mail["To"] = self._sender, ", ".join(self._to)
         mail["Subject"] = " ".join(f"Dijkwacht: {letter.title}".split())
