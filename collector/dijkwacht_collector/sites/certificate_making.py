@@ -90,7 +90,7 @@ def _asked(request: bytes) -> ec.EllipticCurvePublicKey:
         asked = x509.load_der_x509_csr(request)
         public = asked.public_key()
         signed = asked.is_signature_valid
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, x509.InvalidVersion, UnsupportedAlgorithm) as error:
         raise MalformedBatch(f"no request for a certificate: {type(error).__name__}") from None
     if not signed:
         raise MalformedBatch("the request is not signed by its key")
