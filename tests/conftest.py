@@ -56,6 +56,7 @@ PACKAGE_OF = {
     "dhclient": "isc-dhcp-client",
     "dnsmasq": "dnsmasq-base",
     "dpkg-deb": "dpkg",
+    "faketime": "faketime",
     "gpg": "gpg",
     "gpgv": "gpgv",
     "hydra": "hydra",

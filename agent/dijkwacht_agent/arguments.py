@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import math
 import re
 from collections.abc import Callable
@@ -21,11 +20,14 @@ _NO_NUMBER: Final = re.compile(rf"invalid ({'|'.join(_NUMBERS)}) value: (.*)", r
 """How argparse, in words of Python, says that something is no number."""
 
 _NO_COMMAND: Final = re.compile(r"COMMAND: invalid choice: '(.*)' \(choose from (.*)\)", re.DOTALL)
-_NO_WORD: Final = "the following arguments are required: COMMAND"
+_NO_CHOICE: Final = re.compile(r"(.*): invalid choice: '(.*)' \(choose from (.*)\)", re.DOTALL)
+_NO_WORD: Final = re.compile(r"the following arguments are required: (.*)", re.DOTALL)
 
 
 def _nearest(found: re.Match[str]) -> str:
     there = re.findall(r"[\w-]+", found[2])
+    import difflib  # noqa: PLC0415  not in the memory of one that runs
+
     near = difflib.get_close_matches(found[1], there, 1)
     values = {"typed": found[1], "near": near[0] if near else "", "there": ", ".join(there)}
     key = "command_near" if near else "command_unknown"
@@ -48,10 +50,17 @@ class OneLineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print ``message`` and where to read on; exit code 2."""
         said = _NO_NUMBER.sub(_in_words, message.removeprefix("argument "))
-        if said == _NO_WORD:
-            self.exit(2, f"{self.prog}: {message_text(Message('command_none'), language())}\n")
+        if found := _NO_WORD.fullmatch(said):
+            lacking = Message("words_missing", {"what": found[1], "command": self.prog})
+            lacking = Message("command_none") if found[1] == "COMMAND" else lacking
+            self.exit(2, f"{self.prog}: {message_text(lacking, language())}\n")
         if found := _NO_COMMAND.fullmatch(said):
             self.exit(2, f"{self.prog}: {_nearest(found)}\n")
+        if found := _NO_CHOICE.fullmatch(said):
+            there = ", ".join(re.findall(r"[\w-]+", found[3]))
+            values = {"where": found[1], "typed": found[2], "there": there, "command": self.prog}
+            wrong = message_text(Message("choice_none", {**values}), language())
+            self.exit(2, f"{self.prog}: {wrong}\n")
         self.exit(2, f"{self.prog}: {said} (see {self.prog} --help)\n")
 
 

@@ -11,12 +11,13 @@ PKCS #10 in DER and base 64.
 from __future__ import annotations
 
 import base64
-import json
 import sys
 
 
 def main() -> None:
     """Make one key, of P-256, and a request that says nothing but which key it is."""
+    import json  # noqa: PLC0415  who runs this imports it for its path, and stays
+
     sys.path[:] = json.load(sys.stdin)["path"]
 
     from cryptography import x509  # noqa: PLC0415  only now it is known where it lies

@@ -18,6 +18,7 @@ import msgspec
 import psutil
 
 from dijkwacht_agent.check_export import export_findings, listen_for_export
+from dijkwacht_agent.clock import CLOCK_LIMIT_S, off
 from dijkwacht_agent.contracts import compared, listed
 from dijkwacht_agent.error_words import words
 from dijkwacht_agent.frames import Block, Frame, block_of
@@ -51,7 +52,6 @@ from dijkwacht_records.errors import (
 )
 from dijkwacht_records.wire import encode
 
-CLOCK_LIMIT_S: Final = 60.0
 LOSS_LIMIT: Final = 1e-3
 _QUIET_FACTOR: Final = 4
 """Where nothing passes at once it is listened so many times as long: at night a shop is quiet."""
@@ -203,18 +203,17 @@ def check_collector(settings: Settings, state: Path) -> Iterator[Finding]:
             connection.request("GET", connection_path(url) + "/healthz")
             connection.getresponse().read()
     except WrongClock as error:
-        yield Finding("clock_wrong", False, {"offset": abs(error.ahead_s)})
+        yield Finding("clock_wrong", False, {"offset": abs(error.ahead_s), **off(error.ahead_s)})
         return
     except (OSError, http.client.HTTPException, TransferError) as error:
         key = "collector_foreign" if isinstance(error, ForeignCollector) else "collector_silent"
         yield Finding(key, False, {"url": url, "why": error})
         return
     yield Finding("collector_answers", True, {"url": url})
-    if isinstance(who, Identity):
-        late = who.late(wall_clock())
-        days = max(0.0, (who.expires - wall_clock()) / 86_400e6)
-        yield Finding("certificate_late" if late else "certificate_good", not late, {"days": days})
     reads = yield from _check_known(settings.site, settings.agent, Post(url, who, ca_file))
+    if isinstance(who, Identity):  # now that it was heard what time it is
+        late, days = who.late(who.now()), max(0.0, (who.expires - who.now()) / 86_400e6)
+        yield Finding("certificate_late" if late else "certificate_good", not late, {"days": days})
     if reads is not None:
         yield from check_contracts(reads, state)
 
@@ -338,9 +337,9 @@ def _check_known(
     finally:
         post.close()
     yield Finding("token_good", True)
-    offset = abs(reply.clock - (asked + wall_clock()) / 2) / 1e6
-    right = offset < CLOCK_LIMIT_S
-    yield Finding("clock_right" if right else "clock_wrong", right, {"offset": offset})
+    ahead_s = ((asked + wall_clock()) / 2 - reply.clock) / 1e6
+    right, values = abs(ahead_s) < CLOCK_LIMIT_S, {"offset": abs(ahead_s), **off(ahead_s)}
+    yield Finding("clock_right" if right else "clock_wrong", right, values)
     return reply.contracts
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import signal
 import sys
 import threading
@@ -20,8 +19,6 @@ from typing import Any
 
 from dijkwacht_agent.arguments import OneLineParser, network, seconds, speed
 from dijkwacht_agent.batches import Batcher, Parcel
-from dijkwacht_agent.check import Finding, check, check_selftest
-from dijkwacht_agent.check_notices import check_notices
 from dijkwacht_agent.contracts import CONTRACTS_FILE, compared, read_contracts
 from dijkwacht_agent.dead_man import DeadMan
 from dijkwacht_agent.error_words import error_message, error_message_of_state, words
@@ -31,12 +28,10 @@ from dijkwacht_agent.messages import language, message_text
 from dijkwacht_agent.observed import observe
 from dijkwacht_agent.owner.cli import add_owner_commands
 from dijkwacht_agent.pacing import Live, Paced, wall_clock
-from dijkwacht_agent.pairing import accept, offer
 from dijkwacht_agent.privacy import KEY_BYTES, Pseudonyms, read_or_make_key
 from dijkwacht_agent.rights import give_up
 from dijkwacht_agent.run import Agent
 from dijkwacht_agent.settings import Settings, read_settings
-from dijkwacht_agent.show import show, show_json
 from dijkwacht_agent.sources.recording import Recording
 from dijkwacht_agent.state_format import claim
 from dijkwacht_records.contracts import choose
@@ -47,7 +42,7 @@ from dijkwacht_records.state_folder import AGENT, state_folder
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    args = _parser().parse_args(arguments)
+    args = _parser(language()).parse_args(arguments)
     spoken = language(getattr(args, "lang", None))
     try:
         args.state = args.state or _usual_state(spoken)
@@ -123,6 +118,8 @@ def _asked_for(prompt: str) -> str:
 
 
 def _pair(args: argparse.Namespace) -> int:
+    from dijkwacht_agent.pairing import accept, offer  # noqa: PLC0415  not in the memory of one that runs
+
     spoken, settings = language(args.lang), _settings(args)
     try:
         if args.word:
@@ -144,6 +141,11 @@ def _pair(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
+    import json  # noqa: PLC0415  not in the memory of one that runs
+
+    from dijkwacht_agent.check import Finding, check, check_selftest  # noqa: PLC0415  not in the memory of one that runs
+    from dijkwacht_agent.check_notices import check_notices  # noqa: PLC0415  not in the memory of one that runs
+
     spoken = language(args.lang)
     wrong = 0
     try:
@@ -170,6 +172,8 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
+    from dijkwacht_agent.show import show, show_json  # noqa: PLC0415  not in the memory of one that runs
+
     parcels = _would_leave(args, _settings(args))
     lines = show_json(parcels) if args.json else show(parcels, language(args.lang))
     for line in lines:
@@ -239,8 +243,11 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = OneLineParser(prog="dijkwacht-agent", description=__doc__)
+def _parser(spoken: str = "en") -> argparse.ArgumentParser:
+    def said(key: str) -> str:
+        return message_text(Message(key), spoken)
+
+    parser = OneLineParser(prog="dijkwacht-agent", description=said("help_agent"))
     parser.add_argument("--version", action=_Version, help="print the version and exit")
     parser.add_argument(
         "--state",
@@ -250,7 +257,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    run = commands.add_parser("run", help="meter and ship until stopped")
+    run = commands.add_parser("run", help=said("help_run"))
     _listening(run)
     run.add_argument(
         "--speed",
@@ -261,7 +268,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(command=_run)
 
-    enter = commands.add_parser("join", help="join a site with a code")
+    enter = commands.add_parser("join", help=said("help_join"))
     enter.add_argument(
         "code", metavar="CODE", nargs="*",
         help="what the operator of the collector gave you; without it you are asked for it",
@@ -270,11 +277,11 @@ def _parser() -> argparse.ArgumentParser:
     enter.add_argument("--again", action="store_true", help="leave the site joined before")
     enter.set_defaults(command=_join)
 
-    pair = commands.add_parser("pair", help="give another agent of the site its key, or take it")
+    pair = commands.add_parser("pair", help=said("help_pair"))
     pair.add_argument("word", nargs="*", metavar="WORD", help="what the first agent printed")
     pair.set_defaults(command=_pair)
 
-    look = commands.add_parser("check", help="find out what is wrong, in plain words")
+    look = commands.add_parser("check", help=said("help_check"))
     _place(look)
     look.add_argument(
         "--notify",
@@ -288,7 +295,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     look.set_defaults(command=_check)
 
-    print_ = commands.add_parser("show", help="print exactly what leaves the network")
+    print_ = commands.add_parser("show", help=said("help_show"))
     _listening(print_)
     print_.set_defaults(command=_show)
     for command in (look, print_):
@@ -296,7 +303,7 @@ def _parser() -> argparse.ArgumentParser:
             "--seconds", type=seconds, default=3.0, metavar="S", help="how long to listen"
         )
         command.add_argument("--json", action="store_true", help="for programs")
-    owners = add_owner_commands(commands)
+    owners = add_owner_commands(commands, said)
     speaking: list[argparse.ArgumentParser] = [enter, pair, look, print_, *owners]
     for one in speaking:
         one.add_argument("--lang", choices=("en", "nl"), help="the language of the output")

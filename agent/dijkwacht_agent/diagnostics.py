@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from dijkwacht_agent.check import Finding, check_beside
 from dijkwacht_agent.collector_line import CollectorLine
 from dijkwacht_agent.contracts import CONTRACTS_FILE, read_contracts
 from dijkwacht_agent.health import Status
@@ -24,6 +23,9 @@ from dijkwacht_agent.spool_segments import versions_in
 from dijkwacht_records.contracts import WRITES
 from dijkwacht_records.errors import Message
 from dijkwacht_records.orders import Order
+
+if TYPE_CHECKING:
+    from dijkwacht_agent.check import Finding
 
 SENT_FOLDER: Final = "sent"
 MOST_KEPT: Final = 16
@@ -77,6 +79,8 @@ class Diagnostics:
 
     def report(self) -> Report:
         """As things are now."""
+        from dijkwacht_agent.check import check_beside  # noqa: PLC0415  not in the memory of one that runs
+
         status, settings = self._status(), self._settings
         return Report(
             time=wall_clock(),

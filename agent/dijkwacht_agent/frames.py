@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, repeat
 from operator import gt
 from typing import Final, Protocol
+
+import msgspec
 
 Frame = tuple[int, int, bytes, int, int]
 """One frame by itself, as merging takes it: ``(time, link_type, data, wire_len, vlan)``, in the terms of
@@ -16,8 +17,7 @@ _BLOCK_FRAMES: Final = 1024
 _BLOCK_BYTES: Final = 256 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(msgspec.Struct, frozen=True):
     """Frames of one kind of link in one stretch of bytes: frame i is ``data[begins[i]:ends[i]]``.
 
     A frame begins at its link header and may be cut; between frames may lie what is none of theirs.

@@ -16,7 +16,7 @@ import shutil
 import ssl
 import subprocess
 import sys
-import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -53,24 +53,28 @@ class _Made(msgspec.Struct):
 
 
 class Identity:
-    """That of the state folder. ``clock``: µs UTC, as this machine has it.
+    """That of the state folder. ``clock``: µs UTC, as this machine has it; ``steady``: s, which nobody sets.
 
     ``issued`` and ``expires`` are µs UTC by the collector's clock. ``version`` grows with each other
-    certificate. ``trouble``: what is wrong with the clock while that keeps nobody from going on.
+    certificate. ``trouble``: what was wrong with the clock when we last connected, and kept nobody from going on.
 
     Raises `SettingsError` where there is none that can be used.
     """
 
-    well_again = "the clock is right again"
-
-    def __init__(self, state: Path, clock: Callable[[], int] = wall_clock) -> None:
+    def __init__(
+        self,
+        state: Path,
+        clock: Callable[[], int] = wall_clock,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.path: Final = state / IDENTITY_FILE
         self.clock = clock
         self.trouble: Message | None = None
         self.version = 0
         self._digest = b""
         self.issued = self.expires = self._heard = self._noted = 0
-        self._state = state
+        self._state, self._steady = state, steady
+        self._heard_at: float | None = None  # by `steady`
         with contextlib.suppress(OSError, ValueError):
             self._heard = self._noted = int((state / CLOCK_FILE).read_text("ascii"))
         self.read()
@@ -100,20 +104,31 @@ class Identity:
         """A time, µs UTC, that the collector has said before: it is later now, whatever our clock says."""
         return max(self.issued, self._heard)
 
+    def now(self) -> int:
+        """What time it is, µs UTC: by the collector if it has said so since this was made.
+
+        Else by the later of our clock and what it said before: a clock that was set back is no reason
+        to wait, and one that is ahead must not have a certificate renewed for ever.
+        """
+        if self._heard_at is None:
+            return max(self.clock(), self.known_time)
+        return self.known_time + round((self._steady() - self._heard_at) * 1e6)
+
     def late(self, now: int) -> bool:
         """Whether it should have been renewed long since: three quarters of its life are over."""
         return self.expires - now < (self.expires - self.issued) // 4
 
     def hear(self, clock: int) -> None:
         """The collector said what time it is."""
-        self._heard = max(self._heard, clock)
+        if clock >= self._heard:
+            self._heard, self._heard_at = clock, self._steady()
 
     def renewed(self, clock: int) -> None:
         """The collector said what time it is, as it gave a certificate: what it said before was wrong if later.
 
         A clock of its that was ahead for a moment would have this agent renew for ever.
         """
-        self._heard = clock
+        self._heard, self._heard_at = clock, self._steady()
 
     def note(self) -> None:
         """Keep what was heard for the next start, once an hour; a disk that is full keeps nobody."""
@@ -171,6 +186,8 @@ def tried(state: Path, files: Mapping[str, bytes]) -> Iterator[Path]:
     """
     for left in state.glob(".trying-*"):  # by one that was cut short; a key lies in it
         shutil.rmtree(left, ignore_errors=True)
+    import tempfile  # noqa: PLC0415  not in the memory of one that runs
+
     with tempfile.TemporaryDirectory(dir=state, prefix=".trying-") as folder:
         for name, content in files.items():
             write_private(Path(folder) / name, content)

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from dijkwacht_agent.changeover import alone, finish_together, replace_together
+from dijkwacht_agent.clock import wrong_clock
 from dijkwacht_agent.contracts import CONTRACTS_FILE, contracts_text
 from dijkwacht_agent.enrolling import JOINING_FILE, enrol, refused
 from dijkwacht_agent.error_words import carrying, error_message, refusal_message, worded
@@ -26,6 +27,7 @@ from dijkwacht_agent.identity import (
     identity_files,
     tried,
 )
+from dijkwacht_agent.pacing import wall_clock
 from dijkwacht_agent.privacy import KEY_BYTES, read_or_make_key
 from dijkwacht_agent.secure_line import SecureConnection, connection_path
 from dijkwacht_agent.settings import (
@@ -264,15 +266,16 @@ def _enrol(url: str, secret: bytes, agent: str | None, fallback: str, state: Pat
     """By a short code: a certificate, or a token over plain HTTP."""
     grant, key = enrol(url, secret, agent, fallback, state)
     told = grant.site, grant.agent, grant.order_key, grant.contracts, grant.others
+    off = wrong_clock((wall_clock() - grant.clock) / 1e6)
     if not key:
         if not _TOKEN.fullmatch(grant.token):
             raise worded(TransferError, "join_unusable", url=url)
-        return _Answer(*told, {TOKEN_FILE: grant.token.encode()})
+        return _Answer(*told, {TOKEN_FILE: grant.token.encode()}, lambda: off)
     files = identity_files(key, grant)
 
     def show() -> Message | None:
         with tried(state, files) as folder:
-            return _show(url, Identity(folder), (grant.site, grant.agent))
+            return _show(url, Identity(folder), (grant.site, grant.agent)) or off
 
     return _Answer(*told, files, show)
 

@@ -10,8 +10,10 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
+from dijkwacht_agent.code_messages import CODE_MESSAGES
 from dijkwacht_agent.dead_man_messages import DEAD_MAN_MESSAGES
 from dijkwacht_agent.export_messages import EXPORT_MESSAGES
+from dijkwacht_agent.help_messages import HELP_MESSAGES
 from dijkwacht_agent.owner_messages import OWNER_MESSAGES
 from dijkwacht_agent.package_messages import PACKAGE_MESSAGES
 from dijkwacht_agent.page_messages import PAGE_MESSAGES
@@ -21,7 +23,6 @@ from dijkwacht_agent.row_messages import ROW_MESSAGES
 from dijkwacht_agent.selftest_messages import SELFTEST_MESSAGES
 from dijkwacht_agent.trust_messages import TRUST_MESSAGES
 from dijkwacht_records.errors import Message
-from dijkwacht_records.joincode import WRONG_CODES
 
 MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "settings_wrong": (
@@ -92,8 +93,8 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "De klok loopt goed (hij scheelt {offset:.0f} s met die van de verzamelaar).",
     ),
     "clock_wrong": (
-        "The clock differs {offset:.0f} s from the collector's. Turn on time synchronisation.",
-        "De klok scheelt {offset:.0f} s met die van de verzamelaar. Zet het gelijkzetten van de tijd aan.",
+        "The clock of this machine is {much} {side}. Turn on time synchronisation.",
+        "De klok van dit apparaat loopt {much} {side}. Zet het gelijkzetten van de tijd aan.",
     ),
     "contracts_shared": (
         "The collector reads what this agent writes (versions of the contract: it reads {reads}, the agent writes {writes}).",
@@ -150,29 +151,6 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "has_joined_some": (
         "this agent has joined a site before; to do it anew, with a new code, put --again behind it",
         "deze agent hoort al ergens bij; wilt u hem opnieuw aanmelden, met een nieuwe code, zet er dan --again achter",
-    ),
-    "code_letter": (WRONG_CODES["code_letter"], "in een code komt geen '{letter}' voor"),
-    "code_long": (WRONG_CODES["code_long"], "de code is te lang: is hij twee keer geplakt?"),
-    "code_short": (WRONG_CODES["code_short"], "de code is te kort: ontbreekt er een stuk?"),
-    "code_typo": (
-        WRONG_CODES["code_typo"],
-        "er zit een tikfout in de code, of er ontbreekt een stuk",
-    ),
-    "code_version": (
-        WRONG_CODES["code_version"],
-        "de code is van versie {version}; deze agent leest {reads}: werk de agent bij",
-    ),
-    "code_url": (
-        WRONG_CODES["code_url"],
-        "'{url}' is geen adres van een verzamelaar (http:// of https://)",
-    ),
-    "code_url_parts": (
-        WRONG_CODES["code_url_parts"],
-        "'{url}': het adres van een verzamelaar is alleen protocol, naam, poort en pad",
-    ),
-    "code_refused": (
-        "this join code is unknown, used, or older than 24 hours",
-        "deze code is onbekend, al gebruikt, of ouder dan 24 uur",
     ),
     "join_busy": (
         "too many agents join at once; try again in a minute",
@@ -367,8 +345,10 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     ),
     "os_missing": ("{path}: there is no such file", "{path}: dit bestand is er niet"),
     "other": ("{text}", "{text}"),
+    **CODE_MESSAGES,
     **DEAD_MAN_MESSAGES,
     **EXPORT_MESSAGES,
+    **HELP_MESSAGES,
     **ROW_MESSAGES,
     **PACKAGE_MESSAGES,
     **PAIRING_MESSAGES,

@@ -26,15 +26,15 @@ PAGE_MESSAGES: Final[dict[str, tuple[str, str]]] = {
     ),
     "page_certificate": (
         "Your browser will warn once that it does not know this machine. Compare what it shows: SHA-256 {print}",
-        "Uw browser waarschuwt een keer dat hij deze machine niet kent. Vergelijk wat hij laat zien: SHA-256 {print}",
+        "Uw browser waarschuwt een keer dat hij deze computer niet kent. Vergelijk wat hij laat zien: SHA-256 {print}",
     ),
     "page_listen": (
         "'{text}' is no address to listen on; expected one of this machine, such as 127.0.0.1:8471 or 192.168.1.5:8471",
-        "'{text}' is geen adres om op te luisteren; verwacht: een van deze machine, zoals 127.0.0.1:8471 of 192.168.1.5:8471",
+        "'{text}' is geen adres om op te luisteren; verwacht: een van deze computer, zoals 127.0.0.1:8471 of 192.168.1.5:8471",
     ),
     "page_everywhere": (
         "'{text}' would show the page on every network; name one address of this machine",
-        "'{text}' zou de pagina op elk netwerk tonen; noem één adres van deze machine",
+        "'{text}' zou de pagina op elk netwerk tonen; noem één adres van deze computer",
     ),
     "page_taken": (
         "{text}: this cannot be listened on: {why}",
@@ -56,7 +56,7 @@ PAGE_MESSAGES: Final[dict[str, tuple[str, str]]] = {
     ),
     "page_intro": (
         "What leaves this network has pseudonyms (~) instead of your devices. They are opened here, on your own machine, and nowhere else.",
-        "Wat dit netwerk verlaat heeft schuilnamen (~) in plaats van uw apparaten. Hier, op uw eigen machine, gaan ze open, en nergens anders.",
+        "Wat dit netwerk verlaat heeft schuilnamen (~) in plaats van uw apparaten. Hier, op uw eigen computer, gaan ze open, en nergens anders.",
     ),
     "page_ask": (
         "Paste a pseudonym, or the whole message",
@@ -89,6 +89,6 @@ PAGE_MESSAGES: Final[dict[str, tuple[str, str]]] = {
     ),
     "page_private": (
         "The names that you give stay on this machine. What is opened is noted; to read it: sudo dijkwacht-agent who --log",
-        "De namen die u geeft blijven op deze machine. Wat er wordt geopend, wordt genoteerd; nalezen: sudo dijkwacht-agent who --log",
+        "De namen die u geeft blijven op deze computer. Wat er wordt geopend, wordt genoteerd; nalezen: sudo dijkwacht-agent who --log",
     ),
 }

@@ -7,11 +7,11 @@ from typing import Final
 PAIRING_MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "joined_others": (
         "This site has another agent ({others}). So that one device has one name in both, give this one the site's key: on the first agent's machine type dijkwacht-agent pair, and here what it prints.",
-        "Deze locatie heeft al een agent ({others}). Geef deze agent de sleutel van de locatie, zodat een apparaat bij beide dezelfde schuilnaam heeft: typ op de machine van de eerste agent dijkwacht-agent pair, en hier wat die laat zien.",
+        "Deze locatie heeft al een agent ({others}). Geef deze agent de sleutel van de locatie, zodat een apparaat bij beide dezelfde schuilnaam heeft: typ op de computer van de eerste agent dijkwacht-agent pair, en hier wat die laat zien.",
     ),
     "pair_offered": (
         "Within an hour, type on the other agent's machine:",
-        "Typ binnen een uur op de machine van de andere agent:",
+        "Typ binnen een uur op de computer van de andere agent:",
     ),
     "pair_offered_why": (
         "Read these words to nobody else: they open the key that hides your addresses. A new `pair` makes them worthless.",

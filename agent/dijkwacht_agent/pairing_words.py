@@ -6,7 +6,6 @@ bits. The list is never changed: both agents must have the same.
 
 from __future__ import annotations
 
-import difflib
 import secrets
 from collections.abc import Iterable
 from typing import Final
@@ -61,4 +60,6 @@ def read_words(typed: Iterable[str]) -> tuple[list[str], list[str]]:
 
 def near(word: str) -> str | None:
     """The word of the list that looks most like ``word``, if one does."""
+    import difflib  # noqa: PLC0415  not in the memory of one that runs
+
     return next(iter(difflib.get_close_matches(word, WORDS, 1)), None)

@@ -55,14 +55,14 @@ class Renewal:
 
     @property
     def trouble(self) -> Message | None:
-        """What its owner should know: that the certificate is late, or what is wrong with the clock."""
+        """What its owner should know: that the certificate is late."""
         identity = self._identity
         if identity is None:
             return None
         if self._failed is not None and self._failed.key == REPLACED:
             return self._failed
         if self._failed is not None:
-            now = self._now(identity)
+            now = identity.now()
             left = identity.expires - now
             if left <= 0:
                 return Message("renewal_over", {"why": self._failed})
@@ -70,7 +70,7 @@ class Renewal:
                 # Whole days, or it would be another trouble each time that it is looked at.
                 days = round(left / _DAY_US)
                 return Message("renewal_late", {"days": days, "why": self._failed})
-        return identity.trouble
+        return None
 
     def start(self) -> None:
         """Begin to look after it."""
@@ -104,9 +104,9 @@ class Renewal:
         return "renewed"
 
     def due(self) -> bool:
-        """Half of its life is over, by what time it is at least."""
+        """Half of its life is over, by what time it is at least, as far as is known."""
         identity = self._identity
-        return identity is not None and self._now(identity) >= (
+        return identity is not None and identity.now() >= (
             identity.issued + (identity.expires - identity.issued) // 2
         )
 
@@ -132,10 +132,6 @@ class Renewal:
         """Who joined or renewed while we ran is another, whose place is not ours to take."""
         if identity.replaced:
             raise worded(SettingsError, REPLACED)
-
-    def _now(self, identity: Identity) -> int:
-        """µs UTC: a clock that was set back is no reason to wait."""
-        return max(identity.clock(), identity.known_time)
 
     def _run(self) -> None:
         while not self._wait(self._pause_s if self._failed else LOOK_S):

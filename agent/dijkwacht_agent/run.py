@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from dijkwacht_agent.batches import Batcher
+from dijkwacht_agent.clock import ClockTrouble
 from dijkwacht_agent.contracts import CONTRACTS_FILE, Contracts
 from dijkwacht_agent.error_words import worded, words
 from dijkwacht_agent.health import Health
@@ -75,7 +76,8 @@ class Agent:
             self.meter, self.batcher, self.spool, self.uplink, state / "status.json", interface
         )
         self.systemd = Systemd()
-        self.troubles = TroubleLog(report, self.uplink, self.spool, self.renewal)
+        clock = ClockTrouble(self.uplink)
+        self.troubles = TroubleLog(report, self.uplink, self.spool, self.renewal, clock)
         report(f"{settings.agent} of {settings.site} listens on {interface}; {inside.describe()}")
         if self.spool.remark is not None:
             report(words(self.spool.remark, "en"))

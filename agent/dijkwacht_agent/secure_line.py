@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from dijkwacht_agent.clock import span
 from dijkwacht_agent.error_words import worded
 from dijkwacht_agent.identity import Identity
 from dijkwacht_records.enrolment import COLLECTOR_NAME, SELF_PATH
@@ -32,7 +33,6 @@ from dijkwacht_records.errors import (
 
 _NOT_YET, _NO_MORE = 9, 10
 """X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL."""
-_DAY_S: Final = 86_400.0
 _AGREE_S: Final = 300.0
 _DATE_S: Final = 2.0
 """A ``Date`` is a whole second, and a moment old."""
@@ -102,10 +102,10 @@ class SecureConnection(http.client.HTTPSConnection):
             raise worded(ForeignCollector, "authority_untimely")  # it cannot be the clocks
         if certificate is None or not _holds(certificate, theirs) or theirs < known - _DATE_S:
             raise worded(ForeignCollector, "foreign_collector")  # it ran out by its own clock too
-        days = round(abs(ours - theirs) / _DAY_S)  # whole ones, or each time it would be news
+        much = span(ours - theirs)
         if ours < known:
-            return Message("clock_behind", {"days": days})
-        error = worded(WrongClock, "clock_ahead" if ours > theirs else "clock_behind", days=days)
+            return Message("clock_behind", {"much": much})
+        error = worded(WrongClock, "clock_ahead" if ours > theirs else "clock_behind", much=much)
         error.ahead_s = ours - theirs
         raise error
 

@@ -7,7 +7,6 @@ The file is ``agent.toml`` in the state folder, written by ``dijkwacht-agent joi
 from __future__ import annotations
 
 import contextlib
-import difflib
 import errno
 import os
 import stat
@@ -255,6 +254,8 @@ def _from_text(name: str, text: str) -> Any:
 def _checked(where: str | Message, values: dict[str, Any]) -> dict[str, Any]:
     for name, value in values.items():
         if name not in Settings.__struct_fields__:
+            import difflib  # noqa: PLC0415  not in the memory of one that runs
+
             near = difflib.get_close_matches(name, Settings.__struct_fields__, 1)
             if near:
                 raise worded(SettingsError, "setting_near", where=where, name=name, near=near[0])

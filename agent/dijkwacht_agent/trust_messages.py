@@ -50,13 +50,24 @@ TRUST_MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "de verzamelaar gaf een certificaat dat niet te gebruiken is",
     ),
     "clock_ahead": (
-        "the clock of this machine is {days:.0f} days ahead; what is seen is kept until it is right: turn on time synchronisation",
-        "de klok van dit apparaat loopt {days:.0f} dagen voor; wat gezien wordt, blijft bewaard tot hij goed loopt: zet het gelijkzetten van de tijd aan",
+        "the clock of this machine is {much} ahead; what is seen is kept until it is right: turn on time synchronisation",
+        "de klok van dit apparaat loopt {much} voor; wat gezien wordt, blijft bewaard tot hij goed loopt: zet het gelijkzetten van de tijd aan",
     ),
     "clock_behind": (
-        "the clock of this machine is {days:.0f} days behind: turn on time synchronisation",
-        "de klok van dit apparaat loopt {days:.0f} dagen achter: zet het gelijkzetten van de tijd aan",
+        "the clock of this machine is {much} behind: turn on time synchronisation",
+        "de klok van dit apparaat loopt {much} achter: zet het gelijkzetten van de tijd aan",
     ),
+    "clock_off": (
+        "the clock of this machine is {much} {side}: turn on time synchronisation",
+        "de klok van dit apparaat loopt {much} {side}: zet het gelijkzetten van de tijd aan",
+    ),
+    "side_ahead": ("ahead", "voor"),
+    "side_behind": ("behind", "achter"),
+    "span_years": ("{count} years", "{count} jaar"),
+    "span_days": ("{count} days", "{count} dagen"),
+    "span_hours": ("{count} hours", "{count} uur"),
+    "span_minutes": ("{count} minutes", "{count} minuten"),
+    "span_seconds": ("{count} seconds", "{count} seconden"),
     "renewal_late": (
         "this agent's certificate could not be renewed, and ends in {days:.0f} days: {why}",
         "het certificaat van deze agent kon niet worden vernieuwd, en verloopt over {days:.0f} dagen: {why}",

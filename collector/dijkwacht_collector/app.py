@@ -75,9 +75,8 @@ def build_app(
         settings.checkpoint_interval_s,
         reads,
     )
-    workers = EngineWorkers(
-        settings.workers, parts, state / "checkpoints", training=settings.training
-    )
+    checkpoints = state / "checkpoints"
+    workers = EngineWorkers(settings.workers, parts, checkpoints, training=settings.training)
     authority = Authority(state / "authority", settings.known_names, clock)
     authenticator = authenticator_of(settings, sites, authority, clock)
     order_key = OrderKey(state / "order.key")

@@ -142,6 +142,8 @@ def _scripts(folder: Path, kibibytes: int) -> None:
             text = text.replace(mark, value)
         (folder / name).write_text(text, "utf-8")
         (folder / name).chmod(0o755)
+    shutil.copyfile(FILES / "templates", folder / "templates")
+    (folder / "templates").chmod(0o644)
     (folder / "conffiles").write_text("/etc/default/dijkwacht-agent\n", "utf-8")
 
 

@@ -54,7 +54,7 @@ Version: {version}
 Architecture: {machine}
 Maintainer: {maintainer}
 Installed-Size: {kibibytes}
-Depends: python3 (>= {PYTHONS[0]}), python3 (<< {newest}~), libc6 (>= 2.28), libgcc-s1
+Depends: python3 (>= {PYTHONS[0]}), python3 (<< {newest}~), libc6 (>= 2.28), libgcc-s1, debconf (>= 0.5) | debconf-2.0
 Recommends: ca-certificates, unattended-upgrades
 Section: net
 Priority: optional

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from build import MAINTAINER, build
 from clean_root import CleanRoot, Failed
+from key_purged import purged_without_a_copy
 from papers import own_version
 from repository import repository
 from wheels import ROOT
@@ -139,7 +140,7 @@ class Story:
         own = "/usr/lib/dijkwacht-agent/bin/python3"
         said = self.root.run(own, "-I", "-m", "dijkwacht_agent", "--version")
         _expect(own_version() in said, said)
-        self.root.run("apt-get", "purge", "dijkwacht-agent")
+        purged_without_a_copy(self.root)
         self.root.run("rm", "/etc/apt/sources.list.d/dijkwacht.sources")
         self.compare(before)
         self.root.stop()

@@ -12,12 +12,12 @@ A batch of a version that is not read is busy, never rejected: it waits until th
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Contract:
+
+class Contract(msgspec.Struct, frozen=True):
     """One version. ``columns``: how many each table has, by its number on the wire.
 
     ``open``: other tables may stand in a batch beside these.

@@ -37,6 +37,7 @@ WRONG_CODES: Final = {
     "code_typo": "the join code has a typing error, or a part of it is missing",
     "code_version": "the join code is of version {version}; this agent reads {reads}",
     "code_url": "'{url}' is not the address of a collector (http:// or https://)",
+    "code_place": "what stands behind the @, '{place}', is no address: it is a name, mostly with a colon and a number behind it",
     "code_url_parts": "'{url}': a collector's address is scheme, host, port and path only",
 }
 """Key of a message → its English text; the agent's table of messages has the Dutch."""
@@ -120,7 +121,12 @@ def _place(url: str) -> str:
 
 def _url_of(place: str) -> str:
     place = "".join(place.split())
-    return _checked_url(place if "://" in place else f"https://{place.lower()}")
+    if "://" in place:
+        return _checked_url(place)
+    try:
+        return _checked_url(f"https://{place.lower()}")
+    except JoinCodeError:  # in the terms of what was typed
+        raise _wrong("code_place", place=place) from None
 
 
 def _sum(plain: bytes) -> int:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 Kind = Literal["int", "float", "addr", "text"]
 """How a column is stored: signed 64-bit integer, IEEE double, 16-byte address, UTF-8 text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(msgspec.Struct, frozen=True):
     """One field of a table.
 
     ``default``: what a row of an earlier contract has in it, for a number that came with a later one;
@@ -24,8 +24,7 @@ class Column:
     default: int | float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(msgspec.Struct, frozen=True):
     """A named, ordered set of columns. Every table begins with ``time``."""
 
     name: str

@@ -165,7 +165,7 @@ def test_show_works_before_joining_and_for_programs(tmp_path, recording, capsys)
 def test_check_ends_with_what_it_means(tmp_path, capsys, monkeypatch, wrong, code):
     found = [Finding("meter_reference", True, {"rate": 1, "megabits": 1})]
     found += [Finding("not_joined", False)] * wrong
-    monkeypatch.setattr(cli, "check", lambda *_: iter(found))
+    monkeypatch.setattr("dijkwacht_agent.check.check", lambda *_: iter(found))
     assert main(["--state", str(tmp_path), "check", "--lang", "nl"]) == code
     lines = capsys.readouterr().out.splitlines()
     assert [line[0] for line in lines[:-1]] == [" ", *"!" * wrong]
@@ -305,3 +305,42 @@ def test_who_ends_the_questions_gets_no_traceback(tmp_path, monkeypatch, capsys)
     monkeypatch.setattr("getpass.getpass", ended)
     assert main(["--state", str(tmp_path), "pin"]) == 1
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "english", "dutch"),
+    [
+        (["key"], "something is missing: save|restore, FILE", "er ontbreekt iets: save|restore, FILE"),
+        (["key", "save"], "something is missing: FILE (see", "er ontbreekt iets: FILE (zie"),
+        (["key", "sav", "x"], "'sav' is none of save, restore", "'sav' is geen van save, restore"),
+    ],
+)  # fmt: skip
+def test_what_a_line_lacks_is_said_in_the_owners_language(
+    words, english, dutch, monkeypatch, capsys
+):
+    for language, expected in (("C", english), ("nl_NL.UTF-8", dutch)):
+        monkeypatch.setenv("LC_ALL", language)
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        assert ended.value.code == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert expected in line
+
+
+def test_help_names_the_commands_in_the_owners_language(monkeypatch, capsys):
+    said = []
+    for language in ("C", "nl_NL.UTF-8"):
+        monkeypatch.setenv("LC_ALL", language)
+        with pytest.raises(SystemExit):
+            main(["--help"])
+        said.append(" ".join(capsys.readouterr().out.split()))
+    assert "First: dijkwacht-agent join CODE" in said[0]
+    assert "Eerst: dijkwacht-agent join CODE" in said[1]
+    assert "find out what is wrong" in said[0]
+    assert "zeggen of alles goed is" in said[1]
+
+
+def test_an_address_behind_a_code_is_corrected_as_it_was_typed(tmp_path, capsys):
+    code = make_code("https://lab.example.nl", bytes(10)).partition("@")[0]
+    assert main(["--state", str(tmp_path), "join", f"{code}@lab:847o", "--lang", "nl"]) == 1
+    assert "wat achter de @ staat, 'lab:847o', is geen adres" in capsys.readouterr().err

@@ -153,7 +153,7 @@ def test_a_clock_that_may_be_wrong_waits_and_is_told(
     who.issued -= 60 * DAY * 10**6
     with pytest.raises(WrongClock, match=word) as caught:
         sent(collector, secured(days, ahead), who)
-    assert caught.value.message == Message(key, {"days": pytest.approx(50, abs=0.01)})
+    assert caught.value.message == Message(key, {"much": Message("span_days", {"count": 50})})
     assert caught.value.ahead_s == pytest.approx(-ahead * DAY, abs=60)
     assert "50 dagen" in words(caught.value, "nl")
     assert collector.paths == []
@@ -282,6 +282,25 @@ def test_a_collector_that_was_ahead_for_a_moment_has_nobody_renew_for_ever(renew
     who.note()
     renewal._identity = Identity(state)
     assert not renewal.due()
+
+
+def test_a_clock_that_is_weeks_ahead_has_nobody_renew_for_ever(renewal):
+    who = renewal._identity
+    who.clock = lambda: now() + 40 * DAY * 10**6
+    assert renewal.due()  # for nobody has said what time it is
+    who.hear(now())
+    assert not renewal.due()
+    renewal._failed = Message("os_timeout")
+    assert renewal.trouble is None
+
+
+def test_what_was_heard_goes_on_by_a_clock_that_nobody_sets(state):
+    passed = [7.0]
+    who = Identity(state, steady=lambda: passed[0])
+    who.hear(now())
+    assert not who.late(who.now())
+    passed[0] += 25 * DAY
+    assert who.late(who.now())
 
 
 def test_what_a_killed_renewal_left_goes_with_the_next(renewal, state):

@@ -79,10 +79,36 @@ def test_a_full_disk_is_refused_before_anything_is_replaced(machine, free, code)
 
 def test_going_away_says_what_a_purge_would_take(machine):
     (machine.root / STATE).mkdir(parents=True)
-    assert machine.run("prerm", "remove").stdout == ""
+    assert machine.run("prerm", "remove").stderr == ""
     (machine.root / STATE / "privacy.key").write_bytes(b"k")
-    assert "keep a copy first" in machine.run("prerm", "remove").stdout
-    assert machine.run("prerm", "upgrade", "9").stdout == ""
+    assert "keep a copy first" in machine.run("prerm", "remove").stderr
+    assert machine.run("prerm", "upgrade", "9").stderr == ""
+
+
+def test_a_purge_without_a_copy_of_the_key_says_so(machine):
+    key, saved = (machine.root / STATE / name for name in ("privacy.key", "key.saved"))
+
+    def purged(*written, language="C"):
+        key.parent.mkdir(parents=True)
+        for age, path in enumerate(written):
+            path.write_bytes(b"k")
+            os.utime(path, (1000 + age, 1000 + age))
+        done = machine.run("postrm", "purge", language=language)
+        assert (done.returncode, done.stdout, key.parent.exists()) == (0, "", False)
+        return done.stderr
+
+    assert purged() == ""
+    assert "There is no copy of the key" in purged(key)
+    assert "is er geen kopie" in purged(key, language="nl_NL.UTF-8")
+    assert purged(key, saved) == ""
+    assert "There is no copy" in purged(saved, key)  # one of a former key
+
+
+def test_what_is_asked_is_asked_in_both_languages(unpacked):
+    text = (unpacked / "DEBIAN/templates").read_text()
+    assert text.startswith("Template: dijkwacht-agent/purge-key\nType: boolean\nDefault: true\n")
+    assert "\nDescription-nl.UTF-8: " in text
+    assert all(len(line) <= 80 for line in text.splitlines())
 
 
 def test_remove_keeps_state_and_purge_leaves_nothing(machine):

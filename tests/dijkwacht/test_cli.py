@@ -69,7 +69,7 @@ LOCAL = ["--local", "10.0.0.0/99"]
         (["replay", "x", "--speed", "0"], "'0' is no speed"),
         (["try", "d.py", "x", "--top", "few"], "--top: 'few' is not a whole number"),
         (["collect", "--workers", "few"], "--workers: 'few' is not a whole number"),
-        (["replay"], "the following arguments are required: PATH"),
+        (["replay"], "something is missing: PATH"),
     ],
 )  # fmt: skip
 def test_wrong_usage_is_one_line(words, expected, capsys):

@@ -7,7 +7,7 @@ import getpass
 import re
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 LISTEN: Final = "127.0.0.1:8471"
 
 
-def add_owner_commands(commands: Any) -> list[argparse.ArgumentParser]:
-    """Add the commands to those of the agent; returns their parsers."""
-    who = commands.add_parser("who", help="open pseudonyms: which device is meant")
+def add_owner_commands(commands: Any, said: Callable[[str], str]) -> list[argparse.ArgumentParser]:
+    """Add the commands to those of the agent; returns their parsers. ``said``: the text of a key."""
+    who = commands.add_parser("who", help=said("help_who"))
     who.add_argument(
         "pseudonym",
         nargs="*",
@@ -44,20 +44,25 @@ def add_owner_commands(commands: Any) -> list[argparse.ArgumentParser]:
     )
     who.set_defaults(command=_who)
 
-    page = commands.add_parser("page", help="a page for the owner, behind a PIN")
+    page = commands.add_parser("page", help=said("help_page"))
     page.add_argument(
         "--listen", metavar="ADDRESS:PORT", default=LISTEN,
         help=f"of this machine (default: {LISTEN}; on another than loopback by TLS)",
     )  # fmt: skip
     page.set_defaults(command=_page)
 
-    pin = commands.add_parser("pin", help="set the PIN of the page")
+    pin = commands.add_parser("pin", help=said("help_pin"))
     pin.set_defaults(command=_pin)
 
-    key = commands.add_parser("key", help="make a copy of the site's key, or put it back")
-    key.add_argument("what", choices=("save", "restore"))
-    key.add_argument("file", type=Path, metavar="FILE")
-    key.add_argument("word", nargs="*", metavar="WORD", help="of restore; asked for without")
+    key = commands.add_parser("key", help=said("help_key"))
+    key.add_argument(
+        "what", choices=("save", "restore"), metavar="save|restore",
+        help="save: write a copy, and print the eight words that open it; restore: put it back",
+    )  # fmt: skip
+    key.add_argument("file", type=Path, metavar="FILE", help="the copy, best on a stick")
+    key.add_argument(
+        "word", nargs="*", default=[], metavar="WORD", help="of restore; asked for without"
+    )
     key.set_defaults(command=_key)
     return [who, page, pin, key]
 

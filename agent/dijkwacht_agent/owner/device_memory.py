@@ -44,7 +44,7 @@ _NAME: Final = DHCP.index("host_name")
 _T = TypeVar("_T")
 
 
-class Device(msgspec.Struct, array_like=True):
+class Device(msgspec.Struct, array_like=True, gc=False):
     """A device: ``held`` are its addresses, 16 bytes each, the latest last; ``name`` as it announced itself.
 
     Times are µs UTC. One text of bytes, as there may be thousands of devices in the memory of an agent.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import msgspec
 
 from dijkwacht_agent.flow import Flow
 from dijkwacht_agent.flows import FlowTable
@@ -14,14 +15,13 @@ from dijkwacht_agent.memory.commanded import Commanded
 from dijkwacht_agent.memory.handshakes import Handshakes
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(msgspec.Struct, frozen=True):
     """What conversations share."""
 
-    commanded: Commanded = field(default_factory=Commanded)
-    accounts: AccountsTried = field(default_factory=AccountsTried)
-    names: AnsweredNames = field(default_factory=AnsweredNames)
-    handshakes: Handshakes = field(default_factory=Handshakes)
+    commanded: Commanded = msgspec.field(default_factory=Commanded)
+    accounts: AccountsTried = msgspec.field(default_factory=AccountsTried)
+    names: AnsweredNames = msgspec.field(default_factory=AnsweredNames)
+    handshakes: Handshakes = msgspec.field(default_factory=Handshakes)
 
 
 class Opening(NamedTuple):

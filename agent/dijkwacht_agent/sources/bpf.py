@@ -6,9 +6,8 @@ An agent that meters what it ships would ship about it: a loop that feeds itself
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
 from struct import pack
-from typing import Final
+from typing import Final, NamedTuple
 
 from dijkwacht_records.addresses import V4_PREFIX
 
@@ -17,8 +16,7 @@ _JEQ, _JSET, _RET = 0x15, 0x45, 0x06
 _TCP: Final = 6
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class _Step(NamedTuple):
     """One instruction; jumps name a label, empty means the next step."""
 
     code: int

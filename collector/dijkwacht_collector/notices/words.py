@@ -26,29 +26,29 @@ COPIED: Final = (
 FAULT: Final[dict[str, tuple[str, str]]] = {
     "disk full": (
         "The collector's disk is full: it takes in nothing new and judges nothing. Make room; agents keep what they have until then.",
-        "De schijf van de collector is vol: er komt niets nieuws binnen en niets wordt beoordeeld. Maak ruimte; agents bewaren tot dan wat ze hebben.",
+        "De schijf van de verzamelaar is vol: er komt niets nieuws binnen en niets wordt beoordeeld. Maak ruimte; agents bewaren tot dan wat ze hebben.",
     ),
     "too many open files": (
         "The collector has too many files open: it takes in nothing new until that is over.",
-        "De collector heeft te veel bestanden open: tot dat voorbij is, komt er niets nieuws binnen.",
+        "De verzamelaar heeft te veel bestanden open: tot dat voorbij is, komt er niets nieuws binnen.",
     ),
     "failed": (
         "The collector's disk has failed: it takes in nothing new and stops. Agents keep what they have until it runs again.",
-        "De schijf van de collector is defect: er komt niets nieuws binnen en hij stopt. Agents bewaren wat ze hebben tot hij weer draait.",
+        "De schijf van de verzamelaar is stuk: er komt niets nieuws binnen en hij stopt. Agents bewaren wat ze hebben tot hij weer draait.",
     ),
     "not judged": (
         "The collector has stopped judging: what comes in is kept, but nobody is called for it. Its log says why; start it again.",
-        "De collector beoordeelt niets meer: wat binnenkomt wordt bewaard, maar er wordt niemand voor gewaarschuwd. Zijn logboek zegt waarom; start hem opnieuw.",
+        "De verzamelaar beoordeelt niets meer: wat binnenkomt wordt bewaard, maar er wordt niemand voor gewaarschuwd. Zijn logboek zegt waarom; start hem opnieuw.",
     ),
 }
 """By what `EngineWorkers.fault` says."""
 WELL: Final = (
     "the collector takes in and judges what agents send",
-    "de collector neemt weer aan en beoordeelt wat agents sturen",
+    "de verzamelaar neemt weer aan en beoordeelt wat agents sturen",
 )
 _TRY: Final = (
     "This is a try, asked for on the collector's machine: messages arrive.",
-    "Dit is een proefbericht, gevraagd op de machine van de collector: berichten komen aan.",
+    "Dit is een proefbericht, gevraagd op de computer van de verzamelaar: berichten komen aan.",
 )
 TRY: Final = Notice(_TRY, _TRY)
 

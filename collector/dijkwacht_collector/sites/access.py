@@ -124,8 +124,10 @@ class TokenAuthenticator:
             version = self._sites.version()
             if version == self._version:
                 return False
-            self._good, self._codes = self._sites.tokens(), self._sites.unused_codes()
+            # Read last and put first: at no moment is a token that was revoked in neither, and unknown.
+            good, codes = self._sites.tokens(), self._sites.unused_codes()
             self._revoked, self._names = self._sites.revoked_tokens(), self._sites.names_of_codes()
+            self._good, self._codes = good, codes
             self._version = version
             return True
 

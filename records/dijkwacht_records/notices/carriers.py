@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import smtplib
 import ssl
 from collections.abc import Sequence
 from email.message import EmailMessage
@@ -15,14 +14,17 @@ from email.utils import formatdate, make_msgid
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
-
-import msgspec
 
 from dijkwacht_records.errors import SettingsError
 from dijkwacht_records.notices.deadline import Deadline
-from dijkwacht_records.notices.letter import Letter, NoticeLanguage
+from dijkwacht_records.notices.letter import MOST_BYTES, Letter, NoticeLanguage
+from dijkwacht_records.notices.services import MOST_BYTES as MOST_OF_A_SERVICE
+from dijkwacht_records.notices.services import body_for
+
+if TYPE_CHECKING:
+    from dijkwacht_records.notices.mail_server import MailServer
 
 FAILURES: Final = (OSError, HTTPException, ValueError, OverflowError)
 """What `Carrier.carry` and `get` raise: the last two for a name, or a port, that no address can have."""
@@ -74,9 +76,10 @@ class NotifySettings(Protocol):
 
 
 class Carrier(Protocol):
-    """Brings letters to one receiver. ``name`` tells it from the others."""
+    """Brings letters to one receiver. ``name`` tells it from the others; ``most_bytes`` of text it takes."""
 
     name: str
+    most_bytes: int
 
     def carry(self, letter: Letter) -> None:
         """Raises one of `FAILURES` when it did not arrive."""
@@ -87,7 +90,7 @@ class Webhook:
     """``POST`` of a letter as JSON to ``url``; any 2xx answer is good."""
 
     name = "webhook"
-
+    most_bytes = MOST_OF_A_SERVICE
     limit_s = LIMIT_S
 
     def __init__(self, url: str, ca_file: Path | None = None) -> None:
@@ -95,7 +98,7 @@ class Webhook:
 
     def carry(self, letter: Letter) -> None:
         """As `Carrier.carry`."""
-        _ask("POST", self._url, self._ca_file, as_json(letter), self.limit_s)
+        _ask("POST", self._url, self._ca_file, body_for(self._url, letter), self.limit_s)
 
 
 class Mail:
@@ -107,6 +110,7 @@ class Mail:
 
     name = "mail"
     limit_s = LIMIT_S
+    most_bytes = MOST_BYTES
 
     def __init__(
         self,
@@ -131,38 +135,19 @@ class Mail:
                 server.login(user, password_file.read_text("utf-8").strip())
             server.send_message(mail)
 
-    def _connected(self, deadline: Deadline) -> smtplib.SMTP:
+    def _connected(self, deadline: Deadline) -> MailServer:
+        # Not in the memory of who sends no mail.
+        from dijkwacht_records.notices import mail_server  # noqa: PLC0415
+
         address = self._host, self._port
         if self._port == _IMPLICIT_TLS:
             context = _context(self._ca_file)
-            return _TlsServer(deadline, *address, timeout=TIMEOUT_S, context=context)
-        return _Server(deadline, *address, timeout=TIMEOUT_S)
+            return mail_server.TlsMailServer(deadline, *address, timeout=TIMEOUT_S, context=context)
+        return mail_server.MailServer(deadline, *address, timeout=TIMEOUT_S)
 
     @property
     def _is_here(self) -> bool:
         return _is_loopback(self._host)
-
-
-class _Server(smtplib.SMTP):
-    """One whose answers end in time, the first among them, which is waited for while it is made."""
-
-    def __init__(self, deadline: Deadline, *given: Any, **options: Any) -> None:
-        self._deadline = deadline
-        super().__init__(*given, **options)
-
-    def getreply(self) -> tuple[int, bytes]:
-        if self.sock is not None:
-            self._deadline.watch(self.sock)
-        return super().getreply()
-
-
-class _TlsServer(_Server, smtplib.SMTP_SSL):
-    """The same over TLS from the first byte."""
-
-
-def as_json(letter: Letter) -> bytes:
-    """``letter`` as a webhook gets it."""
-    return msgspec.json.encode(letter)
 
 
 def as_mail(letter: Letter, sender: str, to: Sequence[str]) -> EmailMessage:

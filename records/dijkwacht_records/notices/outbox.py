@@ -74,7 +74,8 @@ class Outbox:
                 began, ended = self._told.take()
             if not began and not ended:
                 continue
-            letter = compose(self._source, self._language, began, ended)
+            most = self._carrier.most_bytes
+            letter = compose(self._source, self._language, began, ended, most)
             try:
                 self._carrier.carry(letter)
             except FAILURES as error:

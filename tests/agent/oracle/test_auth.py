@@ -7,7 +7,6 @@ HTTP only refusals are compared, as Wireshark is asked for no other answers.
 
 import re
 from collections import Counter
-from itertools import zip_longest
 
 import pytest
 
@@ -295,13 +294,10 @@ class Pop(Flow):
         self.asked = []
 
     def read(self, packet, fields):
-        # Not pop.request, the whole line: versions of Wireshark give it, or nothing.
-        for command, text in zip_longest(
-            *(fields.get(f"pop.request.{part}", ()) for part in ("command", "parameter")),
-            fillvalue="",
-        ):
+        # Of pop.request, the whole line, some versions of Wireshark show nothing.
+        for command in fields.get("pop.request.command", ()):
             self.name_client(packet, asks=True)
-            self.asked.append([command.upper(), *text.split()])
+            self.asked.append([command.upper(), *fields.get("pop.request.parameter", ())])
         for indicator in fields.get("pop.response.indicator", ()):
             if self.asked and not self.over:
                 self.answer(self.asked.pop(0), indicator == "+OK")

@@ -55,9 +55,9 @@ async def test_a_collector_that_looks_at_nothing_says_so_in_the_readers_language
     client, facts, make
 ):
     said = {
-        "disk full": ("disk is full", "schijf van de collector is vol"),
+        "disk full": ("disk is full", "schijf van de verzamelaar is vol"),
         "too many open files": ("too many files open", "te veel bestanden open"),
-        "failed": ("disk has failed", "schijf van de collector is stuk"),
+        "failed": ("disk has failed", "schijf van de verzamelaar is stuk"),
         "not judged": ("has stopped judging", "beoordeelt niets meer"),
     }
     for trouble, words in said.items():

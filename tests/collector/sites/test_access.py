@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import ssl
+from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
@@ -16,9 +17,11 @@ from dijkwacht_collector.sites import Sites
 from dijkwacht_collector.sites.access import (
     AGENT_PATHS,
     Operators,
+    Revoked,
     TokenAuthenticator,
     is_own_origin,
 )
+from dijkwacht_collector.sites.speaker import Speaker
 from dijkwacht_records.errors import NotAuthorised
 
 TOKEN = "correct-horse-battery"
@@ -210,3 +213,33 @@ def test_other_records_pass_unchanged():
     record = logging.LogRecord("x", logging.ERROR, "x", 1, "said", (), about)
     assert NoStrangers().filter(record)
     assert record.getMessage() == "said"
+
+
+def test_a_token_that_is_revoked_is_at_no_moment_merely_unknown(tmp_path, monkeypatch):
+    sites = Sites(tmp_path / "sites.db")
+    sites.open()
+    sites.add("bakery", 1)
+    token = sites.make_token("bakery", "till", 1)
+    authenticator, heard = TokenAuthenticator(sites), []
+    request = SimpleNamespace(headers={"Authorization": f"Bearer {token}"})
+    authenticator.refresh()
+    sites.revoke("bakery", "till", 2)
+
+    def asked_meanwhile(read):
+        def reads():
+            try:
+                heard.append(type(authenticator.agent_of(request)))
+            except NotAuthorised as error:
+                heard.append(type(error))
+            return read()
+
+        return reads
+
+    for name in ("tokens", "unused_codes", "revoked_tokens", "names_of_codes"):
+        monkeypatch.setattr(sites, name, asked_meanwhile(getattr(sites, name)))
+    monkeypatch.setattr(authenticator, "_version", -1)
+    authenticator.refresh()
+    assert set(heard) == {Speaker}
+    with pytest.raises(Revoked):
+        authenticator.agent_of(request)
+    sites.close()

@@ -149,6 +149,13 @@ def test_a_damaged_request_is_refused_by_one_word(authority, damage):
         authority.issue(bytes(asked), TILL, NOW)
 
 
+def test_a_request_of_a_version_that_there_is_none_of_is_no_request(authority):
+    asked = bytearray(request())
+    asked[7] = 1
+    with pytest.raises(MalformedBatch, match="no request for a certificate: InvalidVersion"):
+        authority.issue(bytes(asked), TILL, NOW)
+
+
 def test_a_request_that_its_key_did_not_sign_gets_none(authority):
     asked = bytearray(request())
     asked[-1] ^= 1
