@@ -61,7 +61,7 @@ _MAX_CACHED: Final = 4_096
 
 
 class HiddenNames:
-    """Hides names under ``key``; ``address`` gives the pseudonym of a 16-byte address.
+    """Hides names under ``key``; ``address`` gives the pseudonym of a 16-byte address that ``hides`` says has one.
 
     ``suffixes`` are the site's own; a name is hidden by those that are known when it is asked for.
     ``note`` is told each label that becomes a hash.
@@ -71,11 +71,12 @@ class HiddenNames:
         self,
         key: bytes,
         address: Callable[[bytes], bytes],
+        hides: Callable[[bytes], bool],
         suffixes: SearchSuffixes,
         note: Callable[[str], None] | None = None,
     ) -> None:
         self._key = key
-        self._address = address
+        self._address, self._hides = address, hides
         self._suffixes = suffixes
         self._note = note or (lambda _: None)
         self._known = suffixes.known
@@ -109,8 +110,7 @@ class HiddenNames:
         except ValueError:
             pass
         else:
-            hidden = self._address(packed)
-            return name if hidden == packed else format_address(hidden)
+            return format_address(self._address(packed)) if self._hides(packed) else name
         labels = name.split(".")
         if labels[-1] == "arpa" and labels[-2:-1] in (["in-addr"], ["ip6"]):
             return self._reverse(labels)
@@ -180,11 +180,10 @@ class HiddenNames:
             at -= 1
         digits = [_digit(label, v4) or 0 for label in labels[at:-2]][::-1]
         packed = _from_digits(digits, v4)
-        hidden = self._address(packed)
-        if hidden == packed or not digits:
+        if not digits or not self._hides(packed):
             head = self._spelled(".".join(labels[:at])) if at else ""
             return ".".join([head] * (at > 0) + labels[at:])
-        heads = self._lan_labels(labels[:at])
+        heads, hidden = self._lan_labels(labels[:at]), self._address(packed)
         zone = _reverse_name(hidden, len(digits) if (hidden[:12] == V4_PREFIX) == v4 else 32)
         return self._shorten([*heads, zone], ".".join(labels))
 
@@ -201,7 +200,7 @@ class HiddenNames:
         return self._shorten(hidden, name)
 
     def _found(self, name: str) -> list[tuple[int, int]]:
-        return find_addresses(name, lambda packed: self._address(packed) != packed)
+        return find_addresses(name, self._hides)
 
 
 def _digit(label: str, v4: bool) -> int | None:

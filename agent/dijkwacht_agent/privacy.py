@@ -171,7 +171,7 @@ class Pseudonyms:
         self._macs: dict[int, int] = {}
         self._noted = noted
         note = noted.note_label if noted is not None else None
-        self._names = HiddenNames(key, self.address, inside.suffixes, note)
+        self._names = HiddenNames(key, self.address, self.hides, inside.suffixes, note)
 
     def hide(self, rows: Columns) -> Columns:
         """``rows`` with addresses, hardware addresses and names replaced, each of them once."""
@@ -220,37 +220,33 @@ class Pseudonyms:
         hide = {"server_name": self._names.name, "host_name": self._names.device}.get(column, str)
         return _each(lambda place: hide(texts[place]), places)
 
-    def _hide_address(self, address: bytes) -> bytes:
+    def hides(self, address: bytes) -> bool:
+        """Whether it has a pseudonym; a few addresses are their own, and nobody may tell which."""
         if address in _UNCHANGED:
+            return False
+        if address[:12] == V4_PREFIX:
+            octets = address[12:]
+            if octets[0] == _LOOPBACK:
+                return False
+            return kept_bits(octets) is not None or address in self._inside
+        if kept_bits(address) is not None or address in self._inside or _holds_mac(address):
+            return True
+        return any(self.hides(carried) for carried in _carried_v4(address))
+
+    def _hide_address(self, address: bytes) -> bytes:
+        if not self.hides(address):
             return address
         v4 = address[:12] == V4_PREFIX
-        if v4 and address[12] == _LOOPBACK:
-            return address
         kept = kept_bits(address[12:] if v4 else address)
-        if kept is not None:
-            return (
-                V4_PREFIX + self._pan.permute_host(address[12:], kept)
-                if v4
-                else self._walk(address, kept)
-            )
+        if v4 and kept is not None:
+            return V4_PREFIX + self._pan.permute_host(address[12:], kept)
         if v4:
-            return (
-                RESERVED_V4 + self._pan.permute(address[12:])
-                if address in self._inside
-                else address
-            )
-        carries = any(self._is_hidden_v4(carried) for carried in _carried_v4(address))
-        if carries or address in self._inside or _holds_mac(address):
-            if self._noted is not None:
-                self._noted.note_address(address)
-            return RESERVED_V6 + self._pan.permute(address)[4:]
-        return address
-
-    def _is_hidden_v4(self, address: bytes) -> bool:
-        """Not whether its pseudonym is another: a few addresses are their own, and nobody may tell which."""
-        if address in _UNCHANGED or address[12] == _LOOPBACK:
-            return False
-        return kept_bits(address[12:]) is not None or address in self._inside
+            return RESERVED_V4 + self._pan.permute(address[12:])
+        if kept is not None:
+            return self._walk(address, kept)
+        if self._noted is not None:
+            self._noted.note_address(address)
+        return RESERVED_V6 + self._pan.permute(address)[4:]
 
     def _walk(self, address: bytes, kept: int) -> bytes:
         # Once more whenever the pseudonym falls into the reserved range: still a permutation.

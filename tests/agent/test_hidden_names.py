@@ -16,7 +16,7 @@ KEY = bytes(range(32))
 
 PRIVACY = Pseudonyms(KEY, LocalNetworks(["198.51.100.0/24"]))
 SUFFIXES = SearchSuffixes(["bakery.nl", "vos.ad"])
-NAMES = HiddenNames(KEY, PRIVACY.address, SUFFIXES)
+NAMES = HiddenNames(KEY, PRIVACY.address, PRIVACY.hides, SUFFIXES)
 HASH = r"h-[0-9a-f]{10}"
 LONG_HASH = r"h-[0-9a-f]{40}"
 
@@ -169,7 +169,7 @@ def test_any_name_asked_on_the_link_is_a_devices():
 
 def test_a_suffix_counts_from_when_it_is_learnt():
     suffixes = SearchSuffixes()
-    names = HiddenNames(KEY, PRIVACY.address, suffixes)
+    names = HiddenNames(KEY, PRIVACY.address, PRIVACY.hides, suffixes)
     assert names.name("pc-jan.mill.nl") == "pc-jan.mill.nl"
     suffixes.learn(["mill.nl"])
     assert re.fullmatch(rf"{HASH}\.mill\.nl", names.name("pc-jan.mill.nl"))
@@ -197,6 +197,15 @@ def test_any_text_is_hidden_without_error_and_within_the_contract(text, lan):
 def test_odd_reverse_names(labels):
     NAMES.name(".".join([*labels, "in-addr", "arpa"]))
     NAMES.name(".".join([*labels, "ip6", "arpa"]))
+
+
+def test_an_address_that_is_its_own_pseudonym_is_hidden_in_names_as_any_other():
+    own = "10.126.135.112"
+    assert PRIVACY.address(pack_address(own)) == pack_address(own)
+    assert re.fullmatch(HASH + r"\.example\.nl", NAMES.name("x-10-126-135-112.example.nl"))
+    assert re.fullmatch(
+        HASH + r"\.112\.135\.126\.10\.in-addr\.arpa", NAMES.name(f"till.{reverse(own)}")
+    )
 
 
 @given(

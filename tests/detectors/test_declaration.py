@@ -1,7 +1,6 @@
 """A declaration that does not fit the tables is refused in words, before a row is scored by it."""
 
-import dataclasses
-
+import msgspec
 import numpy as np
 import pytest
 
@@ -136,9 +135,9 @@ def test_each_fault_of_several_tables_is_named(field, value, fault):
 
 
 def test_a_column_of_several_tables_is_of_one_kind(monkeypatch):
-    odd = dataclasses.replace(TABLE["dns"].columns[3], kind="text")
+    odd = msgspec.structs.replace(TABLE["dns"].columns[3], kind="text")
     columns = tuple(odd if c.name == "resp_p" else c for c in TABLE["dns"].columns)
-    monkeypatch.setitem(TABLE, "dns", dataclasses.replace(TABLE["dns"], columns=columns))
+    monkeypatch.setitem(TABLE, "dns", msgspec.structs.replace(TABLE["dns"], columns=columns))
     assert "reads flows, dns, whose column 'resp_p' is not of one kind" in list(faults(Several()))
 
 

@@ -81,7 +81,7 @@ class Who:
         self._devices = sorted(held.devices, key=lambda device: device.seen)
         self._by_address = {one: device for device in self._devices for one in device.addresses}
         self._by_hash = {format_mac(self._hide.mac(device.mac)): device for device in self._devices}
-        labels = HiddenNames(key, lambda address: address, SearchSuffixes(()))
+        labels = HiddenNames(key, lambda address: address, lambda _: False, SearchSuffixes(()))
         named = [part for d in self._devices if d.name for part in (*d.name.split("."), d.name)]
         self._labels: dict[str, str] = {}
         for label in (*held.labels, *map(str.lower, named)):
