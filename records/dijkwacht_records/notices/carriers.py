@@ -6,6 +6,7 @@ An address may be a secret (whoever knows a webhook's can post there), so no err
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import smtplib
 import ssl
@@ -15,7 +16,7 @@ from email.utils import formatdate, make_msgid
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, BinaryIO, Final, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
@@ -143,8 +144,28 @@ class Mail:
         return _is_loopback(self._host)
 
 
+class _Answers:
+    """What ``file`` brings. One answer may have any number of lines, and all of them are kept: not these."""
+
+    left = 0
+    """Bytes that an answer may still have."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def readline(self, most: int) -> bytes:
+        line = self._file.readline(most)
+        self.left -= len(line)
+        if self.left < 0:
+            raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
+        return line
+
+    def close(self) -> None:
+        self._file.close()
+
+
 class _Server(smtplib.SMTP):
-    """One whose answers end in time, the first among them, which is waited for while it is made."""
+    """One whose answers end, and in time, the first among them, which is waited for while it is made."""
 
     def __init__(self, deadline: Deadline, *given: Any, **options: Any) -> None:
         self._deadline = deadline
@@ -153,6 +174,9 @@ class _Server(smtplib.SMTP):
     def getreply(self) -> tuple[int, bytes]:
         if self.sock is not None:
             self._deadline.watch(self.sock)
+            if self.file is None:
+                self.file = _Answers(self.sock.makefile("rb"))
+            self.file.left = _MOST_READ
         return super().getreply()
 
 
