@@ -11,15 +11,21 @@ import contextlib
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from dijkwacht_agent.error_words import worded
 from dijkwacht_agent.settings import read_private, sync_folder, write_private
+from dijkwacht_records.errors import SettingsError
 
 AGREED_FILE: Final = "joined.json"
+WAIT_S: Final = 60.0
+"""Longer than a join or a renewal takes; a collector that drips, or a Ctrl-Z, makes it for ever."""
+_LOOK_S: Final = 0.1
 _FRESH: Final = ".joined"
 _LEFT: Final = (
     f"*{_FRESH}", f"*{_FRESH}.new", "join*.json.new", "join.probe*", ".privacy.key-*", "*.pem.new",
@@ -36,19 +42,42 @@ class _Agreed(msgspec.Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def alone(state: Path) -> Iterator[None]:
+def alone(state: Path, limit_s: float = WAIT_S) -> Iterator[None]:
     """Change who the agent of ``state`` is while no other process does: waits for one that does.
 
-    Raises ``OSError``, `FileNotFoundError` among them.
+    Raises ``OSError``, `FileNotFoundError` among them, and `SettingsError` for one that takes longer.
     """
-    handle = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    handle = _locked(state, time.monotonic() + limit_s)
     try:
-        # A file system may have no locks of folders, as some servers' have none.
-        with contextlib.suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)
+
+
+def _locked(state: Path, end: float) -> int:
+    while True:
+        handle = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            # Who had it may have failed, and taken away the folder that it had made.
+            if _lock(handle) and os.path.samestat(os.fstat(handle), state.stat()):
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+        if time.monotonic() >= end:
+            raise worded(SettingsError, "state_busy", path=str(state))
+        time.sleep(_LOOK_S)
+
+
+def _lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system may have no locks of folders, as some servers' have none
+        pass
+    return True
 
 
 def replace_together(state: Path, comes: Mapping[str, bytes], goes: Iterable[str]) -> None:
@@ -75,23 +104,22 @@ def finish_together(state: Path) -> None:
     """
     try:
         agreed = msgspec.json.decode(read_private(state / AGREED_FILE), type=_Agreed)
-    except (FileNotFoundError, msgspec.MsgspecError):
-        (state / AGREED_FILE).unlink(missing_ok=True)
-        _sweep(state)
-        return
-    for name in filter(_is_plain, agreed.comes):
-        with contextlib.suppress(FileNotFoundError):  # it is in place already
-            (state / (name + _FRESH)).replace(state / name)
-    for name in filter(_is_plain, agreed.goes):
-        (state / name).unlink(missing_ok=True)
-    sync_folder(state)
+    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
+        agreed = None
+    if agreed is not None and all(map(_is_plain, agreed.comes + agreed.goes)):
+        for name in agreed.comes:
+            with contextlib.suppress(FileNotFoundError):  # it is in place already
+                (state / (name + _FRESH)).replace(state / name)
+        for name in agreed.goes:
+            (state / name).unlink(missing_ok=True)
+        sync_folder(state)
     (state / AGREED_FILE).unlink(missing_ok=True)
     _sweep(state)
 
 
 def _is_plain(name: str) -> bool:
     """It leads nowhere else: root may be doing this in a folder of somebody else's."""
-    return Path(name).name == name
+    return name not in {"", ".", ".."} and not {"/", "\0"} & set(name)
 
 
 def _sweep(state: Path) -> None:

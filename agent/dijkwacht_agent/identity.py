@@ -26,7 +26,7 @@ import msgspec
 from dijkwacht_agent import certificate_request
 from dijkwacht_agent.error_words import worded
 from dijkwacht_agent.pacing import wall_clock
-from dijkwacht_agent.settings import write_private
+from dijkwacht_agent.settings import held, write_private
 from dijkwacht_records.enrolment import Grant
 from dijkwacht_records.errors import Message, SettingsError, TransferError
 
@@ -188,14 +188,21 @@ def tried(state: Path, files: Mapping[str, bytes]) -> Iterator[Path]:
         shutil.rmtree(left, ignore_errors=True)
     import tempfile  # noqa: PLC0415  not in the memory of one that runs
 
-    with tempfile.TemporaryDirectory(dir=state, prefix=".trying-") as folder:
-        for name, content in files.items():
-            write_private(Path(folder) / name, content)
+    with (
+        tempfile.TemporaryDirectory(dir=state, prefix=".trying-") as name,
+        held(Path(name)) as folder,
+    ):
         try:
-            _context(Path(folder))
+            for file, content in files.items():
+                write_private(folder / file, content)
+        except OSError as error:
+            error.filename = name  # not the handle's
+            raise
+        try:
+            _context(folder)
         except (OSError, ValueError):
             raise worded(TransferError, "certificate_unusable") from None
-        yield Path(folder)
+        yield folder
 
 
 def write_identity(state: Path, key: str, grant: Grant) -> None:

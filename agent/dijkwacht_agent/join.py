@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
 import re
 import secrets
 import shutil
@@ -33,6 +34,7 @@ from dijkwacht_agent.secure_line import SecureConnection, connection_path
 from dijkwacht_agent.settings import (
     SETTINGS_FILE,
     Settings,
+    held,
     read_private,
     read_settings,
     settings_text,
@@ -235,18 +237,25 @@ def _try_writing(state: Path) -> None:
     """
     if (state / KEY_FILE).exists():
         read_or_make_key(state / KEY_FILE)
-    for folder in (state, state / SPOOL_FOLDER):
-        if folder.exists():
-            probe = folder / "join.probe"
-            try:
-                write_private(probe, bytes(_PROBE_BYTES))
-                probe.unlink()
-            except OSError as error:
-                error.filename = str(folder)  # which the owner knows; the probe he never sees
-                raise
+    _probe(state, state)
+    spool = state / SPOOL_FOLDER
+    # Where a link leads, which its owner may have put there, root has nothing to try.
+    if spool.exists() and not (spool.is_symlink() and os.geteuid() == 0):
+        with held(spool) as itself:
+            _probe(itself, spool)
     for name in _OWN_FILES:
         with contextlib.suppress(FileNotFoundError):
             write_private(state / name, read_private(state / name))
+
+
+def _probe(folder: Path, known: Path) -> None:
+    probe = folder / "join.probe"
+    try:
+        write_private(probe, bytes(_PROBE_BYTES))
+        probe.unlink()
+    except OSError as error:
+        error.filename = str(known)  # which the owner knows; the probe he never sees
+        raise
 
 
 def read_token(state: Path) -> str:

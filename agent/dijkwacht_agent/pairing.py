@@ -20,12 +20,14 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
+from dijkwacht_agent.changeover import alone
 from dijkwacht_agent.collector_line import CollectorLine
 from dijkwacht_agent.error_words import error_message, worded
 from dijkwacht_agent.join import KEY_FILE, read_who
 from dijkwacht_agent.pairing_words import COUNT, draw, near, read_words
 from dijkwacht_agent.privacy import KEY_BYTES, read_or_make_key
-from dijkwacht_agent.settings import Settings, write_private
+from dijkwacht_agent.renewal import REPLACED
+from dijkwacht_agent.settings import Settings, read_settings, write_private
 from dijkwacht_records.errors import RejectedBatch, SettingsError, TransferError
 from dijkwacht_records.pairing import Pairing
 from dijkwacht_records.replies import decode_json
@@ -96,6 +98,7 @@ def accept(settings: Settings, state: Path, typed: Sequence[str]) -> Path:
 
     Raises `SettingsError` that says what is wrong, `TransferError`, ``OSError`` or ``HTTPException``.
     """
+    joined = _joined(state)
     site, line = _line(settings, state)
     words = checked(typed)
     try:
@@ -106,12 +109,15 @@ def accept(settings: Settings, state: Path, typed: Sequence[str]) -> Path:
     if found.state != "waiting":
         raise worded(SettingsError, f"pair_{found.state}", site=site)
     key, own = unseal(found.sealed, words, site, found.tries_left), state / KEY_FILE
-    before = read_or_make_key(own)
-    if hmac.compare_digest(key, before):
-        raise worded(SettingsError, "pair_same_key", site=site)
-    former = free_path(state / FORMER_KEY)
-    write_private(former, before)
-    write_private(own, key)
+    with alone(state):
+        if _joined(state) != joined:  # another site's pseudonyms are not to be this one's
+            raise worded(SettingsError, REPLACED)
+        before = read_or_make_key(own)
+        if hmac.compare_digest(key, before):
+            raise worded(SettingsError, "pair_same_key", site=site)
+        former = free_path(state / FORMER_KEY)
+        write_private(former, before)
+        write_private(own, key)
     # The key is here, whether the collector hears of it or not: it forgets within the hour.
     with contextlib.suppress(TransferError, OSError, http.client.HTTPException):
         line.ask("DELETE", PATH)
@@ -132,6 +138,12 @@ def checked(typed: Sequence[str]) -> list[str]:
     if len(words) != COUNT:
         raise worded(SettingsError, "pair_count", wanted=COUNT, found=len(words))
     return words
+
+
+def _joined(state: Path) -> tuple[str | None, str | None]:
+    """The site of the folder, by its name and the key of its collector."""
+    known = read_settings(state, {})
+    return known.site, known.orders_key
 
 
 def _line(settings: Settings, state: Path) -> tuple[str, CollectorLine]:

@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Final
 
@@ -218,6 +218,23 @@ def _open_itself(path: Path, flags: int) -> int:
         os.close(handle)
         raise OSError(errno.ENOTSUP, "no file", str(path))
     return handle
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[Path]:
+    """``folder`` itself for root, whatever the owner of the one that it is in puts in its place meanwhile.
+
+    Raises ``OSError`` where a link is there already.
+    """
+    if os.geteuid() != 0:
+        yield folder
+        return
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    handle = os.open(folder, flags)
+    try:
+        yield Path(f"/proc/self/fd/{handle}")
+    finally:
+        os.close(handle)
 
 
 def give_to_owner(file: int, folder: Path) -> None:

@@ -45,6 +45,10 @@ TRUST_MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "this agent was joined anew while it ran: start it again",
         "deze agent is opnieuw aangemeld terwijl hij draaide: start hem opnieuw",
     ),
+    "state_busy": (
+        "{path}: another dijkwacht-agent has been joining or renewing here for a minute, and is not done: wait for it, or stop it if it hangs",
+        "{path}: een andere dijkwacht-agent is hier al een minuut aan het aanmelden of vernieuwen, en is niet klaar: wacht erop, of stop hem als hij hangt",
+    ),
     "certificate_unusable": (
         "the collector gave a certificate that cannot be used",
         "de verzamelaar gaf een certificaat dat niet te gebruiken is",

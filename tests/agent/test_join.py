@@ -3,12 +3,15 @@ import errno
 import fcntl
 import os
 import stat
+import tempfile
 from base64 import b64encode
+from pathlib import Path
 
 import pytest
 
 import dijkwacht_agent.join as module
 from dijkwacht_agent.error_words import words
+from dijkwacht_agent.identity import tried
 from dijkwacht_agent.join import join, read_token
 from dijkwacht_agent.settings import read_settings
 from dijkwacht_agent.spool import Spool
@@ -136,6 +139,35 @@ def test_what_a_link_leads_to_is_copied_for_nobody(joined, collector, code, name
     kept = [p for p in joined.rglob("*") if p.is_file() and not p.is_symlink()]
     assert not [p for p in kept if b"roots" in p.read_bytes()]
     assert len(collector.joins) == asked
+
+
+def test_root_tries_nothing_where_a_link_leads(joined, collector, code, tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "join.probe").write_text("another's")
+    (joined / "spool").symlink_to(elsewhere)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    join(code, joined, again=True)
+    assert (elsewhere / "join.probe").read_text() == "another's"
+
+
+def test_root_writes_no_key_where_a_link_leads_that_came_meanwhile(tmp_path, monkeypatch):
+    state, elsewhere = tmp_path / "state", tmp_path / "elsewhere"
+    state.mkdir()
+    elsewhere.mkdir()
+
+    class Exchanged(tempfile.TemporaryDirectory):
+        def __enter__(self):
+            made = Path(super().__enter__())
+            made.rename(state / "away")
+            made.symlink_to(elsewhere)
+            return str(made)
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", Exchanged)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    with pytest.raises(OSError, match="link"), tried(state, {"identity.pem": b"key"}):
+        raise AssertionError
+    assert not list(elsewhere.iterdir())
 
 
 def test_under_another_name_nothing_waits_that_nobody_may_send(joined, collector, code):

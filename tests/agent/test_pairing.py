@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from dijkwacht_agent.cli import main
+from dijkwacht_agent.collector_line import CollectorLine
 from dijkwacht_agent.pairing import Sealed, checked, seal, unseal
 from dijkwacht_agent.pairing_words import COUNT, WORDS, draw, near, read_words
 from dijkwacht_records.errors import SettingsError
@@ -132,6 +133,24 @@ def test_the_second_agent_takes_the_key_and_keeps_the_former_one(joined, key, co
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert "Restart it" in capsys.readouterr().out
         assert [method for method, *_ in collector.asked] == ["GET", "DELETE"] * (number + 1)
+
+
+def test_a_key_does_not_come_where_another_site_was_joined_meanwhile(
+    joined, key, collector, capsys, monkeypatch
+):
+    real = CollectorLine.ask
+
+    def ask(line, method, *given):
+        settings = (joined / "agent.toml").read_text()
+        (joined / "agent.toml").write_text(settings.replace('"bakery"', '"butcher"'))
+        return real(line, method, *given)
+
+    monkeypatch.setattr(CollectorLine, "ask", ask)
+    waits(collector, seal(KEY, RIGHT, "bakery"))
+    assert main(["--state", str(joined), "pair", *RIGHT]) == 1
+    assert "joined anew" in capsys.readouterr().err
+    assert key.read_bytes() == bytes(32)
+    assert not (joined / "privacy.key.former").exists()
 
 
 @pytest.mark.parametrize("answer", [(503, b""), (500, b"")])

@@ -54,8 +54,12 @@ class Handshakes:
             async with asyncio.timeout(HANDSHAKE_S + _SHUTDOWN_S):  # however the loop loses it
                 making = loop.create_task(self._start_tls(watched, transport))
                 try:
-                    await asyncio.sleep(0)  # it has put its protocol in place of ours
-                    watched.hand_on(transport.get_protocol())
+                    for _ in range(2):  # it has put its protocol in place of ours, and begun
+                        await asyncio.sleep(0)
+                    if (
+                        not transport.is_closing()
+                    ):  # or it would answer nobody, and say so in the log
+                        watched.hand_on(transport.get_protocol())
                     encrypted = await making
                 finally:
                     making.cancel()
@@ -70,7 +74,8 @@ class Handshakes:
     async def _start_tls(
         self, watched: _Encrypted, transport: asyncio.Transport
     ) -> asyncio.Transport | None:
-        if watched.transport is None:  # that was told to us, and would be told to nobody else
+        # That it is lost is told to us, now or soon, and would be told to nobody else.
+        if watched.transport is None or transport.is_closing():
             return None
         return await asyncio.get_running_loop().start_tls(
             transport,

@@ -56,10 +56,11 @@ def open_own(path: Path) -> IO[bytes]:
 def replace_file(path: Path, content: bytes, owner: tuple[int, int] | None = None) -> None:
     """Replace ``path`` by ``content`` so that a crash leaves the old or the new, whole.
 
-    ``owner``: user and group that it is to belong to.
+    ``owner``: user and group that it is to belong to; then there must be no draft of it.
     """
     draft = path.with_name(path.name + ".new")
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    anew = os.O_TRUNC if owner is None else os.O_EXCL  # not somebody else's, to be given away
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | anew, 0o600)
     try:
         with open(fd, "wb", closefd=False) as file:
             file.write(content)

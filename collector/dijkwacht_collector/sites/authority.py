@@ -11,11 +11,12 @@ speaks: what is over must be refused by a word that its agent understands, and m
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import ssl
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -277,18 +278,32 @@ class Authority:
         return set(held) == set(map(general_name, self._names))
 
     def _write(self, name: str, signer: Signer) -> None:
-        path, owner = self.path / name, None
-        if os.geteuid() == 0:  # `dijkwacht authority` may be run by root, the collector as another
-            parent = self.path.parent.stat()
-            owner = parent.st_uid, parent.st_gid
-            os.chown(self.path, *owner)
-        draft = path.with_name(name + ".new")
-        draft.unlink(missing_ok=True)  # of another's, perhaps
+        with self._own_folder() as (folder, owner):
+            path, draft = folder / name, folder / (name + ".new")
+            draft.unlink(missing_ok=True)  # of another's, perhaps
+            try:
+                replace_file(path, signer.whole, owner)
+            except OSError:
+                draft.unlink(missing_ok=True)
+                raise
+
+    @contextlib.contextmanager
+    def _own_folder(self) -> Iterator[tuple[Path, tuple[int, int] | None]]:
+        """Where to write, and for whom: `dijkwacht authority` may be run by root, the collector as another.
+
+        Whom root would give what a link leads to, that he has put there.
+        """
+        if os.geteuid() != 0:
+            yield self.path, None
+            return
+        parent = self.path.parent.stat()
+        owner, follow = (parent.st_uid, parent.st_gid), 0 if parent.st_uid == 0 else os.O_NOFOLLOW
+        handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | follow)
         try:
-            replace_file(path, signer.whole, owner)
-        except OSError:
-            draft.unlink(missing_ok=True)
-            raise
+            os.fchown(handle, *owner)
+            yield Path(f"/proc/self/fd/{handle}") if follow else self.path, owner
+        finally:
+            os.close(handle)
 
 
 def _holds(certificate: x509.Certificate, now: int) -> bool:

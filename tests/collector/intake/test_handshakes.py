@@ -5,9 +5,11 @@ import contextlib
 import functools
 import socket
 import ssl
+import struct
 import time
 
 import pytest
+import uvloop
 from aiohttp import web
 
 from dijkwacht_collector.intake import handshakes as module
@@ -210,6 +212,36 @@ async def test_who_is_gone_before_the_handshake_leaves_nothing(door, monkeypatch
     await passes(lambda: len(asyncio.all_tasks()) == 1)
     assert len(door) == 0
     far.close()
+
+
+def client_hello(trusting):
+    said = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        trusting.wrap_bio(ssl.MemoryBIO(), said, server_hostname=COLLECTOR_NAME).do_handshake()
+    return said.read()
+
+
+def test_who_says_hello_and_is_gone_is_in_no_log(authority, trusting):
+    """By the loop that the collector runs in: asyncio's own says less."""
+    hello, wrong, begun = client_hello(trusting), [], []
+
+    async def meet():
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: wrong.append(told))
+        door = Door(MostConnections(60, 60), authority)
+        begin = door.handshakes.begin
+        door.handshakes.begin = lambda *given: begun.append(1) or begin(*given)
+        await door.open()
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", door.port)) as line:
+                line.sendall(hello)
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await passes(lambda: len(begun) == 20 and not door.handshakes._under_way)
+        await passes(lambda: not len(door))
+        await door.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(meet())
+    assert not wrong
 
 
 async def test_after_many_given_up_handshakes_memory_goes_back(door, monkeypatch):

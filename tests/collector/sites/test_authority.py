@@ -1,5 +1,6 @@
 import contextlib
 import errno
+import os
 import ssl
 
 import pytest
@@ -9,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from dijkwacht_collector.journal import replace_file
 from dijkwacht_collector.settings import DAY_US
 from dijkwacht_collector.sites import authority as module
 from dijkwacht_collector.sites.authority import ROTATE_DAYS, Authority
@@ -285,3 +287,37 @@ def test_a_damaged_certificate_of_the_collector_is_made_anew(authority, tmp_path
     again = Authority(tmp_path / "authority", [], clock)
     again.open()
     assert again.context.minimum_version == ssl.TLSVersion.TLSv1_3
+
+
+@pytest.fixture
+def given_away(tmp_path, monkeypatch):
+    """Root types the command in the folder of another: what root gives away meanwhile."""
+    if os.geteuid() == 0:
+        os.chown(tmp_path, 1234, 1234)
+    found = []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "fchown", lambda file, *_: found.append(os.fstat(file).st_ino))
+    monkeypatch.setattr(os, "chown", lambda path, *_: found.append(path.stat().st_ino))
+    return found
+
+
+def test_root_gives_nobody_the_folder_that_a_link_leads_to(tmp_path, clock, given_away):
+    elsewhere = tmp_path / "elsewhere" / "authority"
+    Authority(elsewhere, [], clock).open()
+    given_away.clear()
+    (tmp_path / "authority").symlink_to(elsewhere)
+    authority = Authority(tmp_path / "authority", [], clock)
+    authority.read()
+    with pytest.raises(OSError, match="authority"):
+        authority.rotate()
+    assert not given_away
+    assert not (elsewhere / "root-2.pem").exists()
+
+
+def test_root_gives_nobody_the_file_that_a_draft_leads_to(tmp_path, given_away):
+    (tmp_path / "elsewhere").write_text("another's")
+    (tmp_path / "root-2.pem.new").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FileExistsError):
+        replace_file(tmp_path / "root-2.pem", b"ours", (1234, 1234))
+    assert not given_away
+    assert (tmp_path / "elsewhere").read_text() == "another's"

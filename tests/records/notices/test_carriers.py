@@ -4,6 +4,7 @@ import contextlib
 import email
 import email.policy
 import json
+import smtplib
 import socket
 import threading
 
@@ -119,6 +120,14 @@ def test_a_mail_server_that_greets_a_byte_now_and_then_is_left(
     with pytest.raises(TimeoutError):
         mail.carry(LETTER)
     assert slow.hung_up_on()
+
+
+@pytest.mark.parametrize("line", [b"220-" + b"x" * 4000 + b"\r\n", b"220-\r\n"])
+def test_a_mail_server_that_greets_without_end_is_left_before_it_fills_the_memory(dripping, line):
+    talker = dripping(line * (1 + (1 << 16) // len(line)), waits=False)
+    with pytest.raises(smtplib.SMTPServerDisconnected, match="too long"):
+        Mail("127.0.0.1", talker.port, "a@example.nl", ["a@example.nl"]).carry(LETTER)
+    assert talker.hung_up_on()
 
 
 def test_one_that_has_ended_leaves_no_thread(webhook):
