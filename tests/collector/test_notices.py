@@ -242,8 +242,10 @@ async def test_a_copied_disk_is_told_and_so_is_that_one_machine_is_left(run, web
             for boot in (0, 1):
                 assert await collector.send(seq, boot) == 200
         await letters(1)
-        for seq in range(3, 12):  # half an hour of one of them
-            collector.now += 240 * SECOND
+        for seq in range(
+            3, 21
+        ):  # half an hour of one of them, in steps of which two are no silence
+            collector.now += 120 * SECOND
             assert await collector.send(seq, boot=1) == 200
         copied, over = await letters(2)
     assert "Twee apparaten gebruiken de identiteit van desk van bakery" in copied["text"]
