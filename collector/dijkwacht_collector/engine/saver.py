@@ -60,15 +60,6 @@ class Saver:
         """Seconds for which an idle engine leaves the core to others before it takes the next site."""
         return _RESTS * self._took
 
-    def rested(self, seconds: float) -> None:
-        """An idle engine left the core to others: that pays for the last site, also where entries ended it.
-
-        Without it a checkpoint would have an eighth of the steps alone beside a load that leaves half of
-        the time. Nothing is saved up: then it would have more under full load.
-        """
-        if self._unspent < 0:
-            self._unspent = min(0.0, self._unspent + seconds / _RESTS)
-
     def take_turn(self, engine: Engine, after: Mapping[int, int], spent: float | None) -> None:
         """Begin what is due, or go on with it: if nothing waits (None), or for a part of the time ``spent`` on a step.
 

@@ -225,7 +225,7 @@ class EngineWorker:
                 if not self._advance_lane(engine, lane, spent if self._is_full(entries) else None):
                     return
             elif not entries:
-                if self._rest():
+                if self._journal.wait(self.partitions, self._seen, self._patience()):
                     continue  # what has come waits for no site of a checkpoint
             elif len(entries) >= _SEVERAL and not self._is_full(entries):
                 # A step costs nearly the same for one entry as for many: where several came during
@@ -248,13 +248,6 @@ class EngineWorker:
             self.after = engine.progress.positions_of(after)
         self._next = after
         return entries
-
-    def _rest(self) -> bool:
-        """Wait for entries; whether some came."""
-        began = time.perf_counter()
-        came = self._journal.wait(self.partitions, self._seen, self._patience())
-        self._saver.rested(time.perf_counter() - began)
-        return came
 
     def _patience(self) -> float:
         """Seconds for which an idle engine waits for entries."""

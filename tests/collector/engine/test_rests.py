@@ -95,10 +95,3 @@ def test_no_rest_is_longer_than_twelve_milliseconds(spend, step_s):
 def test_after_a_step_of_few_or_a_full_one_it_does_not_rest(spend):
     assert spend(1, 3, 2).live() == ["step"] * 3
     assert spend(4, 4, payload=bytes(64 * 1024)).live() == ["step"] * 2
-
-
-def test_what_it_waited_for_entries_pays_for_a_checkpoint(spend, monkeypatch):
-    day, paid = spend(1, 0, 1, 0), []
-    monkeypatch.setattr(day.worker._saver, "rested", paid.append)
-    assert day.live() == ["step", "idle", "step", "idle"]
-    assert paid == pytest.approx([0.004, 0.004])

@@ -102,24 +102,6 @@ def test_beside_steps_it_takes_an_eighth_of_their_time_and_ends(saver, rounds, e
     assert saver.durable == {0: 7}
 
 
-def test_rests_that_entries_end_pay_for_a_site_as_whole_ones_do(saver, rounds, engine):
-    saver.take_turn(engine, AFTER, None)
-    assert rounds.left == 2
-    for left in (2, 1):  # three times as long as the last site took, in two pieces
-        saver.rested(0.75)
-        saver.take_turn(engine, AFTER, 0.0)
-        assert rounds.left == left
-
-
-def test_rests_save_nothing_up(saver, rounds, engine):
-    saver.take_turn(engine, AFTER, None)
-    saver.rested(1000.0)
-    saver.take_turn(engine, AFTER, 1.0)
-    assert rounds.left == 1
-    saver.take_turn(engine, AFTER, 1.0)
-    assert rounds.left == 1, "an eighth of two steps is half of what it took"
-
-
 def test_what_another_release_decides_is_not_saved(saver, rounds, engine):
     engine.controls.succession.decides_all = lambda _: False
     saver.take_turn(engine, AFTER, None)
