@@ -281,3 +281,11 @@ class Relay:
                         far.sendall(said)
                         near.sendall(far.recv(65536))
                     near.unwrap()
+
+
+@pytest.fixture
+def ctrl_c_heard():
+    """By this process and those it starts: who runs the tests in the background may have had it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -276,6 +276,7 @@ def test_a_machine_is_one_line_with_its_hours(doors, make_scan, scan, capsys):
     assert line["time"] < 1_700_000_100_000_000
 
 
+@pytest.mark.usefixtures("ctrl_c_heard")
 def test_ctrl_c_ends_it_and_its_processes_at_once(doors):
     words = ["calibrate", str(doors()), "--offices", "2", "--days", "28", "--jobs", "2"]
     running = subprocess.Popen(

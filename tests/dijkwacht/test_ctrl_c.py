@@ -11,6 +11,8 @@ import pytest
 
 from dijkwacht.ctrl_c import CtrlC
 
+pytestmark = pytest.mark.usefixtures("ctrl_c_heard")
+
 BUSY = """
 import os, signal
 from dijkwacht_detectors.api import SiteDetector
@@ -27,14 +29,6 @@ class Busy(SiteDetector):
             os.kill(os.getpid(), signal.SIGINT)
         return window["resp_p"].astype(float)
 """
-
-
-@pytest.fixture(autouse=True)
-def heard():
-    """Who runs the tests in the background may have had the signal ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def start(*words):
